@@ -1,0 +1,54 @@
+/*
+ * A frame: what travels over the socket and lies in spool files. FORMAT.md, section "Frames".
+ *
+ * header (fixed size, little endian): magic, version, header bytes, kind, flags, process identity, sequence number,
+ * payload bytes, counters of loss, checksum of payload, checksum of header.
+ */
+#pragma once
+
+#include "column.h"
+
+enum span_frame_kind {
+    SPAN_FRAME_PROCESS = 1, /* payload: struct span_process as tag-length-value; sent first on a connection, first in a file */
+    SPAN_FRAME_SPANS = 2, /* payload: one block; has a sequence number from 1, acknowledged */
+    SPAN_FRAME_ACK = 3, /* collector to shim, no payload: everything up to `sequence` is stored */
+    SPAN_FRAME_LOSS = 4, /* no payload, own sequence number: only the loss counters changed; acknowledged */
+};
+
+/* Losses since the process began; cumulative, so that a lost or repeated frame falsifies nothing. */
+struct span_loss {
+    uint64_t tape_records; /* records that found the tape full */
+    uint64_t tape_bytes;
+    uint64_t spans; /* spans that were finished and could not be kept */
+    uint64_t exchanges; /* requests that could not be followed at all (table full, memory) */
+};
+
+struct span_frame {
+    uint16_t kind;
+    uint16_t flags;
+    uint8_t identity[16];
+    uint64_t sequence;
+    struct span_loss loss;
+    const uint8_t *payload; /* points into the input */
+    size_t payload_bytes;
+};
+
+enum {
+    SPAN_FRAME_NEED_MORE = 0, /* the input ends before the frame does */
+    SPAN_FRAME_BAD = -1, /* not a frame, or damaged */
+    SPAN_FRAME_TOO_NEW = -2, /* an incompatible version or an unknown required flag */
+    SPAN_FRAME_HEADER_BYTES = 112,
+};
+
+/* Appends a frame. Returns 0 or -1 (buffer failed). */
+int span_frame_write(struct span_buffer *out, const struct span_frame *frame);
+
+/* Reads one frame at the start of data: its whole length in bytes, or one of the codes above. Frames of an unknown kind
+ * are returned like others: the caller skips them. */
+long span_frame_read(struct span_frame *ret_frame, const uint8_t *data, size_t bytes);
+
+/* How many bytes the frame at the start of data will have, 0 when the header is not complete yet, or an error code. */
+long span_frame_bytes(const uint8_t *data, size_t bytes);
+
+int span_process_write(struct span_buffer *out, const struct span_process *process);
+int span_process_read(struct span_process *ret_process, const uint8_t *payload, size_t bytes);
