@@ -1,0 +1,59 @@
+/*
+ * The libcurls of this process. Each loaded libcurl (there can be several: OpenSSL, GnuTLS, a private copy) has one entry, found from the caller
+ * or from the dlsym handle, never by RTLD_NEXT alone, and pinned for the life of the process.
+ *
+ * Entries are made once and never change or go away; reading needs no lock.
+ */
+#pragma once
+
+#define CURL_DISABLE_TYPECHECK
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#undef curl_easy_setopt
+#undef curl_easy_getinfo
+
+/* The real functions of one libcurl; NULL where it has none. */
+struct curl_api {
+    CURLcode (*curl_easy_setopt)(CURL *easy, CURLoption option, ...);
+#define HOOK(type, name, failure, params, args) type(*name) params;
+#define CALL(type, name, params) type(*name) params;
+#include "hooks.def"
+#undef HOOK
+#undef CALL
+};
+
+enum { LIBRARIES_MAX = 8 };
+
+struct library {
+    unsigned index; /* trampoline set, below LIBRARIES_MAX */
+    uintptr_t begin, end; /* where it is mapped */
+    struct curl_api real;
+};
+
+/* How a hook was entered. */
+struct origin {
+    struct library *library; /* from a trampoline; NULL when the caller was bound by symbol */
+    const void *caller; /* return address, used when library is NULL */
+};
+
+/* The library that serves this call, or NULL when none can be found (then the hook returns the API's failure value). Cheap after the first
+ * call from the same place. */
+struct library *library_of(const struct origin *origin);
+
+/*
+ * The bodies of the hooks, called by entry.c on the application's thread. Each forwards to the real function, preserves errno as the real
+ * function left it, and never fails on its own account. For a handle that libpprof knows its own library wins over `origin`.
+ */
+CURLcode hook_curl_easy_setopt(const struct origin *origin, CURL *easy, CURLoption option, uintptr_t argument);
+CURL *hook_curl_easy_init(const struct origin *origin);
+CURL *hook_curl_easy_duphandle(const struct origin *origin, CURL *easy);
+void hook_curl_easy_reset(const struct origin *origin, CURL *easy);
+void hook_curl_easy_cleanup(const struct origin *origin, CURL *easy);
+CURLcode hook_curl_easy_perform(const struct origin *origin, CURL *easy);
+CURLcode hook_curl_easy_pause(const struct origin *origin, CURL *easy, int mask);
+CURLMcode hook_curl_multi_add_handle(const struct origin *origin, CURLM *multi, CURL *easy);
+CURLMcode hook_curl_multi_remove_handle(const struct origin *origin, CURLM *multi, CURL *easy);
+CURLMsg *hook_curl_multi_info_read(const struct origin *origin, CURLM *multi, int *left);
+CURLMcode hook_curl_multi_cleanup(const struct origin *origin, CURLM *multi);
