@@ -55,6 +55,7 @@ size_t model_answer_tokens(const struct model_request *request, uint64_t seed, b
 uint64_t model_seed(const char *text);
 /* Tokens of this prefix that an earlier request left in the simulated prompt cache; remembers it. Any thread. */
 size_t model_cache_lookup(const char *prefix, size_t tokens);
+extern bool model_cache_on; /* set once before the server starts */
 
 void model_answer_init(struct model_answer *answer);
 void model_answer_done(struct model_answer *answer);

@@ -5,7 +5,9 @@
 #include "model.h"
 
 #include <stdio.h>
-#include <time.h>
+
+/* Fixed, so that a client prints the same bytes each time. */
+enum { CREATED = 1767225600 };
 
 static cJSON *usage_object(const struct model_request *request, size_t output)
 {
@@ -26,7 +28,7 @@ static cJSON *envelope(const char *object, const char *id, const char *model)
     cJSON *json = cJSON_CreateObject();
     cJSON_AddStringToObject(json, "id", id);
     cJSON_AddStringToObject(json, "object", object);
-    cJSON_AddNumberToObject(json, "created", (double)time(NULL));
+    cJSON_AddNumberToObject(json, "created", CREATED);
     cJSON_AddStringToObject(json, "model", model);
     return json;
 }

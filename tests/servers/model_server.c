@@ -2,10 +2,11 @@
  * A local model server for the demo and the tests: speaks OpenAI chat and embeddings, Anthropic messages and Ollama's native API, plain and
  * streamed, at a realistic pace. SIMULATED: see model.h.
  *
- *   model_server [--port N] [--port-file FILE] [--pace X]
+ *   model_server [--port N] [--port-file FILE] [--pace X] [--no-cache]
  *
  * Listens on 127.0.0.1 only, one thread per connection (libmicrohttpd), until SIGTERM or SIGINT. --port 0 (the default) takes a free port;
- * --port-file receives it once the server listens. --pace multiplies all times; 0 answers at once.
+ * --port-file receives it once the server listens. --pace multiplies all times; 0 answers at once. --no-cache: no simulated prompt
+ * cache, so that the same request always gets the same bytes.
  */
 #include "model.h"
 
@@ -254,7 +255,8 @@ static bool write_port(const char *file, unsigned port)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"port", required_argument, NULL, 'p'}, {"port-file", required_argument, NULL, 'f'}, {"pace", required_argument, NULL, 'x'}, {0}};
+        {"port", required_argument, NULL, 'p'}, {"port-file", required_argument, NULL, 'f'}, {"pace", required_argument, NULL, 'x'},
+        {"no-cache", no_argument, NULL, 'c'},   {0}};
     unsigned port = 0;
     const char *port_file = NULL;
     for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -264,6 +266,8 @@ int main(int argc, char **argv)
             port_file = optarg;
         else if (o == 'x')
             arg_pace = atof(optarg);
+        else if (o == 'c')
+            model_cache_on = false;
         else
             return 2;
     }

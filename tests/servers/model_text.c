@@ -60,12 +60,14 @@ size_t model_answer_tokens(const struct model_request *request, uint64_t seed, b
     return *ret_cut ? (size_t)request->max_tokens : natural;
 }
 
+bool model_cache_on = true;
+
 size_t model_cache_lookup(const char *prefix, size_t tokens)
 {
     enum { SLOTS = 1024, TOKENS_MIN = 64 };
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     static uint64_t seen[SLOTS];
-    if (tokens < TOKENS_MIN)
+    if (tokens < TOKENS_MIN || !model_cache_on)
         return 0;
     uint64_t hash = model_seed(prefix);
     pthread_mutex_lock(&lock);
