@@ -10,6 +10,6 @@ for body in io.lines(file) do
   c:setopt(curl.OPT_POSTFIELDS, body)
   c:setopt(curl.OPT_POSTFIELDSIZE, #body)
   c:setopt(curl.OPT_HTTPHEADER, { "Content-Type: application/json", "Authorization: Bearer sk-test-planted-secret" })
-  c:setopt(curl.OPT_WRITEFUNCTION, function(_, s) io.write(s) return #s end)
+  c:setopt(curl.OPT_WRITEFUNCTION, function(s) io.write(s) return #s end)
   io.write(tostring(c:perform()), "\n")
 end
