@@ -1,0 +1,202 @@
+/*
+ * What is known so far about one exchange, in neutral terms: dialects put facts in, the exchange takes a span out.
+ *
+ * Written by dialects from JSON callbacks, on the scribe's thread only. Fixed size, no allocation. A fact that was not stated stays absent;
+ * a later statement replaces an earlier one ("last wins").
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "json_check.h"
+#include "json_scan.h"
+#include "prompt.h"
+
+/* Token classes and times as the provider states them. The arithmetic (input includes cached, output includes reasoning) is done once, at the
+ * end, from the three switches below. */
+enum facts_number {
+    FACT_INPUT,
+    FACT_OUTPUT,
+    FACT_CACHE_READ,
+    FACT_CACHE_CREATION,
+    FACT_CACHE_CREATION_5M,
+    FACT_CACHE_CREATION_1H,
+    FACT_REASONING,
+    FACT_INPUT_AUDIO,
+    FACT_OUTPUT_AUDIO,
+    FACT_INPUT_IMAGE,
+    FACT_OUTPUT_IMAGE,
+    FACT_ACCEPTED_PREDICTION,
+    FACT_REJECTED_PREDICTION,
+    FACT_TOTAL, /* stated total: never a span field, but serves the arithmetic of some */
+    FACT_SERVER_TOOL_REQUESTS, /* usage.server_tool_use.*, summed by the dialect */
+    FACT_COST_NANOUSD,
+    FACT_USAGE_END, /* the ones above are replaced together by facts_usage_begin/end */
+    FACT_SERVER_QUEUE_NS = FACT_USAGE_END,
+    FACT_SERVER_LOAD_NS,
+    FACT_SERVER_PREFILL_NS,
+    FACT_SERVER_DECODE_NS,
+    FACT_SERVER_PROCESSING_NS,
+    FACT_MAX_TOKENS,
+    FACT_CHOICES_ASKED,
+    FACT_NUMBER_COUNT
+};
+
+enum facts_text {
+    FACT_REQUEST_MODEL,
+    FACT_RESPONSE_MODEL,
+    FACT_RESPONSE_ID,
+    FACT_SERVICE_TIER,
+    FACT_ERROR_TYPE,
+    FACT_ERROR_CODE,
+    FACT_STATUS, /* a state of the whole answer ("completed", "queued") that stands as finish reason where no choice states one */
+    FACT_CONTENT_TYPE, /* of the response, lower case; set by the exchange */
+    FACT_TEXT_COUNT
+};
+
+/* Kinds of generated content; an event can be in several. Signatures, citations, annotations, pings, roles and empty deltas are none. */
+enum facts_content {
+    CONTENT_TEXT = 1,
+    CONTENT_REASONING = 2,
+    CONTENT_REFUSAL = 4,
+    CONTENT_TOOL = 8,
+    CONTENT_MEDIA = 16,
+};
+
+enum {
+    FACTS_TEXT_MAX = 192, /* model names may be ARNs (Bedrock inference profiles reach about 150 bytes) */
+    FACTS_REASON_MAX = 40, /* longest known finish reason: model_context_window_exceeded */
+    FACTS_CHOICES_MAX = 16, /* choices followed one by one; more are counted in nothing */
+    FACTS_CALLS_MAX = 128, /* tool calls told apart; more are counted by their index */
+    FACTS_FRAGMENT_MAX = 512, /* arguments held until the call they belong to is known */
+    FACTS_SCRATCH = 64,
+    FACTS_NO_INDEX = 0xffffffff,
+};
+
+struct facts_choice {
+    uint8_t reason_bytes;
+    bool stated, seen;
+    char reason[FACTS_REASON_MAX];
+    struct json_check answer; /* fed with the visible text if JSON was asked for */
+};
+
+struct facts_call {
+    uint32_t choice, index;
+    uint64_t id; /* hash of the id; 0: none */
+    struct json_check arguments;
+};
+
+struct facts_usage {
+    uint32_t present;
+    uint64_t value[FACT_USAGE_END];
+};
+
+struct facts {
+    /* ---- request ---- */
+    bool stream_stated, stream_asked;
+    bool json_asked; /* the request demands JSON: response_format, format, ... */
+    bool request_read; /* a request body of this dialect was seen to begin */
+    struct prompt prompt;
+
+    /* ---- switches that a dialect or the provider table sets ---- */
+    bool input_excludes_cache; /* the stated input lacks cache reads and writes (Anthropic, Converse) */
+    bool output_excludes_reasoning; /* the stated output lacks reasoning (xAI chat, Gemini) */
+    bool usage_from_timings; /* the counts come from the server's timing report: usage source "server_timings" */
+    bool not_inference; /* it turned out to be none: no span */
+    bool stream; /* the answer is a stream; set by the exchange */
+    bool done; /* the stream's own end mark was seen ([DONE], message_stop, done:true, response.completed) */
+    bool no_end_mark; /* this answer shows no end mark: its end is the transport's end */
+    bool error_seen; /* an error object in the body or stream */
+    bool refused, filtered; /* stated outright; finish reasons are looked at by quality.c */
+
+    /* ---- numbers and texts ---- */
+    uint32_t number_present; /* bit n - FACT_USAGE_END */
+    uint64_t number[FACT_NUMBER_COUNT - FACT_USAGE_END];
+    struct facts_usage usage, pending;
+    bool usage_open;
+    uint8_t text_bytes[FACT_TEXT_COUNT];
+    char text[FACT_TEXT_COUNT][FACTS_TEXT_MAX];
+
+    /* ---- choices, calls ---- */
+    uint32_t choices; /* highest index + 1, at most FACTS_CHOICES_MAX */
+    struct facts_choice choice[FACTS_CHOICES_MAX];
+    uint32_t calls, calls_followed; /* counted; told apart in call[] */
+    struct facts_call call[FACTS_CALLS_MAX];
+    uint64_t server_calls; /* calls seen that the service ran itself */
+    bool server_calls_stated; /* 0 is a statement here, not ignorance */
+    uint64_t other_calls; /* counted without telling apart (facts_tool_calls_add) */
+
+    /* the tool call fragment under way, between facts_call_begin and facts_call_end */
+    struct {
+        bool open, spilled;
+        uint32_t choice, index;
+        uint64_t id;
+        bool content; /* a name or a piece of arguments was seen */
+        uint16_t bytes;
+        char arguments[FACTS_FRAGMENT_MAX];
+        struct facts_call *target; /* where spilled pieces go */
+    } fragment;
+
+    /* ---- events ---- */
+    uint8_t event_kinds; /* of the event under way; cleared by the exchange */
+    uint8_t kinds; /* of the whole answer */
+    uint64_t answer_bytes; /* visible text seen */
+
+    uint64_t scratch[FACTS_SCRATCH]; /* the dialect's own, all zero at first */
+};
+
+struct exchange_config;
+void facts_init(struct facts *facts, const struct exchange_config *config);
+
+/* Texts: empty ones change nothing. */
+void facts_set_text(struct facts *facts, enum facts_text which, const char *text, size_t bytes);
+/* The same from a JSON string (or number, as spelled); other types change nothing. */
+void facts_set_value(struct facts *facts, enum facts_text which, const struct json_value *value);
+bool facts_has_text(const struct facts *facts, enum facts_text which);
+
+/* Numbers. facts_set_count takes has_u64 values only, others change nothing. Between facts_usage_begin and _end, usage numbers gather and replace
+ * all former usage at the end, if there was any: "the last non-empty usage object wins". Without begin/end they overlay one by one. */
+void facts_set_number(struct facts *facts, enum facts_number which, uint64_t value);
+void facts_set_count(struct facts *facts, enum facts_number which, const struct json_value *value);
+void facts_add_count(struct facts *facts, enum facts_number which, const struct json_value *value);
+/* value times ns_per_unit, fractions kept: seconds 1e9, milliseconds 1e6, nanoseconds 1. */
+void facts_set_time(struct facts *facts, enum facts_number which, const struct json_value *value, double ns_per_unit);
+/* US dollars times 1e9. */
+void facts_set_cost(struct facts *facts, const struct json_value *value, double nanousd_per_unit);
+bool facts_has_number(const struct facts *facts, enum facts_number which);
+uint64_t facts_number(const struct facts *facts, enum facts_number which); /* 0 if absent */
+void facts_usage_begin(struct facts *facts);
+void facts_usage_end(struct facts *facts);
+
+/* Choices: seen at all; finish reason ("" and null state none). */
+void facts_choice_seen(struct facts *facts, uint32_t choice);
+void facts_finish(struct facts *facts, uint32_t choice, const struct json_value *value);
+
+/*
+ * Generated content of the event (or plain answer) under way. Empty pieces count for nothing. Visible text (CONTENT_TEXT) also goes to the JSON
+ * check of its choice when JSON was asked for.
+ */
+void facts_content(struct facts *facts, enum facts_content kind, uint32_t choice, const char *text, size_t bytes);
+
+/*
+ * Tool calls that the client is to run, from fragments or whole: begin at the call's object, say what is known in any order, end. Calls are told
+ * apart by (choice, index); without an index, or with an index that stays the same, by a new id.
+ */
+void facts_call_begin(struct facts *facts, uint32_t choice);
+void facts_call_index(struct facts *facts, uint64_t index);
+void facts_call_id(struct facts *facts, const struct json_value *value);
+void facts_call_name(struct facts *facts, const struct json_value *value);
+void facts_call_arguments(struct facts *facts, const char *text, size_t bytes); /* JSON text, decoded */
+void facts_call_end(struct facts *facts);
+/* A whole call with arguments that need no check (objects in the body). */
+void facts_call_whole(struct facts *facts);
+
+void facts_server_call(struct facts *facts);
+
+/* An error object or text. `type` wins over `code` in error.type. */
+void facts_error_seen(struct facts *facts);
+
+/* ---- the request ---- */
+void facts_stream_asked(struct facts *facts, const struct json_value *value); /* true or false, else nothing */

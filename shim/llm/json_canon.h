@@ -1,0 +1,44 @@
+/*
+ * A hash of a JSON value that does not depend on white space, escapes or the order of keys: the sum over all leaves of a hash of
+ * (path, value), array positions being part of the path. Incremental over raw JSON bytes, bounded, no allocation.
+ *
+ * Serves the prompt's fingerprint (tools, response format). Not cryptographic by itself: its sums go into a keyed hash. Also here: the plain
+ * incremental hash of decoded text that both use.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { JSON_CANON_DEPTH = 48 }; /* deeper levels share the path of their ancestor */
+
+/* 128 bits over text, independent of its cutting. */
+struct text_hash {
+    uint64_t a, b;
+    uint64_t bytes;
+    uint64_t word; /* bytes not yet mixed in */
+};
+
+void text_hash_init(struct text_hash *hash, uint64_t seed);
+void text_hash_push(struct text_hash *hash, const void *text, size_t bytes);
+void text_hash_end(const struct text_hash *hash, uint64_t ret_digest[2]);
+
+struct json_canon {
+    uint64_t sum[2];
+    uint64_t leaves;
+    uint32_t depth; /* may exceed JSON_CANON_DEPTH */
+    uint8_t state;
+    bool key_next, escape;
+    uint8_t hex_left;
+    uint16_t hex, high;
+    struct text_hash text; /* string or literal under way */
+    uint64_t path[JSON_CANON_DEPTH + 1];
+    uint64_t key; /* path of the value that comes next */
+    uint32_t index[JSON_CANON_DEPTH + 1];
+    uint64_t object[(JSON_CANON_DEPTH + 64) / 64];
+};
+
+void json_canon_init(struct json_canon *canon);
+void json_canon_push(struct json_canon *canon, const char *json, size_t bytes);
+void json_canon_end(struct json_canon *canon); /* completes a bare number */
