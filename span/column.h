@@ -11,13 +11,20 @@
 
 #include "span.h"
 
-/* A growing byte buffer with a maximum; used by the encoders. `failed` sticks once memory or the maximum ran out. */
+/* Working memory of the encoders and decoders (zstd contexts, scratch), see codec.h. Allocated when first needed. */
+struct span_codec;
+
+/*
+ * A growing byte buffer with a maximum; used by the encoders. `failed` sticks once memory or the maximum ran out.
+ * Set `bytes` to 0 to use it again: memory and working memory stay. Owner: the caller; one thread.
+ */
 struct span_buffer {
     uint8_t *data;
     size_t bytes;
     size_t capacity;
     size_t max;
     bool failed;
+    struct span_codec *codec; /* owned; NULL until an encoder needs it */
 };
 void span_buffer_init(struct span_buffer *buffer, size_t max);
 void span_buffer_done(struct span_buffer *buffer);
@@ -30,7 +37,8 @@ static inline bool span_bit(const uint64_t *bits, size_t i)
 }
 
 /*
- * Appends a column. `values` holds n values (absent rows ignored). Returns 0, or -1 when the buffer failed.
+ * Appends a column. `values` holds n values (absent rows ignored), n from 1 to
+ * SPAN_BLOCK_ROWS_MAX; a text has at most SPAN_TEXT_MAX bytes. Returns 0, or -1 when that does not hold or the buffer failed.
  * `zstd_level` 0 stores without zstd.
  */
 int span_column_encode_u64(struct span_buffer *out, const uint64_t *values, const uint64_t *present, size_t n,
@@ -52,8 +60,12 @@ struct span_column {
     struct span_text *dict;
     uint8_t *bytes;
     size_t rows_capacity, dict_capacity, bytes_capacity;
+    struct span_codec *codec; /* working memory; owned unless lent */
+    bool codec_lent;
 };
 void span_column_init(struct span_column *column);
+/* Many columns of one thread may share one working memory: `lender` must outlive the borrower's last decode. */
+int span_column_borrow(struct span_column *borrower, struct span_column *lender);
 void span_column_done(struct span_column *column);
 
 /* Decodes; returns 0, or -1 when the data is damaged or memory ran out (the column is then empty). Never reads

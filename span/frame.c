@@ -1,0 +1,134 @@
+/*
+ * Frames: header and payload with checksums. Called by the shim's outbox and the collector's ingest; any thread, pure.
+ * Must never believe a header before its checksum fits.
+ */
+#include "frame.h"
+#include "varint.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+/* Where things stand in the header; FORMAT.md, section "Frames". */
+enum {
+    AT_MAGIC = 0,
+    AT_VERSION = 4,
+    AT_HEADER_BYTES = 6,
+    AT_KIND = 8,
+    AT_FLAGS = 10,
+    AT_PAYLOAD_BYTES = 12,
+    AT_IDENTITY = 16,
+    AT_SEQUENCE = 32,
+    AT_LOSS = 40,
+    AT_RESERVED = 72,
+    AT_PAYLOAD_SUM = 96,
+    AT_HEADER_SUM = 104, /* always the last 8 bytes of the header */
+    HEADER_BYTES_MAX = 1024,
+    VERSION = 1,
+    FLAGS_REQUIRED = 0xff00, /* a reader that does not know one of these must not go on */
+};
+_Static_assert(AT_HEADER_SUM + 8 == SPAN_FRAME_HEADER_BYTES, "header layout");
+_Static_assert(AT_LOSS + sizeof(struct span_loss) == AT_RESERVED, "header layout");
+
+static const uint8_t magic[4] = {0x89, 'P', 'P', 'F'};
+
+static void store16(uint8_t *to, unsigned value)
+{
+    to[0] = (uint8_t)value;
+    to[1] = (uint8_t)(value >> 8);
+}
+
+static unsigned load16(const uint8_t *data)
+{
+    return data[0] | (unsigned)data[1] << 8;
+}
+
+static uint32_t load32(const uint8_t *data)
+{
+    return load16(data) | (uint32_t)load16(data + 2) << 16;
+}
+
+int span_frame_write(struct span_buffer *out, const struct span_frame *frame)
+{
+    if (frame->payload_bytes > SPAN_FRAME_PAYLOAD_MAX) {
+        return -1;
+    }
+    uint8_t header[SPAN_FRAME_HEADER_BYTES] = {0};
+    memcpy(header + AT_MAGIC, magic, sizeof(magic));
+    store16(header + AT_VERSION, VERSION);
+    store16(header + AT_HEADER_BYTES, SPAN_FRAME_HEADER_BYTES);
+    store16(header + AT_KIND, frame->kind);
+    store16(header + AT_FLAGS, frame->flags);
+    store16(header + AT_PAYLOAD_BYTES, (unsigned)frame->payload_bytes);
+    store16(header + AT_PAYLOAD_BYTES + 2, (unsigned)(frame->payload_bytes >> 16));
+    memcpy(header + AT_IDENTITY, frame->identity, sizeof(frame->identity));
+    span_store64(header + AT_SEQUENCE, frame->sequence);
+    span_store64(header + AT_LOSS, frame->loss.tape_records);
+    span_store64(header + AT_LOSS + 8, frame->loss.tape_bytes);
+    span_store64(header + AT_LOSS + 16, frame->loss.spans);
+    span_store64(header + AT_LOSS + 24, frame->loss.exchanges);
+    span_store64(header + AT_PAYLOAD_SUM, XXH3_64bits(frame->payload_bytes == 0 ? header : frame->payload,
+                                                      frame->payload_bytes));
+    span_store64(header + AT_HEADER_SUM, XXH3_64bits(header, AT_HEADER_SUM));
+    span_buffer_append(out, header, sizeof(header));
+    span_buffer_append(out, frame->payload, frame->payload_bytes);
+    return out->failed ? -1 : 0;
+}
+
+long span_frame_bytes(const uint8_t *data, size_t bytes)
+{
+    if (bytes > 0 && memcmp(data, magic, bytes < sizeof(magic) ? bytes : sizeof(magic)) != 0) {
+        return SPAN_FRAME_BAD;
+    }
+    if (bytes < AT_HEADER_BYTES + 2) {
+        return SPAN_FRAME_NEED_MORE;
+    }
+    /* What every version shares: magic, version, size of the header, and the header's checksum at its end. */
+    const size_t header_bytes = load16(data + AT_HEADER_BYTES);
+    if (header_bytes < SPAN_FRAME_HEADER_BYTES || header_bytes > HEADER_BYTES_MAX) {
+        return SPAN_FRAME_BAD;
+    }
+    if (bytes < header_bytes) {
+        return SPAN_FRAME_NEED_MORE;
+    }
+    if (span_load64(data + header_bytes - 8) != XXH3_64bits(data, header_bytes - 8) || load16(data + AT_VERSION) == 0) {
+        return SPAN_FRAME_BAD;
+    }
+    if (load16(data + AT_VERSION) > VERSION || (load16(data + AT_FLAGS) & FLAGS_REQUIRED) != 0) {
+        return SPAN_FRAME_TOO_NEW;
+    }
+    const uint32_t payload_bytes = load32(data + AT_PAYLOAD_BYTES);
+    if (payload_bytes > SPAN_FRAME_PAYLOAD_MAX) {
+        return SPAN_FRAME_BAD;
+    }
+    return (long)(header_bytes + payload_bytes);
+}
+
+long span_frame_read(struct span_frame *ret_frame, const uint8_t *data, size_t bytes)
+{
+    const long whole = span_frame_bytes(data, bytes);
+    if (whole <= 0) {
+        return whole;
+    }
+    if (bytes < (size_t)whole) {
+        return SPAN_FRAME_NEED_MORE;
+    }
+    const size_t header_bytes = load16(data + AT_HEADER_BYTES);
+    const uint8_t *payload = data + header_bytes;
+    const size_t payload_bytes = (size_t)whole - header_bytes;
+    if (span_load64(data + AT_PAYLOAD_SUM) != XXH3_64bits(payload_bytes == 0 ? data : payload, payload_bytes)) {
+        return SPAN_FRAME_BAD;
+    }
+    *ret_frame = (struct span_frame){
+        .kind = (uint16_t)load16(data + AT_KIND),
+        .flags = (uint16_t)load16(data + AT_FLAGS),
+        .sequence = span_load64(data + AT_SEQUENCE),
+        .loss = {.tape_records = span_load64(data + AT_LOSS),
+                 .tape_bytes = span_load64(data + AT_LOSS + 8),
+                 .spans = span_load64(data + AT_LOSS + 16),
+                 .exchanges = span_load64(data + AT_LOSS + 24)},
+        .payload = payload,
+        .payload_bytes = payload_bytes,
+    };
+    memcpy(ret_frame->identity, data + AT_IDENTITY, sizeof(ret_frame->identity));
+    return whole;
+}
