@@ -1,0 +1,377 @@
+/*
+ * The tape (tape.h): a ring for many writers and one reader.
+ *
+ * Writers are the application's threads, inside libcurl's callbacks: they reserve by one compare-and-swap, copy, and commit by
+ * storing the record's size. The reader is the scribe. No lock, no allocation, no waiting here, and nothing that can end the process.
+ *
+ * Head and tail travel in one 64-bit word, in units of 8 bytes, modulo 2^32:
+ *
+ *     state = head << 32 | tail        offset in the ring = position % RING_UNITS
+ *
+ *     [wiped] tail-> [size|kind|...|payload][size|...][pad to the ring's end] head-> [zeros]
+ *
+ * Memory outside tail..head is always zero, so "size == 0" at the tail means "reserved, not committed yet". When the reader finds
+ * the ring empty it lets both positions jump to the ring's beginning: a quiet process touches a few pages of the four megabytes only.
+ *
+ * A writer that dies between reserve and commit (a signal handler that jumps out of the copy) would block the reader for ever. After
+ * STUCK_NS the reader gives that ring up and publishes a new one; the old one stays mapped, as the writer may yet come back to it.
+ */
+#include "tape.h"
+
+#include <errno.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+enum {
+    UNIT = 8,
+    RING_UNITS = TAPE_RING_BYTES / UNIT,
+    REWIND_UNITS = 64 * 1024 / UNIT, /* when empty beyond this, begin again at the front, where caches are warm */
+    RETIRED_MAX = 4, /* rings given up before the tape goes dead for good */
+};
+static const uint64_t STUCK_NS = 1000ull * 1000 * 1000;
+static const uint64_t ALIVE = 0x7470617465766c61u;
+
+enum record_flag { RECORD_SPILLED = 1 };
+
+struct record {
+    _Atomic uint32_t size; /* of the whole record, a multiple of UNIT; stored last; a pad has only this field */
+    uint16_t kind; /* 0: pad */
+    uint16_t flags;
+    uint64_t transfer;
+    uint64_t time_ns;
+    uint64_t lost_bytes;
+    uint64_t bytes; /* of payload; the payload follows, or with RECORD_SPILLED its address */
+};
+
+struct ring {
+    _Atomic uint64_t alive; /* ALIVE; a forked child finds zero here and everywhere */
+    _Atomic uint64_t spilled_bytes;
+    alignas(64) _Atomic uint64_t state;
+    alignas(64) uint8_t bytes[TAPE_RING_BYTES];
+};
+
+static _Atomic(struct ring *) current_ring;
+static _Atomic uint64_t lost_records;
+static _Atomic uint64_t lost_bytes;
+
+/* The reader's own; the scribe's thread only (and tape_start before there is one). */
+static struct {
+    struct ring *ring;
+    struct record *held; /* returned by the last tape_read */
+    uint64_t stuck_since_ns; /* 0: not stuck */
+    unsigned retired;
+} reader;
+
+/* glibc only, hence weak: other libcs must still be able to load the library. */
+extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void), void *dso) __attribute__((weak));
+
+static void wipe_in_child(void)
+{
+    struct ring *ring = atomic_load_explicit(&current_ring, memory_order_relaxed);
+    if (ring != NULL)
+        (void)madvise(ring, sizeof(*ring), MADV_DONTNEED);
+}
+
+/* Makes a forked child find the ring empty. */
+static int dies_in_child(struct ring *ring)
+{
+    static bool registered;
+
+    if (madvise(ring, sizeof(*ring), MADV_WIPEONFORK) == 0)
+        return 0;
+    if (registered)
+        return 0;
+    if (__register_atfork == NULL || __register_atfork(NULL, NULL, wipe_in_child, NULL) != 0)
+        return -ENOSYS;
+    registered = true;
+    return 0;
+}
+
+static int map_ring(struct ring **ret_ring)
+{
+    struct ring *ring = mmap(NULL, sizeof(*ring), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (ring == MAP_FAILED)
+        return -errno;
+    (void)madvise(ring, sizeof(*ring), MADV_DONTDUMP);
+    int code = dies_in_child(ring);
+    if (code < 0) {
+        (void)munmap(ring, sizeof(*ring));
+        return code;
+    }
+    *ret_ring = ring;
+    return 0;
+}
+
+static bool drop(size_t bytes, uint64_t *lost)
+{
+    *lost += bytes;
+    atomic_fetch_add_explicit(&lost_records, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&lost_bytes, bytes, memory_order_relaxed);
+    return false;
+}
+
+/* Room for `units`, in one piece; NULL when there is none. */
+static struct record *reserve(struct ring *ring, uint32_t units)
+{
+    uint64_t state = atomic_load_explicit(&ring->state, memory_order_acquire);
+    for (;;) {
+        uint32_t head = (uint32_t)(state >> 32);
+        uint32_t tail = (uint32_t)state;
+        uint32_t at = head % RING_UNITS;
+        uint32_t pad = at + units > RING_UNITS ? RING_UNITS - at : 0;
+
+        if (head - tail + pad + units > RING_UNITS)
+            return NULL;
+        uint64_t next = (uint64_t)(uint32_t)(head + pad + units) << 32 | tail;
+        if (!atomic_compare_exchange_weak_explicit(&ring->state, &state, next, memory_order_acq_rel, memory_order_acquire))
+            continue;
+        if (pad != 0) {
+            struct record *filler = (struct record *)(void *)(ring->bytes + (size_t)at * UNIT);
+            atomic_store_explicit(&filler->size, pad * UNIT, memory_order_release);
+            at = 0;
+        }
+        return (struct record *)(void *)(ring->bytes + (size_t)at * UNIT);
+    }
+}
+
+/* Copies a huge payload into a mapping of its own. The child of a fork does not inherit it. */
+static void *spill(struct ring *ring, const void *a, size_t a_bytes, const void *b, size_t b_bytes)
+{
+    size_t bytes = a_bytes + b_bytes;
+    uint64_t before = atomic_fetch_add_explicit(&ring->spilled_bytes, bytes, memory_order_relaxed);
+    if (bytes <= TAPE_SPILL_TOTAL_MAX && before <= TAPE_SPILL_TOTAL_MAX - bytes) {
+        uint8_t *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (memory != MAP_FAILED) {
+            (void)madvise(memory, bytes, MADV_DONTFORK);
+            (void)madvise(memory, bytes, MADV_DONTDUMP);
+            if (a_bytes != 0)
+                memcpy(memory, a, a_bytes);
+            if (b_bytes != 0)
+                memcpy(memory + a_bytes, b, b_bytes);
+            return memory;
+        }
+    }
+    atomic_fetch_sub_explicit(&ring->spilled_bytes, bytes, memory_order_relaxed);
+    return NULL;
+}
+
+static void unspill(struct ring *ring, void *memory, size_t bytes)
+{
+    (void)munmap(memory, bytes);
+    atomic_fetch_sub_explicit(&ring->spilled_bytes, bytes, memory_order_relaxed);
+}
+
+static bool write_spilled(struct ring *ring, const struct record *head, const void *a, size_t a_bytes, const void *b,
+                          size_t b_bytes, uint64_t *lost)
+{
+    uint32_t size = sizeof(struct record) + sizeof(void *);
+    int saved_errno = errno;
+    void *memory = spill(ring, a, a_bytes, b, b_bytes);
+    struct record *record = memory == NULL ? NULL : reserve(ring, size / UNIT);
+
+    if (record == NULL) {
+        if (memory != NULL)
+            unspill(ring, memory, a_bytes + b_bytes);
+        errno = saved_errno;
+        return drop(a_bytes + b_bytes, lost);
+    }
+    errno = saved_errno;
+    record->kind = head->kind;
+    record->flags = RECORD_SPILLED;
+    record->transfer = head->transfer;
+    record->time_ns = head->time_ns;
+    record->lost_bytes = *lost;
+    record->bytes = head->bytes;
+    memcpy(record + 1, &memory, sizeof(memory));
+    *lost = 0;
+    atomic_store_explicit(&record->size, size, memory_order_release);
+    return true;
+}
+
+/* Moves the tail over a record that is wiped already. */
+static void advance(struct ring *ring, uint32_t units)
+{
+    uint64_t state = atomic_load_explicit(&ring->state, memory_order_relaxed);
+    uint64_t next;
+    do
+        next = (state & ~(uint64_t)UINT32_MAX) | (uint32_t)((uint32_t)state + units);
+    while (!atomic_compare_exchange_weak_explicit(&ring->state, &state, next, memory_order_acq_rel, memory_order_relaxed));
+}
+
+static void release_held(struct ring *ring)
+{
+    struct record *record = reader.held;
+    if (record == NULL)
+        return;
+    reader.held = NULL;
+    uint32_t size = atomic_load_explicit(&record->size, memory_order_relaxed);
+    if (record->flags & RECORD_SPILLED) {
+        void *memory;
+        memcpy(&memory, record + 1, sizeof(memory));
+        unspill(ring, memory, (size_t)record->bytes);
+    }
+    memset((uint8_t *)record + sizeof(record->size), 0, size - sizeof(record->size));
+    atomic_store_explicit(&record->size, 0, memory_order_relaxed);
+    advance(ring, size / UNIT);
+}
+
+static void start_over_when_empty(struct ring *ring, uint64_t state)
+{
+    uint32_t at = (uint32_t)state % RING_UNITS;
+    if (at < REWIND_UNITS)
+        return;
+    uint32_t front = (uint32_t)state - at + RING_UNITS;
+    (void)atomic_compare_exchange_strong_explicit(&ring->state, &state, (uint64_t)front << 32 | front, memory_order_acq_rel,
+                                                  memory_order_relaxed);
+}
+
+/* The record at the tail is not committed. True when its writer is given up and a new ring stands in place of this one. */
+static bool give_up_when_stuck(struct ring *ring, uint64_t state)
+{
+    uint64_t now_ns = tape_now_ns();
+    if (reader.stuck_since_ns == 0)
+        reader.stuck_since_ns = now_ns;
+    if (now_ns - reader.stuck_since_ns < STUCK_NS)
+        return false;
+    reader.stuck_since_ns = 0;
+
+    struct ring *fresh = NULL;
+    if (reader.retired >= RETIRED_MAX || map_ring(&fresh) < 0) {
+        atomic_store_explicit(&ring->alive, 0, memory_order_relaxed);
+        return false;
+    }
+    reader.retired++;
+    reader.ring = fresh;
+    atomic_store_explicit(&fresh->alive, ALIVE, memory_order_relaxed);
+    atomic_store_explicit(&current_ring, fresh, memory_order_release);
+    atomic_fetch_add_explicit(&lost_records, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&lost_bytes, (uint64_t)(uint32_t)((uint32_t)(state >> 32) - (uint32_t)state) * UNIT,
+                              memory_order_relaxed);
+    return true;
+}
+
+int tape_start(void)
+{
+    if (tape_alive())
+        return 0;
+    struct ring *ring = atomic_load_explicit(&current_ring, memory_order_acquire);
+    if (ring == NULL) {
+        int code = map_ring(&ring);
+        if (code < 0)
+            return code;
+    } else { /* a forked child; what the parent lost is the parent's to tell */
+        atomic_store_explicit(&lost_records, 0, memory_order_relaxed);
+        atomic_store_explicit(&lost_bytes, 0, memory_order_relaxed);
+    }
+    memset(&reader, 0, sizeof(reader));
+    reader.ring = ring;
+    atomic_store_explicit(&ring->alive, ALIVE, memory_order_release);
+    atomic_store_explicit(&current_ring, ring, memory_order_release);
+    return 0;
+}
+
+bool tape_alive(void)
+{
+    struct ring *ring = atomic_load_explicit(&current_ring, memory_order_acquire);
+    return ring != NULL && atomic_load_explicit(&ring->alive, memory_order_acquire) == ALIVE;
+}
+
+bool tape_write(enum tape_kind kind, uint64_t transfer, uint64_t time_ns, const void *a, size_t a_bytes, const void *b,
+                size_t b_bytes, uint64_t *lost)
+{
+    struct ring *ring = atomic_load_explicit(&current_ring, memory_order_acquire);
+    size_t bytes = a_bytes + b_bytes;
+
+    if (ring == NULL || atomic_load_explicit(&ring->alive, memory_order_acquire) != ALIVE)
+        return drop(bytes, lost);
+    if (bytes >= TAPE_SPILL_BYTES) {
+        struct record head = {.kind = (uint16_t)kind, .transfer = transfer, .time_ns = time_ns, .bytes = bytes};
+        return write_spilled(ring, &head, a, a_bytes, b, b_bytes, lost);
+    }
+    uint32_t size = (uint32_t)(sizeof(struct record) + bytes + UNIT - 1) & ~(uint32_t)(UNIT - 1);
+    struct record *record = reserve(ring, size / UNIT);
+    if (record == NULL)
+        return drop(bytes, lost);
+    record->kind = (uint16_t)kind;
+    record->transfer = transfer;
+    record->time_ns = time_ns;
+    record->lost_bytes = *lost;
+    record->bytes = bytes;
+    if (a_bytes != 0)
+        memcpy(record + 1, a, a_bytes);
+    if (b_bytes != 0)
+        memcpy((uint8_t *)(record + 1) + a_bytes, b, b_bytes);
+    *lost = 0;
+    atomic_store_explicit(&record->size, size, memory_order_release);
+    return true;
+}
+
+bool tape_read(struct tape_record *ret_record)
+{
+    struct ring *ring = reader.ring;
+    if (ring == NULL || !tape_alive())
+        return false;
+    release_held(ring);
+    for (;;) {
+        uint64_t state = atomic_load_explicit(&ring->state, memory_order_acquire);
+        if ((uint32_t)(state >> 32) == (uint32_t)state) {
+            reader.stuck_since_ns = 0;
+            start_over_when_empty(ring, state);
+            return false;
+        }
+        struct record *record = (struct record *)(void *)(ring->bytes + (size_t)((uint32_t)state % RING_UNITS) * UNIT);
+        uint32_t size = atomic_load_explicit(&record->size, memory_order_acquire);
+        if (size == 0) {
+            if (!give_up_when_stuck(ring, state))
+                return false;
+            ring = reader.ring;
+            continue;
+        }
+        reader.stuck_since_ns = 0;
+        if (record->kind == 0) {
+            atomic_store_explicit(&record->size, 0, memory_order_relaxed);
+            advance(ring, size / UNIT);
+            continue;
+        }
+        const void *payload = record + 1;
+        if (record->flags & RECORD_SPILLED)
+            memcpy(&payload, record + 1, sizeof(payload));
+        reader.held = record;
+        *ret_record = (struct tape_record){
+            .kind = (enum tape_kind)record->kind,
+            .transfer = record->transfer,
+            .time_ns = record->time_ns,
+            .lost_bytes = record->lost_bytes,
+            .payload = payload,
+            .bytes = (size_t)record->bytes,
+        };
+        return true;
+    }
+}
+
+size_t tape_backlog_bytes(void)
+{
+    struct ring *ring = atomic_load_explicit(&current_ring, memory_order_acquire);
+    if (ring == NULL)
+        return 0;
+    uint64_t state = atomic_load_explicit(&ring->state, memory_order_relaxed);
+    return (size_t)(uint32_t)((uint32_t)(state >> 32) - (uint32_t)state) * UNIT;
+}
+
+struct tape_loss tape_losses(void)
+{
+    return (struct tape_loss){
+        .records = atomic_load_explicit(&lost_records, memory_order_relaxed),
+        .bytes = atomic_load_explicit(&lost_bytes, memory_order_relaxed),
+    };
+}
+
+uint64_t tape_now_ns(void)
+{
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
