@@ -1,0 +1,166 @@
+/*
+ * The hooks of libcurl's easy interface (library.h): look the handle up, forward, note one thing. Called by entry.c on the
+ * application's thread; errno stays as the real function left it; a handle that we did not see being made is only forwarded.
+ */
+#include "capture.h"
+#include "transfer.h"
+
+#include <errno.h>
+
+/* The library that serves a call about this handle. */
+static struct library *library_for(const struct handle *handle, const struct origin *origin)
+{
+    return handle != NULL ? handle->library : library_of(origin);
+}
+
+CURLcode hook_curl_easy_setopt(const struct origin *origin, CURL *easy, CURLoption option, uintptr_t argument)
+{
+    struct handle *handle = handles_find(easy);
+    struct library *library = library_for(handle, origin);
+
+    if (library == NULL)
+        return CURLE_FAILED_INIT;
+    if (handle == NULL)
+        return library->real.curl_easy_setopt(easy, option, argument);
+    CURLcode code = CURLE_OK;
+    if (!capture_absorbs(handle, option))
+        code = library->real.curl_easy_setopt(easy, option, argument);
+    if (code == CURLE_OK)
+        shadow_set(&handle->shadow, option, argument);
+    return code;
+}
+
+CURL *hook_curl_easy_init(const struct origin *origin)
+{
+    struct library *library = library_of(origin);
+    if (library == NULL)
+        return NULL;
+    CURL *easy = library->real.curl_easy_init();
+    if (easy != NULL)
+        (void)handles_insert(easy, library);
+    return easy;
+}
+
+CURL *hook_curl_easy_duphandle(const struct origin *origin, CURL *easy)
+{
+    struct handle *source = handles_find(easy);
+    struct library *library = library_for(source, origin);
+
+    if (library == NULL)
+        return NULL;
+    CURL *duplicate = library->real.curl_easy_duphandle(easy);
+    if (duplicate == NULL || source == NULL)
+        return duplicate;
+    capture_clean_duplicate(source, duplicate);
+    struct handle *handle = handles_insert(duplicate, library);
+    if (handle != NULL)
+        shadow_copy(&handle->shadow, &source->shadow);
+    return duplicate;
+}
+
+/*
+ * A new libcurl silently refuses a reset inside a callback, and then everything stays as it was. The application's private pointer is
+ * lent for the answer: it survives only a refusal.
+ */
+static bool reset_happened(const struct curl_api *real, CURL *easy)
+{
+    static char mark;
+    char *private = NULL;
+    char *after = NULL;
+
+    (void)real->curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+    (void)real->curl_easy_setopt(easy, CURLOPT_PRIVATE, &mark);
+    real->curl_easy_reset(easy);
+    (void)real->curl_easy_getinfo(easy, CURLINFO_PRIVATE, &after);
+    if (after != &mark)
+        return true;
+    (void)real->curl_easy_setopt(easy, CURLOPT_PRIVATE, private);
+    return false;
+}
+
+void hook_curl_easy_reset(const struct origin *origin, CURL *easy)
+{
+    struct handle *handle = handles_find(easy);
+    struct library *library = library_for(handle, origin);
+
+    if (library == NULL)
+        return;
+    if (handle == NULL) {
+        library->real.curl_easy_reset(easy);
+        return;
+    }
+    if (!reset_happened(&library->real, easy))
+        return;
+    transfer_leave(handle);
+    transfer_close(handle, easy, TAPE_UNKNOWN, TAPE_ABANDONED);
+    capture_forget(handle);
+    shadow_drop(&handle->shadow);
+    shadow_init(&handle->shadow);
+    handle->performing = false;
+}
+
+void hook_curl_easy_cleanup(const struct origin *origin, CURL *easy)
+{
+    struct handle *handle = handles_find(easy);
+    struct library *library = library_for(handle, origin);
+
+    if (library == NULL)
+        return;
+    if (handle != NULL) {
+        /* First ours: the address can be another thread's new handle as soon as libcurl freed it, and a cleanup that libcurl
+         * refuses leaves a handle that is simply no longer ours. */
+        transfer_leave(handle);
+        transfer_close(handle, easy, TAPE_UNKNOWN, TAPE_ABANDONED);
+        capture_disarm(handle, easy);
+        handles_release(handle);
+    }
+    library->real.curl_easy_cleanup(easy);
+}
+
+/* Not inlined: the opening must not lie on the stack during the transfer. */
+static __attribute__((noinline)) bool begin_perform(struct handle *handle, CURL *easy)
+{
+    struct transfer_opening opening;
+    if (!transfer_prepare(handle, easy, &opening))
+        return false;
+    int saved_errno = errno;
+    transfer_open(handle, &opening);
+    errno = saved_errno;
+    return true;
+}
+
+CURLcode hook_curl_easy_perform(const struct origin *origin, CURL *easy)
+{
+    struct handle *handle = handles_find(easy);
+    struct library *library = library_for(handle, origin);
+
+    if (library == NULL)
+        return CURLE_FAILED_INIT;
+    if (handle == NULL || handle->performing || handle->armed) /* recursion, or after a jump out of a callback: libcurl refuses */
+        return library->real.curl_easy_perform(easy);
+
+    handle->performing = true;
+    bool recorded = begin_perform(handle, easy);
+    uint64_t transfer = handle->transfer;
+    CURLcode code = library->real.curl_easy_perform(easy);
+    if (atomic_load_explicit(&handle->key, memory_order_relaxed) != easy) /* cleaned up in its own callback */
+        return code;
+    handle->performing = false;
+    if (recorded && handle->transfer == transfer) {
+        transfer_close(handle, easy, (uint64_t)code, TAPE_DONE);
+        capture_disarm(handle, easy);
+    }
+    return code;
+}
+
+CURLcode hook_curl_easy_pause(const struct origin *origin, CURL *easy, int mask)
+{
+    struct handle *handle = handles_find(easy);
+    struct library *library = library_for(handle, origin);
+
+    if (library == NULL)
+        return CURLE_FAILED_INIT;
+    if (handle != NULL && handle->armed) /* before the call: libcurl delivers what it held back within it */
+        capture_set_paused(handle, (unsigned)mask & (CURLPAUSE_RECV | CURLPAUSE_SEND));
+    return library->real.curl_easy_pause(easy, mask);
+}

@@ -1,0 +1,25 @@
+/*
+ * A private copy of something that libcurl copied too and does not give back: a body given by CURLOPT_COPYPOSTFIELDS, a bearer token.
+ *
+ * Lives in anonymous mappings, never in the application's heap; a few blocks are recycled, so that a program that makes a handle for
+ * every request costs no system call. Wiped when dropped. Any thread, one owner; errno is preserved.
+ */
+#pragma once
+
+#include <stddef.h>
+
+enum {
+    KEEP_BLOCK_BYTES = 16 * 1024, /* what fits goes into a recycled block, anything larger into a mapping of its own */
+    KEEP_BLOCKS_IDLE_MAX = 16,
+    KEEP_BYTES_MAX = 256 * 1024 * 1024,
+};
+
+struct keep {
+    char *data; /* NULL: nothing kept */
+    size_t bytes;
+    size_t room; /* size of the mapping */
+};
+
+/* Replaces the copy. Returns 0, or -ENOMEM (then nothing is kept). */
+int keep_set(struct keep *keep, const void *data, size_t bytes);
+void keep_drop(struct keep *keep);

@@ -1,0 +1,310 @@
+/*
+ * The shadow of a handle's options (shadow.h). Called by the hooks on the application's thread after libcurl accepted an option;
+ * must never call libcurl, nor read memory that libcurl itself would not read at that moment.
+ *
+ * The rules are those of libcurl's lib/setopt.c: which option sets the request, when a copied body becomes invalid.
+ */
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations" /* old options are still in use */
+#include "shadow.h"
+
+#include <string.h>
+#include <strings.h>
+
+static enum shadow_scheme scheme_of(const char *name, size_t bytes)
+{
+    if (bytes == 4 && strncasecmp(name, "http", 4) == 0)
+        return SHADOW_SCHEME_HTTP;
+    if (bytes == 5 && strncasecmp(name, "https", 5) == 0)
+        return SHADOW_SCHEME_HTTPS;
+    return SHADOW_SCHEME_OTHER;
+}
+
+/* Without a scheme libcurl guesses from the host's name (lib/urlapi.c). */
+static bool host_names_other_protocol(const char *host)
+{
+    static const char *const prefixes[] = {"ftp.", "dict.", "ldap.", "imap.", "smtp.", "pop3."};
+    for (unsigned i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+        if (strncasecmp(host, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    return false;
+}
+
+void shadow_set_url(struct shadow *shadow, const char *text)
+{
+    shadow->url_bytes = shadow->host_bytes = 0;
+    shadow->scheme = SHADOW_SCHEME_OTHER;
+    if (text == NULL)
+        return;
+    const char *colon = strstr(text, "://");
+    size_t scheme_bytes = strcspn(text, ":/?#@");
+    if (colon != NULL && scheme_bytes == (size_t)(colon - text)) {
+        shadow->scheme = scheme_of(text, scheme_bytes);
+        text = colon + 3;
+        text += *text == '/'; /* libcurl takes three slashes for two */
+    } else {
+        shadow->scheme = host_names_other_protocol(text) ? SHADOW_SCHEME_OTHER : SHADOW_SCHEME_MISSING;
+    }
+    size_t authority_bytes = strcspn(text, "/?#");
+    const char *at = memrchr(text, '@', authority_bytes);
+    const char *host = at == NULL ? text : at + 1;
+    const char *path = text + authority_bytes;
+    size_t host_bytes = (size_t)(path - host);
+    size_t path_bytes = *path == '/' ? strcspn(path, "?#") : 0;
+    bool no_path = path_bytes == 0;
+
+    if (host_bytes == 0 || host_bytes + path_bytes + no_path > sizeof(shadow->url))
+        return;
+    memcpy(shadow->url, host, host_bytes);
+    memcpy(shadow->url + host_bytes, no_path ? "/" : path, no_path ? 1 : path_bytes);
+    for (size_t i = 0; i < host_bytes + path_bytes; i++)
+        if ((unsigned char)shadow->url[i] < 0x20)
+            return;
+    shadow->host_bytes = (unsigned short)host_bytes;
+    shadow->url_bytes = (unsigned short)(host_bytes + path_bytes + no_path);
+}
+
+static void set_method(struct shadow *shadow, const char *method)
+{
+    size_t bytes = method == NULL ? 0 : strnlen(method, SHADOW_METHOD_BYTES_MAX);
+    if (bytes != 0)
+        memcpy(shadow->method, method, bytes);
+    shadow->method[bytes] = '\0';
+}
+
+/* CURLOPT_COPYPOSTFIELDS: with a size set before, that many bytes; otherwise up to the NUL. */
+static void set_copied_fields(struct shadow *shadow, const char *fields)
+{
+    shadow->fields = NULL;
+    shadow->request = SHADOW_POST;
+    keep_drop(&shadow->copied);
+    if (fields == NULL) {
+        shadow->fields_kind = SHADOW_FIELDS_NONE;
+        return;
+    }
+    size_t bytes = shadow->fields_bytes < 0 ? strlen(fields) : (size_t)shadow->fields_bytes;
+    shadow->fields_kind = keep_set(&shadow->copied, fields, bytes) < 0 ? SHADOW_FIELDS_UNSEEN : SHADOW_FIELDS_COPY;
+}
+
+/* A size that grows makes an earlier copy invalid: libcurl forgets it. */
+static void set_fields_bytes(struct shadow *shadow, curl_off_t bytes)
+{
+    bool copied = shadow->fields_kind == SHADOW_FIELDS_COPY || shadow->fields_kind == SHADOW_FIELDS_UNSEEN;
+    if (copied && shadow->fields_bytes < bytes) {
+        keep_drop(&shadow->copied);
+        shadow->fields_kind = SHADOW_FIELDS_NONE;
+    }
+    shadow->fields_bytes = bytes;
+}
+
+static bool set_callback(struct shadow *shadow, CURLoption option, uintptr_t argument)
+{
+    void *data = (void *)argument;
+    switch ((int)option) {
+    case CURLOPT_WRITEFUNCTION:
+        shadow->write_function = (curl_write_callback)argument;
+        return true;
+    case CURLOPT_WRITEDATA:
+        shadow->write_data = data;
+        return true;
+    case CURLOPT_HEADERFUNCTION:
+        shadow->header_function = (curl_write_callback)argument;
+        return true;
+    case CURLOPT_HEADERDATA:
+        shadow->header_data = data;
+        return true;
+    case CURLOPT_READFUNCTION:
+        shadow->read_function = (curl_read_callback)argument;
+        return true;
+    case CURLOPT_READDATA:
+        shadow->read_data = data;
+        return true;
+    case CURLOPT_SEEKFUNCTION:
+        shadow->seek_function = (curl_seek_callback)argument;
+        return true;
+    case CURLOPT_SEEKDATA:
+        shadow->seek_data = data;
+        return true;
+    case CURLOPT_IOCTLFUNCTION:
+        shadow->ioctl_function = (curl_ioctl_callback)argument;
+        return true;
+    case CURLOPT_IOCTLDATA:
+        shadow->ioctl_data = data;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool set_request(struct shadow *shadow, CURLoption option, uintptr_t argument)
+{
+    bool on = (long)argument != 0;
+    switch ((int)option) {
+    case CURLOPT_HTTPGET:
+        if (on)
+            shadow->request = SHADOW_GET;
+        return true;
+    case CURLOPT_POST:
+        shadow->request = on ? SHADOW_POST : SHADOW_GET;
+        return true;
+    case CURLOPT_UPLOAD:
+    case CURLOPT_PUT:
+        shadow->request = on ? SHADOW_PUT : SHADOW_GET;
+        return true;
+    case CURLOPT_NOBODY:
+        if (on)
+            shadow->request = SHADOW_HEAD;
+        else if (shadow->request == SHADOW_HEAD)
+            shadow->request = SHADOW_GET;
+        return true;
+    case CURLOPT_MIMEPOST:
+    case CURLOPT_HTTPPOST:
+        shadow->request = SHADOW_MULTIPART;
+        return true;
+    case CURLOPT_CUSTOMREQUEST:
+        set_method(shadow, (const char *)argument);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool set_body(struct shadow *shadow, CURLoption option, uintptr_t argument)
+{
+    switch ((int)option) {
+    case CURLOPT_POSTFIELDS:
+        keep_drop(&shadow->copied);
+        shadow->fields = (const void *)argument;
+        shadow->fields_kind = argument == 0 ? SHADOW_FIELDS_NONE : SHADOW_FIELDS_POINTER;
+        shadow->request = SHADOW_POST;
+        return true;
+    case CURLOPT_COPYPOSTFIELDS:
+        set_copied_fields(shadow, (const char *)argument);
+        return true;
+    case CURLOPT_POSTFIELDSIZE:
+    case CURLOPT_POSTFIELDSIZE_LARGE:
+        set_fields_bytes(shadow, (curl_off_t)argument);
+        return true;
+    case CURLOPT_INFILESIZE:
+    case CURLOPT_INFILESIZE_LARGE:
+        shadow->infile_bytes = (curl_off_t)argument;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void set_string(struct keep *keep, const char *text)
+{
+    if (text == NULL)
+        keep_drop(keep);
+    else
+        (void)keep_set(keep, text, strlen(text));
+}
+
+void shadow_init(struct shadow *shadow)
+{
+    *shadow = (struct shadow){
+        .write_data = stdout,
+        .read_data = stdin,
+        .fields_bytes = -1,
+        .infile_bytes = -1,
+        .default_scheme = SHADOW_SCHEME_HTTP,
+    };
+}
+
+void shadow_drop(struct shadow *shadow)
+{
+    keep_drop(&shadow->copied);
+    keep_drop(&shadow->bearer);
+}
+
+void shadow_copy(struct shadow *to, const struct shadow *from)
+{
+    *to = *from;
+    to->copied = to->bearer = (struct keep){0};
+    if (from->copied.data != NULL && keep_set(&to->copied, from->copied.data, from->copied.bytes) < 0)
+        to->fields_kind = SHADOW_FIELDS_UNSEEN;
+    if (from->bearer.data != NULL)
+        (void)keep_set(&to->bearer, from->bearer.data, from->bearer.bytes);
+}
+
+void shadow_set(struct shadow *shadow, CURLoption option, uintptr_t argument)
+{
+    if (set_callback(shadow, option, argument) || set_body(shadow, option, argument) || set_request(shadow, option, argument))
+        return;
+    const char *text = (const char *)argument;
+    switch ((int)option) {
+    case CURLOPT_URL:
+        shadow_set_url(shadow, text);
+        break;
+    case CURLOPT_CURLU:
+        shadow->url_handle = (const CURLU *)argument;
+        break;
+    case CURLOPT_PORT:
+        shadow->port = (long)argument;
+        break;
+    case CURLOPT_DEFAULT_PROTOCOL:
+        shadow->default_scheme = text == NULL ? SHADOW_SCHEME_HTTP : scheme_of(text, strlen(text));
+        break;
+    case CURLOPT_HTTPHEADER:
+        shadow->headers = (const struct curl_slist *)argument;
+        break;
+    case CURLOPT_HEADER:
+        shadow->include_header = (long)argument != 0;
+        break;
+    case CURLOPT_CONNECT_ONLY:
+        shadow->connect_only = (long)argument != 0;
+        break;
+    case CURLOPT_ACCEPT_ENCODING:
+        shadow->accepts_encoding = text != NULL;
+        break;
+    case CURLOPT_HTTP_CONTENT_DECODING:
+        shadow->keeps_encoding = (long)argument == 0;
+        break;
+    case CURLOPT_XOAUTH2_BEARER:
+        set_string(&shadow->bearer, text);
+        break;
+    default:
+        break;
+    }
+}
+
+size_t shadow_url(const struct shadow *shadow, char *out, size_t room)
+{
+    enum shadow_scheme scheme = shadow->scheme == SHADOW_SCHEME_MISSING ? shadow->default_scheme : shadow->scheme;
+    if (shadow->url_bytes == 0 || scheme == SHADOW_SCHEME_OTHER)
+        return 0;
+    size_t host_bytes = shadow->host_bytes;
+    char port[16] = "";
+    size_t port_bytes = 0;
+    if (shadow->port != 0) { /* replaces the one in the URL */
+        const char *last = memrchr(shadow->url, ':', host_bytes);
+        if (last != NULL && memchr(last, ']', (size_t)(shadow->url + host_bytes - last)) == NULL)
+            host_bytes = (size_t)(last - shadow->url);
+        port_bytes = (size_t)snprintf(port, sizeof(port), ":%ld", shadow->port & 0xffff);
+    }
+    const char *prefix = scheme == SHADOW_SCHEME_HTTPS ? "https://" : "http://";
+    size_t prefix_bytes = strlen(prefix);
+    size_t path_bytes = (size_t)shadow->url_bytes - shadow->host_bytes;
+    if (prefix_bytes + host_bytes + port_bytes + path_bytes > room)
+        return 0;
+    memcpy(out, prefix, prefix_bytes);
+    memcpy(out + prefix_bytes, shadow->url, host_bytes);
+    memcpy(out + prefix_bytes + host_bytes, port, port_bytes);
+    memcpy(out + prefix_bytes + host_bytes + port_bytes, shadow->url + shadow->host_bytes, path_bytes);
+    return prefix_bytes + host_bytes + port_bytes + path_bytes;
+}
+
+const char *shadow_method(const struct shadow *shadow)
+{
+    static const char *const names[] = {
+        [SHADOW_GET] = "GET",         [SHADOW_HEAD] = "HEAD", [SHADOW_POST] = "POST",
+        [SHADOW_MULTIPART] = "POST", [SHADOW_PUT] = "PUT",
+    };
+    return shadow->method[0] != '\0' ? shadow->method : names[shadow->request];
+}
+
+bool shadow_body_is_read(const struct shadow *shadow)
+{
+    return shadow->request == SHADOW_PUT || (shadow->request == SHADOW_POST && shadow->fields_kind == SHADOW_FIELDS_NONE);
+}

@@ -1,0 +1,69 @@
+/*
+ * What the application set on a handle. libcurl has no way to ask for an option, so the ones that matter are noted as they pass.
+ *
+ * Pure bookkeeping with libcurl's own rules (lib/setopt.c); calls nothing of libcurl. Owned by the handle's thread.
+ */
+#pragma once
+
+#include "keep.h"
+#include "library.h"
+
+#include <stdio.h>
+
+enum { SHADOW_URL_BYTES_MAX = 512, SHADOW_METHOD_BYTES_MAX = 15 };
+
+enum shadow_request { SHADOW_GET, SHADOW_HEAD, SHADOW_POST, SHADOW_PUT, SHADOW_MULTIPART };
+enum shadow_fields {
+    SHADOW_FIELDS_NONE, /* a POST takes its body from the read function */
+    SHADOW_FIELDS_POINTER, /* the application's memory, read when the transfer starts */
+    SHADOW_FIELDS_COPY, /* libcurl copied it, so did we */
+    SHADOW_FIELDS_UNSEEN, /* libcurl copied it, we could not */
+};
+enum shadow_scheme { SHADOW_SCHEME_OTHER, SHADOW_SCHEME_MISSING, SHADOW_SCHEME_HTTP, SHADOW_SCHEME_HTTPS };
+
+struct shadow {
+    curl_write_callback write_function; /* NULL: libcurl's default, fwrite */
+    void *write_data;
+    curl_write_callback header_function;
+    void *header_data;
+    curl_read_callback read_function; /* NULL: fread */
+    void *read_data;
+    curl_seek_callback seek_function;
+    void *seek_data;
+    curl_ioctl_callback ioctl_function;
+    void *ioctl_data;
+
+    const void *fields; /* with SHADOW_FIELDS_POINTER */
+    struct keep copied; /* with SHADOW_FIELDS_COPY */
+    curl_off_t fields_bytes; /* CURLOPT_POSTFIELDSIZE; -1: not set */
+    curl_off_t infile_bytes; /* CURLOPT_INFILESIZE; -1: not set */
+    const struct curl_slist *headers; /* the application's list, read when the transfer starts */
+    const CURLU *url_handle; /* wins over the URL text */
+    struct keep bearer;
+    enum shadow_fields fields_kind;
+    enum shadow_request request;
+    long port; /* 0: the URL's */
+    bool include_header, connect_only, accepts_encoding, keeps_encoding;
+
+    enum shadow_scheme scheme, default_scheme;
+    unsigned short url_bytes; /* 0: none, or too long to be of interest */
+    unsigned short host_bytes; /* "host[:port]", the beginning of url */
+    char method[SHADOW_METHOD_BYTES_MAX + 1]; /* CURLOPT_CUSTOMREQUEST, "" when not set */
+    char url[SHADOW_URL_BYTES_MAX]; /* host and path, without scheme, user info, query and fragment; no NUL */
+};
+
+/* As libcurl has it after curl_easy_init and curl_easy_reset. `drop` wipes what is kept first. */
+void shadow_init(struct shadow *shadow);
+void shadow_drop(struct shadow *shadow);
+/* As curl_easy_duphandle does. */
+void shadow_copy(struct shadow *to, const struct shadow *from);
+/* After libcurl accepted the option. */
+void shadow_set(struct shadow *shadow, CURLoption option, uintptr_t argument);
+/* Sets scheme, url and host_bytes from text. */
+void shadow_set_url(struct shadow *shadow, const char *text);
+
+/* "https://host[:port]/path" into `out`; 0 when there is none or it is not HTTP. */
+size_t shadow_url(const struct shadow *shadow, char *out, size_t room);
+const char *shadow_method(const struct shadow *shadow);
+/* True when the body of the next transfer comes from the read function. */
+bool shadow_body_is_read(const struct shadow *shadow);

@@ -1,0 +1,298 @@
+/*
+ * Beginning and end of a recorded transfer (transfer.h). Called by the hooks on the application's thread, once each per request.
+ *
+ * Reads the application's memory (body, header list) exactly when libcurl is about to do so. Must never fail the transfer, log, or touch
+ * a handle whose making we did not see.
+ */
+#include "transfer.h"
+
+#include "capture.h"
+#include "llm/recognise.h"
+#include "scribe.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+/* The request headers that go on the tape; a '*' at the end stands for any rest. Keys among them are hashed by the scribe and wiped. */
+static const char *const hook_request_headers[] = {
+    "accept",
+    "accept-encoding",
+    "anthropic-beta",
+    "anthropic-version",
+    "api-key",
+    "authorization",
+    "content-encoding",
+    "content-type",
+    "helicone-prompt-*",
+    "langfuse-prompt*",
+    "ocp-apim-subscription-key",
+    "traceloop-*",
+    "traceparent",
+    "x-api-key",
+    "x-goog-api-key",
+    "x-litellm-*",
+    "x-portkey-*",
+    "x-pprof-*",
+};
+
+/* By number, because the headers may be older than the libcurl that runs. */
+enum { INFO_QUEUE_TIME_T = CURLINFO_OFF_T + 65, INFO_POSTTRANSFER_TIME_T = CURLINFO_OFF_T + 67 };
+
+static _Atomic uint64_t last_transfer;
+
+static bool header_matters(const char *line, size_t name_bytes)
+{
+    for (size_t i = 0; i < sizeof(hook_request_headers) / sizeof(hook_request_headers[0]); i++) {
+        const char *name = hook_request_headers[i];
+        if ((line[0] | 0x20) != name[0])
+            continue;
+        size_t bytes = strlen(name);
+        bool open_ended = name[bytes - 1] == '*';
+        bytes -= open_ended;
+        if ((open_ended ? name_bytes >= bytes : name_bytes == bytes) && strncasecmp(line, name, bytes) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Appends "name: value\n"; leaves a line out that does not fit. */
+static size_t append_line(char *out, size_t room, const char *prefix, const char *line, size_t line_bytes)
+{
+    size_t prefix_bytes = strlen(prefix);
+    if (prefix_bytes + line_bytes + 1 > room)
+        return 0;
+    memcpy(out, prefix, prefix_bytes);
+    memcpy(out + prefix_bytes, line, line_bytes);
+    out[prefix_bytes + line_bytes] = '\n';
+    return prefix_bytes + line_bytes + 1;
+}
+
+static size_t write_headers(const struct shadow *shadow, char *out, size_t room)
+{
+    size_t used = 0;
+    for (const struct curl_slist *item = shadow->headers; item != NULL; item = item->next) {
+        const char *line = item->data;
+        size_t name_bytes = line == NULL ? 0 : strcspn(line, ":;\r\n");
+        if (name_bytes == 0 || line[name_bytes] != ':' || !header_matters(line, name_bytes))
+            continue;
+        size_t value_bytes = strcspn(line + name_bytes, "\r\n");
+        if (strspn(line + name_bytes + 1, " \t") + 1 >= value_bytes)
+            continue; /* "Name:" takes a header away */
+        used += append_line(out + used, room - used, "", line, name_bytes + value_bytes);
+    }
+    if (shadow->bearer.data != NULL)
+        used += append_line(out + used, room - used, "Authorization: Bearer ", shadow->bearer.data, shadow->bearer.bytes);
+    return used;
+}
+
+static uint64_t declared_bytes(const struct shadow *shadow)
+{
+    curl_off_t declared = -1;
+    if (shadow->request == SHADOW_GET || shadow->request == SHADOW_HEAD)
+        return 0;
+    if (shadow->request == SHADOW_PUT)
+        declared = shadow->infile_bytes;
+    else if (shadow->request == SHADOW_POST)
+        declared = shadow->fields_bytes;
+    return declared < 0 ? UINT64_MAX : (uint64_t)declared;
+}
+
+static uint32_t begin_flags(const struct shadow *shadow)
+{
+    uint32_t flags = 0;
+    if (shadow->request == SHADOW_MULTIPART)
+        flags |= TAPE_BEGIN_MULTIPART;
+    if (shadow->request == SHADOW_POST && shadow->fields_kind == SHADOW_FIELDS_UNSEEN)
+        flags |= TAPE_BEGIN_BODY_UNSEEN;
+    if (shadow->accepts_encoding && !shadow->keeps_encoding)
+        flags |= TAPE_BEGIN_DECODED;
+    return flags;
+}
+
+/* A URL object wins over the text, as in libcurl. */
+static void take_url_object(struct handle *handle)
+{
+    const struct curl_api *real = &handle->library->real;
+    char *text = NULL;
+
+    if (handle->shadow.url_handle == NULL || real->curl_url_get == NULL || real->curl_free == NULL)
+        return;
+    CURLUcode code = real->curl_url_get(handle->shadow.url_handle, CURLUPART_URL, &text, 0);
+    shadow_set_url(&handle->shadow, code == CURLUE_OK ? text : NULL);
+    if (text != NULL)
+        real->curl_free(text);
+}
+
+static uint64_t wall_now_ns(void)
+{
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static bool prepare(struct handle *handle, struct transfer_opening *opening)
+{
+    struct shadow *shadow = &handle->shadow;
+    if (shadow->connect_only)
+        return false;
+    take_url_object(handle);
+
+    const char *method = shadow_method(shadow);
+    size_t method_bytes = strlen(method);
+    char *url = opening->text + method_bytes;
+    memcpy(opening->text, method, method_bytes);
+    size_t url_bytes = shadow_url(shadow, url, TRANSFER_TEXT_BYTES_MAX - method_bytes);
+    if (url_bytes == 0 || !recognise_candidate(method, method_bytes, url, url_bytes) || scribe_ensure() < 0)
+        return false;
+
+    size_t used = method_bytes + url_bytes;
+    opening->time_ns = tape_now_ns();
+    opening->begin = (struct tape_begin){
+        .wall_ns = wall_now_ns(),
+        .source = TAPE_LIBCURL,
+        .method_bytes = (uint16_t)method_bytes,
+        .url_bytes = (uint32_t)url_bytes,
+        .headers_bytes = (uint32_t)write_headers(shadow, opening->text + used, TRANSFER_TEXT_BYTES_MAX - used),
+        .flags = begin_flags(shadow),
+        .request_bytes = declared_bytes(shadow),
+    };
+    return true;
+}
+
+/* The body that lies in memory; one that is read comes piece by piece through the callback. */
+static const void *body_in_memory(const struct shadow *shadow, size_t *ret_bytes)
+{
+    *ret_bytes = 0;
+    if (shadow->request != SHADOW_POST)
+        return NULL;
+    if (shadow->fields_kind == SHADOW_FIELDS_POINTER) {
+        *ret_bytes = shadow->fields_bytes >= 0 ? (size_t)shadow->fields_bytes : strlen(shadow->fields);
+        return shadow->fields;
+    }
+    if (shadow->fields_kind != SHADOW_FIELDS_COPY)
+        return NULL;
+    size_t kept = shadow->copied.bytes;
+    if (shadow->fields_bytes < 0)
+        *ret_bytes = strnlen(shadow->copied.data, kept);
+    else
+        *ret_bytes = (size_t)shadow->fields_bytes < kept ? (size_t)shadow->fields_bytes : kept;
+    return shadow->copied.data;
+}
+
+bool transfer_prepare(struct handle *handle, CURL *easy, struct transfer_opening *ret_opening)
+{
+    int saved_errno = errno;
+    bool recorded = prepare(handle, ret_opening);
+    if (recorded)
+        capture_arm(handle, easy);
+    errno = saved_errno;
+    return recorded;
+}
+
+void transfer_open(struct handle *handle, const struct transfer_opening *opening)
+{
+    struct tape_begin begin = opening->begin;
+    size_t body_bytes;
+    const void *body = body_in_memory(&handle->shadow, &body_bytes);
+    size_t text_bytes = (size_t)begin.method_bytes + begin.url_bytes + begin.headers_bytes;
+
+    if (body != NULL)
+        begin.request_bytes = body_bytes;
+    handle->lost = 0;
+    handle->transfer = atomic_fetch_add_explicit(&last_transfer, 1, memory_order_relaxed) + 1;
+    (void)tape_write(TAPE_BEGIN, handle->transfer, opening->time_ns, &begin, sizeof(begin), opening->text, text_bytes,
+                     &handle->lost);
+    if (body_bytes != 0)
+        (void)tape_write(TAPE_REQUEST_BODY, handle->transfer, opening->time_ns, body, body_bytes, NULL, 0, &handle->lost);
+    scribe_wake_if_asleep();
+}
+
+static uint64_t info_off_t(const struct handle *handle, CURL *easy, CURLINFO info)
+{
+    curl_off_t value = 0;
+    if (handle->library->real.curl_easy_getinfo(easy, info, &value) != CURLE_OK || value < 0)
+        return TAPE_UNKNOWN;
+    return (uint64_t)value;
+}
+
+static uint64_t info_long(const struct handle *handle, CURL *easy, CURLINFO info)
+{
+    long value = 0;
+    if (handle->library->real.curl_easy_getinfo(easy, info, &value) != CURLE_OK || value < 0)
+        return TAPE_UNKNOWN;
+    return (uint64_t)value;
+}
+
+static uint64_t add_known(uint64_t a, uint64_t b)
+{
+    return a == TAPE_UNKNOWN || b == TAPE_UNKNOWN ? TAPE_UNKNOWN : a + b;
+}
+
+/* REQUEST_SIZE is what was sent with the headers: the body's first part is in it when that fitted in (lib/http.c), or it is not. */
+static uint64_t sent_bytes(const struct handle *handle, CURL *easy)
+{
+    uint64_t request = info_long(handle, easy, CURLINFO_REQUEST_SIZE);
+    uint64_t upload = info_off_t(handle, easy, CURLINFO_SIZE_UPLOAD_T);
+    if (request != TAPE_UNKNOWN && upload != TAPE_UNKNOWN && request > upload)
+        return request;
+    return add_known(request, upload);
+}
+
+static void fill_end(const struct handle *handle, CURL *easy, struct tape_end *end)
+{
+    end->status = info_long(handle, easy, CURLINFO_RESPONSE_CODE);
+    end->queue_us = info_off_t(handle, easy, (CURLINFO)INFO_QUEUE_TIME_T);
+    end->namelookup_us = info_off_t(handle, easy, CURLINFO_NAMELOOKUP_TIME_T);
+    end->connect_us = info_off_t(handle, easy, CURLINFO_CONNECT_TIME_T);
+    end->appconnect_us = info_off_t(handle, easy, CURLINFO_APPCONNECT_TIME_T);
+    end->pretransfer_us = info_off_t(handle, easy, CURLINFO_PRETRANSFER_TIME_T);
+    end->posttransfer_us = info_off_t(handle, easy, (CURLINFO)INFO_POSTTRANSFER_TIME_T);
+    end->starttransfer_us = info_off_t(handle, easy, CURLINFO_STARTTRANSFER_TIME_T);
+    end->total_us = info_off_t(handle, easy, CURLINFO_TOTAL_TIME_T);
+    end->num_connects = info_long(handle, easy, CURLINFO_NUM_CONNECTS);
+    end->redirects = info_long(handle, easy, CURLINFO_REDIRECT_COUNT);
+    end->redirect_us = info_off_t(handle, easy, CURLINFO_REDIRECT_TIME_T);
+    end->http_version = info_long(handle, easy, CURLINFO_HTTP_VERSION);
+    end->request_bytes = sent_bytes(handle, easy);
+    end->response_bytes = add_known(info_long(handle, easy, CURLINFO_HEADER_SIZE),
+                                    info_off_t(handle, easy, CURLINFO_SIZE_DOWNLOAD_T));
+}
+
+void transfer_close(struct handle *handle, CURL *easy, uint64_t curl_code, enum tape_how how)
+{
+    if (handle->transfer == 0)
+        return;
+    int saved_errno = errno;
+    struct tape_end end = {.curl_code = curl_code, .how = (uint32_t)how};
+    uint64_t now_ns = tape_now_ns();
+    fill_end(handle, easy, &end);
+    (void)tape_write(TAPE_END, handle->transfer, now_ns, &end, sizeof(end), NULL, 0, &handle->lost);
+    handle->transfer = 0;
+    scribe_wake_if_asleep();
+    errno = saved_errno;
+}
+
+void transfer_join(struct handle *handle, struct handle *multi)
+{
+    handle->multi = multi;
+    handle->multi_previous = NULL;
+    handle->multi_next = multi->multi_first;
+    if (multi->multi_first != NULL)
+        multi->multi_first->multi_previous = handle;
+    multi->multi_first = handle;
+}
+
+void transfer_leave(struct handle *handle)
+{
+    if (handle->multi == NULL)
+        return;
+    if (handle->multi_previous != NULL)
+        handle->multi_previous->multi_next = handle->multi_next;
+    else
+        handle->multi->multi_first = handle->multi_next;
+    if (handle->multi_next != NULL)
+        handle->multi_next->multi_previous = handle->multi_previous;
+    handle->multi = handle->multi_next = handle->multi_previous = NULL;
+}
