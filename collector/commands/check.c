@@ -1,0 +1,45 @@
+/*
+ * pprofctl check: verifies a store and prints one line per fault. Changes nothing.
+ */
+#include <limits.h>
+#include <stdio.h>
+
+#include "command.h"
+#include "display.h"
+#include "open_store.h"
+
+static void print_fault(void *context, const char *sentence)
+{
+    printf("%s: %s\n", (const char *)context, sentence);
+}
+
+int command_check(const struct arguments *arguments)
+{
+    char buffer[PATH_MAX], calls[DISPLAY_BYTES], blocks[DISPLAY_BYTES], processes[DISPLAY_BYTES], size[DISPLAY_BYTES];
+    char loss[256];
+    const char *path = store_operand(arguments, buffer, sizeof(buffer));
+    struct store_totals totals = {0};
+    struct store *store = open_store(path, STORE_READ);
+    if (store == NULL)
+        return 1;
+    char context[PATH_MAX];
+    (void)snprintf(context, sizeof(context), "%s", path);
+    long faults = store_check(store, print_fault, context);
+    int status = faults < 0 ? (int)faults : store_totals(store, &totals);
+    store_close(store);
+    if (status < 0) {
+        complain_store(path, status);
+        return 1;
+    }
+    display_count(calls, totals.spans);
+    display_count(blocks, totals.blocks);
+    display_count(processes, totals.processes);
+    display_size(size, totals.bytes);
+    (void)loss_sentence(loss, sizeof(loss), &totals.loss);
+    printf("%s: %s calls in %s blocks of %s processes, %s. %s\n", path, calls, blocks, processes, size, loss);
+    if (faults == 0)
+        printf("%s: nothing is wrong.\n", path);
+    else
+        printf("%s: %ld %s found.\n", path, faults, faults == 1 ? "fault" : "faults");
+    return faults == 0 ? 0 : 1;
+}

@@ -1,0 +1,180 @@
+/*
+ * The one list of verbs and options. Constant data; read by main, arguments.c and help.c.
+ *
+ * If you change this file, run `scripts/bless`: the golden help texts come from it (the man pages and the completion
+ * are made from it by the build).
+ */
+#include "command.h"
+
+#include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+#define PERIOD_OPTIONS                                                                                                  \
+    {0, "since", "WHEN", NULL, "only calls that started at WHEN or later: 2026-11-24, 2026-11-24T05:00, 90m, 7d"},      \
+        {0, "until", "WHEN", NULL, "only calls that started before WHEN"},                                              \
+    {                                                                                                                   \
+        0, "last", "SPAN", "1h 24h 7d 30d", "only the last SPAN of time: 90s, 15m, 24h, 7d, 4w"                         \
+    }
+
+static const struct option record_options[] = {
+    {'o', "output", "FILE", "FILE", "the store to write (default pprof.db); an existing one is added to"},
+    {'q', "quiet", NULL, NULL, "no summary at the end"},
+    {0, "no-preview", NULL, NULL, "keep no beginning of the instructions to show as the prompt's name"},
+    {0, "anyway", NULL, NULL, "run CMD even when it cannot be profiled itself; what it starts may still be"},
+};
+
+static const struct option report_options[] = {
+    {0, "by", "KEY,...", "prompt model provider service host status team api operation executable version key",
+     "what makes a row (default prompt); `pprofctl help keys` lists them"},
+    PERIOD_OPTIONS,
+    {0, "format", "FORMAT", "text md csv json", "text (default), md, csv or json"},
+    {0, "sort", "COLUMN", NULL, "largest first; a name of the json output, or a key for the order of names"},
+    {0, "limit", "N", NULL, "at most N rows, 0 for all (default 40 in text and md, else all)"},
+    {0, "width", "N", NULL, "fit N characters, 0 for no limit (default: the terminal's width)"},
+};
+
+static const struct option export_options[] = {PERIOD_OPTIONS};
+
+static const struct option dump_options[] = {
+    {0, "raw", NULL, NULL, "the bytes of each payload in hex as well"},
+    {0, "statistics", NULL, NULL, "only the sums: bytes per field and per span"},
+};
+
+static const struct option help_options[] = {
+    {0, "format", "FORMAT", "text md", "of the topics fields and environment: text (default) or md"},
+    {0, "man", NULL, NULL, "the page as a manual page, for the build"},
+};
+
+#define STORE_OPERAND "FILE is the store to read (default pprof.db here, else the one that pprofd keeps)."
+
+const struct command commands[] = {
+    {
+        .name = "record",
+        .usage = "[-o FILE] [--no-preview] [--quiet] [--anyway] [--] CMD ARGS...",
+        .summary = "run a program and keep what its calls of language models cost in time and tokens",
+        .example = "pprofctl record -- php worker.php\n"
+                   "pprofctl record -o nightly.db -- make evaluate\n"
+                   "LIBPPROF_PROMPT=triage@7 pprofctl record -- python3 triage.py",
+        .text = "Runs CMD unchanged under libpprof.so with a collector of its own. Standard input, output and error, "
+                "signals, job control and the exit code pass through; the programs that CMD starts are followed. A "
+                "summary of this run ends on standard error.\n\n"
+                "Prompt text stays in the process, except the first 60 characters of the instructions, which name the "
+                "prompt in reports; --no-preview keeps them in as well, LIBPPROF_PREVIEW=N changes their number.\n\n"
+                "libpprof.so is found beside the installed pprofctl or by $LIBPPROF_SO, and is added to an existing "
+                "LD_PRELOAD. A program that cannot be preloaded (static, 32-bit, setuid, musl) is not run unless "
+                "--anyway is given; `pprofctl doctor -- CMD` says more.",
+        .exit_status = "That of CMD; when a signal ended CMD, record ends by the same signal. 125: record itself "
+                       "failed or CMD cannot be profiled, 126: CMD cannot be executed, 127: CMD was not found, 2: "
+                       "wrong options.",
+        .options = record_options,
+        .n_options = COUNT(record_options),
+        .runs_program = true,
+        .completes = "COMMAND",
+        .run = command_record,
+    },
+    {
+        .name = "report",
+        .usage = "[--by KEY,...] [--last 7d] [--format text|md|csv|json] [FILE]",
+        .summary = "a table of calls, errors, tokens and times per prompt, model or other keys",
+        .example = "pprofctl report\n"
+                   "pprofctl report --by prompt,model --last 7d --sort output_tokens\n"
+                   "pprofctl report --by provider,status --format csv > week.csv",
+        .text = STORE_OPERAND
+        " A value that was not seen is - in text, empty in csv and missing in json, never 0. A sum to "
+        "which some calls stated nothing is marked with + in text and md; json says how many calls stated it "
+        "(..._calls).\n\n"
+        "TTFT: start until the first generated content. ITL: gaps between content events. Percentiles come from "
+        "sketches: at most 1.6 % off. tok/s: generated tokens per second between first and last content. The shares "
+        "(queue, dns, connect, tls, send, wait, decode) are parts of the total time of the calls.\n\n"
+        "In text, columns that do not fit the terminal are left out and named below the table.",
+        .exit_status = "0: reported, 1: FILE cannot be read, 2: wrong options.",
+        .options = report_options,
+        .n_options = COUNT(report_options),
+        .operands_max = 1,
+        .completes = "FILE",
+        .run = command_report,
+    },
+    {
+        .name = "export",
+        .usage = "[--last 7d] [FILE]",
+        .summary = "one JSON object per call and line, OpenTelemetry names",
+        .example = "pprofctl export | head -1\n"
+                   "pprofctl export --since 2026-11-24 runs.db > spans.jsonl",
+        .text = STORE_OPERAND " A key is missing when its fact was not seen. `pprofctl help fields` explains the keys.",
+        .exit_status = "0: exported, 1: FILE cannot be read or has damaged blocks, 2: wrong options.",
+        .options = export_options,
+        .n_options = COUNT(export_options),
+        .operands_max = 1,
+        .completes = "FILE",
+        .run = command_export,
+    },
+    {
+        .name = "dump",
+        .usage = "[--raw] [--statistics] [FILE]",
+        .summary = "frames, blocks and columns of a store or a spool file, for debugging",
+        .example = "pprofctl dump pprof.db | less\n"
+                   "pprofctl dump ~/.local/state/libpprof/spool/*.spool\n"
+                   "pprofctl dump --statistics pprof.db",
+        .text = "FILE is a store (default pprof.db) or a spool file as libpprof.so leaves it when no collector "
+                "listens. Shows what lies where: processes, sequence numbers, losses, blocks, and per column its "
+                "field, encoding and size.",
+        .exit_status = "0: all could be read, 1: FILE cannot be read or is damaged (it says where), 2: wrong options.",
+        .options = dump_options,
+        .n_options = COUNT(dump_options),
+        .operands_max = 1,
+        .completes = "FILE",
+        .run = command_dump,
+    },
+    {
+        .name = "check",
+        .usage = "[FILE]",
+        .summary = "verify a store and say what is wrong where",
+        .example = "pprofctl check pprof.db",
+        .text = STORE_OPERAND " Verifies the database, each block and column, and the hourly sums against the blocks. "
+                              "Nothing is changed.",
+        .exit_status = "0: nothing is wrong, 1: something is, or FILE cannot be read, 2: wrong options.",
+        .operands_max = 1,
+        .completes = "FILE",
+        .run = command_check,
+    },
+    {
+        .name = "doctor",
+        .usage = "[--] CMD ARGS...",
+        .summary = "say before any run what will be seen of a program, what not, and why",
+        .example = "pprofctl doctor -- php worker.php\n"
+                   "pprofctl doctor -- ./my-service",
+        .text = "Reads the program's file and its libraries without running them: libcurl linked, loaded later or "
+                "built in; OpenSSL, GnuTLS; Go, static, musl, setuid, 32-bit. Scripts are followed to their "
+                "interpreter.",
+        .exit_status = "0: something will be seen, 1: nothing will, 2: wrong options, 126: CMD cannot be executed, "
+                       "127: CMD was not found.",
+        .runs_program = true,
+        .completes = "COMMAND",
+        .run = command_doctor,
+    },
+    {
+        .name = "help",
+        .usage = "[VERB|keys|fields|environment]",
+        .summary = "explain a verb, the keys of report, the fields of export or the environment",
+        .example = "pprofctl help report\n"
+                   "pprofctl help fields",
+        .text = "`pprofctl VERB --help` is the same as `pprofctl help VERB`.",
+        .exit_status = "0, or 2 when there is no such topic.",
+        .options = help_options,
+        .n_options = COUNT(help_options),
+        .operands_max = 1,
+        .completes = "record report export dump check doctor keys fields environment",
+        .run = command_help,
+    },
+};
+
+const size_t n_commands = COUNT(commands);
+
+const struct command *command_find(const char *name)
+{
+    for (size_t i = 0; i < n_commands; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}

@@ -1,0 +1,29 @@
+/*
+ * The distribution of some times: the values themselves while they are few, then a sketch (span/sketch.h, at most 1.6 %
+ * off). So a report over very many small groups stays small, and a short recording is exact.
+ * Owner: the caller; one thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../../span/sketch.h"
+
+enum { QUANTILES_EXACT_MAX = 512 };
+
+struct quantiles {
+    uint64_t *value; /* until there are more than QUANTILES_EXACT_MAX, or a sketch is merged */
+    uint32_t n;
+    uint32_t capacity;
+    bool failed; /* memory ran out: no quantile is given */
+    bool sorted;
+    struct span_sketch *sketch;
+};
+
+void quantiles_done(struct quantiles *quantiles);
+void quantiles_add(struct quantiles *quantiles, uint64_t value);
+/* Merges the sketch of a span as it lies in its column; one that cannot be read is left out. */
+void quantiles_add_sketch(struct quantiles *quantiles, const uint8_t *data, size_t bytes);
+/* The value that the share q of the values does not exceed. False when there are none. */
+bool quantiles_at(struct quantiles *quantiles, double q, uint64_t *ret_value);

@@ -1,0 +1,203 @@
+/*
+ * pprofctl report: a table per prompt, model or other keys. Reads the store once, groups in memory, sorts, prints.
+ */
+#include "report.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "display.h"
+#include "open_store.h"
+#include "when.h"
+
+enum { LIMIT_FOR_PEOPLE = 40, LIMIT_MAX = 100000000, WIDTH_MAX = 10000 };
+
+struct format {
+    const char *name;
+    int (*print)(FILE *out, const struct report *report);
+    bool for_people;
+};
+static const struct format formats[] = {
+    {"text", report_text, true}, {"md", report_md, true}, {"csv", report_csv, false}, {"json", report_json, false}};
+
+static const struct format *find_format(const char *name)
+{
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+        if (strcmp(formats[i].name, name) == 0)
+            return &formats[i];
+    complain("--format knows text, md, csv and json, not \"%s\".", name);
+    return NULL;
+}
+
+/* Reads "prompt,model". Returns 0 or -1 after having said what is wrong. */
+static int read_keys(const char *text, const struct key **by, size_t *ret_n)
+{
+    size_t n = 0;
+    while (true) {
+        size_t bytes = strcspn(text, ",");
+        const struct key *key = key_find(text, bytes);
+        if (key == NULL) {
+            complain("--by has no key \"%.*s\"; see `pprofctl help keys`.", (int)bytes, text);
+            return -1;
+        }
+        if (n == KEYS_MAX) {
+            complain("--by takes at most %d keys.", KEYS_MAX);
+            return -1;
+        }
+        by[n++] = key;
+        if (text[bytes] == '\0')
+            break;
+        text += bytes + 1;
+    }
+    *ret_n = n;
+    return 0;
+}
+
+/* What rows are ordered by: a column, largest first, or a key, by name. */
+struct order {
+    const struct report_column *column;
+    size_t key;
+};
+
+static int read_order(const char *name, const struct grouping *grouping, struct order *ret_order)
+{
+    for (size_t i = 0; i < n_report_columns; i++)
+        if (strcmp(report_columns[i].name, name) == 0) {
+            ret_order->column = &report_columns[i];
+            return 0;
+        }
+    for (size_t i = 0; i < grouping->n_keys; i++)
+        if (strcmp(grouping->key[i]->name, name) == 0) {
+            *ret_order = (struct order){.key = i};
+            return 0;
+        }
+    complain("--sort knows the columns of --format csv (calls, output_tokens, ...) and the keys of --by, not \"%s\".",
+             name);
+    return -1;
+}
+
+struct sortable {
+    struct group *group;
+    bool seen;
+    double number;
+    const char *text;
+    const char *tie; /* equals stand in the order of their first key */
+};
+
+static int compare(const void *a, const void *b)
+{
+    const struct sortable *left = a, *right = b;
+    if (left->text != NULL && strcmp(left->text, right->text) != 0)
+        return strcmp(left->text, right->text);
+    if (left->seen != right->seen)
+        return left->seen ? -1 : 1;
+    if (left->number > right->number || left->number < right->number)
+        return left->number > right->number ? -1 : 1;
+    if (left->group->calls != right->group->calls)
+        return left->group->calls > right->group->calls ? -1 : 1;
+    return strcmp(left->tie, right->tie);
+}
+
+/* The groups in their order. Returns an array for free(), NULL when memory ran out. */
+static struct group **sort_groups(struct grouping *grouping, const struct order *order)
+{
+    size_t n = grouping->n_groups;
+    struct sortable *sortable = calloc(n + 1, sizeof(*sortable));
+    struct group **row = calloc(n + 1, sizeof(struct group *));
+    if (sortable == NULL || row == NULL) {
+        free(sortable);
+        free((void *)row);
+        return NULL;
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct sortable *item = &sortable[i];
+        *item = (struct sortable){.group = &grouping->group[i]};
+        item->tie = grouping_text(grouping, item->group, 0, NULL);
+        if (order->column == NULL) {
+            item->text = grouping_text(grouping, item->group, order->key, NULL);
+            continue;
+        }
+        struct report_value value = report_value(order->column, item->group);
+        item->seen = value.seen;
+        item->number = order->column->unit >= REPORT_RATE ? value.real : (double)value.whole;
+    }
+    qsort(sortable, n, sizeof(*sortable), compare);
+    for (size_t i = 0; i < n; i++)
+        row[i] = sortable[i].group;
+    free(sortable);
+    return row;
+}
+
+/* Prints what was grouped. */
+static int print_report(const struct arguments *arguments, const struct format *format, struct report *report,
+                        const struct order *order)
+{
+    long limit = arguments_number(arguments, "limit", format->for_people ? LIMIT_FOR_PEOPLE : 0, LIMIT_MAX);
+    long width = arguments_number(arguments, "width", (long)display_terminal_width(STDOUT_FILENO), WIDTH_MAX);
+    if (limit < 0 || width < 0)
+        return EXIT_USAGE;
+    report->width = (size_t)width;
+    report->colour = display_wants_colour(STDOUT_FILENO);
+    report->row = sort_groups(report->grouping, order);
+    report->n_rows = report->grouping->n_groups;
+    if (limit > 0 && report->n_rows > (size_t)limit) {
+        report->n_cut = report->n_rows - (size_t)limit;
+        report->n_rows = (size_t)limit;
+    }
+    int status = report->row == NULL ? -1 : format->print(stdout, report);
+    free((void *)report->row);
+    if (status < 0)
+        complain("memory ran out; report a shorter period or fewer keys.");
+    return status < 0 ? 1 : 0;
+}
+
+static int scan_and_print(const struct arguments *arguments, const struct format *format, struct grouping *grouping,
+                          const struct order *order)
+{
+    char path[PATH_MAX];
+    struct report report = {.path = store_operand(arguments, path, sizeof(path)), .grouping = grouping};
+    struct store *store = open_store(report.path, STORE_READ);
+    if (store == NULL)
+        return 1;
+    struct store_totals totals = {0};
+    int status = store_totals(store, &totals);
+    if (status == STORE_OK)
+        status = grouping_scan(grouping, store);
+    if (status != STORE_OK)
+        complain_store(report.path, status);
+    store_close(store);
+    if (status != STORE_OK)
+        return 1;
+    report.loss = totals.loss;
+    return print_report(arguments, format, &report, order);
+}
+
+int command_report(const struct arguments *arguments)
+{
+    const char *by_text = arguments_value(arguments, "by");
+    const char *format_name = arguments_value(arguments, "format");
+    const char *sort = arguments_value(arguments, "sort");
+    const struct key *by[KEYS_MAX];
+    size_t n_by;
+    struct when_period period;
+    const struct format *format = find_format(format_name != NULL ? format_name : "text");
+    if (format == NULL || read_keys(by_text != NULL ? by_text : "prompt", by, &n_by) < 0 ||
+        when_period(arguments, &period) < 0)
+        return EXIT_USAGE;
+    struct grouping grouping;
+    struct order order = {0};
+    if (grouping_init(&grouping, by, n_by) < 0) {
+        complain("memory ran out.");
+        return 1;
+    }
+    grouping.since_ns = period.since_ns;
+    grouping.until_ns = period.until_ns;
+    int status = EXIT_USAGE;
+    if (read_order(sort != NULL ? sort : "calls", &grouping, &order) == 0)
+        status = scan_and_print(arguments, format, &grouping, &order);
+    grouping_done(&grouping);
+    return status;
+}
