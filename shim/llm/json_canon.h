@@ -7,11 +7,7 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-enum { JSON_CANON_DEPTH = 48 }; /* deeper levels share the path of their ancestor */
+#include "json_scan.h"
 
 /* 128 bits over text, independent of its cutting. */
 struct text_hash {
@@ -24,19 +20,19 @@ void text_hash_init(struct text_hash *hash, uint64_t seed);
 void text_hash_push(struct text_hash *hash, const void *text, size_t bytes);
 void text_hash_end(const struct text_hash *hash, uint64_t ret_digest[2]);
 
+struct json_canon_level {
+    uint64_t path;
+    uint32_t index; /* of the next element */
+    bool array;
+};
+
 struct json_canon {
+    struct json_scan scan;
+    struct text_hash text; /* string under way */
     uint64_t sum[2];
-    uint64_t leaves;
-    uint32_t depth; /* may exceed JSON_CANON_DEPTH */
-    uint8_t state;
-    bool key_next, escape;
-    uint8_t hex_left;
-    uint16_t hex, high;
-    struct text_hash text; /* string or literal under way */
-    uint64_t path[JSON_CANON_DEPTH + 1];
-    uint64_t key; /* path of the value that comes next */
-    uint32_t index[JSON_CANON_DEPTH + 1];
-    uint64_t object[(JSON_CANON_DEPTH + 64) / 64];
+    uint64_t leaves; /* 0: nothing was seen */
+    uint32_t depth;
+    struct json_canon_level level[JSON_PATH_DEPTH + 2]; /* what lies deeper counts for nothing */
 };
 
 void json_canon_init(struct json_canon *canon);

@@ -17,6 +17,7 @@ struct json_check {
     uint32_t depth;
     uint8_t state;
     uint8_t detail; /* position in a literal, hex digits left */
+    bool key; /* the string under way is a key */
     bool bad, begun;
 };
 

@@ -18,7 +18,7 @@
 enum {
     JSON_CAPTURE_MAX = 512, /* longest text kept of a value that is not asked for in pieces */
     JSON_KEY_MAX = 64, /* longer keys match nothing but "*" */
-    JSON_PATH_DEPTH = 16, /* levels of a path */
+    JSON_PATH_DEPTH = 24, /* levels of a path */
     JSON_INDEX_MAX = 6, /* array indices reported for a value */
 };
 
@@ -76,6 +76,9 @@ struct json_value {
 
 typedef void json_handler(void *context, const struct json_value *value);
 
+/* Called when a document is complete, after its last value. */
+typedef void json_document_handler(void *context);
+
 struct json_frame {
     uint16_t node;
     bool array;
@@ -85,6 +88,7 @@ struct json_frame {
 /* Owner: whoever declares it; no pointers to resources, so it may be dropped at any point. */
 struct json_scan {
     json_handler *handler;
+    json_document_handler *document; /* may be set after json_scan_init; NULL: nobody wants to know */
     void *context;
     uint16_t root;
     uint8_t state;
@@ -93,8 +97,8 @@ struct json_scan {
     bool in_array; /* within such an array */
     bool key_string; /* the string under way is a key */
     bool skip_string; /* within a string of a skipped value */
+    bool in_skipped_array;
     bool escape; /* a backslash was the last byte */
-    bool key_long;
     bool piece_first;
     bool cut;
     uint8_t hex_left;

@@ -1,0 +1,97 @@
+/*
+ * Compiles tables of JSON paths into tries, once per table.
+ *
+ * Called by dialect_init on the scribe's thread before the first exchange (and by tests). All nodes lie in one static pool, because the tables are
+ * known when the program is built; it must never grow at run time. A table that did not fit would match nothing, which test_json_scan would show.
+ */
+#include "json_rules.h"
+
+#include <string.h>
+
+enum { NODES_MAX = 6144 };
+
+/* Node 0 is "nothing matches". */
+struct json_node json_nodes[NODES_MAX];
+static uint16_t nodes_used = 1;
+
+static uint16_t node_new(const char *key, size_t bytes)
+{
+    if (nodes_used == NODES_MAX)
+        return 0;
+    json_nodes[nodes_used] = (struct json_node){.key = key, .key_bytes = (uint8_t)bytes};
+    return nodes_used++;
+}
+
+static uint16_t key_below(uint16_t node, const char *key, size_t bytes)
+{
+    if (bytes >= JSON_KEY_MAX)
+        return 0;
+    for (uint16_t child = json_nodes[node].child; child; child = json_nodes[child].next)
+        if (json_nodes[child].key_bytes == bytes && !memcmp(json_nodes[child].key, key, bytes))
+            return child;
+    const uint16_t child = node_new(key, bytes);
+    if (!child)
+        return 0;
+    json_nodes[child].next = json_nodes[node].child;
+    json_nodes[node].child = child;
+    json_nodes[node].lengths |= UINT64_C(1) << bytes;
+    return child;
+}
+
+static uint16_t special_below(uint16_t *slot)
+{
+    if (!*slot)
+        *slot = node_new("", 0);
+    return *slot;
+}
+
+/* One step of a path: "name", "*" or "[]"; *path moves behind it. */
+static uint16_t step(uint16_t node, const char **path)
+{
+    const char *p = *path;
+    if (*p == '.')
+        p++;
+    if (p[0] == '[' && p[1] == ']') {
+        *path = p + 2;
+        return special_below(&json_nodes[node].element);
+    }
+    const size_t bytes = strcspn(p, ".[");
+    *path = p + bytes;
+    if (bytes == 1 && *p == '*')
+        return special_below(&json_nodes[node].any);
+    return key_below(node, p, bytes);
+}
+
+void json_rules_compile(struct json_rules *rules)
+{
+    if (rules->root)
+        return;
+    const uint16_t root = node_new("", 0);
+    if (!root)
+        return;
+    for (unsigned i = 0; i < rules->count; i++) {
+        const char *path = rules->rule[i].path;
+        uint16_t node = root;
+        unsigned depth = 0;
+        while (*path && node && depth++ < JSON_PATH_DEPTH)
+            node = step(node, &path);
+        if (!node || *path)
+            continue;
+        json_nodes[node].rule = rules->rule[i].id;
+        json_nodes[node].flags = (uint8_t)rules->rule[i].flags;
+    }
+    rules->root = root;
+}
+
+uint16_t json_rules_everything(void)
+{
+    static uint16_t node;
+    if (!node) {
+        const uint16_t self = node_new("", 0);
+        json_nodes[self].any = json_nodes[self].element = self;
+        json_nodes[self].rule = self ? 1 : 0;
+        json_nodes[self].flags = JSON_PIECES;
+        node = self;
+    }
+    return node;
+}
