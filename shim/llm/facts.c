@@ -1,0 +1,305 @@
+/*
+ * Putting facts in, see facts.h: bounded copies, last wins, tool calls told apart.
+ *
+ * Called by dialects within JSON callbacks on the scribe's thread. It must never keep a pointer into the body.
+ */
+#include "facts.h"
+
+#include <string.h>
+
+/* Which call a fragment without anything to go by belongs to: the last one of its choice. */
+static struct facts_call *call_last(struct facts *facts, uint32_t choice)
+{
+    for (uint32_t i = facts->calls_followed; i-- > 0;)
+        if (facts->call[i].choice == choice)
+            return &facts->call[i];
+    return NULL;
+}
+
+static struct facts_call *call_by_index(struct facts *facts, uint32_t choice, uint32_t index)
+{
+    for (uint32_t i = facts->calls_followed; i-- > 0;)
+        if (facts->call[i].choice == choice && facts->call[i].index == index)
+            return &facts->call[i];
+    return NULL;
+}
+
+static struct facts_call *call_new(struct facts *facts, uint32_t choice, uint32_t index, uint64_t id)
+{
+    facts->calls++;
+    if (facts->calls_followed == FACTS_CALLS_MAX)
+        return NULL;
+    struct facts_call *const call = &facts->call[facts->calls_followed++];
+    *call = (struct facts_call){.choice = choice, .index = index, .id = id};
+    return call;
+}
+
+/* The call that the fragment under way belongs to, made if it is a new one. */
+static struct facts_call *call_of_fragment(struct facts *facts)
+{
+    const uint32_t choice = facts->fragment.choice, index = facts->fragment.index;
+    const uint64_t id = facts->fragment.id;
+    struct facts_call *const known =
+        index == FACTS_NO_INDEX ? call_last(facts, choice) : call_by_index(facts, choice, index);
+    const bool other_id = known && id && known->id && known->id != id;
+    const bool starts = index == FACTS_NO_INDEX && id && (!known || known->id != id);
+    if (known && !other_id && !starts) {
+        known->id = known->id ? known->id : id;
+        return known;
+    }
+    if (!known && !id && !facts->fragment.content && index == FACTS_NO_INDEX)
+        return NULL; /* an empty object is no call */
+    return call_new(facts, choice, index, id);
+}
+
+static uint64_t hash_id(const char *text, size_t bytes)
+{
+    struct text_hash hash;
+    uint64_t digest[2];
+    text_hash_init(&hash, 1);
+    text_hash_push(&hash, text, bytes);
+    text_hash_end(&hash, digest);
+    return digest[0] ? digest[0] : 1;
+}
+
+static void usage_put(struct facts_usage *usage, enum facts_number which, uint64_t value)
+{
+    usage->present |= 1u << which;
+    usage->value[which] = value;
+}
+
+static const struct facts_usage *usage_now(const struct facts *facts)
+{
+    return facts->usage_open ? &facts->pending : &facts->usage;
+}
+
+void facts_init(struct facts *facts, const struct exchange_config *config)
+{
+    memset(facts, 0, sizeof(*facts));
+    prompt_init(&facts->prompt, config);
+}
+
+void facts_set_text(struct facts *facts, enum facts_text which, const char *text, size_t bytes)
+{
+    if (!bytes)
+        return;
+    if (bytes > FACTS_TEXT_MAX) {
+        bytes = FACTS_TEXT_MAX;
+        while (bytes && ((unsigned char)text[bytes] & 0xc0) == 0x80)
+            bytes--;
+    }
+    memcpy(facts->text[which], text, bytes);
+    facts->text_bytes[which] = (uint8_t)bytes;
+}
+
+void facts_set_value(struct facts *facts, enum facts_text which, const struct json_value *value)
+{
+    if (value->type == JSON_STRING || value->type == JSON_NUMBER)
+        facts_set_text(facts, which, value->text, value->bytes);
+}
+
+bool facts_has_text(const struct facts *facts, enum facts_text which)
+{
+    return facts->text_bytes[which] != 0;
+}
+
+void facts_set_number(struct facts *facts, enum facts_number which, uint64_t value)
+{
+    if (which < FACT_USAGE_END) {
+        usage_put(facts->usage_open ? &facts->pending : &facts->usage, which, value);
+        return;
+    }
+    facts->number_present |= 1u << (which - FACT_USAGE_END);
+    facts->number[which - FACT_USAGE_END] = value;
+}
+
+void facts_set_count(struct facts *facts, enum facts_number which, const struct json_value *value)
+{
+    if (value->has_u64)
+        facts_set_number(facts, which, value->u64);
+}
+
+void facts_add_count(struct facts *facts, enum facts_number which, const struct json_value *value)
+{
+    uint64_t sum;
+    if (value->has_u64 && !__builtin_add_overflow(facts_number(facts, which), value->u64, &sum))
+        facts_set_number(facts, which, sum);
+}
+
+static void set_scaled(struct facts *facts, enum facts_number which, const struct json_value *value, double unit)
+{
+    const double scaled = value->has_number ? value->number * unit + 0.5 : -1;
+    if (scaled >= 0 && scaled < 9e18)
+        facts_set_number(facts, which, (uint64_t)scaled);
+}
+
+void facts_set_time(struct facts *facts, enum facts_number which, const struct json_value *value, double ns_per_unit)
+{
+    set_scaled(facts, which, value, ns_per_unit);
+}
+
+void facts_set_cost(struct facts *facts, const struct json_value *value, double nanousd_per_unit)
+{
+    set_scaled(facts, FACT_COST_NANOUSD, value, nanousd_per_unit);
+}
+
+bool facts_has_number(const struct facts *facts, enum facts_number which)
+{
+    if (which < FACT_USAGE_END)
+        return (usage_now(facts)->present >> which) & 1;
+    return (facts->number_present >> (which - FACT_USAGE_END)) & 1;
+}
+
+uint64_t facts_number(const struct facts *facts, enum facts_number which)
+{
+    if (!facts_has_number(facts, which))
+        return 0;
+    return which < FACT_USAGE_END ? usage_now(facts)->value[which] : facts->number[which - FACT_USAGE_END];
+}
+
+void facts_usage_begin(struct facts *facts)
+{
+    facts->usage_open = true;
+    facts->pending.present = 0;
+}
+
+void facts_usage_end(struct facts *facts)
+{
+    if (facts->usage_open && facts->pending.present)
+        facts->usage = facts->pending;
+    facts->usage_open = false;
+}
+
+void facts_choice_seen(struct facts *facts, uint32_t choice)
+{
+    if (choice >= FACTS_CHOICES_MAX)
+        return;
+    facts->choice[choice].seen = true;
+    if (facts->choices <= choice)
+        facts->choices = choice + 1;
+}
+
+void facts_finish(struct facts *facts, uint32_t choice, const struct json_value *value)
+{
+    facts_choice_seen(facts, choice);
+    if (choice >= FACTS_CHOICES_MAX || value->type != JSON_STRING || !value->bytes)
+        return;
+    struct facts_choice *const to = &facts->choice[choice];
+    to->stated = true;
+    to->reason_bytes = (uint8_t)(value->bytes < FACTS_REASON_MAX ? value->bytes : FACTS_REASON_MAX);
+    memcpy(to->reason, value->text, to->reason_bytes);
+}
+
+void facts_content(struct facts *facts, enum facts_content kind, uint32_t choice, const char *text, size_t bytes)
+{
+    if (!bytes)
+        return;
+    facts->event_kinds |= (uint8_t)kind;
+    facts->kinds |= (uint8_t)kind;
+    if (kind == CONTENT_REFUSAL)
+        facts->refused = true;
+    if (kind != CONTENT_TEXT)
+        return;
+    facts->answer_bytes += bytes;
+    if (facts->json_asked && choice < FACTS_CHOICES_MAX)
+        json_check_push(&facts->choice[choice].answer, text, bytes);
+}
+
+void facts_call_begin(struct facts *facts, uint32_t choice)
+{
+    facts->fragment.open = true;
+    facts->fragment.spilled = facts->fragment.content = false;
+    facts->fragment.choice = choice;
+    facts->fragment.index = FACTS_NO_INDEX;
+    facts->fragment.id = 0;
+    facts->fragment.bytes = 0;
+    facts->fragment.target = NULL;
+}
+
+void facts_call_index(struct facts *facts, uint64_t index)
+{
+    facts->fragment.index = index < FACTS_NO_INDEX ? (uint32_t)index : FACTS_NO_INDEX - 1;
+}
+
+static void tool_content(struct facts *facts)
+{
+    facts->fragment.content = true;
+    facts->event_kinds |= CONTENT_TOOL;
+    facts->kinds |= CONTENT_TOOL;
+}
+
+void facts_call_id(struct facts *facts, const struct json_value *value)
+{
+    if (value->type == JSON_STRING && value->bytes)
+        facts->fragment.id = hash_id(value->text, value->bytes);
+}
+
+void facts_call_name(struct facts *facts, const struct json_value *value)
+{
+    if (value->type == JSON_STRING && value->bytes)
+        tool_content(facts);
+}
+
+void facts_call_arguments(struct facts *facts, const char *text, size_t bytes)
+{
+    if (!bytes)
+        return;
+    tool_content(facts);
+    if (!facts->fragment.spilled && facts->fragment.bytes + bytes <= FACTS_FRAGMENT_MAX) {
+        memcpy(facts->fragment.arguments + facts->fragment.bytes, text, bytes);
+        facts->fragment.bytes = (uint16_t)(facts->fragment.bytes + bytes);
+        return;
+    }
+    if (!facts->fragment.spilled) { /* decide now, by what is known */
+        facts->fragment.spilled = true;
+        facts->fragment.target = call_of_fragment(facts);
+        if (facts->fragment.target)
+            json_check_push(&facts->fragment.target->arguments, facts->fragment.arguments, facts->fragment.bytes);
+    }
+    if (facts->fragment.target)
+        json_check_push(&facts->fragment.target->arguments, text, bytes);
+}
+
+void facts_call_end(struct facts *facts)
+{
+    if (!facts->fragment.open)
+        return;
+    facts->fragment.open = false;
+    struct facts_call *const call = facts->fragment.target;
+    if (facts->fragment.spilled) { /* what was said after the long arguments still names the call */
+        if (call) {
+            call->id = facts->fragment.id ? facts->fragment.id : call->id;
+            call->index = facts->fragment.index != FACTS_NO_INDEX ? facts->fragment.index : call->index;
+        }
+        return;
+    }
+    struct facts_call *const target = call_of_fragment(facts);
+    if (target)
+        json_check_push(&target->arguments, facts->fragment.arguments, facts->fragment.bytes);
+}
+
+void facts_call_whole(struct facts *facts)
+{
+    facts->other_calls++;
+    facts->event_kinds |= CONTENT_TOOL;
+    facts->kinds |= CONTENT_TOOL;
+}
+
+void facts_server_call(struct facts *facts)
+{
+    facts->server_calls++;
+    facts->server_calls_stated = true;
+}
+
+void facts_error_seen(struct facts *facts)
+{
+    facts->error_seen = true;
+}
+
+void facts_stream_asked(struct facts *facts, const struct json_value *value)
+{
+    if (value->type != JSON_TRUE && value->type != JSON_FALSE)
+        return;
+    facts->stream_stated = true;
+    facts->stream_asked = value->type == JSON_TRUE;
+}
