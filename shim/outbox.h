@@ -1,6 +1,6 @@
 /*
- * The outbox: finished spans on their way out of the process, as blocks in frames, to the collector's socket or, when nobody listens,
- * to a bounded spool file. Scribe thread only, except outbox_losses (any thread).
+ * The outbox: finished spans on their way out of the process, as blocks in frames, to the collector's socket or, when
+ * nobody listens, to a bounded spool file. Scribe thread only.
  *
  * A frame is kept until it is acknowledged (bounded by OUTBOX_UNACKED_BYTES_MAX) and sent again on a new connection.
  */
@@ -10,8 +10,8 @@
 
 struct outbox_config {
     const char *socket_path;
-    const char *spool_dir; /* NULL: no spool */
-    struct span_process process; /* identity is filled by outbox_start */
+    const char *spool_dir;       /* NULL: no spool */
+    struct span_process process; /* who sends; process_info.h */
 };
 
 enum {
@@ -19,13 +19,24 @@ enum {
     OUTBOX_UNACKED_BYTES_MAX = 1024 * 1024,
     OUTBOX_SPOOL_BYTES_MAX = 64 * 1024 * 1024, /* per process */
     OUTBOX_RECONNECT_MS = 1000,
+    OUTBOX_RECONNECT_IDLE_MS_MAX = 16 * 1000, /* an idle process asks less and less often for a collector */
+    OUTBOX_RESTART_MS = 2000, /* frames wait in memory so long for a collector that was there and is gone */
+    OUTBOX_RESTART_RETRY_MS = 100,
+    OUTBOX_STALLED_MS = 10 * 1000, /* a collector that acknowledges nothing for so long is as good as none */
+    OUTBOX_LOSS_MS = 1000,         /* frames that only report loss: at most one in this time */
 };
 
+/* Takes a copy of everything. In a forked child it forgets what the parent had queued (the parent sends that) and
+ * closes the parent's descriptors. Returns 0, or a negative errno: then spans are counted as lost. */
 int outbox_start(const struct outbox_config *config);
 /* Takes a copy; sets the span's sequence number. Never fails: a span that cannot be kept is counted as lost. */
 void outbox_add(struct span *span);
-/* Does what is due (cuts blocks, connects, sends, reads acknowledgements, spools) without blocking. Returns the milliseconds
- * until it wants to be called again, -1 when it has nothing to do. */
+/* Does what is due (cuts blocks, connects, sends, reads acknowledgements, spools) without blocking. Returns the
+ * milliseconds until it wants to be called again, -1 when it has nothing to do. `loss` is what others counted; the
+ * outbox adds its own. */
 int outbox_turn(uint64_t now_ns, const struct span_loss *loss);
-/* Process is ending: everything out, waiting at most `wait_ms` for the socket; what is then unacknowledged goes to the spool. */
+/* Process is ending: everything out, waiting at most `wait_ms` for the socket; what is then unacknowledged goes to the
+ * spool. The outbox can be used on after it. */
 void outbox_finish(unsigned wait_ms, const struct span_loss *loss);
+/* Spans lost in here so far. */
+uint64_t outbox_lost_spans(void);

@@ -1,0 +1,416 @@
+/*
+ * Queue of frames between the scribe's spans and the collector. Called by scribe.c on its own thread only.
+ * Must never block (outbox_finish: beyond its bound), grow beyond its bounds, or lose a span without counting it.
+ *
+ * Journey: outbox_add copies the span -> cut() makes a block and a frame of them, a parcel -> parcels wait in the order
+ * of their sequence numbers: first those sent and not acknowledged, then at most one half sent, then the rest. A new
+ * connection sends all of them again; where there is no connection they go to the spool, and what the spool does not
+ * take stays here until the bound is reached.
+ */
+#include "outbox.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../span/block.h"
+#include "spool.h"
+#include "tape.h"
+#include "wire.h"
+
+enum {
+    CUT_TEXT_BYTES =
+        128 * 1024, /* a block of long texts is cut early, so that a frame stays well below the unacknowledged bound */
+    GREETING_BYTES_MAX = 8 * 1024,
+    RETRY_SEND_MS = 5, /* the socket takes no more now */
+    WAIT_ACK_MS = 50,
+    FINISH_SLICE_MS = 10,
+};
+
+#define NS_PER_MS 1000000U
+
+struct parcel {
+    struct parcel *next;
+    uint64_t sequence;
+    uint64_t spans;
+    size_t bytes;
+    size_t sent; /* on this connection */
+    uint8_t data[];
+};
+
+/* Owner: the scribe's thread. A forked child inherits a snapshot of it, possibly torn, and trusts only the descriptors,
+ * which are checked. */
+static struct outbox {
+    bool started;
+    char socket_path[128];
+    uint8_t identity[16];
+    struct span_buffer greeting; /* the PROCESS frame */
+    size_t greeting_sent;        /* on this connection */
+
+    struct span *pending[SPAN_BLOCK_ROWS_SHIM];
+    size_t n_pending;
+    size_t pending_text_bytes;
+    uint64_t pending_since_ns;
+    uint64_t span_sequence;
+
+    struct parcel *first, *last;
+    size_t queued_bytes;
+    uint64_t frame_sequence;
+
+    struct wire wire;
+    bool useful;              /* this connection has acknowledged something */
+    uint64_t connect_ns;      /* not before */
+    uint64_t connect_wait_ms; /* grows while nobody listens */
+    uint64_t grace_ns;    /* until then a collector that was there is expected back, and frames wait for it in memory */
+    uint64_t progress_ns; /* last acknowledgement, or since when there is something to acknowledge */
+    struct spool spool;
+
+    struct span_loss loss;      /* everybody's, as last told, and our own spans */
+    struct span_loss loss_told; /* as of the last frame */
+    uint64_t loss_told_ns;
+} box = {.wire.own = {.fd = -1}, .spool.own = {.fd = -1}};
+
+/* ---- parcels ---- */
+
+static void count_lost(uint64_t spans)
+{
+    box.loss.spans += spans;
+}
+
+/* Takes `parcel` out, whose predecessor is `before` (NULL: it is the first), and frees it. */
+static void remove_parcel(struct parcel *before, struct parcel *parcel)
+{
+    if (before == NULL) {
+        box.first = parcel->next;
+    } else {
+        before->next = parcel->next;
+    }
+    if (box.last == parcel) {
+        box.last = before;
+    }
+    box.queued_bytes -= parcel->bytes;
+    free(parcel);
+}
+
+/* Gives the oldest parcel that is not half on the wire to the spool, or counts it as lost. False when there is none. */
+static bool evict_one(uint64_t now_ns)
+{
+    struct parcel *before = NULL;
+    struct parcel *parcel = box.first;
+    if (parcel != NULL && parcel->sent > 0 && parcel->sent < parcel->bytes) {
+        before = parcel;
+        parcel = parcel->next;
+    }
+    if (parcel == NULL) {
+        return false;
+    }
+    if (spool_append(&box.spool, now_ns, parcel->data, parcel->bytes) != 0) {
+        count_lost(parcel->spans);
+    }
+    remove_parcel(before, parcel);
+    return true;
+}
+
+/* Puts a frame into the queue. Its sequence number is used up in any case. */
+static void enqueue(uint64_t now_ns, enum span_frame_kind kind, const struct span_buffer *payload, uint64_t spans)
+{
+    struct span_frame frame = {.kind = (uint16_t)kind, .sequence = ++box.frame_sequence, .loss = box.loss};
+    memcpy(frame.identity, box.identity, sizeof frame.identity);
+    if (payload != NULL) {
+        frame.payload = payload->data;
+        frame.payload_bytes = payload->bytes;
+    }
+    struct span_buffer out;
+    span_buffer_init(&out, SPAN_FRAME_HEADER_BYTES + SPAN_FRAME_PAYLOAD_MAX);
+    struct parcel *parcel = NULL;
+    if (span_frame_write(&out, &frame) == 0 && out.bytes <= OUTBOX_UNACKED_BYTES_MAX) {
+        while (box.queued_bytes + out.bytes > OUTBOX_UNACKED_BYTES_MAX && evict_one(now_ns)) {
+        }
+        if (box.queued_bytes + out.bytes <= OUTBOX_UNACKED_BYTES_MAX) {
+            parcel = malloc(sizeof *parcel + out.bytes);
+        }
+    }
+    if (parcel == NULL) {
+        count_lost(spans);
+        span_buffer_done(&out);
+        return;
+    }
+    *parcel = (struct parcel){.sequence = frame.sequence, .spans = spans, .bytes = out.bytes};
+    memcpy(parcel->data, out.data, out.bytes);
+    span_buffer_done(&out);
+    if (box.first == NULL) {
+        box.first = parcel;
+        box.progress_ns = now_ns;
+    } else {
+        box.last->next = parcel;
+    }
+    box.last = parcel;
+    box.queued_bytes += parcel->bytes;
+    box.loss_told = frame.loss;
+    box.loss_told_ns = now_ns;
+}
+
+/* Makes a frame of the pending spans. */
+static void cut(uint64_t now_ns)
+{
+    if (box.n_pending == 0) {
+        return;
+    }
+    struct span_buffer block;
+    span_buffer_init(&block, SPAN_FRAME_PAYLOAD_MAX);
+    if (span_block_encode(&block, (const struct span *const *)box.pending, box.n_pending, SPAN_ZSTD_LEVEL_SHIM) == 0) {
+        enqueue(now_ns, SPAN_FRAME_SPANS, &block, box.n_pending);
+    } else {
+        count_lost(box.n_pending);
+    }
+    span_buffer_done(&block);
+    for (size_t i = 0; i < box.n_pending; i++) {
+        free(box.pending[i]);
+    }
+    box.n_pending = 0;
+    box.pending_text_bytes = 0;
+}
+
+static void cut_if_due(uint64_t now_ns)
+{
+    if (box.n_pending > 0 && now_ns - box.pending_since_ns >= OUTBOX_AGE_MAX_MS * (uint64_t)NS_PER_MS) {
+        cut(now_ns);
+    }
+}
+
+/* ---- the way out ---- */
+
+static void merge_loss(const struct span_loss *loss)
+{
+    uint64_t spans = box.loss.spans;
+    box.loss = *loss;
+    box.loss.spans = spans;
+}
+
+static bool loss_untold(void)
+{
+    return memcmp(&box.loss, &box.loss_told, sizeof box.loss) != 0;
+}
+
+static void tell_loss(uint64_t now_ns, bool at_once)
+{
+    if (loss_untold() && box.n_pending == 0 &&
+        (at_once || now_ns - box.loss_told_ns >= OUTBOX_LOSS_MS * (uint64_t)NS_PER_MS)) {
+        enqueue(now_ns, SPAN_FRAME_LOSS, NULL, 0);
+    }
+}
+
+static void disconnect(uint64_t now_ns, uint64_t wait_ms)
+{
+    wire_close(&box.wire);
+    box.connect_ns = now_ns + wait_ms * NS_PER_MS;
+    box.useful = false;
+    for (struct parcel *parcel = box.first; parcel != NULL; parcel = parcel->next) {
+        parcel->sent = 0;
+    }
+}
+
+static void connect_if_due(uint64_t now_ns)
+{
+    if (wire_connected(&box.wire) || now_ns < box.connect_ns) {
+        return;
+    }
+    if (wire_connect(&box.wire, box.socket_path) != 0) {
+        box.connect_ns =
+            now_ns + (now_ns < box.grace_ns ? (uint64_t)OUTBOX_RESTART_RETRY_MS : OUTBOX_RECONNECT_MS) * NS_PER_MS;
+        box.connect_wait_ms = box.connect_wait_ms * 2 < OUTBOX_RECONNECT_IDLE_MS_MAX ? box.connect_wait_ms * 2
+                                                                                     : OUTBOX_RECONNECT_IDLE_MS_MAX;
+        return;
+    }
+    box.connect_wait_ms = OUTBOX_RECONNECT_MS;
+    box.greeting_sent = 0;
+    box.progress_ns = now_ns;
+    spool_close(&box.spool); /* whole: the collector that has come takes it in */
+}
+
+/* Sends until the kernel takes no more. Returns false when the connection broke. */
+static bool send_some(void)
+{
+    while (box.greeting_sent < box.greeting.bytes) {
+        long n = wire_send(&box.wire, box.greeting.data + box.greeting_sent, box.greeting.bytes - box.greeting_sent);
+        if (n <= 0) {
+            return n == 0;
+        }
+        box.greeting_sent += (size_t)n;
+    }
+    for (struct parcel *parcel = box.first; parcel != NULL; parcel = parcel->next) {
+        while (parcel->sent < parcel->bytes) {
+            long n = wire_send(&box.wire, parcel->data + parcel->sent, parcel->bytes - parcel->sent);
+            if (n <= 0) {
+                return n == 0;
+            }
+            parcel->sent += (size_t)n;
+        }
+    }
+    return true;
+}
+
+/* Forgets what is acknowledged; only what was sent whole can be, whatever the peer says. */
+static bool read_acks(uint64_t now_ns)
+{
+    uint64_t acked = 0;
+    bool alive = wire_receive(&box.wire, &acked) == 0;
+    while (box.first != NULL && box.first->sequence <= acked && box.first->sent == box.first->bytes) {
+        remove_parcel(NULL, box.first);
+        box.progress_ns = now_ns;
+        box.useful = true;
+    }
+    return alive;
+}
+
+static void spool_all(uint64_t now_ns)
+{
+    while (box.first != NULL && spool_append(&box.spool, now_ns, box.first->data, box.first->bytes) == 0) {
+        remove_parcel(NULL, box.first);
+    }
+}
+
+static void exchange_with_collector(uint64_t now_ns)
+{
+    if (box.first != NULL) {
+        connect_if_due(now_ns);
+    }
+    if (wire_connected(&box.wire)) {
+        bool alive = send_some() && read_acks(now_ns);
+        if (!alive && box.useful) {
+            box.grace_ns = now_ns + OUTBOX_RESTART_MS * (uint64_t)NS_PER_MS;
+            disconnect(now_ns, 0);
+        } else if (!alive) {
+            disconnect(now_ns, OUTBOX_RECONNECT_MS);
+        } else if (box.first != NULL && now_ns - box.progress_ns >= OUTBOX_STALLED_MS * (uint64_t)NS_PER_MS) {
+            disconnect(now_ns, OUTBOX_STALLED_MS);
+        }
+    }
+    if (!wire_connected(&box.wire) && now_ns >= box.grace_ns) {
+        spool_all(now_ns);
+    }
+}
+
+static int ms_until(uint64_t now_ns, uint64_t then_ns)
+{
+    return then_ns <= now_ns ? 0 : (int)((then_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS);
+}
+
+static int next_turn_ms(uint64_t now_ns)
+{
+    int wait = -1;
+    if (box.first != NULL && wire_connected(&box.wire)) {
+        wait = box.last->sent < box.last->bytes ? RETRY_SEND_MS : WAIT_ACK_MS;
+    } else if (box.first != NULL) {
+        wait = now_ns < box.grace_ns ? OUTBOX_RESTART_RETRY_MS : (int)box.connect_wait_ms;
+    } else if (loss_untold()) {
+        wait = ms_until(now_ns, box.loss_told_ns + OUTBOX_LOSS_MS * (uint64_t)NS_PER_MS);
+    }
+    if (box.n_pending > 0) {
+        int age = ms_until(now_ns, box.pending_since_ns + OUTBOX_AGE_MAX_MS * (uint64_t)NS_PER_MS);
+        wait = wait < 0 || age < wait ? age : wait;
+    }
+    return wait;
+}
+
+static int make_greeting(const struct span_process *process)
+{
+    struct span_buffer payload;
+    span_buffer_init(&payload, GREETING_BYTES_MAX);
+    span_buffer_init(&box.greeting, SPAN_FRAME_HEADER_BYTES + GREETING_BYTES_MAX);
+    int rc = span_process_write(&payload, process);
+    if (rc == 0) {
+        struct span_frame frame = {.kind = SPAN_FRAME_PROCESS, .payload = payload.data, .payload_bytes = payload.bytes};
+        memcpy(frame.identity, process->identity, sizeof frame.identity);
+        rc = span_frame_write(&box.greeting, &frame);
+    }
+    span_buffer_done(&payload);
+    return rc == 0 ? 0 : -ENOMEM;
+}
+
+int outbox_start(const struct outbox_config *config)
+{
+    own_fd_close(&box.wire.own); /* a parent's, or none */
+    own_fd_close(&box.spool.own);
+    memset(&box, 0, sizeof box); /* nothing is freed: in a forked child the parent's lists may be torn */
+    box.wire.own = OWN_FD_NONE;
+    box.connect_wait_ms = OUTBOX_RECONNECT_MS;
+    memcpy(box.identity, config->process.identity, sizeof box.identity);
+    size_t path_bytes = config->socket_path == NULL ? 0 : strlen(config->socket_path);
+    if (path_bytes < sizeof box.socket_path && path_bytes > 0) {
+        memcpy(box.socket_path, config->socket_path, path_bytes);
+    }
+    spool_init(&box.spool, config->spool_dir, box.identity, OUTBOX_SPOOL_BYTES_MAX);
+    int rc = make_greeting(&config->process);
+    box.spool.greeting = box.greeting.data;
+    box.spool.greeting_bytes = box.greeting.bytes;
+    box.started = rc == 0;
+    return rc;
+}
+
+void outbox_add(struct span *span)
+{
+    span_set_u64(span, SPAN_seq, ++box.span_sequence);
+    struct span *copy = box.started ? malloc(sizeof *copy) : NULL;
+    if (copy == NULL) {
+        count_lost(1);
+        return;
+    }
+    span_copy(copy, span);
+    uint64_t now_ns = tape_now_ns();
+    if (box.n_pending == 0) {
+        box.pending_since_ns = now_ns;
+    }
+    box.pending[box.n_pending++] = copy;
+    box.pending_text_bytes += copy->arena_used;
+    if (box.n_pending == SPAN_BLOCK_ROWS_SHIM || box.pending_text_bytes >= CUT_TEXT_BYTES) {
+        cut(now_ns);
+    }
+}
+
+int outbox_turn(uint64_t now_ns, const struct span_loss *loss)
+{
+    merge_loss(loss);
+    if (!box.started) {
+        return -1;
+    }
+    cut_if_due(now_ns);
+    tell_loss(now_ns, false);
+    exchange_with_collector(now_ns);
+    return next_turn_ms(now_ns);
+}
+
+void outbox_finish(unsigned wait_ms, const struct span_loss *loss)
+{
+    merge_loss(loss);
+    if (!box.started) {
+        return;
+    }
+    uint64_t now_ns = tape_now_ns();
+    uint64_t deadline_ns = now_ns + (uint64_t)wait_ms * NS_PER_MS;
+    cut(now_ns);
+    tell_loss(now_ns, true);
+    box.connect_ns = 0; /* the last chance */
+    box.spool.retry_ns = 0;
+    exchange_with_collector(now_ns);
+    while (box.first != NULL && wire_connected(&box.wire) && now_ns < deadline_ns) {
+        bool unsent = box.last->sent < box.last->bytes;
+        struct pollfd wait = {.fd = box.wire.own.fd, .events = (short)(unsent ? POLLIN | POLLOUT : POLLIN)};
+        int left_ms = ms_until(now_ns, deadline_ns);
+        (void)poll(&wait, 1, left_ms < FINISH_SLICE_MS ? left_ms : FINISH_SLICE_MS);
+        now_ns = tape_now_ns();
+        exchange_with_collector(now_ns);
+    }
+    if (box.first != NULL) {
+        disconnect(now_ns, OUTBOX_RECONNECT_MS);
+        spool_all(now_ns);
+    }
+    box.grace_ns = 0;
+    spool_close(&box.spool);
+}
+
+uint64_t outbox_lost_spans(void)
+{
+    return box.loss.spans;
+}

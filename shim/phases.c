@@ -1,0 +1,127 @@
+/*
+ * Phases of a transfer as differences of libcurl's cumulative times. Called by the scribe; pure.
+ *
+ * libcurl (lib/progress.c, Curl_pgrsTime) measures each point from the start of the single request and adds it up over
+ * redirects, so that the difference of two points is the sum of that phase over all requests of the transfer. A point
+ * that was not reached is 0: reached points are at least 1 µs. On a connection that was open already the TLS point
+ * stays 0. Rounding, and sums in which only some requests did a handshake, can put a later point slightly before an
+ * earlier one; phases are clamped, so they are never negative and together never longer than the total.
+ */
+#include "phases.h"
+
+#include <curl/curl.h>
+
+struct clock {
+    uint64_t reached_us; /* the last point that counted */
+    uint64_t left_ns;    /* of the total, not yet given to a phase */
+};
+
+static bool reached(uint64_t point_us)
+{
+    return point_us != TAPE_UNKNOWN && point_us != 0;
+}
+
+/* The time from the last point to this one. */
+static uint64_t advance(struct clock *clock, uint64_t point_us)
+{
+    if (point_us <= clock->reached_us) {
+        return 0;
+    }
+    uint64_t us = point_us - clock->reached_us;
+    uint64_t ns = us > UINT64_MAX / 1000 ? UINT64_MAX : us * 1000;
+    if (ns > clock->left_ns) {
+        ns = clock->left_ns;
+    }
+    clock->left_ns -= ns;
+    clock->reached_us = point_us;
+    return ns;
+}
+
+static void compute_connection(struct clock *clock, const struct tape_end *end, struct exchange_end *ret_end)
+{
+    if (end->queue_us != TAPE_UNKNOWN) {
+        ret_end->queue_ns = advance(clock, end->queue_us);
+    }
+    if (end->num_connects == 0) {
+        /* What libcurl reports here is the microseconds of looking the connection up. */
+        if (reached(end->pretransfer_us)) {
+            ret_end->dns_ns = ret_end->connect_ns = ret_end->tls_ns = 0;
+        }
+        return;
+    }
+    if (reached(end->namelookup_us)) {
+        ret_end->dns_ns = advance(clock, end->namelookup_us);
+    }
+    if (reached(end->connect_us)) {
+        ret_end->connect_ns = advance(clock, end->connect_us);
+    }
+    if (reached(end->appconnect_us)) {
+        ret_end->tls_ns = advance(clock, end->appconnect_us);
+    }
+}
+
+static void compute_exchange(struct clock *clock, const struct tape_end *end, uint64_t body_sent_us,
+                             struct exchange_end *ret_end)
+{
+    if (!reached(end->pretransfer_us)) {
+        return;
+    }
+    (void)advance(clock, end->pretransfer_us); /* libcurl's own work between connection and request: part of no phase */
+    if (reached(end->posttransfer_us)) {
+        ret_end->send_ns = advance(clock, end->posttransfer_us);
+    } else if (end->redirects == 0 && body_sent_us != TAPE_UNKNOWN && body_sent_us > end->pretransfer_us &&
+               (!reached(end->starttransfer_us) || body_sent_us <= end->starttransfer_us)) {
+        ret_end->send_ns = advance(clock, body_sent_us);
+    }
+    if (reached(end->starttransfer_us)) {
+        ret_end->wait_ns = advance(clock, end->starttransfer_us);
+    }
+}
+
+static uint64_t http_version10(uint64_t version)
+{
+    switch (version) {
+    case CURL_HTTP_VERSION_1_0:
+        return 10;
+    case CURL_HTTP_VERSION_1_1:
+        return 11;
+    case CURL_HTTP_VERSION_2_0:
+    case CURL_HTTP_VERSION_2TLS:
+    case CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE:
+        return 20;
+    case CURL_HTTP_VERSION_3:
+    case CURL_HTTP_VERSION_3 + 1: /* CURL_HTTP_VERSION_3ONLY of libcurl 7.88, absent from older headers */
+        return 30;
+    default:
+        return UINT64_MAX;
+    }
+}
+
+void phases_compute(const struct tape_end *end, uint64_t body_sent_us, struct exchange_end *ret_end)
+{
+    *ret_end = (struct exchange_end){
+        .curl_code = end->curl_code,
+        .curl_error = phases_curl_error(end->curl_code),
+        .status = end->status,
+        .queue_ns = UINT64_MAX,
+        .dns_ns = UINT64_MAX,
+        .connect_ns = UINT64_MAX,
+        .tls_ns = UINT64_MAX,
+        .send_ns = UINT64_MAX,
+        .wait_ns = UINT64_MAX,
+        .total_ns = UINT64_MAX,
+        .num_connects = end->num_connects,
+        .redirects = end->redirects,
+        .http_version10 = http_version10(end->http_version),
+        .request_bytes = end->request_bytes,
+        .response_bytes = end->response_bytes,
+        .finished = end->how == TAPE_DONE,
+    };
+    struct clock clock = {.left_ns = UINT64_MAX};
+    if (end->total_us != TAPE_UNKNOWN) {
+        ret_end->total_ns = end->total_us > UINT64_MAX / 1000 ? UINT64_MAX - 1 : end->total_us * 1000;
+        clock.left_ns = ret_end->total_ns;
+    }
+    compute_connection(&clock, end, ret_end);
+    compute_exchange(&clock, end, body_sent_us, ret_end);
+}

@@ -1,0 +1,544 @@
+/*
+ * The scribe's thread: tape -> exchanges -> spans -> outbox. scribe_ensure, scribe_wake_if_asleep and scribe_finish run
+ * on the application's threads and must never block (finish: beyond its bound), allocate, take a lock or change errno;
+ * everything else runs on the scribe's own.
+ *
+ * All state lies in one mapping that a forked child finds zeroed (MADV_WIPEONFORK): the child has no thread, an empty
+ * table and the stage NONE, whatever the parent was doing at that moment, and begins anew with its first request. What
+ * the parent had queued stays the parent's.
+ *
+ * Sleep: 2 to 10 ms while records come; after a second without any, deep sleep on a futex that the next writer rings.
+ * Writers reserve on the tape by compare-and-swap, then look at the bell; the scribe sets the bell, then looks at the
+ * tape: one of the two sees the other.
+ */
+#include "scribe.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "flights.h"
+#include "llm/exchange.h"
+#include "outbox.h"
+#include "phases.h"
+#include "process_info.h"
+#include "tape.h"
+
+#define NS_PER_MS 1000000ULL
+
+enum {
+#ifdef __SANITIZE_ADDRESS__
+    STACK_BYTES = 1024 * 1024, /* red zones */
+#else
+    STACK_BYTES = 256 * 1024, /* the largest frames are process_info's 20 KiB and a few spans of 7 KiB */
+#endif
+    STACK_BYTES_SECOND = 2 * 1024 * 1024, /* where static thread-local storage fills the first choice */
+    START_YIELDS_MAX = 100, /* about 10 µs of work are waited for by threads that come at the same time */
+    RECORDS_PER_TURN = 1024,
+    FINISH_CHECK_RECORDS = 64,
+    FINISH_SPOOL_MS = 300, /* what the caller of scribe_finish allows for writing the spool after its wait */
+    BUSY_MS = 2,
+    QUIET_MS = 10,
+    QUIET_AFTER_MS = 20,
+    DEEP_AFTER_MS = 1000,
+    DEEP_IN_FLIGHT_MS = 100,
+    ALONE_CHECK_MS = 1000,
+    SWEEP_MS = 1000,
+    SILENT_MS_MAX = 2 * 3600 * 1000, /* the end of such a request was lost on the tape, or it hangs for good */
+    SILENT_FULL_MS_MAX = 60 * 1000,  /* the same while the table is full */
+};
+
+enum stage { STAGE_NONE, STAGE_STARTING, STAGE_TAPE, STAGE_RUNNING, STAGE_FAILED };
+enum bell { BELL_AWAKE, BELL_LIGHT, BELL_DEEP };
+
+struct scribe {
+    _Atomic uint32_t stage;
+    _Atomic int error;  /* why STAGE_FAILED */
+    _Atomic int thread; /* its id */
+    pid_t process;
+    _Atomic uint32_t bell;
+    _Atomic uint32_t finish_wanted; /* counts calls of scribe_finish */
+    _Atomic uint32_t finish_done;   /* futex: the last call that was served */
+    _Atomic uint64_t finish_deadline_ns;
+
+    /* The scribe's own from here on. */
+    struct exchange_config exchange_config;
+    uint64_t lost_exchanges;
+    uint64_t record_ns; /* when the last record was read */
+    uint64_t sweep_ns;  /* last look for flights that fell silent */
+    uint64_t alone_ns;  /* last look whether the application's threads have all ended */
+    struct flights flights;
+};
+
+/* Set once and never changed; a forked child finds zeros behind it. */
+static struct scribe *_Atomic scribe_memory;
+
+static long futex(_Atomic uint32_t *word, int operation, uint32_t value, const struct timespec *timeout)
+{
+    return syscall(SYS_futex, word, operation | FUTEX_PRIVATE_FLAG, value, timeout, NULL, 0);
+}
+
+static void futex_wait_ns(_Atomic uint32_t *word, uint32_t value, uint64_t ns)
+{
+    struct timespec timeout = {.tv_sec = (time_t)(ns / 1000000000U), .tv_nsec = (long)(ns % 1000000000U)};
+    (void)futex(word, FUTEX_WAIT, value, &timeout);
+}
+
+static struct span_loss losses(const struct scribe *scribe)
+{
+    struct tape_loss tape = tape_losses();
+    return (struct span_loss){
+        .tape_records = tape.records, .tape_bytes = tape.bytes, .exchanges = scribe->lost_exchanges};
+}
+
+/* ---- records ---- */
+
+static void close_flight(struct scribe *scribe, struct flight *flight, const struct exchange_end *end)
+{
+    struct span span;
+    if (exchange_close(flight->exchange, end, &span)) {
+        outbox_add(&span);
+    }
+    flights_remove(&scribe->flights, flight);
+}
+
+/* Ends the request as one whose end was not seen. */
+static void cut_flight(struct scribe *scribe, struct flight *flight, uint64_t now_ns)
+{
+    struct tape_end unknown;
+    memset(&unknown, 0xff, sizeof unknown); /* TAPE_UNKNOWN everywhere */
+    unknown.how = TAPE_ABANDONED;
+    struct exchange_end end;
+    phases_compute(&unknown, TAPE_UNKNOWN, &end);
+    end.time_ns = now_ns;
+    close_flight(scribe, flight, &end);
+}
+
+static void cut_silent_flights(struct scribe *scribe, uint64_t now_ns, uint64_t last_ns)
+{
+    size_t position = 0;
+    for (struct flight *flight; (flight = flights_next(&scribe->flights, &position, last_ns)) != NULL;) {
+        cut_flight(scribe, flight, now_ns);
+    }
+}
+
+static void sweep_if_due(struct scribe *scribe, uint64_t now_ns)
+{
+    if (scribe->flights.n == 0 || now_ns - scribe->sweep_ns < SWEEP_MS * NS_PER_MS) {
+        return;
+    }
+    scribe->sweep_ns = now_ns;
+    uint64_t silent_ns = (scribe->flights.n < FLIGHTS_MAX ? SILENT_MS_MAX : SILENT_FULL_MS_MAX) * NS_PER_MS;
+    if (now_ns > silent_ns) {
+        cut_silent_flights(scribe, now_ns, now_ns - silent_ns);
+    }
+}
+
+static void take_begin(struct scribe *scribe, const struct tape_record *record)
+{
+    struct tape_begin begin;
+    if (record->bytes < sizeof begin) {
+        return;
+    }
+    memcpy(&begin, record->payload, sizeof begin);
+    size_t left = record->bytes - sizeof begin;
+    if (begin.method_bytes > left || begin.url_bytes > left - begin.method_bytes ||
+        begin.headers_bytes > left - begin.method_bytes - begin.url_bytes) {
+        return;
+    }
+    const char *method = (const char *)record->payload + sizeof begin;
+    struct exchange_start start = {
+        .time_ns = record->time_ns,
+        .wall_ns = begin.wall_ns,
+        .method = method,
+        .method_bytes = begin.method_bytes,
+        .url = method + begin.method_bytes,
+        .url_bytes = begin.url_bytes,
+        .headers = method + begin.method_bytes + begin.url_bytes,
+        .headers_bytes = begin.headers_bytes,
+        .multipart_unseen = (begin.flags & TAPE_BEGIN_MULTIPART) != 0,
+        .body_unseen = (begin.flags & TAPE_BEGIN_BODY_UNSEEN) != 0,
+        .decoded = (begin.flags & TAPE_BEGIN_DECODED) != 0,
+    };
+    bool no_memory = false;
+    struct exchange *exchange = exchange_open(&scribe->exchange_config, &start, &no_memory);
+    if (exchange == NULL) {
+        scribe->lost_exchanges += no_memory;
+        return;
+    }
+    struct flight *flight = flights_add(&scribe->flights, record->transfer);
+    if (flight == NULL) {
+        struct span span;
+        struct exchange_end end = {.time_ns = record->time_ns};
+        (void)exchange_close(exchange, &end, &span);
+        scribe->lost_exchanges++;
+        return;
+    }
+    flight->exchange = exchange;
+    flight->begin_ns = record->time_ns;
+}
+
+static void take_end(struct scribe *scribe, struct flight *flight, const struct tape_record *record)
+{
+    struct tape_end tape_end;
+    if (record->bytes < sizeof tape_end) {
+        cut_flight(scribe, flight, record->time_ns);
+        return;
+    }
+    memcpy(&tape_end, record->payload, sizeof tape_end);
+    uint64_t body_sent_us = TAPE_UNKNOWN;
+    if (flight->body_ns > flight->begin_ns) {
+        body_sent_us = (flight->body_ns - flight->begin_ns) / 1000;
+    }
+    struct exchange_end end;
+    phases_compute(&tape_end, body_sent_us, &end);
+    end.time_ns = record->time_ns;
+    close_flight(scribe, flight, &end);
+}
+
+static void take_record(struct scribe *scribe, const struct tape_record *record)
+{
+    if (record->kind == TAPE_BEGIN) {
+        take_begin(scribe, record);
+    }
+    struct flight *flight = flights_find(&scribe->flights, record->transfer);
+    if (flight == NULL) {
+        return; /* no inference call, or its beginning was lost (and counted) */
+    }
+    struct exchange *exchange = flight->exchange;
+    flight->last_ns = record->time_ns;
+    if (record->lost_bytes > 0) {
+        exchange_lost(exchange, record->lost_bytes);
+    }
+    switch (record->kind) {
+    case TAPE_REQUEST_BODY:
+        flight->body_ns = record->time_ns;
+        exchange_request_body(exchange, record->time_ns, record->payload, record->bytes);
+        break;
+    case TAPE_REQUEST_REWIND:
+        exchange_request_rewind(exchange);
+        break;
+    case TAPE_RESPONSE_HEADER:
+        exchange_response_header(exchange, record->time_ns, (const char *)record->payload, record->bytes);
+        break;
+    case TAPE_RESPONSE_BODY:
+        exchange_response_body(exchange, record->time_ns, record->payload, record->bytes);
+        break;
+    case TAPE_PAUSE:
+        exchange_pause(exchange, record->time_ns);
+        break;
+    case TAPE_RESUME:
+        exchange_resume(exchange, record->time_ns);
+        break;
+    case TAPE_END:
+        take_end(scribe, flight, record);
+        break;
+    case TAPE_BEGIN:
+    default:
+        break;
+    }
+}
+
+/* Reads up to `n` records; returns how many there were. */
+static unsigned read_tape(struct scribe *scribe, unsigned n)
+{
+    struct tape_record record;
+    unsigned taken = 0;
+    while (taken < n && tape_read(&record)) {
+        take_record(scribe, &record);
+        taken++;
+    }
+    return taken;
+}
+
+/* ---- sleeping, and ending ---- */
+
+/* How long to sleep; *ret_bell says how deep. */
+static uint64_t sleep_ms(const struct scribe *scribe, uint64_t now_ns, int outbox_ms, uint32_t *ret_bell)
+{
+    uint64_t idle_ms = (now_ns - scribe->record_ns) / NS_PER_MS;
+    uint64_t ms = BUSY_MS;
+    *ret_bell = BELL_LIGHT;
+    if (idle_ms >= DEEP_AFTER_MS) {
+        *ret_bell = BELL_DEEP;
+        ms = scribe->flights.n > 0 ? DEEP_IN_FLIGHT_MS : ALONE_CHECK_MS;
+    } else if (idle_ms >= QUIET_AFTER_MS) {
+        ms = QUIET_MS;
+    }
+    if (outbox_ms >= 0 && (uint64_t)outbox_ms < ms) {
+        ms = outbox_ms > 0 ? (uint64_t)outbox_ms : 1;
+    }
+    return ms;
+}
+
+static void doze(struct scribe *scribe, uint32_t bell, uint64_t ms, uint32_t finish_served)
+{
+    atomic_store(&scribe->bell, bell);
+    bool due = atomic_load(&scribe->finish_wanted) != finish_served || (bell == BELL_DEEP && tape_backlog_bytes() > 0);
+    if (due) {
+        /* A record that is reserved and not yet committed must not make this a busy loop. */
+        ms = atomic_load(&scribe->finish_wanted) != finish_served ? 0 : BUSY_MS;
+    }
+    if (ms > 0) {
+        futex_wait_ns(&scribe->bell, bell, ms * NS_PER_MS);
+    }
+    atomic_store(&scribe->bell, BELL_AWAKE);
+}
+
+/*
+ * When main() ends by pthread_exit the process lives until its last thread ends, and that must not be this one. The
+ * link count of the task directory is the number of threads plus two; the executable of an ended main thread cannot be
+ * read any more. Neither takes a descriptor.
+ */
+static bool alone(struct scribe *scribe, uint64_t now_ns)
+{
+    if (now_ns - scribe->record_ns < ALONE_CHECK_MS * NS_PER_MS / 2 ||
+        now_ns - scribe->alone_ns < ALONE_CHECK_MS * NS_PER_MS / 2) {
+        return false;
+    }
+    scribe->alone_ns = now_ns;
+    struct stat tasks;
+    if (stat("/proc/self/task", &tasks) != 0 || tasks.st_nlink != 4) {
+        return false;
+    }
+    /* A /proc of another namespace would not know our number at all. */
+    char path[64], executable[8];
+    int bytes = snprintf(path, sizeof path, "/proc/self/task/%d", (int)scribe->process);
+    if (stat(path, &tasks) != 0) {
+        return false;
+    }
+    (void)snprintf(path + bytes, sizeof path - (size_t)bytes, "/exe");
+    return readlink(path, executable, sizeof executable) < 0 && errno == ENOENT;
+}
+
+/* Everything out: the tape, requests in flight, the outbox. */
+static void finish(struct scribe *scribe, uint64_t deadline_ns)
+{
+    uint64_t now_ns = tape_now_ns();
+    while (read_tape(scribe, FINISH_CHECK_RECORDS) > 0 && now_ns < deadline_ns) {
+        now_ns = tape_now_ns();
+    }
+    cut_silent_flights(scribe, now_ns, UINT64_MAX);
+    struct span_loss loss = losses(scribe);
+    now_ns = tape_now_ns();
+    outbox_finish(now_ns < deadline_ns ? (unsigned)((deadline_ns - now_ns) / NS_PER_MS) : 0, &loss);
+}
+
+static uint32_t serve_finish(struct scribe *scribe, uint32_t served)
+{
+    uint32_t wanted = atomic_load(&scribe->finish_wanted);
+    if (wanted != served) {
+        finish(scribe, atomic_load(&scribe->finish_deadline_ns));
+        atomic_store(&scribe->finish_done, wanted);
+        (void)futex(&scribe->finish_done, FUTEX_WAKE, INT_MAX, NULL);
+    }
+    return wanted;
+}
+
+static void prepare(struct scribe *scribe)
+{
+    static const char name[] = "pprof-scribe";
+    (void)pthread_setname_np(pthread_self(), name);
+    scribe->exchange_config = (struct exchange_config){
+        .hash_key_bytes = shim_config.hash_key_bytes,
+        .preview_chars = shim_config.preview_chars,
+        .prompt = shim_config.prompt,
+        .endpoints = shim_config.endpoints,
+    };
+    memcpy(scribe->exchange_config.hash_key, shim_config.hash_key, sizeof scribe->exchange_config.hash_key);
+    struct outbox_config config = {.socket_path = shim_config.socket, .spool_dir = shim_config.spool};
+    struct process_info_names names = {
+        .service = shim_config.service, .team = shim_config.team, .labels = shim_config.labels};
+    process_info_collect(&config.process, &names);
+    (void)outbox_start(&config); /* where it fails, spans are counted as lost */
+    scribe->record_ns = tape_now_ns();
+}
+
+static void *run(void *argument)
+{
+    struct scribe *scribe = argument;
+    atomic_store(&scribe->thread, (int)syscall(SYS_gettid));
+    prepare(scribe);
+    uint32_t served = 0;
+    uint64_t now_ns;
+    do {
+        unsigned records = read_tape(scribe, RECORDS_PER_TURN);
+        now_ns = tape_now_ns();
+        if (records > 0) {
+            scribe->record_ns = now_ns;
+        }
+        sweep_if_due(scribe, now_ns);
+        struct span_loss loss = losses(scribe);
+        int outbox_ms = outbox_turn(now_ns, &loss);
+        served = serve_finish(scribe, served);
+        if (records < RECORDS_PER_TURN) {
+            uint32_t bell;
+            uint64_t ms = sleep_ms(scribe, now_ns, outbox_ms, &bell);
+            doze(scribe, bell, ms, served);
+        }
+    } while (!alone(scribe, now_ns));
+    finish(scribe, tape_now_ns() + FINISH_SPOOL_MS * NS_PER_MS);
+    atomic_store(&scribe->stage, STAGE_NONE);
+    return NULL; /* the C library ends the process, as it would have without us */
+}
+
+/* ---- the application's side ---- */
+
+static int start_thread(struct scribe *scribe)
+{
+    pthread_attr_t attributes;
+    int rc = pthread_attr_init(&attributes);
+    if (rc != 0) {
+        return -rc;
+    }
+    (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    sigset_t all, before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_t thread;
+    rc = pthread_create(&thread, &attributes, run, scribe);
+    if (rc == EINVAL) {
+        (void)pthread_attr_setstacksize(&attributes, STACK_BYTES_SECOND);
+        rc = pthread_create(&thread, &attributes, run, scribe);
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    (void)pthread_attr_destroy(&attributes);
+    return -rc;
+}
+
+/* The state's memory, mapped by whoever comes first. */
+static int map_memory(struct scribe **ret_scribe)
+{
+    struct scribe *scribe = atomic_load_explicit(&scribe_memory, memory_order_acquire);
+    if (scribe == NULL) {
+        void *mapping =
+            mmap(NULL, sizeof *scribe, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (mapping == MAP_FAILED) {
+            return -errno;
+        }
+        if (madvise(mapping, sizeof *scribe, MADV_WIPEONFORK) != 0) {
+            int error = errno;
+            (void)munmap(mapping, sizeof *scribe);
+            return -error;
+        }
+        if (atomic_compare_exchange_strong(&scribe_memory, &scribe, mapping)) {
+            scribe = mapping;
+        } else {
+            (void)munmap(mapping, sizeof *scribe);
+        }
+    }
+    *ret_scribe = scribe;
+    return 0;
+}
+
+static int fail(struct scribe *scribe, int error)
+{
+    atomic_store(&scribe->error, error);
+    atomic_store(&scribe->stage, STAGE_FAILED);
+    shim_say_once("libpprof steps aside in this process: the thread that records cannot be started");
+    return error;
+}
+
+static int start(void)
+{
+    struct scribe *scribe;
+    int rc = map_memory(&scribe);
+    if (rc != 0) {
+        shim_say_once("libpprof steps aside: no memory that a forked child finds empty");
+        return rc;
+    }
+    uint32_t stage = STAGE_NONE;
+    if (!atomic_compare_exchange_strong(&scribe->stage, &stage, STAGE_STARTING)) {
+        for (int i = 0; i < START_YIELDS_MAX && atomic_load(&scribe->stage) == STAGE_STARTING; i++) {
+            (void)sched_yield();
+        }
+        stage = atomic_load(&scribe->stage);
+        return stage == STAGE_FAILED ? atomic_load(&scribe->error) : stage == STAGE_STARTING ? -EAGAIN : 0;
+    }
+    scribe->process = getpid();
+    rc = tape_start();
+    if (rc != 0) {
+        return fail(scribe, rc);
+    }
+    atomic_store(&scribe->stage, STAGE_TAPE); /* others may write from here on */
+    rc = start_thread(scribe);
+    if (rc != 0) {
+        return fail(scribe, rc);
+    }
+    atomic_store(&scribe->stage, STAGE_RUNNING);
+    return 0;
+}
+
+int scribe_ensure(void)
+{
+    if (scribe_running()) {
+        return 0;
+    }
+    int saved_errno = errno;
+    int rc = start();
+    errno = saved_errno;
+    return rc;
+}
+
+bool scribe_running(void)
+{
+    const struct scribe *scribe = atomic_load_explicit(&scribe_memory, memory_order_acquire);
+    return scribe != NULL && atomic_load_explicit(&scribe->stage, memory_order_acquire) == STAGE_RUNNING;
+}
+
+static void ring_bell(struct scribe *scribe)
+{
+    if (atomic_exchange(&scribe->bell, BELL_AWAKE) != BELL_AWAKE) {
+        int saved_errno = errno;
+        (void)futex(&scribe->bell, FUTEX_WAKE, 1, NULL);
+        errno = saved_errno;
+    }
+}
+
+void scribe_wake_if_asleep(void)
+{
+    struct scribe *scribe = atomic_load_explicit(&scribe_memory, memory_order_acquire);
+    if (scribe != NULL && atomic_load(&scribe->bell) == BELL_DEEP) {
+        ring_bell(scribe);
+    }
+}
+
+void scribe_finish(unsigned wait_ms)
+{
+    struct scribe *scribe = atomic_load_explicit(&scribe_memory, memory_order_acquire);
+    if (scribe == NULL) {
+        return;
+    }
+    uint32_t stage = atomic_load(&scribe->stage);
+    if (stage != STAGE_RUNNING && stage != STAGE_TAPE) {
+        return;
+    }
+    int saved_errno = errno;
+    /* A child of vfork shares this memory and is another process; the scribe itself cannot wait for itself. */
+    if (getpid() == scribe->process && (int)syscall(SYS_gettid) != atomic_load(&scribe->thread)) {
+        uint64_t now_ns = tape_now_ns();
+        uint64_t until_ns = now_ns + (wait_ms + (uint64_t)FINISH_SPOOL_MS) * NS_PER_MS;
+        atomic_store(&scribe->finish_deadline_ns, now_ns + wait_ms * NS_PER_MS);
+        uint32_t mine = atomic_fetch_add(&scribe->finish_wanted, 1) + 1;
+        ring_bell(scribe);
+        uint32_t done;
+        while ((int32_t)((done = atomic_load(&scribe->finish_done)) - mine) < 0 && now_ns < until_ns) {
+            futex_wait_ns(&scribe->finish_done, done, until_ns - now_ns);
+            now_ns = tape_now_ns();
+        }
+    }
+    errno = saved_errno;
+}

@@ -1,0 +1,202 @@
+/*
+ * Writing of spool files. Called by the outbox on the scribe's thread, all signals blocked (SIGXFSZ too).
+ * Must never leave half a frame in front of another one, follow a link that somebody planted, or grow without bound.
+ */
+#include "spool.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Makes one directory; that it exists already is fine. */
+static void make_one(char *path, char *end)
+{
+    char kept = *end;
+    *end = '\0';
+    (void)mkdir(path, 0700);
+    *end = kept;
+}
+
+/* The directory itself, and its parents where they are ours to make: libpprof/ and what is below the home directory's
+ * .local. */
+static void make_directory(const char *directory)
+{
+    char path[SPOOL_PATH_MAX];
+    size_t bytes = strlen(directory);
+    memcpy(path, directory, bytes + 1);
+    char *from = strstr(path, "/.local/state/");
+    if (from == NULL) {
+        from = strstr(path, "/libpprof/");
+    }
+    if (from != NULL) {
+        for (char *slash = strchr(from + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+            make_one(path, slash);
+        }
+    }
+    make_one(path, path + bytes);
+}
+
+static long count_files(int fd)
+{
+    /* fdopendir takes its descriptor over. */
+    int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = own < 0 ? NULL : fdopendir(own);
+    if (directory == NULL) {
+        if (own >= 0) {
+            (void)close(own);
+        }
+        return -1;
+    }
+    long n = 0;
+    while (n <= SPOOL_FILES_MAX && readdir(directory) != NULL) {
+        n++;
+    }
+    (void)closedir(directory);
+    return n;
+}
+
+/* Opens the directory if it is one in which nobody else can play tricks with our files. */
+static int open_directory(const char *path)
+{
+    make_directory(path);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return -errno;
+    }
+    struct stat st;
+    if (fstat(fd, &st) != 0) {
+        int error = errno;
+        (void)close(fd);
+        return -error;
+    }
+    bool others_write = (st.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (st.st_mode & S_ISVTX) == 0;
+    bool foreign = st.st_uid != geteuid() && st.st_uid != 0;
+    if (others_write || foreign) {
+        (void)close(fd);
+        return -EPERM;
+    }
+    if (count_files(fd) > SPOOL_FILES_MAX) {
+        (void)close(fd);
+        return -EDQUOT;
+    }
+    return fd;
+}
+
+/* One write; a frame that did not go in whole is cut off again. */
+static int append(struct spool *spool, const uint8_t *data, size_t bytes)
+{
+    ssize_t wrote = pwrite(spool->own.fd, data, bytes, (off_t)spool->file_bytes);
+    if (wrote == (ssize_t)bytes) {
+        spool->file_bytes += bytes;
+        spool->total_bytes += bytes;
+        return 0;
+    }
+    int error = wrote < 0 ? errno : ENOSPC;
+    if (wrote > 0 && ftruncate(spool->own.fd, (off_t)spool->file_bytes) != 0) {
+        /* The torn end stays, so nothing may follow it: this file is finished. Readers stop at its last whole frame. */
+        spool_close(spool);
+    }
+    return -error;
+}
+
+/* Makes, locks and greets the next file. */
+static int open_file(struct spool *spool, int directory)
+{
+    char name[64];
+    spool->n++;
+    (void)snprintf(name, sizeof name, "%s-%u.part", spool->identity, spool->n);
+    int needed = snprintf(spool->file, sizeof spool->file, "%s/%s", spool->directory, name);
+    if (needed < 0 || (size_t)needed + sizeof ".frames" > sizeof spool->file) {
+        return -ENAMETOOLONG;
+    }
+    int fd = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return -errno;
+    }
+    int rc = own_fd_adopt(&spool->own, fd);
+    if (rc != 0) {
+        (void)unlinkat(directory, name, 0);
+        return rc;
+    }
+    struct stat st;
+    if (flock(spool->own.fd, LOCK_EX | LOCK_NB) != 0 || fstat(spool->own.fd, &st) != 0 || st.st_nlink == 0) {
+        /* A collector that looked between creation and lock took it for a dead process's file. The next one has a new
+         * name. */
+        own_fd_close(&spool->own);
+        return -EAGAIN;
+    }
+    spool->file_bytes = 0;
+    rc = append(spool, spool->greeting, spool->greeting_bytes);
+    if (rc != 0) {
+        own_fd_close(&spool->own);
+        (void)unlinkat(directory, name, 0);
+    }
+    return rc;
+}
+
+static int open_next(struct spool *spool)
+{
+    int directory = open_directory(spool->directory);
+    if (directory < 0) {
+        return directory;
+    }
+    int rc = open_file(spool, directory);
+    (void)close(directory);
+    return rc;
+}
+
+void spool_init(struct spool *spool, const char *directory, const uint8_t identity[16], uint64_t bytes_max)
+{
+    *spool = (struct spool){.own = OWN_FD_NONE, .bytes_max = bytes_max};
+    for (unsigned i = 0; i < 16; i++) {
+        (void)snprintf(spool->identity + (size_t)2 * i, 3, "%02x", identity[i]);
+    }
+    /* Relative paths would follow the application's chdir. */
+    if (directory != NULL && directory[0] == '/' && strlen(directory) < sizeof spool->directory - 64) {
+        memcpy(spool->directory, directory, strlen(directory) + 1);
+    }
+}
+
+int spool_append(struct spool *spool, uint64_t now_ns, const uint8_t *frame, size_t bytes)
+{
+    if (spool->directory[0] == '\0') {
+        return -ENOENT;
+    }
+    if (spool->total_bytes + spool->greeting_bytes + bytes > spool->bytes_max) {
+        return -EFBIG;
+    }
+    if (now_ns < spool->retry_ns) {
+        return -EAGAIN;
+    }
+    int rc = 0;
+    if (!own_fd_valid(&spool->own)) {
+        spool->own =
+            OWN_FD_NONE; /* the application closed it, and with that the lock: collectors take the file as it is */
+        rc = open_next(spool);
+    }
+    if (rc == 0) {
+        rc = append(spool, frame, bytes);
+    }
+    if (rc != 0) {
+        spool->retry_ns = now_ns + (uint64_t)SPOOL_RETRY_MS * 1000000U;
+    }
+    return rc;
+}
+
+void spool_close(struct spool *spool)
+{
+    if (own_fd_valid(&spool->own)) {
+        char done[SPOOL_PATH_MAX];
+        size_t stem = strlen(spool->file) - (sizeof ".part" - 1);
+        memcpy(done, spool->file, stem);
+        memcpy(done + stem, ".frames", sizeof ".frames");
+        (void)rename(spool->file, done);
+        own_fd_close(&spool->own);
+    }
+    spool->own = OWN_FD_NONE;
+}

@@ -1,0 +1,43 @@
+/*
+ * Spool files: frames that no collector takes now, kept on disk for the next one.
+ *
+ * <directory>/<identity in hex>-<n>.part while this process writes (and holds flock on it), renamed to .frames when
+ * closed; a .part without a lock was left by a process that died and is complete up to its last whole frame. First
+ * frame: PROCESS. Scribe thread only.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "own_fd.h"
+
+enum {
+    SPOOL_PATH_MAX = 1024,
+    SPOOL_FILES_MAX =
+        10000, /* in the directory, of all processes together: short programs must not fill a disk's inodes */
+    SPOOL_RETRY_MS = 1000, /* after a failure, so that a full disk is not asked for every frame */
+};
+
+struct spool {
+    char directory[SPOOL_PATH_MAX]; /* "": there is no spool */
+    char file[SPOOL_PATH_MAX];      /* the open one */
+    char identity[33];
+    struct own_fd own;
+    unsigned n; /* files made so far */
+    uint64_t file_bytes;
+    uint64_t total_bytes; /* of all files of this process, held against bytes_max */
+    uint64_t bytes_max;
+    uint64_t retry_ns;       /* not before */
+    const uint8_t *greeting; /* the PROCESS frame; belongs to the outbox */
+    size_t greeting_bytes;
+};
+
+/* `directory` may be NULL: then every append fails. */
+void spool_init(struct spool *spool, const char *directory, const uint8_t identity[16], uint64_t bytes_max);
+
+/* Appends one whole frame or nothing. Returns 0 or a negative errno. */
+int spool_append(struct spool *spool, uint64_t now_ns, const uint8_t *frame, size_t bytes);
+
+/* Renames the open file, if there is one, so that collectors take it; a later append begins a new file. */
+void spool_close(struct spool *spool);

@@ -1,0 +1,221 @@
+/* Phases from libcurl's cumulative times: differences, absent where unknown, never negative, never together longer than
+ * the total. */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <curl/curl.h>
+#include <string.h>
+
+#include "../../shim/phases.h"
+
+static const uint64_t ABSENT = UINT64_MAX;
+
+/* As libcurl 7.88 reports: neither queue nor posttransfer. */
+static struct tape_end fresh_tls(void)
+{
+    return (struct tape_end){
+        .curl_code = 0,
+        .status = 200,
+        .queue_us = TAPE_UNKNOWN,
+        .namelookup_us = 1000,
+        .connect_us = 3000,
+        .appconnect_us = 10000,
+        .pretransfer_us = 10100,
+        .posttransfer_us = TAPE_UNKNOWN,
+        .starttransfer_us = 400000,
+        .total_us = 2000000,
+        .num_connects = 1,
+        .redirects = 0,
+        .redirect_us = 0,
+        .http_version = CURL_HTTP_VERSION_2_0,
+        .request_bytes = 100,
+        .response_bytes = 200,
+        .how = TAPE_DONE,
+    };
+}
+
+static struct exchange_end compute(const struct tape_end *end, uint64_t body_sent_us)
+{
+    struct exchange_end out;
+    phases_compute(end, body_sent_us, &out);
+    return out;
+}
+
+static void test_fresh_connection(void **state)
+{
+    (void)state;
+    struct tape_end end = fresh_tls();
+    struct exchange_end out = compute(&end, TAPE_UNKNOWN);
+    assert_int_equal(out.queue_ns, ABSENT);
+    assert_int_equal(out.dns_ns, 1000000);
+    assert_int_equal(out.connect_ns, 2000000);
+    assert_int_equal(out.tls_ns, 7000000);
+    assert_int_equal(out.send_ns, ABSENT);
+    assert_int_equal(out.wait_ns, 389900000);
+    assert_int_equal(out.total_ns, 2000000000);
+    assert_int_equal(out.http_version10, 20);
+    assert_int_equal(out.num_connects, 1);
+    assert_int_equal(out.status, 200);
+    assert_true(out.finished);
+    assert_null(out.curl_error);
+}
+
+static void test_plain_http_has_no_tls(void **state)
+{
+    (void)state;
+    struct tape_end end = fresh_tls();
+    end.appconnect_us = 0;
+    end.pretransfer_us = 3100;
+    struct exchange_end out = compute(&end, TAPE_UNKNOWN);
+    assert_int_equal(out.tls_ns, ABSENT);
+    assert_int_equal(out.connect_ns, 2000000);
+    assert_int_equal(out.wait_ns, 396900000);
+}
+
+static void test_reused_connection(void **state)
+{
+    (void)state;
+    struct tape_end end = fresh_tls();
+    end.num_connects = 0;
+    end.namelookup_us = 25;
+    end.connect_us = 25;
+    end.appconnect_us = 0;
+    end.pretransfer_us = 90;
+    struct exchange_end out = compute(&end, TAPE_UNKNOWN);
+    assert_int_equal(out.dns_ns, 0);
+    assert_int_equal(out.connect_ns, 0);
+    assert_int_equal(out.tls_ns, 0);
+    assert_int_equal(out.wait_ns, 399910000);
+}
+
+static void test_newer_libcurl(void **state)
+{
+    (void)state;
+    struct tape_end end = fresh_tls();
+    end.queue_us = 400;
+    end.posttransfer_us = 15100;
+    struct exchange_end out = compute(&end, 12000); /* the exact time wins */
+    assert_int_equal(out.queue_ns, 400000);
+    assert_int_equal(out.dns_ns, 600000);
+    assert_int_equal(out.send_ns, 5000000);
+    assert_int_equal(out.wait_ns, 384900000);
+}
+
+static void test_body_from_read_callback(void **state)
+{
+    (void)state;
+    struct tape_end end = fresh_tls();
+    struct exchange_end out = compute(&end, 50100);
+    assert_int_equal(out.send_ns, 40000000);
+    assert_int_equal(out.wait_ns, 349900000);
+    out = compute(&end, 5000); /* read ahead, before the connection stood */
+    assert_int_equal(out.send_ns, ABSENT);
+    assert_int_equal(out.wait_ns, 389900000);
+    out = compute(&end, 500000); /* the answer began before the body ended */
+    assert_int_equal(out.send_ns, ABSENT);
+    end.redirects = 1; /* then the clocks do not agree any more */
+    out = compute(&end, 50100);
+    assert_int_equal(out.send_ns, ABSENT);
+}
+
+static void test_failures_leave_later_phases_absent(void **state)
+{
+    (void)state;
+    struct tape_end end = fresh_tls();
+    end.curl_code = CURLE_OPERATION_TIMEDOUT;
+    end.appconnect_us = end.pretransfer_us = end.starttransfer_us = 0;
+    end.status = 0;
+    struct exchange_end out = compute(&end, TAPE_UNKNOWN);
+    assert_string_equal(out.curl_error, "CURLE_OPERATION_TIMEDOUT");
+    assert_int_equal(out.connect_ns, 2000000);
+    assert_int_equal(out.tls_ns, ABSENT);
+    assert_int_equal(out.wait_ns, ABSENT);
+    end.namelookup_us = end.connect_us = 0;
+    end.num_connects = 0; /* libcurl says 0 when it could not connect either */
+    out = compute(&end, TAPE_UNKNOWN);
+    assert_int_equal(out.dns_ns, ABSENT);
+    assert_int_equal(out.connect_ns, ABSENT);
+    assert_int_equal(out.tls_ns, ABSENT);
+    assert_int_equal(out.total_ns, 2000000000);
+}
+
+static void test_nothing_known(void **state)
+{
+    (void)state;
+    struct tape_end end;
+    memset(&end, 0xff, sizeof end);
+    end.how = TAPE_REMOVED;
+    struct exchange_end out = compute(&end, TAPE_UNKNOWN);
+    assert_int_equal(out.queue_ns, ABSENT);
+    assert_int_equal(out.dns_ns, ABSENT);
+    assert_int_equal(out.wait_ns, ABSENT);
+    assert_int_equal(out.total_ns, ABSENT);
+    assert_int_equal(out.http_version10, ABSENT);
+    assert_int_equal(out.curl_code, ABSENT);
+    assert_null(out.curl_error);
+    assert_false(out.finished);
+}
+
+static uint64_t next_random(uint64_t *seed)
+{
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return *seed;
+}
+
+/* Also from a libcurl that contradicts itself. */
+static void test_sum_never_exceeds_total(void **state)
+{
+    (void)state;
+    uint64_t seed = 88172645463325252ULL;
+    for (int i = 0; i < 200000; i++) {
+        struct tape_end end = fresh_tls();
+        uint64_t *points[] = {&end.queue_us,       &end.namelookup_us,   &end.connect_us,       &end.appconnect_us,
+                              &end.pretransfer_us, &end.posttransfer_us, &end.starttransfer_us, &end.total_us};
+        for (size_t p = 0; p < sizeof points / sizeof points[0]; p++) {
+            uint64_t r = next_random(&seed);
+            *points[p] = r % 16 == 0 ? TAPE_UNKNOWN : r % 16 == 1 ? 0 : r % 16 == 2 ? r : (r >> 8) % 1000;
+        }
+        end.num_connects = next_random(&seed) % 3;
+        struct exchange_end out = compute(&end, next_random(&seed) % 2000);
+        uint64_t phases[] = {out.queue_ns, out.dns_ns, out.connect_ns, out.tls_ns, out.send_ns, out.wait_ns};
+        uint64_t left = out.total_ns;
+        for (size_t p = 0; p < sizeof phases / sizeof phases[0] && out.total_ns != ABSENT; p++) {
+            if (phases[p] != ABSENT) {
+                assert_true(phases[p] <= left);
+                left -= phases[p];
+            }
+        }
+    }
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    assert_string_equal(phases_curl_error(CURLE_COULDNT_CONNECT), "CURLE_COULDNT_CONNECT");
+    assert_string_equal(phases_curl_error(CURLE_WRITE_ERROR), "CURLE_WRITE_ERROR");
+    assert_null(phases_curl_error(CURLE_OK));
+    assert_null(phases_curl_error(20)); /* obsolete number */
+    assert_null(phases_curl_error(5000));
+    assert_null(phases_curl_error(TAPE_UNKNOWN));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fresh_connection),
+        cmocka_unit_test(test_plain_http_has_no_tls),
+        cmocka_unit_test(test_reused_connection),
+        cmocka_unit_test(test_newer_libcurl),
+        cmocka_unit_test(test_body_from_read_callback),
+        cmocka_unit_test(test_failures_leave_later_phases_absent),
+        cmocka_unit_test(test_nothing_known),
+        cmocka_unit_test(test_sum_never_exceeds_total),
+        cmocka_unit_test(test_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,72 @@
+/* Facts about the process, and the container's id in texts of /proc as Docker, Podman, Kubernetes and plain hosts show
+ * them. */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+#include <unistd.h>
+
+#include "../../shim/process_info.h"
+
+#define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define OTHER "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
+
+static const char *find(const char *text, const char *before)
+{
+    static char id[80];
+    id[0] = '\0';
+    return process_info_container(id, sizeof id, text, strlen(text), before) ? id : NULL;
+}
+
+static void test_container(void **state)
+{
+    (void)state;
+    assert_string_equal(find("0::/system.slice/docker-" ID ".scope\n", ""), ID);
+    assert_string_equal(find("12:cpu:/docker/" ID, ""), ID);
+    assert_string_equal(find("0::/kubepods/burstable/pod1/" OTHER "/" ID "\n", ""), ID);
+    assert_string_equal(find("0::/libpod-" ID ".scope/container", ""), ID);
+    assert_null(find("0::/user.slice/user-1000.slice/session-2.scope\n", ""));
+    assert_null(find("0::/x/a" ID "\n", "")); /* 65 digits */
+    assert_null(find("", ""));
+    const char *mounts = "1 2 0:1 / / rw - overlay overlay lowerdir=/var/lib/docker/overlay2/" OTHER "/diff\n"
+                         "3 4 8:1 /var/lib/docker/containers/" ID "/hostname /etc/hostname rw - ext4 /dev/sda1 rw\n";
+    assert_string_equal(find(mounts, "containers/"), ID);
+    assert_null(find("overlay2/" OTHER "/diff", "containers/"));
+    char small[64];
+    assert_false(process_info_container(small, sizeof small, ID, 64, ""));
+}
+
+static void test_collect(void **state)
+{
+    (void)state;
+    char long_text[1024];
+    memset(long_text, 'x', sizeof long_text - 1);
+    long_text[sizeof long_text - 1] = '\0';
+    struct span_process one, two;
+    process_info_collect(&one, &(struct process_info_names){.service = "billing", .labels = long_text});
+    process_info_collect(&two, &(struct process_info_names){.team = "search"});
+    assert_memory_not_equal(one.identity, two.identity, sizeof one.identity);
+    assert_int_equal(one.pid, getpid());
+    assert_true(one.has_uid);
+    assert_int_equal(one.uid, geteuid());
+    assert_true(one.start_ns > 1700000000000000000ULL && two.start_ns >= one.start_ns);
+    assert_string_equal(one.executable, "test_process_info");
+    assert_string_equal(one.service, "billing");
+    assert_string_equal(one.team, "");
+    assert_string_equal(two.team, "search");
+    assert_int_equal(strlen(one.labels), sizeof one.labels - 1);
+    assert_true(strlen(one.host) > 0);
+    assert_string_equal(one.version, PPROF_VERSION);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_container),
+        cmocka_unit_test(test_collect),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
