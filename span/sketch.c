@@ -98,30 +98,44 @@ int span_sketch_write(struct span_buffer *out, const struct span_sketch *sketch)
     return out->failed ? -1 : 0;
 }
 
-int span_sketch_read(struct span_sketch *ret_sketch, const uint8_t *data, size_t bytes)
+/* Walks the pairs, adding them to `into` unless it is NULL; *ret_max is the largest value. Returns 0 or -1. */
+static int read_pairs(struct span_sketch *into, const uint8_t *data, size_t bytes, uint64_t *ret_max)
 {
     struct span_reader reader = {data, data + bytes, false};
-    span_sketch_init(ret_sketch);
     const uint64_t max = span_take_varint(&reader);
     uint64_t next = 0;
     while (!reader.bad && reader.at < reader.end) {
         const uint64_t distance = span_take_varint(&reader);
         const uint64_t count = span_take_varint(&reader);
         if (reader.bad || count == 0 || distance >= SPAN_SKETCH_BUCKETS - next) {
-            reader.bad = true;
-            break;
+            return -1;
         }
         next += distance;
-        ret_sketch->bucket[next] = count;
-        ret_sketch->count = add_capped(ret_sketch->count, count);
+        if (into != NULL) {
+            into->bucket[next] = add_capped(into->bucket[next], count);
+            into->count = add_capped(into->count, count);
+        }
         next++;
     }
+    *ret_max = max;
     /* The largest value lies in the last bucket that has any. */
     const bool fits = next == 0 ? max == 0 : span_sketch_bucket(max) == next - 1;
-    if (reader.bad || !fits) {
-        span_sketch_init(ret_sketch);
+    return !reader.bad && fits ? 0 : -1;
+}
+
+int span_sketch_merge_bytes(struct span_sketch *into, const uint8_t *data, size_t bytes)
+{
+    uint64_t max;
+    if (read_pairs(NULL, data, bytes, &max) != 0) {
         return -1;
     }
-    ret_sketch->max = max;
+    (void)read_pairs(into, data, bytes, &max);
+    into->max = max > into->max ? max : into->max;
     return 0;
+}
+
+int span_sketch_read(struct span_sketch *ret_sketch, const uint8_t *data, size_t bytes)
+{
+    span_sketch_init(ret_sketch);
+    return span_sketch_merge_bytes(ret_sketch, data, bytes);
 }

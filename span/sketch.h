@@ -30,6 +30,8 @@ uint64_t span_sketch_quantile(const struct span_sketch *sketch, double q);
 /* Sparse bytes: varint pairs (bucket distance, count). Returns 0 or -1. */
 int span_sketch_write(struct span_buffer *out, const struct span_sketch *sketch);
 int span_sketch_read(struct span_sketch *ret_sketch, const uint8_t *data, size_t bytes);
+/* The same, added to `into` without unpacking 15 KB first; `into` is unchanged when the bytes are damaged. */
+int span_sketch_merge_bytes(struct span_sketch *into, const uint8_t *data, size_t bytes);
 
 unsigned span_sketch_bucket(uint64_t value);
 uint64_t span_sketch_middle(unsigned bucket);

@@ -114,7 +114,7 @@ const struct command commands[] = {
         .usage = "[--raw] [--statistics] [FILE]",
         .summary = "frames, blocks and columns of a store or a spool file, for debugging",
         .example = "pprofctl dump pprof.db | less\n"
-                   "pprofctl dump ~/.local/state/libpprof/spool/*.spool\n"
+                   "pprofctl dump ~/.local/state/libpprof/spool/FILE.frames\n"
                    "pprofctl dump --statistics pprof.db",
         .text = "FILE is a store (default pprof.db) or a spool file as libpprof.so leaves it when no collector "
                 "listens. Shows what lies where: processes, sequence numbers, losses, blocks, and per column its "

@@ -63,10 +63,19 @@ void quantiles_add(struct quantiles *quantiles, uint64_t value)
 
 void quantiles_add_sketch(struct quantiles *quantiles, const uint8_t *data, size_t bytes)
 {
-    static struct span_sketch scratch; /* 15 KB: too large for the stack of every caller */
-    if (quantiles->failed || span_sketch_read(&scratch, data, bytes) < 0 || become_sketch(quantiles) == NULL)
+    if (!quantiles->failed && become_sketch(quantiles) != NULL)
+        (void)span_sketch_merge_bytes(quantiles->sketch, data, bytes);
+}
+
+void quantiles_merge(struct quantiles *into, const struct quantiles *from)
+{
+    into->failed = into->failed || from->failed;
+    if (into->failed)
         return;
-    span_sketch_merge(quantiles->sketch, &scratch);
+    if (from->sketch != NULL && become_sketch(into) != NULL)
+        span_sketch_merge(into->sketch, from->sketch);
+    for (uint32_t i = 0; i < from->n; i++)
+        quantiles_add(into, from->value[i]);
 }
 
 static int compare(const void *a, const void *b)

@@ -25,5 +25,7 @@ void quantiles_done(struct quantiles *quantiles);
 void quantiles_add(struct quantiles *quantiles, uint64_t value);
 /* Merges the sketch of a span as it lies in its column; one that cannot be read is left out. */
 void quantiles_add_sketch(struct quantiles *quantiles, const uint8_t *data, size_t bytes);
+/* Adds the values of another. */
+void quantiles_merge(struct quantiles *into, const struct quantiles *from);
 /* The value that the share q of the values does not exceed. False when there are none. */
 bool quantiles_at(struct quantiles *quantiles, double q, uint64_t *ret_value);

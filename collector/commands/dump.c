@@ -1,0 +1,241 @@
+/*
+ * pprofctl dump: what lies where in a store or a spool file. Finds frames and blocks, dump_block.c describes them. A store
+ * is read through SQLite, read-only; nothing is changed.
+ */
+#include "dump.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <sqlite3.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "display.h"
+#include "open_store.h"
+
+static void print_identity(const struct dump *dump, const uint8_t identity[16])
+{
+    for (size_t i = 0; i < 16; i++)
+        (void)fprintf(dump->out, "%02x", identity[i]);
+}
+
+static const char *kind_name(unsigned kind)
+{
+    switch (kind) {
+    case SPAN_FRAME_PROCESS:
+        return "PROCESS";
+    case SPAN_FRAME_SPANS:
+        return "SPANS";
+    case SPAN_FRAME_ACK:
+        return "ACK";
+    case SPAN_FRAME_LOSS:
+        return "LOSS";
+    default:
+        return "of a kind unknown to this version";
+    }
+}
+
+static void dump_frame(struct dump *dump, const struct span_frame *frame, size_t offset, long bytes)
+{
+    struct span_process process;
+    dump->frames++;
+    if (!dump->statistics) {
+        (void)fprintf(dump->out, "@%zu frame %s, %ld bytes, process ", offset, kind_name(frame->kind), bytes);
+        print_identity(dump, frame->identity);
+        (void)fprintf(dump->out, ", sequence %" PRIu64 "\n", frame->sequence);
+        dump_loss(dump, &frame->loss);
+    }
+    if (frame->kind == SPAN_FRAME_SPANS) {
+        (void)dump_block(dump, frame->payload, frame->payload_bytes);
+    } else if (frame->kind == SPAN_FRAME_PROCESS) {
+        if (span_process_read(&process, frame->payload, frame->payload_bytes) == 0) {
+            dump_process(dump, &process);
+        } else {
+            (void)fputs("    DAMAGED: the process cannot be read\n", dump->out);
+            dump->damaged = true;
+        }
+    }
+}
+
+/* A file of frames, one after the other. */
+static int dump_frames(struct dump *dump, const char *path, const uint8_t *data, size_t bytes)
+{
+    size_t at = 0;
+    while (at < bytes) {
+        struct span_frame frame;
+        long length = span_frame_read(&frame, data + at, bytes - at);
+        if (length > 0) {
+            dump_frame(dump, &frame, at, length);
+            at += (size_t)length;
+            continue;
+        }
+        dump->damaged = true;
+        if (length == SPAN_FRAME_NEED_MORE)
+            complain("%s ends inside a frame that begins at byte %zu; the frames before it are whole.", path, at);
+        else if (length == SPAN_FRAME_TOO_NEW)
+            complain("%s has a frame of a later version at byte %zu; use that version's pprofctl.", path, at);
+        else if (at == 0)
+            complain("%s is neither a store nor a spool file of libpprof.", path);
+        else
+            complain("%s is damaged at byte %zu; what follows cannot be read.", path, at);
+        break;
+    }
+    if (dump->frames > 0)
+        dump_sums(dump);
+    return dump->damaged ? 1 : 0;
+}
+
+/* The columns of a merged block. */
+static int dump_merged(struct dump *dump, sqlite3_stmt *columns, int64_t block, uint64_t rows)
+{
+    int status;
+    (void)sqlite3_reset(columns);
+    (void)sqlite3_bind_int64(columns, 1, block);
+    dump->blocks++;
+    dump->spans += rows;
+    while ((status = sqlite3_step(columns)) == SQLITE_ROW) {
+        unsigned number = (unsigned)sqlite3_column_int(columns, 0);
+        const uint8_t *data = sqlite3_column_blob(columns, 1);
+        if (number < SPAN_FIELD_NUMBER_END)
+            dump_column(dump, number, data, (size_t)sqlite3_column_bytes(columns, 1), rows);
+    }
+    return status == SQLITE_DONE ? 0 : -1;
+}
+
+static int dump_blocks(struct dump *dump, sqlite3_stmt *blocks, sqlite3_stmt *columns)
+{
+    int status;
+    while ((status = sqlite3_step(blocks)) == SQLITE_ROW) {
+        int64_t id = sqlite3_column_int64(blocks, 0);
+        uint64_t rows = (uint64_t)sqlite3_column_int64(blocks, 2);
+        bool whole = sqlite3_column_type(blocks, 5) == SQLITE_BLOB;
+        if (!dump->statistics) {
+            char first[DISPLAY_BYTES], last[DISPLAY_BYTES];
+            display_time(first, (uint64_t)sqlite3_column_int64(blocks, 3));
+            display_time(last, (uint64_t)sqlite3_column_int64(blocks, 4));
+            (void)fprintf(dump->out, "block %" PRId64 " of process %" PRId64 ": %" PRIu64 " spans, %s to %s%s\n", id,
+                          (int64_t)sqlite3_column_int64(blocks, 1), rows, first, last, whole ? "" : ", merged");
+        }
+        if (whole)
+            (void)dump_block(dump, sqlite3_column_blob(blocks, 5), (size_t)sqlite3_column_bytes(blocks, 5));
+        else if (dump_merged(dump, columns, id, rows) < 0)
+            return -1;
+    }
+    return status == SQLITE_DONE ? 0 : -1;
+}
+
+static int dump_processes(struct dump *dump, sqlite3 *database)
+{
+    sqlite3_stmt *rows = NULL;
+    int status = sqlite3_prepare_v2(
+        database, "SELECT id,hex(identity),pid,executable,host,service,team,version FROM process ORDER BY id", -1, &rows,
+        NULL);
+    while (status == SQLITE_OK || status == SQLITE_ROW) {
+        status = sqlite3_step(rows);
+        if (status != SQLITE_ROW)
+            break;
+        (void)fprintf(dump->out, "process %s:", (const char *)sqlite3_column_text(rows, 0));
+        for (int i = 1; i < sqlite3_column_count(rows); i++) {
+            const char *text = (const char *)sqlite3_column_text(rows, i);
+            char safe[256];
+            if (text == NULL || text[0] == '\0')
+                continue;
+            display_safe(safe, sizeof(safe), (struct span_text){text, (uint32_t)strlen(text)});
+            (void)fprintf(dump->out, " %s=%s", i == 1 ? "identity" : sqlite3_column_name(rows, i), safe);
+        }
+        (void)fputc('\n', dump->out);
+    }
+    (void)sqlite3_finalize(rows);
+    return status == SQLITE_DONE ? 0 : -1;
+}
+
+static int dump_database(struct dump *dump, sqlite3 *database)
+{
+    sqlite3_stmt *blocks = NULL, *columns = NULL;
+    int status = -1;
+    if (sqlite3_prepare_v2(database, "SELECT id,process,n,t_min,t_max,raw FROM block ORDER BY id", -1, &blocks, NULL) ==
+            SQLITE_OK &&
+        sqlite3_prepare_v2(database, "SELECT field,data FROM col WHERE block=?1 ORDER BY field", -1, &columns, NULL) ==
+            SQLITE_OK &&
+        (dump->statistics || dump_processes(dump, database) == 0))
+        status = dump_blocks(dump, blocks, columns);
+    (void)sqlite3_finalize(blocks);
+    (void)sqlite3_finalize(columns);
+    return status;
+}
+
+/* The store's own opening decides whether this version understands the file; then SQLite shows what lies in it. */
+static int dump_store(struct dump *dump, const char *path)
+{
+    sqlite3 *database = NULL;
+    struct store *store = open_store(path, STORE_READ);
+    if (store == NULL)
+        return 1;
+    int status = -1;
+    if (sqlite3_open_v2(path, &database, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK)
+        status = dump_database(dump, database);
+    if (status < 0) {
+        complain("%s cannot be read: %s; `pprofctl check %s` says more.", path, sqlite3_errmsg(database), path);
+        dump->damaged = true;
+    } else {
+        dump_sums(dump);
+    }
+    (void)sqlite3_close(database);
+    store_close(store);
+    return dump->damaged ? 1 : 0;
+}
+
+/* Maps the file. Returns NULL after having said why not; an empty file is *ret_bytes 0 and a pointer that is not read. */
+static const uint8_t *map_file(const char *path, size_t *ret_bytes)
+{
+    static const uint8_t nothing;
+    struct stat status;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &status) < 0) {
+        complain("%s cannot be opened: %s.", path, strerror(errno));
+        if (fd >= 0)
+            (void)close(fd);
+        return NULL;
+    }
+    if (!S_ISREG(status.st_mode)) {
+        complain("%s is not a file; give a store or a spool file.", path);
+        (void)close(fd);
+        return NULL;
+    }
+    *ret_bytes = (size_t)status.st_size;
+    void *data = *ret_bytes > 0 ? mmap(NULL, *ret_bytes, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
+    (void)close(fd);
+    if (data == MAP_FAILED) {
+        complain("%s cannot be read: %s.", path, strerror(errno));
+        return NULL;
+    }
+    return data != NULL ? data : &nothing;
+}
+
+int command_dump(const struct arguments *arguments)
+{
+    static const char sqlite_magic[16] = "SQLite format 3";
+    static struct dump dump;
+    char buffer[PATH_MAX];
+    const char *path = store_operand(arguments, buffer, sizeof(buffer));
+    dump.out = stdout;
+    dump.raw = arguments_value(arguments, "raw") != NULL;
+    dump.statistics = arguments_value(arguments, "statistics") != NULL;
+    size_t bytes = 0;
+    const uint8_t *data = map_file(path, &bytes);
+    if (data == NULL)
+        return 1;
+    bool is_store = bytes >= sizeof(sqlite_magic) && memcmp(data, sqlite_magic, sizeof(sqlite_magic)) == 0;
+    if (bytes == 0) {
+        complain("%s is empty.", path);
+        return 1;
+    }
+    int status = is_store ? dump_store(&dump, path) : dump_frames(&dump, path, data, bytes);
+    (void)munmap((void *)(uintptr_t)data, bytes);
+    return status;
+}
