@@ -8,3 +8,24 @@ pprof_unit_test(spool pprof_span)
 target_sources(test_spool PRIVATE ${SHIM_DIR}/spool.c ${SHIM_DIR}/own_fd.c)
 pprof_unit_test(process_info pprof_span)
 target_sources(test_process_info PRIVATE ${SHIM_DIR}/process_info.c)
+pprof_unit_test(outbox pprof_span Threads::Threads)
+target_sources(test_outbox PRIVATE ${SHIM_OUTBOX_SOURCES})
+
+# ---- transfers: tape, handles, shadow, hooks ----
+pprof_unit_test(tape)
+target_sources(test_tape PRIVATE ${PROJECT_SOURCE_DIR}/shim/tape.c)
+pprof_unit_test(handles)
+target_sources(test_handles PRIVATE ${PROJECT_SOURCE_DIR}/shim/handles.c ${PROJECT_SOURCE_DIR}/shim/shadow.c
+  ${PROJECT_SOURCE_DIR}/shim/keep.c)
+pprof_unit_test(shadow)
+target_sources(test_shadow PRIVATE ${PROJECT_SOURCE_DIR}/shim/shadow.c ${PROJECT_SOURCE_DIR}/shim/keep.c)
+
+# The tape again under ThreadSanitizer, which does not go together with AddressSanitizer: compiled apart from the build's flags.
+set(TAPE_TSAN ${CMAKE_CURRENT_BINARY_DIR}/test_tape_tsan)
+add_custom_command(OUTPUT ${TAPE_TSAN}
+  COMMAND ${CMAKE_C_COMPILER} -std=gnu17 -D_GNU_SOURCE -O1 -g -fsanitize=thread -o ${TAPE_TSAN}
+    ${CMAKE_CURRENT_SOURCE_DIR}/test_tape.c ${PROJECT_SOURCE_DIR}/shim/tape.c ${CMOCKA_LIBRARY} -pthread
+  DEPENDS test_tape.c ${PROJECT_SOURCE_DIR}/shim/tape.c ${PROJECT_SOURCE_DIR}/shim/tape.h VERBATIM)
+add_custom_target(test_tape_tsan ALL DEPENDS ${TAPE_TSAN})
+add_test(NAME unit/tape_tsan COMMAND ${TAPE_TSAN})
+set_tests_properties(unit/tape_tsan PROPERTIES TIMEOUT 120 LABELS unit)

@@ -1,0 +1,137 @@
+/*
+ * The table of handles: find, recycle, constant memory over many lives, many at once, several threads.
+ */
+#include "../../shim/handles.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct library library;
+
+static const void *key(uintptr_t number)
+{
+    return (const void *)(0x550000000000u + number * 0x1a40); /* addresses as malloc gives for handles */
+}
+
+static void test_find(void **state)
+{
+    (void)state;
+    assert_null(handles_find(NULL));
+    assert_null(handles_insert(NULL, &library));
+    assert_null(handles_find(key(1)));
+    struct handle *one = handles_insert(key(1), &library);
+    struct handle *two = handles_insert(key(2), &library);
+    assert_non_null(one);
+    assert_ptr_not_equal(one, two);
+    assert_ptr_equal(handles_find(key(1)), one);
+    assert_ptr_equal(handles_find(key(2)), two);
+    assert_ptr_equal(one->library, &library);
+    assert_ptr_equal(one->shadow.write_data, stdout);
+    handles_release(one);
+    assert_null(handles_find(key(1)));
+    assert_ptr_equal(handles_find(key(2)), two);
+    handles_release(two);
+}
+
+/* The library freed a handle behind our back and gave the address out again: nothing of the old one may remain. */
+static void test_stale_record_is_taken_over(void **state)
+{
+    (void)state;
+    struct handle *handle = handles_insert(key(1), &library);
+    shadow_set(&handle->shadow, CURLOPT_COPYPOSTFIELDS, (uintptr_t) "secret");
+    handle->transfer = 9;
+    handle->armed = true;
+    assert_ptr_equal(handles_insert(key(1), &library), handle);
+    assert_false(handle->armed);
+    assert_int_equal(handle->transfer, 0);
+    assert_null(handle->shadow.copied.data);
+    handles_release(handle);
+}
+
+static void test_constant_memory(void **state)
+{
+    (void)state;
+    struct handle *handle = handles_insert(key(3), &library);
+    handles_release(handle);
+    size_t before = handles_capacity();
+    for (unsigned i = 0; i < 100000; i++) {
+        handle = handles_insert(key(3 + i % 4), &library);
+        assert_non_null(handle);
+        handles_release(handle);
+    }
+    assert_in_range(handles_capacity(), before, before + 3);
+}
+
+static void test_many_alive(void **state)
+{
+    (void)state;
+    enum { MANY = 10000 };
+    for (uintptr_t i = 0; i < MANY; i++)
+        assert_non_null(handles_insert(key(100 + i), &library));
+    size_t longest = 0;
+    for (uintptr_t i = 0; i < MANY; i++) {
+        size_t steps = 1;
+        struct handle *found = handles_find(key(100 + i));
+        assert_non_null(found);
+        for (struct handle *next = found->next; next != NULL; next = next->next)
+            steps++;
+        if (steps > longest)
+            longest = steps;
+    }
+    assert_in_range(longest, 1, 12); /* the hash spreads addresses of one stride */
+    size_t capacity = handles_capacity();
+    for (uintptr_t i = 0; i < MANY; i++)
+        handles_release(handles_find(key(100 + i)));
+    for (uintptr_t i = 0; i < MANY; i++)
+        assert_non_null(handles_insert(key(100 + i), &library));
+    assert_int_equal(handles_capacity(), capacity);
+    for (uintptr_t i = 0; i < MANY; i++)
+        handles_release(handles_find(key(100 + i)));
+}
+
+enum { THREADS = 4, ROUNDS = 20000 };
+
+static void *churn(void *argument)
+{
+    uintptr_t base = 20000 + 100 * (uintptr_t)argument;
+    uintptr_t wrong = 0;
+    for (uintptr_t i = 0; i < ROUNDS; i++) {
+        const void *mine = key(base + i % 7);
+        struct handle *handle = handles_insert(mine, &library);
+        wrong += handle == NULL || handles_find(mine) != handle;
+        handle->transfer = base;
+        shadow_set(&handle->shadow, CURLOPT_COPYPOSTFIELDS, (uintptr_t) "body");
+        wrong += handle->transfer != base || handle->shadow.copied.data == NULL || memcmp(handle->shadow.copied.data, "body", 4) != 0;
+        handles_release(handle);
+        wrong += handles_find(mine) != NULL;
+    }
+    return (void *)wrong;
+}
+
+static void test_threads(void **state)
+{
+    (void)state;
+    pthread_t threads[THREADS];
+    for (uintptr_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, churn, (void *)i), 0);
+    for (unsigned i = 0; i < THREADS; i++) {
+        void *wrong = NULL;
+        pthread_join(threads[i], &wrong);
+        assert_null(wrong);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_find),          cmocka_unit_test(test_stale_record_is_taken_over),
+        cmocka_unit_test(test_constant_memory), cmocka_unit_test(test_many_alive),
+        cmocka_unit_test(test_threads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

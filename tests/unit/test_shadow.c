@@ -1,0 +1,232 @@
+/*
+ * The shadow of a handle's options: URL cleaning, and libcurl's rules for bodies and requests.
+ */
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+#include "../../shim/shadow.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct shadow shadow;
+
+static int init(void **state)
+{
+    (void)state;
+    shadow_init(&shadow);
+    return 0;
+}
+
+static int drop(void **state)
+{
+    (void)state;
+    shadow_drop(&shadow);
+    return 0;
+}
+
+static void set_text(CURLoption option, const char *text)
+{
+    shadow_set(&shadow, option, (uintptr_t)text);
+}
+
+static void set_long(CURLoption option, long value)
+{
+    shadow_set(&shadow, option, (uintptr_t)value);
+}
+
+static void assert_url(const char *expected)
+{
+    char url[1024];
+    size_t bytes = shadow_url(&shadow, url, sizeof(url));
+    assert_int_equal(bytes, strlen(expected));
+    assert_memory_equal(url, expected, bytes);
+}
+
+static void test_url(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"https://api.openai.com/v1/chat/completions", "https://api.openai.com/v1/chat/completions"},
+        {"HTTPS://api.openai.com/v1?key=secret#top", "https://api.openai.com/v1"},
+        {"http://user:pa@ss@host:8080/a/b", "http://host:8080/a/b"},
+        {"http://host", "http://host/"},
+        {"http://host?key=secret", "http://host/"},
+        {"http://host#x", "http://host/"},
+        {"http:///host/a", "http://host/a"},
+        {"localhost:11434/api/chat", "http://localhost:11434/api/chat"},
+        {"user@localhost/api?redirect=https://elsewhere/", "http://localhost/api"},
+        {"http://[::1]:99/x", "http://[::1]:99/x"},
+        {"ftp://host/x", ""},
+        {"ftp.host.org/x", ""},
+        {"file:///etc/passwd", ""},
+        {"ws://host/x", ""},
+        {"http://ho\nst/x", ""},
+        {"http://", ""},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        set_text(CURLOPT_URL, cases[i][0]);
+        assert_url(cases[i][1]);
+    }
+    set_text(CURLOPT_URL, NULL);
+    assert_url("");
+}
+
+static void test_url_too_long(void **state)
+{
+    (void)state;
+    char text[2 * SHADOW_URL_BYTES_MAX];
+    memset(text, 'a', sizeof(text));
+    memcpy(text, "http://host/", 12);
+    text[sizeof(text) - 1] = '\0';
+    set_text(CURLOPT_URL, text);
+    assert_url("");
+    text[7 + SHADOW_URL_BYTES_MAX] = '\0'; /* exactly full */
+    set_text(CURLOPT_URL, text);
+    assert_url(text);
+    char small[64];
+    assert_int_equal(shadow_url(&shadow, small, sizeof(small)), 0);
+}
+
+static void test_url_options(void **state)
+{
+    (void)state;
+    set_text(CURLOPT_URL, "host:80/x");
+    set_text(CURLOPT_DEFAULT_PROTOCOL, "https");
+    assert_url("https://host:80/x");
+    set_long(CURLOPT_PORT, 8443);
+    assert_url("https://host:8443/x");
+    set_text(CURLOPT_URL, "https://[fe80::1]/x");
+    assert_url("https://[fe80::1]:8443/x");
+    set_long(CURLOPT_PORT, 0);
+    assert_url("https://[fe80::1]/x");
+    set_text(CURLOPT_URL, "host/x");
+    set_text(CURLOPT_DEFAULT_PROTOCOL, "gopher");
+    assert_url("");
+}
+
+static void test_request(void **state)
+{
+    (void)state;
+    assert_string_equal(shadow_method(&shadow), "GET");
+    set_long(CURLOPT_POST, 1);
+    assert_string_equal(shadow_method(&shadow), "POST");
+    assert_true(shadow_body_is_read(&shadow));
+    set_text(CURLOPT_POSTFIELDS, "x");
+    assert_false(shadow_body_is_read(&shadow));
+    set_text(CURLOPT_POSTFIELDS, NULL);
+    assert_true(shadow_body_is_read(&shadow));
+    set_long(CURLOPT_NOBODY, 1);
+    assert_string_equal(shadow_method(&shadow), "HEAD");
+    set_long(CURLOPT_NOBODY, 0);
+    assert_string_equal(shadow_method(&shadow), "GET");
+    set_long(CURLOPT_UPLOAD, 1);
+    assert_string_equal(shadow_method(&shadow), "PUT");
+    assert_true(shadow_body_is_read(&shadow));
+    set_long(CURLOPT_NOBODY, 0);
+    assert_string_equal(shadow_method(&shadow), "PUT");
+    set_text(CURLOPT_CUSTOMREQUEST, "POST");
+    assert_string_equal(shadow_method(&shadow), "POST");
+    set_text(CURLOPT_CUSTOMREQUEST, NULL);
+    set_text(CURLOPT_MIMEPOST, "part");
+    assert_int_equal(shadow.request, SHADOW_MULTIPART);
+    assert_false(shadow_body_is_read(&shadow));
+    set_long(CURLOPT_HTTPGET, 0);
+    assert_int_equal(shadow.request, SHADOW_MULTIPART);
+    set_long(CURLOPT_HTTPGET, 1);
+    assert_string_equal(shadow_method(&shadow), "GET");
+}
+
+static void test_copied_fields(void **state)
+{
+    (void)state;
+    char source[] = "ab\0cd";
+    set_text(CURLOPT_COPYPOSTFIELDS, source); /* no size: up to the NUL */
+    assert_int_equal(shadow.copied.bytes, 2);
+    memset(source, 'z', 2);
+    assert_memory_equal(shadow.copied.data, "ab", 2);
+    assert_string_equal(shadow_method(&shadow), "POST");
+
+    set_long(CURLOPT_POSTFIELDSIZE, 1); /* a size that grows (from -1) takes the copy away, as in libcurl */
+    assert_int_equal(shadow.fields_kind, SHADOW_FIELDS_NONE);
+    assert_null(shadow.copied.data);
+
+    set_long(CURLOPT_POSTFIELDSIZE_LARGE, 5);
+    set_text(CURLOPT_COPYPOSTFIELDS, source); /* size first: that many, NUL included */
+    assert_int_equal(shadow.copied.bytes, 5);
+    assert_memory_equal(shadow.copied.data, "zz\0cd", 5);
+    set_long(CURLOPT_POSTFIELDSIZE, 3); /* smaller: stays */
+    assert_int_equal(shadow.fields_kind, SHADOW_FIELDS_COPY);
+
+    set_text(CURLOPT_POSTFIELDS, source);
+    assert_null(shadow.copied.data);
+    assert_ptr_equal(shadow.fields, source);
+    set_long(CURLOPT_POSTFIELDSIZE, 100); /* a pointer stays whatever the size becomes */
+    assert_int_equal(shadow.fields_kind, SHADOW_FIELDS_POINTER);
+    set_text(CURLOPT_COPYPOSTFIELDS, NULL);
+    assert_int_equal(shadow.fields_kind, SHADOW_FIELDS_NONE);
+}
+
+static void test_large_copy(void **state)
+{
+    (void)state;
+    size_t bytes = 5 * KEEP_BLOCK_BYTES + 3;
+    char *source = malloc(bytes);
+    memset(source, 'q', bytes);
+    shadow_set(&shadow, CURLOPT_POSTFIELDSIZE_LARGE, bytes);
+    set_text(CURLOPT_COPYPOSTFIELDS, source);
+    assert_int_equal(shadow.copied.bytes, bytes);
+    assert_memory_equal(shadow.copied.data, source, bytes);
+    free(source);
+}
+
+static void test_copy_is_independent(void **state)
+{
+    (void)state;
+    struct shadow duplicate;
+    set_text(CURLOPT_COPYPOSTFIELDS, "body");
+    set_text(CURLOPT_XOAUTH2_BEARER, "token");
+    set_text(CURLOPT_URL, "http://host/x");
+    shadow_copy(&duplicate, &shadow);
+    assert_ptr_not_equal(duplicate.copied.data, shadow.copied.data);
+    shadow_drop(&shadow);
+    shadow_init(&shadow);
+    assert_memory_equal(duplicate.copied.data, "body", 4);
+    assert_memory_equal(duplicate.bearer.data, "token", 5);
+    assert_int_equal(duplicate.request, SHADOW_POST);
+    assert_url("");
+    shadow_drop(&duplicate);
+}
+
+static void test_dropped_copies_are_wiped(void **state)
+{
+    (void)state;
+    struct keep first = {0}, second = {0};
+    assert_int_equal(keep_set(&first, "secret", 6), 0);
+    char *block = first.data;
+    keep_drop(&first);
+    assert_int_equal(keep_set(&second, "", 0), 0);
+    assert_ptr_equal(second.data, block); /* recycled */
+    assert_memory_equal(second.data, "\0\0\0\0\0\0", 6);
+    keep_drop(&second);
+    assert_int_equal(keep_set(&first, "", (size_t)KEEP_BYTES_MAX + 1), -12);
+    assert_null(first.data);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_url, init, drop),
+        cmocka_unit_test_setup_teardown(test_url_too_long, init, drop),
+        cmocka_unit_test_setup_teardown(test_url_options, init, drop),
+        cmocka_unit_test_setup_teardown(test_request, init, drop),
+        cmocka_unit_test_setup_teardown(test_copied_fields, init, drop),
+        cmocka_unit_test_setup_teardown(test_large_copy, init, drop),
+        cmocka_unit_test_setup_teardown(test_copy_is_independent, init, drop),
+        cmocka_unit_test(test_dropped_copies_are_wiped),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,357 @@
+/*
+ * The tape: order, wrap-around, loss, spills, several writers, fork, and a writer that jumps out of its copy.
+ * Built a second time with ThreadSanitizer (test_tape_tsan), there without the cases that fork or fault.
+ */
+#include "../../shim/tape.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { RECORD_OVERHEAD = 40 };
+
+static bool write_text(uint64_t transfer, const char *text, uint64_t *lost)
+{
+    return tape_write(TAPE_RESPONSE_BODY, transfer, tape_now_ns(), text, strlen(text), NULL, 0, lost);
+}
+
+static void drain(void)
+{
+    struct tape_record record;
+    while (tape_read(&record))
+        continue;
+    assert_int_equal(tape_backlog_bytes(), 0);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    assert_int_equal(tape_start(), 0);
+    drain();
+    return 0;
+}
+
+static void test_dead_before_start(void **state)
+{
+    (void)state;
+    uint64_t lost = 0;
+    struct tape_record record;
+    assert_false(tape_alive());
+    assert_false(write_text(1, "gone", &lost));
+    assert_int_equal(lost, 4);
+    assert_int_equal(tape_losses().records, 1);
+    assert_int_equal(tape_losses().bytes, 4);
+    assert_false(tape_read(&record));
+    assert_int_equal(tape_start(), 0);
+    assert_true(tape_alive());
+    assert_int_equal(tape_start(), 0);
+}
+
+static void test_order_and_content(void **state)
+{
+    (void)state;
+    uint64_t lost = 7;
+    struct tape_record record;
+    uint64_t before_ns = tape_now_ns();
+
+    assert_true(tape_write(TAPE_BEGIN, 3, before_ns, "ab", 2, "cde", 3, &lost));
+    assert_int_equal(lost, 0);
+    assert_true(tape_write(TAPE_PAUSE, 3, before_ns + 1, NULL, 0, NULL, 0, &lost));
+    assert_int_equal(tape_backlog_bytes(), 2 * RECORD_OVERHEAD + 8);
+
+    assert_true(tape_read(&record));
+    assert_int_equal(record.kind, TAPE_BEGIN);
+    assert_int_equal(record.transfer, 3);
+    assert_int_equal(record.time_ns, before_ns);
+    assert_int_equal(record.lost_bytes, 7);
+    assert_int_equal(record.bytes, 5);
+    assert_memory_equal(record.payload, "abcde", 5);
+    const uint8_t *old_payload = record.payload;
+
+    assert_true(tape_read(&record));
+    assert_int_equal(record.kind, TAPE_PAUSE);
+    assert_int_equal(record.bytes, 0);
+    assert_int_equal(record.lost_bytes, 0);
+    assert_memory_equal(old_payload, "\0\0\0\0\0", 5); /* wiped as soon as the next one was asked for */
+    assert_false(tape_read(&record));
+}
+
+static void test_wrap_around(void **state)
+{
+    (void)state;
+    static char text[70001];
+    uint64_t lost = 0, written = 0, read = 0;
+    struct tape_record record;
+
+    /* Records of changing size, always a few behind, so that the ring goes round about ten times without being empty. */
+    for (unsigned i = 0; i < 1200; i++) {
+        size_t bytes = (i * 7919u) % sizeof(text);
+        memset(text, (int)('a' + i % 26), bytes);
+        assert_true(tape_write(TAPE_RESPONSE_BODY, i, i, text, bytes, NULL, 0, &lost));
+        written++;
+        if (i < 5)
+            continue;
+        assert_true(tape_read(&record));
+        assert_int_equal(record.transfer, read);
+        assert_int_equal(record.bytes, ((unsigned)read * 7919u) % sizeof(text));
+        for (size_t at = 0; at < record.bytes; at += 997)
+            assert_int_equal(record.payload[at], 'a' + read % 26);
+        read++;
+    }
+    while (tape_read(&record))
+        read++;
+    assert_int_equal(read, written);
+    assert_int_equal(lost, 0);
+}
+
+static void test_full(void **state)
+{
+    (void)state;
+    static const char piece[16384];
+    uint64_t lost = 0;
+    struct tape_record record;
+    struct tape_loss before = tape_losses();
+    unsigned fitted = 0, read = 0;
+
+    while (tape_write(TAPE_RESPONSE_BODY, 1, fitted, piece, sizeof(piece), NULL, 0, &lost))
+        fitted++;
+    assert_in_range(fitted, TAPE_RING_BYTES / (sizeof(piece) + RECORD_OVERHEAD) - 1, TAPE_RING_BYTES / sizeof(piece));
+    assert_int_equal(lost, sizeof(piece));
+    assert_false(tape_write(TAPE_RESPONSE_BODY, 1, 0, piece, sizeof(piece), NULL, 0, &lost));
+    assert_int_equal(lost, 2 * sizeof(piece));
+    assert_int_equal(tape_losses().records - before.records, 2);
+    assert_int_equal(tape_losses().bytes - before.bytes, 2 * sizeof(piece));
+
+    for (; tape_read(&record); read++)
+        assert_int_equal(record.time_ns, read);
+    assert_int_equal(read, fitted);
+    assert_true(write_text(1, "again", &lost));
+    assert_int_equal(lost, 0);
+    assert_true(tape_read(&record));
+    assert_int_equal(record.lost_bytes, 2 * sizeof(piece));
+    drain();
+}
+
+static void test_spill(void **state)
+{
+    (void)state;
+    size_t bytes = 3 * 1024 * 1024 + 5;
+    char *body = malloc(bytes);
+    uint64_t lost = 0;
+    struct tape_record record;
+
+    memset(body, 'x', bytes);
+    body[bytes - 1] = 'y';
+    for (unsigned i = 0; i < 3; i++)
+        assert_true(tape_write(TAPE_REQUEST_BODY, 9, 1, "head", 4, body, bytes, &lost));
+    assert_true(tape_backlog_bytes() < 1024);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_true(tape_read(&record));
+        assert_int_equal(record.bytes, bytes + 4);
+        assert_memory_equal(record.payload, "head", 4);
+        assert_memory_equal(record.payload + 4, body, bytes);
+    }
+    free(body);
+    drain();
+}
+
+static void test_spills_are_bounded(void **state)
+{
+    (void)state;
+    size_t bytes = 48u * 1024 * 1024;
+    char *body = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert_true(body != MAP_FAILED);
+    uint64_t lost = 0;
+    unsigned fitted = 0;
+    struct tape_record record;
+
+    while (fitted < 100 && tape_write(TAPE_REQUEST_BODY, 9, 1, body, bytes, NULL, 0, &lost))
+        fitted++;
+    assert_int_equal(fitted, TAPE_SPILL_TOTAL_MAX / bytes);
+    assert_int_equal(lost, bytes);
+    assert_true(tape_read(&record));
+    assert_true(tape_read(&record)); /* the first one is gone now */
+    assert_true(tape_write(TAPE_REQUEST_BODY, 9, 1, body, bytes, NULL, 0, &lost));
+    drain();
+    munmap(body, bytes);
+}
+
+struct writer {
+    pthread_t thread;
+    uint64_t transfer;
+    uint64_t written_bytes, lost_bytes;
+};
+enum { WRITERS = 4, WRITES = 30000 };
+
+static void *run_writer(void *argument)
+{
+    struct writer *writer = argument;
+    uint8_t piece[700];
+    uint64_t lost = 0;
+
+    memset(piece, (int)writer->transfer, sizeof(piece));
+    for (uint64_t i = 0; i < WRITES; i++) {
+        size_t bytes = 1 + (size_t)(i * 31 + writer->transfer * 17) % sizeof(piece);
+        uint64_t before = lost;
+        if (tape_write(TAPE_RESPONSE_BODY, writer->transfer, i, piece, bytes, NULL, 0, &lost))
+            writer->written_bytes += bytes;
+        else
+            writer->lost_bytes += lost - before;
+    }
+    return NULL;
+}
+
+static void check_from_writer(const struct tape_record *record, uint64_t *next_time)
+{
+    assert_true(record->time_ns >= next_time[record->transfer]); /* order within a transfer */
+    next_time[record->transfer] = record->time_ns + 1;
+    for (size_t i = 0; i < record->bytes; i++)
+        if (record->payload[i] != (uint8_t)record->transfer)
+            fail_msg("byte %zu of transfer %u is damaged", i, (unsigned)record->transfer);
+}
+
+static void test_many_writers(void **state)
+{
+    (void)state;
+    struct writer writers[WRITERS] = {0};
+    uint64_t next_time[WRITERS + 1] = {0}, read_bytes = 0, written_bytes = 0, lost_bytes = 0;
+    struct tape_record record;
+    struct tape_loss before = tape_losses();
+
+    for (unsigned i = 0; i < WRITERS; i++) {
+        writers[i].transfer = i + 1;
+        assert_int_equal(pthread_create(&writers[i].thread, NULL, run_writer, &writers[i]), 0);
+    }
+    uint64_t deadline_ns = tape_now_ns() + 200 * 1000 * 1000ull;
+    while (tape_now_ns() < deadline_ns)
+        while (tape_read(&record)) {
+            check_from_writer(&record, next_time);
+            read_bytes += record.bytes;
+        }
+    for (unsigned i = 0; i < WRITERS; i++) {
+        pthread_join(writers[i].thread, NULL);
+        written_bytes += writers[i].written_bytes;
+        lost_bytes += writers[i].lost_bytes;
+    }
+    while (tape_read(&record)) {
+        check_from_writer(&record, next_time);
+        read_bytes += record.bytes;
+    }
+    assert_int_equal(read_bytes, written_bytes);
+    assert_int_equal(tape_losses().bytes - before.bytes, lost_bytes);
+    assert_true(written_bytes > 0);
+}
+
+#if !defined(__SANITIZE_THREAD__)
+/* What a forked child sees; its exit code says which check failed. */
+static int in_child(void)
+{
+    uint64_t lost = 0;
+    struct tape_record record;
+    if (tape_alive() || tape_read(&record))
+        return 1;
+    if (write_text(1, "orphan", &lost) || lost != 6)
+        return 2;
+    if (tape_start() != 0 || !tape_alive() || tape_losses().records != 0)
+        return 3;
+    if (tape_read(&record)) /* nothing of the parent's */
+        return 4;
+    if (!write_text(2, "mine", &lost) || !tape_read(&record) || memcmp(record.payload, "mine", 4) != 0)
+        return 5;
+    return record.lost_bytes == 6 ? 0 : 6;
+}
+
+static void test_fork(void **state)
+{
+    (void)state;
+    uint64_t lost = 0;
+    struct tape_record record;
+    int status = -1;
+
+    assert_true(write_text(1, "parent", &lost));
+    assert_true(write_text(1, "parent too", &lost));
+    assert_true(tape_read(&record));
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(in_child());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_true(tape_read(&record));
+    assert_memory_equal(record.payload, "parent too", 10);
+    drain();
+}
+
+static sigjmp_buf jump;
+
+static void jump_out(int signal_number)
+{
+    (void)signal_number;
+    siglongjmp(jump, 1);
+}
+
+/* The copy faults and the application's handler jumps away: the record is never committed. */
+static void write_and_jump(void)
+{
+    struct sigaction action = {.sa_handler = jump_out}, before;
+    void *unreadable = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint64_t lost = 0;
+
+    assert_true(unreadable != MAP_FAILED);
+    sigaction(SIGSEGV, &action, &before);
+    if (sigsetjmp(jump, 1) == 0) {
+        (void)tape_write(TAPE_RESPONSE_BODY, 5, 1, unreadable, 4096, NULL, 0, &lost);
+        fail_msg("the copy did not fault");
+    }
+    sigaction(SIGSEGV, &before, NULL);
+    munmap(unreadable, 4096);
+}
+
+static void test_abandoned_record(void **state)
+{
+    (void)state;
+    uint64_t lost = 0;
+    struct tape_record record;
+    struct tape_loss before = tape_losses();
+
+    assert_true(write_text(4, "before", &lost));
+    write_and_jump();
+    assert_true(write_text(6, "behind", &lost));
+    assert_true(tape_read(&record));
+    assert_int_equal(record.transfer, 4);
+    assert_false(tape_read(&record)); /* waits for the missing one, for a while */
+    usleep(1100 * 1000);
+    assert_false(tape_read(&record));
+    assert_true(tape_losses().records > before.records);
+    assert_true(write_text(7, "afterwards", &lost));
+    assert_true(tape_read(&record));
+    assert_int_equal(record.transfer, 7);
+    drain();
+}
+#endif
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_dead_before_start),
+        cmocka_unit_test_setup(test_order_and_content, start),
+        cmocka_unit_test_setup(test_wrap_around, start),
+        cmocka_unit_test_setup(test_full, start),
+        cmocka_unit_test_setup(test_spill, start),
+        cmocka_unit_test_setup(test_spills_are_bounded, start),
+        cmocka_unit_test_setup(test_many_writers, start),
+#if !defined(__SANITIZE_THREAD__)
+        cmocka_unit_test_setup(test_fork, start),
+        cmocka_unit_test_setup(test_abandoned_record, start),
+#endif
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
