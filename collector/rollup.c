@@ -1,0 +1,619 @@
+/*
+ * Counting spans into the groups of their hour, see rollup.h.
+ *
+ * Called by ingest for each block (hot: about 60 ns per span) and by the store's check. Works on dictionary positions:
+ * the combination of texts is looked up once per distinct combination in a block, not once per span. Must not touch the
+ * file.
+ */
+#include "rollup.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "store.h"
+
+#define HOUR_NS 3600000000000ull
+
+enum {
+    PROMPT_NAME,
+    PROMPT_VERSION,
+    PROVIDER,
+    RESPONSE_MODEL,
+    REQUEST_MODEL,
+    OPERATION,
+    ERROR_TYPE,
+    COMPLETENESS,
+    TEXTS,
+    ROLLUP_BUCKET_SHIFT = 48,
+};
+
+static const enum span_field text_fields[TEXTS] = {
+    SPAN_prompt_name,   SPAN_prompt_version, SPAN_provider,   SPAN_response_model,
+    SPAN_request_model, SPAN_operation,      SPAN_error_type, SPAN_completeness,
+};
+
+static const enum span_field sum_fields[ROLLUP_SUM_COUNT] = {
+#define X(column, field) field,
+    ROLLUP_SUMS(X)
+#undef X
+};
+
+const enum span_field rollup_fields[] = {SPAN_start_ns,      SPAN_ttft_ns,        SPAN_total_ns,   SPAN_prompt_id,
+                                         SPAN_prompt_name,   SPAN_prompt_version, SPAN_provider,   SPAN_response_model,
+                                         SPAN_request_model, SPAN_operation,      SPAN_error_type, SPAN_completeness,
+#define X(column, field) field,
+                                         ROLLUP_SUMS(X)
+#undef X
+};
+const size_t rollup_n_fields = sizeof rollup_fields / sizeof rollup_fields[0];
+
+/* One distinct combination in the rows at hand. */
+struct combination {
+    uint32_t row; /* a row that has it */
+    struct rollup_group *group;
+};
+
+static uint64_t mix(uint64_t h, uint64_t value)
+{
+    h = (h ^ value) * 0x9E3779B97F4A7C15ull;
+    return h ^ (h >> 29);
+}
+
+/* ---- sketches ---- */
+
+int rollup_sketch_add(struct rollup_sketch *sketch, unsigned bucket, uint64_t times, uint64_t value)
+{
+    uint64_t low = (uint64_t)bucket << ROLLUP_BUCKET_SHIFT;
+    uint32_t from = 0;
+    uint32_t to = sketch->n;
+
+    while (from < to) {
+        uint32_t middle = (from + to) / 2;
+
+        if (sketch->cell[middle] < low)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    if (from == sketch->n || sketch->cell[from] >> ROLLUP_BUCKET_SHIFT != bucket) {
+        if (sketch->n == sketch->capacity) {
+            uint32_t capacity = sketch->capacity == 0 ? 8 : sketch->capacity * 2;
+            uint64_t *cell = realloc(sketch->cell, capacity * sizeof *cell);
+
+            if (cell == NULL)
+                return -1;
+            sketch->cell = cell;
+            sketch->capacity = capacity;
+        }
+        memmove(sketch->cell + from + 1, sketch->cell + from, (sketch->n - from) * sizeof *sketch->cell);
+        sketch->cell[from] = low;
+        sketch->n++;
+    }
+    /* A count never reaches 2^48, but a damaged file may say so; it must not spill into the bucket's number. */
+    if ((sketch->cell[from] - low) + times < 1ull << ROLLUP_BUCKET_SHIFT && times < 1ull << ROLLUP_BUCKET_SHIFT)
+        sketch->cell[from] += times;
+    if (value > sketch->max)
+        sketch->max = value;
+    return 0;
+}
+
+static int sketch_join(struct rollup_sketch *to, const struct rollup_sketch *from)
+{
+    for (uint32_t i = 0; i < from->n; i++) {
+        unsigned bucket = (unsigned)(from->cell[i] >> ROLLUP_BUCKET_SHIFT);
+
+        if (rollup_sketch_add(to, bucket, from->cell[i] & ((1ull << ROLLUP_BUCKET_SHIFT) - 1), from->max) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+int rollup_sketch_fill(struct rollup_sketch *to, const struct span_sketch *from)
+{
+    for (unsigned bucket = 0; bucket < SPAN_SKETCH_BUCKETS; bucket++)
+        if (from->bucket[bucket] != 0 && rollup_sketch_add(to, bucket, from->bucket[bucket], from->max) != 0)
+            return -1;
+    return 0;
+}
+
+void rollup_sketch_spread(struct span_sketch *to, const struct rollup_sketch *from)
+{
+    span_sketch_init(to);
+    for (uint32_t i = 0; i < from->n; i++) {
+        uint64_t times = from->cell[i] & ((1ull << ROLLUP_BUCKET_SHIFT) - 1);
+
+        to->bucket[from->cell[i] >> ROLLUP_BUCKET_SHIFT] = times;
+        to->count += times;
+    }
+    to->max = from->max;
+}
+
+/* ---- hours and groups ---- */
+
+static void group_free(struct rollup_group *group)
+{
+    free(group->ttft.cell);
+    free(group->total.cell);
+    free(group);
+}
+
+void rollup_forget_removed(struct rollup_hour *hour)
+{
+    for (size_t i = 0; i < hour->n_removed; i++)
+        group_free(hour->removed[i]);
+    hour->n_removed = 0;
+}
+
+static void hour_done(struct rollup_hour *hour)
+{
+    for (size_t i = 0; i < hour->n; i++)
+        group_free(hour->group[i]);
+    rollup_forget_removed(hour);
+    free(hour->group);
+    free(hour->removed);
+    free(hour->slot);
+}
+
+/* Room for one more pointer in a growing list. */
+static int list_room(struct rollup_group ***list, size_t n, size_t *capacity)
+{
+    size_t wanted = *capacity == 0 ? 16 : *capacity * 2;
+    struct rollup_group **grown;
+
+    if (n < *capacity)
+        return 0;
+    grown = realloc(*list, wanted * sizeof(struct rollup_group *));
+    if (grown == NULL)
+        return -1;
+    *list = grown;
+    *capacity = wanted;
+    return 0;
+}
+
+static void index_group(struct rollup_hour *hour, size_t i)
+{
+    size_t at = (size_t)hour->group[i]->hash & (hour->slots - 1);
+
+    while (hour->slot[at] != 0)
+        at = (at + 1) & (hour->slots - 1);
+    hour->slot[at] = (uint32_t)i + 1;
+}
+
+static int index_all(struct rollup_hour *hour, size_t slots)
+{
+    uint32_t *slot = calloc(slots, sizeof *slot);
+
+    if (slot == NULL)
+        return -1;
+    free(hour->slot);
+    hour->slot = slot;
+    hour->slots = slots;
+    for (size_t i = 0; i < hour->n; i++)
+        index_group(hour, i);
+    return 0;
+}
+
+static bool same_key(const struct span_text *a, const struct span_text *b)
+{
+    for (int k = 0; k < ROLLUP_KEY_COUNT; k++)
+        if (a[k].bytes != b[k].bytes || (a[k].bytes > 0 && memcmp(a[k].data, b[k].data, a[k].bytes) != 0))
+            return false;
+    return true;
+}
+
+static uint64_t hash_key(const struct span_text key[ROLLUP_KEY_COUNT])
+{
+    uint64_t h = 0;
+
+    for (int k = 0; k < ROLLUP_KEY_COUNT; k++) {
+        h = mix(h, key[k].bytes);
+        for (uint32_t i = 0; i < key[k].bytes; i++)
+            h = (h ^ (uint8_t)key[k].data[i]) * 0x100000001B3ull;
+    }
+    return mix(h, h >> 32);
+}
+
+static struct rollup_group *group_find(const struct rollup_hour *hour, const struct span_text *key, uint64_t hash)
+{
+    if (hour->slots == 0)
+        return NULL;
+    for (size_t at = (size_t)hash;; at++) {
+        uint32_t i = hour->slot[at & (hour->slots - 1)];
+
+        if (i == 0)
+            return NULL;
+        if (hour->group[i - 1]->hash == hash && same_key(hour->group[i - 1]->key, key))
+            return hour->group[i - 1];
+    }
+}
+
+static struct rollup_group *group_new(struct rollup_hour *hour, const struct span_text *key, uint64_t hash)
+{
+    size_t bytes = 0;
+    struct rollup_group *group;
+    char *text;
+
+    if (list_room(&hour->group, hour->n, &hour->capacity) != 0)
+        return NULL;
+    if ((hour->n + 1) * 2 > hour->slots && index_all(hour, hour->slots == 0 ? 64 : hour->slots * 2) != 0)
+        return NULL;
+    for (int k = 0; k < ROLLUP_KEY_COUNT; k++)
+        bytes += key[k].bytes;
+    group = calloc(1, sizeof *group + bytes);
+    if (group == NULL)
+        return NULL;
+    group->hash = hash;
+    text = (char *)(group + 1);
+    for (int k = 0; k < ROLLUP_KEY_COUNT; k++) {
+        group->key[k] = (struct span_text){text, key[k].bytes};
+        if (key[k].bytes > 0)
+            memcpy(text, key[k].data, key[k].bytes);
+        text += key[k].bytes;
+    }
+    hour->group[hour->n++] = group;
+    index_group(hour, hour->n - 1);
+    return group;
+}
+
+static struct rollup_group *group_put(struct rollup_hour *hour, const struct span_text *key)
+{
+    uint64_t hash = hash_key(key);
+    struct rollup_group *group = group_find(hour, key, hash);
+
+    return group != NULL ? group : group_new(hour, key, hash);
+}
+
+static struct rollup_hour *hour_put(struct rollup *rollup, uint64_t number, int *ret_status)
+{
+    struct rollup_hour *hour;
+
+    *ret_status = 0;
+    for (size_t i = 0; i < rollup->n_hours; i++)
+        if (rollup->hour[i].hour == number) {
+            rollup->hour[i].used = ++rollup->clock;
+            return &rollup->hour[i];
+        }
+    if (rollup->n_hours == rollup->capacity) {
+        size_t capacity = rollup->capacity == 0 ? 8 : rollup->capacity * 2;
+
+        hour = realloc(rollup->hour, capacity * sizeof *hour);
+        if (hour == NULL) {
+            *ret_status = -1;
+            return NULL;
+        }
+        rollup->hour = hour;
+        rollup->capacity = capacity;
+    }
+    rollup->hour[rollup->n_hours++] = (struct rollup_hour){.hour = number, .used = ++rollup->clock};
+    if (rollup->load != NULL)
+        *ret_status = rollup->load(rollup->context, rollup, number);
+    if (*ret_status != 0) {
+        hour_done(&rollup->hour[--rollup->n_hours]);
+        return NULL;
+    }
+    return &rollup->hour[rollup->n_hours - 1];
+}
+
+/* ---- folding ---- */
+
+static uint64_t capped(uint64_t a, uint64_t b)
+{
+    return b > INT64_MAX || a + b > INT64_MAX ? INT64_MAX : a + b;
+}
+
+static int group_join(struct rollup_group *to, const struct rollup_group *from)
+{
+    to->calls += from->calls;
+    to->errors += from->errors;
+    for (int s = 0; s < ROLLUP_SUM_COUNT; s++) {
+        to->sum[s] = capped(to->sum[s], from->sum[s]);
+        to->stated[s] += from->stated[s];
+    }
+    to->dirty = true;
+    return sketch_join(&to->ttft, &from->ttft) != 0 ? -1 : sketch_join(&to->total, &from->total);
+}
+
+static int by_calls(const void *a, const void *b)
+{
+    uint64_t x = (*(struct rollup_group *const *)a)->calls;
+    uint64_t y = (*(struct rollup_group *const *)b)->calls;
+
+    return (x < y) - (x > y);
+}
+
+static bool is_other(const struct span_text *text)
+{
+    return text->bytes == 5 && memcmp(text->data, "other", 5) == 0;
+}
+
+/*
+ * Too many groups: the half with the fewest calls gives up its prompt (whole = false) or everything but provider and
+ * outcome (whole = true) and is counted as `other`. Half, so that the next folding is far away.
+ */
+static int fold(struct rollup *rollup, struct rollup_hour *hour, bool whole)
+{
+    static const struct span_text other = {"other", 5};
+    size_t keep = hour->n / 2;
+    size_t n = hour->n;
+
+    qsort(hour->group, n, sizeof(struct rollup_group *), by_calls);
+    hour->n = keep;
+    if (index_all(hour, hour->slots) != 0)
+        return -1;
+    for (size_t i = keep; i < n; i++) {
+        struct rollup_group *from = hour->group[i];
+        struct span_text key[ROLLUP_KEY_COUNT];
+        struct rollup_group *to;
+
+        memcpy(key, from->key, sizeof key);
+        if (!is_other(&key[ROLLUP_prompt]))
+            rollup->folded += from->calls;
+        key[ROLLUP_prompt] = other;
+        key[ROLLUP_version] = (struct span_text){"", 0};
+        if (whole)
+            key[ROLLUP_service] = key[ROLLUP_team] = key[ROLLUP_model] = key[ROLLUP_operation] = other;
+        if (list_room(&hour->removed, hour->n_removed, &hour->removed_capacity) != 0)
+            return -1;
+        /* group_put appends at hour->n, which is at most i: the slot of a group that was handled already. */
+        to = group_put(hour, key);
+        if (to == NULL || group_join(to, from) != 0)
+            return -1;
+        hour->removed[hour->n_removed++] = from;
+    }
+    return 0;
+}
+
+/* ---- counting ---- */
+
+static uint64_t row_hash(const struct store_rows *rows, size_t i, const enum span_field *varying, size_t n_varying)
+{
+    uint64_t h = (uint64_t)(uintptr_t)rows->process[i];
+
+    if (rows->has[SPAN_start_ns])
+        h = mix(h, rows->column[SPAN_start_ns]->u64[i] / HOUR_NS);
+    if (rows->has[SPAN_prompt_id])
+        h = mix(h, rows->column[SPAN_prompt_id]->u64[i] + span_bit(rows->column[SPAN_prompt_id]->present, i));
+    for (size_t t = 0; t < n_varying; t++) {
+        const struct span_column *column = rows->column[varying[t]];
+
+        h = mix(h, span_bit(column->present, i) ? column->code[i] + 1 : 0);
+    }
+    return mix(h, h >> 32);
+}
+
+static bool same_row(const struct store_rows *rows, size_t a, size_t b, const enum span_field *varying,
+                     size_t n_varying)
+{
+    if (rows->process[a] != rows->process[b])
+        return false;
+    if (rows->has[SPAN_start_ns]) {
+        const uint64_t *start_ns = rows->column[SPAN_start_ns]->u64;
+
+        if (start_ns[a] / HOUR_NS != start_ns[b] / HOUR_NS)
+            return false;
+    }
+    if (rows->has[SPAN_prompt_id]) {
+        const struct span_column *column = rows->column[SPAN_prompt_id];
+
+        if (column->u64[a] != column->u64[b] || span_bit(column->present, a) != span_bit(column->present, b))
+            return false;
+    }
+    for (size_t t = 0; t < n_varying; t++) {
+        const struct span_column *column = rows->column[varying[t]];
+        bool has = span_bit(column->present, a);
+
+        if (has != span_bit(column->present, b) || (has && column->code[a] != column->code[b]))
+            return false;
+    }
+    return true;
+}
+
+static bool has_text(const struct store_rows *rows, size_t i, int which, struct span_text *ret_text)
+{
+    enum span_field field = text_fields[which];
+
+    if (!rows->has[field] || !span_bit(rows->column[field]->present, i))
+        return false;
+    *ret_text = rows->column[field]->dict[rows->column[field]->code[i]];
+    return true;
+}
+
+static void row_texts(const struct store_rows *rows, size_t i, struct span_text key[ROLLUP_KEY_COUNT], char hex[17])
+{
+    static const char digits[] = "0123456789abcdef";
+    const struct span_process *process = rows->process[i];
+
+    for (int k = 0; k < ROLLUP_KEY_COUNT; k++)
+        key[k] = (struct span_text){"", 0};
+    key[ROLLUP_service] = (struct span_text){process->service, (uint32_t)strlen(process->service)};
+    key[ROLLUP_team] = (struct span_text){process->team, (uint32_t)strlen(process->team)};
+    if (!has_text(rows, i, PROMPT_NAME, &key[ROLLUP_prompt]) && rows->has[SPAN_prompt_id] &&
+        span_bit(rows->column[SPAN_prompt_id]->present, i)) {
+        uint64_t id = rows->column[SPAN_prompt_id]->u64[i];
+
+        for (int d = 0; d < 16; d++)
+            hex[d] = digits[(id >> (60 - 4 * d)) & 15];
+        key[ROLLUP_prompt] = (struct span_text){hex, 16};
+    }
+    (void)has_text(rows, i, PROMPT_VERSION, &key[ROLLUP_version]);
+    (void)has_text(rows, i, PROVIDER, &key[ROLLUP_provider]);
+    if (!has_text(rows, i, RESPONSE_MODEL, &key[ROLLUP_model]))
+        (void)has_text(rows, i, REQUEST_MODEL, &key[ROLLUP_model]);
+    (void)has_text(rows, i, OPERATION, &key[ROLLUP_operation]);
+    if (!has_text(rows, i, ERROR_TYPE, &key[ROLLUP_outcome])) {
+        struct span_text end;
+
+        key[ROLLUP_outcome] = (struct span_text){"ok", 2};
+        if (has_text(rows, i, COMPLETENESS, &end) && !(end.bytes == 5 && memcmp(end.data, "whole", 5) == 0))
+            key[ROLLUP_outcome] = end;
+    }
+}
+
+static struct rollup_group *row_group(struct rollup *rollup, const struct store_rows *rows, size_t i)
+{
+    struct span_text key[ROLLUP_KEY_COUNT];
+    char hex[17];
+    int status;
+    uint64_t number = rows->has[SPAN_start_ns] ? rows->column[SPAN_start_ns]->u64[i] / HOUR_NS : 0;
+    struct rollup_hour *hour = hour_put(rollup, number, &status);
+
+    if (hour == NULL)
+        return NULL;
+    row_texts(rows, i, key, hex);
+    return group_put(hour, key);
+}
+
+/* Fills group[i] for every row. `table` has `slots` zeroed entries. */
+static int assign(struct rollup *rollup, const struct store_rows *rows, struct rollup_group **group,
+                  struct combination *table, size_t slots)
+{
+    enum span_field varying[TEXTS];
+    size_t n_varying = 0;
+
+    /* A column that says the same in every row cannot tell rows apart. */
+    for (int t = 0; t < TEXTS; t++) {
+        const struct span_column *column = rows->has[text_fields[t]] ? rows->column[text_fields[t]] : NULL;
+        bool constant = column == NULL || column->n_dict == 1;
+
+        for (size_t w = 0; constant && column != NULL && w < rows->n; w++)
+            constant = span_bit(column->present, w) == span_bit(column->present, 0);
+        if (!constant)
+            varying[n_varying++] = text_fields[t];
+    }
+    for (size_t i = 0; i < rows->n; i++) {
+        size_t at = (size_t)row_hash(rows, i, varying, n_varying) & (slots - 1);
+
+        while (table[at].group != NULL && !same_row(rows, table[at].row, i, varying, n_varying))
+            at = (at + 1) & (slots - 1);
+        if (table[at].group == NULL) {
+            table[at].row = (uint32_t)i;
+            table[at].group = row_group(rollup, rows, i);
+            if (table[at].group == NULL)
+                return -1;
+        }
+        group[i] = table[at].group;
+    }
+    return 0;
+}
+
+static int count_sketches(const struct store_rows *rows, struct rollup_group *const *group)
+{
+    const struct span_column *ttft = rows->has[SPAN_ttft_ns] ? rows->column[SPAN_ttft_ns] : NULL;
+    const struct span_column *total = rows->has[SPAN_total_ns] ? rows->column[SPAN_total_ns] : NULL;
+
+    for (size_t i = 0; i < rows->n; i++) {
+        if (ttft != NULL && span_bit(ttft->present, i) &&
+            rollup_sketch_add(&group[i]->ttft, span_sketch_bucket(ttft->u64[i]), 1, ttft->u64[i]) != 0)
+            return -1;
+        if (total != NULL && span_bit(total->present, i) &&
+            rollup_sketch_add(&group[i]->total, span_sketch_bucket(total->u64[i]), 1, total->u64[i]) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void count_sums(const struct store_rows *rows, struct rollup_group *const *group)
+{
+    const struct span_column *error = rows->has[SPAN_error_type] ? rows->column[SPAN_error_type] : NULL;
+
+    for (size_t i = 0; i < rows->n; i++) {
+        group[i]->calls++;
+        group[i]->errors += error != NULL && span_bit(error->present, i);
+        group[i]->dirty = true;
+    }
+    for (int s = 0; s < ROLLUP_SUM_COUNT; s++) {
+        const struct span_column *column = rows->has[sum_fields[s]] ? rows->column[sum_fields[s]] : NULL;
+
+        for (size_t i = 0; column != NULL && i < rows->n; i++)
+            if (span_bit(column->present, i)) {
+                group[i]->sum[s] = capped(group[i]->sum[s], column->u64[i]);
+                group[i]->stated[s]++;
+            }
+    }
+}
+
+int rollup_add(struct rollup *rollup, const struct store_rows *rows)
+{
+    size_t slots = 64;
+    size_t bytes;
+    struct rollup_group **group;
+    struct combination *table;
+
+    while (slots < rows->n * 2)
+        slots *= 2;
+    bytes = slots * sizeof *table + rows->n * sizeof(struct rollup_group *);
+    if (bytes > rollup->scratch_bytes) {
+        void *grown = realloc(rollup->scratch, bytes);
+
+        if (grown == NULL)
+            return -1;
+        rollup->scratch = grown;
+        rollup->scratch_bytes = bytes;
+    }
+    table = rollup->scratch;
+    memset(table, 0, slots * sizeof *table);
+    group = (struct rollup_group **)(void *)(table + slots);
+    if (assign(rollup, rows, group, table, slots) != 0 || count_sketches(rows, group) != 0)
+        return -1;
+    count_sums(rows, group);
+    for (size_t i = 0; i < rollup->n_hours; i++) {
+        struct rollup_hour *hour = &rollup->hour[i];
+
+        /* Only here, between blocks: folding frees groups, and rows point to them while they are counted. */
+        if (rollup->groups_max > 0 && hour->n > rollup->groups_max &&
+            (fold(rollup, hour, false) != 0 || (hour->n > rollup->groups_max / 4 * 3 && fold(rollup, hour, true) != 0)))
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- public: the rest ---- */
+
+void rollup_init(struct rollup *rollup, size_t groups_max, int (*load)(void *, struct rollup *, uint64_t),
+                 void *context)
+{
+    *rollup = (struct rollup){.groups_max = groups_max, .load = load, .context = context};
+}
+
+void rollup_clear(struct rollup *rollup)
+{
+    for (size_t i = 0; i < rollup->n_hours; i++)
+        hour_done(&rollup->hour[i]);
+    rollup->n_hours = 0;
+    rollup->folded = 0;
+}
+
+void rollup_done(struct rollup *rollup)
+{
+    rollup_clear(rollup);
+    free(rollup->hour);
+    free(rollup->scratch);
+    rollup->hour = NULL;
+    rollup->scratch = NULL;
+    rollup->capacity = 0;
+    rollup->scratch_bytes = 0;
+}
+
+void rollup_trim(struct rollup *rollup, size_t keep)
+{
+    while (rollup->n_hours > keep) {
+        size_t oldest = 0;
+
+        for (size_t i = 1; i < rollup->n_hours; i++)
+            if (rollup->hour[i].used < rollup->hour[oldest].used)
+                oldest = i;
+        hour_done(&rollup->hour[oldest]);
+        rollup->hour[oldest] = rollup->hour[--rollup->n_hours];
+    }
+}
+
+struct rollup_group *rollup_put(struct rollup *rollup, uint64_t number, const struct span_text key[ROLLUP_KEY_COUNT],
+                                int *ret_status)
+{
+    struct rollup_hour *hour = hour_put(rollup, number, ret_status);
+    struct rollup_group *group = hour == NULL ? NULL : group_put(hour, key);
+
+    if (group == NULL && *ret_status == 0)
+        *ret_status = -1;
+    return group;
+}

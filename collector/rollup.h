@@ -1,0 +1,120 @@
+/*
+ * Rollups: what the calls of one hour add up to, per service, team, prompt, version, provider, model, operation and
+ * outcome.
+ *
+ * In memory only; the store loads and saves them (store_rollup.c). Used by the store's ingest and by its check, which
+ * counts again. One thread. A sum comes with the number of spans that stated the value: unknown is not zero.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../span/sketch.h"
+#include "../span/span.h"
+
+struct store_rows;
+
+/* The parts of the key after the hour, in the order of the table's primary key. */
+#define ROLLUP_KEYS(X) X(service) X(team) X(prompt) X(version) X(provider) X(model) X(operation) X(outcome)
+enum rollup_key {
+#define X(ident) ROLLUP_##ident,
+    ROLLUP_KEYS(X)
+#undef X
+        ROLLUP_KEY_COUNT
+};
+
+/* What is summed: X(column of rollup_hour, field of the span). The number of spans that stated it is column_n. */
+#define ROLLUP_SUMS(X)                                                                                                 \
+    X(input, SPAN_input_tokens)                                                                                        \
+    X(output, SPAN_output_tokens)                                                                                      \
+    X(cache_read, SPAN_cache_read_tokens)                                                                              \
+    X(cache_creation, SPAN_cache_creation_tokens)                                                                      \
+    X(cache_creation_5m, SPAN_cache_creation_5m_tokens)                                                                \
+    X(cache_creation_1h, SPAN_cache_creation_1h_tokens)                                                                \
+    X(reasoning, SPAN_reasoning_tokens)                                                                                \
+    X(cost_nanousd, SPAN_cost_nanousd)
+enum rollup_sum {
+#define X(column, field) ROLLUP_SUM_##column,
+    ROLLUP_SUMS(X)
+#undef X
+        ROLLUP_SUM_COUNT
+};
+
+/* The columns of rollup_hour after `hour`, and as many parameters; in the order in which the store binds them. */
+#define ROLLUP_SQL_SUM(column, field) "," #column "," #column "_n"
+#define ROLLUP_SQL_COLUMNS                                                                                             \
+    "service,team,prompt,version,provider,model,operation,outcome,calls,errors" ROLLUP_SUMS(                           \
+        ROLLUP_SQL_SUM) ",ttft,total"
+#define ROLLUP_SQL_TWO(column, field) ",?,?"
+#define ROLLUP_SQL_PARAMETERS ",?,?,?,?,?,?,?,?,?,?" ROLLUP_SUMS(ROLLUP_SQL_TWO) ",?,?"
+
+/* The fields that a rollup reads; every one of them that the rows have must be decoded. */
+extern const enum span_field rollup_fields[];
+extern const size_t rollup_n_fields;
+
+/* A sketch with only the buckets in use, sorted; a whole span_sketch takes 15 KB, and there are thousands of groups. */
+struct rollup_sketch {
+    uint64_t *cell; /* bucket << 48 | count */
+    uint32_t n, capacity;
+    uint64_t max;
+};
+
+struct rollup_group {
+    uint64_t hash;
+    struct span_text key[ROLLUP_KEY_COUNT]; /* point behind the struct */
+    uint64_t calls, errors;
+    uint64_t sum[ROLLUP_SUM_COUNT]; /* sticks at INT64_MAX */
+    uint64_t stated[ROLLUP_SUM_COUNT];
+    struct rollup_sketch ttft, total;
+    bool dirty; /* differs from what is stored */
+};
+
+struct rollup_hour {
+    uint64_t hour; /* since 1970 */
+    struct rollup_group **group;
+    size_t n, capacity;
+    uint32_t *slot; /* open addressing: index + 1 */
+    size_t slots;
+    struct rollup_group **removed; /* folded away; to be deleted where stored */
+    size_t n_removed, removed_capacity;
+    uint64_t used; /* clock of the last use */
+};
+
+struct rollup {
+    struct rollup_hour *hour;
+    size_t n_hours, capacity;
+    size_t groups_max; /* per hour */
+    uint64_t clock;
+    uint64_t folded; /* calls that lost their own group since the last save */
+    /* Asked when an hour is met for the first time; adds what is stored by rollup_put. NULL: nothing is. */
+    int (*load)(void *context, struct rollup *rollup, uint64_t hour);
+    void *context;
+    void *scratch; /* of rollup_add */
+    size_t scratch_bytes;
+};
+
+void rollup_init(struct rollup *rollup, size_t groups_max, int (*load)(void *, struct rollup *, uint64_t),
+                 void *context);
+void rollup_done(struct rollup *rollup);
+/* Forgets everything in memory (after a rollback, or when another process wrote). */
+void rollup_clear(struct rollup *rollup);
+/* Forgets the hours used longest ago until at most `keep` are left; only after everything was saved. */
+void rollup_trim(struct rollup *rollup, size_t keep);
+
+/* Counts rows in; rows need process[] and the columns of rollup_fields. 0, or negative: memory, or what `load`
+ * returned. */
+int rollup_add(struct rollup *rollup, const struct store_rows *rows);
+
+/* The group with this key in this hour, made if need be; NULL without memory or when load failed (*ret_status). */
+struct rollup_group *rollup_put(struct rollup *rollup, uint64_t hour, const struct span_text key[ROLLUP_KEY_COUNT],
+                                int *ret_status);
+
+/* After the store has deleted what was folded away. */
+void rollup_forget_removed(struct rollup_hour *hour);
+
+/* Between the sparse and the whole form; fill adds. */
+int rollup_sketch_fill(struct rollup_sketch *to, const struct span_sketch *from);
+void rollup_sketch_spread(struct span_sketch *to, const struct rollup_sketch *from);
+int rollup_sketch_add(struct rollup_sketch *sketch, unsigned bucket, uint64_t times, uint64_t value);

@@ -1,0 +1,141 @@
+/*
+ * What the files store*.c share and nobody else sees. One handle, one thread.
+ */
+#pragma once
+
+#include <sqlite3.h>
+
+#include "rollup.h"
+#include "store.h"
+
+enum {
+    STORE_APPLICATION_ID =
+        0x7070726F,    /* "ppro"; in the file's header, tells a store of ours from any other SQLite file */
+    STORE_VERSION = 1, /* user_version: raised when an older program could no longer read the file rightly */
+    /* How long a writer or reader waits for another process; a merge of 65,536 rows holds the lock for about 0.2 s. */
+    STORE_BUSY_MS = 10000,
+    /* Processes kept in memory between calls (about 1.3 KB each). */
+    STORE_PROCESSES_KEPT = 8192,
+    /* Groups of one hour before the rarest are folded into `other`. */
+    STORE_GROUPS_PER_HOUR = 4096,
+    /* Hours whose groups stay in memory between transactions: the running one, the one before, and late arrivals. */
+    STORE_HOURS_KEPT = 4,
+    /* The number under which a merged block keeps the process of each row; never a field number on the wire. */
+    STORE_FIELD_PROCESS = 0,
+};
+
+#define STORE_HOUR_NS 3600000000000ull
+
+/* block.merged */
+enum {
+    STORE_FRESH = 0,
+    STORE_MERGED = 1,
+    STORE_KEPT = 2 /* cannot be merged: damaged, or fields of a later version */
+};
+
+/* Every statement that is kept prepared: STORE_SQL(identifier, text). */
+#define STORE_SQLS(STORE_SQL)                                                                                          \
+    STORE_SQL(begin, "BEGIN IMMEDIATE")                                                                                \
+    STORE_SQL(commit, "COMMIT")                                                                                        \
+    STORE_SQL(rollback, "ROLLBACK")                                                                                    \
+    STORE_SQL(data_version, "PRAGMA data_version")                                                                     \
+    STORE_SQL(process_put,                                                                                             \
+              "INSERT INTO process(identity,pid,uid,start_ns,executable,host,service,team,container,labels,version) "  \
+              "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11) ON CONFLICT(identity) DO UPDATE SET pid=excluded.pid, "      \
+              "uid=excluded.uid, start_ns=excluded.start_ns, executable=excluded.executable, host=excluded.host, "     \
+              "service=excluded.service, team=excluded.team, container=excluded.container, labels=excluded.labels, "   \
+              "version=excluded.version")                                                                              \
+    STORE_SQL(process_by_identity, "SELECT * FROM process WHERE identity=?1")                                          \
+    STORE_SQL(process_by_id, "SELECT * FROM process WHERE id=?1")                                                      \
+    STORE_SQL(process_loss, "UPDATE process SET lost_tape_records=?2, lost_tape_bytes=?3, lost_spans=?4, "             \
+                            "lost_exchanges=?5 WHERE id=?1")                                                           \
+    STORE_SQL(seen_below, "SELECT first,last FROM seen WHERE process=?1 AND first<=?2 ORDER BY first DESC LIMIT 1")    \
+    STORE_SQL(seen_put, "INSERT INTO seen(process,first,last) VALUES(?1,?2,?3) "                                       \
+                        "ON CONFLICT(process,first) DO UPDATE SET last=excluded.last")                                 \
+    STORE_SQL(seen_drop, "DELETE FROM seen WHERE process=?1 AND first=?2")                                             \
+    STORE_SQL(block_put, "INSERT INTO block(process,t_min,t_max,n,merged,raw) VALUES(?1,?2,?3,?4,?5,?6)")              \
+    STORE_SQL(block_raw, "SELECT raw FROM block WHERE id=?1")                                                          \
+    STORE_SQL(block_mark, "UPDATE block SET merged=?2 WHERE id=?1")                                                    \
+    STORE_SQL(block_drop, "DELETE FROM block WHERE id=?1")                                                             \
+    STORE_SQL(blocks, "SELECT id,process,n,merged,raw,t_min,t_max FROM block WHERE t_max>=?1 AND t_min<=?2 "           \
+                      "ORDER BY t_min,id")                                                                             \
+    STORE_SQL(col_put, "INSERT INTO col(block,field,data) VALUES(?1,?2,?3)")                                           \
+    STORE_SQL(col_get, "SELECT data FROM col WHERE block=?1 AND field=?2")                                             \
+    STORE_SQL(col_drop, "DELETE FROM col WHERE block=?1")                                                              \
+    STORE_SQL(fresh_hours, "SELECT t_min/3600000000000 AS hour, count(*), sum(n) FROM block WHERE merged=0 "           \
+                           "GROUP BY 1 ORDER BY 1")                                                                    \
+    STORE_SQL(merge_list, "SELECT id,process,n,merged FROM block WHERE t_min>=?1 AND t_min<?2 AND "                    \
+                          "(merged=0 OR (merged=1 AND n<?3)) ORDER BY merged,id LIMIT ?4")                             \
+    STORE_SQL(meta_add, "INSERT INTO meta(key,value) VALUES(?1,?2) "                                                   \
+                        "ON CONFLICT(key) DO UPDATE SET value=value+excluded.value")                                   \
+    STORE_SQL(rollup_load, "SELECT " ROLLUP_SQL_COLUMNS " FROM rollup_hour WHERE hour=?1")                             \
+    STORE_SQL(rollup_put, "INSERT OR REPLACE INTO rollup_hour(hour," ROLLUP_SQL_COLUMNS ") VALUES("                    \
+                          "?1" ROLLUP_SQL_PARAMETERS ")")                                                              \
+    STORE_SQL(rollup_drop, "DELETE FROM rollup_hour WHERE hour=?1 AND service=?2 AND team=?3 AND prompt=?4 AND "       \
+                           "version=?5 AND provider=?6 AND model=?7 AND operation=?8 AND outcome=?9")
+
+enum store_sql {
+#define STORE_SQL(ident, text) STORE_SQL_##ident,
+    STORE_SQLS(STORE_SQL)
+#undef STORE_SQL
+        STORE_SQL_COUNT
+};
+
+/* A row of the process table in memory. Owner: the store's table; pointers hold until store_processes_trim. */
+struct store_process {
+    int64_t id;
+    struct span_process process;
+    struct span_loss loss;
+};
+
+struct store {
+    sqlite3 *db;
+    bool writing;
+    bool in_transaction;
+    int64_t data_version; /* changes when another connection wrote: what is in memory is then stale */
+    sqlite3_stmt *statement[STORE_SQL_COUNT];
+    struct store_process **by_identity, **by_id; /* open addressing; same capacity */
+    size_t n_processes, process_slots;
+    struct rollup *rollup;
+    struct span_column column[SPAN_FIELD_COUNT]; /* scratch of take, scan, merge and check */
+    struct span_column process_column;
+    const struct span_process **row_process;
+    size_t row_process_capacity;
+};
+
+/* SQLite's integers have a sign; no real count, time or size comes near the edge. */
+static inline int64_t store_int(uint64_t value)
+{
+    return value > INT64_MAX ? INT64_MAX : (int64_t)value;
+}
+
+/* store.c: remember why (printf), map SQLite's codes. Both return the status. */
+int store_because(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int store_sqlite_failed(struct store *store, const char *doing);
+/* store.c: a kept statement, reset and ready to be bound; NULL when it cannot be prepared (store_sqlite_failed tells).
+ */
+sqlite3_stmt *store_statement(struct store *store, enum store_sql which);
+/* store.c: runs a statement that gives no rows and resets it. */
+int store_run(struct store *store, sqlite3_stmt *statement, const char *doing);
+
+/* store_process.c; NULL with *ret_status 0: no such process. */
+struct store_process *store_process_by_id(struct store *store, int64_t id, int *ret_status);
+struct store_process *store_process_by_identity(struct store *store, const uint8_t identity[16], int *ret_status);
+int store_process_put(struct store *store, const struct span_process *process);
+int store_process_loss(struct store *store, struct store_process *known, const struct span_loss *loss);
+void store_processes_trim(struct store *store); /* at most STORE_PROCESSES_KEPT stay */
+void store_processes_clear(struct store *store);
+
+/* store_scan.c: decodes one column by the type of its field; 0 or -1. */
+int store_decode(struct span_column *column, enum span_field field, const uint8_t *data, size_t bytes, size_t n);
+/* store_scan.c: fills store->row_process for n rows, from one process (process_id > 0) or from the block's own column.
+ * 0, STORE_DAMAGED or worse. */
+int store_row_processes(struct store *store, int64_t block, int64_t process_id, size_t n);
+/* store_scan.c: one column of a merged block into `column`; 1 when there, 0 when the block has none, negative status.
+ */
+int store_merged_column(struct store *store, int64_t block, enum span_field field, struct span_column *column,
+                        size_t n);
+
+/* store_rollup.c */
+int store_rollup_load(void *store, struct rollup *rollup, uint64_t hour);
+int store_rollup_save(struct store *store);

@@ -1,0 +1,271 @@
+/*
+ * The process table of the store, with the processes of late in memory: by identity for ingest, by number for reading.
+ *
+ * Called by the store's other files and by ingest (store_take_process). One thread per store.
+ */
+#include "store_inner.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static size_t hash_identity(const uint8_t identity[16])
+{
+    uint64_t h;
+
+    memcpy(&h, identity, sizeof h); /* random bytes already, unless somebody is hostile, who then only slows himself */
+    return (size_t)((h * 0x9E3779B97F4A7C15ull) >> 32);
+}
+
+static size_t hash_id(int64_t id)
+{
+    return (size_t)(((uint64_t)id * 0x9E3779B97F4A7C15ull) >> 32);
+}
+
+static void place(struct store_process **table, size_t slots, size_t hash, struct store_process *known)
+{
+    size_t at = hash & (slots - 1);
+
+    while (table[at] != NULL)
+        at = (at + 1) & (slots - 1);
+    table[at] = known;
+}
+
+static int grow(struct store *store)
+{
+    size_t slots = store->process_slots == 0 ? 256 : store->process_slots * 2;
+    struct store_process **by_identity = calloc(slots, sizeof(struct store_process *));
+    struct store_process **by_id = calloc(slots, sizeof(struct store_process *));
+
+    if (by_identity == NULL || by_id == NULL) {
+        free(by_identity);
+        free(by_id);
+        return store_because(STORE_FAILED, "no memory");
+    }
+    for (size_t i = 0; i < store->process_slots; i++) {
+        struct store_process *known = store->by_id[i];
+
+        if (known == NULL)
+            continue;
+        place(by_id, slots, hash_id(known->id), known);
+        place(by_identity, slots, hash_identity(known->process.identity), known);
+    }
+    free(store->by_identity);
+    free(store->by_id);
+    store->by_identity = by_identity;
+    store->by_id = by_id;
+    store->process_slots = slots;
+    return 0;
+}
+
+static struct store_process *find_identity(const struct store *store, const uint8_t identity[16])
+{
+    if (store->process_slots == 0)
+        return NULL;
+    for (size_t at = hash_identity(identity);; at++) {
+        struct store_process *known = store->by_identity[at & (store->process_slots - 1)];
+
+        if (known == NULL || memcmp(known->process.identity, identity, 16) == 0)
+            return known;
+    }
+}
+
+static struct store_process *find_id(const struct store *store, int64_t id)
+{
+    if (store->process_slots == 0)
+        return NULL;
+    for (size_t at = hash_id(id);; at++) {
+        struct store_process *known = store->by_id[at & (store->process_slots - 1)];
+
+        if (known == NULL || known->id == id)
+            return known;
+    }
+}
+
+static void copy_text(char *to, size_t room, sqlite3_stmt *row, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(row, column);
+    size_t bytes = (size_t)sqlite3_column_bytes(row, column);
+
+    if (text == NULL)
+        bytes = 0;
+    if (bytes > room - 1)
+        bytes = room - 1;
+    if (bytes > 0)
+        memcpy(to, text, bytes);
+    to[bytes] = '\0';
+}
+
+/* The columns stand in the order of the schema. */
+static void read_row(struct store_process *known, sqlite3_stmt *row)
+{
+    struct span_process *process = &known->process;
+    const void *identity = sqlite3_column_blob(row, 1);
+
+    known->id = sqlite3_column_int64(row, 0);
+    if (identity != NULL && sqlite3_column_bytes(row, 1) == 16)
+        memcpy(process->identity, identity, 16);
+    process->pid = (uint64_t)sqlite3_column_int64(row, 2);
+    process->has_uid = sqlite3_column_type(row, 3) != SQLITE_NULL;
+    process->uid = (uint64_t)sqlite3_column_int64(row, 3);
+    process->start_ns = (uint64_t)sqlite3_column_int64(row, 4);
+    copy_text(process->executable, sizeof process->executable, row, 5);
+    copy_text(process->host, sizeof process->host, row, 6);
+    copy_text(process->service, sizeof process->service, row, 7);
+    copy_text(process->team, sizeof process->team, row, 8);
+    copy_text(process->container, sizeof process->container, row, 9);
+    copy_text(process->labels, sizeof process->labels, row, 10);
+    copy_text(process->version, sizeof process->version, row, 11);
+    known->loss.tape_records = (uint64_t)sqlite3_column_int64(row, 12);
+    known->loss.tape_bytes = (uint64_t)sqlite3_column_int64(row, 13);
+    known->loss.spans = (uint64_t)sqlite3_column_int64(row, 14);
+    known->loss.exchanges = (uint64_t)sqlite3_column_int64(row, 15);
+}
+
+/* Steps the bound statement and keeps the row it gives. */
+static struct store_process *load(struct store *store, sqlite3_stmt *statement, int *ret_status)
+{
+    struct store_process *known = NULL;
+    int code = sqlite3_step(statement);
+
+    *ret_status = 0;
+    if (code == SQLITE_ROW) {
+        if (store->n_processes * 2 >= store->process_slots)
+            *ret_status = grow(store);
+        if (*ret_status == 0) {
+            known = calloc(1, sizeof *known);
+            if (known == NULL)
+                *ret_status = store_because(STORE_FAILED, "no memory");
+        }
+        if (known != NULL) {
+            read_row(known, statement);
+            place(store->by_id, store->process_slots, hash_id(known->id), known);
+            place(store->by_identity, store->process_slots, hash_identity(known->process.identity), known);
+            store->n_processes++;
+        }
+    } else if (code != SQLITE_DONE) {
+        *ret_status = store_sqlite_failed(store, "reading a process");
+    }
+    (void)sqlite3_reset(statement);
+    return known;
+}
+
+struct store_process *store_process_by_id(struct store *store, int64_t id, int *ret_status)
+{
+    struct store_process *known = find_id(store, id);
+    sqlite3_stmt *statement;
+
+    *ret_status = 0;
+    if (known != NULL)
+        return known;
+    statement = store_statement(store, STORE_SQL_process_by_id);
+    if (statement == NULL) {
+        *ret_status = store_sqlite_failed(store, "reading a process");
+        return NULL;
+    }
+    (void)sqlite3_bind_int64(statement, 1, id);
+    return load(store, statement, ret_status);
+}
+
+struct store_process *store_process_by_identity(struct store *store, const uint8_t identity[16], int *ret_status)
+{
+    struct store_process *known = find_identity(store, identity);
+    sqlite3_stmt *statement;
+
+    *ret_status = 0;
+    if (known != NULL)
+        return known;
+    statement = store_statement(store, STORE_SQL_process_by_identity);
+    if (statement == NULL) {
+        *ret_status = store_sqlite_failed(store, "reading a process");
+        return NULL;
+    }
+    (void)sqlite3_bind_blob(statement, 1, identity, 16, SQLITE_STATIC);
+    return load(store, statement, ret_status);
+}
+
+static void bind_text(sqlite3_stmt *statement, int at, const char *text)
+{
+    (void)sqlite3_bind_text(statement, at, text, -1, SQLITE_STATIC);
+}
+
+int store_process_put(struct store *store, const struct span_process *process)
+{
+    sqlite3_stmt *statement = store_statement(store, STORE_SQL_process_put);
+    struct store_process *known = find_identity(store, process->identity);
+    int status;
+
+    if (statement == NULL)
+        return store_sqlite_failed(store, "storing a process");
+    (void)sqlite3_bind_blob(statement, 1, process->identity, 16, SQLITE_STATIC);
+    (void)sqlite3_bind_int64(statement, 2, store_int(process->pid));
+    if (process->has_uid)
+        (void)sqlite3_bind_int64(statement, 3, store_int(process->uid));
+    else
+        (void)sqlite3_bind_null(statement, 3);
+    (void)sqlite3_bind_int64(statement, 4, store_int(process->start_ns));
+    bind_text(statement, 5, process->executable);
+    bind_text(statement, 6, process->host);
+    bind_text(statement, 7, process->service);
+    bind_text(statement, 8, process->team);
+    bind_text(statement, 9, process->container);
+    bind_text(statement, 10, process->labels);
+    bind_text(statement, 11, process->version);
+    status = store_run(store, statement, "storing a process");
+    (void)sqlite3_clear_bindings(statement);
+    if (status == 0 && known != NULL)
+        known->process = *process;
+    return status;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+int store_process_loss(struct store *store, struct store_process *known, const struct span_loss *loss)
+{
+    /* Counters are cumulative, and frames may come late or twice: the largest value is the last. */
+    struct span_loss now = {
+        .tape_records = larger(known->loss.tape_records, loss->tape_records),
+        .tape_bytes = larger(known->loss.tape_bytes, loss->tape_bytes),
+        .spans = larger(known->loss.spans, loss->spans),
+        .exchanges = larger(known->loss.exchanges, loss->exchanges),
+    };
+    sqlite3_stmt *statement;
+
+    if (memcmp(&now, &known->loss, sizeof now) == 0)
+        return 0;
+    statement = store_statement(store, STORE_SQL_process_loss);
+    if (statement == NULL)
+        return store_sqlite_failed(store, "storing losses");
+    (void)sqlite3_bind_int64(statement, 1, known->id);
+    (void)sqlite3_bind_int64(statement, 2, store_int(now.tape_records));
+    (void)sqlite3_bind_int64(statement, 3, store_int(now.tape_bytes));
+    (void)sqlite3_bind_int64(statement, 4, store_int(now.spans));
+    (void)sqlite3_bind_int64(statement, 5, store_int(now.exchanges));
+    known->loss = now;
+    return store_run(store, statement, "storing losses");
+}
+
+void store_processes_clear(struct store *store)
+{
+    for (size_t i = 0; i < store->process_slots; i++) {
+        free(store->by_id[i]);
+        store->by_id[i] = NULL;
+        store->by_identity[i] = NULL;
+    }
+    store->n_processes = 0;
+}
+
+void store_processes_trim(struct store *store)
+{
+    if (store->n_processes > STORE_PROCESSES_KEPT)
+        store_processes_clear(store);
+}
+
+int store_take_process(struct store *store, const struct span_process *process)
+{
+    if (!store->in_transaction)
+        return store_because(STORE_FAILED, "no transaction was begun");
+    return store_process_put(store, process);
+}

@@ -1,0 +1,181 @@
+/*
+ * Rollups between memory and the table rollup_hour: loaded when an hour is first met, saved within the transaction that
+ * holds the blocks they count, so that a crash leaves both or neither.
+ *
+ * Called by ingest (load), commit (save) and check. One thread per store.
+ */
+#include "store_inner.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    COLUMN_CALLS = ROLLUP_KEY_COUNT,
+    COLUMN_SUMS = COLUMN_CALLS + 2,
+    COLUMN_TTFT = COLUMN_SUMS + 2 * ROLLUP_SUM_COUNT
+};
+
+static uint64_t column_u64(sqlite3_stmt *row, int column)
+{
+    int64_t value = sqlite3_column_int64(row, column);
+
+    return value < 0 ? 0 : (uint64_t)value;
+}
+
+static int load_sketch(struct rollup_sketch *ret_sketch, sqlite3_stmt *row, int column)
+{
+    struct span_sketch whole;
+    const uint8_t *data = sqlite3_column_blob(row, column);
+    size_t bytes = (size_t)sqlite3_column_bytes(row, column);
+
+    if (bytes == 0)
+        return 0;
+    if (data == NULL || span_sketch_read(&whole, data, bytes) != 0)
+        return store_because(STORE_DAMAGED, "a sketch of the rollups is damaged");
+    return rollup_sketch_fill(ret_sketch, &whole) == 0 ? 0 : store_because(STORE_FAILED, "no memory");
+}
+
+static int load_row(struct rollup *rollup, uint64_t hour, sqlite3_stmt *row)
+{
+    struct span_text key[ROLLUP_KEY_COUNT];
+    struct rollup_group *group;
+    int status;
+
+    for (int k = 0; k < ROLLUP_KEY_COUNT; k++) {
+        const char *text = (const char *)sqlite3_column_text(row, k);
+
+        key[k] = (struct span_text){text == NULL ? "" : text, (uint32_t)sqlite3_column_bytes(row, k)};
+    }
+    group = rollup_put(rollup, hour, key, &status);
+    if (group == NULL)
+        return store_because(STORE_FAILED, "no memory");
+    group->calls = column_u64(row, COLUMN_CALLS);
+    group->errors = column_u64(row, COLUMN_CALLS + 1);
+    for (int s = 0; s < ROLLUP_SUM_COUNT; s++) {
+        group->sum[s] = column_u64(row, COLUMN_SUMS + 2 * s);
+        group->stated[s] = column_u64(row, COLUMN_SUMS + 2 * s + 1);
+    }
+    status = load_sketch(&group->ttft, row, COLUMN_TTFT);
+    return status != 0 ? status : load_sketch(&group->total, row, COLUMN_TTFT + 1);
+}
+
+int store_rollup_load(void *context, struct rollup *rollup, uint64_t hour)
+{
+    struct store *store = context;
+    sqlite3_stmt *statement = store_statement(store, STORE_SQL_rollup_load);
+    int status = 0;
+    int code;
+
+    if (statement == NULL)
+        return store_sqlite_failed(store, "reading rollups");
+    (void)sqlite3_bind_int64(statement, 1, store_int(hour));
+    while (status == 0 && (code = sqlite3_step(statement)) == SQLITE_ROW)
+        status = load_row(rollup, hour, statement);
+    if (status == 0 && code != SQLITE_DONE)
+        status = store_sqlite_failed(store, "reading rollups");
+    (void)sqlite3_reset(statement);
+    return status;
+}
+
+static void bind_key(sqlite3_stmt *statement, uint64_t hour, const struct rollup_group *group)
+{
+    (void)sqlite3_bind_int64(statement, 1, store_int(hour));
+    for (int k = 0; k < ROLLUP_KEY_COUNT; k++)
+        (void)sqlite3_bind_text64(statement, 2 + k, group->key[k].data, group->key[k].bytes, SQLITE_STATIC,
+                                  SQLITE_UTF8);
+}
+
+static int bind_sketch(sqlite3_stmt *statement, int at, struct span_buffer *buffer, const struct rollup_sketch *sketch)
+{
+    struct span_sketch whole;
+
+    buffer->bytes = 0;
+    if (sketch->n > 0) {
+        rollup_sketch_spread(&whole, sketch);
+        if (span_sketch_write(buffer, &whole) != 0)
+            return -1;
+    }
+    return sqlite3_bind_blob64(statement, at, buffer->bytes == 0 ? "" : (const void *)buffer->data, buffer->bytes,
+                               SQLITE_STATIC) == SQLITE_OK
+               ? 0
+               : -1;
+}
+
+static int save_group(struct store *store, uint64_t hour, const struct rollup_group *group,
+                      struct span_buffer buffer[2])
+{
+    sqlite3_stmt *statement = store_statement(store, STORE_SQL_rollup_put);
+    int at = 2 + COLUMN_SUMS;
+
+    if (statement == NULL)
+        return store_sqlite_failed(store, "storing rollups");
+    bind_key(statement, hour, group);
+    (void)sqlite3_bind_int64(statement, 2 + COLUMN_CALLS, store_int(group->calls));
+    (void)sqlite3_bind_int64(statement, 3 + COLUMN_CALLS, store_int(group->errors));
+    for (int s = 0; s < ROLLUP_SUM_COUNT; s++) {
+        (void)sqlite3_bind_int64(statement, at++, store_int(group->sum[s]));
+        (void)sqlite3_bind_int64(statement, at++, store_int(group->stated[s]));
+    }
+    if (bind_sketch(statement, at, &buffer[0], &group->ttft) != 0 ||
+        bind_sketch(statement, at + 1, &buffer[1], &group->total) != 0)
+        return store_because(STORE_FAILED, "no memory");
+    return store_run(store, statement, "storing rollups");
+}
+
+static int save_hour(struct store *store, struct rollup_hour *hour, struct span_buffer buffer[2])
+{
+    for (size_t i = 0; i < hour->n_removed; i++) {
+        sqlite3_stmt *statement = store_statement(store, STORE_SQL_rollup_drop);
+        int status;
+
+        if (statement == NULL)
+            return store_sqlite_failed(store, "storing rollups");
+        bind_key(statement, hour->hour, hour->removed[i]);
+        status = store_run(store, statement, "storing rollups");
+        if (status != 0)
+            return status;
+    }
+    for (size_t i = 0; i < hour->n; i++) {
+        int status = hour->group[i]->dirty ? save_group(store, hour->hour, hour->group[i], buffer) : 0;
+
+        if (status != 0)
+            return status;
+        hour->group[i]->dirty = false;
+    }
+    rollup_forget_removed(hour);
+    return 0;
+}
+
+static int save_folded(struct store *store)
+{
+    sqlite3_stmt *statement;
+    int status;
+
+    if (store->rollup->folded == 0)
+        return 0;
+    statement = store_statement(store, STORE_SQL_meta_add);
+    if (statement == NULL)
+        return store_sqlite_failed(store, "storing rollups");
+    (void)sqlite3_bind_text(statement, 1, "rollup_calls_folded", -1, SQLITE_STATIC);
+    (void)sqlite3_bind_int64(statement, 2, store_int(store->rollup->folded));
+    status = store_run(store, statement, "storing rollups");
+    if (status == 0)
+        store->rollup->folded = 0;
+    return status;
+}
+
+int store_rollup_save(struct store *store)
+{
+    struct span_buffer buffer[2];
+    int status = 0;
+
+    span_buffer_init(&buffer[0], 1 << 20);
+    span_buffer_init(&buffer[1], 1 << 20);
+    for (size_t i = 0; status == 0 && i < store->rollup->n_hours; i++)
+        status = save_hour(store, &store->rollup->hour[i], buffer);
+    if (status == 0)
+        status = save_folded(store);
+    span_buffer_done(&buffer[0]);
+    span_buffer_done(&buffer[1]);
+    return status;
+}

@@ -1,0 +1,222 @@
+/*
+ * Taking frames in: each (process, sequence) once, the block as it came, its hour's rollups.
+ *
+ * Called by the listener between store_begin and store_commit. A damaged payload must leave the transaction as it was,
+ * so everything that can be found wrong is looked for before the first write.
+ */
+#include "store_inner.h"
+
+#include <string.h>
+
+/* The columns that rollups need and the times; a block whose other columns are damaged is found by scan, merge and
+ * check. */
+static int decode_needed(struct store *store, const struct span_frame *frame, struct store_rows *ret_rows)
+{
+    struct span_block_view view;
+
+    memset(ret_rows, 0, sizeof *ret_rows);
+    if (span_block_open(&view, frame->payload, frame->payload_bytes) != 0 || view.n == 0 ||
+        view.n > SPAN_BLOCK_ROWS_MAX)
+        return store_because(STORE_DAMAGED, "a block's directory is damaged");
+    ret_rows->n = view.n;
+    for (size_t i = 0; i <= rollup_n_fields; i++) {
+        enum span_field field = i == rollup_n_fields ? SPAN_start_ns : rollup_fields[i];
+        size_t bytes;
+        const uint8_t *data = span_block_find(&view, field, &bytes);
+
+        if (data == NULL)
+            continue;
+        if (store_decode(&store->column[field], field, data, bytes, view.n) != 0)
+            return store_because(STORE_DAMAGED, "column %s of a block is damaged", span_fields[field].ident);
+        ret_rows->has[field] = true;
+        ret_rows->column[field] = &store->column[field];
+    }
+    return 0;
+}
+
+static void time_range(const struct store_rows *rows, int64_t *ret_min, int64_t *ret_max)
+{
+    uint64_t min = 0;
+    uint64_t max = 0;
+
+    if (rows->has[SPAN_start_ns]) {
+        const uint64_t *start_ns = rows->column[SPAN_start_ns]->u64;
+
+        min = UINT64_MAX;
+        for (size_t i = 0; i < rows->n; i++) {
+            min = start_ns[i] < min ? start_ns[i] : min;
+            max = start_ns[i] > max ? start_ns[i] : max;
+        }
+    }
+    *ret_min = store_int(min);
+    *ret_max = store_int(max);
+}
+
+/* The range of taken sequence numbers at or below `sequence`. 1, 0 when there is none, negative status. */
+static int seen_below(struct store *store, int64_t process, int64_t sequence, int64_t *ret_first, int64_t *ret_last)
+{
+    sqlite3_stmt *statement = store_statement(store, STORE_SQL_seen_below);
+    int code;
+
+    if (statement == NULL)
+        return store_sqlite_failed(store, "looking for repeats");
+    (void)sqlite3_bind_int64(statement, 1, process);
+    (void)sqlite3_bind_int64(statement, 2, sequence);
+    code = sqlite3_step(statement);
+    if (code == SQLITE_ROW) {
+        *ret_first = sqlite3_column_int64(statement, 0);
+        *ret_last = sqlite3_column_int64(statement, 1);
+    }
+    if (code != SQLITE_ROW && code != SQLITE_DONE) {
+        int status = store_sqlite_failed(store, "looking for repeats");
+
+        (void)sqlite3_reset(statement);
+        return status;
+    }
+    (void)sqlite3_reset(statement);
+    return code == SQLITE_ROW;
+}
+
+/* Where the range that begins at `first` ends, when there is one: 1, 0, or negative status. */
+static int seen_at(struct store *store, int64_t process, int64_t first, int64_t *ret_last)
+{
+    int64_t begins = 0;
+    int found = seen_below(store, process, first, &begins, ret_last);
+
+    return found == 1 && begins != first ? 0 : found;
+}
+
+static int seen_write(struct store *store, enum store_sql which, int64_t process, int64_t first, int64_t last)
+{
+    sqlite3_stmt *statement = store_statement(store, which);
+
+    if (statement == NULL)
+        return store_sqlite_failed(store, "noting a sequence number");
+    (void)sqlite3_bind_int64(statement, 1, process);
+    (void)sqlite3_bind_int64(statement, 2, first);
+    if (which == STORE_SQL_seen_put)
+        (void)sqlite3_bind_int64(statement, 3, last);
+    return store_run(store, statement, "noting a sequence number");
+}
+
+/* Adds a number that no range holds; `below` is the range under it, if any. Joins what has become one. */
+static int seen_add(struct store *store, int64_t process, int64_t sequence, bool has_below, int64_t below_first,
+                    int64_t below_last)
+{
+    int64_t first = has_below && below_last == sequence - 1 ? below_first : sequence;
+    int64_t last = sequence;
+    int64_t above_last = 0;
+    int above = sequence == INT64_MAX ? 0 : seen_at(store, process, sequence + 1, &above_last);
+
+    if (above < 0)
+        return above;
+    if (above == 1) {
+        int status = seen_write(store, STORE_SQL_seen_drop, process, sequence + 1, 0);
+
+        if (status != 0)
+            return status;
+        last = above_last;
+    }
+    return seen_write(store, STORE_SQL_seen_put, process, first, last);
+}
+
+static int put_block(struct store *store, int64_t process, const struct span_frame *frame,
+                     const struct store_rows *rows)
+{
+    sqlite3_stmt *statement = store_statement(store, STORE_SQL_block_put);
+    int64_t t_min;
+    int64_t t_max;
+    int status;
+
+    if (statement == NULL)
+        return store_sqlite_failed(store, "storing a block");
+    time_range(rows, &t_min, &t_max);
+    (void)sqlite3_bind_int64(statement, 1, process);
+    (void)sqlite3_bind_int64(statement, 2, t_min);
+    (void)sqlite3_bind_int64(statement, 3, t_max);
+    (void)sqlite3_bind_int64(statement, 4, (int64_t)rows->n);
+    (void)sqlite3_bind_int64(statement, 5, STORE_FRESH);
+    (void)sqlite3_bind_blob64(statement, 6, frame->payload, frame->payload_bytes, SQLITE_STATIC);
+    status = store_run(store, statement, "storing a block");
+    (void)sqlite3_clear_bindings(statement);
+    return status;
+}
+
+/* The sender's row; made without any facts when its PROCESS frame has not come (a damaged spool file). */
+static struct store_process *sender(struct store *store, const uint8_t identity[16], int *ret_status)
+{
+    struct store_process *known = store_process_by_identity(store, identity, ret_status);
+    struct span_process blank = {0};
+
+    if (known != NULL || *ret_status != 0)
+        return known;
+    memcpy(blank.identity, identity, 16);
+    *ret_status = store_process_put(store, &blank);
+    if (*ret_status != 0)
+        return NULL;
+    known = store_process_by_identity(store, identity, ret_status);
+    if (known == NULL && *ret_status == 0)
+        *ret_status = store_because(STORE_FAILED, "a process that was just stored cannot be found");
+    return known;
+}
+
+static int take(struct store *store, const struct span_frame *frame, struct store_process *known, int64_t sequence,
+                struct store_rows *rows)
+{
+    int64_t first = 0;
+    int64_t last = 0;
+    int below = seen_below(store, known->id, sequence, &first, &last);
+    int status = below < 0 ? below : seen_add(store, known->id, sequence, below == 1, first, last);
+
+    if (status == 0)
+        status = store_process_loss(store, known, &frame->loss);
+    if (status != 0 || frame->kind != SPAN_FRAME_SPANS)
+        return status;
+    status = put_block(store, known->id, frame, rows);
+    if (status == 0)
+        status = store_row_processes(store, 0, known->id, rows->n);
+    if (status != 0)
+        return status;
+    rows->process = store->row_process;
+    return rollup_add(store->rollup, rows) == 0 ? 0 : store_because(STORE_FAILED, "counting a block failed");
+}
+
+int store_take_frame(struct store *store, const struct span_frame *frame, bool *ret_repeat)
+{
+    struct store_rows rows = {0};
+    struct store_process *known;
+    int64_t first;
+    int64_t last;
+    int status;
+
+    if (!store->in_transaction)
+        return store_because(STORE_FAILED, "no transaction was begun");
+    if (frame->kind != SPAN_FRAME_SPANS && frame->kind != SPAN_FRAME_LOSS)
+        return store_because(STORE_DAMAGED, "a frame of kind %u is not for the store", frame->kind);
+    if (frame->sequence == 0 || frame->sequence > INT64_MAX)
+        return store_because(STORE_DAMAGED, "a frame's sequence number is not possible");
+    known = store_process_by_identity(store, frame->identity, &status);
+    if (status != 0)
+        return status;
+    if (known != NULL) {
+        int below = seen_below(store, known->id, (int64_t)frame->sequence, &first, &last);
+
+        if (below < 0)
+            return below;
+        if (below == 1 && (int64_t)frame->sequence <= last) {
+            *ret_repeat = true;
+            return store_process_loss(store, known, &frame->loss);
+        }
+    }
+    if (frame->kind == SPAN_FRAME_SPANS) {
+        status = decode_needed(store, frame, &rows);
+        if (status != 0)
+            return status;
+    }
+    known = sender(store, frame->identity, &status);
+    if (known != NULL)
+        status = take(store, frame, known, (int64_t)frame->sequence, &rows);
+    if (status == 0)
+        *ret_repeat = false;
+    return status;
+}
