@@ -1,6 +1,6 @@
 /*
- * Bit packing. Called by the column codecs on any thread; pure. Must never touch a byte outside what the header promises:
- * the bytes may end at the end of a mapping.
+ * Bit packing. Called by the column codecs on any thread; pure. Must never touch a byte outside what the header
+ * promises: the bytes may end at the end of a mapping.
  */
 #include "codec.h"
 

@@ -1,14 +1,13 @@
 /*
- * Writes blocks: from spans (the shim's scribe) or from columns that are encoded already (the store's merge). Any thread; pure but for
- * memory. Must never write a column that no row has.
+ * Writes blocks: from spans (the shim's scribe) or from columns that are encoded already (the store's merge). Any
+ * thread; pure but for memory. Must never write a column that no row has.
  */
 #include "block.h"
 #include "codec.h"
 
-
-
 /* Gathers the values of a field as the column encoders want them. */
-static void gather_u64(uint64_t *to, uint64_t *present, const struct span *const *spans, size_t n, enum span_field field)
+static void gather_u64(uint64_t *to, uint64_t *present, const struct span *const *spans, size_t n,
+                       enum span_field field)
 {
     for (size_t i = 0; i < n; i++) {
         const uint64_t has = span_has(spans[i], field);

@@ -1,10 +1,9 @@
 /*
- * Reads blocks. Called by the collector, by export and by tests, on any thread. The input is hostile until proven otherwise.
+ * Reads blocks. Called by the collector, by export and by tests, on any thread. The input is hostile until proven
+ * otherwise.
  */
 #include "block.h"
 #include "codec.h"
-
-
 
 int span_block_open(struct span_block_view *view, const uint8_t *data, size_t bytes)
 {

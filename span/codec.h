@@ -1,24 +1,25 @@
 /*
  * Working memory of encoders and decoders, and the helpers that column.c, column_read.c and column_text.c share.
  *
- * Not for use outside span/. One thread per struct span_codec; it belongs to a span_buffer or a span_column, so that nothing here is global
- * (the shim may not have thread-local or static state of this size).
+ * Not for use outside span/. One thread per struct span_codec; it belongs to a span_buffer or a span_column, so that
+ * nothing here is global (the shim may not have thread-local or static state of this size).
  */
 #pragma once
 
 #include "varint.h"
 
-/* Each user of scratch has a slot of its own, so that a nested column cannot overwrite what its text column still needs. */
+/* Each user of scratch has a slot of its own, so that a nested column cannot overwrite what its text column still
+ * needs. */
 enum span_slot {
     SPAN_SLOT_ROWS, /* block_write: values of a field as it is gathered */
     SPAN_SLOT_PRESENT,
     SPAN_SLOT_COLUMN, /* block_write: an encoded column */
-    SPAN_SLOT_DENSE, /* column: values of the rows that are present */
+    SPAN_SLOT_DENSE,  /* column: values of the rows that are present */
     SPAN_SLOT_RESIDUAL,
     SPAN_SLOT_DELTA,
     SPAN_SLOT_TABLE,
     SPAN_SLOT_CODES,
-    SPAN_SLOT_BYTES, /* a byte plane, a body before zstd, a body after zstd */
+    SPAN_SLOT_BYTES,     /* a byte plane, a body before zstd, a body after zstd */
     SPAN_SLOT_TEXT_DICT, /* column_text */
     SPAN_SLOT_TEXT_HASH,
     SPAN_SLOT_TEXT_TABLE,
@@ -48,7 +49,7 @@ enum {
     SPAN_CODEC_PRESENCE = 0x30,
     SPAN_CODEC_ALL = 0x00,
     SPAN_CODEC_BITMAP = 0x10,
-    SPAN_CODEC_FEW = 0x20, /* the rows that are present are listed */
+    SPAN_CODEC_FEW = 0x20,  /* the rows that are present are listed */
     SPAN_CODEC_MOST = 0x30, /* the rows that are absent are listed */
 
     SPAN_CODEC_ZSTD = 0x40,
@@ -67,7 +68,8 @@ enum { SPAN_ZSTD_RATIO_MAX = 64, SPAN_ZSTD_SLACK = 4096 };
 
 struct span_codec *span_codec_new(void);
 void span_codec_free(struct span_codec *codec); /* takes NULL */
-/* At least `bytes` bytes, contents undefined; NULL when memory ran out. Valid until the same slot is asked for again. */
+/* At least `bytes` bytes, contents undefined; NULL when memory ran out. Valid until the same slot is asked for again.
+ */
 void *span_codec_scratch(struct span_codec *codec, enum span_slot slot, size_t bytes);
 
 /* The buffer's codec, made if need be; NULL (and the buffer failed) when memory ran out. */
@@ -78,8 +80,8 @@ uint8_t *span_buffer_reserve(struct span_buffer *buffer, size_t bytes);
 void span_buffer_commit(struct span_buffer *buffer, size_t bytes);
 
 /*
- * Appends data as one zstd frame if that is worth while: returns its size, or 0 when nothing was appended. `prefix` asks for the
- * size as a varint before the frame (and counts it).
+ * Appends data as one zstd frame if that is worth while: returns its size, or 0 when nothing was appended. `prefix`
+ * asks for the size as a varint before the frame (and counts it).
  */
 size_t span_zstd_append(struct span_buffer *out, const uint8_t *data, size_t bytes, int level, bool prefix);
 /* The size a zstd frame unpacks to, or -1 when it does not say or says more than `max`. */

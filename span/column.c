@@ -1,23 +1,25 @@
 /*
- * Encodes a numeric column: chooses transform, storage and presence form by their size. Called by block_write.c, column_text.c (for lengths and
- * codes) and the store's merge, on any thread. Pure but for memory; must never write what column_read.c refuses.
+ * Encodes a numeric column: chooses transform, storage and presence form by their size. Called by block_write.c,
+ * column_text.c (for lengths and codes) and the store's merge, on any thread. Pure but for memory; must never write
+ * what column_read.c refuses.
  *
- * A value becomes a residual (FOR: distance to the minimum; DELTA: distance between neighbours; DICT: position among distinct
- * values), divided by what all residuals have in common; residuals are stored packed, packed with exceptions, or as byte planes.
+ * A value becomes a residual (FOR: distance to the minimum; DELTA: distance between neighbours; DICT: position among
+ * distinct values), divided by what all residuals have in common; residuals are stored packed, packed with exceptions,
+ * or as byte planes.
  */
 #include "codec.h"
 
 struct plan {
     unsigned transform;
     unsigned storage; /* ZERO, PACKED or PATCHED; PLANES is decided when it is written */
-    uint64_t base; /* FOR: minimum; DELTA: first value */
-    uint64_t step; /* DELTA: smallest difference */
+    uint64_t base;    /* FOR: minimum; DELTA: first value */
+    uint64_t step;    /* DELTA: smallest difference */
     uint64_t divisor;
     const uint64_t *residual;
     size_t count;
-    unsigned width; /* of the packed part */
+    unsigned width;     /* of the packed part */
     unsigned width_max; /* of the largest residual */
-    size_t bytes; /* what the residuals will take */
+    size_t bytes;       /* what the residuals will take */
 };
 
 size_t span_presence_count(const uint64_t *present, size_t n, unsigned *ret_form)
@@ -169,7 +171,8 @@ static void plan_for(struct span_buffer *out, struct plan *plan, const uint64_t 
         min = values[i] < min ? values[i] : min;
         max = values[i] > max ? values[i] : max;
     }
-    *plan = (struct plan){.transform = SPAN_CODEC_FOR, .storage = SPAN_CODEC_ZERO, .base = min, .divisor = 1, .count = m};
+    *plan =
+        (struct plan){.transform = SPAN_CODEC_FOR, .storage = SPAN_CODEC_ZERO, .base = min, .divisor = 1, .count = m};
     if (min == max) {
         return;
     }
@@ -283,7 +286,8 @@ static void write_planes(struct span_buffer *out, const struct plan *plan, int z
     }
 }
 
-/* Planes only pay in large blocks: each carries a table of byte frequencies. Narrow values lie several to a byte already. */
+/* Planes only pay in large blocks: each carries a table of byte frequencies. Narrow values lie several to a byte
+ * already. */
 static bool planes_may_pay(const struct plan *plan, int zstd_level)
 {
     enum { ROWS_MIN = 1024, WIDTH_MIN = 5 };
@@ -304,10 +308,12 @@ static void write_transform(struct span_buffer *out, const struct plan *plan)
 /* Replaces the body that begins at body_at by its zstd frame if that is smaller. */
 static void squeeze_body(struct span_buffer *out, size_t codec_at, size_t body_at, int zstd_level)
 {
-    if (out->failed || zstd_level <= 0) {
+    /* Short packed bodies gain a few bytes at most, for a third of the time of the whole block. */
+    enum { BYTES_MIN = 512 };
+    const size_t bytes = out->bytes - body_at;
+    if (out->failed || zstd_level <= 0 || bytes < BYTES_MIN) {
         return;
     }
-    const size_t bytes = out->bytes - body_at;
     uint8_t *copy = span_codec_scratch(out->codec, SPAN_SLOT_BYTES, bytes);
     if (copy == NULL) {
         return;
@@ -381,8 +387,8 @@ static size_t find_distinct(struct span_codec *codec, const uint64_t *values, si
 }
 
 /* Writes the column as distinct values and their positions if that is smaller; false: nothing was written. */
-static bool write_dict(struct span_buffer *out, const struct plan *plan, const uint64_t *values, size_t m, unsigned presence,
-                       const uint64_t *present, size_t n, int zstd_level)
+static bool write_dict(struct span_buffer *out, const struct plan *plan, const uint64_t *values, size_t m,
+                       unsigned presence, const uint64_t *present, size_t n, int zstd_level)
 {
     enum { WIDTH_MIN = 17, ROWS_MIN = 4, PROBE = 64, PROBE_DISTINCT_MAX = 60 };
     const unsigned width = plan->width_max;
@@ -431,7 +437,8 @@ static bool write_dict(struct span_buffer *out, const struct plan *plan, const u
 }
 
 /* The values of the rows that are present, without gaps; `values` itself when all are. */
-static const uint64_t *gather(struct span_buffer *out, const uint64_t *values, const uint64_t *present, size_t n, size_t m)
+static const uint64_t *gather(struct span_buffer *out, const uint64_t *values, const uint64_t *present, size_t n,
+                              size_t m)
 {
     if (m == n) {
         return values;

@@ -1,6 +1,7 @@
 /*
- * Encodes and decodes a text column: one text for all rows, or the distinct texts and each row's position among them, or (when no two rows
- * agree) the texts alone. Called by block_write.c, block_read.c and the store's merge and scans, on any thread. Decoding trusts nothing.
+ * Encodes and decodes a text column: one text for all rows, or the distinct texts and each row's position among them,
+ * or (when no two rows agree) the texts alone. Called by block_write.c, block_read.c and the store's merge and scans,
+ * on any thread. Decoding trusts nothing.
  */
 #include "codec.h"
 
@@ -166,8 +167,8 @@ static void write_texts(struct span_buffer *out, const struct dictionary *dict, 
     span_buffer_append(out, joined, bytes);
 }
 
-int span_column_encode_text(struct span_buffer *out, const struct span_text *values, const uint64_t *present,
-                            size_t n, int zstd_level)
+int span_column_encode_text(struct span_buffer *out, const struct span_text *values, const uint64_t *present, size_t n,
+                            int zstd_level)
 {
     if (n == 0 || n > SPAN_BLOCK_ROWS_MAX || span_buffer_codec(out) == NULL) {
         return -1;
@@ -175,7 +176,8 @@ int span_column_encode_text(struct span_buffer *out, const struct span_text *val
     unsigned presence;
     const size_t m = span_presence_count(present, n, &presence);
     struct dictionary dict;
-    if (dictionary_start(&dict, out->codec, m + 1) != 0 || dictionary_build(&dict, out->codec, values, present, n) != 0) {
+    if (dictionary_start(&dict, out->codec, m + 1) != 0 ||
+        dictionary_build(&dict, out->codec, values, present, n) != 0) {
         out->failed = true;
         return -1;
     }
@@ -254,7 +256,8 @@ static const uint8_t *read_joined(struct span_column *column, struct span_reader
     }
     const uint64_t size = span_take_varint(reader);
     const uint8_t *frame = size > span_left(reader) ? NULL : span_take(reader, (size_t)size);
-    if (frame == NULL || bytes > size * SPAN_ZSTD_RATIO_MAX || span_zstd_size(frame, (size_t)size, bytes) != (long)bytes) {
+    if (frame == NULL || bytes > size * SPAN_ZSTD_RATIO_MAX ||
+        span_zstd_size(frame, (size_t)size, bytes) != (long)bytes) {
         return NULL;
     }
     uint8_t *memory = span_codec_scratch(column->codec, SPAN_SLOT_TEXT_BYTES, bytes + 1);

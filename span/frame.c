@@ -66,8 +66,8 @@ int span_frame_write(struct span_buffer *out, const struct span_frame *frame)
     span_store64(header + AT_LOSS + 8, frame->loss.tape_bytes);
     span_store64(header + AT_LOSS + 16, frame->loss.spans);
     span_store64(header + AT_LOSS + 24, frame->loss.exchanges);
-    span_store64(header + AT_PAYLOAD_SUM, XXH3_64bits(frame->payload_bytes == 0 ? header : frame->payload,
-                                                      frame->payload_bytes));
+    span_store64(header + AT_PAYLOAD_SUM,
+                 XXH3_64bits(frame->payload_bytes == 0 ? header : frame->payload, frame->payload_bytes));
     span_store64(header + AT_HEADER_SUM, XXH3_64bits(header, AT_HEADER_SUM));
     span_buffer_append(out, header, sizeof(header));
     span_buffer_append(out, frame->payload, frame->payload_bytes);

@@ -1,5 +1,3 @@
 foreach(name span column block frame sketch span_json format_doc)
-  if(EXISTS ${CMAKE_CURRENT_LIST_DIR}/test_${name}.c)
-    pprof_unit_test(${name} pprof_span)
-  endif()
+  pprof_unit_test(${name} pprof_span)
 endforeach()

@@ -1,4 +1,5 @@
-/* Helpers of the span tests: reproducible random numbers, memory that ends at an unreadable page, spans as from a busy service. */
+/* Helpers of the span tests: reproducible random numbers, memory that ends at an unreadable page, spans as from a busy
+ * service. */
 #pragma once
 
 #include <setjmp.h>

@@ -104,11 +104,27 @@ static void test_directory_is_checked(void **state)
         const char *data;
         size_t bytes;
     } bad[] = {
-        {"", 0}, {"\x01", 1}, {"\x02\x01", 2} /* another format */, {"\x01\x00", 2} /* no rows */,
-        {"\x01\x81\x80\x04", 4} /* 65537 rows */, {"\x01\x80\x00", 3} /* overlong number */,
-        {"\x01\x01\x00\x01" "x", 5} /* field 0 */, {"\x01\x01\x05\x00", 4} /* empty column */,
-        {"\x01\x01\x05\x02" "x", 5} /* longer than the block */,
-        {"\x01\x01\x05\x01" "x\x05\x01" "x", 8} /* twice */, {"\x01\x01\x05\x01" "x\x04\x01" "x", 8} /* descending */,
+        {"", 0},
+        {"\x01", 1},
+        {"\x02\x01", 2} /* another format */,
+        {"\x01\x00", 2} /* no rows */,
+        {"\x01\x81\x80\x04", 4} /* 65537 rows */,
+        {"\x01\x80\x00", 3} /* overlong number */,
+        {"\x01\x01\x00\x01"
+         "x",
+         5} /* field 0 */,
+        {"\x01\x01\x05\x00", 4} /* empty column */,
+        {"\x01\x01\x05\x02"
+         "x",
+         5} /* longer than the block */,
+        {"\x01\x01\x05\x01"
+         "x\x05\x01"
+         "x",
+         8} /* twice */,
+        {"\x01\x01\x05\x01"
+         "x\x04\x01"
+         "x",
+         8} /* descending */,
     };
     struct span_block_view view;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -153,8 +169,10 @@ static void test_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_small_blocks_are_small),
-        cmocka_unit_test(test_columns_are_handed_on), cmocka_unit_test(test_directory_is_checked),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_small_blocks_are_small),
+        cmocka_unit_test(test_columns_are_handed_on),
+        cmocka_unit_test(test_directory_is_checked),
         cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, make_spans, NULL);

@@ -97,7 +97,8 @@ static void test_shapes_are_small(void **state)
     for (size_t i = 0; i < ROWS; i++) {
         v[i] = random_next(&seed) % 16 + (i % 100 == 7 ? UINT64_C(1) << 60 : 0);
     }
-    assert_true(round_trip(v, NULL, ROWS, 0) <= ROWS / 2 + ROWS / 100 * 12 + 16); /* few outliers do not widen the rest */
+    assert_true(round_trip(v, NULL, ROWS, 0) <=
+                ROWS / 2 + ROWS / 100 * 12 + 16); /* few outliers do not widen the rest */
     for (size_t i = 0; i < ROWS; i++) {
         v[i] = (random_next(&seed) % 20 + 1) * UINT64_C(0x9e3779b97f4a7c15);
     }
@@ -267,9 +268,11 @@ static void test_damage(void **state)
     for (unsigned shape = 0; shape < 6; shape++) {
         for (size_t i = 0; i < N; i++) {
             const uint64_t r = random_next(&seed);
-            const uint64_t shaped[] = {r % 2, r % 1000 * 1000, r % 9 + (i == 5 ? r : 0), i * 50 + r % 7, (r % 3 + 1) << 50, r % 3 << 3};
+            const uint64_t shaped[] = {r % 2,          r % 1000 * 1000,   r % 9 + (i == 5 ? r : 0),
+                                       i * 50 + r % 7, (r % 3 + 1) << 50, r % 3 << 3};
             v[i] = shaped[shape];
-            const int bytes = snprintf(memory[i], sizeof(memory[i]), "id-%zu", (size_t)(shape % 2 ? r % 8 : r % 100000));
+            const int bytes =
+                snprintf(memory[i], sizeof(memory[i]), "id-%zu", (size_t)(shape % 2 ? r % 8 : r % 100000));
             t[i] = (struct span_text){memory[i], (uint32_t)bytes};
         }
         const uint64_t present[2] = {random_next(&seed) | random_next(&seed), random_next(&seed)};
@@ -287,9 +290,13 @@ static void test_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bits_of_every_width), cmocka_unit_test(test_shapes_are_small),
-        cmocka_unit_test(test_random_columns), cmocka_unit_test(test_largest_column),
-        cmocka_unit_test(test_texts), cmocka_unit_test(test_buffer_maximum), cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_bits_of_every_width),
+        cmocka_unit_test(test_shapes_are_small),
+        cmocka_unit_test(test_random_columns),
+        cmocka_unit_test(test_largest_column),
+        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_buffer_maximum),
+        cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* The worked example of span/FORMAT.md is decoded from the page itself, and the encoder still writes exactly these bytes. */
+/* The worked example of span/FORMAT.md is decoded from the page itself, and the encoder still writes exactly these
+ * bytes. */
 #include "span_tests.h"
 
 enum { PAGE_MAX = 256 * 1024 };
@@ -54,7 +55,10 @@ static void encode_example(struct span_buffer *out, const struct span spans[3])
     struct span_buffer block;
     span_buffer_init(&block, 4096);
     assert_int_equal(span_block_encode(&block, order, 3, SPAN_ZSTD_LEVEL_SHIM), 0);
-    struct span_frame frame = {.kind = SPAN_FRAME_SPANS, .sequence = 1, .payload = block.data, .payload_bytes = block.bytes,
+    struct span_frame frame = {.kind = SPAN_FRAME_SPANS,
+                               .sequence = 1,
+                               .payload = block.data,
+                               .payload_bytes = block.bytes,
                                .loss = {.spans = 2}};
     for (size_t i = 0; i < sizeof(frame.identity); i++) {
         frame.identity[i] = (uint8_t)(0xa0 + i);

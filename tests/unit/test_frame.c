@@ -1,4 +1,5 @@
-/* Frames and process records (span/frame.c, process.c): round trips, damage, files from other versions in tests/golden/span. */
+/* Frames and process records (span/frame.c, process.c): round trips, damage, files from other versions in
+ * tests/golden/span. */
 #include "span_tests.h"
 
 #define XXH_INLINE_ALL
@@ -8,9 +9,17 @@ enum { GOLDEN_ROWS = 40 };
 
 static struct span_process make_process(void)
 {
-    struct span_process process = {.start_ns = UINT64_C(1767225600000000000), .pid = 4711, .uid = 0, .has_uid = true,
-                                   .executable = "app", .host = "h1", .service = "shop", .team = "core",
-                                   .container = "0123abcd", .version = "0.1.0", .labels = "region=eu"};
+    struct span_process process = {.start_ns = UINT64_C(1767225600000000000),
+                                   .pid = 4711,
+                                   .uid = 0,
+                                   .has_uid = true,
+                                   .executable = "app",
+                                   .host = "h1",
+                                   .service = "shop",
+                                   .team = "core",
+                                   .container = "0123abcd",
+                                   .version = "0.1.0",
+                                   .labels = "region=eu"};
     for (size_t i = 0; i < sizeof(process.identity); i++) {
         process.identity[i] = (uint8_t)(i * 17);
     }
@@ -19,8 +28,11 @@ static struct span_process make_process(void)
 
 static void write_frame(struct span_buffer *out, unsigned kind, uint64_t sequence, const struct span_buffer *payload)
 {
-    struct span_frame frame = {.kind = (uint16_t)kind, .sequence = sequence, .payload = payload->data,
-                               .payload_bytes = payload->bytes, .loss = {1, 2, 3, UINT64_MAX}};
+    struct span_frame frame = {.kind = (uint16_t)kind,
+                               .sequence = sequence,
+                               .payload = payload->data,
+                               .payload_bytes = payload->bytes,
+                               .loss = {1, 2, 3, UINT64_MAX}};
     const struct span_process process = make_process();
     memcpy(frame.identity, process.identity, sizeof(frame.identity));
     assert_int_equal(span_frame_write(out, &frame), 0);
@@ -96,7 +108,8 @@ static void test_every_flip_and_cut(void **state)
             const uint8_t *at = guard_place(&guard, out.data, out.bytes);
             const long answer = span_frame_read(&frame, at, out.bytes);
             out.data[i] ^= (uint8_t)value;
-            /* A damaged header size may ask for more bytes; nothing else may pass for a frame, or for a newer version. */
+            /* A damaged header size may ask for more bytes; nothing else may pass for a frame, or for a newer version.
+             */
             assert_true(answer == SPAN_FRAME_BAD || ((i == 6 || i == 7) && answer == SPAN_FRAME_NEED_MORE));
         }
     }
@@ -160,7 +173,10 @@ static void test_process(void **state)
     memset(host, 'h', sizeof(host));
     memcpy(host + 126, "\xe2\x82\xac", 3);
     out.bytes = 0;
-    span_buffer_append(&out, "\x01\x10" "0123456789abcdef\x06\xc8\x01", 21);
+    span_buffer_append(&out,
+                       "\x01\x10"
+                       "0123456789abcdef\x06\xc8\x01",
+                       21);
     span_buffer_append(&out, host, sizeof(host));
     assert_int_equal(span_process_read(&back, out.data, out.bytes), 0);
     assert_int_equal(strlen(back.host), 126);
@@ -302,9 +318,12 @@ static void test_future(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_every_flip_and_cut),
-        cmocka_unit_test(test_versions_and_flags), cmocka_unit_test(test_process),
-        cmocka_unit_test(test_golden), cmocka_unit_test(test_future),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_every_flip_and_cut),
+        cmocka_unit_test(test_versions_and_flags),
+        cmocka_unit_test(test_process),
+        cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_future),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

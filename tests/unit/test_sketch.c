@@ -82,8 +82,12 @@ static void test_bad_bytes(void **state)
         const char *data;
         size_t bytes;
     } bad[] = {
-        {"", 0}, {"\x05", 1} /* a maximum without values */, {"\x05\x05", 2}, {"\x05\x05\x00", 3} /* zero times */,
-        {"\x06\x05\x01", 3} /* maximum in another bucket */, {"\x05\x80\x10\x01", 4} /* bucket out of range */,
+        {"", 0},
+        {"\x05", 1} /* a maximum without values */,
+        {"\x05\x05", 2},
+        {"\x05\x05\x00", 3} /* zero times */,
+        {"\x06\x05\x01", 3} /* maximum in another bucket */,
+        {"\x05\x80\x10\x01", 4} /* bucket out of range */,
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_int_equal(span_sketch_read(&sketch, (const uint8_t *)bad[i].data, bad[i].bytes), -1);
@@ -97,8 +101,10 @@ static void test_bad_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_error_is_bounded), cmocka_unit_test(test_quantiles),
-        cmocka_unit_test(test_merge_is_addition), cmocka_unit_test(test_bad_bytes),
+        cmocka_unit_test(test_error_is_bounded),
+        cmocka_unit_test(test_quantiles),
+        cmocka_unit_test(test_merge_is_addition),
+        cmocka_unit_test(test_bad_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

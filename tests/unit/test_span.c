@@ -67,10 +67,16 @@ static void test_lists(void **state)
     span_init(&span);
     span_list_add(&span, SPAN_finish_reasons, "stop", 4);
     span_list_add(&span, SPAN_finish_reasons, "", 0);
-    span_list_add(&span, SPAN_finish_reasons, "a\x1f" "b", 3);
+    span_list_add(&span, SPAN_finish_reasons,
+                  "a\x1f"
+                  "b",
+                  3);
     const struct span_text *text = &span.value[SPAN_finish_reasons].text;
     assert_int_equal(text->bytes, 9);
-    assert_memory_equal(text->data, "stop\x1f\x1f" "a b", 9);
+    assert_memory_equal(text->data,
+                        "stop\x1f\x1f"
+                        "a b",
+                        9);
     for (int i = 0; i < 1000; i++) {
         span_list_add(&span, SPAN_finish_reasons, "length", 6);
     }
@@ -132,8 +138,8 @@ static void test_ids(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table_is_in_order), cmocka_unit_test(test_absent_is_not_zero),
-        cmocka_unit_test(test_texts_are_bounded), cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_table_is_in_order),   cmocka_unit_test(test_absent_is_not_zero),
+        cmocka_unit_test(test_texts_are_bounded),   cmocka_unit_test(test_lists),
         cmocka_unit_test(test_copy_owns_its_texts), cmocka_unit_test(test_ids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,8 +23,13 @@ static void expect(const struct span_process *process, const struct span *span, 
 static void test_whole_object(void **state)
 {
     (void)state;
-    const struct span_process process = {.pid = 4711, .executable = "app", .host = "h1", .service = "shop",
-                                         .team = "t", .container = "c0", .labels = "a=b"};
+    const struct span_process process = {.pid = 4711,
+                                         .executable = "app",
+                                         .host = "h1",
+                                         .service = "shop",
+                                         .team = "t",
+                                         .container = "c0",
+                                         .labels = "a=b"};
     struct span span;
     span_init(&span);
     span_set_u64(&span, SPAN_seq, 1);
@@ -112,7 +117,9 @@ static void test_escaping(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole_object), cmocka_unit_test(test_end_is_not_invented), cmocka_unit_test(test_escaping),
+        cmocka_unit_test(test_whole_object),
+        cmocka_unit_test(test_end_is_not_invented),
+        cmocka_unit_test(test_escaping),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
