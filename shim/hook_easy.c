@@ -89,10 +89,13 @@ void hook_curl_easy_reset(const struct origin *origin, CURL *easy)
         library->real.curl_easy_reset(easy);
         return;
     }
+    struct tape_end facts;
+    if (handle->transfer != 0)
+        transfer_facts(handle, easy, &facts);
     if (!reset_happened(&library->real, easy))
         return;
     transfer_leave(handle);
-    transfer_close(handle, easy, TAPE_UNKNOWN, TAPE_ABANDONED);
+    transfer_close_with(handle, &facts, TAPE_UNKNOWN, TAPE_ABANDONED);
     capture_forget(handle);
     shadow_drop(&handle->shadow);
     shadow_init(&handle->shadow);

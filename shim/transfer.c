@@ -240,38 +240,49 @@ static uint64_t sent_bytes(const struct handle *handle, CURL *easy)
     return add_known(request, upload);
 }
 
-static void fill_end(const struct handle *handle, CURL *easy, struct tape_end *end)
+void transfer_facts(const struct handle *handle, CURL *easy, struct tape_end *ret_facts)
 {
-    end->status = info_long(handle, easy, CURLINFO_RESPONSE_CODE);
-    end->queue_us = info_off_t(handle, easy, (CURLINFO)INFO_QUEUE_TIME_T);
-    end->namelookup_us = info_off_t(handle, easy, CURLINFO_NAMELOOKUP_TIME_T);
-    end->connect_us = info_off_t(handle, easy, CURLINFO_CONNECT_TIME_T);
-    end->appconnect_us = info_off_t(handle, easy, CURLINFO_APPCONNECT_TIME_T);
-    end->pretransfer_us = info_off_t(handle, easy, CURLINFO_PRETRANSFER_TIME_T);
-    end->posttransfer_us = info_off_t(handle, easy, (CURLINFO)INFO_POSTTRANSFER_TIME_T);
-    end->starttransfer_us = info_off_t(handle, easy, CURLINFO_STARTTRANSFER_TIME_T);
-    end->total_us = info_off_t(handle, easy, CURLINFO_TOTAL_TIME_T);
-    end->num_connects = info_long(handle, easy, CURLINFO_NUM_CONNECTS);
-    end->redirects = info_long(handle, easy, CURLINFO_REDIRECT_COUNT);
-    end->redirect_us = info_off_t(handle, easy, CURLINFO_REDIRECT_TIME_T);
-    end->http_version = info_long(handle, easy, CURLINFO_HTTP_VERSION);
-    end->request_bytes = sent_bytes(handle, easy);
-    end->response_bytes = add_known(info_long(handle, easy, CURLINFO_HEADER_SIZE),
-                                    info_off_t(handle, easy, CURLINFO_SIZE_DOWNLOAD_T));
+    int saved_errno = errno;
+    *ret_facts = (struct tape_end){0};
+    ret_facts->status = info_long(handle, easy, CURLINFO_RESPONSE_CODE);
+    ret_facts->queue_us = info_off_t(handle, easy, (CURLINFO)INFO_QUEUE_TIME_T);
+    ret_facts->namelookup_us = info_off_t(handle, easy, CURLINFO_NAMELOOKUP_TIME_T);
+    ret_facts->connect_us = info_off_t(handle, easy, CURLINFO_CONNECT_TIME_T);
+    ret_facts->appconnect_us = info_off_t(handle, easy, CURLINFO_APPCONNECT_TIME_T);
+    ret_facts->pretransfer_us = info_off_t(handle, easy, CURLINFO_PRETRANSFER_TIME_T);
+    ret_facts->posttransfer_us = info_off_t(handle, easy, (CURLINFO)INFO_POSTTRANSFER_TIME_T);
+    ret_facts->starttransfer_us = info_off_t(handle, easy, CURLINFO_STARTTRANSFER_TIME_T);
+    ret_facts->total_us = info_off_t(handle, easy, CURLINFO_TOTAL_TIME_T);
+    ret_facts->num_connects = info_long(handle, easy, CURLINFO_NUM_CONNECTS);
+    ret_facts->redirects = info_long(handle, easy, CURLINFO_REDIRECT_COUNT);
+    ret_facts->redirect_us = info_off_t(handle, easy, CURLINFO_REDIRECT_TIME_T);
+    ret_facts->http_version = info_long(handle, easy, CURLINFO_HTTP_VERSION);
+    ret_facts->request_bytes = sent_bytes(handle, easy);
+    ret_facts->response_bytes = add_known(info_long(handle, easy, CURLINFO_HEADER_SIZE),
+                                          info_off_t(handle, easy, CURLINFO_SIZE_DOWNLOAD_T));
+    errno = saved_errno;
 }
 
-void transfer_close(struct handle *handle, CURL *easy, uint64_t curl_code, enum tape_how how)
+void transfer_close_with(struct handle *handle, struct tape_end *facts, uint64_t curl_code, enum tape_how how)
 {
     if (handle->transfer == 0)
         return;
     int saved_errno = errno;
-    struct tape_end end = {.curl_code = curl_code, .how = (uint32_t)how};
-    uint64_t now_ns = tape_now_ns();
-    fill_end(handle, easy, &end);
-    (void)tape_write(TAPE_END, handle->transfer, now_ns, &end, sizeof(end), NULL, 0, &handle->lost);
+    facts->curl_code = curl_code;
+    facts->how = (uint32_t)how;
+    (void)tape_write(TAPE_END, handle->transfer, tape_now_ns(), facts, sizeof(*facts), NULL, 0, &handle->lost);
     handle->transfer = 0;
     scribe_wake_if_asleep();
     errno = saved_errno;
+}
+
+void transfer_close(struct handle *handle, CURL *easy, uint64_t curl_code, enum tape_how how)
+{
+    struct tape_end facts;
+    if (handle->transfer == 0)
+        return;
+    transfer_facts(handle, easy, &facts);
+    transfer_close_with(handle, &facts, curl_code, how);
 }
 
 void transfer_join(struct handle *handle, struct handle *multi)

@@ -24,6 +24,9 @@ bool transfer_prepare(struct handle *handle, CURL *easy, struct transfer_opening
 void transfer_open(struct handle *handle, const struct transfer_opening *opening);
 /* Writes the end with libcurl's own facts; `easy` must still be alive. Does nothing when no transfer is open. */
 void transfer_close(struct handle *handle, CURL *easy, uint64_t curl_code, enum tape_how how);
+/* The same in two steps, for calls that wipe the facts: first libcurl's facts, then the end. */
+void transfer_facts(const struct handle *handle, CURL *easy, struct tape_end *ret_facts);
+void transfer_close_with(struct handle *handle, struct tape_end *facts, uint64_t curl_code, enum tape_how how);
 
 /* The list of a multi handle's recorded transfers. */
 void transfer_join(struct handle *handle, struct handle *multi);

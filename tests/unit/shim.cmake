@@ -19,6 +19,10 @@ target_sources(test_handles PRIVATE ${PROJECT_SOURCE_DIR}/shim/handles.c ${PROJE
   ${PROJECT_SOURCE_DIR}/shim/keep.c)
 pprof_unit_test(shadow)
 target_sources(test_shadow PRIVATE ${PROJECT_SOURCE_DIR}/shim/shadow.c ${PROJECT_SOURCE_DIR}/shim/keep.c)
+pprof_unit_test(hooks curl)
+target_sources(test_hooks PRIVATE ${PROJECT_SOURCE_DIR}/shim/tape.c ${PROJECT_SOURCE_DIR}/shim/handles.c
+  ${PROJECT_SOURCE_DIR}/shim/shadow.c ${PROJECT_SOURCE_DIR}/shim/keep.c ${PROJECT_SOURCE_DIR}/shim/capture.c
+  ${PROJECT_SOURCE_DIR}/shim/transfer.c ${PROJECT_SOURCE_DIR}/shim/hook_easy.c ${PROJECT_SOURCE_DIR}/shim/hook_multi.c)
 
 # The tape again under ThreadSanitizer, which does not go together with AddressSanitizer: compiled apart from the build's flags.
 set(TAPE_TSAN ${CMAKE_CURRENT_BINARY_DIR}/test_tape_tsan)
