@@ -17,13 +17,14 @@ struct dialect_scan {
     json_handler *value;
 };
 
-/* How bodies of streams are cut. DIALECT_SNIFF: by content-type, checked against the first bytes. */
 struct dialect {
     const char *name; /* of the file */
     const char *apis; /* names of API shapes (pprof.api) that it reads, separated by one blank */
     struct dialect_scan request; /* JSON request bodies */
     struct dialect_scan plain; /* a JSON answer that is no stream, errors included */
     struct dialect_scan event; /* the JSON of each event of a stream, errors included; may use the same table and handler as `plain` */
+    bool lines; /* a stream without content-type is one of JSON lines */
+    bool array; /* a top-level array, where a stream was asked for, is a stream of its elements (Gemini without alt=sse) */
     /* All optional (NULL). */
     void (*open)(struct facts *facts, const char *api, const char *provider); /* before anything else */
     void (*response_header)(struct facts *facts, const char *name, size_t name_bytes, const char *value, size_t value_bytes);

@@ -260,6 +260,11 @@ void facts_call_arguments(struct facts *facts, const char *text, size_t bytes)
         json_check_push(&facts->fragment.target->arguments, text, bytes);
 }
 
+void facts_call_free_input(struct facts *facts)
+{
+    tool_content(facts);
+}
+
 void facts_call_end(struct facts *facts)
 {
     if (!facts->fragment.open)

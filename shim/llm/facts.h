@@ -97,7 +97,7 @@ struct facts {
     /* ---- request ---- */
     bool stream_stated, stream_asked;
     bool json_asked; /* the request demands JSON: response_format, format, ... */
-    bool request_read; /* a request body of this dialect was seen to begin */
+    uint8_t format_matched; /* see dialect_request.c */
     struct prompt prompt;
 
     /* ---- switches that a dialect or the provider table sets ---- */
@@ -105,6 +105,7 @@ struct facts {
     bool output_excludes_reasoning; /* the stated output lacks reasoning (xAI chat, Gemini) */
     bool usage_from_timings; /* the counts come from the server's timing report: usage source "server_timings" */
     bool not_inference; /* it turned out to be none: no span */
+    bool shape_seen; /* something only this API has was seen (a choice, usage, a content event): proves a tentative recognition */
     bool stream; /* the answer is a stream; set by the exchange */
     bool done; /* the stream's own end mark was seen ([DONE], message_stop, done:true, response.completed) */
     bool no_end_mark; /* this answer shows no end mark: its end is the transport's end */
@@ -189,6 +190,7 @@ void facts_call_index(struct facts *facts, uint64_t index);
 void facts_call_id(struct facts *facts, const struct json_value *value);
 void facts_call_name(struct facts *facts, const struct json_value *value);
 void facts_call_arguments(struct facts *facts, const char *text, size_t bytes); /* JSON text, decoded */
+void facts_call_free_input(struct facts *facts); /* a piece of input that is no JSON (custom tools) */
 void facts_call_end(struct facts *facts);
 /* A whole call with arguments that need no check (objects in the body). */
 void facts_call_whole(struct facts *facts);

@@ -1,0 +1,278 @@
+/*
+ * Anthropic messages, at Anthropic, Azure, Vertex (rawPredict), OpenRouter and gateways.
+ *
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Input tokens as stated exclude what the cache gave or took.
+ */
+#include "dialect.h"
+#include "dialect_request.h"
+
+#include <string.h>
+
+enum rule {
+    ID = 1,
+    MODEL,
+    TIER,
+    STOP,
+    TYPE,
+    INDEX,
+    BLOCK_TYPE,
+    TEXT,
+    REASONING,
+    ARGUMENTS,
+    ERROR,
+    ERROR_TYPE,
+    SERVER_TOOL,
+    COUNT = 64,
+};
+
+struct state {
+    uint64_t server_blocks; /* bit per content block index: a tool that the service runs */
+    uint32_t index;
+    bool index_known, server_block;
+    bool stop;
+};
+_Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the state must fit");
+
+static struct state *state_of(struct facts *facts)
+{
+    return (struct state *)(void *)facts->scratch;
+}
+
+#define COUNTED(path, fact) {path, COUNT + (fact), 0}
+#define USAGE_RULES(at)                                                                                                           \
+    COUNTED(at ".input_tokens", FACT_INPUT), COUNTED(at ".output_tokens", FACT_OUTPUT),                                           \
+        COUNTED(at ".cache_read_input_tokens", FACT_CACHE_READ),                                                                  \
+        COUNTED(at ".cache_creation_input_tokens", FACT_CACHE_CREATION),                                                          \
+        COUNTED(at ".cache_creation.ephemeral_5m_input_tokens", FACT_CACHE_CREATION_5M),                                          \
+        COUNTED(at ".cache_creation.ephemeral_1h_input_tokens", FACT_CACHE_CREATION_1H),                                          \
+        COUNTED(at ".output_tokens_details.thinking_tokens", FACT_REASONING), {at ".service_tier", TIER, 0},                      \
+        {at ".server_tool_use", SERVER_TOOL, 0}, {at ".server_tool_use.*", SERVER_TOOL, 0}
+#define BLOCK_RULES(at)                                                                                                           \
+    {at ".type", BLOCK_TYPE, 0}, {at ".text", TEXT, JSON_PIECES}, {at ".thinking", REASONING, JSON_PIECES}
+
+static const struct json_rule plain_rules[] = {
+    {"id", ID, 0},          {"model", MODEL, 0},    {"stop_reason", STOP, 0}, {"type", TYPE, 0},
+    BLOCK_RULES("content[]"), USAGE_RULES("usage"), {"error", ERROR, 0},      {"error.type", ERROR_TYPE, 0},
+    {"error.code", ERROR_TYPE, 0},
+};
+
+static const struct json_rule event_rules[] = {
+    {"type", TYPE, 0},
+    {"index", INDEX, 0},
+    {"message.id", ID, 0},
+    {"message.model", MODEL, 0},
+    {"message.stop_reason", STOP, 0},
+    USAGE_RULES("message.usage"),
+    BLOCK_RULES("content_block"),
+    {"delta.text", TEXT, JSON_PIECES},
+    {"delta.thinking", REASONING, JSON_PIECES},
+    {"delta.partial_json", ARGUMENTS, JSON_PIECES},
+    {"delta.stop_reason", STOP, 0},
+    USAGE_RULES("usage"),
+    {"error", ERROR, 0},
+    {"error.type", ERROR_TYPE, 0},
+};
+
+static const struct json_rule request_rules[] = {
+    {"model", REQUEST_MODEL, 0},
+    {"stream", REQUEST_STREAM, 0},
+    {"max_tokens", REQUEST_MAX_TOKENS, 0},
+    {"tools", REQUEST_TOOLS, JSON_RAW},
+    {"output_format", REQUEST_FORMAT, JSON_RAW},
+    {"output_config.format", REQUEST_FORMAT, JSON_RAW},
+    {"system", REQUEST_INSTRUCTIONS, JSON_PIECES},
+    {"system[].text", REQUEST_INSTRUCTIONS, JSON_PIECES},
+    REQUEST_MESSAGES("messages"),
+    REQUEST_METADATA,
+};
+
+static void count(struct facts *facts, const struct json_value *value)
+{
+    facts_set_count(facts, (enum facts_number)(value->rule - COUNT), value);
+    facts->shape_seen = facts->shape_seen || value->has_u64;
+}
+
+static void stop(struct facts *facts, const struct json_value *value)
+{
+    facts_finish(facts, 0, value);
+    if (json_text_is(value, "refusal"))
+        facts->refused = true;
+}
+
+static void server_tool(struct facts *facts, const struct json_value *value)
+{
+    if (value->type == JSON_OBJECT_BEGIN)
+        facts_set_number(facts, FACT_SERVER_TOOL_REQUESTS, 0);
+    else
+        facts_add_count(facts, FACT_SERVER_TOOL_REQUESTS, value);
+}
+
+/* The parts that plain answers and events share. */
+static void on_common(struct facts *facts, const struct json_value *value)
+{
+    switch (value->rule) {
+    case ID:
+        facts_set_value(facts, FACT_RESPONSE_ID, value);
+        break;
+    case MODEL:
+        facts_set_value(facts, FACT_RESPONSE_MODEL, value);
+        break;
+    case TIER:
+        facts_set_value(facts, FACT_SERVICE_TIER, value);
+        break;
+    case STOP:
+        stop(facts, value);
+        break;
+    case TEXT:
+        if (value->type == JSON_STRING)
+            facts_content(facts, CONTENT_TEXT, 0, value->text, value->bytes);
+        break;
+    case REASONING:
+        if (value->type == JSON_STRING)
+            facts_content(facts, CONTENT_REASONING, 0, value->text, value->bytes);
+        break;
+    case ERROR:
+        if (value->type == JSON_OBJECT_BEGIN || (value->type == JSON_STRING && value->bytes))
+            facts_error_seen(facts);
+        break;
+    case ERROR_TYPE:
+        facts_set_value(facts, FACT_ERROR_TYPE, value);
+        break;
+    case SERVER_TOOL:
+        server_tool(facts, value);
+        break;
+    default:
+        if (value->rule >= COUNT)
+            count(facts, value);
+        break;
+    }
+}
+
+static bool is_server_tool(const struct json_value *value)
+{
+    return json_text_is(value, "server_tool_use") || json_text_is(value, "mcp_tool_use");
+}
+
+static void on_plain(void *context, const struct json_value *value)
+{
+    struct facts *const facts = context;
+    if (value->rule == BLOCK_TYPE) {
+        facts->shape_seen = true;
+        if (json_text_is(value, "tool_use"))
+            facts_call_whole(facts);
+        else if (is_server_tool(value))
+            facts_server_call(facts);
+        return;
+    }
+    on_common(facts, value);
+}
+
+static void open_call(struct facts *facts)
+{
+    const struct state *const state = state_of(facts);
+    if (facts->fragment.open)
+        return;
+    facts_call_begin(facts, 0);
+    if (state->index_known)
+        facts_call_index(facts, state->index);
+}
+
+static void block_type(struct facts *facts, const struct json_value *value)
+{
+    if (json_text_is(value, "tool_use")) {
+        open_call(facts);
+        facts_call_name(facts, value);
+    } else if (is_server_tool(value)) {
+        facts_server_call(facts);
+        state_of(facts)->server_block = true;
+        facts_content(facts, CONTENT_TOOL, 0, value->text, value->bytes);
+    }
+}
+
+static void on_event(void *context, const struct json_value *value)
+{
+    struct facts *const facts = context;
+    struct state *const state = state_of(facts);
+    switch (value->rule) {
+    case TYPE:
+        facts->done = facts->done || json_text_is(value, "message_stop");
+        facts->shape_seen = facts->shape_seen || json_text_is(value, "message_start");
+        break;
+    case INDEX:
+        state->index_known = value->has_u64;
+        state->index = value->has_u64 ? (uint32_t)value->u64 : 0;
+        break;
+    case BLOCK_TYPE:
+        block_type(facts, value);
+        break;
+    case ARGUMENTS:
+        if (value->type != JSON_STRING || !value->bytes)
+            break;
+        open_call(facts);
+        facts_call_arguments(facts, value->text, value->bytes);
+        break;
+    default:
+        on_common(facts, value);
+        break;
+    }
+}
+
+static void on_event_begin(struct facts *facts, const char *name, size_t name_bytes)
+{
+    struct state *const state = state_of(facts);
+    (void)name;
+    (void)name_bytes;
+    state->index_known = state->server_block = false;
+}
+
+/* Now the block's index is known, wherever it stood: the fragment belongs to that block, unless the service runs that tool itself. */
+static void on_event_end(struct facts *facts)
+{
+    struct state *const state = state_of(facts);
+    const uint64_t bit = state->index_known ? UINT64_C(1) << (state->index & 63) : 0;
+    if (state->server_block)
+        state->server_blocks |= bit;
+    if (!facts->fragment.open)
+        return;
+    if (state->server_blocks & bit) {
+        facts->fragment.open = false;
+        return;
+    }
+    if (state->index_known)
+        facts_call_index(facts, state->index);
+    facts_call_end(facts);
+}
+
+static void on_request(void *context, const struct json_value *value)
+{
+    dialect_request_value(context, value);
+}
+
+static void on_open(struct facts *facts, const char *api, const char *provider)
+{
+    (void)api;
+    (void)provider;
+    facts->input_excludes_cache = true;
+}
+
+struct dialect dialect_anthropic_messages = {
+    .name = "anthropic_messages",
+    .apis = "messages",
+    .request = {JSON_RULES(request_rules), on_request},
+    .plain = {JSON_RULES(plain_rules), on_plain},
+    .event = {JSON_RULES(event_rules), on_event},
+    .open = on_open,
+    .event_begin = on_event_begin,
+    .event_end = on_event_end,
+    .docs =
+        "Recognised by the path's end `/messages` (not `/threads/.../messages`) and `publishers/anthropic/models/M:rawPredict` on Vertex.\n\n"
+        "| fact | where |\n|---|---|\n"
+        "| content | `content[]`; in a stream `content_block_start` and `content_block_delta` (text, thinking, partial_json) |\n"
+        "| usage | `usage`; in a stream `message_start.message.usage` overlaid by each `message_delta.usage` (cumulative) |\n"
+        "| cache | `cache_read_input_tokens`, `cache_creation_input_tokens`, by lifetime in `cache_creation` |\n"
+        "| reasoning | `usage.output_tokens_details.thinking_tokens` |\n"
+        "| tool calls | `tool_use` blocks; `server_tool_use` and `mcp_tool_use` are the service's own |\n"
+        "| error | `error.type`, also in an `error` event within a 200 |\n\n"
+        "Quirks: `input_tokens` excludes cache reads and writes; the span's input is the sum. Signatures, citations and pings are no content.\n\n"
+        "Source: https://docs.anthropic.com/en/api/messages, recorded traffic.\n",
+};

@@ -1,0 +1,45 @@
+/*
+ * The table of dialects and look-up by API shape.
+ *
+ * Called by the exchange on the scribe's thread, by the generator of docs/dialects.md and by tests. The tables are read-only once compiled.
+ */
+#include "dialect.h"
+
+#include <string.h>
+
+extern struct dialect dialect_openai_chat, dialect_anthropic_messages, dialect_ollama;
+
+struct dialect *const dialects[] = {
+    &dialect_openai_chat,
+    &dialect_anthropic_messages,
+    &dialect_ollama,
+    NULL,
+};
+
+void dialect_init(void)
+{
+    static bool done;
+    if (done)
+        return;
+    for (struct dialect *const *dialect = dialects; *dialect; dialect++) {
+        json_rules_compile(&(*dialect)->request.rules);
+        json_rules_compile(&(*dialect)->plain.rules);
+        json_rules_compile(&(*dialect)->event.rules);
+    }
+    done = true;
+}
+
+struct dialect *dialect_by_api(const char *api)
+{
+    const size_t bytes = strlen(api);
+    for (struct dialect *const *dialect = dialects; *dialect; dialect++) {
+        const char *p = (*dialect)->apis;
+        while (*p) {
+            const size_t word = strcspn(p, " ");
+            if (word == bytes && !memcmp(p, api, bytes))
+                return *dialect;
+            p += word + (p[word] == ' ');
+        }
+    }
+    return NULL;
+}

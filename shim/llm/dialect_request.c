@@ -1,0 +1,92 @@
+/*
+ * The parts of requests that look alike in several dialects: model, stream, limits, tools, messages, said prompt names.
+ *
+ * Called from the dialects' request handlers on the scribe's thread.
+ */
+#include "dialect_request.h"
+
+#include <string.h>
+
+/* Does the response format demand JSON? All that do spell it "json..." (json_object, json_schema, json) or give a schema. */
+static void look_for_json(struct facts *facts, const struct json_value *raw)
+{
+    static const char mark[] = "\"json";
+    if (raw->type != JSON_RAW_BYTES)
+        return;
+    if (raw->first)
+        facts->format_matched = 0;
+    for (size_t i = 0; i < raw->bytes && facts->format_matched < sizeof(mark) - 1; i++) {
+        const char c = raw->text[i];
+        facts->format_matched = (uint8_t)(c == mark[facts->format_matched] ? facts->format_matched + 1 : c == '"');
+    }
+    if (facts->format_matched == sizeof(mark) - 1)
+        facts->json_asked = true;
+}
+
+static void message(struct facts *facts, const struct json_value *value)
+{
+    if (value->type == JSON_OBJECT_BEGIN)
+        prompt_message_begin(&facts->prompt);
+    else if (value->type == JSON_OBJECT_END)
+        prompt_message_end(&facts->prompt);
+}
+
+static void said(struct facts *facts, const struct json_value *value)
+{
+    struct prompt *const prompt = &facts->prompt;
+    if (value->type != JSON_STRING && value->type != JSON_NUMBER)
+        return;
+    if (value->rule == REQUEST_PROMPT_ID && value->type == JSON_STRING)
+        prompt_said(prompt, PROMPT_SAID_BODY, value->text, value->bytes);
+    else if (value->rule == REQUEST_PROMPT_VERSION)
+        prompt_said_version(prompt, PROMPT_SAID_BODY, value->text, value->bytes);
+    else if (value->rule == REQUEST_META_NAME && value->type == JSON_STRING)
+        prompt_said(prompt, PROMPT_SAID_METADATA, value->text, value->bytes);
+    else if (value->rule == REQUEST_META_VERSION)
+        prompt_said_version(prompt, PROMPT_SAID_METADATA, value->text, value->bytes);
+}
+
+void dialect_request_value(struct facts *facts, const struct json_value *value)
+{
+    switch (value->rule) {
+    case REQUEST_MODEL:
+        facts_set_value(facts, FACT_REQUEST_MODEL, value);
+        break;
+    case REQUEST_STREAM:
+        facts_stream_asked(facts, value);
+        break;
+    case REQUEST_MAX_TOKENS:
+        facts_set_count(facts, FACT_MAX_TOKENS, value);
+        break;
+    case REQUEST_CHOICES:
+        facts_set_count(facts, FACT_CHOICES_ASKED, value);
+        break;
+    case REQUEST_TOOLS:
+        prompt_tools(&facts->prompt, value);
+        break;
+    case REQUEST_FORMAT:
+        look_for_json(facts, value);
+        prompt_format(&facts->prompt, value);
+        break;
+    case REQUEST_MESSAGE:
+        message(facts, value);
+        break;
+    case REQUEST_ROLE:
+        if (value->type == JSON_STRING)
+            prompt_message_role(&facts->prompt, value->text, value->bytes);
+        break;
+    case REQUEST_TEXT:
+        if (value->type == JSON_STRING)
+            prompt_message_text(&facts->prompt, value->text, value->bytes);
+        break;
+    case REQUEST_INSTRUCTIONS:
+        prompt_instructions(&facts->prompt, value);
+        break;
+    case REQUEST_USER:
+        prompt_user(&facts->prompt, value);
+        break;
+    default:
+        said(facts, value);
+        break;
+    }
+}

@@ -1,0 +1,35 @@
+/* What requests of several dialects have in common. For dialects only. */
+#pragma once
+
+#include "facts.h"
+
+/* Ids of the rules that dialect_request_value understands; a dialect's own begin at REQUEST_OWN. */
+enum {
+    REQUEST_MODEL = 1,
+    REQUEST_STREAM,
+    REQUEST_MAX_TOKENS,
+    REQUEST_CHOICES,
+    REQUEST_TOOLS,
+    REQUEST_FORMAT,
+    REQUEST_MESSAGE,
+    REQUEST_ROLE,
+    REQUEST_TEXT,
+    REQUEST_INSTRUCTIONS,
+    REQUEST_USER,
+    REQUEST_PROMPT_ID,
+    REQUEST_PROMPT_VERSION,
+    REQUEST_META_NAME,
+    REQUEST_META_VERSION,
+    REQUEST_OWN = 32,
+};
+
+/* messages[] as OpenAI, Anthropic and Ollama write them. */
+#define REQUEST_MESSAGES(list)                                                                                                    \
+    {list "[]", REQUEST_MESSAGE, 0}, {list "[].role", REQUEST_ROLE, 0}, {list "[].content", REQUEST_TEXT, JSON_PIECES},           \
+        {list "[].content[]", REQUEST_TEXT, JSON_PIECES}, {list "[].content[].text", REQUEST_TEXT, JSON_PIECES}
+
+#define REQUEST_METADATA                                                                                                          \
+    {"metadata.prompt", REQUEST_META_NAME, 0}, {"metadata.prompt_name", REQUEST_META_NAME, 0},                                    \
+        {"metadata.prompt_version", REQUEST_META_VERSION, 0}
+
+void dialect_request_value(struct facts *facts, const struct json_value *value);

@@ -1,0 +1,378 @@
+/*
+ * OpenAI chat completions and text completions, and everybody who speaks them.
+ *
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Usage has many spellings; all of them are rows of a table here, so that an
+ * unknown relay's spelling is understood wherever it is known from another.
+ */
+#include "dialect.h"
+#include "dialect_request.h"
+
+#include <string.h>
+
+enum rule {
+    ID = 1,
+    MODEL,
+    TIER,
+    CHOICE,
+    INDEX,
+    FINISH,
+    TEXT,
+    REASONING,
+    REFUSAL,
+    MEDIA,
+    CALL,
+    CALL_INDEX,
+    CALL_ID,
+    CALL_NAME,
+    CALL_ARGUMENTS,
+    CALL_FREE_INPUT,
+    USAGE,
+    TIMINGS,
+    ERROR,
+    ERROR_TYPE,
+    ERROR_CODE,
+    TOP_CODE,
+    QUEUE_S,
+    PREFILL_S,
+    DECODE_S,
+    PROCESSING_S,
+    PREFILL_MS,
+    DECODE_MS,
+    TIMED_CACHE,
+    TIMED_INPUT,
+    TIMED_OUTPUT,
+    COST_USD,
+    COST_TICKS,
+    COUNT = 64, /* COUNT + enum facts_number */
+};
+
+/* Dialect's own state within struct facts. */
+struct state {
+    uint32_t choice; /* of the choice under way */
+    bool choice_stated, text_seen, timed;
+    uint8_t finish_bytes;
+    char finish[FACTS_REASON_MAX];
+    uint64_t timed_cache, timed_input, timed_output;
+};
+_Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the state must fit");
+
+static struct state *state_of(struct facts *facts)
+{
+    return (struct state *)(void *)facts->scratch;
+}
+
+/* Where the answer's parts stand: under "delta" in a stream, under "message" else. (Perplexity's chunks have both: the message so far is no news.) */
+#define PARTS(at)                                                                                                                 \
+    {at ".content", TEXT, JSON_PIECES}, {at ".content[]", TEXT, JSON_PIECES}, {at ".content[].text", TEXT, JSON_PIECES},          \
+        {at ".content[].thinking", REASONING, JSON_PIECES}, {at ".content[].thinking[].text", REASONING, JSON_PIECES},            \
+        {at ".reasoning_content", REASONING, JSON_PIECES}, {at ".reasoning", REASONING, JSON_PIECES},                             \
+        {at ".reasoning_text", REASONING, JSON_PIECES}, {at ".reasoning_details[].text", REASONING, JSON_PIECES},                 \
+        {at ".reasoning_details[].summary", REASONING, JSON_PIECES}, {at ".refusal", REFUSAL, JSON_PIECES},                       \
+        {at ".audio.data", MEDIA, JSON_PIECES}, {at ".audio.transcript", MEDIA, JSON_PIECES},                                     \
+        {at ".images[].image_url.url", MEDIA, JSON_PIECES}, {at ".tool_calls[]", CALL, 0},                                        \
+        {at ".tool_calls[].index", CALL_INDEX, 0}, {at ".tool_calls[].id", CALL_ID, 0},                                           \
+        {at ".tool_calls[].function.name", CALL_NAME, 0},                                                                         \
+        {at ".tool_calls[].function.arguments", CALL_ARGUMENTS, JSON_PIECES}, {at ".tool_calls[].custom.name", CALL_NAME, 0},     \
+        {at ".tool_calls[].custom.input", CALL_FREE_INPUT, JSON_PIECES}, {at ".function_call", CALL, 0},                          \
+        {at ".function_call.name", CALL_NAME, 0}, {at ".function_call.arguments", CALL_ARGUMENTS, JSON_PIECES}
+
+#define COUNTED(path, fact) {path, COUNT + (fact), 0}
+#define INPUT_DETAILS(at)                                                                                                         \
+    COUNTED(at ".cached_tokens", FACT_CACHE_READ), COUNTED(at ".cache_write_tokens", FACT_CACHE_CREATION),                        \
+        COUNTED(at ".audio_tokens", FACT_INPUT_AUDIO), COUNTED(at ".image_tokens", FACT_INPUT_IMAGE)
+#define OUTPUT_DETAILS(at)                                                                                                        \
+    COUNTED(at ".reasoning_tokens", FACT_REASONING), COUNTED(at ".audio_tokens", FACT_OUTPUT_AUDIO),                              \
+        COUNTED(at ".image_tokens", FACT_OUTPUT_IMAGE),                                                                           \
+        COUNTED(at ".accepted_prediction_tokens", FACT_ACCEPTED_PREDICTION),                                                      \
+        COUNTED(at ".rejected_prediction_tokens", FACT_REJECTED_PREDICTION)
+#define USAGE_RULES(at)                                                                                                           \
+    {at, USAGE, 0}, COUNTED(at ".prompt_tokens", FACT_INPUT), COUNTED(at ".input_tokens", FACT_INPUT),                            \
+        COUNTED(at ".completion_tokens", FACT_OUTPUT), COUNTED(at ".output_tokens", FACT_OUTPUT),                                 \
+        COUNTED(at ".total_tokens", FACT_TOTAL), INPUT_DETAILS(at ".prompt_tokens_details"),                                      \
+        INPUT_DETAILS(at ".prompt_token_details"), INPUT_DETAILS(at ".input_tokens_details"),                                     \
+        OUTPUT_DETAILS(at ".completion_tokens_details"), OUTPUT_DETAILS(at ".completion_token_details"),                          \
+        OUTPUT_DETAILS(at ".output_tokens_details"), COUNTED(at ".cached_tokens", FACT_CACHE_READ),                               \
+        COUNTED(at ".num_cached_tokens", FACT_CACHE_READ), COUNTED(at ".prompt_cache_hit_tokens", FACT_CACHE_READ),               \
+        COUNTED(at ".cache_read_input_tokens", FACT_CACHE_READ),                                                                  \
+        COUNTED(at ".cache_creation_input_tokens", FACT_CACHE_CREATION), COUNTED(at ".reasoning_tokens", FACT_REASONING),         \
+        {at ".cost", COST_USD, 0}, {at ".cost.total_cost", COST_USD, 0}, {at ".cost_in_usd_ticks", COST_TICKS, 0},                \
+        {at ".queue_time", QUEUE_S, 0}, {at ".prompt_time", PREFILL_S, 0}, {at ".completion_time", DECODE_S, 0},                  \
+        {at ".total_time", PROCESSING_S, 0}, {at ".total_prompt_time_sec", PREFILL_S, 0},                                         \
+        {at ".total_completion_time_sec", DECODE_S, 0}, {at ".total_time_sec", PROCESSING_S, 0}
+
+#define ANSWER_RULES                                                                                                              \
+    {"id", ID, 0}, {"model", MODEL, 0}, {"service_tier", TIER, 0}, {"choices[]", CHOICE, 0}, {"choices[].index", INDEX, 0},       \
+        {"choices[].finish_reason", FINISH, 0}, {"choices[].text", TEXT, JSON_PIECES}, {"choices[].error", ERROR, 0},             \
+        {"choices[].error.type", ERROR_TYPE, 0}, {"choices[].error.code", ERROR_CODE, 0}, USAGE_RULES("usage"),                   \
+        USAGE_RULES("x_groq.usage"), {"time_info.queue_time", QUEUE_S, 0}, {"time_info.prompt_time", PREFILL_S, 0},               \
+        {"time_info.completion_time", DECODE_S, 0}, {"time_info.total_time", PROCESSING_S, 0}, {"timings", TIMINGS, 0},           \
+        {"timings.cache_n", TIMED_CACHE, 0}, {"timings.prompt_n", TIMED_INPUT, 0},                                                \
+        {"timings.predicted_n", TIMED_OUTPUT, 0}, {"timings.prompt_ms", PREFILL_MS, 0},                                           \
+        {"timings.predicted_ms", DECODE_MS, 0}, {"error", ERROR, 0}, {"error.type", ERROR_TYPE, 0},                               \
+        {"error.code", ERROR_CODE, 0}, {"code", TOP_CODE, 0}, {"type", TOP_CODE + 1000, 0},                                       \
+        {"errors[].code", ERROR_CODE, 0}, {"x_groq.error", ERROR, 0}
+
+enum { TOP_TYPE = TOP_CODE + 1000 };
+
+static const struct json_rule plain_rules[] = {ANSWER_RULES, PARTS("choices[].message")};
+static const struct json_rule event_rules[] = {ANSWER_RULES, PARTS("choices[].delta")};
+
+static const struct json_rule request_rules[] = {
+    {"model", REQUEST_MODEL, 0},
+    {"stream", REQUEST_STREAM, 0},
+    {"max_tokens", REQUEST_MAX_TOKENS, 0},
+    {"max_completion_tokens", REQUEST_MAX_TOKENS, 0},
+    {"n", REQUEST_CHOICES, 0},
+    {"tools", REQUEST_TOOLS, JSON_RAW},
+    {"functions", REQUEST_TOOLS, JSON_RAW},
+    {"response_format", REQUEST_FORMAT, JSON_RAW},
+    {"guided_json", REQUEST_FORMAT, JSON_RAW},
+    {"prompt", REQUEST_USER, JSON_PIECES},
+    {"prompt[]", REQUEST_USER, JSON_PIECES},
+    REQUEST_MESSAGES("messages"),
+    REQUEST_METADATA,
+};
+
+static void choice(struct facts *facts, const struct json_value *value)
+{
+    struct state *const state = state_of(facts);
+    if (value->type == JSON_OBJECT_BEGIN) {
+        state->choice = value->indexes ? value->index[0] : 0;
+        state->finish_bytes = 0;
+        state->text_seen = false;
+        facts->shape_seen = true;
+    } else if (value->type == JSON_OBJECT_END) {
+        const struct json_value finish = {.type = JSON_STRING, .text = state->finish, .bytes = state->finish_bytes};
+        facts_finish(facts, state->choice, &finish);
+    }
+}
+
+static void choice_index(struct facts *facts, const struct json_value *value)
+{
+    struct state *const state = state_of(facts);
+    if (!value->has_u64 || value->u64 > UINT32_MAX)
+        return;
+    /* The text came before its index, and went to another choice's check: that check says nothing any more. */
+    if (state->text_seen && state->choice != (uint32_t)value->u64)
+        facts->json_asked = false;
+    state->choice = (uint32_t)value->u64;
+}
+
+/* Kept until the choice ends, because its index may follow. */
+static void finish(struct facts *facts, const struct json_value *value)
+{
+    struct state *const state = state_of(facts);
+    if (value->type != JSON_STRING)
+        return;
+    state->finish_bytes = (uint8_t)(value->bytes < FACTS_REASON_MAX ? value->bytes : FACTS_REASON_MAX);
+    memcpy(state->finish, value->text, state->finish_bytes);
+}
+
+static void content(struct facts *facts, const struct json_value *value, enum facts_content kind)
+{
+    struct state *const state = state_of(facts);
+    if (value->type == JSON_OBJECT_BEGIN && value->rule == TEXT && !value->indexes)
+        return;
+    if (value->type != JSON_STRING)
+        return;
+    state->text_seen = true;
+    facts_content(facts, kind, state->choice, value->text, value->bytes);
+}
+
+static void call(struct facts *facts, const struct json_value *value)
+{
+    switch (value->rule) {
+    case CALL:
+        if (value->type == JSON_OBJECT_BEGIN)
+            facts_call_begin(facts, state_of(facts)->choice);
+        else if (value->type == JSON_OBJECT_END)
+            facts_call_end(facts);
+        break;
+    case CALL_INDEX:
+        if (value->has_u64)
+            facts_call_index(facts, value->u64);
+        break;
+    case CALL_ID:
+        facts_call_id(facts, value);
+        break;
+    case CALL_NAME:
+        facts_call_name(facts, value);
+        break;
+    case CALL_ARGUMENTS:
+        if (value->type == JSON_STRING)
+            facts_call_arguments(facts, value->text, value->bytes);
+        break;
+    default: /* custom tools take free text */
+        if (value->type == JSON_STRING && value->bytes)
+            facts_call_free_input(facts);
+        break;
+    }
+}
+
+static void usage(struct facts *facts, const struct json_value *value)
+{
+    if (value->type == JSON_OBJECT_BEGIN)
+        facts_usage_begin(facts);
+    else if (value->type == JSON_OBJECT_END)
+        facts_usage_end(facts);
+    facts->shape_seen = facts->shape_seen || value->type == JSON_OBJECT_END;
+}
+
+static void error(struct facts *facts, const struct json_value *value)
+{
+    if (value->rule == ERROR_TYPE)
+        facts_set_value(facts, FACT_ERROR_TYPE, value);
+    else if (value->rule == ERROR_CODE || value->rule == TOP_CODE)
+        facts_set_value(facts, FACT_ERROR_CODE, value);
+    else if (value->rule == TOP_TYPE)
+        facts_set_value(facts, FACT_ERROR_TYPE, value);
+    else if (value->type == JSON_OBJECT_BEGIN || (value->type == JSON_STRING && value->bytes))
+        facts_error_seen(facts);
+}
+
+static void timing(struct facts *facts, const struct json_value *value)
+{
+    struct state *const state = state_of(facts);
+    switch (value->rule) {
+    case QUEUE_S:
+        facts_set_time(facts, FACT_SERVER_QUEUE_NS, value, 1e9);
+        break;
+    case PREFILL_S:
+        facts_set_time(facts, FACT_SERVER_PREFILL_NS, value, 1e9);
+        break;
+    case DECODE_S:
+        facts_set_time(facts, FACT_SERVER_DECODE_NS, value, 1e9);
+        break;
+    case PROCESSING_S:
+        facts_set_time(facts, FACT_SERVER_PROCESSING_NS, value, 1e9);
+        break;
+    case PREFILL_MS:
+        facts_set_time(facts, FACT_SERVER_PREFILL_NS, value, 1e6);
+        break;
+    case DECODE_MS:
+        facts_set_time(facts, FACT_SERVER_DECODE_NS, value, 1e6);
+        break;
+    case TIMED_CACHE:
+        state->timed_cache = value->has_u64 ? value->u64 : 0;
+        break;
+    case TIMED_INPUT:
+        state->timed_input = value->has_u64 ? value->u64 : 0;
+        state->timed = true;
+        break;
+    case TIMED_OUTPUT:
+        state->timed_output = value->has_u64 ? value->u64 : 0;
+        break;
+    case COST_USD:
+        facts_set_cost(facts, value, 1e9);
+        break;
+    default:
+        facts_set_cost(facts, value, 0.1); /* xAI: 1e10 ticks are a dollar */
+        break;
+    }
+}
+
+static void on_answer(void *context, const struct json_value *value)
+{
+    struct facts *const facts = context;
+    if (value->rule >= COUNT && value->rule < COUNT + FACT_USAGE_END) {
+        facts_set_count(facts, (enum facts_number)(value->rule - COUNT), value);
+        return;
+    }
+    switch (value->rule) {
+    case ID:
+        facts_set_value(facts, FACT_RESPONSE_ID, value);
+        break;
+    case MODEL:
+        facts_set_value(facts, FACT_RESPONSE_MODEL, value);
+        break;
+    case TIER:
+        facts_set_value(facts, FACT_SERVICE_TIER, value);
+        break;
+    case CHOICE:
+        choice(facts, value);
+        break;
+    case INDEX:
+        choice_index(facts, value);
+        break;
+    case FINISH:
+        finish(facts, value);
+        break;
+    case TEXT:
+        content(facts, value, CONTENT_TEXT);
+        break;
+    case REASONING:
+        content(facts, value, CONTENT_REASONING);
+        break;
+    case REFUSAL:
+        content(facts, value, CONTENT_REFUSAL);
+        break;
+    case MEDIA:
+        content(facts, value, CONTENT_MEDIA);
+        break;
+    case USAGE:
+        usage(facts, value);
+        break;
+    case ERROR:
+    case ERROR_TYPE:
+    case ERROR_CODE:
+    case TOP_CODE:
+    case TOP_TYPE:
+        error(facts, value);
+        break;
+    default:
+        if (value->rule >= CALL && value->rule <= CALL_FREE_INPUT)
+            call(facts, value);
+        else
+            timing(facts, value);
+        break;
+    }
+}
+
+static void on_request(void *context, const struct json_value *value)
+{
+    dialect_request_value(context, value);
+}
+
+static void on_open(struct facts *facts, const char *api, const char *provider)
+{
+    (void)api;
+    facts->output_excludes_reasoning = provider && !strcmp(provider, "x_ai");
+}
+
+/* llama.cpp without usage still says in its timings how many tokens it read and wrote. */
+static void on_close(struct facts *facts)
+{
+    const struct state *const state = state_of(facts);
+    if (!state->timed || facts_has_number(facts, FACT_INPUT) || facts_has_number(facts, FACT_OUTPUT))
+        return;
+    facts->usage_from_timings = true;
+    facts_set_number(facts, FACT_INPUT, state->timed_input + state->timed_cache);
+    facts_set_number(facts, FACT_OUTPUT, state->timed_output);
+}
+
+struct dialect dialect_openai_chat = {
+    .name = "openai_chat",
+    .apis = "chat-completions completions",
+    .request = {JSON_RULES(request_rules), on_request},
+    .plain = {JSON_RULES(plain_rules), on_answer},
+    .event = {JSON_RULES(event_rules), on_answer},
+    .open = on_open,
+    .close = on_close,
+    .docs =
+        "Recognised by the path's end `/chat/completions` or `/completions`, whoever serves it.\n\n"
+        "| fact | where |\n|---|---|\n"
+        "| content | `choices[].delta` in a stream, else `choices[].message`: `content` (text or list of parts), `reasoning_content`, "
+        "`reasoning`, `reasoning_details[]`, `refusal`, `tool_calls[]`, `function_call`, `audio`, `images[]`; `choices[].text` |\n"
+        "| usage | the last `usage` (or `x_groq.usage`) that states a number; spellings of all known relays |\n"
+        "| cache | `prompt_tokens_details.cached_tokens`, `cached_tokens`, `num_cached_tokens`, `prompt_cache_hit_tokens`, "
+        "`cache_read_input_tokens` |\n"
+        "| server times | `usage.{queue,prompt,completion,total}_time` (Groq), `time_info` (Cerebras), `timings` (llama.cpp), "
+        "`usage.total_*_sec` (mistral.rs) |\n"
+        "| cost | `usage.cost` in dollars (OpenRouter, Vercel), `usage.cost.total_cost` (Perplexity), `usage.cost_in_usd_ticks` (xAI) |\n"
+        "| error | `error.type`, `error.code`, `choices[].error` (OpenRouter), xAI's top-level `code` |\n\n"
+        "Quirks: xAI's `completion_tokens` lacks reasoning (told by its `total_tokens`, else by the provider). Azure's first chunk has an "
+        "empty model and id. Perplexity repeats the message so far in each chunk; only the delta counts. Perplexity, Cerebras and some others end "
+        "without `[DONE]`. Streams from OpenAI without `stream_options.include_usage` have no usage. llama.cpp's `timings` stand in where there "
+        "is no usage (usage source `server_timings`).\n\n"
+        "Source: https://platform.openai.com/docs/api-reference/chat, the services' own pages, recorded traffic.\n",
+};
