@@ -1,0 +1,251 @@
+/* Grouping: keys, sums that know how many calls stated them, quantiles, labels. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../collector/commands/report_columns.h"
+
+#define SECOND UINT64_C(1000000000)
+#define START (UINT64_C(1764000000) * SECOND)
+
+static char path[] = "/tmp/pprof-test-group-XXXXXX";
+static struct span_process process = {
+    .identity = {1, 2, 3}, .pid = 42, .executable = "php", .host = "box", .service = "shop", .start_ns = START};
+static uint64_t sequence;
+
+static void text(struct span *span, enum span_field field, const char *value)
+{
+    span_set_text(span, field, value, strlen(value));
+}
+
+/* Call number i: two prompts, the second without a name; every third call states no tokens, every tenth is an error. */
+static void make_span(struct span *span, uint64_t i)
+{
+    span_init(span);
+    span_set_u64(span, SPAN_seq, i + 1);
+    span_set_u64(span, SPAN_start_ns, START + i * SECOND);
+    span_set_u64(span, SPAN_total_ns, (i + 1) * 1000000);
+    span_set_u64(span, SPAN_wait_ns, (i + 1) * 500000);
+    text(span, SPAN_request_model, i % 2 == 0 ? "small" : "large");
+    if (i % 4 < 2) {
+        text(span, SPAN_prompt_name, "triage");
+        text(span, SPAN_prompt_version, i % 4 == 0 ? "1" : "2");
+    } else {
+        span_set_u64(span, SPAN_prompt_id, 0xabcdef);
+        if (i > 50)
+            text(span, SPAN_prompt_preview, "You are\na clerk");
+    }
+    if (i % 10 == 9) {
+        text(span, SPAN_error_type, "429");
+        span_set_u64(span, SPAN_status, 429);
+        return;
+    }
+    span_set_u64(span, SPAN_status, 200);
+    if (i % 3 != 0) {
+        span_set_u64(span, SPAN_input_tokens, 100);
+        span_set_u64(span, SPAN_output_tokens, 10);
+        span_set_u64(span, SPAN_decode_ns, SECOND / 4);
+    }
+}
+
+static void put_block(struct store *store, uint64_t first, size_t n)
+{
+    struct span *spans = calloc(n, sizeof(*spans));
+    const struct span **pointers = calloc(n, sizeof(*pointers));
+    struct span_buffer payload;
+    bool repeat;
+    assert_non_null(spans);
+    assert_non_null(pointers);
+    for (size_t i = 0; i < n; i++) {
+        make_span(&spans[i], first + i);
+        pointers[i] = &spans[i];
+    }
+    span_buffer_init(&payload, SPAN_FRAME_PAYLOAD_MAX);
+    assert_int_equal(span_block_encode(&payload, pointers, n, 1), 0);
+    struct span_frame frame = {.kind = SPAN_FRAME_SPANS,
+                               .sequence = ++sequence,
+                               .payload = payload.data,
+                               .payload_bytes = payload.bytes};
+    memcpy(frame.identity, process.identity, sizeof(frame.identity));
+    assert_int_equal(store_begin(store), STORE_OK);
+    assert_int_equal(store_take_process(store, &process), STORE_OK);
+    assert_int_equal(store_take_frame(store, &frame, &repeat), STORE_OK);
+    assert_int_equal(store_commit(store), STORE_OK);
+    span_buffer_done(&payload);
+    free((void *)pointers);
+    free(spans);
+}
+
+static int make_store(void **state)
+{
+    (void)state;
+    struct store *store;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    (void)close(fd);
+    (void)unlink(path);
+    assert_int_equal(store_open(path, STORE_WRITE, &store), STORE_OK);
+    put_block(store, 0, 7); /* blocks with different dictionaries */
+    put_block(store, 7, 53);
+    put_block(store, 60, 40);
+    store_close(store);
+    return 0;
+}
+
+static int remove_store(void **state)
+{
+    (void)state;
+    char beside[sizeof(path) + 8];
+    (void)unlink(path);
+    (void)snprintf(beside, sizeof(beside), "%s-wal", path);
+    (void)unlink(beside);
+    (void)snprintf(beside, sizeof(beside), "%s-shm", path);
+    (void)unlink(beside);
+    return 0;
+}
+
+static void scan(struct grouping *grouping, const char *first, const char *second, uint64_t since, uint64_t until)
+{
+    const struct key *by[2] = {first != NULL ? key_find(first, strlen(first)) : NULL,
+                               second != NULL ? key_find(second, strlen(second)) : NULL};
+    struct store *store;
+    assert_int_equal(grouping_init(grouping, by, (first != NULL) + (second != NULL)), 0);
+    grouping->since_ns = since;
+    grouping->until_ns = until;
+    assert_int_equal(store_open(path, STORE_READ, &store), STORE_OK);
+    assert_int_equal(grouping_scan(grouping, store), STORE_OK);
+    store_close(store);
+}
+
+static struct group *find(struct grouping *grouping, const char *first, const char *second)
+{
+    for (size_t i = 0; i < grouping->n_groups; i++) {
+        struct group *group = &grouping->group[i];
+        if (strcmp(grouping_text(grouping, group, 0, NULL), first) == 0 &&
+            (second == NULL || strcmp(grouping_text(grouping, group, 1, NULL), second) == 0))
+            return group;
+    }
+    return NULL;
+}
+
+static struct report_value value_of(struct group *group, const char *column)
+{
+    for (size_t i = 0; i < n_report_columns; i++)
+        if (strcmp(report_columns[i].name, column) == 0)
+            return report_value(&report_columns[i], group);
+    fail_msg("no column %s", column);
+    return (struct report_value){0};
+}
+
+static void test_prompts(void **state)
+{
+    (void)state;
+    struct grouping grouping;
+    scan(&grouping, "prompt", NULL, 0, UINT64_MAX);
+    assert_int_equal(grouping.n_groups, 3);
+    assert_int_equal(grouping.total.calls, 100);
+    assert_int_equal(find(&grouping, "triage@1", NULL)->calls, 25);
+    assert_int_equal(find(&grouping, "triage@2", NULL)->calls, 25);
+    struct group *unnamed = find(&grouping, "\"You are a clerk\"", NULL);
+    assert_non_null(unnamed); /* one group, before and after its preview was known */
+    assert_int_equal(unnamed->calls, 50);
+    assert_int_equal(grouping.first_ns, START);
+    assert_int_equal(grouping.last_ns, START + 99 * SECOND);
+    grouping_done(&grouping);
+}
+
+static void test_two_keys_and_totals(void **state)
+{
+    (void)state;
+    struct grouping grouping;
+    uint64_t calls = 0, errors = 0, input = 0;
+    scan(&grouping, "model", "status", 0, UINT64_MAX);
+    assert_int_equal(grouping.n_groups, 3); /* every tenth call is odd, so only "large" has errors */
+    assert_int_equal(find(&grouping, "large", "429")->calls, 10);
+    for (size_t i = 0; i < grouping.n_groups; i++) {
+        calls += grouping.group[i].calls;
+        errors += grouping.group[i].errors;
+        input += grouping.group[i].tokens[GROUP_INPUT].sum;
+    }
+    assert_int_equal(calls, 100);
+    assert_int_equal(errors, 10);
+    assert_int_equal(grouping.total.errors, 10);
+    assert_int_equal(grouping.total.tokens[GROUP_INPUT].sum, input);
+    grouping_done(&grouping);
+}
+
+static void test_values(void **state)
+{
+    (void)state;
+    struct grouping grouping;
+    scan(&grouping, "service", NULL, 0, UINT64_MAX);
+    struct group *group = find(&grouping, "shop", NULL);
+    assert_non_null(group);
+    /* Of 90 answers, those with i % 3 == 0 are silent: 34 of 100, 4 of which (9, 39, 69, 99) are errors. */
+    struct report_value input = value_of(group, "input_tokens");
+    assert_true(input.seen);
+    assert_true(input.partial);
+    assert_int_equal(input.calls, 60);
+    assert_int_equal(input.whole, 6000);
+    assert_false(value_of(group, "cached_tokens").seen);
+    assert_false(value_of(group, "ttft_p50_ns").seen);
+    assert_int_equal(value_of(group, "total_p50_ns").whole, 50 * 1000000);
+    assert_int_equal(value_of(group, "total_p95_ns").whole, 95 * 1000000);
+    assert_int_equal(value_of(group, "total_p99_ns").whole, 99 * 1000000);
+    assert_true(value_of(group, "wait_share").real > 0.4999 && value_of(group, "wait_share").real < 0.5001);
+    assert_false(value_of(group, "queue_share").seen);
+    assert_true(value_of(group, "tokens_per_second").real > 39.9 && value_of(group, "tokens_per_second").real < 40.1);
+    grouping_done(&grouping);
+}
+
+static void test_period(void **state)
+{
+    (void)state;
+    struct grouping grouping;
+    scan(&grouping, "prompt", NULL, START + 10 * SECOND, START + 20 * SECOND);
+    assert_int_equal(grouping.total.calls, 10);
+    grouping_done(&grouping);
+    scan(&grouping, NULL, NULL, START + 90 * SECOND, UINT64_MAX);
+    assert_int_equal(grouping.total.calls, 10);
+    grouping_done(&grouping);
+}
+
+static void test_quantiles(void **state)
+{
+    (void)state;
+    struct quantiles few = {0}, many = {0};
+    uint64_t value = 0;
+    assert_false(quantiles_at(&few, 0.5, &value));
+    quantiles_add(&few, 7);
+    assert_true(quantiles_at(&few, 0.99, &value));
+    assert_int_equal(value, 7);
+    for (uint64_t i = 1; i <= 10000; i++)
+        quantiles_add(&many, i * 1000);
+    assert_non_null(many.sketch);
+    assert_true(quantiles_at(&many, 0.5, &value));
+    assert_true(value > 5000000 * 0.984 && value < 5000000 * 1.016);
+    quantiles_merge(&few, &many);
+    assert_non_null(few.sketch);
+    assert_int_equal(few.sketch->count, 10001);
+    quantiles_add_sketch(&few, (const uint8_t *)"\xff\xff", 2); /* damaged: left out */
+    assert_int_equal(few.sketch->count, 10001);
+    quantiles_done(&few);
+    quantiles_done(&many);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_prompts), cmocka_unit_test(test_two_keys_and_totals), cmocka_unit_test(test_values),
+        cmocka_unit_test(test_period),  cmocka_unit_test(test_quantiles),
+    };
+    (void)setlocale(LC_CTYPE, "C.UTF-8");
+    return cmocka_run_group_tests(tests, make_store, remove_store);
+}
