@@ -22,8 +22,8 @@
 enum {
     CUT_TEXT_BYTES =
         128 * 1024, /* a block of long texts is cut early, so that a frame stays well below the unacknowledged bound */
-    GREETING_BYTES_MAX = 8 * 1024,
-    RETRY_SEND_MS = 5, /* the socket takes no more now */
+    GREETING_BYTES_MAX = 4 * 1024, /* the texts of struct span_process together are below 1.2 KiB */
+    RETRY_SEND_MS = 5,             /* the socket takes no more now */
     WAIT_ACK_MS = 50,
     FINISH_SLICE_MS = 10,
 };
@@ -45,8 +45,9 @@ static struct outbox {
     bool started;
     char socket_path[128];
     uint8_t identity[16];
-    struct span_buffer greeting; /* the PROCESS frame */
-    size_t greeting_sent;        /* on this connection */
+    uint8_t greeting[GREETING_BYTES_MAX]; /* the PROCESS frame */
+    size_t greeting_bytes;
+    size_t greeting_sent; /* on this connection */
 
     struct span *pending[SPAN_BLOCK_ROWS_SHIM];
     size_t n_pending;
@@ -232,8 +233,8 @@ static void connect_if_due(uint64_t now_ns)
 /* Sends until the kernel takes no more. Returns false when the connection broke. */
 static bool send_some(void)
 {
-    while (box.greeting_sent < box.greeting.bytes) {
-        long n = wire_send(&box.wire, box.greeting.data + box.greeting_sent, box.greeting.bytes - box.greeting_sent);
+    while (box.greeting_sent < box.greeting_bytes) {
+        long n = wire_send(&box.wire, box.greeting + box.greeting_sent, box.greeting_bytes - box.greeting_sent);
         if (n <= 0) {
             return n == 0;
         }
@@ -316,16 +317,21 @@ static int next_turn_ms(uint64_t now_ns)
 
 static int make_greeting(const struct span_process *process)
 {
-    struct span_buffer payload;
+    struct span_buffer payload, out;
     span_buffer_init(&payload, GREETING_BYTES_MAX);
-    span_buffer_init(&box.greeting, SPAN_FRAME_HEADER_BYTES + GREETING_BYTES_MAX);
+    span_buffer_init(&out, GREETING_BYTES_MAX);
     int rc = span_process_write(&payload, process);
     if (rc == 0) {
         struct span_frame frame = {.kind = SPAN_FRAME_PROCESS, .payload = payload.data, .payload_bytes = payload.bytes};
         memcpy(frame.identity, process->identity, sizeof frame.identity);
-        rc = span_frame_write(&box.greeting, &frame);
+        rc = span_frame_write(&out, &frame);
+    }
+    if (rc == 0) {
+        memcpy(box.greeting, out.data, out.bytes);
+        box.greeting_bytes = out.bytes;
     }
     span_buffer_done(&payload);
+    span_buffer_done(&out);
     return rc == 0 ? 0 : -ENOMEM;
 }
 
@@ -343,8 +349,8 @@ int outbox_start(const struct outbox_config *config)
     }
     spool_init(&box.spool, config->spool_dir, box.identity, OUTBOX_SPOOL_BYTES_MAX);
     int rc = make_greeting(&config->process);
-    box.spool.greeting = box.greeting.data;
-    box.spool.greeting_bytes = box.greeting.bytes;
+    box.spool.greeting = box.greeting;
+    box.spool.greeting_bytes = box.greeting_bytes;
     box.started = rc == 0;
     return rc;
 }

@@ -30,6 +30,10 @@ add_custom_command(OUTPUT ${TAPE_TSAN}
   COMMAND ${CMAKE_C_COMPILER} -std=gnu17 -D_GNU_SOURCE -O1 -g -fsanitize=thread -o ${TAPE_TSAN}
     ${CMAKE_CURRENT_SOURCE_DIR}/test_tape.c ${PROJECT_SOURCE_DIR}/shim/tape.c ${CMOCKA_LIBRARY} -pthread
   DEPENDS test_tape.c ${PROJECT_SOURCE_DIR}/shim/tape.c ${PROJECT_SOURCE_DIR}/shim/tape.h VERBATIM)
-add_custom_target(test_tape_tsan ALL DEPENDS ${TAPE_TSAN})
+add_custom_target(tape_tsan_binary ALL DEPENDS ${TAPE_TSAN})
 add_test(NAME unit/tape_tsan COMMAND ${TAPE_TSAN})
 set_tests_properties(unit/tape_tsan PROPERTIES TIMEOUT 120 LABELS unit)
+pprof_unit_test(scribe pprof_span Threads::Threads)
+set(SHIM_SCRIBE_SOURCES ${SHIM_OUTBOX_SOURCES} ${SHIM_DIR}/scribe.c ${SHIM_DIR}/flights.c ${SHIM_DIR}/phases.c
+    ${SHIM_DIR}/curl_errors.c ${SHIM_DIR}/process_info.c)
+target_sources(test_scribe PRIVATE ${SHIM_SCRIBE_SOURCES})

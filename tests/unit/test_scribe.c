@@ -1,0 +1,767 @@
+/*
+ * The scribe with a tape written by hand and exchanges that only count: life of the thread, forks, full tables, ends of
+ * the process. There is one scribe per process, so every test runs in a child of its own and reports by its exit
+ * status.
+ */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../shim/config.h"
+#include "../../shim/flights.h"
+#include "../../shim/llm/exchange.h"
+#include "../../shim/scribe.h"
+#include "../../shim/tape.h"
+#include "../../span/block.h"
+#include "../../span/frame.h"
+
+static const uint64_t MS = 1000000U;
+enum { CHILD_SECONDS_MAX = 60 };
+
+static char top[64], socket_path[100], spool_dir[128];
+struct shim_config shim_config;
+static _Atomic int said;
+
+void shim_say_once(const char *message)
+{
+    (void)message;
+    said++;
+}
+
+/* ---- exchanges that count: what they were told comes out as fields of the span ---- */
+
+struct exchange {
+    uint64_t request_bytes, response_bytes, lost_bytes, rewinds, headers, pauses, resumes;
+};
+static _Atomic uint64_t closed;
+
+struct exchange *exchange_open(const struct exchange_config *config, const struct exchange_start *start,
+                               bool *ret_no_memory)
+{
+    *ret_no_memory = start->url_bytes == 6 && memcmp(start->url, "memory", 6) == 0;
+    if (*ret_no_memory || config->preview_chars != 7 ||
+        (start->url_bytes == 5 && memcmp(start->url, "other", 5) == 0)) {
+        return NULL;
+    }
+    return calloc(1, sizeof(struct exchange));
+}
+void exchange_request_body(struct exchange *exchange, uint64_t time_ns, const uint8_t *data, size_t bytes)
+{
+    (void)time_ns;
+    (void)data;
+    exchange->request_bytes += bytes;
+}
+void exchange_request_rewind(struct exchange *exchange)
+{
+    exchange->rewinds++;
+}
+void exchange_response_header(struct exchange *exchange, uint64_t time_ns, const char *line, size_t bytes)
+{
+    (void)time_ns;
+    (void)line;
+    (void)bytes;
+    exchange->headers++;
+}
+void exchange_response_body(struct exchange *exchange, uint64_t time_ns, const uint8_t *data, size_t bytes)
+{
+    (void)time_ns;
+    (void)data;
+    exchange->response_bytes += bytes;
+}
+void exchange_pause(struct exchange *exchange, uint64_t time_ns)
+{
+    (void)time_ns;
+    exchange->pauses++;
+}
+void exchange_resume(struct exchange *exchange, uint64_t time_ns)
+{
+    (void)time_ns;
+    exchange->resumes++;
+}
+void exchange_lost(struct exchange *exchange, uint64_t bytes)
+{
+    exchange->lost_bytes += bytes;
+}
+bool exchange_close(struct exchange *exchange, const struct exchange_end *end, struct span *ret_span)
+{
+    span_init(ret_span);
+    span_set_u64(ret_span, SPAN_start_ns, 1700000000000000000U);
+    span_set_u64(ret_span, SPAN_request_bytes, exchange->request_bytes);
+    span_set_u64(ret_span, SPAN_response_bytes, exchange->response_bytes);
+    span_set_u64(ret_span, SPAN_lost_bytes, exchange->lost_bytes);
+    span_set_u64(ret_span, SPAN_redirects, exchange->rewinds);
+    span_set_u64(ret_span, SPAN_stream_events, exchange->headers);
+    span_set_u64(ret_span, SPAN_tool_calls, exchange->pauses * 10 + exchange->resumes);
+    span_set_u64(ret_span, SPAN_status, end->status);
+    span_set_u64(ret_span, SPAN_total_ns, end->total_ns);
+    span_set_u64(ret_span, SPAN_wait_ns, end->wait_ns);
+    span_set_u64(ret_span, SPAN_truncated, !end->finished);
+    free(exchange);
+    closed++;
+    return true;
+}
+
+/* ---- the application's side ---- */
+
+static void write_begin(uint64_t transfer, const char *url)
+{
+    struct tape_begin begin = {.source = TAPE_LIBCURL, .url_bytes = (uint32_t)strlen(url), .request_bytes = UINT64_MAX};
+    uint64_t lost = 0;
+    (void)tape_write(TAPE_BEGIN, transfer, tape_now_ns(), &begin, sizeof begin, url, strlen(url), &lost);
+}
+
+static void write_piece(enum tape_kind kind, uint64_t transfer, size_t bytes)
+{
+    static const uint8_t zeros[1000];
+    uint64_t lost = 0;
+    (void)tape_write(kind, transfer, tape_now_ns(), zeros, bytes, NULL, 0, &lost);
+}
+
+static void write_end(uint64_t transfer)
+{
+    struct tape_end end;
+    memset(&end, 0xff, sizeof end);
+    end.status = 200;
+    end.how = TAPE_DONE;
+    end.total_us = 5000;
+    end.pretransfer_us = 100;
+    end.starttransfer_us = 3000;
+    end.num_connects = 1;
+    uint64_t lost = 0;
+    (void)tape_write(TAPE_END, transfer, tape_now_ns(), &end, sizeof end, NULL, 0, &lost);
+}
+
+static void write_all(uint64_t transfer)
+{
+    write_begin(transfer, "chat");
+    write_piece(TAPE_REQUEST_BODY, transfer, 300);
+    write_piece(TAPE_RESPONSE_HEADER, transfer, 20);
+    write_piece(TAPE_RESPONSE_BODY, transfer, 500);
+    write_end(transfer);
+    scribe_wake_if_asleep();
+}
+
+static bool wait_for(const _Atomic uint64_t *what, uint64_t wanted, uint64_t ms)
+{
+    uint64_t until_ns = tape_now_ns() + ms * MS;
+    while (atomic_load(what) < wanted && tape_now_ns() < until_ns) {
+        (void)usleep(1000);
+    }
+    return atomic_load(what) >= wanted;
+}
+
+/* ---- what came out ---- */
+
+static struct {
+    unsigned files, greetings;
+    uint64_t rows, unfinished;
+    struct span last;
+    struct span_loss loss;
+} out;
+
+static bool read_frames(const uint8_t *data, size_t bytes)
+{
+    static struct span_block block;
+    for (size_t at = 0; at < bytes;) {
+        struct span_frame frame;
+        long length = span_frame_read(&frame, data + at, bytes - at);
+        if (length <= 0) {
+            return false;
+        }
+        out.greetings += frame.kind == SPAN_FRAME_PROCESS;
+        if (frame.kind != SPAN_FRAME_PROCESS) {
+            out.loss = frame.loss;
+        }
+        if (frame.kind == SPAN_FRAME_SPANS) {
+            span_block_init(&block);
+            if (span_block_decode(&block, frame.payload, frame.payload_bytes) != 0) {
+                return false;
+            }
+            out.rows += block.n;
+            for (size_t i = 0; i < block.n; i++) {
+                out.unfinished += block.column[SPAN_truncated].u64[i];
+            }
+            span_block_row(&block, block.n - 1, &out.last);
+            span_block_done(&block);
+        }
+        at += (size_t)length;
+    }
+    return true;
+}
+
+static bool read_spool(void)
+{
+    static uint8_t data[4 * 1024 * 1024];
+    memset(&out, 0, sizeof out);
+    DIR *directory = opendir(spool_dir);
+    if (directory == NULL) {
+        return true;
+    }
+    bool good = true;
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        if (strstr(entry->d_name, ".frames") == NULL) {
+            continue;
+        }
+        char path[512];
+        (void)snprintf(path, sizeof path, "%s/%s", spool_dir, entry->d_name);
+        int fd = open(path, O_RDONLY);
+        ssize_t got = read(fd, data, sizeof data);
+        (void)close(fd);
+        out.files++;
+        good = good && got > 0 && read_frames(data, (size_t)got);
+    }
+    (void)closedir(directory);
+    return good;
+}
+
+/* ---- children: 0 is success, otherwise the line that failed ---- */
+
+#define CHECK(condition)                                                                                               \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            return __LINE__;                                                                                           \
+        }                                                                                                              \
+    } while (0)
+
+static void assert_child_succeeds(int (*body)(void))
+{
+    int result[2];
+    assert_int_equal(pipe(result), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)alarm(CHILD_SECONDS_MAX);
+        int line = body();
+        (void)!write(result[1], &line, sizeof line);
+        _exit(0);
+    }
+    (void)close(result[1]);
+    int line = -1, status = -1;
+    (void)!read(result[0], &line, sizeof line);
+    (void)close(result[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (line != 0) {
+        fail_msg("the child failed at line %d, status %x", line, (unsigned)status);
+    }
+    assert_int_equal(status, 0);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    strcpy(top, "/tmp/test_scribe_XXXXXX");
+    if (mkdtemp(top) == NULL) {
+        return -1;
+    }
+    (void)snprintf(socket_path, sizeof socket_path, "%s/socket", top);
+    (void)snprintf(spool_dir, sizeof spool_dir, "%s/spool", top);
+    shim_config = (struct shim_config){.socket = socket_path, .spool = spool_dir, .preview_chars = 7};
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    return nftw(top, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* ---- tests ---- */
+
+static int one_exchange(void)
+{
+    CHECK(!scribe_running());
+    scribe_wake_if_asleep();
+    scribe_finish(1000); /* nothing was started */
+    errno = 77;
+    CHECK(scribe_ensure() == 0);
+    CHECK(errno == 77);
+    CHECK(scribe_running());
+    CHECK(scribe_ensure() == 0);
+    write_begin(1, "chat");
+    write_begin(2, "other"); /* no inference call */
+    write_piece(TAPE_RESPONSE_BODY, 2, 10);
+    write_piece(TAPE_REQUEST_BODY, 1, 300);
+    write_piece(TAPE_REQUEST_REWIND, 1, 0);
+    write_piece(TAPE_RESPONSE_HEADER, 1, 20);
+    write_piece(TAPE_RESPONSE_BODY, 1, 500);
+    write_piece(TAPE_PAUSE, 1, 0);
+    write_piece(TAPE_RESUME, 1, 0);
+    uint64_t lost = 90;
+    (void)tape_write(TAPE_RESPONSE_BODY, 1, tape_now_ns(), "xy", 2, NULL, 0, &lost);
+    write_end(2);
+    write_end(1);
+    scribe_finish(1000);
+    CHECK(errno == 77);
+    CHECK(read_spool());
+    CHECK(out.files == 1 && out.greetings == 1 && out.rows == 1 && out.unfinished == 0);
+    CHECK(out.last.value[SPAN_request_bytes].u64 == 300);
+    CHECK(out.last.value[SPAN_response_bytes].u64 == 502);
+    CHECK(out.last.value[SPAN_lost_bytes].u64 == 90);
+    CHECK(out.last.value[SPAN_redirects].u64 == 1);
+    CHECK(out.last.value[SPAN_stream_events].u64 == 1);
+    CHECK(out.last.value[SPAN_tool_calls].u64 == 11);
+    CHECK(out.last.value[SPAN_status].u64 == 200);
+    CHECK(out.last.value[SPAN_total_ns].u64 == 5000000);
+    CHECK(out.last.value[SPAN_wait_ns].u64 == 2900000);
+    return 0;
+}
+
+static int finish_again(void)
+{
+    CHECK(scribe_ensure() == 0);
+    write_all(1);
+    write_begin(2, "chat"); /* under way when the process ends */
+    scribe_finish(1000);
+    CHECK(read_spool());
+    CHECK(out.rows == 2 && out.unfinished == 1);
+    write_all(3); /* another thread goes on meanwhile */
+    write_end(2);
+    scribe_finish(1000);
+    CHECK(read_spool());
+    CHECK(out.files == 2 && out.greetings == 2 && out.rows == 3);
+    return 0;
+}
+
+static int damaged_records(void)
+{
+    CHECK(scribe_ensure() == 0);
+    uint64_t lost = 0;
+    struct tape_begin lies = {.url_bytes = UINT32_MAX, .method_bytes = UINT16_MAX, .headers_bytes = UINT32_MAX};
+    (void)tape_write(TAPE_BEGIN, 1, 1, &lies, sizeof lies, "abc", 3, &lost);
+    (void)tape_write(TAPE_BEGIN, 2, 1, "abc", 3, NULL, 0, &lost);
+    write_begin(3, "chat");
+    (void)tape_write(TAPE_END, 3, tape_now_ns(), "abc", 3, NULL, 0, &lost);
+    write_begin(4, "chat");
+    write_begin(4, "chat"); /* twice the same number */
+    (void)tape_write((enum tape_kind)99, 4, tape_now_ns(), "abc", 3, NULL, 0, &lost);
+    write_end(4);
+    write_end(4);
+    write_begin(5, "memory");
+    scribe_finish(1000);
+    CHECK(read_spool());
+    CHECK(out.rows == 2 && out.unfinished == 1);
+    CHECK(out.loss.exchanges == 2); /* the second number 4, and 5 */
+    return 0;
+}
+
+enum { WRITERS = 4, PER_WRITER = 200 };
+static void *writer(void *argument)
+{
+    uint64_t first = *(const uint64_t *)argument;
+    if (scribe_ensure() != 0) {
+        return (void *)1;
+    }
+    for (uint64_t i = 0; i < PER_WRITER; i++) {
+        write_all(first + i);
+    }
+    return NULL;
+}
+
+static unsigned scribe_threads(int *ret_tid)
+{
+    unsigned n = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    for (struct dirent *entry; tasks != NULL && (entry = readdir(tasks)) != NULL;) {
+        char path[300], name[32] = "";
+        (void)snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
+        int fd = open(path, O_RDONLY);
+        if (fd >= 0 && read(fd, name, sizeof name - 1) > 0 && strcmp(name, "pprof-scribe\n") == 0) {
+            n++;
+            *ret_tid = atoi(entry->d_name);
+        }
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+    }
+    (void)closedir(tasks);
+    return n;
+}
+
+static int many_threads(void)
+{
+    pthread_t thread[WRITERS];
+    uint64_t first[WRITERS];
+    for (unsigned i = 0; i < WRITERS; i++) {
+        first[i] = 1 + (uint64_t)i * PER_WRITER;
+        CHECK(pthread_create(&thread[i], NULL, writer, &first[i]) == 0);
+    }
+    for (unsigned i = 0; i < WRITERS; i++) {
+        void *failed;
+        CHECK(pthread_join(thread[i], &failed) == 0 && failed == NULL);
+    }
+    int tid = 0;
+    CHECK(scribe_threads(&tid) == 1);
+    scribe_finish(1000);
+    CHECK(read_spool());
+    CHECK(tape_losses().records == 0);
+    CHECK(out.rows == WRITERS * PER_WRITER && out.unfinished == 0);
+    return 0;
+}
+
+static int full_table(void)
+{
+    CHECK(scribe_ensure() == 0);
+    for (uint64_t i = 1; i <= FLIGHTS_MAX + 10; i++) {
+        write_begin(i, "chat");
+        if (i % 4096 == 0) {
+            (void)usleep(50000); /* that the tape is not full instead */
+        }
+    }
+    CHECK(wait_for(&closed, 10, 10000)); /* those that found no place */
+    CHECK(tape_losses().records == 0);
+    write_end(5000);
+    CHECK(wait_for(&closed, 11, 5000));
+    write_all(FLIGHTS_MAX + 11); /* its place is free again */
+    scribe_finish(20000);
+    CHECK(read_spool());
+    CHECK(out.rows == FLIGHTS_MAX + 1);
+    CHECK(out.unfinished == FLIGHTS_MAX - 1);
+    CHECK(out.loss.exchanges == 10);
+    return 0;
+}
+
+static int forked_child(void)
+{
+    CHECK(!scribe_running());
+    uint64_t before_ns = tape_now_ns();
+    scribe_finish(5000); /* captured nothing yet: nothing to do */
+    scribe_wake_if_asleep();
+    CHECK(tape_now_ns() - before_ns < 1000 * MS);
+    CHECK(scribe_ensure() == 0);
+    write_end(1); /* the parent's request is not ours */
+    write_all(1);
+    scribe_finish(1000);
+    return 0;
+}
+
+static int fork_with_requests_in_flight(void)
+{
+    CHECK(scribe_ensure() == 0);
+    write_begin(1, "chat");
+    (void)usleep(20000);
+    for (uint64_t i = 0; i < 20; i++) {
+        write_all(10 + i);
+        pid_t child = fork();
+        if (child == 0) {
+            _exit(forked_child() == 0 ? 0 : 1);
+        }
+        int status;
+        CHECK(waitpid(child, &status, 0) == child && status == 0);
+    }
+    write_end(1);
+    scribe_finish(1000);
+    CHECK(read_spool());
+    CHECK(out.files == 21);
+    CHECK(out.rows == 20 + 20 + 1 && out.unfinished == 0);
+    return 0;
+}
+
+static int child_of_vfork(void)
+{
+    CHECK(scribe_ensure() == 0);
+    write_begin(1, "chat");
+    pid_t child = vfork();
+    if (child == 0) {
+        scribe_finish(5000);
+        _exit(0);
+    }
+    int status;
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    CHECK(atomic_load(&closed) == 0); /* the parent's request goes on */
+    write_end(1);
+    scribe_finish(1000);
+    CHECK(read_spool());
+    CHECK(out.rows == 1 && out.unfinished == 0);
+    return 0;
+}
+
+static int hung_collector(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    strcpy(address.sun_path, socket_path);
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(bind(listener, (struct sockaddr *)&address, sizeof address) == 0 && listen(listener, 8) == 0);
+    CHECK(scribe_ensure() == 0);
+    for (uint64_t i = 1; i <= 1000; i++) {
+        write_all(i);
+    }
+    uint64_t before_ns = tape_now_ns();
+    scribe_finish(200);
+    uint64_t took_ns = tape_now_ns() - before_ns;
+    CHECK(took_ns >= 150 * MS && took_ns < 1500 * MS);
+    CHECK(read_spool());
+    CHECK(out.rows == 1000);
+    return 0;
+}
+
+static int deep_sleep(void)
+{
+    CHECK(scribe_ensure() == 0);
+    write_all(1);
+    CHECK(wait_for(&closed, 1, 2000));
+    for (uint64_t i = 2; i < 4; i++) {
+        (void)usleep(1300000);
+        struct rusage before, after;
+        CHECK(getrusage(RUSAGE_SELF, &before) == 0);
+        (void)usleep(400000);
+        CHECK(getrusage(RUSAGE_SELF, &after) == 0);
+        CHECK(after.ru_nvcsw - before.ru_nvcsw < 20); /* it does sleep */
+        write_all(i);
+        CHECK(wait_for(&closed, i, 200));
+    }
+    return 0;
+}
+
+static int signals_are_not_for_us(void)
+{
+    CHECK(scribe_ensure() == 0);
+    (void)usleep(50000);
+    int tid = 0;
+    CHECK(scribe_threads(&tid) == 1);
+    char path[64], text[4096] = "";
+    (void)snprintf(path, sizeof path, "/proc/self/task/%d/status", tid);
+    int fd = open(path, O_RDONLY);
+    CHECK(read(fd, text, sizeof text - 1) > 0);
+    (void)close(fd);
+    const char *line = strstr(text, "SigBlk:");
+    CHECK(line != NULL);
+    uint64_t blocked = strtoull(line + 7, NULL, 16);
+    uint64_t libc_own = (1ULL << 31) | (1ULL << 32) | (1ULL << 33) | (1ULL << (SIGKILL - 1)) | (1ULL << (SIGSTOP - 1));
+    CHECK((blocked | libc_own) == UINT64_MAX);
+    sigset_t mine;
+    CHECK(pthread_sigmask(SIG_SETMASK, NULL, &mine) == 0 && sigismember(&mine, SIGUSR1) == 0);
+    return 0;
+}
+
+/* What the test framework's own thread had on its stack looks like a leak once that thread has ended. */
+static void leave_without_leak_check(void)
+{
+    _exit(33);
+}
+
+static int main_ends_by_pthread_exit(void)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        if (atexit(leave_without_leak_check) == 0 && scribe_ensure() == 0) {
+            write_all(1);
+            pthread_exit(NULL);
+        }
+        _exit(9);
+    }
+    int status = -1;
+    pid_t ended = 0;
+    for (int i = 0; i < 500 && ended == 0; i++) {
+        (void)usleep(10000);
+        ended = waitpid(child, &status, WNOHANG);
+    }
+    if (ended == 0) {
+        (void)kill(child, SIGKILL);
+    }
+    CHECK(ended == child && WIFEXITED(status) && WEXITSTATUS(status) == 33); /* by exit(), with all its handlers */
+    CHECK(read_spool());
+    CHECK(out.rows == 1);
+    return 0;
+}
+
+static int all_descriptors_closed(void)
+{
+    CHECK(scribe_ensure() == 0);
+    write_all(1);
+    CHECK(wait_for(&closed, 1, 2000));
+    (void)usleep(60000); /* it is in an open spool file now */
+    for (int fd = 100; fd < 200; fd++) {
+        (void)close(fd);
+    }
+    write_all(2);
+    CHECK(wait_for(&closed, 2, 2000));
+    scribe_finish(1000);
+    CHECK(read_spool());
+    CHECK(out.rows == 1); /* the other is whole in its .part */
+    return 0;
+}
+
+static int no_descriptors(void)
+{
+    struct rlimit before, none = {0};
+    CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    none.rlim_max = before.rlim_max;
+    none.rlim_cur = 3;
+    CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    CHECK(scribe_ensure() == 0);
+    write_all(1);
+    scribe_finish(100);
+    CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    write_all(2);
+    scribe_finish(100);
+    CHECK(read_spool());
+    CHECK(out.rows == 2 && out.loss.spans == 0); /* the first waited in memory */
+    return 0;
+}
+
+/* Answers EPERM to two system calls, as a sandbox would. */
+static int deny(unsigned first, unsigned second)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, first, 2, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, second, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+    };
+    struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+        return -1;
+    }
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+static int threads_denied(void)
+{
+    CHECK(deny(SYS_clone, SYS_clone3) == 0);
+    errno = 77;
+    CHECK(scribe_ensure() < 0);
+    CHECK(errno == 77);
+    CHECK(!scribe_running());
+    CHECK(scribe_ensure() < 0);
+    CHECK(atomic_load(&said) == 1); /* and not tried again */
+    scribe_wake_if_asleep();
+    scribe_finish(1000);
+    return 0;
+}
+
+static int sockets_and_memory_files_denied(void)
+{
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    strcpy(address.sun_path, socket_path);
+    CHECK(bind(listener, (struct sockaddr *)&address, sizeof address) == 0 && listen(listener, 8) == 0);
+    CHECK(deny(SYS_socket, SYS_memfd_create) == 0);
+    CHECK(scribe_ensure() == 0);
+    write_all(1);
+    scribe_finish(1000);
+    CHECK(read_spool());
+    CHECK(out.rows == 1);
+    return 0;
+}
+
+static int madvise_denied(void)
+{
+    CHECK(deny(SYS_madvise, SYS_memfd_create) == 0);
+    CHECK(scribe_ensure() < 0); /* a forked child could not be told from its parent */
+    CHECK(!scribe_running());
+    scribe_finish(1000);
+    return 0;
+}
+
+#define CHILD_TEST(name)                                                                                               \
+    static void test_##name(void **state)                                                                              \
+    {                                                                                                                  \
+        (void)state;                                                                                                   \
+        assert_child_succeeds(name);                                                                                   \
+    }
+CHILD_TEST(one_exchange)
+CHILD_TEST(finish_again)
+CHILD_TEST(damaged_records)
+CHILD_TEST(many_threads)
+CHILD_TEST(full_table)
+CHILD_TEST(fork_with_requests_in_flight)
+CHILD_TEST(child_of_vfork)
+CHILD_TEST(hung_collector)
+CHILD_TEST(deep_sleep)
+CHILD_TEST(signals_are_not_for_us)
+CHILD_TEST(main_ends_by_pthread_exit)
+CHILD_TEST(all_descriptors_closed)
+CHILD_TEST(no_descriptors)
+CHILD_TEST(threads_denied)
+CHILD_TEST(sockets_and_memory_files_denied)
+CHILD_TEST(madvise_denied)
+
+/* Numbers that share a home position, removed in every order. */
+static void test_flights(void **state)
+{
+    (void)state;
+    struct flights *flights = calloc(1, sizeof *flights);
+    assert_non_null(flights);
+    uint64_t numbers[] = {1,
+                          1 + FLIGHTS_SLOTS,
+                          2,
+                          1 + 2 * (uint64_t)FLIGHTS_SLOTS,
+                          3,
+                          FLIGHTS_SLOTS - 1,
+                          2 * FLIGHTS_SLOTS - 1,
+                          3 * (uint64_t)FLIGHTS_SLOTS - 1};
+    enum { N = sizeof numbers / sizeof numbers[0] };
+    for (size_t first = 0; first < N; first++) {
+        for (size_t step = 1; step < N; step += 2) {
+            for (size_t i = 0; i < N; i++) {
+                assert_non_null(flights_add(flights, numbers[i]));
+                assert_null(flights_add(flights, numbers[i]));
+            }
+            for (size_t i = 0; i < N; i++) {
+                flights_remove(flights, flights_find(flights, numbers[(first + i * step) % N]));
+                for (size_t k = 0; k < N; k++) {
+                    struct flight *flight = flights_find(flights, numbers[(first + k * step) % N]);
+                    assert_int_equal(flight != NULL, k > i);
+                }
+            }
+            assert_int_equal(flights->n, 0);
+        }
+    }
+    free(flights);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(flights),
+        TEST(one_exchange),
+        TEST(finish_again),
+        TEST(damaged_records),
+        TEST(many_threads),
+        TEST(full_table),
+        TEST(fork_with_requests_in_flight),
+        TEST(child_of_vfork),
+        TEST(hung_collector),
+        TEST(deep_sleep),
+        TEST(signals_are_not_for_us),
+        TEST(main_ends_by_pthread_exit),
+        TEST(all_descriptors_closed),
+        TEST(no_descriptors),
+        TEST(threads_denied),
+        TEST(sockets_and_memory_files_denied),
+        TEST(madvise_denied),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
