@@ -1,0 +1,133 @@
+/* Who serves a host, see recognise_host.h. recognise_endpoint_find() also runs on the application's thread; the rest on the scribe's or at start. */
+#include "recognise_host.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "recognise.h"
+
+enum { ENDPOINTS_TEXT_MAX = 8192 };
+
+static const struct {
+    const char *provider, *host;
+} providers[] = {
+#define PROVIDER(name, host) {name, host},
+#include "providers.def"
+#undef PROVIDER
+};
+
+/* Written once by recognise_configure(), before threads start; read-only from then on. */
+static char endpoints_text[ENDPOINTS_TEXT_MAX];
+static struct recognise_endpoint endpoints[RECOGNISE_ENDPOINTS_MAX];
+static unsigned endpoints_count;
+static char endpoints_error[200];
+
+static bool host_matches(struct url_view host, const char *pattern)
+{
+    const char *star = strchr(pattern, '*');
+    if (pattern[0] == '.')
+        return host.bytes > strlen(pattern) && url_view_ends(host, pattern);
+    if (!star)
+        return url_view_is(host, pattern);
+    /* One star, or two as in "*.x*.y": the part between the stars is looked for in the middle. */
+    const char *last = strrchr(pattern, '*');
+    const size_t head = (size_t)(star - pattern), tail = strlen(last + 1);
+    if (host.bytes < head + tail || strncasecmp(host.data, pattern, head) || !url_view_ends(host, last + 1))
+        return false;
+    const size_t middle = last > star ? (size_t)(last - star - 1) : 0;
+    for (size_t at = head; at + middle + tail <= host.bytes; at++)
+        if (!strncasecmp(host.data + at, star + 1, middle))
+            return true;
+    return false;
+}
+
+const char *recognise_host_provider(const struct url *url)
+{
+    for (size_t i = 0; i < sizeof(providers) / sizeof(providers[0]); i++)
+        if (host_matches(url->host, providers[i].host))
+            return providers[i].provider;
+    return url->port == 11434 ? "ollama" : NULL;
+}
+
+static bool path_below(struct url_view path, struct url_view base)
+{
+    return path.bytes >= base.bytes && !memcmp(path.data, base.data, base.bytes) &&
+           (path.bytes == base.bytes || path.data[base.bytes] == '/' || path.data[base.bytes] == ':');
+}
+
+const struct recognise_endpoint *recognise_endpoint_find(const struct url *url)
+{
+    const struct recognise_endpoint *found = NULL;
+    for (unsigned i = 0; i < endpoints_count; i++) {
+        const struct recognise_endpoint *e = &endpoints[i];
+        if (e->host.bytes != url->host.bytes || strncasecmp(e->host.data, url->host.data, e->host.bytes))
+            continue;
+        if (e->port && e->port != url->port)
+            continue;
+        if (e->path.bytes && (!url->path.bytes || !path_below(url->path, e->path)))
+            continue;
+        if (!found || e->path.bytes > found->path.bytes)
+            found = e;
+    }
+    return found;
+}
+
+/* "host[:port][/path]=api[,provider]", NUL-terminated, in endpoints_text. Returns what is wrong, or NULL. */
+static const char *add_endpoint(char *entry)
+{
+    char *equals = strrchr(entry, '=');
+    if (!equals)
+        return "has no '='";
+    *equals = '\0';
+    char *api = equals + 1, *comma = strchr(api, ',');
+    if (comma)
+        *comma = '\0';
+    struct url url;
+    if (!url_split(entry, strlen(entry), &url) || url.query.bytes)
+        return "does not begin with host[:port][/path]";
+    const char *name = recognise_api_name(api, strlen(api));
+    if (!name)
+        return "names an API that libpprof does not know";
+    if (comma && !comma[1])
+        return "has no provider after the comma";
+    if (endpoints_count == RECOGNISE_ENDPOINTS_MAX)
+        return "is one too many";
+    while (url.path.bytes && url.path.data[url.path.bytes - 1] == '/')
+        url.path.bytes--;
+    const uint16_t port = url.port_given || url.scheme.bytes ? url.port : 0;
+    endpoints[endpoints_count++] = (struct recognise_endpoint){url.host, url.path, port, name, comma ? comma + 1 : NULL};
+    return NULL;
+}
+
+static char *trim(char *text)
+{
+    text += strspn(text, " \t\n");
+    size_t bytes = strlen(text);
+    while (bytes && strchr(" \t\n", text[bytes - 1]))
+        text[--bytes] = '\0';
+    return text;
+}
+
+const char *recognise_configure(const char *list)
+{
+    endpoints_count = 0;
+    endpoints_error[0] = '\0';
+    if (!list)
+        return NULL;
+    if (strlen(list) >= sizeof(endpoints_text)) {
+        snprintf(endpoints_error, sizeof(endpoints_error), "LIBPPROF_ENDPOINTS is longer than %d bytes and is ignored",
+                 ENDPOINTS_TEXT_MAX - 1);
+        return endpoints_error;
+    }
+    strcpy(endpoints_text, list);
+    char *rest = endpoints_text;
+    for (char *entry; (entry = strsep(&rest, ";"));) {
+        entry = trim(entry);
+        char shown[81];
+        snprintf(shown, sizeof(shown), "%s", entry);
+        const char *wrong = entry[0] ? add_endpoint(entry) : NULL;
+        if (wrong && !endpoints_error[0])
+            snprintf(endpoints_error, sizeof(endpoints_error), "LIBPPROF_ENDPOINTS: \"%s\" %s and is ignored", shown, wrong);
+    }
+    return endpoints_error[0] ? endpoints_error : NULL;
+}
