@@ -1,0 +1,48 @@
+/* main returns while a transfer is under way; another thread calls exit later. */
+#include "client.h"
+
+static size_t totals[64];
+
+static UNUSED void read_messages(CURLM *multi)
+{
+    int left;
+    CURLMsg *message;
+    while ((message = curl_multi_info_read(multi, &left)) != NULL) {
+        CURL *easy = message->easy_handle;
+        CURLcode code = message->data.result;
+        size_t *total = NULL;
+        curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&total);
+        *total += code == CURLE_OK ? 0 : 1000000;
+        curl_multi_remove_handle(multi, easy);
+        curl_easy_cleanup(easy);
+    }
+}
+
+static UNUSED CURL *counted(const char *base, const char *what, int index)
+{
+    CURL *easy = request(base, what);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, count_piece);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, &totals[index]);
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, &totals[index]);
+    return easy;
+}
+
+static UNUSED void print_totals(int count)
+{
+    for (int i = 0; i < count; i++)
+        printf("%d: %zu\n", i, totals[i]);
+}
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    CURLM *multi = curl_multi_init();
+    int running;
+    curl_multi_add_handle(multi, counted(argv[1], "hang", 0));
+    while (totals[0] == 0) {
+        curl_multi_perform(multi, &running);
+        curl_multi_poll(multi, NULL, 0, 20, NULL);
+    }
+    print_totals(1);
+    return 0;
+}

@@ -1,0 +1,194 @@
+#!/usr/bin/python3
+"""A small HTTP/1.1 server on loopback for odd situations; tests/e2e/run_clients starts it. Standard library only.
+
+quirks.py --port 0 --port-file F. Every path answers; the query says how: ?do=sse, cut, redirect, digest, gzip, http10, early, slow, hang,
+big, empty, hints; without it a plain chat completion. Answers are the same for the same request, and name the method, the length and a
+digest of the body that arrived. A WebSocket upgrade echoes frames.
+"""
+import argparse
+import base64
+import gzip
+import hashlib
+import json
+import os
+import socketserver
+import struct
+import time
+from urllib.parse import parse_qs, urlsplit
+
+
+class Request:
+    def __init__(self, method, target, headers, body):
+        self.method, self.target, self.headers, self.body = method, target, headers, body
+        self.what = parse_qs(urlsplit(target).query).get("do", ["plain"])[0]
+
+
+def completion(request):
+    digest = hashlib.sha256(request.body).hexdigest()[:12]
+    return json.dumps({
+        "id": "chatcmpl-1", "object": "chat.completion", "created": 1700000000, "model": "gpt-test-1",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": f"{request.method} {len(request.body)} {digest}"},
+                     "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 14},
+    }).encode()
+
+
+def events(count=4):
+    def event(value):
+        return b"data: " + json.dumps(value).encode() + b"\n\n"
+    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1700000000, "model": "gpt-test-1"}
+    for index in range(count):
+        yield event({**head, "choices": [{"index": 0, "delta": {"content": f"w{index} "}, "finish_reason": None}]})
+    yield event({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    yield event({**head, "choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": count, "total_tokens": 11 + count}})
+    yield b"data: [DONE]\n\n"
+
+
+class Handler(socketserver.StreamRequestHandler):
+    disable_nagle_algorithm = True
+
+    def head(self, status, *lines, version="1.1"):
+        self.wfile.write("\r\n".join([f"HTTP/{version} {status}", *lines, "", ""]).encode())
+
+    def plain(self, body, *lines, status="200 OK"):
+        self.head(status, "Content-Type: application/json", f"Content-Length: {len(body)}", *lines)
+        self.wfile.write(body)
+
+    def chunk(self, data):
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+
+    def stream(self, pieces, pause_s=0.0):
+        self.head("200 OK", "Content-Type: text/event-stream", "Transfer-Encoding: chunked")
+        for piece in pieces:
+            self.chunk(piece)
+            if pause_s:
+                time.sleep(pause_s)
+        self.wfile.write(b"0\r\n\r\n")
+
+    def read_body(self, headers):
+        if headers.get("expect", "").lower() == "100-continue":
+            self.head("100 Continue")
+        if headers.get("transfer-encoding", "").lower() == "chunked":
+            body = b""
+            while size := int(self.rfile.readline().split(b";")[0], 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+            return body
+        return self.rfile.read(int(headers.get("content-length", 0)))
+
+    def handle(self):
+        try:
+            while self.one():
+                pass
+        except (ConnectionError, ValueError):
+            pass
+
+    def one(self):
+        line = self.rfile.readline().decode("latin-1").split()
+        if len(line) != 3:
+            return False
+        headers = {}
+        while (header := self.rfile.readline().decode("latin-1").strip()):
+            name, _, value = header.partition(":")
+            headers[name.strip().lower()] = value.strip()
+        if headers.get("upgrade", "").lower() == "websocket":
+            return self.websocket(headers)
+        request = Request(line[0], line[1], headers, self.read_body(headers))
+        return getattr(self, "do_" + request.what, self.do_plain)(request) is not False
+
+    def do_plain(self, request):
+        body = completion(request)
+        if request.method == "HEAD":
+            self.head("200 OK", "Content-Type: application/json", f"Content-Length: {len(body)}")
+        else:
+            self.plain(body)
+
+    def do_sse(self, request):
+        self.stream(events())
+
+    def do_cut(self, request):
+        self.stream(bytes([byte]) for event in events(2) for byte in event)
+
+    def do_slow(self, request):
+        self.stream(events(), pause_s=0.03)
+
+    def do_redirect(self, request):
+        self.plain(b"elsewhere", "Location: " + request.target.replace("do=redirect", "do=plain"), status="307 Temporary Redirect")
+
+    def do_digest(self, request):
+        if request.headers.get("authorization", "").startswith("Digest "):
+            self.do_plain(request)
+        else:
+            self.plain(b"who?", 'WWW-Authenticate: Digest realm="r", nonce="n", qop="auth"', status="401 Unauthorized")
+
+    def do_gzip(self, request):
+        self.plain(gzip.compress(completion(request), mtime=0), "Content-Encoding: gzip")
+
+    def do_http10(self, request):
+        self.head("200 OK", "Content-Type: application/json", version="1.0")
+        self.wfile.write(completion(request))
+        return False
+
+    def do_early(self, request):
+        self.head("200 OK", "Content-Type: application/json", "Content-Length: 1000")
+        self.wfile.write(b'{"id": "chatcmpl-1"')
+        return False
+
+    def do_hang(self, request):
+        self.head("200 OK", "Content-Type: text/event-stream", "Transfer-Encoding: chunked")
+        self.chunk(next(events()))
+        self.connection.settimeout(5)
+        try:
+            self.connection.recv(1)
+        except TimeoutError:
+            pass
+        return False
+
+    def do_big(self, request):
+        self.plain(bytes(range(256)) * 4096 * 3)
+
+    def do_empty(self, request):
+        self.plain(b"")
+
+    def do_hints(self, request):
+        self.head("103 Early Hints", "Link: </style.css>")
+        self.do_plain(request)
+
+    def websocket(self, headers):
+        key = headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+        self.head("101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Accept: {accept}")
+        while True:
+            first, second = self.rfile.read(2)
+            length = second & 127
+            if length == 126:
+                length = struct.unpack("!H", self.rfile.read(2))[0]
+            mask = self.rfile.read(4)
+            data = bytes(byte ^ mask[index % 4] for index, byte in enumerate(self.rfile.read(length)))
+            self.wfile.write(bytes([first, len(data)]) + data)
+            if first & 15 == 8:
+                return False
+
+
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 256
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--port-file")
+    arguments = parser.parse_args()
+    with Server(("127.0.0.1", arguments.port), Handler) as server:
+        if arguments.port_file:
+            with open(arguments.port_file + ".new", "w") as file:
+                file.write(f"{server.server_address[1]}\n")
+            os.rename(arguments.port_file + ".new", arguments.port_file)
+        server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
