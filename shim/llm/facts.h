@@ -145,6 +145,7 @@ struct facts {
     uint8_t kinds; /* of the whole answer */
     uint64_t answer_bytes; /* visible text seen */
 
+    void *owner; /* the body that these facts are read from */
     uint64_t scratch[FACTS_SCRATCH]; /* the dialect's own, all zero at first */
 };
 

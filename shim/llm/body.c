@@ -1,0 +1,253 @@
+/*
+ * Framing, scanning, counting of a response, see body.h. The content-type is a hint only: servers send SSE as JSON and JSON as octets, and answer
+ * streams with one plain error object; the first bytes decide.
+ *
+ * Called by exchange.c on the scribe's thread.
+ */
+#include "body.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* What every framing does when an event is complete. */
+static void event_complete(struct body *body)
+{
+    body->in_event = false;
+    if (body->dialect->event_end)
+        body->dialect->event_end(body->facts);
+    if (body->facts->event_kinds) {
+        body->content_events++;
+        timing_content(body->timing, body->time_ns);
+    }
+    body->facts->event_kinds = 0;
+}
+
+static void on_sse_begin(void *context, const char *name, size_t name_bytes)
+{
+    body_event_begin(context, name, name_bytes);
+}
+
+static void on_data(void *context, const char *data, size_t bytes)
+{
+    body_event_data(context, data, bytes);
+}
+
+static void on_end(void *context)
+{
+    body_event_end(context);
+}
+
+static void on_done(void *context)
+{
+    struct body *const body = context;
+    body->facts->done = true;
+    if (body->dialect->done)
+        body->dialect->done(body->facts);
+}
+
+static void on_line_begin(void *context)
+{
+    body_event_begin(context, "", 0);
+}
+
+static const struct sse_handler sse_events = {on_sse_begin, on_data, on_end, on_done};
+static const struct ndjson_handler line_events = {on_line_begin, on_data, on_end};
+
+/* How `prefix` could be the beginning of an event stream: 1 yes, 0 no, -1 too short to say. */
+static int looks_like_events(const char *prefix, size_t bytes)
+{
+    static const char *const starts[] = {":", "data:", "event:", "id:", "retry:", "\xef\xbb\xbf"};
+    int answer = 0;
+    for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+        const size_t length = strlen(starts[i]);
+        if (bytes >= length && !memcmp(prefix, starts[i], length))
+            return 1;
+        if (bytes < length && !memcmp(prefix, starts[i], bytes))
+            answer = -1;
+    }
+    return answer;
+}
+
+static enum body_framing decide(const struct body *body, bool last)
+{
+    const bool asked = body->facts->stream_asked;
+    if (body->hint == BODY_AWS)
+        return BODY_AWS;
+    if (!body->prefix_bytes)
+        return last && body->hint ? (enum body_framing)body->hint : BODY_UNDECIDED;
+    switch (body->prefix[0]) {
+    case '{':
+        if (body->hint == BODY_LINES || (!body->hint && body->dialect->lines && asked))
+            return BODY_LINES;
+        return BODY_PLAIN;
+    case '[':
+        return body->dialect->array && asked ? BODY_ARRAY : BODY_PLAIN;
+    case '\0':
+        return body->hint == BODY_UNDECIDED ? BODY_AWS : BODY_PLAIN;
+    default:
+        break;
+    }
+    const int events = looks_like_events(body->prefix, body->prefix_bytes);
+    if (events < 0 && !last)
+        return BODY_UNDECIDED;
+    return events > 0 || body->hint == BODY_SSE ? BODY_SSE : BODY_PLAIN;
+}
+
+static void start(struct body *body, enum body_framing framing)
+{
+    body->framing = (uint8_t)framing;
+    body->facts->stream = framing != BODY_PLAIN;
+    struct dialect_scan *const with = framing == BODY_PLAIN ? &body->dialect->plain : &body->dialect->event;
+    json_scan_init(&body->scan, &with->rules, with->value, body->facts, framing == BODY_PLAIN || framing == BODY_ARRAY);
+    body->facts->event_kinds = 0;
+    if (framing == BODY_SSE)
+        sse_init(&body->frame.sse, &sse_events, body);
+    if (framing == BODY_LINES)
+        ndjson_init(&body->frame.lines, &line_events, body);
+}
+
+/* An element of a JSON array that is a stream: that it is one is known when it is complete. */
+static void on_element(void *context)
+{
+    struct body *const body = ((struct facts *)context)->owner;
+    body->events++;
+    event_complete(body);
+}
+
+static void framed(struct body *body, const char *data, size_t bytes)
+{
+    switch ((enum body_framing)body->framing) {
+    case BODY_PLAIN:
+    case BODY_ARRAY:
+        json_scan_push(&body->scan, data, bytes);
+        break;
+    case BODY_SSE:
+        sse_push(&body->frame.sse, data, bytes);
+        break;
+    case BODY_LINES:
+        ndjson_push(&body->frame.lines, data, bytes);
+        break;
+    case BODY_AWS:
+    case BODY_UNDECIDED:
+        break;
+    }
+}
+
+static void begin(struct body *body, enum body_framing framing)
+{
+    start(body, framing);
+    if (framing == BODY_ARRAY)
+        body->scan.document = on_element;
+    framed(body, body->prefix, body->prefix_bytes);
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+void body_event_begin(struct body *body, const char *name, size_t name_bytes)
+{
+    body->events++;
+    body->in_event = true;
+    body->facts->event_kinds = 0;
+    json_scan_reset(&body->scan);
+    if (body->dialect->event_begin)
+        body->dialect->event_begin(body->facts, name, name_bytes);
+}
+
+void body_event_data(struct body *body, const char *data, size_t bytes)
+{
+    json_scan_push(&body->scan, data, bytes);
+}
+
+void body_event_end(struct body *body)
+{
+    (void)json_scan_end(&body->scan);
+    event_complete(body);
+}
+
+void body_init(struct body *body, struct dialect *dialect, struct facts *facts, struct timing *timing)
+{
+    body->dialect = dialect;
+    body->facts = facts;
+    body->timing = timing;
+    body->time_ns = body->events = body->content_events = 0;
+    body->framing = body->hint = BODY_UNDECIDED;
+    body->prefix_bytes = 0;
+    body->in_event = body->complete = false;
+    facts->owner = body;
+}
+
+void body_content_type(struct body *body, const char *value, size_t bytes)
+{
+    static const struct {
+        const char *type;
+        enum body_framing framing;
+    } types[] = {
+        {"text/event-stream", BODY_SSE},          {"application/x-ndjson", BODY_LINES},
+        {"application/ndjson", BODY_LINES},       {"application/jsonl", BODY_LINES},
+        {"application/x-jsonlines", BODY_LINES},  {"application/stream+json", BODY_LINES},
+        {"application/vnd.amazon.eventstream", BODY_AWS}, {"application/json", BODY_PLAIN},
+    };
+    body->hint = BODY_UNDECIDED;
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+        if (bytes >= strlen(types[i].type) && !strncasecmp(value, types[i].type, strlen(types[i].type)))
+            body->hint = (uint8_t)types[i].framing;
+}
+
+void body_push(struct body *body, uint64_t time_ns, const char *data, size_t bytes)
+{
+    body->time_ns = time_ns;
+    size_t used = 0;
+    while (body->framing == BODY_UNDECIDED && used < bytes) {
+        const char c = data[used++];
+        if (!body->prefix_bytes && is_blank(c) && body->hint != BODY_AWS)
+            continue; /* OpenRouter keeps plain requests alive with blanks before the object */
+        body->prefix[body->prefix_bytes++] = c;
+        const enum body_framing framing = decide(body, body->prefix_bytes == BODY_PREFIX_MAX);
+        if (framing != BODY_UNDECIDED)
+            begin(body, framing);
+    }
+    if (used < bytes)
+        framed(body, data + used, bytes - used);
+}
+
+void body_lost(struct body *body)
+{
+    if (body->framing == BODY_UNDECIDED)
+        return;
+    json_scan_reset(&body->scan);
+    body->facts->fragment.open = body->facts->usage_open = false;
+    body->in_event = false;
+    if (body->framing == BODY_SSE) {
+        sse_init(&body->frame.sse, &sse_events, body);
+        body->frame.sse.bom = 3;
+    }
+    if (body->framing == BODY_LINES)
+        ndjson_init(&body->frame.lines, &line_events, body);
+}
+
+void body_end(struct body *body)
+{
+    if (body->framing == BODY_UNDECIDED && body->prefix_bytes)
+        begin(body, decide(body, true));
+    switch ((enum body_framing)body->framing) {
+    case BODY_SSE:
+        (void)sse_end(&body->frame.sse);
+        body->complete = true; /* the end mark decides, not the last blank line */
+        break;
+    case BODY_LINES:
+        (void)ndjson_end(&body->frame.lines);
+        body->complete = true;
+        break;
+    case BODY_PLAIN:
+    case BODY_ARRAY:
+        body->complete = json_scan_end(&body->scan);
+        break;
+    case BODY_AWS:
+    case BODY_UNDECIDED:
+        body->complete = true;
+        break;
+    }
+}

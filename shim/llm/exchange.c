@@ -1,0 +1,381 @@
+/*
+ * One exchange from its first record to its span, see exchange.h: recognise, scan the request, follow the response, close.
+ *
+ * Runs on the scribe's thread. Exchanges come from a small pool so that the host's allocator is hardly touched; nothing here grows with a body.
+ */
+#include "exchange.h"
+
+#include "body.h"
+#include "exchange_span.h"
+#include "recognise.h"
+#include "response_headers.h"
+#include "url.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { POOL_MAX = 4 };
+
+enum { CURLE_WRITE_ERROR = 23, CURLE_ABORTED_BY_CALLBACK = 42 }; /* the application's own callback ended it */
+
+struct exchange {
+    const struct exchange_config *config;
+    struct dialect *dialect;
+    struct recognised recognised;
+    uint64_t start_ns, wall_ns;
+    uint64_t status; /* of the last response; 0: none yet */
+    uint64_t lost;
+    bool encoded; /* the body has a content encoding that nobody undoes */
+    bool encodings_undone; /* by the tap */
+    bool request_begun, response_begun;
+    struct exchange *next_free;
+    struct facts facts;
+    struct json_scan request;
+    struct body body;
+    struct timing timing;
+    struct span span;
+};
+_Static_assert(sizeof(struct exchange) <= EXCHANGE_BYTES_MAX, "an exchange must stay within its budget");
+
+/* Scribe's thread only. A forked child inherits the free ones with its copy of memory. */
+static struct exchange *pool;
+static unsigned pool_count;
+
+static struct exchange *pool_take(void)
+{
+    struct exchange *const exchange = pool;
+    if (!exchange)
+        return malloc(sizeof(*exchange));
+    pool = exchange->next_free;
+    pool_count--;
+    return exchange;
+}
+
+static void pool_give(struct exchange *exchange)
+{
+    if (pool_count == POOL_MAX) {
+        free(exchange);
+        return;
+    }
+    exchange->next_free = pool;
+    pool = exchange;
+    pool_count++;
+}
+
+struct header {
+    const char *name, *value;
+    size_t name_bytes, value_bytes;
+};
+
+/* "Name: value" with any line end. False: no header line. */
+static bool split_header(const char *line, size_t bytes, struct header *ret)
+{
+    const char *const colon = memchr(line, ':', bytes);
+    if (!colon || colon == line)
+        return false;
+    const char *value = colon + 1, *end = line + bytes;
+    while (value < end && (*value == ' ' || *value == '\t'))
+        value++;
+    while (end > value && (end[-1] == '\r' || end[-1] == '\n' || end[-1] == ' ' || end[-1] == '\t'))
+        end--;
+    *ret = (struct header){line, value, (size_t)(colon - line), (size_t)(end - value)};
+    return true;
+}
+
+static bool header_is(const struct header *header, const char *name)
+{
+    return strlen(name) == header->name_bytes && !strncasecmp(header->name, name, header->name_bytes);
+}
+
+static bool hex_u64(const char *p, uint64_t *ret)
+{
+    uint64_t value = 0;
+    for (unsigned i = 0; i < 16; i++) {
+        const char c = p[i];
+        const bool digit = c >= '0' && c <= '9';
+        if (!digit && (c < 'a' || c > 'f'))
+            return false;
+        value = value << 4 | (uint64_t)(digit ? c - '0' : c - 'a' + 10);
+    }
+    *ret = value;
+    return true;
+}
+
+/* W3C traceparent: 00-TRACE(32)-PARENT(16)-FLAGS(2). */
+static void take_traceparent(struct span *span, const struct header *header)
+{
+    uint64_t high, low, parent;
+    const char *const p = header->value;
+    if (header->value_bytes < 55 || p[2] != '-' || p[35] != '-' || p[52] != '-')
+        return;
+    if (!hex_u64(p + 3, &high) || !hex_u64(p + 19, &low) || !hex_u64(p + 36, &parent) || !(high | low) || !parent)
+        return;
+    span_set_u64(span, SPAN_trace_hi, high);
+    span_set_u64(span, SPAN_trace_lo, low);
+    span_set_u64(span, SPAN_parent_id, parent);
+}
+
+static void take_request_header(struct exchange *exchange, const struct header *header)
+{
+    static const char *const keys[] = {"authorization", "x-api-key", "api-key", "x-goog-api-key"};
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        char alias[17];
+        if (!header_is(header, keys[i]))
+            continue;
+        prompt_key_alias(exchange->config, header->value, header->value_bytes, alias);
+        if (alias[0] && (i > 0 || !span_has(&exchange->span, SPAN_key_alias)))
+            span_set_text(&exchange->span, SPAN_key_alias, alias, strlen(alias));
+        return;
+    }
+    if (header_is(header, "traceparent"))
+        take_traceparent(&exchange->span, header);
+    else
+        prompt_header(&exchange->facts.prompt, header->name, header->name_bytes, header->value, header->value_bytes);
+}
+
+static void take_request_headers(struct exchange *exchange, const char *headers, size_t bytes)
+{
+    const char *const end = headers + bytes;
+    while (headers < end) {
+        const char *const lf = memchr(headers, '\n', (size_t)(end - headers));
+        const char *const stop = lf ? lf : end;
+        struct header header;
+        if (split_header(headers, (size_t)(stop - headers), &header))
+            take_request_header(exchange, &header);
+        headers = lf ? lf + 1 : end;
+    }
+}
+
+static void put_static(struct span *span, enum span_field field, const char *text)
+{
+    if (text)
+        span_set_text(span, field, text, strlen(text));
+}
+
+static void put_address(struct span *span, const struct exchange_start *start)
+{
+    struct url url;
+    if (start->method_bytes)
+        span_set_text(span, SPAN_method, start->method, start->method_bytes);
+    if (!url_split(start->url, start->url_bytes, &url))
+        return;
+    span_set_text(span, SPAN_host, url.host.data, url.host.bytes);
+    if (url.port)
+        span_set_u64(span, SPAN_port, url.port);
+    if (url.path.bytes)
+        span_set_text(span, SPAN_path, url.path.data, url.path.bytes);
+}
+
+static void begin_response(struct exchange *exchange)
+{
+    struct facts *const facts = &exchange->facts;
+    body_init(&exchange->body, exchange->dialect, facts, &exchange->timing);
+    exchange->encoded = exchange->response_begun = false;
+}
+
+static void open_facts(struct exchange *exchange)
+{
+    const struct recognised *const recognised = &exchange->recognised;
+    struct facts *const facts = &exchange->facts;
+    if (exchange->dialect->open)
+        exchange->dialect->open(facts, recognised->api, recognised->provider);
+    if (recognised->stream_known) {
+        facts->stream_stated = true;
+        facts->stream_asked = recognised->stream;
+    }
+    facts_set_text(facts, FACT_REQUEST_MODEL, recognised->model, recognised->model_bytes);
+}
+
+struct exchange *exchange_open(const struct exchange_config *config, const struct exchange_start *start, bool *ret_no_memory)
+{
+    struct recognised recognised;
+    *ret_no_memory = false;
+    if (!recognise(start->method, start->method_bytes, start->url, start->url_bytes, start->headers, start->headers_bytes,
+                   &recognised))
+        return NULL;
+    dialect_init();
+    struct dialect *const dialect = dialect_by_api(recognised.api);
+    if (!dialect)
+        return NULL;
+    struct exchange *const exchange = pool_take();
+    if (!exchange) {
+        *ret_no_memory = true;
+        return NULL;
+    }
+    exchange->config = config;
+    exchange->dialect = dialect;
+    exchange->recognised = recognised;
+    exchange->start_ns = start->time_ns;
+    exchange->wall_ns = start->wall_ns;
+    exchange->status = exchange->lost = 0;
+    exchange->encodings_undone = start->decoded;
+    exchange->request_begun = false;
+    span_init(&exchange->span);
+    timing_init(&exchange->timing, start->time_ns);
+    facts_init(&exchange->facts, config);
+    json_scan_init(&exchange->request, &dialect->request.rules, dialect->request.value, &exchange->facts, false);
+    begin_response(exchange);
+    open_facts(exchange);
+    span_set_u64(&exchange->span, SPAN_start_ns, start->wall_ns);
+    put_address(&exchange->span, start);
+    put_static(&exchange->span, SPAN_api, recognised.api);
+    put_static(&exchange->span, SPAN_operation, recognised.operation);
+    put_static(&exchange->span, SPAN_provider, recognised.provider);
+    take_request_headers(exchange, start->headers, start->headers_bytes);
+    return exchange;
+}
+
+void exchange_request_body(struct exchange *exchange, uint64_t time_ns, const uint8_t *data, size_t bytes)
+{
+    (void)time_ns;
+    exchange->request_begun = exchange->request_begun || bytes;
+    json_scan_push(&exchange->request, (const char *)data, bytes);
+}
+
+void exchange_request_rewind(struct exchange *exchange)
+{
+    json_scan_reset(&exchange->request);
+    prompt_rewind(&exchange->facts.prompt);
+    exchange->facts.json_asked = exchange->facts.stream_stated = exchange->facts.stream_asked = false;
+    open_facts(exchange);
+}
+
+static uint64_t status_of_line(const char *line, size_t bytes)
+{
+    const char *const blank = memchr(line, ' ', bytes);
+    uint64_t status = 0;
+    for (const char *p = blank ? blank + 1 : line + bytes; p < line + bytes && *p >= '0' && *p <= '9' && status < 1000; p++)
+        status = status * 10 + (uint64_t)(*p - '0');
+    return status;
+}
+
+static void take_encoding(struct exchange *exchange, const struct header *header)
+{
+    if (exchange->encodings_undone || !header->value_bytes)
+        return;
+    if (header->value_bytes == 8 && !strncasecmp(header->value, "identity", 8))
+        return;
+    exchange->encoded = true;
+    span_set_text(&exchange->span, SPAN_content_encoding, header->value, header->value_bytes);
+}
+
+void exchange_response_header(struct exchange *exchange, uint64_t time_ns, const char *line, size_t bytes)
+{
+    struct header header;
+    (void)time_ns;
+    if (bytes >= 5 && !memcmp(line, "HTTP/", 5)) { /* another response: 100, a redirect, after authentication */
+        exchange->status = status_of_line(line, bytes);
+        begin_response(exchange);
+        return;
+    }
+    if (!split_header(line, bytes, &header))
+        return;
+    if (header_is(&header, "content-type"))
+        body_content_type(&exchange->body, header.value, header.value_bytes);
+    else if (header_is(&header, "content-encoding"))
+        take_encoding(exchange, &header);
+    else
+        response_header_facts(&exchange->span, &exchange->facts, header.name, header.name_bytes, header.value,
+                              header.value_bytes, exchange->wall_ns);
+    if (exchange->dialect->response_header)
+        exchange->dialect->response_header(&exchange->facts, header.name, header.name_bytes, header.value, header.value_bytes);
+}
+
+void exchange_response_body(struct exchange *exchange, uint64_t time_ns, const uint8_t *data, size_t bytes)
+{
+    exchange->response_begun = exchange->response_begun || bytes;
+    if (!exchange->encoded)
+        body_push(&exchange->body, time_ns, (const char *)data, bytes);
+}
+
+void exchange_pause(struct exchange *exchange, uint64_t time_ns)
+{
+    timing_pause(&exchange->timing, time_ns);
+}
+
+void exchange_resume(struct exchange *exchange, uint64_t time_ns)
+{
+    timing_resume(&exchange->timing, time_ns);
+}
+
+void exchange_lost(struct exchange *exchange, uint64_t bytes)
+{
+    exchange->lost += bytes;
+    if (exchange->response_begun)
+        body_lost(&exchange->body);
+    else
+        json_scan_reset(&exchange->request);
+}
+
+/* Did the answer itself say that it is complete? */
+static bool end_mark_seen(const struct exchange *exchange)
+{
+    const struct facts *const facts = &exchange->facts;
+    if (!facts->stream)
+        return exchange->body.complete;
+    bool finished = facts->done || facts->error_seen || facts->no_end_mark || facts->text_bytes[FACT_STATUS];
+    for (uint32_t i = 0; i < facts->choices; i++)
+        finished = finished || facts->choice[i].stated;
+    return finished;
+}
+
+static struct exchange_outcome outcome_of(const struct exchange *exchange, const struct exchange_end *end)
+{
+    struct exchange_outcome outcome = {.lost = exchange->lost > 0, .status = exchange->status};
+    const bool failed = end->curl_code != 0 && end->curl_code != UINT64_MAX;
+    if (end->status && end->status != UINT64_MAX)
+        outcome.status = end->status;
+    const bool body_readable = !exchange->encoded && !outcome.lost && exchange->response_begun;
+    const bool marked = body_readable && end_mark_seen(exchange);
+    const bool own = !end->finished || end->curl_code == CURLE_WRITE_ERROR || end->curl_code == CURLE_ABORTED_BY_CALLBACK;
+    if (own || failed)
+        outcome.whole = marked && exchange->facts.stream; /* whoever stops after the end mark has everything */
+    else
+        outcome.whole = marked || !body_readable || outcome.status >= 400;
+    outcome.cancelled = own && !outcome.whole;
+    return outcome;
+}
+
+static void put_stream(struct exchange *exchange)
+{
+    const struct facts *const facts = &exchange->facts;
+    const bool request_read = json_scan_documents(&exchange->request) > 0;
+    if (facts->stream_stated || request_read)
+        span_set_u64(&exchange->span, SPAN_request_stream, facts->stream_asked);
+    if (!exchange->response_begun || exchange->encoded)
+        return;
+    span_set_u64(&exchange->span, SPAN_response_stream, facts->stream);
+    if (!facts->stream)
+        return;
+    span_set_u64(&exchange->span, SPAN_stream_events, exchange->body.events);
+    span_set_u64(&exchange->span, SPAN_content_chunks, exchange->body.content_events);
+}
+
+bool exchange_close(struct exchange *exchange, const struct exchange_end *end, struct span *ret_span)
+{
+    struct facts *const facts = &exchange->facts;
+    struct span *const span = &exchange->span;
+    (void)json_scan_end(&exchange->request);
+    body_end(&exchange->body);
+    if (exchange->dialect->close)
+        exchange->dialect->close(facts);
+    const bool inference = !facts->not_inference && (!exchange->recognised.tentative || facts->shape_seen);
+    if (inference) {
+        const struct exchange_outcome outcome = outcome_of(exchange, end);
+        exchange_span_transport(span, end);
+        timing_finish(&exchange->timing, end->time_ns, span);
+        const uint64_t elapsed = end->time_ns > exchange->start_ns ? end->time_ns - exchange->start_ns : 0;
+        span_set_u64(span, SPAN_total_ns, end->total_ns == UINT64_MAX ? elapsed : end->total_ns);
+        if (outcome.status)
+            span_set_u64(span, SPAN_status, outcome.status);
+        put_stream(exchange);
+        exchange_span_facts(span, facts, &outcome, end);
+        prompt_finish(&facts->prompt, span);
+        if (exchange->lost)
+            span_set_u64(span, SPAN_lost_bytes, exchange->lost);
+        span_copy(ret_span, span);
+    }
+    pool_give(exchange);
+    return inference;
+}

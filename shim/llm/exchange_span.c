@@ -1,0 +1,173 @@
+/*
+ * Puts the facts of an exchange into its span, see exchange_span.h. Token rule (OpenTelemetry): input includes cached tokens, output includes
+ * reasoning, whatever the provider states.
+ *
+ * Called by exchange_close on the scribe's thread.
+ */
+#include "exchange_span.h"
+
+#include "quality.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    enum facts_number fact;
+    enum span_field field;
+} number_fields[] = {
+    {FACT_CACHE_READ, SPAN_cache_read_tokens},
+    {FACT_CACHE_CREATION, SPAN_cache_creation_tokens},
+    {FACT_CACHE_CREATION_5M, SPAN_cache_creation_5m_tokens},
+    {FACT_CACHE_CREATION_1H, SPAN_cache_creation_1h_tokens},
+    {FACT_REASONING, SPAN_reasoning_tokens},
+    {FACT_INPUT_AUDIO, SPAN_input_audio_tokens},
+    {FACT_OUTPUT_AUDIO, SPAN_output_audio_tokens},
+    {FACT_INPUT_IMAGE, SPAN_input_image_tokens},
+    {FACT_OUTPUT_IMAGE, SPAN_output_image_tokens},
+    {FACT_ACCEPTED_PREDICTION, SPAN_accepted_prediction_tokens},
+    {FACT_REJECTED_PREDICTION, SPAN_rejected_prediction_tokens},
+    {FACT_COST_NANOUSD, SPAN_cost_nanousd},
+    {FACT_SERVER_QUEUE_NS, SPAN_server_queue_ns},
+    {FACT_SERVER_LOAD_NS, SPAN_server_load_ns},
+    {FACT_SERVER_PREFILL_NS, SPAN_server_prefill_ns},
+    {FACT_SERVER_DECODE_NS, SPAN_server_decode_ns},
+    {FACT_SERVER_PROCESSING_NS, SPAN_server_processing_ns},
+    {FACT_MAX_TOKENS, SPAN_max_tokens},
+    {FACT_CHOICES_ASKED, SPAN_choices_asked},
+};
+
+static const struct {
+    enum facts_text fact;
+    enum span_field field;
+} text_fields[] = {
+    {FACT_REQUEST_MODEL, SPAN_request_model},
+    {FACT_RESPONSE_MODEL, SPAN_response_model},
+    {FACT_RESPONSE_ID, SPAN_response_id},
+    {FACT_SERVICE_TIER, SPAN_service_tier},
+};
+
+static void put_text(struct span *span, enum span_field field, const struct facts *facts, enum facts_text which)
+{
+    if (facts->text_bytes[which])
+        span_set_text(span, field, facts->text[which], facts->text_bytes[which]);
+}
+
+/* Does the stated output lack the reasoning tokens? The stated total tells it best; else the service's custom. */
+static bool output_lacks_reasoning(const struct facts *facts)
+{
+    const uint64_t reasoning = facts_number(facts, FACT_REASONING), total = facts_number(facts, FACT_TOTAL);
+    const uint64_t sum = facts_number(facts, FACT_INPUT) + facts_number(facts, FACT_OUTPUT);
+    if (!reasoning)
+        return false;
+    if (total && facts_has_number(facts, FACT_INPUT) && (total == sum || total == sum + reasoning))
+        return total != sum;
+    return facts->output_excludes_reasoning;
+}
+
+static void put_tokens(struct span *span, const struct facts *facts)
+{
+    const bool has_input = facts_has_number(facts, FACT_INPUT), has_output = facts_has_number(facts, FACT_OUTPUT);
+    uint64_t input = facts_number(facts, FACT_INPUT), output = facts_number(facts, FACT_OUTPUT);
+    if (facts->input_excludes_cache)
+        input += facts_number(facts, FACT_CACHE_READ) + facts_number(facts, FACT_CACHE_CREATION);
+    if (output_lacks_reasoning(facts))
+        output += facts_number(facts, FACT_REASONING);
+    if (has_input)
+        span_set_u64(span, SPAN_input_tokens, input);
+    if (has_output)
+        span_set_u64(span, SPAN_output_tokens, output);
+    if (has_input || has_output) {
+        const char *const source = facts->usage_from_timings ? "server_timings" : "provider";
+        span_set_text(span, SPAN_usage_source, source, strlen(source));
+    }
+}
+
+static void put_finish(struct span *span, const struct facts *facts)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < facts->choices; i++)
+        any = any || facts->choice[i].stated;
+    /* A choice that stated none among others that did keeps its place, empty. */
+    for (uint32_t i = 0; any && i < facts->choices; i++)
+        span_list_add(span, SPAN_finish_reasons, facts->choice[i].reason, facts->choice[i].reason_bytes);
+    if (!any && facts->text_bytes[FACT_STATUS])
+        span_list_add(span, SPAN_finish_reasons, facts->text[FACT_STATUS], facts->text_bytes[FACT_STATUS]);
+}
+
+static void put_error(struct span *span, const struct facts *facts, const struct exchange_outcome *outcome,
+                      const struct exchange_end *end)
+{
+    const bool failed = outcome->status >= 400 || facts->error_seen;
+    char status[24];
+    if (failed && facts->text_bytes[FACT_ERROR_TYPE]) {
+        put_text(span, SPAN_error_type, facts, FACT_ERROR_TYPE);
+    } else if (failed && facts->text_bytes[FACT_ERROR_CODE]) {
+        put_text(span, SPAN_error_type, facts, FACT_ERROR_CODE);
+    } else if (outcome->status >= 400) {
+        const int bytes = snprintf(status, sizeof(status), "%u", (unsigned)outcome->status);
+        span_set_text(span, SPAN_error_type, status, (size_t)bytes);
+    } else if (facts->error_seen) {
+        span_set_text(span, SPAN_error_type, "_OTHER", 6); /* OpenTelemetry's word for an error without a name */
+    } else if (end->curl_error && !outcome->whole && !outcome->cancelled) {
+        span_set_text(span, SPAN_error_type, end->curl_error, strlen(end->curl_error));
+    }
+}
+
+static void put_calls(struct span *span, const struct facts *facts, const struct exchange_outcome *outcome)
+{
+    const uint64_t calls = facts->calls + facts->other_calls;
+    const bool none_is_known = outcome->whole && !outcome->lost && facts->shape_seen && outcome->status < 400;
+    if (calls || none_is_known)
+        span_set_u64(span, SPAN_tool_calls, calls);
+    if (facts->server_calls)
+        span_set_u64(span, SPAN_server_tool_calls, facts->server_calls);
+    else if (facts_has_number(facts, FACT_SERVER_TOOL_REQUESTS))
+        span_set_u64(span, SPAN_server_tool_calls, facts_number(facts, FACT_SERVER_TOOL_REQUESTS));
+}
+
+void exchange_span_facts(struct span *span, const struct facts *facts, const struct exchange_outcome *outcome,
+                         const struct exchange_end *end)
+{
+    for (size_t i = 0; i < sizeof(text_fields) / sizeof(text_fields[0]); i++)
+        put_text(span, text_fields[i].field, facts, text_fields[i].fact);
+    for (size_t i = 0; i < sizeof(number_fields) / sizeof(number_fields[0]); i++)
+        if (facts_has_number(facts, number_fields[i].fact))
+            span_set_u64(span, number_fields[i].field, facts_number(facts, number_fields[i].fact));
+    put_tokens(span, facts);
+    put_finish(span, facts);
+    put_error(span, facts, outcome, end);
+    put_calls(span, facts, outcome);
+    const char *const completeness = outcome->whole ? "whole" : outcome->cancelled ? "cancelled" : "cut";
+    span_set_text(span, SPAN_completeness, completeness, strlen(completeness));
+    const bool answered = outcome->whole && !outcome->lost && outcome->status < 400 && !facts->error_seen;
+    quality_finish(facts, answered, span);
+}
+
+static void put_known(struct span *span, enum span_field field, uint64_t value)
+{
+    if (value != UINT64_MAX)
+        span_set_u64(span, field, value);
+}
+
+void exchange_span_transport(struct span *span, const struct exchange_end *end)
+{
+    put_known(span, SPAN_queue_ns, end->queue_ns);
+    put_known(span, SPAN_dns_ns, end->dns_ns);
+    put_known(span, SPAN_connect_ns, end->connect_ns);
+    put_known(span, SPAN_tls_ns, end->tls_ns);
+    put_known(span, SPAN_send_ns, end->send_ns);
+    put_known(span, SPAN_wait_ns, end->wait_ns);
+    put_known(span, SPAN_request_bytes, end->request_bytes);
+    put_known(span, SPAN_response_bytes, end->response_bytes);
+    put_known(span, SPAN_redirects, end->redirects);
+    put_known(span, SPAN_curl_code, end->curl_code);
+    if (end->num_connects != UINT64_MAX)
+        span_set_u64(span, SPAN_reused, end->num_connects == 0);
+    const char *const version = end->http_version10 == 10   ? "1.0"
+                                : end->http_version10 == 11 ? "1.1"
+                                : end->http_version10 == 20 ? "2"
+                                : end->http_version10 == 30 ? "3"
+                                                            : NULL;
+    if (version)
+        span_set_text(span, SPAN_http_version, version, strlen(version));
+}

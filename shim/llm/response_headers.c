@@ -1,0 +1,198 @@
+/*
+ * Response headers as rows of two tables: limits (number or waiting time, straight into the span) and times that the server states.
+ *
+ * Called by the exchange on the scribe's thread, for the headers of the last response only. Must not depend on locale or time zone.
+ */
+#include "response_headers.h"
+
+#include "../../span/span.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum kind { LIMIT_NUMBER, LIMIT_WAIT, RETRY_SECONDS, RETRY_MS };
+
+struct limit_header {
+    const char *name;
+    enum span_field field;
+    enum kind kind;
+};
+
+#define LIMITS(kind_name, field)                                                                                                  \
+    {"x-ratelimit-limit-" kind_name, SPAN_limit_##field, LIMIT_NUMBER},                                                           \
+        {"x-ratelimit-remaining-" kind_name, SPAN_limit_##field##_remaining, LIMIT_NUMBER},                                       \
+        {"x-ratelimit-reset-" kind_name, SPAN_limit_##field##_reset_ns, LIMIT_WAIT}
+#define ANTHROPIC_LIMITS(kind_name, field)                                                                                        \
+    {"anthropic-ratelimit-" kind_name "-limit", SPAN_limit_##field, LIMIT_NUMBER},                                                \
+        {"anthropic-ratelimit-" kind_name "-remaining", SPAN_limit_##field##_remaining, LIMIT_NUMBER},                            \
+        {"anthropic-ratelimit-" kind_name "-reset", SPAN_limit_##field##_reset_ns, LIMIT_WAIT}
+
+static const struct limit_header limit_headers[] = {
+    LIMITS("requests", requests),
+    LIMITS("tokens", tokens),
+    LIMITS("requests-day", requests),
+    LIMITS("tokens-minute", tokens),
+    LIMITS("req-minute", requests),
+    ANTHROPIC_LIMITS("requests", requests),
+    ANTHROPIC_LIMITS("tokens", tokens),
+    ANTHROPIC_LIMITS("input-tokens", input_tokens),
+    ANTHROPIC_LIMITS("output-tokens", output_tokens),
+    {"x-ratelimit-limit", SPAN_limit_requests, LIMIT_NUMBER},
+    {"x-ratelimit-remaining", SPAN_limit_requests_remaining, LIMIT_NUMBER},
+    {"x-ratelimit-reset", SPAN_limit_requests_reset_ns, LIMIT_WAIT},
+    {"retry-after", SPAN_retry_after_ns, RETRY_SECONDS},
+    {"retry-after-ms", SPAN_retry_after_ns, RETRY_MS},
+};
+
+/* Milliseconds all of them. Later rows do not replace what an earlier row stated: the more exact ones stand first. */
+static const struct {
+    const char *name;
+    enum facts_number fact;
+} time_headers[] = {
+    {"openai-processing-ms", FACT_SERVER_PROCESSING_NS},
+    {"x-amzn-bedrock-invocation-latency", FACT_SERVER_PROCESSING_NS},
+    {"x-metrics-e2e-ms", FACT_SERVER_PROCESSING_NS},
+    {"x-total-time", FACT_SERVER_PROCESSING_NS},
+    {"x-litellm-response-duration-ms", FACT_SERVER_PROCESSING_NS},
+    {"x-envoy-upstream-service-time", FACT_SERVER_PROCESSING_NS},
+    {"x-queue-time", FACT_SERVER_QUEUE_NS},
+    {"x-inference-time", FACT_SERVER_DECODE_NS},
+};
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static uint64_t to_ns(double value, double unit)
+{
+    const double ns = value * unit + 0.5;
+    return ns < 0 ? 0 : ns < 9e18 ? (uint64_t)ns : UINT64_MAX / 2;
+}
+
+static bool two_digits(const char *p, unsigned *ret)
+{
+    if (!is_digit(p[0]) || !is_digit(p[1]))
+        return false;
+    *ret = (unsigned)(p[0] - '0') * 10 + (unsigned)(p[1] - '0');
+    return true;
+}
+
+/* "2025-01-31T12:00:00Z", fractions passed over, as seconds since 1970. */
+static bool parse_rfc3339(const char *p, size_t bytes, uint64_t *ret_seconds)
+{
+    unsigned century, year, month, day, hour, minute, second;
+    if (bytes < 20 || p[4] != '-' || p[7] != '-' || p[13] != ':' || p[16] != ':' || (p[bytes - 1] | 0x20) != 'z')
+        return false;
+    if (!two_digits(p, &century) || !two_digits(p + 2, &year) || !two_digits(p + 5, &month) || !two_digits(p + 8, &day) ||
+        !two_digits(p + 11, &hour) || !two_digits(p + 14, &minute) || !two_digits(p + 17, &second) || !month || month > 12)
+        return false;
+    year += century * 100;
+    /* Days from civil: years begin in March, so that the leap day is the last. */
+    const unsigned y = year - (month <= 2), from_march = (month + 9) % 12;
+    const uint64_t days = (uint64_t)365 * y + y / 4 - y / 100 + y / 400 + (153 * from_march + 2) / 5 + day - 1;
+    const uint64_t epoch_days = 719468;
+    if (days < epoch_days)
+        return false;
+    *ret_seconds = ((days - epoch_days) * 24 + hour) * 3600 + minute * 60 + second;
+    return true;
+}
+
+/* "1h2m3.5s", "250ms". */
+static bool parse_spans_of_time(const char *p, size_t bytes, uint64_t *ret_ns)
+{
+    static const struct {
+        const char *unit;
+        double ns;
+    } units[] = {{"ms", 1e6}, {"us", 1e3}, {"ns", 1}, {"d", 86400e9}, {"h", 3600e9}, {"m", 60e9}, {"s", 1e9}};
+    const char *const end = p + bytes;
+    double sum = 0;
+    while (p < end) {
+        const char *const from = p;
+        double number;
+        bool whole;
+        uint64_t integer;
+        while (p < end && (is_digit(*p) || *p == '.'))
+            p++;
+        if (!json_number_parse(from, (size_t)(p - from), &number, &whole, &integer))
+            return false;
+        size_t unit = 0;
+        const size_t count = sizeof(units) / sizeof(units[0]);
+        for (; unit < count; unit++) {
+            const size_t length = strlen(units[unit].unit);
+            if ((size_t)(end - p) >= length && !memcmp(p, units[unit].unit, length))
+                break;
+        }
+        if (unit == count)
+            return false;
+        sum += number * units[unit].ns;
+        p += strlen(units[unit].unit);
+    }
+    *ret_ns = to_ns(sum, 1);
+    return bytes > 0;
+}
+
+bool response_header_wait(const char *text, size_t bytes, uint64_t wall_ns, uint64_t *ret_ns)
+{
+    double number;
+    bool whole;
+    uint64_t integer, seconds;
+    if (json_number_parse(text, bytes, &number, &whole, &integer)) {
+        /* Beyond a few years it is a date: seconds or milliseconds since 1970. */
+        const double date_ns = number > 1e12 ? number * 1e6 : number > 1e9 ? number * 1e9 : 0;
+        *ret_ns = date_ns == 0 ? to_ns(number, 1e9) : date_ns > (double)wall_ns ? to_ns(date_ns - (double)wall_ns, 1) : 0;
+        return number >= 0;
+    }
+    if (parse_rfc3339(text, bytes, &seconds)) {
+        const uint64_t date_ns = seconds * UINT64_C(1000000000);
+        *ret_ns = date_ns > wall_ns ? date_ns - wall_ns : 0;
+        return true;
+    }
+    return parse_spans_of_time(text, bytes, ret_ns);
+}
+
+static void put_limit(struct span *span, const struct limit_header *header, const char *value, size_t bytes, uint64_t wall_ns)
+{
+    double number;
+    bool whole;
+    uint64_t integer;
+    switch (header->kind) {
+    case LIMIT_NUMBER:
+        if (json_number_parse(value, bytes, &number, &whole, &integer) && whole)
+            span_set_u64(span, header->field, integer);
+        break;
+    case RETRY_MS:
+        if (json_number_parse(value, bytes, &number, &whole, &integer) && number >= 0)
+            span_set_u64(span, header->field, to_ns(number, 1e6));
+        break;
+    case RETRY_SECONDS:
+        if (span_has(span, header->field))
+            break; /* retry-after-ms is more exact */
+        /* fall through */
+    case LIMIT_WAIT:
+        if (response_header_wait(value, bytes, wall_ns, &integer))
+            span_set_u64(span, header->field, integer);
+        break;
+    }
+}
+
+void response_header_facts(struct span *span, struct facts *facts, const char *name, size_t name_bytes, const char *value,
+                           size_t value_bytes, uint64_t wall_ns)
+{
+    for (size_t i = 0; i < sizeof(limit_headers) / sizeof(limit_headers[0]); i++)
+        if (strlen(limit_headers[i].name) == name_bytes && !strncasecmp(limit_headers[i].name, name, name_bytes)) {
+            put_limit(span, &limit_headers[i], value, value_bytes, wall_ns);
+            return;
+        }
+    for (size_t i = 0; i < sizeof(time_headers) / sizeof(time_headers[0]); i++) {
+        if (strlen(time_headers[i].name) != name_bytes || strncasecmp(time_headers[i].name, name, name_bytes) != 0)
+            continue;
+        double number;
+        bool whole;
+        uint64_t integer;
+        const bool weak = i >= 3 && facts_has_number(facts, time_headers[i].fact);
+        if (!weak && json_number_parse(value, value_bytes, &number, &whole, &integer) && number >= 0)
+            facts_set_number(facts, time_headers[i].fact, to_ns(number, 1e6));
+        return;
+    }
+}

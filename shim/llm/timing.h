@@ -1,0 +1,29 @@
+/*
+ * When generated content came: time to first token, decode time, gaps between content events, the application's own pauses.
+ *
+ * Scribe's thread; fixed size. Times are monotonic nanoseconds as the hook took them; one that runs backwards counts as no time passed, so nothing
+ * here is ever negative.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../../span/sketch.h"
+#include "../../span/span.h"
+
+struct timing {
+    uint64_t start_ns, now_ns;
+    uint64_t first_ns, last_ns; /* content events */
+    uint64_t paused_ns, pause_began_ns, paused_in_gap_ns;
+    uint64_t decode_paused_ns;
+    bool content, paused, ever_paused;
+    struct span_sketch gaps;
+};
+
+void timing_init(struct timing *timing, uint64_t start_ns);
+void timing_pause(struct timing *timing, uint64_t time_ns);
+void timing_resume(struct timing *timing, uint64_t time_ns);
+/* An event with generated content was complete. */
+void timing_content(struct timing *timing, uint64_t time_ns);
+void timing_finish(struct timing *timing, uint64_t end_ns, struct span *span);
