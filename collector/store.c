@@ -360,6 +360,9 @@ int store_open(const char *path, enum store_mode mode, struct store **ret_store)
     for (size_t f = 0; f < SPAN_FIELD_COUNT; f++)
         span_column_init(&store->column[f]);
     span_column_init(&store->process_column);
+    /* One working memory for all; a failure to lend leaves a column with its own. Column 0 is done last. */
+    for (size_t f = 1; f < SPAN_FIELD_COUNT; f++)
+        (void)span_column_borrow(&store->column[f], &store->column[0]);
     status = store->writing ? open_writing(store, path, is_new) : open_reading(store, path);
     if (status == 0 && store->writing) {
         store->rollup = calloc(1, sizeof *store->rollup);
@@ -402,8 +405,8 @@ void store_close(struct store *store)
     if (store->rollup != NULL)
         rollup_done(store->rollup);
     free(store->rollup);
-    for (size_t f = 0; f < SPAN_FIELD_COUNT; f++)
-        span_column_done(&store->column[f]);
+    for (size_t f = SPAN_FIELD_COUNT; f > 0; f--)
+        span_column_done(&store->column[f - 1]);
     span_column_done(&store->process_column);
     free(store->row_process);
     free(store);
