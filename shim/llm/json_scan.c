@@ -251,7 +251,7 @@ static void unicode_done(struct json_scan *scan)
 {
     const uint16_t unit = scan->hex;
     if (scan->high && unit >= 0xdc00 && unit <= 0xdfff) {
-        text_append_code(scan, 0x10000 + ((uint32_t)(scan->high - 0xd800) << 10) + (uint32_t)(unit - 0xdc00));
+        text_append_code(scan, 0x10000u + ((scan->high - 0xd800u) << 10) + (unit - 0xdc00u));
         scan->high = 0;
         return;
     }
@@ -265,19 +265,19 @@ static void unicode_done(struct json_scan *scan)
 /* One byte of \uXXXX. False: it is none of it and is to be read again. */
 static bool hex_digit(struct json_scan *scan, char c)
 {
-    const unsigned folded = (unsigned char)c | 0x20u;
+    const unsigned folded = (unsigned)(unsigned char)c | 0x20u;
     unsigned digit;
     if (c >= '0' && c <= '9') {
         digit = (unsigned)(c - '0');
     } else if (folded >= 'a' && folded <= 'f') {
-        digit = folded - 'a' + 10;
+        digit = folded - 0x57u; /* 'a' is ten */
     } else {
         scan->hex_left = 0;
         high_flush(scan);
         text_append_code(scan, 0xfffd);
         return false;
     }
-    scan->hex = (uint16_t)(scan->hex << 4 | digit);
+    scan->hex = (uint16_t)((unsigned)scan->hex << 4 | digit);
     if (!--scan->hex_left)
         unicode_done(scan);
     return true;
