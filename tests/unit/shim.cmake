@@ -37,3 +37,15 @@ pprof_unit_test(scribe pprof_span Threads::Threads)
 set(SHIM_SCRIBE_SOURCES ${SHIM_OUTBOX_SOURCES} ${SHIM_DIR}/scribe.c ${SHIM_DIR}/flights.c ${SHIM_DIR}/phases.c
     ${SHIM_DIR}/curl_errors.c ${SHIM_DIR}/process_info.c)
 target_sources(test_scribe PRIVATE ${SHIM_SCRIBE_SOURCES})
+
+# The scribe again under ThreadSanitizer, compiled apart like the tape.
+set(SCRIBE_TSAN ${CMAKE_CURRENT_BINARY_DIR}/test_scribe_tsan)
+file(GLOB SCRIBE_TSAN_SPAN ${PROJECT_SOURCE_DIR}/span/*.c)
+add_custom_command(OUTPUT ${SCRIBE_TSAN}
+  COMMAND ${CMAKE_C_COMPILER} -std=gnu17 -D_GNU_SOURCE -DPPROF_VERSION="0" -O1 -g -fsanitize=thread -I${PROJECT_SOURCE_DIR}
+    -o ${SCRIBE_TSAN} ${CMAKE_CURRENT_SOURCE_DIR}/test_scribe.c ${SHIM_SCRIBE_SOURCES} ${SCRIBE_TSAN_SPAN} ${CMOCKA_LIBRARY}
+    -lzstd -pthread -lm
+  DEPENDS test_scribe.c scribe_child.h ${SHIM_SCRIBE_SOURCES} ${SCRIBE_TSAN_SPAN} VERBATIM)
+add_custom_target(scribe_tsan_binary ALL DEPENDS ${SCRIBE_TSAN})
+add_test(NAME unit/scribe_tsan COMMAND ${SCRIBE_TSAN})
+set_tests_properties(unit/scribe_tsan PROPERTIES TIMEOUT 120 LABELS unit ENVIRONMENT TSAN_OPTIONS=die_after_fork=0)
