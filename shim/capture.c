@@ -1,13 +1,15 @@
 /*
- * The callbacks that libcurl calls instead of the application's (capture.h), on the application's thread, in the middle of a transfer.
+ * The callbacks that libcurl calls instead of the application's (capture.h), on the application's thread, in the middle
+ * of a transfer.
  *
- * They note time and bytes on the tape and call through. They hold nothing across the application's callback: it may jump out, throw,
- * end the thread, clean the handle up or start other transfers. After it returned, a handle is ours to note on only if it still has the
- * transfer's number. What arrives is noted before the application sees it, because the application may change the buffer in place;
- * what a paused transfer delivers again is skipped.
+ * They note time and bytes on the tape and call through. They hold nothing across the application's callback: it may
+ * jump out, throw, end the thread, clean the handle up or start other transfers. After it returned, a handle is ours to
+ * note on only if it still has the transfer's number. What arrives is noted before the application sees it, because the
+ * application may change the buffer in place; what a paused transfer delivers again is skipped.
  *
- * Both the write and the header callback are always armed: with HEADERDATA but no HEADERFUNCTION libcurl calls the write function with
- * the header pointer (lib/cw-out.c). With neither, headers go nowhere, which is what accepting them all amounts to.
+ * Both the write and the header callback are always armed: with HEADERDATA but no HEADERFUNCTION libcurl calls the
+ * write function with the header pointer (lib/cw-out.c). With neither, headers go nowhere, which is what accepting them
+ * all amounts to.
  *
  * HOT: capture_write, capture_header, capture_read. Budget: 100 ns for a piece of 300 bytes.
  */
@@ -52,8 +54,8 @@ static void note_answer(struct handle *handle, uint64_t transfer, size_t answer,
 }
 
 /*
- * With CURLOPT_HEADER the write callback gets each header line too, before the header callback does. A header block can follow another
- * one (100-continue, redirect, authentication); the bodies between them are never delivered.
+ * With CURLOPT_HEADER the write callback gets each header line too, before the header callback does. A header block can
+ * follow another one (100-continue, redirect, authentication); the bodies between them are never delivered.
  */
 static bool is_header_copy(struct handle *handle, const char *data, size_t bytes)
 {
@@ -136,8 +138,8 @@ static void note_rewind(struct handle *handle, uint64_t transfer)
 }
 
 /*
- * Without a seek function libcurl rewinds its default input itself, but only while the read function is fread (lib/transfer.c). As
- * ours is not, the same has to be done here.
+ * Without a seek function libcurl rewinds its default input itself, but only while the read function is fread
+ * (lib/transfer.c). As ours is not, the same has to be done here.
  */
 static int rewind_file(FILE *file, curl_off_t offset, int origin)
 {

@@ -1,8 +1,8 @@
 /*
  * Our callbacks in a handle for the duration of one transfer: armed when it starts, disarmed when it ends.
  *
- * In between, what the application sets for the callbacks is absorbed into the shadow and takes effect at the same moment as it would
- * in libcurl. Application threads only.
+ * In between, what the application sets for the callbacks is absorbed into the shadow and takes effect at the same
+ * moment as it would in libcurl. Application threads only.
  */
 #pragma once
 
@@ -19,5 +19,6 @@ void capture_clean_duplicate(const struct handle *source, CURL *duplicate);
 /* True when the option must not reach libcurl now, only the shadow. */
 bool capture_absorbs(const struct handle *handle, CURLoption option);
 
-/* The application pauses or resumes (CURLPAUSE_* bits that are paused from now on): writes TAPE_PAUSE or TAPE_RESUME on a change. */
+/* The application pauses or resumes (CURLPAUSE_* bits that are paused from now on): writes TAPE_PAUSE or TAPE_RESUME on
+ * a change. */
 void capture_set_paused(struct handle *handle, unsigned paused);

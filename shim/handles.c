@@ -1,6 +1,6 @@
 /*
- * The table of handles (handles.h). Every hook begins here, on the application's thread: no lock, no allocation from the application's
- * heap, and a record once published never goes away, so that a late look at it is harmless.
+ * The table of handles (handles.h). Every hook begins here, on the application's thread: no lock, no allocation from
+ * the application's heap, and a record once published never goes away, so that a late look at it is harmless.
  */
 #include "handles.h"
 
@@ -40,7 +40,8 @@ static struct handle *make_handle(void)
         struct slab *fresh = mmap(NULL, SLAB_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (fresh == MAP_FAILED)
             return NULL;
-        if (!atomic_compare_exchange_strong_explicit(&newest_slab, &slab, fresh, memory_order_acq_rel, memory_order_relaxed))
+        if (!atomic_compare_exchange_strong_explicit(&newest_slab, &slab, fresh, memory_order_acq_rel,
+                                                     memory_order_relaxed))
             (void)munmap(fresh, SLAB_BYTES);
     }
 }
@@ -54,10 +55,12 @@ static void clear(struct handle *handle)
 
 static struct handle *recycle(_Atomic(struct handle *) *bucket, const void *key)
 {
-    for (struct handle *handle = atomic_load_explicit(bucket, memory_order_acquire); handle != NULL; handle = handle->next) {
+    for (struct handle *handle = atomic_load_explicit(bucket, memory_order_acquire); handle != NULL;
+         handle = handle->next) {
         const void *expected = NULL;
         if (atomic_load_explicit(&handle->key, memory_order_relaxed) == NULL &&
-            atomic_compare_exchange_strong_explicit(&handle->key, &expected, key, memory_order_acq_rel, memory_order_relaxed))
+            atomic_compare_exchange_strong_explicit(&handle->key, &expected, key, memory_order_acq_rel,
+                                                    memory_order_relaxed))
             return handle;
     }
     return NULL;
@@ -70,7 +73,8 @@ static struct handle *append(_Atomic(struct handle *) *bucket, const void *key)
         return NULL;
     atomic_store_explicit(&handle->key, key, memory_order_relaxed);
     handle->next = atomic_load_explicit(bucket, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak_explicit(bucket, &handle->next, handle, memory_order_release, memory_order_relaxed))
+    while (!atomic_compare_exchange_weak_explicit(bucket, &handle->next, handle, memory_order_release,
+                                                  memory_order_relaxed))
         continue;
     return handle;
 }

@@ -1,6 +1,7 @@
 /*
- * The hooks of libcurl's easy interface (library.h): look the handle up, forward, note one thing. Called by entry.c on the
- * application's thread; errno stays as the real function left it; a handle that we did not see being made is only forwarded.
+ * The hooks of libcurl's easy interface (library.h): look the handle up, forward, note one thing. Called by entry.c on
+ * the application's thread; errno stays as the real function left it; a handle that we did not see being made is only
+ * forwarded.
  */
 #include "capture.h"
 #include "transfer.h"
@@ -59,8 +60,8 @@ CURL *hook_curl_easy_duphandle(const struct origin *origin, CURL *easy)
 }
 
 /*
- * A new libcurl silently refuses a reset inside a callback, and then everything stays as it was. The application's private pointer is
- * lent for the answer: it survives only a refusal.
+ * A new libcurl silently refuses a reset inside a callback, and then everything stays as it was. The application's
+ * private pointer is lent for the answer: it survives only a refusal.
  */
 static bool reset_happened(const struct curl_api *real, CURL *easy)
 {
@@ -110,8 +111,8 @@ void hook_curl_easy_cleanup(const struct origin *origin, CURL *easy)
     if (library == NULL)
         return;
     if (handle != NULL) {
-        /* First ours: the address can be another thread's new handle as soon as libcurl freed it, and a cleanup that libcurl
-         * refuses leaves a handle that is simply no longer ours. */
+        /* First ours: the address can be another thread's new handle as soon as libcurl freed it, and a cleanup that
+         * libcurl refuses leaves a handle that is simply no longer ours. */
         transfer_leave(handle);
         transfer_close(handle, easy, TAPE_UNKNOWN, TAPE_ABANDONED);
         capture_disarm(handle, easy);
@@ -139,7 +140,8 @@ CURLcode hook_curl_easy_perform(const struct origin *origin, CURL *easy)
 
     if (library == NULL)
         return CURLE_FAILED_INIT;
-    if (handle == NULL || handle->performing || handle->armed) /* recursion, or after a jump out of a callback: libcurl refuses */
+    if (handle == NULL || handle->performing ||
+        handle->armed) /* recursion, or after a jump out of a callback: libcurl refuses */
         return library->real.curl_easy_perform(easy);
 
     handle->performing = true;

@@ -1,8 +1,9 @@
 /*
- * The hooks of libcurl's multi interface (library.h): look the handle up, forward, note one thing. Called by entry.c on the
- * application's thread; errno stays as the real function left it.
+ * The hooks of libcurl's multi interface (library.h): look the handle up, forward, note one thing. Called by entry.c on
+ * the application's thread; errno stays as the real function left it.
  *
- * libcurl itself calls these for the private multi handle of curl_easy_perform; such calls are known by the easy handle's `performing`.
+ * libcurl itself calls these for the private multi handle of curl_easy_perform; such calls are known by the easy
+ * handle's `performing`.
  */
 #include "capture.h"
 #include "transfer.h"
@@ -90,8 +91,8 @@ CURLMsg *hook_curl_multi_info_read(const struct origin *origin, CURLM *multi, in
 }
 
 /*
- * Takes the multi handle's record away before libcurl frees the address, which another thread may get at once. The transfers stay
- * linked by multi_next.
+ * Takes the multi handle's record away before libcurl frees the address, which another thread may get at once. The
+ * transfers stay linked by multi_next.
  */
 static struct handle *detach_all(struct handle *record)
 {
@@ -130,7 +131,8 @@ CURLMcode hook_curl_multi_cleanup(const struct origin *origin, CURLM *multi)
     }
     while (handle != NULL) {
         struct handle *next = handle->multi_next;
-        finish(handle, (CURL *)(uintptr_t)atomic_load_explicit(&handle->key, memory_order_relaxed), TAPE_UNKNOWN, TAPE_ABANDONED);
+        finish(handle, (CURL *)(uintptr_t)atomic_load_explicit(&handle->key, memory_order_relaxed), TAPE_UNKNOWN,
+               TAPE_ABANDONED);
         handle->multi_next = handle->multi_previous = NULL;
         handle = next;
     }

@@ -1,6 +1,6 @@
 /*
- * Private copies (keep.h). Called on the application's threads from setopt, duphandle, reset and cleanup; takes no lock and does not
- * touch the application's heap.
+ * Private copies (keep.h). Called on the application's threads from setopt, duphandle, reset and cleanup; takes no lock
+ * and does not touch the application's heap.
  */
 #include "keep.h"
 
@@ -27,7 +27,8 @@ static int put_idle_block(char *block)
 {
     for (unsigned i = 0; i < KEEP_BLOCKS_IDLE_MAX; i++) {
         char *expected = NULL;
-        if (atomic_compare_exchange_strong_explicit(&idle_blocks[i], &expected, block, memory_order_release, memory_order_relaxed))
+        if (atomic_compare_exchange_strong_explicit(&idle_blocks[i], &expected, block, memory_order_release,
+                                                    memory_order_relaxed))
             return 0;
     }
     return -ENOSPC;

@@ -1,8 +1,9 @@
 /*
- * A private copy of something that libcurl copied too and does not give back: a body given by CURLOPT_COPYPOSTFIELDS, a bearer token.
+ * A private copy of something that libcurl copied too and does not give back: a body given by CURLOPT_COPYPOSTFIELDS, a
+ * bearer token.
  *
- * Lives in anonymous mappings, never in the application's heap; a few blocks are recycled, so that a program that makes a handle for
- * every request costs no system call. Wiped when dropped. Any thread, one owner; errno is preserved.
+ * Lives in anonymous mappings, never in the application's heap; a few blocks are recycled, so that a program that makes
+ * a handle for every request costs no system call. Wiped when dropped. Any thread, one owner; errno is preserved.
  */
 #pragma once
 

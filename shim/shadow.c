@@ -1,6 +1,6 @@
 /*
- * The shadow of a handle's options (shadow.h). Called by the hooks on the application's thread after libcurl accepted an option;
- * must never call libcurl, nor read memory that libcurl itself would not read at that moment.
+ * The shadow of a handle's options (shadow.h). Called by the hooks on the application's thread after libcurl accepted
+ * an option; must never call libcurl, nor read memory that libcurl itself would not read at that moment.
  *
  * The rules are those of libcurl's lib/setopt.c: which option sets the request, when a copied body becomes invalid.
  */
@@ -230,7 +230,8 @@ void shadow_copy(struct shadow *to, const struct shadow *from)
 
 void shadow_set(struct shadow *shadow, CURLoption option, uintptr_t argument)
 {
-    if (set_callback(shadow, option, argument) || set_body(shadow, option, argument) || set_request(shadow, option, argument))
+    if (set_callback(shadow, option, argument) || set_body(shadow, option, argument) ||
+        set_request(shadow, option, argument))
         return;
     const char *text = (const char *)argument;
     switch ((int)option) {
@@ -298,7 +299,7 @@ size_t shadow_url(const struct shadow *shadow, char *out, size_t room)
 const char *shadow_method(const struct shadow *shadow)
 {
     static const char *const names[] = {
-        [SHADOW_GET] = "GET",         [SHADOW_HEAD] = "HEAD", [SHADOW_POST] = "POST",
+        [SHADOW_GET] = "GET",        [SHADOW_HEAD] = "HEAD", [SHADOW_POST] = "POST",
         [SHADOW_MULTIPART] = "POST", [SHADOW_PUT] = "PUT",
     };
     return shadow->method[0] != '\0' ? shadow->method : names[shadow->request];
@@ -306,5 +307,6 @@ const char *shadow_method(const struct shadow *shadow)
 
 bool shadow_body_is_read(const struct shadow *shadow)
 {
-    return shadow->request == SHADOW_PUT || (shadow->request == SHADOW_POST && shadow->fields_kind == SHADOW_FIELDS_NONE);
+    return shadow->request == SHADOW_PUT ||
+           (shadow->request == SHADOW_POST && shadow->fields_kind == SHADOW_FIELDS_NONE);
 }

@@ -1,5 +1,6 @@
 /*
- * What the application set on a handle. libcurl has no way to ask for an option, so the ones that matter are noted as they pass.
+ * What the application set on a handle. libcurl has no way to ask for an option, so the ones that matter are noted as
+ * they pass.
  *
  * Pure bookkeeping with libcurl's own rules (lib/setopt.c); calls nothing of libcurl. Owned by the handle's thread.
  */
@@ -14,10 +15,10 @@ enum { SHADOW_URL_BYTES_MAX = 512, SHADOW_METHOD_BYTES_MAX = 15 };
 
 enum shadow_request { SHADOW_GET, SHADOW_HEAD, SHADOW_POST, SHADOW_PUT, SHADOW_MULTIPART };
 enum shadow_fields {
-    SHADOW_FIELDS_NONE, /* a POST takes its body from the read function */
+    SHADOW_FIELDS_NONE,    /* a POST takes its body from the read function */
     SHADOW_FIELDS_POINTER, /* the application's memory, read when the transfer starts */
-    SHADOW_FIELDS_COPY, /* libcurl copied it, so did we */
-    SHADOW_FIELDS_UNSEEN, /* libcurl copied it, we could not */
+    SHADOW_FIELDS_COPY,    /* libcurl copied it, so did we */
+    SHADOW_FIELDS_UNSEEN,  /* libcurl copied it, we could not */
 };
 enum shadow_scheme { SHADOW_SCHEME_OTHER, SHADOW_SCHEME_MISSING, SHADOW_SCHEME_HTTP, SHADOW_SCHEME_HTTPS };
 
@@ -33,12 +34,12 @@ struct shadow {
     curl_ioctl_callback ioctl_function;
     void *ioctl_data;
 
-    const void *fields; /* with SHADOW_FIELDS_POINTER */
-    struct keep copied; /* with SHADOW_FIELDS_COPY */
-    curl_off_t fields_bytes; /* CURLOPT_POSTFIELDSIZE; -1: not set */
-    curl_off_t infile_bytes; /* CURLOPT_INFILESIZE; -1: not set */
+    const void *fields;               /* with SHADOW_FIELDS_POINTER */
+    struct keep copied;               /* with SHADOW_FIELDS_COPY */
+    curl_off_t fields_bytes;          /* CURLOPT_POSTFIELDSIZE; -1: not set */
+    curl_off_t infile_bytes;          /* CURLOPT_INFILESIZE; -1: not set */
     const struct curl_slist *headers; /* the application's list, read when the transfer starts */
-    const CURLU *url_handle; /* wins over the URL text */
+    const CURLU *url_handle;          /* wins over the URL text */
     struct keep bearer;
     enum shadow_fields fields_kind;
     enum shadow_request request;
@@ -46,10 +47,10 @@ struct shadow {
     bool include_header, connect_only, accepts_encoding, keeps_encoding;
 
     enum shadow_scheme scheme, default_scheme;
-    unsigned short url_bytes; /* 0: none, or too long to be of interest */
-    unsigned short host_bytes; /* "host[:port]", the beginning of url */
+    unsigned short url_bytes;                 /* 0: none, or too long to be of interest */
+    unsigned short host_bytes;                /* "host[:port]", the beginning of url */
     char method[SHADOW_METHOD_BYTES_MAX + 1]; /* CURLOPT_CUSTOMREQUEST, "" when not set */
-    char url[SHADOW_URL_BYTES_MAX]; /* host and path, without scheme, user info, query and fragment; no NUL */
+    char url[SHADOW_URL_BYTES_MAX];           /* host and path, without scheme, user info, query and fragment; no NUL */
 };
 
 /* As libcurl has it after curl_easy_init and curl_easy_reset. `drop` wipes what is kept first. */

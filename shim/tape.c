@@ -1,8 +1,9 @@
 /*
  * The tape (tape.h): a ring for many writers and one reader.
  *
- * Writers are the application's threads, inside libcurl's callbacks: they reserve by one compare-and-swap, copy, and commit by
- * storing the record's size. The reader is the scribe. No lock, no allocation, no waiting here, and nothing that can end the process.
+ * Writers are the application's threads, inside libcurl's callbacks: they reserve by one compare-and-swap, copy, and
+ * commit by storing the record's size. The reader is the scribe. No lock, no allocation, no waiting here, and nothing
+ * that can end the process.
  *
  * Head and tail travel in one 64-bit word, in units of 8 bytes, modulo 2^32:
  *
@@ -10,11 +11,13 @@
  *
  *     [wiped] tail-> [size|kind|...|payload][size|...][pad to the ring's end] head-> [zeros]
  *
- * Memory outside tail..head is always zero, so "size == 0" at the tail means "reserved, not committed yet". When the reader finds
- * the ring empty it lets both positions jump to the ring's beginning: a quiet process touches a few pages of the four megabytes only.
+ * Memory outside tail..head is always zero, so "size == 0" at the tail means "reserved, not committed yet". When the
+ * reader finds the ring empty it lets both positions jump to the ring's beginning: a quiet process touches a few pages
+ * of the four megabytes only.
  *
- * A writer that dies between reserve and commit (a signal handler that jumps out of the copy) would block the reader for ever. After
- * STUCK_NS the reader gives that ring up and publishes a new one; the old one stays mapped, as the writer may yet come back to it.
+ * A writer that dies between reserve and commit (a signal handler that jumps out of the copy) would block the reader
+ * for ever. After STUCK_NS the reader gives that ring up and publishes a new one; the old one stays mapped, as the
+ * writer may yet come back to it.
  */
 #include "tape.h"
 
@@ -29,7 +32,7 @@ enum {
     UNIT = 8,
     RING_UNITS = TAPE_RING_BYTES / UNIT,
     REWIND_UNITS = 64 * 1024 / UNIT, /* when empty beyond this, begin again at the front, where caches are warm */
-    RETIRED_MAX = 4, /* rings given up before the tape goes dead for good */
+    RETIRED_MAX = 4,                 /* rings given up before the tape goes dead for good */
 };
 static const uint64_t STUCK_NS = 1000ull * 1000 * 1000;
 static const uint64_t ALIVE = 0x7470617465766c61u;
@@ -38,7 +41,7 @@ enum record_flag { RECORD_SPILLED = 1 };
 
 struct record {
     _Atomic uint32_t size; /* of the whole record, a multiple of UNIT; stored last; a pad has only this field */
-    uint16_t kind; /* 0: pad */
+    uint16_t kind;         /* 0: pad */
     uint16_t flags;
     uint64_t transfer;
     uint64_t time_ns;
@@ -60,13 +63,14 @@ static _Atomic uint64_t lost_bytes;
 /* The reader's own; the scribe's thread only (and tape_start before there is one). */
 static struct {
     struct ring *ring;
-    struct record *held; /* returned by the last tape_read */
+    struct record *held;     /* returned by the last tape_read */
     uint64_t stuck_since_ns; /* 0: not stuck */
     unsigned retired;
 } reader;
 
 /* glibc only, hence weak: other libcs must still be able to load the library. */
-extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void), void *dso) __attribute__((weak));
+extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void), void *dso)
+    __attribute__((weak));
 
 static void wipe_in_child(void)
 {
@@ -92,7 +96,8 @@ static int dies_in_child(struct ring *ring)
 
 static int map_ring(struct ring **ret_ring)
 {
-    struct ring *ring = mmap(NULL, sizeof(*ring), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    struct ring *ring =
+        mmap(NULL, sizeof(*ring), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (ring == MAP_FAILED)
         return -errno;
     (void)madvise(ring, sizeof(*ring), MADV_DONTDUMP);
@@ -126,7 +131,8 @@ static struct record *reserve(struct ring *ring, uint32_t units)
         if (head - tail + pad + units > RING_UNITS)
             return NULL;
         uint64_t next = (uint64_t)(uint32_t)(head + pad + units) << 32 | tail;
-        if (!atomic_compare_exchange_weak_explicit(&ring->state, &state, next, memory_order_acq_rel, memory_order_acquire))
+        if (!atomic_compare_exchange_weak_explicit(&ring->state, &state, next, memory_order_acq_rel,
+                                                   memory_order_acquire))
             continue;
         if (pad != 0) {
             struct record *filler = (struct record *)(void *)(ring->bytes + (size_t)at * UNIT);
@@ -198,7 +204,8 @@ static void advance(struct ring *ring, uint32_t units)
     uint64_t next;
     do
         next = (state & ~(uint64_t)UINT32_MAX) | (uint32_t)((uint32_t)state + units);
-    while (!atomic_compare_exchange_weak_explicit(&ring->state, &state, next, memory_order_acq_rel, memory_order_relaxed));
+    while (
+        !atomic_compare_exchange_weak_explicit(&ring->state, &state, next, memory_order_acq_rel, memory_order_relaxed));
 }
 
 static void release_held(struct ring *ring)
@@ -224,11 +231,12 @@ static void start_over_when_empty(struct ring *ring, uint64_t state)
     if (at < REWIND_UNITS)
         return;
     uint32_t front = (uint32_t)state - at + RING_UNITS;
-    (void)atomic_compare_exchange_strong_explicit(&ring->state, &state, (uint64_t)front << 32 | front, memory_order_acq_rel,
-                                                  memory_order_relaxed);
+    (void)atomic_compare_exchange_strong_explicit(&ring->state, &state, (uint64_t)front << 32 | front,
+                                                  memory_order_acq_rel, memory_order_relaxed);
 }
 
-/* The record at the tail is not committed. True when its writer is given up and a new ring stands in place of this one. */
+/* The record at the tail is not committed. True when its writer is given up and a new ring stands in place of this one.
+ */
 static bool give_up_when_stuck(struct ring *ring, uint64_t state)
 {
     uint64_t now_ns = tape_now_ns();

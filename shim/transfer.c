@@ -1,8 +1,9 @@
 /*
- * Beginning and end of a recorded transfer (transfer.h). Called by the hooks on the application's thread, once each per request.
+ * Beginning and end of a recorded transfer (transfer.h). Called by the hooks on the application's thread, once each per
+ * request.
  *
- * Reads the application's memory (body, header list) exactly when libcurl is about to do so. Must never fail the transfer, log, or touch
- * a handle whose making we did not see.
+ * Reads the application's memory (body, header list) exactly when libcurl is about to do so. Must never fail the
+ * transfer, log, or touch a handle whose making we did not see.
  */
 #include "transfer.h"
 
@@ -15,7 +16,8 @@
 #include <strings.h>
 #include <time.h>
 
-/* The request headers that go on the tape; a '*' at the end stands for any rest. Keys among them are hashed by the scribe and wiped. */
+/* The request headers that go on the tape; a '*' at the end stands for any rest. Keys among them are hashed by the
+ * scribe and wiped. */
 static const char *const hook_request_headers[] = {
     "accept",
     "accept-encoding",
@@ -83,7 +85,8 @@ static size_t write_headers(const struct shadow *shadow, char *out, size_t room)
         used += append_line(out + used, room - used, "", line, name_bytes + value_bytes);
     }
     if (shadow->bearer.data != NULL)
-        used += append_line(out + used, room - used, "Authorization: Bearer ", shadow->bearer.data, shadow->bearer.bytes);
+        used +=
+            append_line(out + used, room - used, "Authorization: Bearer ", shadow->bearer.data, shadow->bearer.bytes);
     return used;
 }
 
@@ -205,7 +208,8 @@ void transfer_open(struct handle *handle, const struct transfer_opening *opening
     (void)tape_write(TAPE_BEGIN, handle->transfer, opening->time_ns, &begin, sizeof(begin), opening->text, text_bytes,
                      &handle->lost);
     if (body_bytes != 0)
-        (void)tape_write(TAPE_REQUEST_BODY, handle->transfer, opening->time_ns, body, body_bytes, NULL, 0, &handle->lost);
+        (void)tape_write(TAPE_REQUEST_BODY, handle->transfer, opening->time_ns, body, body_bytes, NULL, 0,
+                         &handle->lost);
     scribe_wake_if_asleep();
 }
 
@@ -230,12 +234,16 @@ static uint64_t add_known(uint64_t a, uint64_t b)
     return a == TAPE_UNKNOWN || b == TAPE_UNKNOWN ? TAPE_UNKNOWN : a + b;
 }
 
-/* REQUEST_SIZE is what was sent with the headers: the body's first part is in it when that fitted in (lib/http.c), or it is not. */
+/*
+ * REQUEST_SIZE is what libcurl sent in one go with the headers. A body in memory is in it when it was small enough to
+ * be sent along (lib/http.c); one that was read is not.
+ */
 static uint64_t sent_bytes(const struct handle *handle, CURL *easy)
 {
     uint64_t request = info_long(handle, easy, CURLINFO_REQUEST_SIZE);
     uint64_t upload = info_off_t(handle, easy, CURLINFO_SIZE_UPLOAD_T);
-    if (request != TAPE_UNKNOWN && upload != TAPE_UNKNOWN && request > upload)
+    bool in_memory = handle->shadow.request == SHADOW_POST && !shadow_body_is_read(&handle->shadow);
+    if (in_memory && request != TAPE_UNKNOWN && upload != TAPE_UNKNOWN && request > upload)
         return request;
     return add_known(request, upload);
 }
@@ -258,8 +266,8 @@ void transfer_facts(const struct handle *handle, CURL *easy, struct tape_end *re
     ret_facts->redirect_us = info_off_t(handle, easy, CURLINFO_REDIRECT_TIME_T);
     ret_facts->http_version = info_long(handle, easy, CURLINFO_HTTP_VERSION);
     ret_facts->request_bytes = sent_bytes(handle, easy);
-    ret_facts->response_bytes = add_known(info_long(handle, easy, CURLINFO_HEADER_SIZE),
-                                          info_off_t(handle, easy, CURLINFO_SIZE_DOWNLOAD_T));
+    ret_facts->response_bytes =
+        add_known(info_long(handle, easy, CURLINFO_HEADER_SIZE), info_off_t(handle, easy, CURLINFO_SIZE_DOWNLOAD_T));
     errno = saved_errno;
 }
 

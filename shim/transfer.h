@@ -18,7 +18,8 @@ struct transfer_opening {
     char text[TRANSFER_TEXT_BYTES_MAX];
 };
 
-/* Decides whether the next transfer of this handle is recorded. True: the opening is filled in and the handle is armed. */
+/* Decides whether the next transfer of this handle is recorded. True: the opening is filled in and the handle is armed.
+ */
 bool transfer_prepare(struct handle *handle, CURL *easy, struct transfer_opening *ret_opening);
 /* Gives the transfer its number and writes the beginning and what is known of the request's body. */
 void transfer_open(struct handle *handle, const struct transfer_opening *opening);

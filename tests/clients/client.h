@@ -1,6 +1,6 @@
 /*
- * What the small client programs share: a request to the test server and printing. They are ordinary programs that know nothing of
- * libpprof; what they print must not depend on time, port or process.
+ * What the small client programs share: a request to the test server and printing. They are ordinary programs that know
+ * nothing of libpprof; what they print must not depend on time, port or process.
  */
 #pragma once
 
@@ -50,8 +50,9 @@ static inline void print_info(CURL *easy, CURLcode code)
     curl_easy_getinfo(easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
     curl_easy_getinfo(easy, CURLINFO_SIZE_UPLOAD_T, &up);
     curl_easy_getinfo(easy, CURLINFO_CONTENT_TYPE, &type);
-    printf("code %d (%s) status %ld headers %ld redirects %ld sent %ld down %ld up %ld type %s\n", (int)code, curl_easy_strerror(code),
-           status, headers, redirects, sent, (long)down, (long)up, type == NULL ? "none" : type);
+    printf("code %d (%s) status %ld headers %ld redirects %ld sent %ld down %ld up %ld type %s\n", (int)code,
+           curl_easy_strerror(code), status, headers, redirects, sent, (long)down, (long)up,
+           type == NULL ? "none" : type);
     fflush(stdout);
 }
 

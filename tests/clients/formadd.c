@@ -18,8 +18,8 @@ int main(int argc, char **argv)
     size_t total = 0;
     char marker[] = "own";
     curl_formadd(&form, &last, CURLFORM_COPYNAME, "model", CURLFORM_COPYCONTENTS, "whisper-1", CURLFORM_END);
-    curl_formadd(&form, &last, CURLFORM_COPYNAME, "file", CURLFORM_FILENAME, "a", CURLFORM_STREAM, marker, CURLFORM_CONTENTSLENGTH, 4L,
-                 CURLFORM_END);
+    curl_formadd(&form, &last, CURLFORM_COPYNAME, "file", CURLFORM_FILENAME, "a", CURLFORM_STREAM, marker,
+                 CURLFORM_CONTENTSLENGTH, 4L, CURLFORM_END);
     curl_easy_setopt(easy, CURLOPT_HTTPPOST, form);
     curl_easy_setopt(easy, CURLOPT_READFUNCTION, stream);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, count_piece);

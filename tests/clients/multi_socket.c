@@ -40,7 +40,8 @@ static long timeout_ms = -1;
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *socket_context)
 {
-    struct epoll_event event = {.events = ((what & CURL_POLL_IN) ? EPOLLIN : 0u) | ((what & CURL_POLL_OUT) ? EPOLLOUT : 0u)};
+    struct epoll_event event = {.events =
+                                    ((what & CURL_POLL_IN) ? EPOLLIN : 0u) | ((what & CURL_POLL_OUT) ? EPOLLOUT : 0u)};
     (void)easy, (void)context, (void)socket_context;
     event.data.fd = fd;
     if (what == CURL_POLL_REMOVE)
@@ -71,7 +72,8 @@ int main(int argc, char **argv)
         struct epoll_event event;
         int wait_ms = timeout_ms >= 0 && timeout_ms < 100 ? (int)timeout_ms : 100;
         if (epoll_wait(poller, &event, 1, wait_ms) > 0) {
-            int what = ((event.events & EPOLLIN) ? CURL_CSELECT_IN : 0) | ((event.events & EPOLLOUT) ? CURL_CSELECT_OUT : 0);
+            int what =
+                ((event.events & EPOLLIN) ? CURL_CSELECT_IN : 0) | ((event.events & EPOLLOUT) ? CURL_CSELECT_OUT : 0);
             curl_multi_socket_action(multi, event.data.fd, what, &running);
         } else {
             curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running);

@@ -1,5 +1,6 @@
 /*
- * The server of test_hooks.c: a thread that answers on loopback; the path decides how. One user, hence static functions in a header.
+ * The server of test_hooks.c: a thread that answers on loopback; the path decides how. One user, hence static functions
+ * in a header.
  */
 #pragma once
 

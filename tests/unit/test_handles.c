@@ -106,7 +106,8 @@ static void *churn(void *argument)
         wrong += handle == NULL || handles_find(mine) != handle;
         handle->transfer = base;
         shadow_set(&handle->shadow, CURLOPT_COPYPOSTFIELDS, (uintptr_t) "body");
-        wrong += handle->transfer != base || handle->shadow.copied.data == NULL || memcmp(handle->shadow.copied.data, "body", 4) != 0;
+        wrong += handle->transfer != base || handle->shadow.copied.data == NULL ||
+                 memcmp(handle->shadow.copied.data, "body", 4) != 0;
         handles_release(handle);
         wrong += handles_find(mine) != NULL;
     }
@@ -129,8 +130,10 @@ static void test_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_find),          cmocka_unit_test(test_stale_record_is_taken_over),
-        cmocka_unit_test(test_constant_memory), cmocka_unit_test(test_many_alive),
+        cmocka_unit_test(test_find),
+        cmocka_unit_test(test_stale_record_is_taken_over),
+        cmocka_unit_test(test_constant_memory),
+        cmocka_unit_test(test_many_alive),
         cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,9 @@
 /*
- * The hooks around the real libcurl, called directly: what lands on the tape, and that the application gets what it would get without.
+ * The hooks around the real libcurl, called directly: what lands on the tape, and that the application gets what it
+ * would get without.
  *
- * The test plays the scribe (it reads the tape) and the loader (it finds the library). A thread of its own answers the requests.
+ * The test plays the scribe (it reads the tape) and the loader (it finds the library). A thread of its own answers the
+ * requests.
  */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 #include "../../shim/capture.h"
@@ -89,7 +91,8 @@ static size_t to_sink(char *data, size_t size, size_t count, void *context)
     return size * count;
 }
 
-#define SET(easy, option, value) assert_int_equal(hook_curl_easy_setopt(&origin, easy, option, (uintptr_t)(value)), CURLE_OK)
+#define SET(easy, option, value)                                                                                       \
+    assert_int_equal(hook_curl_easy_setopt(&origin, easy, option, (uintptr_t)(value)), CURLE_OK)
 
 static CURL *make(const char *path)
 {
@@ -125,8 +128,8 @@ static size_t print_begin(char *out, size_t room, const struct tape_record *reco
     assert_int_equal(record->bytes, sizeof(begin) + begin.method_bytes + begin.url_bytes + begin.headers_bytes);
     assert_memory_equal(url, base, strlen(base));
     return (size_t)snprintf(out, room, "begin %.*s %.*s bytes=%d flags=%u\n%.*s", begin.method_bytes, text,
-                            (int)(begin.url_bytes - strlen(base)), url + strlen(base), (int)begin.request_bytes, begin.flags,
-                            (int)begin.headers_bytes, url + begin.url_bytes);
+                            (int)(begin.url_bytes - strlen(base)), url + strlen(base), (int)begin.request_bytes,
+                            begin.flags, (int)begin.headers_bytes, url + begin.url_bytes);
 }
 
 static const char *read_tape(void)
@@ -145,8 +148,9 @@ static const char *read_tape(void)
         else if (record.kind == TAPE_END)
             used += print_end(out, room, &record);
         else
-            used += (size_t)snprintf(out, room, "%s %.*s\n", names[record.kind],
-                                     (int)(length < record.bytes ? length : record.bytes), (const char *)record.payload);
+            used +=
+                (size_t)snprintf(out, room, "%s %.*s\n", names[record.kind],
+                                 (int)(length < record.bytes ? length : record.bytes), (const char *)record.payload);
     }
     return tape;
 }
@@ -294,7 +298,8 @@ static void run_slow(CURLM *multi, CURL *easy)
     assert_string_equal(body.text, "first");
 }
 
-#define SLOW "begin GET /v1/slow bytes=0 flags=0\nheader HTTP/1.1 200 OK\nheader Content-Length: 100\nheader \nbody first\n"
+#define SLOW                                                                                                           \
+    "begin GET /v1/slow bytes=0 flags=0\nheader HTTP/1.1 200 OK\nheader Content-Length: 100\nheader \nbody first\n"
 
 static void test_removed_and_abandoned(void **state)
 {
@@ -371,7 +376,8 @@ static void test_read_and_rewind(void **state)
     assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
     assert_string_equal(body.text, "hello");
     const char *text = read_tape();
-    assert_memory_equal(text, "begin POST /v1/redirect bytes=8 flags=0\nrequest ques\nrequest tion\nheader HTTP/1.1 307", 85);
+    assert_memory_equal(text,
+                        "begin POST /v1/redirect bytes=8 flags=0\nrequest ques\nrequest tion\nheader HTTP/1.1 307", 85);
     assert_non_null(strstr(text, "rewind \nrequest ques\nrequest tion\nheader HTTP/1.1 200"));
     hook_curl_easy_cleanup(&origin, easy);
 }
@@ -526,8 +532,8 @@ static void test_perform_inside(void **state)
     SET(easy, CURLOPT_WRITEFUNCTION, perform_inside);
     assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
     assert_string_equal(other.text, "hello");
-    assert_string_equal(read_tape(), "begin GET /v1/plain bytes=0 flags=0\n" ANSWER "begin GET /v1/plain bytes=0 flags=0\n" ANSWER
-                                         DONE DONE);
+    assert_string_equal(read_tape(), "begin GET /v1/plain bytes=0 flags=0\n" ANSWER
+                                     "begin GET /v1/plain bytes=0 flags=0\n" ANSWER DONE DONE);
     hook_curl_easy_cleanup(&origin, easy);
 }
 
@@ -557,11 +563,20 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_post),           CASE(test_others_are_untouched), CASE(test_disarmed_completely),
-        CASE(test_include_header), CASE(test_pause),                CASE(test_removed_and_abandoned),
-        CASE(test_read_and_rewind), CASE(test_default_input_rewinds), CASE(test_changed_in_callback),
-        CASE(test_duplicate),      CASE(test_reset),                CASE(test_longjmp),
-        CASE(test_perform_inside), CASE(test_errors),
+        CASE(test_post),
+        CASE(test_others_are_untouched),
+        CASE(test_disarmed_completely),
+        CASE(test_include_header),
+        CASE(test_pause),
+        CASE(test_removed_and_abandoned),
+        CASE(test_read_and_rewind),
+        CASE(test_default_input_rewinds),
+        CASE(test_changed_in_callback),
+        CASE(test_duplicate),
+        CASE(test_reset),
+        CASE(test_longjmp),
+        CASE(test_perform_inside),
+        CASE(test_errors),
     };
     return cmocka_run_group_tests(tests, start_all, stop_all);
 }
