@@ -1,0 +1,5 @@
+foreach(name url recognise facts_rules json_scan sse exchange corpus headers decode eventstream multipart)
+  if(EXISTS ${CMAKE_CURRENT_LIST_DIR}/test_${name}.c)
+    pprof_unit_test(${name} pprof_llm)
+  endif()
+endforeach()

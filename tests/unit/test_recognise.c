@@ -1,0 +1,289 @@
+/* recognise.c: which requests are calls of a model; own list, hostile URLs, LIBPPROF_ENDPOINTS, and all URLs of the corpus when it is there. */
+#include "shim/llm/json_scan.h"
+#include "shim/llm/recognise.h"
+
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "corpus.h"
+
+static bool look(const char *method, const char *url, const char *headers, struct recognised *ret)
+{
+    const bool found = recognise(method, strlen(method), url, strlen(url), headers, strlen(headers), ret);
+    if (found && !recognise_candidate(method, strlen(method), url, strlen(url)))
+        fail_msg("recognised but no candidate: %s %s", method, url);
+    return found;
+}
+
+static const struct {
+    const char *method, *url, *api, *operation, *provider, *model;
+    int stream; /* -1: the URL does not say */
+    bool tentative;
+} calls[] = {
+    {"POST", "https://api.openai.com/v1/chat/completions", "chat-completions", "chat", "openai", "", -1, false},
+    {"POST", "http://10.1.2.3:9999/x/y/chat/completions/", "chat-completions", "chat", NULL, "", -1, false},
+    {"POST", "https://r.openai.azure.com/openai/deployments/my%20d/chat/completions?api-version=1", "chat-completions", "chat",
+     "azure.ai.openai", "my d", -1, false},
+    {"POST", "https://r.services.ai.azure.com/openai/v1/responses", "responses", "chat", "azure.ai.openai", "", -1, false},
+    {"POST", "https://r.services.ai.azure.com/anthropic/v1/messages", "messages", "chat", "azure.ai.inference", "", -1, false},
+    {"POST", "https://api.openai.com/v1/responses", "responses", "chat", "openai", "", -1, false},
+    {"POST", "https://forms.example.com/v1/forms/7/responses", "responses", "chat", NULL, "", -1, true},
+    {"POST", "https://chat.example.com/channels/12/messages", "messages", "chat", NULL, "", -1, true},
+    {"POST", "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse",
+     "generateContent", "generate_content", "gcp.gemini", "gemini-2.5-pro", 1, false},
+    {"POST", "https://gw.example.com/v1/models/google/gemini-x:generateContent", "generateContent", "generate_content",
+     "gcp.gemini", "google/gemini-x", 0, false},
+    {"POST", "https://eu-aiplatform.googleapis.com/v1/projects/p/locations/eu/publishers/anthropic/models/c@1:streamRawPredict",
+     "messages", "chat", "gcp.vertex_ai", "c@1", 1, false},
+    {"POST", "https://aiplatform.googleapis.com/v1/projects/p/locations/l/publishers/anthropic/models/count-tokens:rawPredict",
+     "count-tokens", "count_tokens", "gcp.vertex_ai", "", 0, false},
+    {"POST", "https://aiplatform.googleapis.com/v1/projects/p/locations/l/publishers/google/models/text-embedding-005:predict",
+     "embeddings", "embeddings", "gcp.vertex_ai", "text-embedding-005", 0, false},
+    {"POST", "https://aiplatform.googleapis.com/v1/projects/p/locations/l/publishers/google/models/imagen-4:predict", "predict",
+     "generate_content", "gcp.vertex_ai", "imagen-4", 0, false},
+    {"POST", "https://bedrock-runtime.us-east-1.amazonaws.com/model/arn%3Aaws%3Abedrock%3Aus%3A1%3Ainference-profile%2Fx/converse",
+     "converse", "chat", "aws.bedrock", "arn:aws:bedrock:us:1:inference-profile/x", 0, false},
+    {"POST", "https://bedrock-runtime.us-east-1.amazonaws.com/model/arn:aws:bedrock:us:1:inference-profile/x/converse-stream",
+     "converse", "chat", "aws.bedrock", "arn:aws:bedrock:us:1:inference-profile/x", 1, false},
+    {"POST", "https://bedrock-runtime.eu-west-1.amazonaws.com/model/amazon.titan-embed-text-v2%3A0/invoke", "invoke", "embeddings",
+     "aws.bedrock", "amazon.titan-embed-text-v2:0", 0, false},
+    {"POST", "https://bedrock-runtime-fips.us-east-1.amazonaws.com/model/m/invoke-with-response-stream", "invoke", "chat",
+     "aws.bedrock", "m", 1, false},
+    {"POST", "http://localhost:11434/api/chat", "ollama-chat", "chat", "ollama", "", -1, false},
+    {"POST", "http://localhost:3000/api/chat", "ollama-chat", "chat", NULL, "", -1, true},
+    {"POST", "https://api.cohere.com/v2/chat", "chat", "chat", "cohere", "", -1, false},
+    {"POST", "https://api.writer.com/v1/chat", "chat-completions", "chat", "writer", "", -1, false},
+    {"POST", "https://x.endpoints.huggingface.cloud", "tgi-generate", "text_completion", "huggingface", "", -1, false},
+    {"POST", "https://x.endpoints.huggingface.cloud/", "tgi-generate", "text_completion", "huggingface", "", -1, false},
+    {"POST", "https://api-inference.huggingface.co/models/org/m", "tgi-generate", "text_completion", "huggingface", "org/m", -1,
+     false},
+    {"POST", "https://router.huggingface.co/hf-inference/models/org/m/pipeline/feature-extraction", "embeddings", "embeddings",
+     "huggingface", "org/m", -1, false},
+    {"POST", "https://eu-de.ml.cloud.ibm.com/ml/v1/text/chat_stream?version=1", "chat-completions", "chat", "ibm.watsonx.ai", "", 1,
+     false},
+    {"POST", "https://runtime.sagemaker.us-east-1.amazonaws.com/endpoints/E/invocations-response-stream", "sagemaker-invoke",
+     "text_completion", "aws.sagemaker", "E", 1, false},
+    {"POST", "https://d.cloud.databricks.com/serving-endpoints/llama/invocations", "chat-completions", "chat", "databricks", "llama",
+     -1, false},
+    {"POST", "http://localhost:8080/completion", "llamacpp-completion", "text_completion", NULL, "", -1, true},
+    {"", "https://api.openai.com/v1/chat/completions", "chat-completions", "chat", "openai", "", -1, true},
+    {"GET", "https://api.openai.com/v1/threads/t/runs/r", "runs", "invoke_agent", "openai", "", -1, false},
+};
+
+static void knows_calls(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        struct recognised got;
+        if (!look(calls[i].method, calls[i].url, "", &got))
+            fail_msg("not recognised: %s", calls[i].url);
+        assert_string_equal(got.api, calls[i].api);
+        assert_string_equal(got.operation, calls[i].operation);
+        assert_string_equal(got.provider ? got.provider : "", calls[i].provider ? calls[i].provider : "");
+        assert_int_equal(got.model_bytes, strlen(calls[i].model));
+        assert_memory_equal(got.model, calls[i].model, got.model_bytes);
+        assert_int_equal(got.stream_known ? got.stream : -1, calls[i].stream);
+        assert_int_equal(got.tentative, calls[i].tentative);
+    }
+}
+
+static void knows_what_is_none(void **state)
+{
+    static const char *const none[][2] = {
+        {"GET", "https://api.openai.com/v1/models"},
+        {"GET", "https://api.openai.com/v1/responses/resp_1"},
+        {"GET", "https://api.openai.com/v1/chat/completions/x"},
+        {"GET", "https://api.openai.com/v1/chat/completions"},
+        {"POST", "https://api.openai.com/v1/files"},
+        {"POST", "https://api.openai.com/v1/threads/t/messages"},
+        {"GET", "https://api.openai.com/v1/threads/t/runs"},
+        {"POST", "https://api.openai.com/v1/responses/resp_1/cancel"},
+        {"DELETE", "https://api.openai.com/v1/chat/completions"},
+        {"OPTIONS", "https://api.openai.com/v1/chat/completions"},
+        {"POST", "https://host/x/tracing/batches"},
+        {"POST", "https://host/telemetry/runs"},
+        {"POST", "https://tf.example.com/v1/models/half_plus_two:predict"},
+        {"POST", "https://api-inference.huggingface.co/models/org/m/pipeline/text-classification"},
+        {"POST", "http://localhost:11434/api/pull"},
+        {"POST", "https://example.com/"},
+        {"POST", "not a url"},
+        {"POST", ""},
+    };
+    struct recognised got;
+    (void)state;
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+        if (look(none[i][0], none[i][1], "", &got))
+            fail_msg("taken for a call: %s %s", none[i][0], none[i][1]);
+}
+
+static void header_proves_messages(void **state)
+{
+    struct recognised got;
+    (void)state;
+    assert_true(look("POST", "http://relay/v1/messages", "X: y\nAnthropic-Version: 2023-06-01\n", &got));
+    assert_false(got.tentative);
+}
+
+static void endpoints(void **state)
+{
+    struct recognised got;
+    (void)state;
+    assert_null(recognise_configure("gw.corp:8443/llm=messages,corp; h=chat-completions;[::1]:9=embeddings"));
+    assert_true(look("POST", "https://GW.corp:8443/llm/anything", "", &got));
+    assert_string_equal(got.api, "messages");
+    assert_string_equal(got.provider, "corp");
+    assert_false(got.tentative);
+    assert_false(look("POST", "https://gw.corp:8443/llmx", "", &got));
+    assert_false(look("POST", "https://gw.corp:8444/llm", "", &got));
+    assert_false(look("GET", "https://gw.corp:8443/llm", "", &got));
+    assert_true(look("POST", "http://h/go", "", &got));
+    assert_string_equal(got.api, "chat-completions");
+    assert_true(look("POST", "http://h/v1/embeddings", "", &got));
+    assert_string_equal(got.api, "embeddings"); /* known paths keep their shape */
+    assert_false(got.tentative);
+    assert_true(look("POST", "http://[::1]:9/", "", &got));
+
+    assert_non_null(strstr(recognise_configure("h=nonsense;ok=messages"), "nonsense"));
+    assert_true(look("POST", "http://ok/", "", &got));
+    assert_non_null(recognise_configure("h"));
+    assert_non_null(recognise_configure("=messages"));
+    assert_non_null(recognise_configure("h=messages,"));
+    assert_null(recognise_configure(""));
+    assert_null(recognise_configure(NULL));
+    assert_false(look("POST", "http://ok/", "", &got));
+}
+
+/* Cut and damaged at every byte: no read outside (ASan), and whatever recognise accepts is a candidate (look). */
+static void hostile(void **state)
+{
+    struct recognised got;
+    char url[512];
+    (void)state;
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        const size_t bytes = strlen(calls[i].url);
+        for (size_t at = 0; at < bytes; at++) {
+            memcpy(url, calls[i].url, bytes + 1);
+            url[at] = '\0';
+            (void)look(calls[i].method, url, "", &got);
+            for (const char *with = "/:%@?#["; *with; with++) {
+                url[at] = *with;
+                (void)look(calls[i].method, url, "", &got);
+            }
+        }
+    }
+}
+
+struct record {
+    char api[64], method[16], url[JSON_CAPTURE_MAX + 1], model[JSON_CAPTURE_MAX + 1];
+    bool cut;
+};
+
+static void take(void *context, const struct json_value *value)
+{
+    struct record *const record = context;
+    char *const to[] = {record->api, record->method, record->url, record->model};
+    const size_t room[] = {sizeof(record->api), sizeof(record->method), sizeof(record->url), sizeof(record->model)};
+    const size_t which = value->rule - 1u;
+    if (value->type != JSON_STRING || value->bytes >= room[which])
+        return;
+    memcpy(to[which], value->text, value->bytes);
+    to[which][value->bytes] = '\0';
+    record->cut = record->cut || value->cut;
+}
+
+static unsigned compare(const struct record *record)
+{
+    struct recognised got;
+    const bool found = look(record->method, record->url, "anthropic-version: 1\n", &got);
+    if (!record->api[0] && found && !got.tentative) {
+        print_error("no call: %s %s\n", record->method, record->url);
+        return 1;
+    }
+    if (record->api[0] && (!found || strcmp(got.api, record->api) != 0)) {
+        print_error("%s but %s: %s %s\n", record->api, found ? got.api : "nothing", record->method, record->url);
+        return 1;
+    }
+    /* The body may say it again, with "models/" before it; the corpus left some URLs' models out. */
+    const char *const model = strncmp(record->model, "models/", 7) ? record->model : record->model + 7;
+    if (found && record->api[0] && got.model_bytes && model[0] && !strstr(record->url, "/deployments/") &&
+        (strlen(model) != got.model_bytes || memcmp(model, got.model, got.model_bytes) != 0)) {
+        print_error("model %s but %.*s: %s\n", record->model, (int)got.model_bytes, got.model, record->url);
+        return 1;
+    }
+    return 0;
+}
+
+static void corpus(void **state)
+{
+    static const struct json_rule table[] = {
+        {"api", 1, 0}, {"request.method", 2, 0}, {"request.url", 3, 0}, {"truth.model_requested", 4, 0}};
+    static struct json_rules rules = JSON_RULES(table);
+    const char *const directory = corpus_directory();
+    (void)state;
+    if (!directory)
+        skip();
+    json_rules_compile(&rules);
+    DIR *const dir = opendir(directory);
+    assert_non_null(dir);
+    char *line = NULL;
+    size_t room = 0;
+    unsigned seen = 0, wrong = 0;
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        char path[4096];
+        if (!strstr(entry->d_name, ".jsonl"))
+            continue;
+        snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
+        FILE *const file = fopen(path, "r");
+        assert_non_null(file);
+        for (ssize_t bytes; (bytes = getline(&line, &room, file)) > 0;) {
+            struct record record = {0};
+            struct json_scan scan;
+            json_scan_init(&scan, &rules, take, &record, false);
+            json_scan_push(&scan, line, (size_t)bytes);
+            assert_false(record.cut);
+            seen++;
+            wrong += compare(&record);
+        }
+        fclose(file);
+    }
+    closedir(dir);
+    free(line);
+    print_message("%u URLs of the corpus, %u wrong\n", seen, wrong);
+    assert_true(seen > 1000);
+    assert_int_equal(wrong, 0);
+}
+
+static void is_cheap(void **state)
+{
+    static const char *const urls[] = {"https://api.openai.com/v1/chat/completions", "https://registry.npmjs.org/some/package/-/p.tgz",
+                                       "https://bedrock-runtime.us-east-1.amazonaws.com/model/amazon.nova-lite-v1%3A0/converse"};
+    enum { ROUNDS = 100000 };
+    struct timespec from, to;
+    volatile unsigned hits = 0;
+    (void)state;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        const char *const url = urls[i % 3];
+        hits = hits + recognise_candidate("POST", 4, url, strlen(url));
+    }
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+    const double ns = ((double)(to.tv_sec - from.tv_sec) * 1e9 + (double)(to.tv_nsec - from.tv_nsec)) / ROUNDS;
+    print_message("recognise_candidate: %.0f ns\n", ns);
+    assert_int_equal(hits, ROUNDS * 2 / 3 + 1);
+    assert_true(ns < 5000); /* sanitizers included; the goal without them is 150 */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(knows_calls), cmocka_unit_test(knows_what_is_none), cmocka_unit_test(header_proves_messages),
+        cmocka_unit_test(endpoints),   cmocka_unit_test(hostile),            cmocka_unit_test(corpus),
+        cmocka_unit_test(is_cheap)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
