@@ -7,9 +7,9 @@
  * table and the stage NONE, whatever the parent was doing at that moment, and begins anew with its first request. What
  * the parent had queued stays the parent's.
  *
- * Sleep: 2 to 10 ms while records come; after a second without any, deep sleep on a futex that the next writer rings.
- * Writers reserve on the tape by compare-and-swap, then look at the bell; the scribe sets the bell, then looks at the
- * tape: one of the two sees the other.
+ * Sleep: 2 to 10 ms while records come or are to come; after a second without any, deep sleep on a futex that the next
+ * writer rings. Writers reserve on the tape by compare-and-swap, then look at the bell; the scribe sets the bell, then
+ * looks at the tape: one of the two sees the other.
  */
 #include "scribe.h"
 
@@ -53,6 +53,7 @@ enum {
     QUIET_MS = 10,
     QUIET_AFTER_MS = 20,
     DEEP_AFTER_MS = 1000,
+    DEEP_IN_FLIGHT_AFTER_MS = 60 * 1000, /* an answer can come any moment, and fill the tape faster than 100 ms */
     DEEP_IN_FLIGHT_MS = 100,
     ALONE_CHECK_MS = 1000,
     SWEEP_MS = 1000,
@@ -271,7 +272,7 @@ static uint64_t sleep_ms(const struct scribe *scribe, uint64_t now_ns, int outbo
     uint64_t idle_ms = (now_ns - scribe->record_ns) / NS_PER_MS;
     uint64_t ms = BUSY_MS;
     *ret_bell = BELL_LIGHT;
-    if (idle_ms >= DEEP_AFTER_MS) {
+    if (idle_ms >= DEEP_AFTER_MS && (scribe->flights.n == 0 || idle_ms >= DEEP_IN_FLIGHT_AFTER_MS)) {
         *ret_bell = BELL_DEEP;
         ms = scribe->flights.n > 0 ? DEEP_IN_FLIGHT_MS : ALONE_CHECK_MS;
     } else if (idle_ms >= QUIET_AFTER_MS) {
