@@ -138,6 +138,8 @@ static void begin(struct body *body, enum body_framing framing)
     start(body, framing);
     if (framing == BODY_ARRAY)
         body->scan.document = on_element;
+    if (body->indented)
+        framed(body, " ", 1); /* which makes " data:" no data */
     framed(body, body->prefix, body->prefix_bytes);
 }
 
@@ -175,7 +177,7 @@ void body_init(struct body *body, struct dialect *dialect, struct facts *facts, 
     body->time_ns = body->events = body->content_events = 0;
     body->framing = body->hint = BODY_UNDECIDED;
     body->prefix_bytes = 0;
-    body->in_event = body->complete = false;
+    body->in_event = body->indented = body->complete = false;
     facts->owner = body;
 }
 
@@ -202,8 +204,10 @@ void body_push(struct body *body, uint64_t time_ns, const char *data, size_t byt
     size_t used = 0;
     while (body->framing == BODY_UNDECIDED && used < bytes) {
         const char c = data[used++];
-        if (!body->prefix_bytes && is_blank(c) && body->hint != BODY_AWS)
+        if (!body->prefix_bytes && is_blank(c) && body->hint != BODY_AWS) {
+            body->indented = c == ' ' || c == '\t';
             continue; /* OpenRouter keeps plain requests alive with blanks before the object */
+        }
         body->prefix[body->prefix_bytes++] = c;
         const enum body_framing framing = decide(body, body->prefix_bytes == BODY_PREFIX_MAX);
         if (framing != BODY_UNDECIDED)

@@ -24,6 +24,7 @@ struct body {
     uint8_t hint; /* what the content-type says; BODY_UNDECIDED: nothing */
     uint8_t prefix_bytes;
     bool in_event;
+    bool indented; /* a blank stood before the first other byte, on its line */
     bool complete; /* after body_end: what came was complete JSON or complete events */
     char prefix[BODY_PREFIX_MAX];
     struct json_scan scan;

@@ -20,6 +20,7 @@ enum rule {
     REASONING,
     REFUSAL,
     MEDIA,
+    BARE_TEXT,
     CALL,
     CALL_INDEX,
     CALL_ID,
@@ -32,6 +33,7 @@ enum rule {
     ERROR_TYPE,
     ERROR_CODE,
     TOP_CODE,
+    TOP_TYPE,
     QUEUE_S,
     PREFILL_S,
     DECODE_S,
@@ -109,13 +111,11 @@ static struct state *state_of(struct facts *facts)
         {"timings.cache_n", TIMED_CACHE, 0}, {"timings.prompt_n", TIMED_INPUT, 0},                                                \
         {"timings.predicted_n", TIMED_OUTPUT, 0}, {"timings.prompt_ms", PREFILL_MS, 0},                                           \
         {"timings.predicted_ms", DECODE_MS, 0}, {"error", ERROR, 0}, {"error.type", ERROR_TYPE, 0},                               \
-        {"error.code", ERROR_CODE, 0}, {"code", TOP_CODE, 0}, {"type", TOP_CODE + 1000, 0},                                       \
+        {"error.code", ERROR_CODE, 0}, {"code", TOP_CODE, 0}, {"type", TOP_TYPE, 0},                                       \
         {"errors[].code", ERROR_CODE, 0}, {"x_groq.error", ERROR, 0}
 
-enum { TOP_TYPE = TOP_CODE + 1000 };
-
 static const struct json_rule plain_rules[] = {ANSWER_RULES, PARTS("choices[].message")};
-static const struct json_rule event_rules[] = {ANSWER_RULES, PARTS("choices[].delta")};
+static const struct json_rule event_rules[] = {ANSWER_RULES, PARTS("choices[].delta"), {"value", BARE_TEXT, JSON_PIECES}};
 
 static const struct json_rule request_rules[] = {
     {"model", REQUEST_MODEL, 0},
@@ -171,8 +171,6 @@ static void finish(struct facts *facts, const struct json_value *value)
 static void content(struct facts *facts, const struct json_value *value, enum facts_content kind)
 {
     struct state *const state = state_of(facts);
-    if (value->type == JSON_OBJECT_BEGIN && value->rule == TEXT && !value->indexes)
-        return;
     if (value->type != JSON_STRING)
         return;
     state->text_seen = true;
@@ -280,7 +278,12 @@ static void on_answer(void *context, const struct json_value *value)
     }
     switch (value->rule) {
     case ID:
-        facts_set_value(facts, FACT_RESPONSE_ID, value);
+        if (!facts_has_text(facts, FACT_RESPONSE_ID)) /* relays that switch upstreams within a stream keep theirs in the first chunk */
+            facts_set_value(facts, FACT_RESPONSE_ID, value);
+        break;
+    case BARE_TEXT:
+        facts->no_end_mark = facts->shape_seen = true;
+        content(facts, value, CONTENT_TEXT);
         break;
     case MODEL:
         facts_set_value(facts, FACT_RESPONSE_MODEL, value);
@@ -372,7 +375,7 @@ struct dialect dialect_openai_chat = {
         "| error | `error.type`, `error.code`, `choices[].error` (OpenRouter), xAI's top-level `code` |\n\n"
         "Quirks: xAI's `completion_tokens` lacks reasoning (told by its `total_tokens`, else by the provider). Azure's first chunk has an "
         "empty model and id. Perplexity repeats the message so far in each chunk; only the delta counts. Perplexity, Cerebras and some others end "
-        "without `[DONE]`. Streams from OpenAI without `stream_options.include_usage` have no usage. llama.cpp's `timings` stand in where there "
+        "without `[DONE]`. Writer streams text completions as bare `{\"value\": text}`. Streams from OpenAI without `stream_options.include_usage` have no usage. llama.cpp's `timings` stand in where there "
         "is no usage (usage source `server_timings`).\n\n"
         "Source: https://platform.openai.com/docs/api-reference/chat, the services' own pages, recorded traffic.\n",
 };
