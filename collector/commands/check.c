@@ -35,7 +35,7 @@ int command_check(const struct arguments *arguments)
     display_count(blocks, totals.blocks);
     display_count(processes, totals.processes);
     display_size(size, totals.bytes);
-    (void)loss_sentence(loss, sizeof(loss), &totals.loss);
+    (void)loss_sentence(loss, sizeof(loss), &totals.loss, " since the store began");
     printf("%s: %s calls in %s blocks of %s processes, %s. %s\n", path, calls, blocks, processes, size, loss);
     if (faults == 0)
         printf("%s: nothing is wrong.\n", path);

@@ -58,7 +58,7 @@ struct store *open_store(const char *path, enum store_mode mode)
     return NULL;
 }
 
-bool loss_sentence(char *out, size_t out_bytes, const struct span_loss *loss)
+bool loss_sentence(char *out, size_t out_bytes, const struct span_loss *loss, const char *since)
 {
     if (loss->spans == 0 && loss->exchanges == 0 && loss->tape_records == 0 && loss->tape_bytes == 0) {
         (void)snprintf(out, out_bytes, "Nothing was lost.");
@@ -70,7 +70,7 @@ bool loss_sentence(char *out, size_t out_bytes, const struct span_loss *loss)
     display_count(records, loss->tape_records);
     display_size(bytes, loss->tape_bytes);
     (void)snprintf(out, out_bytes,
-                   "Lost: %s finished calls, %s calls that could not be followed, %s pieces of calls (%s).", spans,
+                   "Lost%s: %s finished calls, %s calls that could not be followed, %s pieces of calls (%s).", since, spans,
                    exchanges, records, bytes);
     return true;
 }

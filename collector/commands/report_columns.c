@@ -104,8 +104,8 @@ void report_value_text(char *out, const struct report_column *column, const stru
     case REPORT_COUNT:
     case REPORT_TOKENS:
         display_count(out, value->whole);
-        if (value->partial && strlen(out) + 2 <= DISPLAY_BYTES)
-            (void)strcat(out, "+");
+        if (value->partial)
+            memcpy(out + strlen(out), "+", 2); /* a count takes at most ten characters */
         break;
     case REPORT_NS:
         display_duration(out, value->whole);

@@ -46,7 +46,7 @@ int report_csv(FILE *out, const struct report *report)
         (void)fputc('\n', out);
     }
     char sentence[256];
-    if (loss_sentence(sentence, sizeof(sentence), &report->loss))
+    if (loss_sentence(sentence, sizeof(sentence), &report->loss, " since the store began"))
         (void)fprintf(stderr, "pprofctl: %s\n", sentence);
     if (grouping->damaged > 0)
         (void)fprintf(stderr, "pprofctl: %" PRIu64 " damaged blocks could not be read; see `pprofctl check %s`.\n",

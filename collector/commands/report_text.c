@@ -78,9 +78,8 @@ static void print_tail(FILE *out, const struct report *report, const char *line_
     }
     if (group_has_partial(&report->grouping->total))
         (void)fprintf(out, "%s+ some calls did not state their tokens: the true sum is larger.\n", line_start);
-    (void)loss_sentence(sentence, sizeof(sentence), &report->loss);
-    (void)fprintf(out, "%s%s%s\n", line_start, sentence,
-                  strncmp(sentence, "Lost", 4) == 0 ? " (since the store began)" : "");
+    (void)loss_sentence(sentence, sizeof(sentence), &report->loss, " since the store began");
+    (void)fprintf(out, "%s%s\n", line_start, sentence);
     if (grouping->damaged > 0)
         (void)fprintf(out, "%sDamaged: %" PRIu64 " %s could not be read; `pprofctl check %s` says which.\n", line_start,
                       grouping->damaged, grouping->damaged == 1 ? "block" : "blocks", report->path);

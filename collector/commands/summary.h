@@ -1,0 +1,16 @@
+/* What record says on standard error when the program has ended. */
+#pragma once
+
+#include <stdint.h>
+
+#include "../store.h"
+
+struct summary {
+    const char *path; /* of the store */
+    uint64_t since_process_ns; /* only processes that began at this time or later */
+    struct span_loss loss; /* of this run */
+    unsigned still_running; /* programs that still hold a connection */
+};
+
+/* Reads the store and prints. Returns 0, or -1 after having said why not. */
+int summary_print(const struct summary *summary, struct store *store);
