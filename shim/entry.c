@@ -1,0 +1,112 @@
+/*
+ * The functions that the application calls instead of libcurl's: exported ones, for callers bound by symbol, and trampolines, for those that
+ * looked the name up by dlsym or that were loaded with RTLD_DEEPBIND. They say how they were entered and go on to hook_*.c; where libpprof
+ * does nothing, straight to libcurl. Application's threads. The list is hooks.def.
+ */
+#include "entry.h"
+
+#include "init.h"
+#include "library_find.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#define EXPORTED __attribute__((visibility("default")))
+#define AND(...) , ##__VA_ARGS__
+#define BY_SYMBOL ((struct origin){.caller = __builtin_return_address(0)})
+
+/* The third parameter travels as one machine word, whatever its type: on LP64 it is passed on as it came. */
+_Static_assert(sizeof(uintptr_t) == sizeof(curl_off_t), "curl_off_t arguments would be cut");
+
+#define THIRD_WORD(last, word)                                                                                         \
+    uintptr_t word;                                                                                                    \
+    do {                                                                                                               \
+        va_list list;                                                                                                  \
+        va_start(list, last);                                                                                          \
+        word = va_arg(list, uintptr_t);                                                                                \
+        va_end(list);                                                                                                  \
+    } while (0)
+
+EXPORTED CURLcode curl_easy_setopt(CURL *easy, CURLoption option, ...)
+{
+    THIRD_WORD(option, argument);
+    struct origin origin = BY_SYMBOL;
+    if (shim_active)
+        return hook_curl_easy_setopt(&origin, easy, option, argument);
+    const struct library *library = library_of(&origin);
+    return library == NULL ? CURLE_FAILED_INIT : library->real.curl_easy_setopt(easy, option, argument);
+}
+
+#define HOOK(type, name, failure, params, args)                                                                        \
+    EXPORTED type name params                                                                                          \
+    {                                                                                                                  \
+        struct origin origin = BY_SYMBOL;                                                                              \
+        if (shim_active)                                                                                               \
+            return hook_##name(&origin AND args);                                                                      \
+        const struct library *library = library_of(&origin);                                                           \
+        if (library != NULL && library->real.name != NULL)                                                             \
+            return library->real.name args;                                                                            \
+        return failure;                                                                                                \
+    }
+#define CALL(type, name, params)
+#include "hooks.def"
+#undef HOOK
+
+static const struct origin origins[LIBRARIES_MAX] = {
+    {.library = &library_table[0]}, {.library = &library_table[1]}, {.library = &library_table[2]},
+    {.library = &library_table[3]}, {.library = &library_table[4]}, {.library = &library_table[5]},
+    {.library = &library_table[6]}, {.library = &library_table[7]},
+};
+_Static_assert(LIBRARIES_MAX == 8, "EACH_LIBRARY and origins have eight");
+#define EACH_LIBRARY(what, ...)                                                                                        \
+    what(0, __VA_ARGS__) what(1, __VA_ARGS__) what(2, __VA_ARGS__) what(3, __VA_ARGS__) what(4, __VA_ARGS__)           \
+        what(5, __VA_ARGS__) what(6, __VA_ARGS__) what(7, __VA_ARGS__)
+
+#define SETOPT(n, unused)                                                                                              \
+    static CURLcode curl_easy_setopt_##n(CURL *easy, CURLoption option, ...)                                           \
+    {                                                                                                                  \
+        THIRD_WORD(option, argument);                                                                                  \
+        return hook_curl_easy_setopt(&origins[n], easy, option, argument);                                             \
+    }
+EACH_LIBRARY(SETOPT, )
+
+#define TRAMPOLINE(n, type, name, params, args)                                                                        \
+    static type name##_##n params                                                                                      \
+    {                                                                                                                  \
+        return hook_##name(&origins[n] AND args);                                                                      \
+    }
+#define HOOK(type, name, failure, params, args) EACH_LIBRARY(TRAMPOLINE, type, name, params, args)
+#include "hooks.def"
+#undef HOOK
+
+#define POINTER(n, name) (void *)name##_##n,
+#define HOOK(type, name, failure, params, args) {#name, {EACH_LIBRARY(POINTER, name)}},
+static const struct {
+    const char *name;
+    void *functions[LIBRARIES_MAX];
+} trampolines[] = {
+    {"curl_easy_setopt", {EACH_LIBRARY(POINTER, curl_easy_setopt)}},
+#include "hooks.def"
+};
+#undef HOOK
+#undef CALL
+
+static void *const *functions_of(const char *name)
+{
+    for (size_t i = 0; i < sizeof trampolines / sizeof *trampolines; i++) {
+        if (strcmp(trampolines[i].name, name) == 0)
+            return trampolines[i].functions;
+    }
+    return NULL;
+}
+
+bool entry_is_hooked(const char *name)
+{
+    return functions_of(name) != NULL;
+}
+
+void *entry_trampoline(unsigned library, const char *name)
+{
+    void *const *functions = functions_of(name);
+    return functions == NULL || library >= LIBRARIES_MAX ? NULL : functions[library];
+}
