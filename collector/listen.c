@@ -1,0 +1,446 @@
+/*
+ * The connections: an epoll loop over a unix socket, group commit, acknowledgements. See listen.h.
+ *
+ * Called by pprofd's and record's single thread. Must never block on a sender, nor hold more than LISTEN_BUFFERS_MAX for them.
+ */
+#include "listen_inner.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "store.h"
+
+enum { BUFFER_BYTES_FIRST = 16384, BUFFER_BYTES_MAX = SPAN_FRAME_HEADER_BYTES + SPAN_FRAME_PAYLOAD_MAX, EVENTS = 64 };
+
+static _Thread_local char why[512];
+
+const char *listen_why(void)
+{
+    return why;
+}
+
+int listen_because(int status, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(why, sizeof why, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+uint64_t listen_now_ns(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void set_accepting(struct listener *listener, bool accepting)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+
+    if (listener->fd < 0 || listener->accepting == accepting)
+        return;
+    if (epoll_ctl(listener->epoll, accepting ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, listener->fd, &event) == 0)
+        listener->accepting = accepting;
+}
+
+static void drop(struct listener *listener, struct connection *connection)
+{
+    if (connection->closing)
+        return;
+    connection->closing = true;
+    (void)close(connection->fd);
+    listener->buffer_bytes -= connection->capacity;
+    free(connection->data);
+    connection->data = NULL;
+    *connection->link = connection->next;
+    if (connection->next != NULL)
+        connection->next->link = connection->link;
+    connection->next = listener->closed;
+    listener->closed = connection;
+    listener->stats.connected--;
+    set_accepting(listener, true);
+}
+
+static void free_closed(struct listener *listener)
+{
+    while (listener->closed != NULL) {
+        struct connection *connection = listener->closed;
+
+        listener->closed = connection->next;
+        free(connection);
+    }
+}
+
+static bool welcome(const struct listener *listener, int fd)
+{
+    struct ucred peer;
+    socklen_t bytes = sizeof peer;
+
+    if (listener->stats.connected >= LISTEN_CONNECTIONS_MAX)
+        return false;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0)
+        return false;
+    return listener->config.any_user || peer.uid == geteuid() || peer.uid == 0;
+}
+
+static int add_connection(struct listener *listener, int fd)
+{
+    struct connection *connection = calloc(1, sizeof *connection);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
+
+    if (connection == NULL)
+        return -1;
+    connection->fd = fd;
+    if (epoll_ctl(listener->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
+        free(connection);
+        return -1;
+    }
+    connection->next = listener->connections;
+    connection->link = &listener->connections;
+    if (connection->next != NULL)
+        connection->next->link = &connection->next;
+    listener->connections = connection;
+    listener->stats.connections++;
+    listener->stats.connected++;
+    return 0;
+}
+
+static void accept_some(struct listener *listener)
+{
+    for (int i = 0; i < EVENTS; i++) {
+        int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+        if (fd < 0) {
+            /* Out of descriptors: the queue would keep epoll awake for nothing until some connection ends. */
+            if ((errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) &&
+                listener->stats.connected > 0)
+                set_accepting(listener, false);
+            return;
+        }
+        if (!welcome(listener, fd) || add_connection(listener, fd) != 0) {
+            listener->stats.refused++;
+            (void)close(fd);
+        }
+    }
+}
+
+/* Sends what can be sent without waiting; arms EPOLLOUT for the rest. */
+static void send_ack(struct listener *listener, struct connection *connection)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
+
+    for (;;) {
+        ssize_t sent;
+
+        if (connection->ack_sent == connection->ack_bytes) {
+            struct span_frame frame = {.kind = SPAN_FRAME_ACK, .sequence = connection->ack_sequence};
+            struct span_buffer out;
+
+            if (connection->ack_sequence == 0)
+                break;
+            memcpy(frame.identity, connection->sender.identity, sizeof frame.identity);
+            span_buffer_init(&out, sizeof connection->ack);
+            if (span_frame_write(&out, &frame) != 0) {
+                span_buffer_done(&out);
+                drop(listener, connection);
+                return;
+            }
+            memcpy(connection->ack, out.data, out.bytes);
+            connection->ack_bytes = out.bytes;
+            connection->ack_sent = 0;
+            connection->ack_sequence = 0;
+            span_buffer_done(&out);
+        }
+        sent = send(connection->fd, connection->ack + connection->ack_sent, connection->ack_bytes - connection->ack_sent,
+                    MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent < 0 && errno != EAGAIN) {
+            drop(listener, connection);
+            return;
+        }
+        if (sent < 0) {
+            event.events |= EPOLLOUT;
+            break;
+        }
+        connection->ack_sent += (size_t)sent;
+    }
+    if (connection->writing != ((event.events & EPOLLOUT) != 0)) {
+        connection->writing = !connection->writing;
+        (void)epoll_ctl(listener->epoll, EPOLL_CTL_MOD, connection->fd, &event);
+    }
+}
+
+static void acknowledge_all(struct listener *listener)
+{
+    struct connection *next;
+
+    for (struct connection *connection = listener->connections; connection != NULL; connection = next) {
+        next = connection->next;
+        if (connection->sender.taken == 0)
+            continue;
+        connection->ack_sequence = connection->sender.taken;
+        connection->sender.taken = 0;
+        send_ack(listener, connection);
+    }
+}
+
+/* The store failed: every sender with frames in the lost transaction must send them again, and does so when it reconnects. */
+static int store_failed(struct listener *listener, int status)
+{
+    struct connection *next;
+
+    if (listener->open)
+        listen_rollback(listener);
+    for (struct connection *connection = listener->connections; connection != NULL; connection = next) {
+        next = connection->next;
+        if (connection->sender.taken > 0 || connection->sender.greeted)
+            drop(listener, connection);
+    }
+    listener->pause_ns = listen_now_ns() + LISTEN_PAUSE_MS * 1000000ull;
+    return status;
+}
+
+int listen_flush(struct listener *listener)
+{
+    int status = listen_commit(listener);
+
+    if (status != 0)
+        return store_failed(listener, status);
+    acknowledge_all(listener);
+    return 0;
+}
+
+/* Room for the frame that is arriving, and not more than a frame may need. */
+static int make_room(struct listener *listener, struct connection *connection)
+{
+    size_t capacity = connection->capacity == 0 ? BUFFER_BYTES_FIRST : connection->capacity * 2;
+    uint8_t *data;
+
+    if (connection->bytes < connection->capacity)
+        return 0;
+    if (capacity > BUFFER_BYTES_MAX)
+        capacity = BUFFER_BYTES_MAX;
+    if (capacity == connection->capacity ||
+        listener->buffer_bytes + capacity - connection->capacity > LISTEN_BUFFERS_MAX)
+        return -1;
+    data = realloc(connection->data, capacity);
+    if (data == NULL)
+        return -1;
+    listener->buffer_bytes += capacity - connection->capacity;
+    connection->data = data;
+    connection->capacity = capacity;
+    return 0;
+}
+
+static void shrink(struct listener *listener, struct connection *connection)
+{
+    if (connection->bytes > 0)
+        return;
+    free(connection->data);
+    connection->data = NULL;
+    listener->buffer_bytes -= connection->capacity;
+    connection->capacity = 0;
+}
+
+/* Reads once. 0, or negative store_status; a connection that ended or misbehaved is dropped. */
+static int read_some(struct listener *listener, struct connection *connection)
+{
+    ssize_t got;
+    size_t used;
+    int status;
+
+    if (make_room(listener, connection) != 0) {
+        listener->stats.refused++;
+        drop(listener, connection);
+        return 0;
+    }
+    got = recv(connection->fd, connection->data + connection->bytes, connection->capacity - connection->bytes,
+               MSG_DONTWAIT);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    if (got <= 0) {
+        drop(listener, connection); /* half a frame at the end is the sender's to send again */
+        return 0;
+    }
+    connection->bytes += (size_t)got;
+    status = listen_take(listener, &connection->sender, connection->data, connection->bytes, &used);
+    if (status == LISTEN_END) {
+        listener->stats.damaged++;
+        /* What came before the damage is stored with the batch; it is not acknowledged, and will be found a repeat. */
+        drop(listener, connection);
+        return 0;
+    }
+    if (status != 0)
+        return store_failed(listener, status);
+    memmove(connection->data, connection->data + used, connection->bytes - used);
+    connection->bytes -= used;
+    shrink(listener, connection);
+    return 0;
+}
+
+static int handle(struct listener *listener, const struct epoll_event *events, int n)
+{
+    int status = 0;
+
+    for (int i = 0; i < n && status == 0; i++) {
+        struct connection *connection = events[i].data.ptr;
+
+        if (connection == NULL) {
+            accept_some(listener);
+            continue;
+        }
+        if (!connection->closing && (events[i].events & EPOLLOUT))
+            send_ack(listener, connection);
+        if (!connection->closing && (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+            status = read_some(listener, connection);
+    }
+    free_closed(listener);
+    return status;
+}
+
+static int ms_until(uint64_t now_ns, uint64_t then_ns)
+{
+    return then_ns <= now_ns ? 0 : (int)((then_ns - now_ns + 999999) / 1000000);
+}
+
+int listen_wait_ms(const struct listener *listener)
+{
+    uint64_t now_ns = listen_now_ns();
+
+    if (now_ns < listener->pause_ns)
+        return ms_until(now_ns, listener->pause_ns);
+    if (listener->open)
+        return ms_until(now_ns, listener->commit_ns + LISTEN_COMMIT_QUIET_MS * 1000000ull);
+    if (listener->config.spool_dir != NULL)
+        return ms_until(now_ns, listener->spool_ns + LISTEN_SPOOL_MS * 1000000ull);
+    return -1;
+}
+
+/* `quiet`: nothing more is there to be read right now. */
+static bool commit_due(const struct listener *listener, bool quiet)
+{
+    uint64_t now_ns = listen_now_ns();
+
+    if (!listener->open)
+        return false;
+    if (listener->batch_frames >= LISTEN_COMMIT_FRAMES ||
+        now_ns - listener->open_ns >= LISTEN_COMMIT_MS * 1000000ull)
+        return true;
+    return quiet && now_ns - listener->commit_ns >= LISTEN_COMMIT_QUIET_MS * 1000000ull;
+}
+
+int listen_turn(struct listener *listener, int timeout_ms)
+{
+    struct epoll_event events[EVENTS];
+    int wait_ms = listen_wait_ms(listener);
+    int status = 0;
+    int n;
+
+    if (wait_ms < 0 || (timeout_ms >= 0 && timeout_ms < wait_ms))
+        wait_ms = timeout_ms;
+    if (listen_now_ns() < listener->pause_ns) {
+        struct timespec pause = {wait_ms / 1000, wait_ms % 1000 * 1000000L};
+
+        (void)nanosleep(&pause, NULL);
+        return 0;
+    }
+    n = epoll_wait(listener->epoll, events, EVENTS, wait_ms);
+    if (n < 0 && errno != EINTR)
+        return listen_because(STORE_FAILED, "waiting failed: %s", strerror(errno));
+    /* While a transaction is open its time bounds the loop; otherwise input that never ends would bound nothing. */
+    while (n > 0 && status == 0) {
+        status = handle(listener, events, n);
+        if (status != 0 || !listener->open || commit_due(listener, false))
+            break;
+        n = epoll_wait(listener->epoll, events, EVENTS, 0);
+    }
+    if (status == 0 && commit_due(listener, n <= 0))
+        status = listen_flush(listener);
+    if (status == 0 && !listener->open && listener->config.spool_dir != NULL &&
+        listen_now_ns() - listener->spool_ns >= LISTEN_SPOOL_MS * 1000000ull) {
+        long files = listen_spool(listener);
+
+        status = files < 0 ? (int)files : 0;
+    }
+    free_closed(listener);
+    return status;
+}
+
+int listen_open(const struct listen_config *config, struct listener **ret_listener)
+{
+    struct listener *listener = calloc(1, sizeof *listener);
+
+    if (listener == NULL)
+        return listen_because(-1, "no memory");
+    listener->config = *config;
+    listener->fd = -1;
+    listener->lock = -1;
+    listener->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (listener->epoll < 0) {
+        (void)listen_because(-1, "epoll: %s", strerror(errno));
+    } else if (config->socket_path == NULL || listen_socket_open(listener) == 0) {
+        set_accepting(listener, true);
+        *ret_listener = listener;
+        return 0;
+    }
+    /* A file that was not bound here is not ours to remove. */
+    if (listener->fd >= 0)
+        (void)close(listener->fd);
+    listener->fd = -1;
+    listen_socket_close(listener);
+    if (listener->epoll >= 0)
+        (void)close(listener->epoll);
+    free(listener);
+    return -1;
+}
+
+int listen_fd(const struct listener *listener)
+{
+    return listener->epoll;
+}
+
+void listen_get_stats(const struct listener *listener, struct listen_stats *ret_stats)
+{
+    *ret_stats = listener->stats;
+}
+
+int listen_close(struct listener *listener)
+{
+    uint64_t until_ns = listen_now_ns() + 1000000000u;
+    int status = 0;
+
+    if (listener == NULL)
+        return 0;
+    /* Whoever has sent by now is taken in, those too that were not accepted yet; who never stops is left after a second. */
+    while (status == 0 && listen_now_ns() < until_ns) {
+        struct epoll_event events[EVENTS];
+        int n = epoll_wait(listener->epoll, events, EVENTS, 0);
+
+        if (n <= 0)
+            break;
+        status = handle(listener, events, n);
+        if (status == 0 && commit_due(listener, false))
+            status = listen_flush(listener);
+    }
+    if (status == 0)
+        status = listen_flush(listener);
+    while (listener->connections != NULL)
+        drop(listener, listener->connections);
+    free_closed(listener);
+    listen_socket_close(listener);
+    (void)close(listener->epoll);
+    free(listener);
+    return status;
+}

@@ -1,0 +1,58 @@
+/* What listen.c, listen_socket.c, listen_take.c and listen_spool.c share. */
+#pragma once
+
+#include "../span/frame.h"
+#include "listen.h"
+
+/* One sender: a connection or a spool file. */
+struct listen_sender {
+    uint8_t identity[16];
+    bool greeted; /* its PROCESS frame came */
+    uint64_t taken; /* highest sequence number given to the store and not acknowledged yet; 0: none */
+};
+
+struct connection {
+    int fd;
+    struct listen_sender sender;
+    uint8_t *data;
+    size_t bytes, capacity;
+    uint8_t ack[SPAN_FRAME_HEADER_BYTES];
+    size_t ack_sent, ack_bytes;
+    uint64_t ack_sequence; /* committed, to be told once `ack` is out */
+    bool writing; /* EPOLLOUT is armed */
+    bool closing;
+    struct connection *next, **link;
+};
+
+struct listener {
+    struct listen_config config;
+    char socket_path[108];
+    int fd, epoll, lock;
+    bool accepting;
+    struct connection *connections;
+    struct connection *closed; /* freed at the end of the turn: events may still point to them */
+    size_t buffer_bytes;
+    bool open; /* a transaction is */
+    uint64_t open_ns, commit_ns, pause_ns, spool_ns;
+    uint64_t batch_frames, batch_spans, batch_repeats;
+    struct listen_stats stats;
+};
+
+enum { LISTEN_END = -100 }; /* the sender said something impossible: drop it */
+
+uint64_t listen_now_ns(void);
+int listen_because(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* listen_socket.c: makes the socket; 0 or -1. */
+int listen_socket_open(struct listener *listener);
+void listen_socket_close(struct listener *listener);
+
+/* listen_take.c: gives every whole frame at the start of data to the store. 0, LISTEN_END, or negative store_status; in
+ * *ret_used how far it came. */
+int listen_take(struct listener *listener, struct listen_sender *sender, const uint8_t *data, size_t bytes,
+                size_t *ret_used);
+int listen_commit(struct listener *listener);
+/* listen.c: commits and acknowledges. */
+int listen_flush(struct listener *listener);
+/* After a failure: takes back what is open. */
+void listen_rollback(struct listener *listener);

@@ -1,0 +1,137 @@
+/*
+ * From bytes to the store: frames of one sender, within the transaction of the moment.
+ *
+ * Called by the connections (listen.c) and the spool (listen_spool.c). Must never acknowledge: that is the caller's, after
+ * the commit.
+ */
+#include "listen_inner.h"
+
+#include <string.h>
+
+#include "store.h"
+
+static int begin(struct listener *listener)
+{
+    int status;
+
+    if (listener->open)
+        return 0;
+    status = store_begin(listener->config.store);
+    if (status != 0)
+        return listen_because(status, "%s", store_why());
+    listener->open = true;
+    listener->open_ns = listen_now_ns();
+    return 0;
+}
+
+static int take_process(struct listener *listener, struct listen_sender *sender, const struct span_frame *frame)
+{
+    struct span_process process;
+    int status;
+
+    if (span_process_read(&process, frame->payload, frame->payload_bytes) != 0)
+        return listen_because(LISTEN_END, "a process frame is damaged");
+    /* The header says whose frame it is; the payload may repeat it but not contradict it. */
+    memcpy(process.identity, frame->identity, sizeof process.identity);
+    status = begin(listener);
+    if (status == 0)
+        status = store_take_process(listener->config.store, &process);
+    if (status != 0)
+        return listen_because(status, "%s", store_why());
+    memcpy(sender->identity, frame->identity, sizeof sender->identity);
+    sender->greeted = true;
+    return 0;
+}
+
+static int take_spans(struct listener *listener, struct listen_sender *sender, const struct span_frame *frame)
+{
+    struct span_block_view view;
+    bool repeat = false;
+    int status;
+
+    if (!sender->greeted || memcmp(sender->identity, frame->identity, sizeof sender->identity) != 0)
+        return listen_because(LISTEN_END, "a frame of a process that did not introduce itself");
+    status = begin(listener);
+    if (status == 0)
+        status = store_take_frame(listener->config.store, frame, &repeat);
+    if (status == STORE_DAMAGED)
+        return listen_because(LISTEN_END, "%s", store_why());
+    if (status != 0)
+        return listen_because(status, "%s", store_why());
+    if (frame->sequence > sender->taken)
+        sender->taken = frame->sequence;
+    listener->batch_repeats += repeat;
+    listener->batch_frames += !repeat;
+    if (!repeat && frame->kind == SPAN_FRAME_SPANS &&
+        span_block_open(&view, frame->payload, frame->payload_bytes) == 0)
+        listener->batch_spans += view.n;
+    return 0;
+}
+
+static int take_one(struct listener *listener, struct listen_sender *sender, const struct span_frame *frame)
+{
+    switch (frame->kind) {
+    case SPAN_FRAME_PROCESS:
+        return take_process(listener, sender, frame);
+    case SPAN_FRAME_SPANS:
+    case SPAN_FRAME_LOSS:
+        return take_spans(listener, sender, frame);
+    default:
+        return 0; /* of a later version: to be skipped */
+    }
+}
+
+int listen_take(struct listener *listener, struct listen_sender *sender, const uint8_t *data, size_t bytes,
+                size_t *ret_used)
+{
+    size_t used = 0;
+    int status = 0;
+
+    while (status == 0) {
+        struct span_frame frame;
+        long length = span_frame_read(&frame, data + used, bytes - used);
+
+        if (length == SPAN_FRAME_NEED_MORE)
+            break;
+        if (length < 0) {
+            listener->stats.too_new += length == SPAN_FRAME_TOO_NEW;
+            status = listen_because(LISTEN_END, length == SPAN_FRAME_TOO_NEW ? "a frame of a later version"
+                                                                            : "bytes that are not a frame");
+            break;
+        }
+        status = take_one(listener, sender, &frame);
+        if (status == 0)
+            used += (size_t)length;
+    }
+    *ret_used = used;
+    return status;
+}
+
+int listen_commit(struct listener *listener)
+{
+    int status;
+
+    if (!listener->open)
+        return 0;
+    status = store_commit(listener->config.store);
+    listener->open = false;
+    if (status != 0) {
+        listen_rollback(listener);
+        return listen_because(status, "%s", store_why());
+    }
+    listener->commit_ns = listen_now_ns();
+    listener->stats.commits++;
+    listener->stats.frames += listener->batch_frames;
+    listener->stats.spans += listener->batch_spans;
+    listener->stats.repeats += listener->batch_repeats;
+    listener->batch_frames = listener->batch_spans = listener->batch_repeats = 0;
+    return 0;
+}
+
+void listen_rollback(struct listener *listener)
+{
+    store_rollback(listener->config.store);
+    listener->open = false;
+    listener->batch_frames = listener->batch_spans = listener->batch_repeats = 0;
+    listener->stats.store_failures++;
+}
