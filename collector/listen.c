@@ -196,18 +196,15 @@ static void acknowledge_all(struct listener *listener)
     }
 }
 
-/* The store failed: every sender with frames in the lost transaction must send them again, and does so when it reconnects. */
+/* The store failed: senders must send the frames of the lost transaction again, and do so when they reconnect. Until the
+ * pause is over nothing wakes the loop. */
 static int store_failed(struct listener *listener, int status)
 {
-    struct connection *next;
-
     if (listener->open)
         listen_rollback(listener);
-    for (struct connection *connection = listener->connections; connection != NULL; connection = next) {
-        next = connection->next;
-        if (connection->sender.taken > 0 || connection->sender.greeted)
-            drop(listener, connection);
-    }
+    while (listener->connections != NULL)
+        drop(listener, listener->connections);
+    set_accepting(listener, false);
     listener->pause_ns = listen_now_ns() + LISTEN_PAUSE_MS * 1000000ull;
     return status;
 }
@@ -355,6 +352,10 @@ int listen_turn(struct listener *listener, int timeout_ms)
 
         (void)nanosleep(&pause, NULL);
         return 0;
+    }
+    if (listener->pause_ns != 0) {
+        listener->pause_ns = 0;
+        set_accepting(listener, true);
     }
     n = epoll_wait(listener->epoll, events, EVENTS, wait_ms);
     if (n < 0 && errno != EINTR)

@@ -59,6 +59,9 @@ int listen_wait_ms(const struct listener *listener);
  * failed: then senders keep their frames and it is tried again after LISTEN_PAUSE_MS. listen_why() tells. */
 int listen_turn(struct listener *listener, int timeout_ms);
 
+/* Commits and acknowledges at once what was read: before a merge, which needs the store without a transaction. */
+int listen_flush(struct listener *listener);
+
 /* Takes in what lies in the spool directory now. Number of files, or negative store_status. */
 long listen_spool(struct listener *listener);
 

@@ -52,7 +52,5 @@ void listen_socket_close(struct listener *listener);
 int listen_take(struct listener *listener, struct listen_sender *sender, const uint8_t *data, size_t bytes,
                 size_t *ret_used);
 int listen_commit(struct listener *listener);
-/* listen.c: commits and acknowledges. */
-int listen_flush(struct listener *listener);
 /* After a failure: takes back what is open. */
 void listen_rollback(struct listener *listener);

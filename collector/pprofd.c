@@ -1,0 +1,300 @@
+/*
+ * pprofd, the collector daemon: receives spans on a socket, takes in the spool, keeps the store, merges it when idle.
+ *
+ * One thread. SIGTERM and SIGINT end it cleanly (everything read is committed and acknowledged). It prints one line when it
+ * is ready and one sentence when something is wrong, both on stderr.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../span/paths.h"
+#include "listen.h"
+#include "store.h"
+
+enum {
+    MERGE_EVERY_MS = 10000, /* between looks for something to merge */
+    EXIT_USAGE = 2,
+};
+
+struct options {
+    char socket[4096], store[4096], spool[4096]; /* "": none */
+    bool once, any_user;
+};
+
+static const char help[] =
+    "pprofd: collects what programs under libpprof.so say about their calls of language models.\n"
+    "\n"
+    "usage: pprofd [OPTION...]\n"
+    "\n"
+    "  --socket PATH   where programs send to     (default: $XDG_RUNTIME_DIR/pprofd.sock, else /run/pprofd/pprofd.sock)\n"
+    "  --store FILE    where everything is kept   (default: $XDG_STATE_HOME/libpprof/pprof.db, else\n"
+    "                  ~/.local/state/libpprof/pprof.db, without HOME /var/lib/pprofd/pprof.db)\n"
+    "  --spool DIR     what programs left there while nobody listened is taken in; off: nothing\n"
+    "                  (default: $XDG_STATE_HOME/libpprof/spool, else ~/.local/state/libpprof/spool)\n"
+    "  --once          take in the spool, merge, and exit; no socket\n"
+    "  --any-user      also accept programs of other users (default: this user and root)\n"
+    "  --foreground    stay in the foreground: always so, accepted for the sake of service files\n"
+    "  --help, --version\n"
+    "\n"
+    "SIGTERM or SIGINT end it; nothing that was acknowledged is lost, however it ends.\n"
+    "See also: pprofctl help\n";
+
+static int complain(const char *sentence)
+{
+    (void)fprintf(stderr, "pprofd: %s\n", sentence);
+    return EXIT_FAILURE;
+}
+
+static int set_path(char *to, size_t room, const char *value, const char *option)
+{
+    int bytes = snprintf(to, room, "%s", value);
+
+    if (bytes > 0 && (size_t)bytes < room)
+        return 0;
+    (void)fprintf(stderr, "pprofd: %s needs a path of 1 to %zu bytes\n", option, room - 1);
+    return -1;
+}
+
+/* The environment is looked at here alone. */
+static void defaults(struct options *options)
+{
+    const char *home = getenv("HOME");
+    const char *state = getenv("XDG_STATE_HOME");
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+
+    memset(options, 0, sizeof *options);
+    (void)span_path_socket(options->socket, sizeof options->socket, runtime);
+    (void)span_path_store(options->store, sizeof options->store, state, home);
+    (void)span_path_spool(options->spool, sizeof options->spool, state, home);
+}
+
+/* 0: go on; otherwise the process is to end with *ret_code. */
+static int parse(int argc, char **argv, struct options *options, int *ret_code)
+{
+    static const struct option known[] = {
+        {"socket", required_argument, NULL, 's'}, {"store", required_argument, NULL, 'f'},
+        {"spool", required_argument, NULL, 'p'},  {"once", no_argument, NULL, 'o'},
+        {"any-user", no_argument, NULL, 'u'},     {"foreground", no_argument, NULL, 'g'},
+        {"help", no_argument, NULL, 'h'},         {"version", no_argument, NULL, 'v'},
+        {NULL, 0, NULL, 0},
+    };
+    int failed = 0;
+    int c;
+
+    *ret_code = EXIT_USAGE;
+    while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
+        switch (c) {
+        case 's':
+            failed |= set_path(options->socket, sizeof options->socket, optarg, "--socket");
+            break;
+        case 'f':
+            failed |= set_path(options->store, sizeof options->store, optarg, "--store");
+            break;
+        case 'p':
+            failed |= set_path(options->spool, sizeof options->spool, optarg, "--spool");
+            break;
+        case 'o':
+            options->once = true;
+            break;
+        case 'u':
+            options->any_user = true;
+            break;
+        case 'g':
+            break;
+        case 'h':
+        case 'v':
+            (void)fputs(c == 'h' ? help : "pprofd " PPROF_VERSION "\n", stdout);
+            *ret_code = fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+            return -1;
+        default:
+            (void)fputs("Try `pprofd --help`.\n", stderr);
+            return -1;
+        }
+    }
+    if (failed)
+        return -1;
+    if (optind < argc) {
+        (void)fprintf(stderr, "pprofd: unexpected argument %s; the store is named by --store FILE\n", argv[optind]);
+        return -1;
+    }
+    if (strcmp(options->spool, "off") == 0)
+        options->spool[0] = '\0';
+    return 0;
+}
+
+/* The store's directory and its parents, for the owner alone. */
+static void make_directories(const char *file)
+{
+    char path[4096];
+
+    (void)snprintf(path, sizeof path, "%s", file);
+    for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        (void)mkdir(path, 0700); /* what cannot be made will be said when the file is opened */
+        *slash = '/';
+    }
+}
+
+static struct store *open_store(const char *path)
+{
+    struct store *store = NULL;
+
+    make_directories(path);
+    if (store_open(path, STORE_WRITE, &store) == STORE_OK)
+        return store;
+    (void)fprintf(stderr, "pprofd: the store %s cannot be used: %s\n", path, store_why());
+    return NULL;
+}
+
+static int open_signals(void)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+        return -1;
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGHUP, SIG_IGN); /* nothing to reload; the terminal that started it may go */
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* Merges for as long as there is something and nobody is waiting. */
+static void merge_some(struct store *store, int fd)
+{
+    bool more = true;
+
+    while (more) {
+        struct pollfd waiting = {.fd = fd, .events = POLLIN};
+
+        if (store_merge_step(store, &more) != STORE_OK) {
+            (void)fprintf(stderr, "pprofd: merging failed, it will be tried again: %s\n", store_why());
+            return;
+        }
+        if (fd >= 0 && poll(&waiting, 1, 0) != 0)
+            return;
+    }
+}
+
+static int serve(struct store *store, struct listener *listener, int signals)
+{
+    struct pollfd fds[2] = {{.fd = listen_fd(listener), .events = POLLIN}, {.fd = signals, .events = POLLIN}};
+    bool said = false; /* a failing store is reported once, until it works again */
+    int idle_ms = 0;
+
+    for (;;) {
+        int wait_ms = listen_wait_ms(listener);
+        int n;
+
+        if (wait_ms < 0 || wait_ms > MERGE_EVERY_MS)
+            wait_ms = MERGE_EVERY_MS;
+        n = poll(fds, 2, wait_ms);
+        if (n < 0 && errno != EINTR)
+            return complain(strerror(errno));
+        if (fds[1].revents != 0)
+            return EXIT_SUCCESS;
+        if (listen_turn(listener, 0) != 0) {
+            if (!said)
+                (void)fprintf(stderr, "pprofd: the store cannot be written, senders keep their spans meanwhile: %s\n",
+                              listen_why());
+            said = true;
+        } else if (n > 0) {
+            said = false;
+        }
+        idle_ms = n > 0 ? idle_ms : idle_ms + wait_ms;
+        if (idle_ms >= MERGE_EVERY_MS) {
+            idle_ms = 0;
+            if (listen_flush(listener) == 0)
+                merge_some(store, fds[0].fd);
+        }
+    }
+}
+
+static int run_once(struct store *store, const struct options *options)
+{
+    struct listen_config config = {.spool_dir = options->spool[0] == '\0' ? NULL : options->spool,
+                                   .store = store,
+                                   .any_user = options->any_user};
+    struct listen_stats stats;
+    struct listener *listener;
+    long files;
+
+    if (listen_open(&config, &listener) != 0)
+        return complain(listen_why());
+    files = listen_spool(listener);
+    listen_get_stats(listener, &stats);
+    (void)listen_close(listener);
+    if (files < 0)
+        return complain(listen_why());
+    merge_some(store, -1);
+    (void)fprintf(stderr, "pprofd once store=%s files=%llu frames=%llu spans=%llu repeats=%llu damaged=%llu\n",
+                  options->store, (unsigned long long)stats.files, (unsigned long long)stats.frames,
+                  (unsigned long long)stats.spans, (unsigned long long)stats.repeats,
+                  (unsigned long long)stats.damaged);
+    return EXIT_SUCCESS;
+}
+
+static int run(struct store *store, const struct options *options)
+{
+    struct listen_config config = {.socket_path = options->socket,
+                                   .spool_dir = options->spool[0] == '\0' ? NULL : options->spool,
+                                   .store = store,
+                                   .any_user = options->any_user};
+    struct listener *listener;
+    int signals = open_signals();
+    int code;
+
+    if (signals < 0)
+        return complain("signals cannot be received");
+    raise_descriptors();
+    if (listen_open(&config, &listener) != 0) {
+        (void)close(signals);
+        return complain(listen_why());
+    }
+    (void)fprintf(stderr, "pprofd ready version=%s pid=%ld socket=%s store=%s spool=%s\n", PPROF_VERSION, (long)getpid(),
+                  options->socket, options->store, options->spool[0] == '\0' ? "off" : options->spool);
+    code = serve(store, listener, signals);
+    if (listen_close(listener) != 0) {
+        (void)fprintf(stderr, "pprofd: the last spans could not be stored, their senders keep them: %s\n", listen_why());
+        code = EXIT_FAILURE;
+    }
+    (void)close(signals);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct store *store;
+    int code;
+
+    defaults(&options);
+    if (parse(argc, argv, &options, &code) != 0)
+        return code;
+    store = open_store(options.store);
+    if (store == NULL)
+        return EXIT_FAILURE;
+    code = options.once ? run_once(store, &options) : run(store, &options);
+    store_close(store);
+    return code;
+}
