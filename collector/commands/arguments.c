@@ -61,7 +61,7 @@ static int take_option(struct arguments *out, char **argv, size_t n, size_t *at)
         return 0;
     }
     if (*at == n) {
-        complain("--%s needs a value: --%s %s.", option->name, option->name, option->argument);
+        complain("--%s needs a value, see `pprofctl %s --help`.", option->name, command->name);
         return -1;
     }
     out->value[i] = argv[(*at)++];

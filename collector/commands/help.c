@@ -84,8 +84,8 @@ void help_command(const struct command *command)
         for (size_t i = 0; i < command->n_options; i++)
             print_option(&command->options[i]);
     }
-    printf("\nExit code: ");
-    help_wrap(stdout, command->exit_status, 0, HELP_WIDTH);
+    printf("\nExit code:\n");
+    help_wrap(stdout, command->exit_status, 2, HELP_WIDTH);
 }
 
 void help_overview(void)

@@ -174,7 +174,7 @@ void program_inspect(struct program *ret_program, const char *command)
         judge(ret_program, PROGRAM_NOT_FOUND, "it was not found; check the name or give its path");
     else if (ret_program->verdict == PROGRAM_NOT_EXECUTABLE)
         judge(ret_program, PROGRAM_NOT_EXECUTABLE,
-              "it cannot be executed; is it a file, and is its executable bit set (chmod +x)?");
+              "it cannot be executed; it must be a file with its executable bit set (chmod +x)");
     if (ret_program->verdict != PROGRAM_LOADABLE)
         return;
     follow_scripts(ret_program);

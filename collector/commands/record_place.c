@@ -3,6 +3,7 @@
  */
 #include "record_place.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <glob.h>
 #include <stdio.h>
@@ -83,7 +84,6 @@ static int link_library(struct record_place *place)
     (void)snprintf(name, sizeof(name), "%s/libpprof.so", place->directory);
     if (symlink(place->library, name) < 0)
         return -1;
-    place->linked = true;
     (void)snprintf(place->library, sizeof(place->library), "%s", name);
     return 0;
 }
@@ -94,22 +94,33 @@ int place_make(struct record_place *place)
         complain("no directory for the socket could be made under $XDG_RUNTIME_DIR or /tmp: %s.", strerror(errno));
         return -1;
     }
-    (void)snprintf(place->socket, sizeof(place->socket), "%.*s/s", PLACE_SOCKET_MAX - 3, place->directory);
-    if (link_library(place) == 0)
+    (void)snprintf(place->socket, sizeof(place->socket), "%.*s/socket", PLACE_SOCKET_MAX - 8, place->directory);
+    (void)snprintf(place->spool, sizeof(place->spool), "%.*s/spool", PLACE_SOCKET_MAX - 8, place->directory);
+    if (mkdir(place->spool, 0700) == 0 && link_library(place) == 0)
         return 0;
     complain("%s: %s.", place->directory, strerror(errno));
     place_remove(place);
     return -1;
 }
 
+/* Removes a directory with the files in it, which are all ours. */
+static void remove_directory(const char *path)
+{
+    DIR *directory = opendir(path);
+    struct dirent *entry;
+    while (directory != NULL && (entry = readdir(directory)) != NULL)
+        (void)unlinkat(dirfd(directory), entry->d_name, 0);
+    if (directory != NULL)
+        (void)closedir(directory);
+    (void)rmdir(path);
+}
+
 void place_remove(struct record_place *place)
 {
     if (place->directory[0] == '\0')
         return;
-    (void)unlink(place->socket);
-    if (place->linked)
-        (void)unlink(place->library);
-    (void)rmdir(place->directory);
+    remove_directory(place->spool);
+    remove_directory(place->directory);
     place->directory[0] = '\0';
 }
 
@@ -126,6 +137,7 @@ void place_set_environment(const struct record_place *place)
         (void)snprintf(value, bytes, "%s", place->library);
     (void)setenv("LD_PRELOAD", value, 1);
     (void)setenv("LIBPPROF_SOCKET", place->socket, 1);
+    (void)setenv("LIBPPROF_SPOOL", place->spool, 1);
     if (!place->preview)
         (void)setenv("LIBPPROF_PREVIEW", "0", 1);
     else

@@ -10,8 +10,8 @@ enum { PLACE_SOCKET_MAX = 108 }; /* sun_path */
 struct record_place {
     char directory[PLACE_SOCKET_MAX]; /* 0700, ours alone */
     char socket[PLACE_SOCKET_MAX];
+    char spool[PLACE_SOCKET_MAX]; /* for what a program could not hand over before it ended */
     char library[PATH_MAX]; /* what goes into LD_PRELOAD */
-    bool linked; /* library is a symbolic link in the directory */
     bool preview; /* the beginning of the instructions may leave the program */
 };
 

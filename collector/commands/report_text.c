@@ -77,7 +77,7 @@ static void print_tail(FILE *out, const struct report *report, const char *line_
                       line_start, count, GROUPS_MAX);
     }
     if (group_has_partial(&report->grouping->total))
-        (void)fprintf(out, "%s+ some calls did not state their tokens: the true sum is larger.\n", line_start);
+        (void)fprintf(out, "%sA sum with + is larger in truth: some calls did not state their tokens.\n", line_start);
     (void)loss_sentence(sentence, sizeof(sentence), &report->loss, " since the store began");
     (void)fprintf(out, "%s%s\n", line_start, sentence);
     if (grouping->damaged > 0)

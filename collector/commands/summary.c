@@ -4,6 +4,7 @@
  */
 #include "summary.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -66,9 +67,7 @@ static void print_rest(const struct summary *summary, uint64_t calls)
     if (loss_sentence(loss, sizeof(loss), &summary->loss, ""))
         (void)fprintf(stderr, "pprofctl: %s\n", loss);
     if (summary->still_running > 0)
-        (void)fprintf(stderr,
-                      "pprofctl: %u %s still running; later calls of theirs go to the spool, from which pprofd takes "
-                      "them.\n",
+        (void)fprintf(stderr, "pprofctl: %" PRIu64 " %s still running; later calls of theirs are not recorded.\n",
                       summary->still_running, summary->still_running == 1 ? "program is" : "programs are");
     if (calls > 0)
         (void)fprintf(stderr, "pprofctl: kept in %s; next: pprofctl report %s\n", summary->path, summary->path);

@@ -12,7 +12,7 @@ enum {
     TABLE_COLUMNS_MAX = 48,
     TABLE_GAP = 2, /* blanks between columns */
     TABLE_NAME_MIN = 12, /* a name is not cut below this */
-    TABLE_NAME_GOOD = 28, /* names are cut to this before any column is left out */
+    TABLE_NAME_GOOD = 24, /* names are cut to this before any column is left out */
 };
 
 struct table_column {

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <locale.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -116,7 +117,7 @@ static void scan(struct grouping *grouping, const char *first, const char *secon
     const struct key *by[2] = {first != NULL ? key_find(first, strlen(first)) : NULL,
                                second != NULL ? key_find(second, strlen(second)) : NULL};
     struct store *store;
-    assert_int_equal(grouping_init(grouping, by, (first != NULL) + (second != NULL)), 0);
+    assert_int_equal(grouping_init(grouping, by, (size_t)(first != NULL) + (size_t)(second != NULL)), 0);
     grouping->since_ns = since;
     grouping->until_ns = until;
     assert_int_equal(store_open(path, STORE_READ, &store), STORE_OK);

@@ -79,6 +79,9 @@ static void test_columns_go_by_priority(void **state)
     assert_int_equal(table.column[2].shown, 5);
     assert_int_equal(table.column[0].shown, 30); /* the room of the lost column goes back to the name */
     assert_int_equal(table_fit(&table, 40), 1);
+    assert_int_equal(table.column[0].shown, 26);
+    assert_int_equal(table_fit(&table, 37), 2); /* not cut below TABLE_NAME_GOOD as long as a column can go */
+    assert_int_equal(table.column[0].shown, 30);
     assert_int_equal(table_fit(&table, 30), 2);
     assert_int_equal(table.column[0].shown, 23);
     table_done(&table);

@@ -1,0 +1,212 @@
+/*
+ * pprofctl record: runs a program under libpprof.so with a collector of its own in this process, then says what it saw.
+ *
+ * The program comes first: whatever goes wrong with recording once it runs is said at the end and does not touch it. Before
+ * it runs, everything that can be wrong is tried, so that nothing has happened yet when record refuses.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+
+#include "../listen.h"
+#include "command.h"
+#include "launch.h"
+#include "open_store.h"
+#include "program.h"
+#include "record_place.h"
+#include "summary.h"
+
+enum {
+    LINGER_MS = 1000, /* for the last calls of programs that CMD started and that still run */
+    LINGER_TURN_MS = 20,
+};
+
+struct record {
+    const char *path;
+    struct record_place place;
+    struct store *store;
+    struct listener *listener;
+    uint64_t since_ns;
+    struct span_loss loss_before;
+    struct launch launch;
+    bool store_failed; /* the last turn could not store; its sentence is in listen_why() */
+};
+
+static uint64_t clock_ns(clockid_t clock)
+{
+    struct timespec now;
+    (void)clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+/* Whether the program may be run. Returns 0, or the exit code after having said why not. */
+static int preflight(const char *command, bool anyway)
+{
+    static struct program program;
+    program_inspect(&program, command);
+    switch (program.verdict) {
+    case PROGRAM_LOADABLE:
+        return 0;
+    case PROGRAM_NOT_FOUND:
+        complain("%s: %s.", command, program.why);
+        return EXIT_NOT_FOUND;
+    case PROGRAM_NOT_EXECUTABLE:
+    case PROGRAM_FOREIGN:
+        complain("%s: %s.", command, program.why);
+        return EXIT_NOT_EXECUTABLE;
+    default:
+        if (anyway)
+            return 0;
+        complain("%s cannot be profiled: %s; --anyway runs it, and profiles what it starts.", command, program.why);
+        return EXIT_RECORD;
+    }
+}
+
+/* Opens everything that the run needs. Returns 0, or -1 after having said what is wrong. */
+static int prepare(struct record *record)
+{
+    struct store_totals totals = {0};
+    if (place_find_library(&record->place) < 0)
+        return -1;
+    record->store = open_store(record->path, STORE_WRITE);
+    if (record->store == NULL)
+        return -1;
+    int status = store_totals(record->store, &totals);
+    if (status != STORE_OK) {
+        complain_store(record->path, status);
+        return -1;
+    }
+    record->loss_before = totals.loss;
+    if (place_make(&record->place) < 0)
+        return -1;
+    struct listen_config config = {
+        .socket_path = record->place.socket, .spool_dir = record->place.spool, .store = record->store};
+    if (listen_open(&config, &record->listener) < 0) {
+        complain("no collector could be started: %s", listen_why());
+        return -1;
+    }
+    return 0;
+}
+
+static void undo(struct record *record)
+{
+    (void)listen_close(record->listener);
+    place_remove(&record->place);
+    store_close(record->store);
+}
+
+static void turn(struct record *record, int timeout_ms)
+{
+    record->store_failed = listen_turn(record->listener, timeout_ms) < 0;
+}
+
+static void in_child(void *context)
+{
+    place_set_environment(context);
+}
+
+/* Serves the program's signals and its spans until it has ended. */
+static void serve(struct record *record)
+{
+    while (!record->launch.ended) {
+        struct pollfd fds[] = {{.fd = record->launch.signal_fd, .events = POLLIN},
+                               {.fd = listen_fd(record->listener), .events = POLLIN}};
+        if (poll(fds, 2, listen_wait_ms(record->listener)) < 0 && errno != EINTR)
+            return;
+        launch_turn(&record->launch);
+        turn(record, 0);
+    }
+}
+
+static uint64_t connected(const struct record *record)
+{
+    struct listen_stats stats = {0};
+    listen_get_stats(record->listener, &stats);
+    return stats.connected;
+}
+
+/* Takes what is still on its way. Programs that CMD left running hold it up only shortly. */
+static void linger(struct record *record)
+{
+    uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + LINGER_MS * UINT64_C(1000000);
+    turn(record, 0);
+    while (connected(record) > 0 && clock_ns(CLOCK_MONOTONIC) < end_ns)
+        turn(record, LINGER_TURN_MS);
+    record->store_failed = listen_spool(record->listener) < 0 || record->store_failed;
+}
+
+static struct span_loss loss_since(const struct span_loss *before, const struct span_loss *after)
+{
+    return (struct span_loss){.tape_records = after->tape_records - before->tape_records,
+                              .tape_bytes = after->tape_bytes - before->tape_bytes,
+                              .spans = after->spans - before->spans,
+                              .exchanges = after->exchanges - before->exchanges};
+}
+
+static void summarise(struct record *record, uint64_t still_running)
+{
+    struct store_totals totals = {0};
+    int status = store_totals(record->store, &totals);
+    if (status != STORE_OK) {
+        complain_store(record->path, status);
+        return;
+    }
+    struct summary summary = {.path = record->path,
+                              .since_process_ns = record->since_ns,
+                              .loss = loss_since(&record->loss_before, &totals.loss),
+                              .still_running = still_running};
+    (void)summary_print(&summary, record->store);
+}
+
+/* Ends the recording; the program has ended before. */
+static void finish(struct record *record, bool quiet)
+{
+    uint64_t still_running;
+    linger(record);
+    still_running = connected(record);
+    if (listen_close(record->listener) < 0)
+        record->store_failed = true;
+    record->listener = NULL;
+    if (record->store_failed)
+        complain("calls could not be stored in %s: %s", record->path, listen_why());
+    if (!quiet)
+        summarise(record, still_running);
+    place_remove(&record->place);
+    store_close(record->store);
+}
+
+static int run(struct record *record, char *const argv[], bool quiet)
+{
+    record->since_ns = clock_ns(CLOCK_REALTIME);
+    int error = launch_start(&record->launch, argv, in_child, &record->place);
+    if (error != 0) {
+        complain("%s: it cannot be executed: %s.", argv[0], strerror(error));
+        undo(record);
+        return error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
+    }
+    serve(record);
+    finish(record, quiet);
+    return launch_finish(&record->launch);
+}
+
+int command_record(const struct arguments *arguments)
+{
+    static struct record record;
+    const char *path = arguments_value(arguments, "output");
+    bool anyway = arguments_value(arguments, "anyway") != NULL;
+    if (arguments->n_operands == 0) {
+        complain("record needs a program to run: pprofctl record -- CMD.");
+        return EXIT_USAGE;
+    }
+    int refused = preflight(arguments->operand[0], anyway);
+    if (refused != 0)
+        return refused;
+    record.path = path != NULL ? path : DEFAULT_STORE;
+    record.place.preview = arguments_value(arguments, "no-preview") == NULL;
+    if (prepare(&record) < 0) {
+        undo(&record);
+        return EXIT_RECORD;
+    }
+    return run(&record, arguments->operand, arguments_value(arguments, "quiet") != NULL);
+}

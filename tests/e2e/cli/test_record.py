@@ -1,0 +1,218 @@
+#!/usr/bin/python3
+"""pprofctl record passes everything through: streams, exit codes, signals, job control, the environment; and leaves nothing behind."""
+import http.server
+import json
+import os
+import pty
+import signal
+import subprocess
+import threading
+import time
+
+from cli import expect, main
+
+CURL = "/usr/bin/curl"
+ANSWER = json.dumps({"id": "chatcmpl-1", "object": "chat.completion", "model": "test-1", "choices": [
+    {"index": 0, "message": {"role": "assistant", "content": "Hello."}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15}}).encode()
+QUESTION = json.dumps({"model": "test-1", "messages": [{"role": "system", "content": "You are brief."}, {"role": "user", "content": "Hi"}]})
+
+
+def record(bench, *words, **changes):
+    return bench.run(bench.pprofctl, "record", *words, **changes)
+
+
+def nothing_left(bench):
+    left = [name for name in os.listdir(bench.scratch) if name.startswith("pprof-")]
+    expect(left == [], f"left behind: {left}")
+
+
+class Model:
+    """An endpoint that answers like OpenAI's chat completions."""
+
+    def __enter__(self):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(ANSWER)))
+                self.end_headers()
+                self.wfile.write(ANSWER)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/v1/chat/completions"
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def call(self):
+        return [CURL, "-sS", self.url, "-H", "Content-Type: application/json", "-d", QUESTION]
+
+
+def streams_and_codes(bench):
+    plain = "cat; echo out; echo err >&2; exit 7"
+    done = record(bench, "--quiet", "--", "sh", "-c", plain, stdin=None, input=b"in\0put\n")
+    expect((done.returncode, done.stdout, done.stderr) == (7, b"in\0put\nout\n", b"err\n"), f"{done}")
+    for code in (0, 1, 2, 125, 126, 127, 255):
+        expect(record(bench, "--quiet", "sh", "-c", f"exit {code}").returncode == code, f"exit code {code}")
+    nothing_left(bench)
+
+
+def arguments_are_untouched(bench):
+    done = record(bench, "--quiet", "printf", "%s|", "-o", "--quiet", "--", "a b", "", "$HOME")
+    expect(done.stdout == b"-o|--quiet|--|a b||$HOME|", f"{done.stdout}")
+
+
+def closed_descriptors(bench):
+    """A program that is started without standard input or output finds it so."""
+    script = "(: <&0) 2>/dev/null && echo open >&2 || echo closed >&2; exit 3"
+    done = bench.run("sh", "-c", f"exec {bench.pprofctl} record --quiet -- sh -c '{script}' <&- >&-")
+    expect((done.returncode, done.stderr) == (3, b"closed\n"), f"{done}")
+
+
+def no_descriptors_leak(bench):
+    show = "ls -l /proc/self/fd | sed 's/.* \\([0-9]*\\) ->.*/\\1/' | sort -n | tr '\\n' ' '"
+    plain = bench.run("sh", "-c", show).stdout
+    expect(record(bench, "--quiet", "sh", "-c", show).stdout == plain, "the program has descriptors that it did not open")
+
+
+def signal_state(bench):
+    """Mask and dispositions are inherited as record found them."""
+    show = "grep -E '^Sig(Blk|Ign)' /proc/self/status"
+    for setup in ("", "trap '' INT HUP PIPE CHLD; "):
+        plain = bench.run("sh", "-c", setup + show).stdout
+        seen = bench.run("sh", "-c", setup + f"exec {bench.pprofctl} record --quiet -- {show}").stdout
+        expect(seen == plain, f"{setup!r}: {seen} instead of {plain}")
+
+
+def killed_by_signal(bench):
+    for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGSEGV, signal.SIGINT, signal.SIGUSR1):
+        done = record(bench, "--quiet", "sh", "-c", f"kill -{int(number)} $$")
+        expect(done.returncode == -number, f"{number!r}: {done.returncode}")
+    nothing_left(bench)
+
+
+def start(bench, script):
+    process = subprocess.Popen([bench.pprofctl, "record", "--quiet", "--", "sh", "-c", script], cwd=bench.scratch, env=bench.environment,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    expect(process.stdout.readline() == b"ready\n", "the program did not start")
+    return process
+
+
+def signals_are_passed_on(bench):
+    for name in ("TERM", "HUP", "INT", "QUIT", "USR1", "USR2"):
+        process = start(bench, f"trap 'echo got; exit 9' {name}; echo ready; while :; do sleep 0.05; done")
+        os.kill(process.pid, getattr(signal, "SIG" + name))
+        out, _ = process.communicate(timeout=30)
+        expect((process.returncode, out) == (9, b"got\n"), f"{name}: {process.returncode} {out}")
+    nothing_left(bench)
+
+
+def stops_with_the_program(bench):
+    process = start(bench, "echo ready; kill -STOP $$; echo on")
+    end = time.monotonic() + 20
+    while open(f"/proc/{process.pid}/stat").read().rsplit(")", 1)[1].split()[0] != "T":
+        expect(time.monotonic() < end, "record did not stop with the program")
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGCONT)
+    out, _ = process.communicate(timeout=30)
+    expect((process.returncode, out) == (0, b"on\n"), f"{process.returncode} {out}")
+
+
+def terminal(bench):
+    """On a terminal the program is in the foreground: it reads, sees a terminal, and ctrl-C reaches it once and record not at all."""
+    script = "trap 'echo caught' INT; test -t 0 && test -t 1 && echo ready; read line; echo got $line; read line; echo $line; exit 5"
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.chdir(bench.scratch)
+        os.execve(bench.pprofctl, [bench.pprofctl, "record", "--quiet", "--", "bash", "-c", script], bench.environment)
+    out = b""
+
+    def until(text):
+        nonlocal out
+        end = time.monotonic() + 30
+        while text not in out:
+            expect(time.monotonic() < end, f"no {text} in {out}")
+            try:
+                out += os.read(fd, 4096)
+            except OSError:
+                break
+
+    until(b"ready")
+    os.write(fd, b"hello\n")
+    until(b"got hello")
+    os.write(fd, b"\x03")
+    until(b"caught")
+    os.write(fd, b"bye\n")
+    _, status = os.waitpid(pid, 0)
+    os.close(fd)
+    expect(os.waitstatus_to_exitcode(status) == 5, f"{os.waitstatus_to_exitcode(status)} {out}")
+    expect(out.count(b"caught") == 1, "ctrl-C came more than once")
+
+
+def environment(bench):
+    show = "echo $LD_PRELOAD; echo $LIBPPROF_PREVIEW"
+    library = record(bench, "--quiet", "sh", "-c", show).stdout.decode().split("\n")
+    expect(library[0].endswith("/libpprof.so") and library[1] == "60", f"{library}")
+    changed = {"LD_PRELOAD": "/usr/lib/x86_64-linux-gnu/libz.so.1", "LIBPPROF_PREVIEW": "9"}
+    done = record(bench, "--quiet", "sh", "-c", show, environment=changed).stdout.decode().split("\n")
+    expect(done[0] == changed["LD_PRELOAD"] + ":" + library[0] and done[1] == "9", f"{done}")
+    expect(record(bench, "--quiet", "--no-preview", "sh", "-c", show).stdout.decode().split("\n")[1] == "0", "--no-preview")
+    os.symlink(library[0], bench.scratch / "a name.so")
+    done = record(bench, "--quiet", "sh", "-c", show, environment={"LIBPPROF_SO": str(bench.scratch / "a name.so")}).stdout.decode()
+    expect(" " not in done.split("\n")[0], "a blank would split the name")
+    nothing_left(bench)
+
+
+def a_run_is_recorded(bench):
+    with Model() as model:
+        done = record(bench, "--", *model.call())
+        expect((done.returncode, done.stdout) == (0, ANSWER), f"{done}")
+        said = done.stderr.decode()
+        expect("1 request, 0 errors; input tokens 12, output tokens 3" in said, said)
+        expect("pprofctl report pprof.db" in said and "Lost" not in said, said)
+        again = record(bench, "--", "sh", "-c", " ".join(f"'{word}'" for word in model.call()) + " >/dev/null; exit 4")
+        expect(again.returncode == 4 and "1 request, 0 errors" in again.stderr.decode(), "only this run is summed up, and children are followed")
+    spans = [json.loads(line) for line in bench.run(bench.pprofctl, "export").stdout.decode().splitlines()]
+    expect(len(spans) == 2, f"both runs are in the file: {len(spans)}")
+    expect(all(span["gen_ai.request.model"] == "test-1" and span["process.executable.name"] == "curl" for span in spans), f"{spans}")
+    report = bench.run(bench.pprofctl, "report").stdout.decode()
+    expect('"You are brief."' in report, "the preview names the prompt")
+    expect(bench.run(bench.pprofctl, "check").returncode == 0, "the store is sound")
+    nothing_left(bench)
+
+
+def no_preview(bench):
+    with Model() as model:
+        record(bench, "--no-preview", "--", *model.call())
+    expect("brief" not in bench.run(bench.pprofctl, "report").stdout.decode(), "no prompt text is kept")
+    expect(b"brief" not in (bench.scratch / "pprof.db").read_bytes(), "no prompt text is kept")
+
+
+def nothing_seen(bench):
+    said = record(bench, "--", "true").stderr.decode()
+    expect("no request to a language model was seen" in said and "doctor" in said, said)
+    said = record(bench, "--", "true", environment={"LIBPPROF_DISABLE": "1"}).stderr.decode()
+    expect("LIBPPROF_DISABLE is set" in said, said)
+
+
+def a_background_program_does_not_hold_it(bench):
+    began = time.monotonic()
+    with Model() as model:
+        call = " ".join(f"'{word}'" for word in model.call())
+        done = record(bench, "--", "sh", "-c", f"{call} >/dev/null; (sleep 5 >/dev/null 2>&1) & exit 0")
+    expect(done.returncode == 0 and time.monotonic() - began < 4.5, "record waits only shortly")
+    expect("1 request" in done.stderr.decode(), done.stderr.decode())
+
+
+if __name__ == "__main__":
+    main([streams_and_codes, arguments_are_untouched, closed_descriptors, no_descriptors_leak, signal_state, killed_by_signal,
+          signals_are_passed_on, stops_with_the_program, terminal, environment, a_run_is_recorded, no_preview, nothing_seen,
+          a_background_program_does_not_hold_it])

@@ -1,0 +1,87 @@
+#!/usr/bin/python3
+"""pprofctl report on a terminal: the width is kept, colours appear there and nowhere else."""
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import termios
+import unicodedata
+
+from cli import expect, main
+
+ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def on_terminal(bench, columns, *words, **environment):
+    """Runs the words on a terminal of this width; returns what appeared there."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    process = subprocess.Popen(words, cwd=bench.scratch, env={**bench.environment, **environment}, stdin=theirs, stdout=theirs, stderr=theirs,
+                               start_new_session=True)
+    os.close(theirs)
+    out = b""
+    while True:
+        try:
+            data = os.read(ours, 65536)
+        except OSError:
+            break
+        if not data:
+            break
+        out += data
+    os.close(ours)
+    expect(process.wait(60) == 0, f"exit code {process.returncode}: {out.decode()}")
+    return out.decode().replace("\r\n", "\n")
+
+
+def columns_of(line):
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1 for c in ESCAPE.sub("", line))
+
+
+def widths(bench):
+    bench.make_store()
+    seen = set()
+    for width in (40, 60, 80, 100, 132, 300):
+        lines = on_terminal(bench, width, bench.pprofctl, "report").split("\n")
+        rule = next(i for i, line in enumerate(lines) if line.startswith("─"))
+        table = lines[rule - 1:next(i for i, line in enumerate(lines) if i > rule and line == "")]
+        expect(max(map(columns_of, table)) <= width, f"a line of the table is longer than {width}")
+        expect("calls" in table[0] and "prompt" in table[0], "calls are always shown")
+        seen.add(len(table[0].split()))
+        everything = "\n".join(lines)
+        expect(("Left out for the width" in everything) == (width <= 132), f"at {width} the columns left out are named")
+    expect(len(seen) >= 5, f"wider terminals show more: {seen}")
+
+
+def columns_variable_wins(bench):
+    bench.make_store()
+    lines = on_terminal(bench, 200, bench.pprofctl, "report", COLUMNS="60").split("\n")
+    table = [line for line in lines if "@" in line or line.startswith("─")]
+    expect(max(map(columns_of, table)) <= 60, "COLUMNS")
+
+
+def colours(bench):
+    bench.make_store()
+    expect("\x1b[1m" in on_terminal(bench, 100, bench.pprofctl, "report"), "titles are bold on a terminal")
+    expect("\x1b" not in on_terminal(bench, 100, bench.pprofctl, "report", NO_COLOR="1"), "NO_COLOR is honoured")
+    expect("\x1b" not in on_terminal(bench, 100, bench.pprofctl, "report", TERM="dumb"), "a dumb terminal gets none")
+    expect(b"\x1b" not in bench.run(bench.pprofctl, "report").stdout, "a pipe gets none")
+
+
+def pipe_has_every_column(bench):
+    bench.make_store()
+    text = bench.run(bench.pprofctl, "report").stdout.decode()
+    expect("decode" in text and "Left out" not in text, "nothing is left out where there is no width")
+
+
+def outside_text_is_harmless(bench):
+    """A preview with an escape sequence does not reach the terminal as one, in no format."""
+    bench.make_store()
+    for form in ("text", "md", "csv", "json"):
+        out = bench.run(bench.pprofctl, "report", "--format", form).stdout
+        expect(b"\x1b" not in out and b"[31mred" in out, form)
+
+
+if __name__ == "__main__":
+    main([widths, columns_variable_wins, colours, pipe_has_every_column, outside_text_is_harmless])
