@@ -7,12 +7,13 @@
 
 #include <string.h>
 
-extern struct dialect dialect_openai_chat, dialect_anthropic_messages, dialect_ollama;
+extern struct dialect dialect_openai_chat, dialect_anthropic_messages, dialect_ollama, dialect_openai_responses;
 
 struct dialect *const dialects[] = {
     &dialect_openai_chat,
     &dialect_anthropic_messages,
     &dialect_ollama,
+    &dialect_openai_responses,
     NULL,
 };
 

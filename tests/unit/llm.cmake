@@ -1,5 +1,15 @@
-foreach(name url recognise facts_rules json_scan sse exchange corpus headers decode eventstream multipart)
-  if(EXISTS ${CMAKE_CURRENT_LIST_DIR}/test_${name}.c)
-    pprof_unit_test(${name} pprof_llm)
-  endif()
+# What the scribe makes of bytes; see shim/llm/.
+find_library(CJSON_LIBRARY cjson REQUIRED)
+
+foreach(module json_scan json_check sse ndjson dialects exchange prompt)
+  pprof_unit_test(${module} pprof_llm)
 endforeach()
+
+# Recognition and the readers of single formats.
+foreach(module url recognise)
+  pprof_unit_test(${module} pprof_llm)
+endforeach()
+
+pprof_unit_test(corpus pprof_llm ${CJSON_LIBRARY})
+target_sources(test_corpus PRIVATE corpus_truth.c)
+set_tests_properties(unit/corpus PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)

@@ -1,0 +1,459 @@
+/*
+ * OpenAI Responses and their compaction, and everybody who speaks them.
+ *
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. The whole request and the whole answer are repeated in events of a stream;
+ * only the small events carry content here, the large ones state facts.
+ */
+#include "dialect.h"
+#include "dialect_request.h"
+
+#include <string.h>
+
+enum rule {
+    ID = 1,
+    MODEL,
+    TIER,
+    STATUS,
+    INCOMPLETE,
+    USAGE,
+    ERROR,
+    ERROR_TYPE,
+    ERROR_CODE,
+    TYPE, /* of the event, where it names one */
+    OUTPUT_INDEX,
+    DELTA,
+    IMAGE,
+    ITEM,
+    ITEM_TYPE,
+    ITEM_NAME,
+    ITEM_ARGUMENTS,
+    ITEM_TEXT,
+    ITEM_REFUSAL,
+    ITEM_SUMMARY,
+    ITEM_RESULT,
+    COST_USD,
+    COST_TICKS,
+    COUNT = 64, /* COUNT + enum facts_number */
+};
+
+enum event_kind {
+    OTHER,
+    TEXT_DELTA,
+    REASONING_DELTA,
+    REFUSAL_DELTA,
+    CALL_DELTA,
+    FREE_CALL_DELTA,
+    SERVER_DELTA,
+    MEDIA_DELTA,
+    ITEM_ADDED,
+    TERMINAL,
+    FAILED,
+    ERROR_EVENT,
+};
+
+enum item_kind { ITEM_OTHER, ITEM_MESSAGE, ITEM_REASONING, ITEM_CALL, ITEM_FREE_CALL, ITEM_SERVER };
+
+struct state {
+    uint8_t event, item; /* enum event_kind, item_kind */
+    bool delta_too_early; /* content before the event's type was known */
+    bool named;
+    uint8_t status_bytes;
+    bool incomplete; /* `status` holds the reason */
+    char status[FACTS_REASON_MAX];
+    uint64_t index;
+};
+_Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the state must fit");
+
+static const struct {
+    const char *name;
+    enum event_kind kind;
+} events[] = {
+    {"response.output_text.delta", TEXT_DELTA},
+    {"response.reasoning_summary_text.delta", REASONING_DELTA},
+    {"response.reasoning_text.delta", REASONING_DELTA},
+    {"response.reasoning_summary.delta", REASONING_DELTA},
+    {"response.reasoning.delta", REASONING_DELTA},
+    {"response.refusal.delta", REFUSAL_DELTA},
+    {"response.function_call_arguments.delta", CALL_DELTA},
+    {"response.custom_tool_call_input.delta", FREE_CALL_DELTA},
+    {"response.mcp_call_arguments.delta", SERVER_DELTA},
+    {"response.mcp_call.arguments.delta", SERVER_DELTA},
+    {"response.code_interpreter_call_code.delta", SERVER_DELTA},
+    {"response.audio.delta", MEDIA_DELTA},
+    {"response.output_audio.delta", MEDIA_DELTA},
+    {"response.audio.transcript.delta", MEDIA_DELTA},
+    {"response.image_generation_call.partial_image", MEDIA_DELTA},
+    {"response.output_item.added", ITEM_ADDED},
+    {"response.completed", TERMINAL},
+    {"response.incomplete", TERMINAL},
+    {"response.cancelled", TERMINAL},
+    {"response.failed", FAILED},
+    {"error", ERROR_EVENT},
+};
+
+static const struct {
+    const char *name;
+    enum item_kind kind;
+} items[] = {
+    {"message", ITEM_MESSAGE},
+    {"reasoning", ITEM_REASONING},
+    {"function_call", ITEM_CALL},
+    {"custom_tool_call", ITEM_FREE_CALL},
+    {"computer_call", ITEM_FREE_CALL},
+    {"local_shell_call", ITEM_FREE_CALL},
+    {"shell_call", ITEM_FREE_CALL},
+    {"apply_patch_call", ITEM_FREE_CALL},
+    {"web_search_call", ITEM_SERVER},
+    {"file_search_call", ITEM_SERVER},
+    {"code_interpreter_call", ITEM_SERVER},
+    {"image_generation_call", ITEM_SERVER},
+    {"mcp_call", ITEM_SERVER},
+};
+
+#define COUNTED(path, fact) {path, COUNT + (fact), 0}
+#define RESPONSE_RULES(at)                                                                                                        \
+    {at "id", ID, 0}, {at "model", MODEL, 0}, {at "service_tier", TIER, 0}, {at "status", STATUS, 0},                             \
+        {at "incomplete_details.reason", INCOMPLETE, 0}, {at "error", ERROR, 0}, {at "error.type", ERROR_TYPE, 0},                \
+        {at "error.code", ERROR_CODE, 0}, {at "usage", USAGE, 0}, COUNTED(at "usage.input_tokens", FACT_INPUT),                   \
+        COUNTED(at "usage.prompt_tokens", FACT_INPUT), COUNTED(at "usage.output_tokens", FACT_OUTPUT),                            \
+        COUNTED(at "usage.completion_tokens", FACT_OUTPUT), COUNTED(at "usage.total_tokens", FACT_TOTAL),                         \
+        COUNTED(at "usage.input_tokens_details.cached_tokens", FACT_CACHE_READ),                                                  \
+        COUNTED(at "usage.input_tokens_details.cache_write_tokens", FACT_CACHE_CREATION),                                         \
+        COUNTED(at "usage.input_tokens_details.audio_tokens", FACT_INPUT_AUDIO),                                                  \
+        COUNTED(at "usage.input_tokens_details.image_tokens", FACT_INPUT_IMAGE),                                                  \
+        COUNTED(at "usage.output_tokens_details.reasoning_tokens", FACT_REASONING),                                               \
+        COUNTED(at "usage.output_tokens_details.audio_tokens", FACT_OUTPUT_AUDIO),                                                \
+        COUNTED(at "usage.output_tokens_details.image_tokens", FACT_OUTPUT_IMAGE), {at "usage.cost", COST_USD, 0},                \
+        {at "usage.cost.total_cost", COST_USD, 0}, {at "usage.cost_in_usd_ticks", COST_TICKS, 0}
+
+static const struct json_rule plain_rules[] = {
+    RESPONSE_RULES(""),
+    {"code", ERROR_CODE, 0},
+    {"output[]", ITEM, 0},
+    {"output[].type", ITEM_TYPE, 0},
+    {"output[].name", ITEM_NAME, 0},
+    {"output[].arguments", ITEM_ARGUMENTS, JSON_PIECES},
+    {"output[].content[].text", ITEM_TEXT, JSON_PIECES},
+    {"output[].content[].refusal", ITEM_REFUSAL, JSON_PIECES},
+    {"output[].summary[].text", ITEM_SUMMARY, JSON_PIECES},
+    {"output[].result", ITEM_RESULT, JSON_PIECES},
+};
+
+static const struct json_rule event_rules[] = {
+    RESPONSE_RULES("response."),
+    {"error", ERROR, 0},
+    {"error.type", ERROR_TYPE, 0},
+    {"error.code", ERROR_CODE, 0},
+    {"code", ERROR_CODE, 0},
+    {"type", TYPE, 0},
+    {"output_index", OUTPUT_INDEX, 0},
+    {"delta", DELTA, JSON_PIECES},
+    {"partial_image_b64", IMAGE, JSON_PIECES},
+    {"item.type", ITEM_TYPE, 0},
+};
+
+static const struct json_rule request_rules[] = {
+    {"model", REQUEST_MODEL, 0},
+    {"stream", REQUEST_STREAM, 0},
+    {"max_output_tokens", REQUEST_MAX_TOKENS, 0},
+    {"tools", REQUEST_TOOLS, JSON_RAW},
+    {"text.format", REQUEST_FORMAT, JSON_RAW},
+    {"instructions", REQUEST_INSTRUCTIONS, JSON_PIECES},
+    {"input", REQUEST_USER, JSON_PIECES},
+    REQUEST_MESSAGES("input"),
+    {"prompt.id", REQUEST_PROMPT_ID, 0},
+    {"prompt.version", REQUEST_PROMPT_VERSION, 0},
+    REQUEST_METADATA,
+};
+
+static struct state *state_of(struct facts *facts)
+{
+    return (struct state *)(void *)facts->scratch;
+}
+
+static void set_event(struct state *state, const char *name, size_t bytes)
+{
+    for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+        if (strlen(events[i].name) == bytes && !memcmp(events[i].name, name, bytes)) {
+            state->event = (uint8_t)events[i].kind;
+            return;
+        }
+}
+
+static void set_item(struct state *state, const struct json_value *value)
+{
+    state->item = ITEM_OTHER;
+    for (size_t i = 0; i < sizeof(items) / sizeof(items[0]); i++)
+        if (json_text_is(value, items[i].name))
+            state->item = (uint8_t)items[i].kind;
+}
+
+static void status(struct state *state, const struct json_value *value)
+{
+    const bool reason = value->rule == INCOMPLETE;
+    if (value->type != JSON_STRING || (state->incomplete && !reason))
+        return;
+    state->incomplete = reason;
+    state->status_bytes = (uint8_t)(value->bytes < FACTS_REASON_MAX ? value->bytes : FACTS_REASON_MAX);
+    memcpy(state->status, value->text, state->status_bytes);
+}
+
+static void open_call(struct facts *facts)
+{
+    if (!facts->fragment.open)
+        facts_call_begin(facts, 0);
+}
+
+static void delta(struct facts *facts, const struct json_value *value)
+{
+    static const enum facts_content kinds[] = {[TEXT_DELTA] = CONTENT_TEXT,       [REASONING_DELTA] = CONTENT_REASONING,
+                                               [REFUSAL_DELTA] = CONTENT_REFUSAL, [SERVER_DELTA] = CONTENT_TOOL,
+                                               [MEDIA_DELTA] = CONTENT_MEDIA};
+    struct state *const state = state_of(facts);
+    if (value->type != JSON_STRING || !value->bytes)
+        return;
+    switch ((enum event_kind)state->event) {
+    case TEXT_DELTA:
+    case REASONING_DELTA:
+    case REFUSAL_DELTA:
+    case SERVER_DELTA:
+    case MEDIA_DELTA:
+        facts_content(facts, kinds[state->event], 0, value->text, value->bytes);
+        break;
+    case CALL_DELTA:
+        open_call(facts);
+        facts_call_arguments(facts, value->text, value->bytes);
+        break;
+    case FREE_CALL_DELTA:
+        open_call(facts);
+        facts_call_free_input(facts);
+        break;
+    default:
+        state->delta_too_early = true;
+        break;
+    }
+}
+
+static void name_call(struct facts *facts)
+{
+    static const struct json_value named = {.type = JSON_STRING, .text = "call", .bytes = 4, .first = true, .last = true};
+    facts_call_name(facts, &named);
+}
+
+static void item(struct facts *facts, const struct json_value *value)
+{
+    struct state *const state = state_of(facts);
+    if (value->type == JSON_OBJECT_BEGIN) {
+        state->item = ITEM_OTHER;
+        facts->shape_seen = true;
+    } else if (value->type == JSON_OBJECT_END) {
+        if (state->item == ITEM_SERVER)
+            facts_server_call(facts);
+        if (state->item == ITEM_CALL || state->item == ITEM_FREE_CALL) {
+            open_call(facts);
+            name_call(facts);
+            if (state->item == ITEM_FREE_CALL)
+                facts_call_free_input(facts);
+            facts_call_index(facts, value->indexes ? value->index[0] : 0);
+        }
+        if (facts->fragment.open)
+            facts_call_end(facts);
+    }
+}
+
+static void item_part(struct facts *facts, const struct json_value *value)
+{
+    const enum item_kind kind = (enum item_kind)state_of(facts)->item;
+    if (value->type != JSON_STRING)
+        return;
+    switch (value->rule) {
+    case ITEM_ARGUMENTS:
+        if (kind == ITEM_CALL) {
+            open_call(facts);
+            facts_call_arguments(facts, value->text, value->bytes);
+        }
+        break;
+    case ITEM_TEXT:
+        facts_content(facts, kind == ITEM_REASONING ? CONTENT_REASONING : CONTENT_TEXT, 0, value->text, value->bytes);
+        break;
+    case ITEM_REFUSAL:
+        facts_content(facts, CONTENT_REFUSAL, 0, value->text, value->bytes);
+        break;
+    case ITEM_SUMMARY:
+        facts_content(facts, CONTENT_REASONING, 0, value->text, value->bytes);
+        break;
+    case ITEM_RESULT:
+        if (kind == ITEM_SERVER)
+            facts_content(facts, CONTENT_MEDIA, 0, value->text, value->bytes);
+        break;
+    default:
+        break;
+    }
+}
+
+static void error(struct facts *facts, const struct json_value *value)
+{
+    if (value->rule == ERROR_TYPE)
+        facts_set_value(facts, FACT_ERROR_TYPE, value);
+    else if (value->rule == ERROR_CODE)
+        facts_set_value(facts, FACT_ERROR_CODE, value);
+    else if (value->type == JSON_OBJECT_BEGIN || (value->type == JSON_STRING && value->bytes))
+        facts_error_seen(facts);
+}
+
+static void usage(struct facts *facts, const struct json_value *value)
+{
+    if (value->type == JSON_OBJECT_BEGIN)
+        facts_usage_begin(facts);
+    else if (value->type == JSON_OBJECT_END)
+        facts_usage_end(facts);
+}
+
+static void on_answer(void *context, const struct json_value *value)
+{
+    struct facts *const facts = context;
+    struct state *const state = state_of(facts);
+    if (value->rule >= COUNT) {
+        facts_set_count(facts, (enum facts_number)(value->rule - COUNT), value);
+        return;
+    }
+    switch (value->rule) {
+    case ID:
+        facts_set_value(facts, FACT_RESPONSE_ID, value);
+        break;
+    case MODEL:
+        facts_set_value(facts, FACT_RESPONSE_MODEL, value);
+        break;
+    case TIER:
+        facts_set_value(facts, FACT_SERVICE_TIER, value);
+        break;
+    case STATUS:
+    case INCOMPLETE:
+        status(state, value);
+        break;
+    case USAGE:
+        usage(facts, value);
+        break;
+    case TYPE:
+        if (value->type == JSON_STRING)
+            set_event(state, value->text, value->bytes);
+        break;
+    case OUTPUT_INDEX:
+        state->index = value->has_u64 ? value->u64 : 0;
+        break;
+    case DELTA:
+    case IMAGE:
+        delta(facts, value);
+        break;
+    case ITEM:
+        item(facts, value);
+        break;
+    case ITEM_TYPE:
+        set_item(state, value);
+        break;
+    case COST_USD:
+        facts_set_cost(facts, value, 1e9);
+        break;
+    case COST_TICKS:
+        facts_set_cost(facts, value, 0.1); /* xAI: 1e10 ticks are a dollar */
+        break;
+    default:
+        if (value->rule >= ERROR && value->rule <= ERROR_CODE)
+            error(facts, value);
+        else
+            item_part(facts, value);
+        break;
+    }
+}
+
+static void on_request(void *context, const struct json_value *value)
+{
+    dialect_request_value(context, value);
+}
+
+static void on_event_begin(struct facts *facts, const char *name, size_t bytes)
+{
+    struct state *const state = state_of(facts);
+    state->event = OTHER;
+    state->item = ITEM_OTHER;
+    state->delta_too_early = state->incomplete = false;
+    state->status_bytes = 0;
+    state->index = 0;
+    set_event(state, name, bytes);
+}
+
+static void item_added(struct facts *facts)
+{
+    const struct state *const state = state_of(facts);
+    if (state->item == ITEM_SERVER)
+        facts_server_call(facts);
+    if (state->item != ITEM_CALL && state->item != ITEM_FREE_CALL)
+        return;
+    open_call(facts);
+    name_call(facts);
+    if (state->item == ITEM_FREE_CALL)
+        facts_call_free_input(facts);
+}
+
+/* The type may stand behind the delta: then the kind of content is known only here. */
+static void late_delta(struct facts *facts)
+{
+    facts->json_asked = false; /* its text was not checked */
+    const struct json_value one = {.rule = DELTA, .type = JSON_STRING, .text = " ", .bytes = 1, .first = true, .last = true};
+    delta(facts, &one);
+}
+
+static void on_event_end(struct facts *facts)
+{
+    struct state *const state = state_of(facts);
+    if (state->delta_too_early && state->event != OTHER)
+        late_delta(facts);
+    if (state->event == ITEM_ADDED)
+        item_added(facts);
+    if (facts->fragment.open) {
+        facts_call_index(facts, state->index);
+        facts_call_end(facts);
+    }
+    if (state->event != OTHER)
+        facts->shape_seen = true;
+    if (state->event == ERROR_EVENT || state->event == FAILED)
+        facts_error_seen(facts);
+    if (state->event != TERMINAL && state->event != FAILED)
+        return;
+    facts->done = true;
+    facts_set_text(facts, FACT_STATUS, state->status, state->status_bytes);
+}
+
+static void on_close(struct facts *facts)
+{
+    const struct state *const state = state_of(facts);
+    if (!facts->stream)
+        facts_set_text(facts, FACT_STATUS, state->status, state->status_bytes);
+}
+
+struct dialect dialect_openai_responses = {
+    .name = "openai_responses",
+    .apis = "responses responses-compact",
+    .request = {JSON_RULES(request_rules), on_request},
+    .plain = {JSON_RULES(plain_rules), on_answer},
+    .event = {JSON_RULES(event_rules), on_answer},
+    .open = NULL,
+    .event_begin = on_event_begin,
+    .event_end = on_event_end,
+    .close = on_close,
+    .docs =
+        "Recognised by the path's end `/responses` or `/responses/compact`, by POST.\n\n"
+        "| fact | where |\n|---|---|\n"
+        "| content | events `response.output_text.delta`, `response.reasoning_text.delta`, `response.reasoning_summary_text.delta`, "
+        "`response.refusal.delta`, `response.function_call_arguments.delta`, `response.custom_tool_call_input.delta`, "
+        "`response.mcp_call_arguments.delta`, `response.code_interpreter_call_code.delta`, audio and partial images; the start of a "
+        "call (`response.output_item.added`); in a plain answer `output[]` |\n"
+        "| usage | `usage`, in a stream inside `response.completed`, `.incomplete` or `.failed` |\n"
+        "| finish | `incomplete_details.reason`, else `status`; one for the whole answer |\n"
+        "| tool calls | items `function_call`, `custom_tool_call`, `computer_call`, `local_shell_call`, `shell_call`, `apply_patch_call`; "
+        "run by the service: `web_search_call`, `file_search_call`, `code_interpreter_call`, `image_generation_call`, `mcp_call` |\n"
+        "| error | `error` of the answer or of `response.failed`; event `error` |\n\n"
+        "Quirks: `response.created` and `response.completed` repeat the whole request; a background request answers `queued` without usage, "
+        "and the later GET is no call of its own.\n\n"
+        "Source: https://platform.openai.com/docs/api-reference/responses, recorded traffic.\n",
+};
