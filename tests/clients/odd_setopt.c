@@ -12,9 +12,10 @@ int main(int argc, char **argv)
     printf("%d\n", (int)curl_easy_setopt(easy, CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t)1 << 40));
     printf("%d\n", (int)curl_easy_setopt(easy, CURLOPT_RESUME_FROM_LARGE, (curl_off_t)-5));
     printf("%d\n", (int)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, -2L));
-    printf("%d\n", (int)curl_easy_setopt(easy, CURLOPT_URL, NULL));
     printf("%d\n", (int)curl_easy_setopt(NULL, CURLOPT_URL, argv[1]));
     printf("%d\n", (int)curl_easy_perform(NULL));
+    perform(easy);
+    printf("%d\n", (int)curl_easy_setopt(easy, CURLOPT_URL, NULL));
     perform(easy);
     curl_easy_cleanup(easy);
     return 0;
