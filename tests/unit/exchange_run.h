@@ -1,0 +1,80 @@
+/* Feeds one exchange from texts, for the tests of dialects, quality, prompts and times. */
+#pragma once
+
+#include "../../shim/llm/exchange.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct exchange_text {
+    const char *url;
+    const char *headers; /* of the request, "Name: value\n"; NULL: none */
+    const char *request;
+    const char *response_headers; /* lines with \n; NULL: status 200 alone */
+    const char *response;
+    size_t response_bytes; /* 0: strlen */
+    size_t step; /* bytes per piece; 0: whole */
+    uint64_t curl_code;
+    const char *curl_error;
+    bool removed;
+};
+
+static inline struct exchange *exchange_run_open(const struct exchange_config *config, const struct exchange_text *text)
+{
+    const char *const headers = text->headers ? text->headers : "";
+    const struct exchange_start start = {.time_ns = 1000, .wall_ns = UINT64_C(1750000000000000000), .method = "POST", .method_bytes = 4,
+                                         .url = text->url, .url_bytes = strlen(text->url), .headers = headers,
+                                         .headers_bytes = strlen(headers)};
+    bool no_memory;
+    struct exchange *const exchange = exchange_open(config, &start, &no_memory);
+    if (!exchange)
+        return NULL;
+    if (text->request)
+        exchange_request_body(exchange, 1500, (const uint8_t *)text->request, strlen(text->request));
+    for (const char *line = text->response_headers ? text->response_headers : "HTTP/1.1 200 OK\n"; *line;) {
+        const char *const end = strchr(line, '\n');
+        exchange_response_header(exchange, 1800, line, (size_t)(end + 1 - line));
+        line = end + 1;
+    }
+    return exchange;
+}
+
+static inline bool exchange_run_close(struct exchange *exchange, const struct exchange_text *text, uint64_t time_ns, struct span *ret_span)
+{
+    const struct exchange_end end = {.time_ns = time_ns, .curl_code = text->curl_code, .curl_error = text->curl_error,
+                                     .total_ns = UINT64_MAX, .queue_ns = UINT64_MAX, .dns_ns = UINT64_MAX, .connect_ns = UINT64_MAX,
+                                     .tls_ns = UINT64_MAX, .send_ns = UINT64_MAX, .wait_ns = UINT64_MAX, .num_connects = UINT64_MAX,
+                                     .redirects = UINT64_MAX, .request_bytes = UINT64_MAX, .response_bytes = UINT64_MAX,
+                                     .finished = !text->removed};
+    return exchange_close(exchange, &end, ret_span);
+}
+
+static inline bool exchange_run(const struct exchange_config *config, const struct exchange_text *text, struct span *ret_span)
+{
+    struct exchange *const exchange = exchange_run_open(config, text);
+    if (!exchange)
+        return false;
+    const size_t bytes = text->response_bytes ? text->response_bytes : strlen(text->response);
+    const size_t step = text->step ? text->step : bytes ? bytes : 1;
+    for (size_t at = 0; at < bytes; at += step)
+        exchange_response_body(exchange, 2000 + at, (const uint8_t *)text->response + at, step < bytes - at ? step : bytes - at);
+    return exchange_run_close(exchange, text, 9000000, ret_span);
+}
+
+/* The field as text: a number in decimal, a text as it is (list items joined by "," ), "-" if absent. Static memory. */
+static inline const char *exchange_field(const struct span *span, enum span_field field)
+{
+    static char text[SPAN_TEXT_MAX + 1];
+    if (!span_has(span, field))
+        return "-";
+    if (span_fields[field].type == SPAN_STR || span_fields[field].type == SPAN_LIST) {
+        const struct span_text value = span->value[field].text;
+        memcpy(text, value.data, value.bytes);
+        text[value.bytes] = '\0';
+        for (char *p = text; *p; p++)
+            *p = *p == '\x1f' ? ',' : *p;
+    } else {
+        snprintf(text, sizeof(text), "%llu", (unsigned long long)span->value[field].u64);
+    }
+    return text;
+}

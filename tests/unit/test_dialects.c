@@ -1,0 +1,183 @@
+/* Dialects on exchanges written from the services' documentation: each fact, in several cuttings. */
+#include "exchange_run.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static const struct exchange_config config = {.hash_key = {7}, .hash_key_bytes = 32};
+
+struct expected {
+    enum span_field field;
+    const char *value;
+};
+
+static void expect_n(struct exchange_text text, const struct expected *expected, size_t count)
+{
+    static struct span span;
+    static const size_t steps[] = {0, 1, 2, 3, 7, 64};
+    for (size_t s = 0; s < sizeof(steps) / sizeof(steps[0]); s++) {
+        text.step = steps[s];
+        assert_true(exchange_run(&config, &text, &span));
+        for (size_t i = 0; i < count; i++) {
+            const char *const got = exchange_field(&span, expected[i].field);
+            if (strcmp(got, expected[i].value) != 0)
+                print_error("%s: %s, not %s\n", span_fields[expected[i].field].ident, got, expected[i].value);
+            assert_string_equal(got, expected[i].value);
+        }
+    }
+}
+
+#define EXPECT(text, ...)                                                                                                         \
+    do {                                                                                                                          \
+        const struct expected list[] = {__VA_ARGS__};                                                                             \
+        expect_n(text, list, sizeof(list) / sizeof(list[0]));                                                                     \
+    } while (0)
+
+#define SSE_HEAD "HTTP/1.1 200 OK\nContent-Type: text/event-stream\n"
+#define CHUNK(rest) "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"model\":\"gpt-4o-2024-08-06\"," rest "}\n\n"
+
+static void test_openai_plain(void **state)
+{
+    (void)state;
+    const struct exchange_text text = {
+        .url = "https://api.openai.com/v1/chat/completions",
+        .request = "{\"model\":\"gpt-4o\",\"max_completion_tokens\":99,\"n\":2,\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}",
+        .response = "{\"id\":\"chatcmpl-9\",\"model\":\"gpt-4o-2024-08-06\",\"service_tier\":\"default\",\"choices\":["
+                    "{\"index\":1,\"message\":{\"role\":\"assistant\",\"content\":\"b\"},\"finish_reason\":\"length\"},"
+                    "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"a\"},\"finish_reason\":\"stop\"}],"
+                    "\"usage\":{\"prompt_tokens\":19,\"completion_tokens\":10,\"total_tokens\":29,\"prompt_tokens_details\":"
+                    "{\"cached_tokens\":16,\"audio_tokens\":0},\"completion_tokens_details\":{\"reasoning_tokens\":4}}}"};
+    EXPECT(text, {SPAN_request_model, "gpt-4o"}, {SPAN_response_model, "gpt-4o-2024-08-06"}, {SPAN_response_id, "chatcmpl-9"},
+           {SPAN_finish_reasons, "stop,length"}, {SPAN_input_tokens, "19"}, {SPAN_output_tokens, "10"},
+           {SPAN_cache_read_tokens, "16"}, {SPAN_reasoning_tokens, "4"}, {SPAN_input_audio_tokens, "0"}, {SPAN_max_tokens, "99"},
+           {SPAN_choices_asked, "2"}, {SPAN_request_stream, "0"}, {SPAN_response_stream, "0"}, {SPAN_tool_calls, "0"},
+           {SPAN_usage_source, "provider"}, {SPAN_completeness, "whole"}, {SPAN_truncated, "1"}, {SPAN_error_type, "-"},
+           {SPAN_stream_events, "-"}, {SPAN_provider, "openai"}, {SPAN_operation, "chat"}, {SPAN_api, "chat-completions"},
+           {SPAN_host, "api.openai.com"}, {SPAN_port, "443"}, {SPAN_status, "200"}, {SPAN_service_tier, "default"});
+}
+
+static void test_openai_stream(void **state)
+{
+    (void)state;
+    struct exchange_text text = {
+        .url = "https://api.openai.com/v1/chat/completions",
+        .request = "{\"messages\":[],\"stream\":true,\"model\":\"gpt-4o\"}",
+        .response_headers = SSE_HEAD,
+        .response = ": OPENROUTER PROCESSING\n\n" CHUNK("\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]")
+            CHUNK("\"choices\":[{\"index\":0,\"delta\":{\"content\":\"He\"}}],\"usage\":null")
+                CHUNK("\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c1\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]}}]")
+                    CHUNK("\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{\\\"a\\\":\"}}]}}]")
+                        CHUNK("\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"1}\"}}]}}]")
+                            CHUNK("\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]")
+                                CHUNK("\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":6,\"total_tokens\":11}") "data: [DONE]\n\n"};
+    EXPECT(text, {SPAN_stream_events, "7"}, {SPAN_content_chunks, "4"}, {SPAN_tool_calls, "1"}, {SPAN_finish_reasons, "tool_calls"},
+           {SPAN_input_tokens, "5"}, {SPAN_output_tokens, "6"}, {SPAN_response_stream, "1"}, {SPAN_request_stream, "1"},
+           {SPAN_completeness, "whole"}, {SPAN_tool_args_invalid, "-"}, {SPAN_empty_answer, "-"});
+    /* The same calls without index: a new id begins a new call. */
+    text.response = CHUNK("\"choices\":[{\"delta\":{\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}}]")
+        CHUNK("\"choices\":[{\"delta\":{\"tool_calls\":[{\"id\":\"b\",\"function\":{\"name\":\"g\",\"arguments\":\"{\\\"x\"}}]}}]")
+            CHUNK("\"choices\":[{\"delta\":{\"tool_calls\":[{\"function\":{\"arguments\":\"!\"}}]},\"finish_reason\":\"tool_calls\"}]");
+    EXPECT(text, {SPAN_tool_calls, "2"}, {SPAN_tool_args_invalid, "1"}, {SPAN_completeness, "whole"}, {SPAN_input_tokens, "-"},
+           {SPAN_usage_source, "-"});
+    /* Index 0 for both calls. */
+    text.response = CHUNK("\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}},"
+                          "{\"function\":{\"arguments\":\"{}\",\"name\":\"g\"},\"id\":\"b\",\"index\":0}]},\"finish_reason\":\"tool_calls\"}]");
+    EXPECT(text, {SPAN_tool_calls, "2"}, {SPAN_tool_args_invalid, "-"});
+}
+
+static void test_openai_relatives(void **state)
+{
+    (void)state;
+    struct exchange_text text = {
+        .url = "https://api.x.ai/v1/chat/completions",
+        .request = "{\"model\":\"grok-4\"}",
+        .response = "{\"choices\":[{\"message\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":10,"
+                    "\"completion_tokens\":5,\"total_tokens\":115,\"completion_tokens_details\":{\"reasoning_tokens\":100},"
+                    "\"cost_in_usd_ticks\":1234500}}"};
+    EXPECT(text, {SPAN_output_tokens, "105"}, {SPAN_reasoning_tokens, "100"}, {SPAN_cost_nanousd, "123450"}, {SPAN_provider, "x_ai"});
+    text = (struct exchange_text){
+        .url = "https://api.groq.com/openai/v1/chat/completions", .response_headers = SSE_HEAD, .request = "{\"stream\":true}",
+        .response = CHUNK("\"choices\":[{\"index\":0,\"delta\":{\"reasoning\":\"hm\"},\"finish_reason\":\"stop\"}],\"x_groq\":{\"usage\":{\"queue_time\":0.25,"
+                          "\"prompt_tokens\":\"18\",\"completion_tokens\":3.0,\"prompt_time\":0.001,\"completion_time\":0.5,\"total_time\":0.501}}")
+            "event: error\ndata: {\"error\":{\"message\":\"m\",\"type\":\"invalid_request_error\",\"code\":\"tool_use_failed\"}}\n\n"};
+    EXPECT(text, {SPAN_input_tokens, "18"}, {SPAN_output_tokens, "3"}, {SPAN_server_queue_ns, "250000000"},
+           {SPAN_server_prefill_ns, "1000000"}, {SPAN_error_type, "invalid_request_error"}, {SPAN_content_chunks, "1"});
+    text = (struct exchange_text){
+        .url = "https://openrouter.ai/api/v1/chat/completions", .request = "{}",
+        .response = "   \n\n  {\"choices\":[{\"error\":{\"code\":502,\"message\":\"x\"},\"message\":{\"content\":null}}],\"usage\":{\"cost\":5.952e-05}}"};
+    EXPECT(text, {SPAN_error_type, "502"}, {SPAN_cost_nanousd, "59520"}, {SPAN_finish_reasons, "-"});
+    text = (struct exchange_text){
+        .url = "http://127.0.0.1:8080/v1/chat/completions", .request = "{}",
+        .response = "{\"choices\":[{\"message\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}],\"timings\":{\"cache_n\":4,\"prompt_n\":6,"
+                    "\"prompt_ms\":12.5,\"predicted_n\":7,\"predicted_ms\":70}}"};
+    EXPECT(text, {SPAN_input_tokens, "10"}, {SPAN_output_tokens, "7"}, {SPAN_usage_source, "server_timings"},
+           {SPAN_server_prefill_ns, "12500000"}, {SPAN_server_decode_ns, "70000000"}, {SPAN_port, "8080"});
+}
+
+static void test_anthropic(void **state)
+{
+    (void)state;
+    struct exchange_text text = {
+        .url = "https://api.anthropic.com/v1/messages", .request = "{\"model\":\"claude-x\",\"max_tokens\":5,\"stream\":true}",
+        .response_headers = SSE_HEAD,
+        .response =
+            "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"model\":\"claude-x-1\",\"usage\":{\"input_tokens\":10,"
+            "\"cache_creation_input_tokens\":100,\"cache_read_input_tokens\":1000,\"cache_creation\":{\"ephemeral_5m_input_tokens\":60,"
+            "\"ephemeral_1h_input_tokens\":40},\"output_tokens\":1}}}\n\n"
+            "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n"
+            "event: ping\ndata: {\"type\":\"ping\"}\n\n"
+            "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"Hi\"}}\n\n"
+            "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":1,\"content_block\":{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"f\",\"input\":{}}}\n\n"
+            "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"{\\\"a\\\":\"},\"index\":1}\n\n"
+            "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":1,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"2}\"}}\n\n"
+            "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\"},\"usage\":{\"output_tokens\":42}}\n\n"
+            "event: message_stop\ndata: {\"type\":\"message_stop\"      }\n\n"};
+    EXPECT(text, {SPAN_input_tokens, "1110"}, {SPAN_output_tokens, "42"}, {SPAN_cache_read_tokens, "1000"},
+           {SPAN_cache_creation_tokens, "100"}, {SPAN_cache_creation_5m_tokens, "60"}, {SPAN_cache_creation_1h_tokens, "40"},
+           {SPAN_finish_reasons, "tool_use"}, {SPAN_tool_calls, "1"}, {SPAN_tool_args_invalid, "-"}, {SPAN_stream_events, "9"},
+           {SPAN_content_chunks, "4"}, {SPAN_response_id, "msg_1"}, {SPAN_provider, "anthropic"}, {SPAN_completeness, "whole"});
+    text.response = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n";
+    EXPECT(text, {SPAN_error_type, "overloaded_error"}, {SPAN_input_tokens, "-"}, {SPAN_tool_calls, "-"});
+    text.response_headers = "HTTP/1.1 529 X\nContent-Type: text/event-stream\n";
+    text.response = "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}";
+    EXPECT(text, {SPAN_error_type, "overloaded_error"}, {SPAN_status, "529"}, {SPAN_response_stream, "0"});
+    text.response = "<html>";
+    EXPECT(text, {SPAN_error_type, "529"}, {SPAN_completeness, "whole"});
+}
+
+static void test_ollama(void **state)
+{
+    (void)state;
+    struct exchange_text text = {
+        .url = "http://localhost:11434/api/chat", .request = "{\"model\":\"llama3\",\"options\":{\"num_predict\":8}}",
+        .response_headers = "HTTP/1.1 200 OK\nContent-Type: application/x-ndjson\n",
+        .response = "{\"model\":\"llama3\",\"message\":{\"role\":\"assistant\",\"content\":\"\",\"thinking\":\"mm\"},\"done\":false}\n"
+                    "{\"model\":\"llama3\",\"message\":{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[{\"function\":{\"name\":\"f\","
+                    "\"arguments\":{\"a\":1}}},{\"function\":{\"name\":\"g\",\"arguments\":{}}}]},\"done\":false}\n"
+                    "{\"model\":\"llama3\",\"message\":{\"role\":\"assistant\",\"content\":\"\"},\"done_reason\":\"stop\",\"done\":true,"
+                    "\"total_duration\":4883583458,\"load_duration\":1334875,\"prompt_eval_count\":26,\"prompt_eval_duration\":342546000,"
+                    "\"eval_count\":282,\"eval_duration\":4535599000}"};
+    EXPECT(text, {SPAN_input_tokens, "26"}, {SPAN_output_tokens, "282"}, {SPAN_stream_events, "3"}, {SPAN_content_chunks, "2"},
+           {SPAN_tool_calls, "2"}, {SPAN_finish_reasons, "stop"}, {SPAN_request_stream, "1"}, {SPAN_server_load_ns, "1334875"},
+           {SPAN_server_processing_ns, "4883583458"}, {SPAN_max_tokens, "8"}, {SPAN_completeness, "whole"});
+    text.url = "http://localhost:11434/api/generate";
+    text.request = "{\"model\":\"llama3\",\"prompt\":\"x\",\"stream\":false}";
+    text.response_headers = NULL;
+    text.response = "{\"model\":\"llama3\",\"response\":\"x\",\"done\":true,\"done_reason\":\"stop\",\"eval_count\":3}";
+    EXPECT(text, {SPAN_input_tokens, "-"}, {SPAN_output_tokens, "3"}, {SPAN_response_stream, "0"}, {SPAN_request_stream, "0"});
+    text.response_headers = "HTTP/1.1 404 Not Found\n";
+    text.response = "{\"error\":\"model not found\"}";
+    EXPECT(text, {SPAN_error_type, "404"}, {SPAN_tool_calls, "-"});
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_openai_plain), cmocka_unit_test(test_openai_stream),
+                                       cmocka_unit_test(test_openai_relatives), cmocka_unit_test(test_anthropic),
+                                       cmocka_unit_test(test_ollama)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,154 @@
+/* Prompt identity: the same whatever the cutting, white space, escapes and key order; different when what is constant differs. */
+#include "exchange_run.h"
+#include "../../shim/llm/prompt.h"
+#include "../../shim/llm/prompt_begin.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static struct exchange_config config = {.hash_key = {9, 9}, .hash_key_bytes = 32};
+static struct span span;
+
+static uint64_t id_of(const char *request, const char *headers, size_t step)
+{
+    const struct exchange_text text = {.url = "https://api.openai.com/v1/chat/completions", .headers = headers};
+    struct exchange *const exchange = exchange_run_open(&config, &text);
+    assert_non_null(exchange);
+    const size_t bytes = strlen(request);
+    for (size_t at = 0; at < bytes; at += step)
+        exchange_request_body(exchange, 1, (const uint8_t *)request + at, step < bytes - at ? step : bytes - at);
+    assert_true(exchange_run_close(exchange, &text, 5000, &span));
+    return span_has(&span, SPAN_prompt_id) ? span.value[SPAN_prompt_id].u64 : 0;
+}
+
+#define SYSTEM(text) "{\"role\":\"system\",\"content\":\"" text "\"}"
+#define USER(text) "{\"role\":\"user\",\"content\":\"" text "\"}"
+#define TOOLS "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{}}}]"
+
+static void test_stable(void **state)
+{
+    (void)state;
+    static const char *const same[] = {
+        "{\"model\":\"m\",\"messages\":[" SYSTEM("Be caf\\u00e9.") "," USER("one") "]," TOOLS "}",
+        "{" TOOLS ", \"messages\" : [ {\"content\":\"Be caf\xc3\xa9.\", \"role\":\"system\"},\n" USER("quite another") "]}",
+        "{\"messages\":[{\"content\":[{\"type\":\"text\",\"text\":\"Be caf\xc3\xa9.\"}],\"role\":\"developer\"}," USER("x") "],"
+        "\"tools\":[{\"function\":{\"parameters\":{},\"name\":\"f\"},\"type\":\"function\"}],\"model\":\"n\"}"};
+    const uint64_t id = id_of(same[0], NULL, 10000);
+    assert_true(id != 0);
+    for (size_t i = 0; i < 3; i++)
+        for (size_t step = 1; step < 30; step += 3)
+            assert_true(id_of(same[i], NULL, step) == id);
+    assert_true(id_of("{\"messages\":[" SYSTEM("Be caf\\u00e8.") "]," TOOLS "}", NULL, 99) != id);
+    assert_true(id_of("{\"messages\":[" SYSTEM("Be caf\\u00e9.") "]}", NULL, 99) != id);
+    assert_true(id_of("{\"messages\":[" SYSTEM("Be caf\\u00e9.") "],\"response_format\":{\"type\":\"json_object\"}," TOOLS "}", NULL, 99) != id);
+    config.hash_key[0]++;
+    assert_true(id_of(same[0], NULL, 99) != id);
+    config.hash_key[0]--;
+}
+
+static void test_user_beginning(void **state)
+{
+    (void)state;
+    const uint64_t id = id_of("{\"messages\":[" USER("Summarise the following text: Once upon") "]}", NULL, 5);
+    assert_true(id != 0);
+    assert_true(id == id_of("{\"messages\":[" USER("summarise  the following text:\\nAnother story") "]}", NULL, 3));
+    assert_true(id != id_of("{\"messages\":[" USER("Translate the following text: Once upon") "]}", NULL, 3));
+    static const struct {
+        const char *text, *begin;
+    } cases[] = {{"Summarise the following text: Once upon", "summarise the following text:"},
+                 {"  What is the capital of France?", "what is the capital of"},
+                 {"Look at https://x.y/z now", "look at"},
+                 {"Order 66 now", "order"},
+                 {"Say \"x\" twice", "say"},
+                 {"Do it. Then I'll go on and on until it ends", "do it. then i'll go on and on"},
+                 {"Fix {json}", "fix"},
+                 {"say \xe2\x80\x9cx\xe2\x80\x9d", "say"},
+                 {"12", ""},
+                 {"", ""}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char begin[PROMPT_BEGIN_BYTES + 1] = "";
+        const size_t bytes = prompt_begin(cases[i].text, strlen(cases[i].text), begin);
+        begin[bytes] = '\0';
+        assert_string_equal(begin, cases[i].begin);
+    }
+}
+
+static void test_said(void **state)
+{
+    (void)state;
+    static const char request[] = "{\"metadata\":{\"prompt_name\":\"meta\",\"prompt_version\":\"3\"},\"messages\":[" SYSTEM("A") "]}";
+    id_of(request, NULL, 4);
+    assert_string_equal(exchange_field(&span, SPAN_prompt_name), "meta");
+    assert_string_equal(exchange_field(&span, SPAN_prompt_version), "3");
+    id_of(request, "X-Pprof-Prompt: triage@v2\n", 4);
+    assert_string_equal(exchange_field(&span, SPAN_prompt_name), "triage");
+    assert_string_equal(exchange_field(&span, SPAN_prompt_version), "v2");
+    config.prompt = "env";
+    const uint64_t id = id_of("{\"messages\":[" SYSTEM("A") "]}", NULL, 4);
+    char version[9], got[9];
+    snprintf(version, sizeof(version), "%08x", (unsigned)(id >> 32));
+    snprintf(got, sizeof(got), "%.8s", exchange_field(&span, SPAN_prompt_version));
+    assert_string_equal(exchange_field(&span, SPAN_prompt_name), "env");
+    assert_string_equal(got, version);
+    assert_true(id_of("{\"messages\":[" SYSTEM("B") "]}", NULL, 4) != id);
+    assert_string_not_equal(exchange_field(&span, SPAN_prompt_version), version);
+    config.prompt = NULL;
+}
+
+static void test_preview(void **state)
+{
+    (void)state;
+    static const char request[] = "{\"messages\":[" USER("question") "," SYSTEM("\\u00e9\\u00e9\\u00e9 system") "]}";
+    id_of(request, NULL, 3);
+    assert_string_equal(exchange_field(&span, SPAN_prompt_preview), "-");
+    config.preview_chars = 2;
+    id_of(request, NULL, 3);
+    assert_string_equal(exchange_field(&span, SPAN_prompt_preview), "\xc3\xa9\xc3\xa9");
+    config.preview_chars = 200;
+    id_of("{\"messages\":[" USER("question") "]}", NULL, 3);
+    assert_string_equal(exchange_field(&span, SPAN_prompt_preview), "question");
+    config.preview_chars = 0;
+}
+
+static void test_key_alias(void **state)
+{
+    (void)state;
+    char one[17], two[17];
+    prompt_key_alias(&config, "Bearer sk-abc", 13, one);
+    prompt_key_alias(&config, "sk-abc", 6, two);
+    assert_string_equal(one, two);
+    assert_int_equal(strlen(one), 16);
+    prompt_key_alias(&config, "sk-abd", 6, two);
+    assert_string_not_equal(one, two);
+    id_of("{}", "Authorization: Bearer sk-abc\ntraceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\n", 9);
+    assert_string_equal(exchange_field(&span, SPAN_key_alias), one);
+    assert_true(span.value[SPAN_trace_hi].u64 == UINT64_C(0x0af7651916cd43dd));
+    assert_true(span.value[SPAN_parent_id].u64 == UINT64_C(0xb7ad6b7169203331));
+    for (size_t i = 0; i + 6 <= span.arena_used; i++)
+        assert_memory_not_equal(span.arena + i, "sk-abc", 6);
+}
+
+static void test_rewind(void **state)
+{
+    (void)state;
+    static const char request[] = "{\"model\":\"m\",\"messages\":[" SYSTEM("A") "]}";
+    const uint64_t id = id_of(request, NULL, 99);
+    const struct exchange_text text = {.url = "https://api.openai.com/v1/chat/completions"};
+    struct exchange *const exchange = exchange_run_open(&config, &text);
+    exchange_request_body(exchange, 1, (const uint8_t *)request, 40);
+    exchange_request_rewind(exchange);
+    exchange_request_body(exchange, 1, (const uint8_t *)request, sizeof(request) - 1);
+    assert_true(exchange_run_close(exchange, &text, 5000, &span));
+    assert_true(span.value[SPAN_prompt_id].u64 == id);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_stable),  cmocka_unit_test(test_user_beginning), cmocka_unit_test(test_said),
+                                       cmocka_unit_test(test_preview), cmocka_unit_test(test_key_alias),      cmocka_unit_test(test_rewind)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
