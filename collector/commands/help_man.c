@@ -136,6 +136,20 @@ static void man_library(FILE *out)
     put_section(out, "SEE ALSO", "pprofctl(1), pprofd(8), ld.so(8)");
 }
 
+/* The daemon has its own table of options: its page is its --help, which the build pipes in. */
+static void man_daemon(FILE *out, FILE *in)
+{
+    char line[512];
+    put_title(out, "pprofd", 8, "collects what programs under libpprof.so say about their calls of language models");
+    (void)fputs(".SH SYNOPSIS\npprofd [OPTION...]\n.SH DESCRIPTION\n.nf\n", out);
+    while (fgets(line, sizeof(line), in) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        put_text(out, line);
+    }
+    (void)fputs(".fi\n", out);
+    put_section(out, "SEE ALSO", "pprofctl(1), libpprof(7)");
+}
+
 static void put_completion_words(FILE *out, const char *words)
 {
     if (words == NULL)
@@ -193,6 +207,8 @@ int help_man(FILE *out, const char *name)
         man_overview(out);
     else if (strcmp(name, "libpprof") == 0)
         man_library(out);
+    else if (strcmp(name, "pprofd") == 0)
+        man_daemon(out, stdin);
     else
         return -1;
     return 0;

@@ -18,17 +18,6 @@
 
 static const int passed_on[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP};
 
-/* Keeps the numbers 0 to 2 from becoming descriptors of ours when we were started without them; the program finds them as
- * closed as we did, for they close on exec. */
-static void occupy_standard_descriptors(void)
-{
-    int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    while (fd >= 0 && fd <= 2)
-        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (fd > 2)
-        (void)close(fd);
-}
-
 static void take_signals(struct launch *launch)
 {
     sigset_t mask;
@@ -58,12 +47,20 @@ static void become_program(const struct launch *launch, char *const argv[], void
     _exit(127);
 }
 
+void launch_keep_descriptors(void)
+{
+    int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    while (fd >= 0 && fd <= 2)
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (fd > 2)
+        (void)close(fd);
+}
+
 int launch_start(struct launch *launch, char *const argv[], void (*prepare)(void *context), void *context)
 {
     int pipe_fd[2];
     int error = 0;
     *launch = (struct launch){.signal_fd = -1};
-    occupy_standard_descriptors();
     if (pipe2(pipe_fd, O_CLOEXEC) < 0)
         return errno;
     take_signals(launch);

@@ -18,6 +18,11 @@ struct launch {
 };
 
 /*
+ * Keeps the numbers 0 to 2 from becoming descriptors of ours when we were started without them: to be called before any
+ * file is opened. The program finds them as closed as we did, for they close on exec.
+ */
+void launch_keep_descriptors(void);
+/*
  * Starts argv (looked up in PATH) in the environment that `prepare` leaves in the child, between fork and exec. Returns 0,
  * or the errno of exec when the program could not be started.
  */

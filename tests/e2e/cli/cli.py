@@ -1,6 +1,5 @@
 """What the command line tests share: the build under test, a scratch directory, a fixed environment. Standard library only."""
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -28,12 +27,15 @@ class Bench:
         trap = self.bin.parent / "lib/trap/libpprof.so"
         self.scratch = Path(scratch)
         self.environment = {"PATH": f"{self.bin}:/usr/local/bin:/usr/bin:/bin", "HOME": str(scratch), "TZ": "UTC", "LANG": "C.UTF-8",
-                            "TERM": "xterm", "XDG_RUNTIME_DIR": str(scratch), "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", ""),
+                            "TERM": "xterm", "XDG_RUNTIME_DIR": str(scratch), "ASAN_OPTIONS": "verify_asan_link_order=0",
                             **({"LIBPPROF_SO": str(trap)} if trap.exists() else {})}
 
     def run(self, *words, **changes):
         environment = {**self.environment, **changes.pop("environment", {})}
-        changes.setdefault("stdin", subprocess.DEVNULL)
+        if "input" in changes:
+            changes.pop("stdin", None)
+        else:
+            changes.setdefault("stdin", subprocess.DEVNULL)
         return subprocess.run([str(word) for word in words], cwd=self.scratch, env=environment, capture_output=True, timeout=100, **changes)
 
     def make_store(self, name="pprof.db", *more):

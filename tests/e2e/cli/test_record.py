@@ -58,7 +58,7 @@ class Model:
 
 def streams_and_codes(bench):
     plain = "cat; echo out; echo err >&2; exit 7"
-    done = record(bench, "--quiet", "--", "sh", "-c", plain, stdin=None, input=b"in\0put\n")
+    done = record(bench, "--quiet", "--", "sh", "-c", plain, input=b"in\0put\n")
     expect((done.returncode, done.stdout, done.stderr) == (7, b"in\0put\nout\n", b"err\n"), f"{done}")
     for code in (0, 1, 2, 125, 126, 127, 255):
         expect(record(bench, "--quiet", "sh", "-c", f"exit {code}").returncode == code, f"exit code {code}")
@@ -72,9 +72,11 @@ def arguments_are_untouched(bench):
 
 def closed_descriptors(bench):
     """A program that is started without standard input or output finds it so."""
-    script = "(: <&0) 2>/dev/null && echo open >&2 || echo closed >&2; exit 3"
-    done = bench.run("sh", "-c", f"exec {bench.pprofctl} record --quiet -- sh -c '{script}' <&- >&-")
-    expect((done.returncode, done.stderr) == (3, b"closed\n"), f"{done}")
+    script = "for fd in 0 1; do test -e /proc/self/fd/$fd && echo open >&2 || echo closed >&2; done; exit 3"
+    for close in ("<&-", ">&-", "<&- >&-"):
+        plain = bench.run("sh", "-c", f"exec sh -c '{script}' {close}")
+        done = bench.run("sh", "-c", f"exec {bench.pprofctl} record --quiet -- sh -c '{script}' {close}")
+        expect((done.returncode, done.stderr) == (3, plain.stderr) and b"closed" in plain.stderr, f"{close}: {done}")
 
 
 def no_descriptors_leak(bench):
