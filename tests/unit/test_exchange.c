@@ -1,0 +1,182 @@
+/* An exchange as a whole: times, pauses, how it ended, quality signals, limits in headers, lost bytes, framing that the content-type hides. */
+#include "exchange_run.h"
+#include "../../shim/llm/response_headers.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static const struct exchange_config config = {.hash_key = {7}, .hash_key_bytes = 32};
+static const char chat[] = "https://api.openai.com/v1/chat/completions";
+static struct span span;
+
+#define SSE_HEAD "HTTP/1.1 200 OK\nContent-Type: text/event-stream\n"
+#define SAID(text) "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" text "\"}}]}\n\n"
+#define STOPPED(why) "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"" why "\"}]}\n\n"
+#define END "data: [DONE]\n\n"
+
+static void body_at(struct exchange *exchange, uint64_t time_ns, const char *text)
+{
+    exchange_response_body(exchange, time_ns, (const uint8_t *)text, strlen(text));
+}
+
+static uint64_t u64(enum span_field field)
+{
+    assert_true(span_has(&span, field));
+    return span.value[field].u64;
+}
+
+static void test_times(void **state)
+{
+    (void)state;
+    const struct exchange_text text = {.url = chat, .request = "{}", .response_headers = SSE_HEAD};
+    struct exchange *exchange = exchange_run_open(&config, &text);
+    body_at(exchange, 11000, ": wait\n\n" SAID(""));
+    body_at(exchange, 21000, SAID("a"));
+    body_at(exchange, 31000, SAID("b"));
+    exchange_pause(exchange, 32000);
+    exchange_resume(exchange, 132000);
+    body_at(exchange, 141000, SAID("c"));
+    body_at(exchange, 140000, SAID("d")); /* a clock that runs backwards */
+    body_at(exchange, 150000, STOPPED("stop") END);
+    assert_true(exchange_run_close(exchange, &text, 160000, &span));
+    assert_int_equal(u64(SPAN_ttft_ns), 20000);
+    assert_int_equal(u64(SPAN_gap_count), 3);
+    assert_int_equal(u64(SPAN_gap_max_ns), 10000);
+    assert_int_equal(u64(SPAN_paused_ns), 100000);
+    assert_int_equal(u64(SPAN_decode_ns), 20000);
+    assert_int_equal(u64(SPAN_total_ns), 159000);
+    assert_int_equal(u64(SPAN_content_chunks), 4);
+    exchange = exchange_run_open(&config, &text);
+    exchange_pause(exchange, 5000);
+    assert_true(exchange_run_close(exchange, &text, 0, &span));
+    assert_int_equal(u64(SPAN_total_ns), 0);
+    assert_false(span_has(&span, SPAN_ttft_ns));
+}
+
+static const char *completeness(const char *response, uint64_t curl_code, bool removed)
+{
+    const struct exchange_text text = {.url = chat, .request = "{}", .response_headers = SSE_HEAD, .response = response,
+                                       .curl_code = curl_code, .curl_error = curl_code ? "CURLE_X" : NULL, .removed = removed};
+    assert_true(exchange_run(&config, &text, &span));
+    return exchange_field(&span, SPAN_completeness);
+}
+
+static void test_completeness(void **state)
+{
+    (void)state;
+    assert_string_equal(completeness(SAID("a") STOPPED("stop") END, 0, false), "whole");
+    assert_string_equal(completeness(SAID("a") STOPPED("stop"), 0, false), "whole");
+    assert_string_equal(completeness(SAID("a"), 0, false), "cut");
+    assert_string_equal(completeness(SAID("a"), 18, false), "cut");
+    assert_string_equal(exchange_field(&span, SPAN_error_type), "CURLE_X");
+    assert_string_equal(completeness(SAID("a"), 0, true), "cancelled");
+    assert_string_equal(completeness(SAID("a"), 23, false), "cancelled");
+    assert_string_equal(exchange_field(&span, SPAN_error_type), "-");
+    assert_string_equal(completeness(SAID("a") STOPPED("stop") END, 0, true), "whole");
+    assert_string_equal(completeness("{\"choices\":[{\"message\":{", 0, false), "cut");
+    assert_string_equal(completeness("", 7, false), "cut");
+}
+
+static void quality(const char *request, const char *response, const char *truncated, const char *refused, const char *filtered,
+                    const char *json, const char *empty)
+{
+    const struct exchange_text text = {.url = chat, .request = request, .response_headers = SSE_HEAD, .response = response, .step = 5};
+    assert_true(exchange_run(&config, &text, &span));
+    assert_string_equal(exchange_field(&span, SPAN_truncated), truncated);
+    assert_string_equal(exchange_field(&span, SPAN_refused), refused);
+    assert_string_equal(exchange_field(&span, SPAN_filtered), filtered);
+    assert_string_equal(exchange_field(&span, SPAN_json_invalid), json);
+    assert_string_equal(exchange_field(&span, SPAN_empty_answer), empty);
+}
+
+static void test_quality(void **state)
+{
+    (void)state;
+    static const char json[] = "{\"response_format\":{\"type\" : \"json_schema\",\"json_schema\":{}}}";
+    static const char plain[] = "{\"response_format\":{\"type\":\"text\"}}";
+    quality(plain, SAID("a") STOPPED("length") END, "1", "-", "-", "-", "-");
+    quality(plain, SAID("a") STOPPED("content_filter") END, "-", "-", "1", "-", "-");
+    quality(plain, STOPPED("stop") END, "-", "-", "-", "-", "1");
+    quality(plain, "data: {\"choices\":[{\"delta\":{\"refusal\":\"no\"}}]}\n\n" STOPPED("stop") END, "-", "1", "-", "-", "-");
+    quality(json, SAID("{\\\"a\\\"") SAID(":1}") STOPPED("stop") END, "-", "-", "-", "-", "-");
+    quality(json, SAID("{\\\"a\\\"") SAID(":1") STOPPED("length") END, "1", "-", "-", "1", "-");
+    quality(json, SAID("Sure! {}") STOPPED("stop") END, "-", "-", "-", "1", "-");
+    quality(plain, SAID("Sure! {}") STOPPED("stop") END, "-", "-", "-", "-", "-");
+    quality(json, SAID("{\\\"a\\\""), "-", "-", "-", "-", "-"); /* cut off: nothing is said */
+}
+
+static void test_lost(void **state)
+{
+    (void)state;
+    const struct exchange_text text = {.url = chat, .request = "{}", .response_headers = SSE_HEAD};
+    struct exchange *const exchange = exchange_run_open(&config, &text);
+    body_at(exchange, 3000, SAID("a") "data: {\"choices\":[{\"delta\":{\"cont");
+    exchange_lost(exchange, 777);
+    body_at(exchange, 4000, "x\"}}]}\n\n" SAID("b") STOPPED("stop") END);
+    assert_true(exchange_run_close(exchange, &text, 5000, &span));
+    assert_int_equal(u64(SPAN_lost_bytes), 777);
+    assert_string_equal(exchange_field(&span, SPAN_finish_reasons), "stop");
+    assert_int_equal(u64(SPAN_content_chunks), 2);
+    assert_false(span_has(&span, SPAN_empty_answer));
+}
+
+static void test_framing_told_by_bytes(void **state)
+{
+    (void)state;
+    static const char *const heads[] = {"HTTP/1.1 200 OK\n", "HTTP/1.1 200 OK\nContent-Type: application/json\n",
+                                        "HTTP/1.1 100 Continue\nHTTP/1.1 302 X\nContent-Type: text/html\nHTTP/2 200\nContent-Type: application/octet-stream\n"};
+    for (size_t i = 0; i < 3; i++) {
+        struct exchange_text text = {.url = chat, .request = "{}", .response_headers = heads[i], .response = SAID("a") END, .step = 1};
+        assert_true(exchange_run(&config, &text, &span));
+        assert_int_equal(u64(SPAN_response_stream), 1);
+        assert_int_equal(u64(SPAN_status), 200);
+        assert_int_equal(u64(SPAN_stream_events), 1);
+        text.response = "\n {\"choices\":[]}";
+        assert_true(exchange_run(&config, &text, &span));
+        assert_int_equal(u64(SPAN_response_stream), 0);
+    }
+}
+
+static void test_headers(void **state)
+{
+    (void)state;
+    const struct exchange_text text = {
+        .url = chat, .request = "{}", .response = "",
+        .response_headers = "HTTP/1.1 429 Too Many\nx-ratelimit-limit-requests: 500\nX-RateLimit-Remaining-Tokens: 29982\n"
+                            "x-ratelimit-reset-tokens: 6m0.5s\nx-ratelimit-reset-requests: 120ms\nRetry-After: 20\nopenai-processing-ms: 17\n"
+                            "x-envoy-upstream-service-time: 99\nanthropic-ratelimit-input-tokens-reset: 2025-06-15T15:06:45Z\n"};
+    assert_true(exchange_run(&config, &text, &span));
+    assert_int_equal(u64(SPAN_limit_requests), 500);
+    assert_int_equal(u64(SPAN_limit_tokens_remaining), 29982);
+    assert_int_equal(u64(SPAN_limit_tokens_reset_ns), 360500000000);
+    assert_int_equal(u64(SPAN_limit_requests_reset_ns), 120000000);
+    assert_int_equal(u64(SPAN_retry_after_ns), 20000000000);
+    assert_int_equal(u64(SPAN_server_processing_ns), 17000000);
+    assert_int_equal(u64(SPAN_limit_input_tokens_reset_ns), UINT64_C(5000000000)); /* the run's clock stands at 15:06:40 */
+    assert_string_equal(exchange_field(&span, SPAN_error_type), "429");
+    uint64_t ns;
+    assert_false(response_header_wait("soon", 4, 0, &ns));
+    assert_false(response_header_wait("", 0, 0, &ns));
+    assert_true(response_header_wait("1h", 2, 0, &ns));
+}
+
+static void test_others(void **state)
+{
+    (void)state;
+    struct exchange_text text = {.url = "https://example.com/index.html", .request = "{}", .response = "{}"};
+    assert_false(exchange_run(&config, &text, &span));
+    text.url = "https://api.openai.com/v1/models";
+    assert_false(exchange_run(&config, &text, &span));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_times),   cmocka_unit_test(test_completeness), cmocka_unit_test(test_quality),
+                                       cmocka_unit_test(test_lost),    cmocka_unit_test(test_framing_told_by_bytes),
+                                       cmocka_unit_test(test_headers), cmocka_unit_test(test_others)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
