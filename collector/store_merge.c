@@ -445,7 +445,7 @@ static int put_processes(struct merge *merge, int64_t block)
 
 static int run(struct merge *merge, uint64_t hour, bool over)
 {
-    int64_t block;
+    int64_t block = 0;
     int status = choose(merge, hour, over);
 
     if (status == 0)
