@@ -54,7 +54,10 @@ struct store *open_store(const char *path, enum store_mode mode)
     int status = store_open(path, mode, &store);
     if (status == STORE_OK)
         return store;
-    complain_store(path, status);
+    if (mode == STORE_WRITE && status == STORE_MISSING)
+        complain("%s cannot be made: its directory does not exist; make it or choose another FILE.", path);
+    else
+        complain_store(path, status);
     return NULL;
 }
 
