@@ -1,0 +1,3 @@
+foreach(name store)
+  pprof_unit_test(${name} pprof_collector)
+endforeach()
