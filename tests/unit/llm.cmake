@@ -5,9 +5,15 @@ foreach(module json_scan json_check sse ndjson dialects exchange prompt)
   pprof_unit_test(${module} pprof_llm)
 endforeach()
 
+# Recognition and the readers of single formats.
+foreach(module url recognise headers decode eventstream multipart)
+  if(EXISTS ${CMAKE_CURRENT_LIST_DIR}/test_${module}.c)
+    pprof_unit_test(${module} pprof_llm)
+  endif()
+endforeach()
+# Those of them that read the corpus.
+target_link_libraries(test_recognise PRIVATE ${CJSON_LIBRARY})
+
 pprof_unit_test(corpus pprof_llm ${CJSON_LIBRARY})
 target_sources(test_corpus PRIVATE corpus_truth.c)
 set_tests_properties(unit/corpus PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
-
-pprof_unit_test(url pprof_llm)
-pprof_unit_test(recognise pprof_llm ${CJSON_LIBRARY})
