@@ -32,7 +32,9 @@ enum {
     UNIT = 8,
     RING_UNITS = TAPE_RING_BYTES / UNIT,
     REWIND_UNITS = 64 * 1024 / UNIT, /* when empty beyond this, begin again at the front, where caches are warm */
-    RETIRED_MAX = 4,                 /* rings given up before the tape goes dead for good */
+    END_UNITS =
+        64 * 1024 / UNIT, /* kept free for TAPE_END: a lost piece spoils a fact, a lost end leaves a request open */
+    RETIRED_MAX = 4,      /* rings given up before the tape goes dead for good */
 };
 static const uint64_t STUCK_NS = 1000ull * 1000 * 1000;
 static const uint64_t ALIVE = 0x7470617465766c61u;
@@ -118,8 +120,8 @@ static bool drop(size_t bytes, uint64_t *lost)
     return false;
 }
 
-/* Room for `units`, in one piece; NULL when there is none. */
-static struct record *reserve(struct ring *ring, uint32_t units)
+/* Room for `units`, in one piece, with `spare` more left free; NULL when there is none. */
+static struct record *reserve(struct ring *ring, uint32_t units, uint32_t spare)
 {
     uint64_t state = atomic_load_explicit(&ring->state, memory_order_acquire);
     for (;;) {
@@ -128,7 +130,7 @@ static struct record *reserve(struct ring *ring, uint32_t units)
         uint32_t at = head % RING_UNITS;
         uint32_t pad = at + units > RING_UNITS ? RING_UNITS - at : 0;
 
-        if (head - tail + pad + units > RING_UNITS)
+        if (head - tail + pad + units + spare > RING_UNITS)
             return NULL;
         uint64_t next = (uint64_t)(uint32_t)(head + pad + units) << 32 | tail;
         if (!atomic_compare_exchange_weak_explicit(&ring->state, &state, next, memory_order_acq_rel,
@@ -176,7 +178,7 @@ static bool write_spilled(struct ring *ring, const struct record *head, const vo
     uint32_t size = sizeof(struct record) + sizeof(void *);
     int saved_errno = errno;
     void *memory = spill(ring, a, a_bytes, b, b_bytes);
-    struct record *record = memory == NULL ? NULL : reserve(ring, size / UNIT);
+    struct record *record = memory == NULL ? NULL : reserve(ring, size / UNIT, END_UNITS);
 
     if (record == NULL) {
         if (memory != NULL)
@@ -300,7 +302,7 @@ bool tape_write(enum tape_kind kind, uint64_t transfer, uint64_t time_ns, const 
         return write_spilled(ring, &head, a, a_bytes, b, b_bytes, lost);
     }
     uint32_t size = (uint32_t)(sizeof(struct record) + bytes + UNIT - 1) & ~(uint32_t)(UNIT - 1);
-    struct record *record = reserve(ring, size / UNIT);
+    struct record *record = reserve(ring, size / UNIT, kind == TAPE_END ? 0 : END_UNITS);
     if (record == NULL)
         return drop(bytes, lost);
     record->kind = (uint16_t)kind;

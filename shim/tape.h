@@ -19,7 +19,7 @@ enum tape_kind {
     TAPE_REQUEST_BODY, /* a piece of the request body, in order */
     TAPE_REQUEST_REWIND, /* the body starts again (redirect, authentication) */
     TAPE_RESPONSE_HEADER, /* one line as libcurl delivered it, status lines and the blank line included */
-    TAPE_RESPONSE_BODY, /* a piece of the response body that the application accepted */
+    TAPE_RESPONSE_BODY, /* a piece of the response body, noted once, before the application sees it */
     TAPE_PAUSE, /* the application paused the transfer */
     TAPE_RESUME,
     TAPE_END, /* payload: struct tape_end */
@@ -92,7 +92,7 @@ bool tape_alive(void);
 /*
  * Any application thread. Appends a record of one or two pieces (b may be NULL). `lost` is the transfer's own counter of lost
  * bytes: increased when the record did not fit, taken over into the record and zeroed when it did. Returns false when it was dropped.
- * Cost: one compare-and-swap, one memcpy.
+ * The ring's last 64 KiB are kept for TAPE_END. Cost: one compare-and-swap, one memcpy.
  */
 bool tape_write(enum tape_kind kind, uint64_t transfer, uint64_t time_ns, const void *a, size_t a_bytes, const void *b,
                 size_t b_bytes, uint64_t *lost);
