@@ -4,7 +4,9 @@ import http.server
 import json
 import os
 import pty
+import resource
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
@@ -214,7 +216,85 @@ def a_background_program_does_not_hold_it(bench):
     expect("1 request" in done.stderr.decode(), done.stderr.decode())
 
 
+def what_cannot_be_preloaded(bench):
+    """One sentence, nothing run, no file made; with --anyway it runs and what it starts is seen."""
+    launcher = bench.bin / "static_launcher"
+    done = record(bench, "--", launcher, "echo", "ran")
+    said = done.stderr.decode()
+    expect(done.returncode == 125 and done.stdout == b"" and said.count("\n") == 1 and "linked statically" in said and "--anyway" in said, f"{done}")
+    expect(not (bench.scratch / "pprof.db").exists(), "a file was made for nothing")
+    expect(record(bench, "--quiet", "--anyway", "--", launcher).returncode == 42, "--anyway runs it")
+    with Model() as model:
+        done = record(bench, "--anyway", "--", launcher, *model.call())
+    expect(done.stdout == ANSWER and "1 request" in done.stderr.decode(), f"{done}")
+
+
+def raised_privileges(bench):
+    """The loader ignores LD_PRELOAD in a setuid program of somebody else; its owner may run it. Only root can try."""
+    if os.geteuid() != 0:
+        print("        (raised_privileges needs root: skipped)")
+        return
+    tool = bench.scratch / "tool"
+    tool.write_bytes(open("/bin/true", "rb").read())
+    os.chmod(tool, 0o4755)
+    os.chown(tool, 65534, 65534)
+    os.chmod(tool, 0o4755)
+    done = record(bench, "--", tool)
+    expect(done.returncode == 125 and "raised privileges" in done.stderr.decode(), f"{done}")
+    os.chown(tool, 0, 0)
+    os.chmod(tool, 0o4755)
+    expect(record(bench, "--quiet", "--", tool).returncode == 0, "a setuid program of the user's own is an ordinary one")
+
+
+def other_files_survive(bench):
+    """FILE that is something else is refused and stays as it is, byte for byte; an empty file and a damaged store too."""
+    (bench.scratch / "notes").write_bytes(b"dear diary" * 100)
+    other = sqlite3.connect(bench.scratch / "other.db")
+    other.execute("create table t(x)")
+    other.commit()
+    other.close()
+    store = bytearray(bench.make_store("damaged.db").read_bytes())
+    store[100:400] = bytes(300)
+    (bench.scratch / "damaged.db").write_bytes(store)
+    for name in ("notes", "other.db", "damaged.db"):
+        before = (bench.scratch / name).read_bytes()
+        done = record(bench, "-o", name, "--", "echo", "ran")
+        expect(done.returncode == 125 and done.stdout == b"" and done.stderr.count(b"\n") == 1, f"{name}: {done}")
+        expect((bench.scratch / name).read_bytes() == before, f"{name} was changed")
+    nothing_left(bench)
+
+
+def two_runs_into_one_file(bench):
+    """Two recordings at the same time into the same FILE: both are kept, or one is refused in a sentence; nothing is lost."""
+    with Model() as model:
+        call = " ".join(f"'{word}'" for word in model.call())
+        words = [bench.pprofctl, "record", "--", "sh", "-c", f"for i in 1 2 3 4 5; do {call} >/dev/null; done"]
+        runs = [subprocess.Popen(words, cwd=bench.scratch, env=bench.environment, stderr=subprocess.PIPE) for _ in range(2)]
+        said = [run.communicate(timeout=90)[1].decode() for run in runs]
+    kept = len(bench.run(bench.pprofctl, "export").stdout.splitlines())
+    accepted = sum(run.returncode == 0 for run in runs)
+    expect(accepted >= 1 and kept == 5 * accepted, f"{kept} calls kept of {accepted} runs: {said}")
+    expect(bench.run(bench.pprofctl, "check").returncode == 0, "the store is sound")
+
+
+def a_full_disk_does_not_hurt_the_program(bench):
+    """The store cannot grow (a file size limit): the program runs to its end, record says that calls were not stored."""
+    with Model() as model:
+        call = " ".join(f"'{word}'" for word in model.call())
+        script = f"ulimit -S -f unlimited; for i in 1 2 3; do {call}; done >/dev/null; echo done; exit 6"
+
+        def limit():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (40 * 1024, resource.RLIM_INFINITY))
+
+        done = record(bench, "--", "sh", "-c", script, preexec_fn=limit)
+    expect((done.returncode, done.stdout) in ((6, b"done\n"), (125, b"")), f"{done}")
+    if done.returncode == 6:
+        expect(b"could not be stored" in done.stderr, f"{done}")
+
+
 if __name__ == "__main__":
     main([streams_and_codes, arguments_are_untouched, closed_descriptors, no_descriptors_leak, signal_state, killed_by_signal,
           signals_are_passed_on, stops_with_the_program, terminal, environment, a_run_is_recorded, no_preview, nothing_seen,
-          a_background_program_does_not_hold_it])
+          a_background_program_does_not_hold_it, what_cannot_be_preloaded, raised_privileges, other_files_survive, two_runs_into_one_file,
+          a_full_disk_does_not_hurt_the_program])
