@@ -1,3 +1,3 @@
-foreach(name store)
+foreach(name merge rollup store)
   pprof_unit_test(${name} pprof_collector)
 endforeach()

@@ -1,0 +1,162 @@
+/* Merging changes where rows lie and nothing else, also when it is killed in the middle. */
+#include "collector_tests.h"
+
+#include <signal.h>
+#include <sqlite3.h>
+
+static char directory[64];
+static char file[128];
+
+enum { PROCESSES = 5, FRAMES = 200 };
+
+static struct store *open_store(enum store_mode mode)
+{
+    struct store *store = NULL;
+
+    assert_int_equal(store_open(file, mode, &store), STORE_OK);
+    return store;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    test_directory(directory);
+    snprintf(file, sizeof file, "%s/pprof.db", directory);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    test_remove(directory);
+    return 0;
+}
+
+static void merge_all(struct store *store)
+{
+    bool more = true;
+    int steps = 0;
+
+    while (more) {
+        assert_int_equal(store_merge_step(store, &more), STORE_OK);
+        assert_true(++steps < 1000);
+    }
+}
+
+static void test_same_rows(void **state)
+{
+    struct store *store = open_store(STORE_WRITE);
+    struct store_totals before;
+    struct store_totals after;
+
+    (void)state;
+    test_fill(store, PROCESSES, 1, FRAMES);
+    assert_int_equal(store_totals(store, &before), STORE_OK);
+    merge_all(store);
+    assert_int_equal(store_totals(store, &after), STORE_OK);
+    assert_int_equal(after.spans, before.spans);
+    assert_int_equal(after.first_ns, before.first_ns);
+    assert_int_equal(after.last_ns, before.last_ns);
+    assert_true(after.blocks <= 2); /* the spans lie in one hour or two */
+    test_holds(store, PROCESSES, FRAMES);
+    assert_int_equal(store_check(store, test_fault, NULL), 0);
+    /* Late arrivals join the merged block; what was seen stays seen. */
+    test_fill(store, PROCESSES, FRAMES + 1, 3);
+    merge_all(store);
+    test_holds(store, PROCESSES, FRAMES + 3);
+    assert_int_equal(store_begin(store), STORE_OK);
+    for (uint64_t s = 1; s <= FRAMES + 3; s += 7) {
+        bool repeat = false;
+
+        assert_int_equal(test_take(store, 2, s, &repeat), STORE_OK);
+        assert_true(repeat);
+    }
+    assert_int_equal(store_commit(store), STORE_OK);
+    assert_int_equal(store_check(store, test_fault, NULL), 0);
+    assert_int_equal(store_totals(store, &after), STORE_OK);
+    assert_true(after.blocks <= 2);
+    store_close(store);
+    store = open_store(STORE_READ);
+    test_holds(store, PROCESSES, FRAMES + 3);
+    store_close(store);
+}
+
+static int count_rows(void *context, const struct store_rows *rows)
+{
+    *(uint64_t *)context += rows->n;
+    return 0;
+}
+
+/* A block with a column that cannot be read, or of a later version, stays as it came and does not stop the others. */
+static void test_kept(void **state)
+{
+    struct store *store = open_store(STORE_WRITE);
+    struct store_totals totals;
+    struct store_query query = {0, UINT64_MAX, (const enum span_field[]){SPAN_response_id}, 1};
+    uint64_t rows = 0;
+    sqlite3 *db;
+
+    (void)state;
+    test_fill(store, 1, 1, 20);
+    store_close(store);
+    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+    /* The last bytes of a block belong to its last column. */
+    assert_int_equal(sqlite3_exec(db,
+                                  "UPDATE block SET raw=CAST(substr(raw,1,length(raw)-3)||x'ffffff' AS BLOB) WHERE id=3;"
+                                  "UPDATE block SET raw=CAST(raw||x'fb0101' AS BLOB) WHERE id=5",
+                                  0, 0, 0),
+                     SQLITE_OK);
+    sqlite3_close(db);
+    store = open_store(STORE_WRITE);
+    merge_all(store);
+    assert_int_equal(store_totals(store, &totals), STORE_OK);
+    assert_int_equal(totals.spans, 20 * ROWS_PER_FRAME);
+    assert_in_range(totals.blocks, 2, 4);
+    assert_int_equal(store_scan(store, &query, count_rows, &rows, NULL), 0);
+    assert_int_equal(rows, 20 * ROWS_PER_FRAME); /* the damage is in another column */
+    store_close(store);
+}
+
+/* A child merges and is killed at a moment that walks through the whole merge. */
+static void test_killed(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 12; round++) {
+        struct store *store = open_store(STORE_WRITE);
+        pid_t child;
+
+        test_fill(store, 2, (uint64_t)round * 20 + 1, 20);
+        store_close(store);
+        child = fork();
+        if (child == 0) {
+            bool more = true;
+
+            store = open_store(STORE_WRITE);
+            while (more && store_merge_step(store, &more) == STORE_OK)
+                ;
+            _exit(0);
+        }
+        usleep((useconds_t)(round * 4000));
+        kill(child, SIGKILL);
+        assert_int_equal(waitpid(child, NULL, 0), child);
+        store = open_store(STORE_READ);
+        test_holds(store, 2, (uint64_t)(round + 1) * 20);
+        assert_int_equal(store_check(store, test_fault, NULL), 0);
+        store_close(store);
+    }
+    struct store *store = open_store(STORE_WRITE);
+    merge_all(store);
+    test_holds(store, 2, 240);
+    assert_int_equal(store_check(store, test_fault, NULL), 0);
+    store_close(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_same_rows, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,200 @@
+/* Rollups equal a recount from the spans by other means; unknown is not zero; too many groups are folded and stay summed. */
+#include "collector_tests.h"
+
+#include <sqlite3.h>
+
+#include "collector/rollup.h"
+
+static char directory[64];
+static char file[128];
+
+static int setup(void **state)
+{
+    (void)state;
+    test_directory(directory);
+    snprintf(file, sizeof file, "%s/pprof.db", directory);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    test_remove(directory);
+    return 0;
+}
+
+static int64_t query(const char *format, ...)
+{
+    char sql[512];
+    va_list arguments;
+    sqlite3 *db;
+    sqlite3_stmt *statement;
+    int64_t value;
+
+    va_start(arguments, format);
+    vsnprintf(sql, sizeof sql, format, arguments);
+    va_end(arguments);
+    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    value = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+    return value;
+}
+
+struct sums {
+    uint64_t calls, errors, input, input_n, output_n, hour_calls, model_calls, named;
+};
+
+/* The same sums in the plainest way, span by span. */
+static struct sums recount(unsigned processes, uint64_t spans, uint64_t hour)
+{
+    static struct span span;
+    struct sums sums = {0};
+
+    for (unsigned p = 0; p < processes; p++)
+        for (uint64_t s = 1; s <= spans; s++) {
+            test_span(&span, p, s);
+            sums.calls++;
+            sums.errors += span_has(&span, SPAN_error_type);
+            sums.input += span_has(&span, SPAN_input_tokens) ? span.value[SPAN_input_tokens].u64 : 0;
+            sums.input_n += span_has(&span, SPAN_input_tokens);
+            sums.output_n += span_has(&span, SPAN_output_tokens);
+            sums.hour_calls += span.value[SPAN_start_ns].u64 / 3600000000000u == hour;
+            sums.model_calls += span.value[SPAN_request_model].text.bytes == 6 && p % 3 == 1;
+            sums.named += span_has(&span, SPAN_prompt_name) && p % 2 == 1;
+        }
+    return sums;
+}
+
+static void test_recount(void **state)
+{
+    enum { PROCESSES = 4, FRAMES = 60, REST = FRAMES / 3 };
+    struct store *store = NULL;
+    uint64_t hour;
+    struct sums want;
+
+    (void)state;
+    assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
+    for (uint64_t from = 1; from <= FRAMES; from += REST)
+        test_fill(store, PROCESSES, from, REST);
+    assert_int_equal(store_check(store, test_fault, NULL), 0);
+    store_close(store);
+    hour = (uint64_t)query("SELECT min(hour) FROM rollup_hour");
+    want = recount(PROCESSES, FRAMES * ROWS_PER_FRAME, hour);
+    assert_int_equal(query("SELECT sum(calls) FROM rollup_hour"), want.calls);
+    assert_int_equal(query("SELECT sum(errors) FROM rollup_hour"), want.errors);
+    assert_int_equal(query("SELECT sum(input) FROM rollup_hour"), want.input);
+    assert_int_equal(query("SELECT sum(input_n) FROM rollup_hour"), want.input_n);
+    assert_int_equal(query("SELECT sum(output_n) FROM rollup_hour"), want.output_n);
+    assert_int_equal(query("SELECT sum(calls) FROM rollup_hour WHERE hour=%llu", hour), want.hour_calls);
+    assert_int_equal(query("SELECT sum(calls) FROM rollup_hour WHERE service='service-1' AND model='gpt-4o'"),
+                     want.model_calls);
+    assert_int_equal(query("SELECT sum(calls) FROM rollup_hour WHERE prompt='triage'"), want.named);
+    assert_int_equal(query("SELECT sum(calls) FROM rollup_hour WHERE outcome='rate_limit_exceeded'"), want.errors);
+    assert_int_equal(query("SELECT count(*) FROM rollup_hour WHERE prompt='9e3779b97f4a7c15'") > 0, 1);
+    /* Failed calls stated no tokens: nothing was stated, which is another thing than 0 tokens. */
+    assert_int_equal(query("SELECT sum(input_n) FROM rollup_hour WHERE outcome<>'ok'"), 0);
+    /* No span stated a cost. */
+    assert_int_equal(query("SELECT sum(cost_nanousd_n)+sum(cost_nanousd) FROM rollup_hour"), 0);
+}
+
+/* One row with everything said by hand. */
+static int add_one(struct rollup *rollup, const char *prompt, bool has_input, uint64_t input)
+{
+    static struct span span;
+    const struct span *spans[1] = {&span};
+    struct span_process process = {.service = "shop"};
+    const struct span_process *const processes[1] = {&process};
+    struct store_rows rows = {.n = 1, .process = processes};
+    static struct span_block block;
+    struct span_buffer bytes;
+    int status;
+
+    span_init(&span);
+    span_set_u64(&span, SPAN_start_ns, 3600000000000u * 7 + 1);
+    span_set_text(&span, SPAN_prompt_name, prompt, strlen(prompt));
+    if (has_input)
+        span_set_u64(&span, SPAN_input_tokens, input);
+    span_buffer_init(&bytes, 1 << 20);
+    assert_int_equal(span_block_encode(&bytes, spans, 1, 0), 0);
+    span_block_init(&block);
+    assert_int_equal(span_block_decode(&block, bytes.data, bytes.bytes), 0);
+    for (unsigned f = 0; f < SPAN_FIELD_COUNT; f++) {
+        rows.has[f] = block.has[f];
+        rows.column[f] = &block.column[f];
+    }
+    status = rollup_add(rollup, &rows);
+    span_block_done(&block);
+    span_buffer_done(&bytes);
+    return status;
+}
+
+static void test_unknown_is_not_zero(void **state)
+{
+    struct rollup rollup;
+    const struct rollup_group *group;
+
+    (void)state;
+    rollup_init(&rollup, 0, NULL, NULL);
+    assert_int_equal(add_one(&rollup, "a", true, 0), 0);
+    assert_int_equal(add_one(&rollup, "a", false, 0), 0);
+    assert_int_equal(rollup.n_hours, 1);
+    assert_int_equal(rollup.hour[0].n, 1);
+    group = rollup.hour[0].group[0];
+    assert_int_equal(group->calls, 2);
+    assert_int_equal(group->sum[ROLLUP_SUM_input], 0);
+    assert_int_equal(group->stated[ROLLUP_SUM_input], 1);
+    assert_int_equal(group->stated[ROLLUP_SUM_output], 0);
+    /* Absurd values stick at the top instead of wrapping. */
+    assert_int_equal(add_one(&rollup, "a", true, UINT64_MAX), 0);
+    assert_int_equal(add_one(&rollup, "a", true, 5), 0);
+    assert_int_equal(rollup.hour[0].group[0]->sum[ROLLUP_SUM_input], INT64_MAX);
+    rollup_done(&rollup);
+}
+
+static void test_folding(void **state)
+{
+    struct rollup rollup;
+    uint64_t calls = 0;
+    bool popular = false;
+    bool other = false;
+
+    (void)state;
+    rollup_init(&rollup, 64, NULL, NULL);
+    for (int i = 0; i < 1000; i++) {
+        char name[32];
+
+        snprintf(name, sizeof name, "prompt-%d", i);
+        assert_int_equal(add_one(&rollup, name, true, 1), 0);
+        assert_int_equal(add_one(&rollup, "popular", true, 1), 0);
+        assert_true(rollup.hour[0].n <= 65);
+    }
+    for (size_t i = 0; i < rollup.hour[0].n; i++) {
+        const struct rollup_group *group = rollup.hour[0].group[i];
+        const struct span_text *prompt = &group->key[ROLLUP_prompt];
+
+        calls += group->calls;
+        assert_int_equal(group->calls, group->sum[ROLLUP_SUM_input]);
+        if (prompt->bytes == 7 && memcmp(prompt->data, "popular", 7) == 0) {
+            popular = true;
+            assert_int_equal(group->calls, 1000);
+        }
+        other |= prompt->bytes == 5 && memcmp(prompt->data, "other", 5) == 0;
+    }
+    assert_true(popular && other);
+    assert_int_equal(calls, 2000);
+    assert_true(rollup.folded > 900);
+    rollup_done(&rollup);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_recount, setup, teardown),
+        cmocka_unit_test(test_unknown_is_not_zero),
+        cmocka_unit_test(test_folding),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
