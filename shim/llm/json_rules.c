@@ -24,7 +24,7 @@ static uint16_t node_new(const char *key, size_t bytes)
 
 static uint16_t key_below(uint16_t node, const char *key, size_t bytes)
 {
-    if (bytes >= JSON_KEY_MAX)
+    if (!bytes || bytes >= JSON_KEY_MAX)
         return 0;
     for (uint16_t child = json_nodes[node].child; child; child = json_nodes[child].next)
         if (json_nodes[child].key_bytes == bytes && !memcmp(json_nodes[child].key, key, bytes))
@@ -34,7 +34,7 @@ static uint16_t key_below(uint16_t node, const char *key, size_t bytes)
         return 0;
     json_nodes[child].next = json_nodes[node].child;
     json_nodes[node].child = child;
-    json_nodes[node].lengths |= UINT64_C(1) << bytes;
+    json_nodes[node].filter |= json_key_bit(key, bytes);
     return child;
 }
 

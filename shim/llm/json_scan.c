@@ -20,9 +20,11 @@ static bool is_blank(char c)
     return (unsigned char)c <= ' ';
 }
 
-static bool ends_literal(char c)
+static inline bool ends_literal(char c)
 {
-    return is_blank(c) || c == ',' || c == ':' || json_is_structural(c);
+    static const bool ends[256] = {[0 ... ' '] = true, [','] = true, [':'] = true, ['"'] = true,
+                                   ['{'] = true,       ['}'] = true, ['['] = true, [']'] = true};
+    return ends[(unsigned char)c];
 }
 
 static void value_init(const struct json_scan *scan, struct json_value *value, enum json_type type)
@@ -462,7 +464,7 @@ static bool separator(struct json_scan *scan, char c)
 static const char *value(struct json_scan *scan, const char *p, const char *end)
 {
     const char c = *p;
-    if (is_blank(c) || c == ':' || separator(scan, c))
+    if (ends_literal(c) && c != '"' && c != '{' && c != '[' && (is_blank(c) || c == ':' || separator(scan, c)))
         return p + 1;
     if (c == '[' && !scan->depth && scan->elements && !scan->in_array) {
         scan->in_array = true;
@@ -475,11 +477,11 @@ static const char *value(struct json_scan *scan, const char *p, const char *end)
         if (node->rule && !(node->flags & JSON_RAW))
             return open_string(scan, p + 1, end, false);
         start_skip(scan);
-        return p;
+        return skip(scan, p, end);
     }
     start_string(scan, false);
     scan->state = IN_LITERAL;
-    return p;
+    return literal(scan, p, end);
 }
 
 static const char *key(struct json_scan *scan, const char *p, const char *end)
