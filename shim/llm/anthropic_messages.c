@@ -22,6 +22,8 @@ enum rule {
     ERROR,
     ERROR_TYPE,
     SERVER_TOOL,
+    METRIC_INPUT,
+    METRIC_OUTPUT,
     COUNT = 64,
 };
 
@@ -53,7 +55,7 @@ static struct state *state_of(struct facts *facts)
 static const struct json_rule plain_rules[] = {
     {"id", ID, 0},          {"model", MODEL, 0},    {"stop_reason", STOP, 0}, {"type", TYPE, 0},
     BLOCK_RULES("content[]"), USAGE_RULES("usage"), {"error", ERROR, 0},      {"error.type", ERROR_TYPE, 0},
-    {"error.code", ERROR_TYPE, 0},
+    {"error.code", ERROR_TYPE, 0}, {"completion", TEXT, JSON_PIECES},
 };
 
 static const struct json_rule event_rules[] = {
@@ -71,12 +73,22 @@ static const struct json_rule event_rules[] = {
     USAGE_RULES("usage"),
     {"error", ERROR, 0},
     {"error.type", ERROR_TYPE, 0},
+    /* text completions */
+    {"completion", TEXT, JSON_PIECES},
+    {"stop_reason", STOP, 0},
+    {"id", ID, 0},
+    {"model", MODEL, 0},
+    /* within Bedrock's InvokeModel */
+    {"amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0},
+    {"amazon-bedrock-invocationMetrics.outputTokenCount", METRIC_OUTPUT, 0},
 };
 
 static const struct json_rule request_rules[] = {
     {"model", REQUEST_MODEL, 0},
     {"stream", REQUEST_STREAM, 0},
     {"max_tokens", REQUEST_MAX_TOKENS, 0},
+    {"max_tokens_to_sample", REQUEST_MAX_TOKENS, 0},
+    {"prompt", REQUEST_USER, JSON_PIECES},
     {"tools", REQUEST_TOOLS, JSON_RAW},
     {"output_format", REQUEST_FORMAT, JSON_RAW},
     {"output_config.format", REQUEST_FORMAT, JSON_RAW},
@@ -140,6 +152,12 @@ static void on_common(struct facts *facts, const struct json_value *value)
         break;
     case SERVER_TOOL:
         server_tool(facts, value);
+        break;
+    case METRIC_INPUT:
+        facts_fallback(facts, FACT_INPUT, value);
+        break;
+    case METRIC_OUTPUT:
+        facts_fallback(facts, FACT_OUTPUT, value);
         break;
     default:
         if (value->rule >= COUNT)
@@ -257,7 +275,7 @@ static void on_open(struct facts *facts, const char *api, const char *provider)
 
 struct dialect dialect_anthropic_messages = {
     .name = "anthropic_messages",
-    .apis = "messages",
+    .apis = "messages text-complete",
     .request = {JSON_RULES(request_rules), on_request},
     .plain = {JSON_RULES(plain_rules), on_plain},
     .event = {JSON_RULES(event_rules), on_event},
@@ -265,7 +283,7 @@ struct dialect dialect_anthropic_messages = {
     .event_begin = on_event_begin,
     .event_end = on_event_end,
     .docs =
-        "Recognised by the path's end `/messages` (not `/threads/.../messages`) and `publishers/anthropic/models/M:rawPredict` on Vertex.\n\n"
+        "Recognised by the path's end `/messages`, `/v1/complete` (the old text completions; not `/threads/.../messages`) and `publishers/anthropic/models/M:rawPredict` on Vertex.\n\n"
         "| fact | where |\n|---|---|\n"
         "| content | `content[]`; in a stream `content_block_start` and `content_block_delta` (text, thinking, partial_json) |\n"
         "| usage | `usage`; in a stream `message_start.message.usage` overlaid by each `message_delta.usage` (cumulative) |\n"

@@ -104,6 +104,8 @@ static void start(struct body *body, enum body_framing framing)
         sse_init(&body->frame.sse, &sse_events, body);
     if (framing == BODY_LINES)
         ndjson_init(&body->frame.lines, &line_events, body);
+    if (framing == BODY_AWS)
+        body_aws_init(&body->frame.aws, body);
 }
 
 /* An element of a JSON array that is a stream: that it is one is known when it is complete. */
@@ -128,6 +130,8 @@ static void framed(struct body *body, const char *data, size_t bytes)
         ndjson_push(&body->frame.lines, data, bytes);
         break;
     case BODY_AWS:
+        eventstream_push(&body->frame.aws.stream, data, bytes);
+        break;
     case BODY_UNDECIDED:
         break;
     }
@@ -230,6 +234,8 @@ void body_lost(struct body *body)
     }
     if (body->framing == BODY_LINES)
         ndjson_init(&body->frame.lines, &line_events, body);
+    if (body->framing == BODY_AWS)
+        body->frame.aws.stream.bad = true; /* no mark tells where the next message begins */
 }
 
 void body_end(struct body *body)
@@ -250,6 +256,8 @@ void body_end(struct body *body)
         body->complete = json_scan_end(&body->scan);
         break;
     case BODY_AWS:
+        body->complete = eventstream_end(&body->frame.aws.stream);
+        break;
     case BODY_UNDECIDED:
         body->complete = true;
         break;

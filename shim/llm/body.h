@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "body_aws.h"
 #include "dialect.h"
 #include "ndjson.h"
 #include "sse.h"
@@ -31,6 +32,7 @@ struct body {
     union {
         struct sse sse;
         struct ndjson lines;
+        struct body_aws aws;
     } frame;
 };
 

@@ -7,13 +7,14 @@
 
 #include <string.h>
 
-extern struct dialect dialect_openai_chat, dialect_anthropic_messages, dialect_ollama, dialect_openai_responses;
+extern struct dialect dialect_openai_chat, dialect_anthropic_messages, dialect_ollama, dialect_openai_responses, dialect_bedrock;
 
 struct dialect *const dialects[] = {
     &dialect_openai_chat,
     &dialect_anthropic_messages,
     &dialect_ollama,
     &dialect_openai_responses,
+    &dialect_bedrock,
     NULL,
 };
 

@@ -195,7 +195,7 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
                    &recognised))
         return NULL;
     dialect_init();
-    struct dialect *const dialect = dialect_by_api(recognised.api);
+    struct dialect *const dialect = dialect_by_api(recognised.shape ? recognised.shape : recognised.api);
     if (!dialect)
         return NULL;
     struct exchange *const exchange = pool_take();
@@ -360,6 +360,7 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
     body_end(&exchange->body);
     if (exchange->dialect->close)
         exchange->dialect->close(facts);
+    facts_fallback_use(facts);
     const bool inference = !facts->not_inference && (!exchange->recognised.tentative || facts->shape_seen);
     if (inference) {
         const struct exchange_outcome outcome = outcome_of(exchange, end);

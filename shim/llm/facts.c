@@ -157,6 +157,18 @@ uint64_t facts_number(const struct facts *facts, enum facts_number which)
     return which < FACT_USAGE_END ? usage_now(facts)->value[which] : facts->number[which - FACT_USAGE_END];
 }
 
+void facts_fallback(struct facts *facts, enum facts_number which, const struct json_value *value)
+{
+    if (value->has_u64)
+        usage_put(&facts->fallback, which, value->u64);
+}
+
+void facts_fallback_use(struct facts *facts)
+{
+    if (!facts_has_number(facts, FACT_INPUT) && !facts_has_number(facts, FACT_OUTPUT) && facts->fallback.present)
+        facts->usage = facts->fallback;
+}
+
 void facts_usage_begin(struct facts *facts)
 {
     facts->usage_open = true;

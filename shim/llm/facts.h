@@ -116,6 +116,7 @@ struct facts {
     uint32_t number_present; /* bit n - FACT_USAGE_END */
     uint64_t number[FACT_NUMBER_COUNT - FACT_USAGE_END];
     struct facts_usage usage, pending;
+    struct facts_usage fallback; /* counts beside the body's own usage (headers, a relay's metrics), for answers that state none */
     bool usage_open;
     uint8_t text_bytes[FACT_TEXT_COUNT];
     char text[FACT_TEXT_COUNT][FACTS_TEXT_MAX];
@@ -169,6 +170,9 @@ void facts_set_time(struct facts *facts, enum facts_number which, const struct j
 void facts_set_cost(struct facts *facts, const struct json_value *value, double nanousd_per_unit);
 bool facts_has_number(const struct facts *facts, enum facts_number which);
 uint64_t facts_number(const struct facts *facts, enum facts_number which); /* 0 if absent */
+/* A count that stands only where the body's own usage states neither input nor output. */
+void facts_fallback(struct facts *facts, enum facts_number which, const struct json_value *value);
+void facts_fallback_use(struct facts *facts);
 void facts_usage_begin(struct facts *facts);
 void facts_usage_end(struct facts *facts);
 

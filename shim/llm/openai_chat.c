@@ -45,6 +45,8 @@ enum rule {
     TIMED_OUTPUT,
     COST_USD,
     COST_TICKS,
+    METRIC_INPUT, /* within Bedrock's InvokeModel */
+    METRIC_OUTPUT,
     COUNT = 64, /* COUNT + enum facts_number */
 };
 
@@ -112,7 +114,8 @@ static struct state *state_of(struct facts *facts)
         {"timings.predicted_n", TIMED_OUTPUT, 0}, {"timings.prompt_ms", PREFILL_MS, 0},                                           \
         {"timings.predicted_ms", DECODE_MS, 0}, {"error", ERROR, 0}, {"error.type", ERROR_TYPE, 0},                               \
         {"error.code", ERROR_CODE, 0}, {"code", TOP_CODE, 0}, {"type", TOP_TYPE, 0},                                       \
-        {"errors[].code", ERROR_CODE, 0}, {"x_groq.error", ERROR, 0}
+        {"errors[].code", ERROR_CODE, 0}, {"x_groq.error", ERROR, 0}, {"amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0},                         \
+        {"amazon-bedrock-invocationMetrics.outputTokenCount", METRIC_OUTPUT, 0}
 
 static const struct json_rule plain_rules[] = {ANSWER_RULES, PARTS("choices[].message")};
 static const struct json_rule event_rules[] = {ANSWER_RULES, PARTS("choices[].delta"), {"value", BARE_TEXT, JSON_PIECES}};
@@ -314,6 +317,12 @@ static void on_answer(void *context, const struct json_value *value)
         break;
     case USAGE:
         usage(facts, value);
+        break;
+    case METRIC_INPUT:
+        facts_fallback(facts, FACT_INPUT, value);
+        break;
+    case METRIC_OUTPUT:
+        facts_fallback(facts, FACT_OUTPUT, value);
         break;
     case ERROR:
     case ERROR_TYPE:

@@ -211,6 +211,21 @@ static const char *invoke_operation(const struct recognised *ret)
     return "chat";
 }
 
+/* Whose bodies an InvokeModel call has; NULL: Bedrock's own dialect knows. */
+static const char *invoke_shape(const struct recognised *ret)
+{
+    static const char *const chat_families[] = {"openai.", "qwen.", "deepseek.", "moonshot", "minimax.", "zai.", "nvidia.", "google.",
+                                                "writer.", "ai21.jamba", "mistral.pixtral", "mistral.mistral-large-3"};
+    if (model_has(ret, "anthropic."))
+        return "messages";
+    if (model_has(ret, "embed"))
+        return "embeddings";
+    for (size_t i = 0; i < sizeof(chat_families) / sizeof(chat_families[0]); i++)
+        if (model_has(ret, chat_families[i]))
+            return "chat-completions";
+    return NULL;
+}
+
 static const char *operation_of(const struct recognised *ret)
 {
     if (!strcmp(ret->api, "invoke"))
@@ -280,6 +295,8 @@ bool recognise(const char *method, size_t method_bytes, const char *url_text, si
     if (how == METHOD_UNKNOWN)
         ret->tentative = true;
     ret->operation = operation_of(ret);
+    if (!strcmp(ret->api, "invoke"))
+        ret->shape = invoke_shape(ret);
     return true;
 }
 

@@ -18,6 +18,7 @@ enum {
 /* Texts are NUL-terminated and live as long as the process. */
 struct recognised {
     const char *api; /* the corpus' name of the shape: "chat-completions", "messages", ... (pprof.api) */
+    const char *shape; /* the API whose bodies it has, where that is not `api` itself (InvokeModel with another provider's model), or NULL */
     const char *operation; /* gen_ai.operation.name */
     const char *provider; /* gen_ai.provider.name, or NULL: host and path do not tell who serves it */
     bool tentative; /* path and host alone do not prove it: a span only if a body turns out to have the shape of this API */

@@ -59,6 +59,19 @@ static const struct {
     {"x-inference-time", FACT_SERVER_DECODE_NS},
 };
 
+/* Counts that stand in where the body states none: Bedrock's older families, TGI, Google's embeddings. */
+static const struct {
+    const char *name;
+    enum facts_number fact;
+} count_headers[] = {
+    {"x-amzn-bedrock-input-token-count", FACT_INPUT},
+    {"x-amzn-bedrock-output-token-count", FACT_OUTPUT},
+    {"x-amzn-bedrock-cache-read-input-token-count", FACT_CACHE_READ},
+    {"x-amzn-bedrock-cache-write-input-token-count", FACT_CACHE_CREATION},
+    {"x-prompt-tokens", FACT_INPUT},
+    {"x-generated-tokens", FACT_OUTPUT},
+};
+
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -184,6 +197,19 @@ void response_header_facts(struct span *span, struct facts *facts, const char *n
             put_limit(span, &limit_headers[i], value, value_bytes, wall_ns);
             return;
         }
+    for (size_t i = 0; i < sizeof(count_headers) / sizeof(count_headers[0]); i++) {
+        struct json_value count = {.type = JSON_NUMBER, .text = value, .bytes = value_bytes};
+        if (strlen(count_headers[i].name) != name_bytes || strncasecmp(count_headers[i].name, name, name_bytes) != 0)
+            continue;
+        count.has_number = json_number_parse(value, value_bytes, &count.number, &count.has_u64, &count.u64);
+        facts_fallback(facts, count_headers[i].fact, &count);
+        return;
+    }
+    if (name_bytes == 16 && !strncasecmp(name, "x-amzn-errortype", 16)) {
+        const char *const colon = memchr(value, ':', value_bytes);
+        facts_set_text(facts, FACT_ERROR_TYPE, value, colon ? (size_t)(colon - value) : value_bytes);
+        return;
+    }
     for (size_t i = 0; i < sizeof(time_headers) / sizeof(time_headers[0]); i++) {
         if (strlen(time_headers[i].name) != name_bytes || strncasecmp(time_headers[i].name, name, name_bytes) != 0)
             continue;

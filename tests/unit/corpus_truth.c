@@ -20,6 +20,8 @@ struct context {
 static const struct {
     const char *id, *fact, *reason;
 } wrong_truths[] = {
+    {"bedrock-invoke-421caef59653", "finish_reasons", "the last event of Cohere's stream states MAX_TOKENS"},
+    {"bedrock-invoke-be3729a2e9c3", "finish_reasons", "the last event of Cohere's stream states MAX_TOKENS"},
     {"writer-chat-completions-b5efae19db2a", "model_requested", "the request names it; a stray comma elsewhere hid it from a strict parser"},
     {"mistral-chat-completions-1d044e1b5d8b", "cache_read_tokens", "num_cached_tokens is Mistral's name of the cached part of the prompt"},
     {"mistral-chat-completions-2f89e1ee4ace", "cache_read_tokens", "num_cached_tokens is Mistral's name of the cached part of the prompt"},
