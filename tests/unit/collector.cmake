@@ -1,3 +1,5 @@
-foreach(name merge rollup store)
+foreach(name crash listen merge rollup store)
   pprof_unit_test(${name} pprof_collector)
 endforeach()
+target_compile_definitions(test_crash PRIVATE PPROFD="$<TARGET_FILE:pprofd>")
+add_dependencies(test_crash pprofd)

@@ -1,5 +1,5 @@
-/* Helpers of the collector's tests: spans that can be made again from (process, sequence), frames of them, a directory of
- * their own, and the proof that a store holds each of them exactly once, as it was sent. */
+/* Helpers of the collector's tests: spans that can be made again from (process, sequence), frames of them, a directory
+ * of their own, and the proof that a store holds each of them exactly once, as it was sent. */
 #pragma once
 
 #include "span_tests.h"

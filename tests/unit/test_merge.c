@@ -101,11 +101,12 @@ static void test_kept(void **state)
     store_close(store);
     assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
     /* The last bytes of a block belong to its last column. */
-    assert_int_equal(sqlite3_exec(db,
-                                  "UPDATE block SET raw=CAST(substr(raw,1,length(raw)-3)||x'ffffff' AS BLOB) WHERE id=3;"
-                                  "UPDATE block SET raw=CAST(raw||x'fb0101' AS BLOB) WHERE id=5",
-                                  0, 0, 0),
-                     SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db,
+                     "UPDATE block SET raw=CAST(substr(raw,1,length(raw)-3)||x'ffffff' AS BLOB) WHERE id=3;"
+                     "UPDATE block SET raw=CAST(raw||x'fb0101' AS BLOB) WHERE id=5",
+                     0, 0, 0),
+        SQLITE_OK);
     sqlite3_close(db);
     store = open_store(STORE_WRITE);
     merge_all(store);

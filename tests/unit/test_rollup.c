@@ -1,4 +1,5 @@
-/* Rollups equal a recount from the spans by other means; unknown is not zero; too many groups are folded and stay summed. */
+/* Rollups equal a recount from the spans by other means; unknown is not zero; too many groups are folded and stay
+ * summed. */
 #include "collector_tests.h"
 
 #include <sqlite3.h>

@@ -1,0 +1,159 @@
+/* pprofd is killed with SIGKILL fifty times while a sender goes on; in the end each span is there exactly once. */
+#include "collector_tests.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+enum { KILLS = 50, FRAMES = 4000, FRAMES_PER_ROUND = FRAMES / KILLS };
+
+static char directory[64];
+static char file[128], path[100], spool[100];
+
+static pid_t start_pprofd(void)
+{
+    pid_t child = fork();
+
+    if (child == 0) {
+        int null = open("/dev/null", O_WRONLY);
+
+        dup2(null, 2);
+        execl(PPROFD, PPROFD, "--socket", path, "--store", file, "--spool", spool, (char *)NULL);
+        _exit(127);
+    }
+    assert_true(child > 0);
+    return child;
+}
+
+static int dial(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    strcpy(address.sun_path, path);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+static int wait_for_socket(void)
+{
+    for (int i = 0; i < 2000; i++) {
+        int fd = dial();
+
+        if (fd >= 0)
+            return fd;
+        usleep(5000);
+    }
+    fail_msg("pprofd did not listen within 10 s");
+    return -1;
+}
+
+/* Sends from the first frame not acknowledged up to `last`, for some time or until an error. Updates *acked. */
+static void send_for(int fd, struct span_buffer *frames, uint64_t *acked, uint64_t last, int ms)
+{
+    uint64_t next = *acked + 1;
+    size_t at = 0;
+    const struct span_buffer *now = &frames[0]; /* the introduction first */
+    struct timespec begin;
+    struct timespec end;
+
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    for (;;) {
+        struct pollfd waiting = {.fd = fd, .events = (short)(POLLIN | (now != NULL ? POLLOUT : 0))};
+        uint8_t data[SPAN_FRAME_HEADER_BYTES];
+        struct span_frame frame;
+        ssize_t n;
+
+        clock_gettime(CLOCK_MONOTONIC, &end);
+        if ((end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000 >= ms || *acked == last)
+            return;
+        poll(&waiting, 1, 5);
+        n = recv(fd, data, sizeof data, MSG_DONTWAIT);
+        if (n == 0)
+            return;
+        if (n == (ssize_t)sizeof data && span_frame_read(&frame, data, sizeof data) > 0 && frame.sequence > *acked)
+            *acked = frame.sequence;
+        if (now == NULL)
+            continue;
+        n = send(fd, now->data + at, now->bytes - at < 700 ? now->bytes - at : 700, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno != EAGAIN)
+            return;
+        at += n > 0 ? (size_t)n : 0;
+        if (at == now->bytes) {
+            at = 0;
+            now = next <= last ? &frames[next] : NULL;
+            next++;
+        }
+    }
+}
+
+static void test_killed_fifty_times(void **state)
+{
+    static struct span_buffer frames[FRAMES + 1];
+    uint64_t random = 11;
+    uint64_t acked = 0;
+    int unfinished = 0;
+    struct store *store = NULL;
+    pid_t child;
+
+    (void)state;
+    span_buffer_init(&frames[0], 1 << 20);
+    test_greeting(&frames[0], 0);
+    for (uint64_t s = 1; s <= FRAMES; s++) {
+        span_buffer_init(&frames[s], 1 << 20);
+        test_frame(&frames[s], 0, s);
+    }
+    for (int k = 0; k < KILLS; k++) {
+        int fd;
+
+        child = start_pprofd();
+        fd = wait_for_socket();
+        send_for(fd, frames, &acked, (uint64_t)(k + 1) * FRAMES_PER_ROUND, (int)(random_next(&random) % 25));
+        unfinished += acked < (uint64_t)(k + 1) * FRAMES_PER_ROUND;
+        kill(child, SIGKILL);
+        assert_int_equal(waitpid(child, NULL, 0), child);
+        close(fd);
+        /* Acknowledgements now and then get lost with the daemon: the sender must send again what it cannot know of. */
+        if (acked > 3 && k % 5 == 0)
+            acked -= 3;
+    }
+    assert_true(unfinished > 5); /* else the kills came when nothing was under way, and this proves little */
+    child = start_pprofd();
+    for (int i = 0; i < 100 && acked < FRAMES; i++) {
+        int fd = wait_for_socket();
+
+        send_for(fd, frames, &acked, FRAMES, 2000);
+        close(fd);
+    }
+    assert_int_equal(acked, FRAMES);
+    close(wait_for_socket()); /* ready, and so no longer to be ended by a signal's default */
+    kill(child, SIGTERM);
+    int code = -1;
+    assert_int_equal(waitpid(child, &code, 0), child);
+    assert_true(WIFEXITED(code) && WEXITSTATUS(code) == 0);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(store_open(file, STORE_READ, &store), STORE_OK);
+    test_holds(store, 1, FRAMES);
+    assert_int_equal(store_check(store, test_fault, NULL), 0);
+    store_close(store);
+    for (uint64_t s = 0; s <= FRAMES; s++)
+        span_buffer_done(&frames[s]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_killed_fifty_times)};
+    int failed;
+
+    test_directory(directory);
+    snprintf(file, sizeof file, "%s/pprof.db", directory);
+    snprintf(path, sizeof path, "%s/s.sock", directory);
+    snprintf(spool, sizeof spool, "%s/spool", directory);
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    test_remove(directory);
+    return failed;
+}
