@@ -1,7 +1,8 @@
 /*
  * The connections: an epoll loop over a unix socket, group commit, acknowledgements. See listen.h.
  *
- * Called by pprofd's and record's single thread. Must never block on a sender, nor hold more than LISTEN_BUFFERS_MAX for them.
+ * Called by pprofd's and record's single thread. Must never block on a sender, nor hold more than LISTEN_BUFFERS_MAX
+ * for them.
  */
 #include "listen_inner.h"
 
@@ -162,8 +163,8 @@ static void send_ack(struct listener *listener, struct connection *connection)
             connection->ack_sequence = 0;
             span_buffer_done(&out);
         }
-        sent = send(connection->fd, connection->ack + connection->ack_sent, connection->ack_bytes - connection->ack_sent,
-                    MSG_NOSIGNAL | MSG_DONTWAIT);
+        sent = send(connection->fd, connection->ack + connection->ack_sent,
+                    connection->ack_bytes - connection->ack_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0 && errno != EAGAIN) {
@@ -196,8 +197,8 @@ static void acknowledge_all(struct listener *listener)
     }
 }
 
-/* The store failed: senders must send the frames of the lost transaction again, and do so when they reconnect. Until the
- * pause is over nothing wakes the loop. */
+/* The store failed: senders must send the frames of the lost transaction again, and do so when they reconnect. Until
+ * the pause is over nothing wakes the loop. */
 static int store_failed(struct listener *listener, int status)
 {
     if (listener->open)
@@ -332,8 +333,7 @@ static bool commit_due(const struct listener *listener, bool quiet)
 
     if (!listener->open)
         return false;
-    if (listener->batch_frames >= LISTEN_COMMIT_FRAMES ||
-        now_ns - listener->open_ns >= LISTEN_COMMIT_MS * 1000000ull)
+    if (listener->batch_frames >= LISTEN_COMMIT_FRAMES || now_ns - listener->open_ns >= LISTEN_COMMIT_MS * 1000000ull)
         return true;
     return quiet && now_ns - listener->commit_ns >= LISTEN_COMMIT_QUIET_MS * 1000000ull;
 }
@@ -424,7 +424,8 @@ int listen_close(struct listener *listener)
 
     if (listener == NULL)
         return 0;
-    /* Whoever has sent by now is taken in, those too that were not accepted yet; who never stops is left after a second. */
+    /* Whoever has sent by now is taken in, those too that were not accepted yet; who never stops is left after a
+     * second. */
     while (status == 0 && listen_now_ns() < until_ns) {
         struct epoll_event events[EVENTS];
         int n = epoll_wait(listener->epoll, events, EVENTS, 0);

@@ -1,9 +1,9 @@
 /*
- * The receiving side: a unix socket on which processes send frames, and the spool directory in which they left them when
- * nobody listened. Used by pprofd and by `pprofctl record`.
+ * The receiving side: a unix socket on which processes send frames, and the spool directory in which they left them
+ * when nobody listened. Used by pprofd and by `pprofctl record`.
  *
- * One thread. A frame is acknowledged only after the transaction that holds it is committed. Whatever a sender does (damage,
- * half frames, silence, not reading acknowledgements) costs at most its own connection and a bounded buffer.
+ * One thread. A frame is acknowledged only after the transaction that holds it is committed. Whatever a sender does
+ * (damage, half frames, silence, not reading acknowledgements) costs at most its own connection and a bounded buffer.
  */
 #pragma once
 
@@ -14,9 +14,9 @@ struct listener;
 struct store;
 
 enum {
-    LISTEN_CONNECTIONS_MAX = 16384, /* 10,000 processes on one host, and some */
+    LISTEN_CONNECTIONS_MAX = 16384,         /* 10,000 processes on one host, and some */
     LISTEN_BUFFERS_MAX = 256 * 1024 * 1024, /* unfinished frames of all connections together */
-    LISTEN_COMMIT_MS = 50, /* a frame waits at most so long for its transaction's end while others keep coming */
+    LISTEN_COMMIT_MS = 50,      /* a frame waits at most so long for its transaction's end while others keep coming */
     LISTEN_COMMIT_QUIET_MS = 2, /* when nothing else is there to be read: least time between two commits */
     LISTEN_COMMIT_FRAMES = 1024,
     LISTEN_PAUSE_MS = 1000, /* after the store failed (disk full, locked) */
@@ -25,20 +25,20 @@ enum {
 
 struct listen_config {
     const char *socket_path; /* NULL: no socket, spool only */
-    const char *spool_dir; /* NULL: none */
-    struct store *store; /* open for writing; stays the caller's */
-    bool any_user; /* accept other users than this one and root */
+    const char *spool_dir;   /* NULL: none */
+    struct store *store;     /* open for writing; stays the caller's */
+    bool any_user;           /* accept other users than this one and root */
 };
 
 struct listen_stats {
     uint64_t frames, spans; /* stored and committed, repeats not counted */
     uint64_t repeats;
-    uint64_t refused; /* connections of other users, or beyond a bound */
-    uint64_t damaged; /* connections and files with something that is not a frame of ours */
-    uint64_t too_new; /* frames of a later version */
-    uint64_t files; /* of the spool, taken in */
+    uint64_t refused;     /* connections of other users, or beyond a bound */
+    uint64_t damaged;     /* connections and files with something that is not a frame of ours */
+    uint64_t too_new;     /* frames of a later version */
+    uint64_t files;       /* of the spool, taken in */
     uint64_t connections; /* ever accepted */
-    uint64_t connected; /* now */
+    uint64_t connected;   /* now */
     uint64_t commits;
     uint64_t store_failures; /* transactions rolled back; their frames will be sent again */
 };
@@ -46,8 +46,8 @@ struct listen_stats {
 /* One sentence about the last failure of this thread. */
 const char *listen_why(void);
 
-/* 0, or -1. The socket gets mode 0600; its directory is made with 0700 when missing. A socket file on which nobody answers is
- * replaced; one on which somebody does is an error. */
+/* 0, or -1. The socket gets mode 0600; its directory is made with 0700 when missing. A socket file on which nobody
+ * answers is replaced; one on which somebody does is an error. */
 int listen_open(const struct listen_config *config, struct listener **ret_listener);
 
 /* Becomes readable when listen_turn has something to do; to be polled together with listen_wait_ms. */
@@ -55,8 +55,8 @@ int listen_fd(const struct listener *listener);
 /* Milliseconds until listen_turn wants to be called even without input; -1: never. */
 int listen_wait_ms(const struct listener *listener);
 
-/* Waits up to timeout_ms (-1: for ever), reads, stores, commits, acknowledges. 0, or a negative store_status when the store
- * failed: then senders keep their frames and it is tried again after LISTEN_PAUSE_MS. listen_why() tells. */
+/* Waits up to timeout_ms (-1: for ever), reads, stores, commits, acknowledges. 0, or a negative store_status when the
+ * store failed: then senders keep their frames and it is tried again after LISTEN_PAUSE_MS. listen_why() tells. */
 int listen_turn(struct listener *listener, int timeout_ms);
 
 /* Commits and acknowledges at once what was read: before a merge, which needs the store without a transaction. */

@@ -7,7 +7,7 @@
 /* One sender: a connection or a spool file. */
 struct listen_sender {
     uint8_t identity[16];
-    bool greeted; /* its PROCESS frame came */
+    bool greeted;   /* its PROCESS frame came */
     uint64_t taken; /* highest sequence number given to the store and not acknowledged yet; 0: none */
 };
 
@@ -19,7 +19,7 @@ struct connection {
     uint8_t ack[SPAN_FRAME_HEADER_BYTES];
     size_t ack_sent, ack_bytes;
     uint64_t ack_sequence; /* committed, to be told once `ack` is out */
-    bool writing; /* EPOLLOUT is armed */
+    bool writing;          /* EPOLLOUT is armed */
     bool closing;
     struct connection *next, **link;
 };

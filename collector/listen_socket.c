@@ -1,6 +1,6 @@
 /*
- * Making and removing the socket. Called by listen_open and listen_close; must never take a socket away from somebody who
- * still answers on it, nor delete anything that is not a socket.
+ * Making and removing the socket. Called by listen_open and listen_close; must never take a socket away from somebody
+ * who still answers on it, nor delete anything that is not a socket.
  */
 #include "listen_inner.h"
 
@@ -80,7 +80,8 @@ int listen_socket_open(struct listener *listener)
     if (make_directory(path) != 0 || take_lock(listener) != 0 || remove_stale(path, &address) != 0)
         return -1;
     listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    /* The mode that the socket has before bind is the mode of its file: it is never open to others, not for a moment. */
+    /* The mode that the socket has before bind is the mode of its file: it is never open to others, not for a moment.
+     */
     if (listener->fd < 0 || fchmod(listener->fd, listener->config.any_user ? 0666 : 0600) != 0 ||
         bind(listener->fd, (const struct sockaddr *)&address, sizeof address) != 0 || listen(listener->fd, 4096) != 0)
         return listen_because(-1, "the socket %s cannot be made: %s", path, strerror(errno));

@@ -1,9 +1,9 @@
 /*
- * Taking in spool files: those that were closed (*.frames) and those whose writer died (*.part without a lock). A file is
- * deleted only after the transaction with its frames is committed; the store ignores what it had already.
+ * Taking in spool files: those that were closed (*.frames) and those whose writer died (*.part without a lock). A file
+ * is deleted only after the transaction with its frames is committed; the store ignores what it had already.
  *
- * Called by listen_turn now and then and by `pprofd --once`. A file that is damaged in the middle is set aside as *.damaged
- * with everything before the damage taken in.
+ * Called by listen_turn now and then and by `pprofd --once`. A file that is damaged in the middle is set aside as
+ * *.damaged with everything before the damage taken in.
  */
 #include "listen_inner.h"
 

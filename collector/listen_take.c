@@ -1,8 +1,8 @@
 /*
  * From bytes to the store: frames of one sender, within the transaction of the moment.
  *
- * Called by the connections (listen.c) and the spool (listen_spool.c). Must never acknowledge: that is the caller's, after
- * the commit.
+ * Called by the connections (listen.c) and the spool (listen_spool.c). Must never acknowledge: that is the caller's,
+ * after the commit.
  */
 #include "listen_inner.h"
 
@@ -62,8 +62,7 @@ static int take_spans(struct listener *listener, struct listen_sender *sender, c
         sender->taken = frame->sequence;
     listener->batch_repeats += repeat;
     listener->batch_frames += !repeat;
-    if (!repeat && frame->kind == SPAN_FRAME_SPANS &&
-        span_block_open(&view, frame->payload, frame->payload_bytes) == 0)
+    if (!repeat && frame->kind == SPAN_FRAME_SPANS && span_block_open(&view, frame->payload, frame->payload_bytes) == 0)
         listener->batch_spans += view.n;
     return 0;
 }
@@ -96,7 +95,7 @@ int listen_take(struct listener *listener, struct listen_sender *sender, const u
         if (length < 0) {
             listener->stats.too_new += length == SPAN_FRAME_TOO_NEW;
             status = listen_because(LISTEN_END, length == SPAN_FRAME_TOO_NEW ? "a frame of a later version"
-                                                                            : "bytes that are not a frame");
+                                                                             : "bytes that are not a frame");
             break;
         }
         status = take_one(listener, sender, &frame);

@@ -1,8 +1,8 @@
 /*
  * pprofd, the collector daemon: receives spans on a socket, takes in the spool, keeps the store, merges it when idle.
  *
- * One thread. SIGTERM and SIGINT end it cleanly (everything read is committed and acknowledged). It prints one line when it
- * is ready and one sentence when something is wrong, both on stderr.
+ * One thread. SIGTERM and SIGINT end it cleanly (everything read is committed and acknowledged). It prints one line
+ * when it is ready and one sentence when something is wrong, both on stderr.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -35,7 +35,8 @@ static const char help[] =
     "\n"
     "usage: pprofd [OPTION...]\n"
     "\n"
-    "  --socket PATH   where programs send to     (default: $XDG_RUNTIME_DIR/pprofd.sock, else /run/pprofd/pprofd.sock)\n"
+    "  --socket PATH   where programs send to     (default: $XDG_RUNTIME_DIR/pprofd.sock, else "
+    "/run/pprofd/pprofd.sock)\n"
     "  --store FILE    where everything is kept   (default: $XDG_STATE_HOME/libpprof/pprof.db, else\n"
     "                  ~/.local/state/libpprof/pprof.db, without HOME /var/lib/pprofd/pprof.db)\n"
     "  --spool DIR     what programs left there while nobody listened is taken in; off: nothing\n"
@@ -81,10 +82,14 @@ static void defaults(struct options *options)
 static int parse(int argc, char **argv, struct options *options, int *ret_code)
 {
     static const struct option known[] = {
-        {"socket", required_argument, NULL, 's'}, {"store", required_argument, NULL, 'f'},
-        {"spool", required_argument, NULL, 'p'},  {"once", no_argument, NULL, 'o'},
-        {"any-user", no_argument, NULL, 'u'},     {"foreground", no_argument, NULL, 'g'},
-        {"help", no_argument, NULL, 'h'},         {"version", no_argument, NULL, 'v'},
+        {"socket", required_argument, NULL, 's'},
+        {"store", required_argument, NULL, 'f'},
+        {"spool", required_argument, NULL, 'p'},
+        {"once", no_argument, NULL, 'o'},
+        {"any-user", no_argument, NULL, 'u'},
+        {"foreground", no_argument, NULL, 'g'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},
         {NULL, 0, NULL, 0},
     };
     int failed = 0;
@@ -232,9 +237,8 @@ static int serve(struct store *store, struct listener *listener, int signals)
 
 static int run_once(struct store *store, const struct options *options)
 {
-    struct listen_config config = {.spool_dir = options->spool[0] == '\0' ? NULL : options->spool,
-                                   .store = store,
-                                   .any_user = options->any_user};
+    struct listen_config config = {
+        .spool_dir = options->spool[0] == '\0' ? NULL : options->spool, .store = store, .any_user = options->any_user};
     struct listen_stats stats;
     struct listener *listener;
     long files;
@@ -271,11 +275,12 @@ static int run(struct store *store, const struct options *options)
         (void)close(signals);
         return complain(listen_why());
     }
-    (void)fprintf(stderr, "pprofd ready version=%s pid=%ld socket=%s store=%s spool=%s\n", PPROF_VERSION, (long)getpid(),
-                  options->socket, options->store, options->spool[0] == '\0' ? "off" : options->spool);
+    (void)fprintf(stderr, "pprofd ready version=%s pid=%ld socket=%s store=%s spool=%s\n", PPROF_VERSION,
+                  (long)getpid(), options->socket, options->store, options->spool[0] == '\0' ? "off" : options->spool);
     code = serve(store, listener, signals);
     if (listen_close(listener) != 0) {
-        (void)fprintf(stderr, "pprofd: the last spans could not be stored, their senders keep them: %s\n", listen_why());
+        (void)fprintf(stderr, "pprofd: the last spans could not be stored, their senders keep them: %s\n",
+                      listen_why());
         code = EXIT_FAILURE;
     }
     (void)close(signals);

@@ -24,38 +24,39 @@
 #define SQL_ROLLUP_KEY(ident) #ident " TEXT NOT NULL,"
 #define SQL_ROLLUP_PRIMARY(ident) "," #ident
 
-static const char schema
-    [] = "CREATE TABLE process(id INTEGER PRIMARY KEY, identity BLOB NOT NULL UNIQUE, pid INTEGER, uid INTEGER,"
-         " start_ns INTEGER, executable TEXT, host TEXT, service TEXT, team TEXT, container TEXT, labels TEXT, version "
-         "TEXT,"
-         " lost_tape_records INTEGER NOT NULL DEFAULT 0, lost_tape_bytes INTEGER NOT NULL DEFAULT 0,"
-         " lost_spans INTEGER NOT NULL DEFAULT 0, lost_exchanges INTEGER NOT NULL DEFAULT 0);"
-         /* Sequence numbers taken in, as ranges: a healthy process has one row, however many frames it sent. */
-         "CREATE TABLE seen(process INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,"
-         " PRIMARY KEY(process, first)) WITHOUT ROWID;"
-         "CREATE TABLE block(id INTEGER PRIMARY KEY, process INTEGER, t_min INTEGER NOT NULL, t_max INTEGER NOT NULL,"
-         " n INTEGER NOT NULL, merged INTEGER NOT NULL, raw BLOB);"
-         "CREATE INDEX block_time ON block(t_min, t_max, n);"
-         "CREATE INDEX block_fresh ON block(t_min, n) WHERE merged = 0;"
-         "CREATE TABLE col(block INTEGER NOT NULL, field INTEGER NOT NULL, data BLOB NOT NULL);"
-         "CREATE UNIQUE INDEX col_place ON col(block, field);"
-         "CREATE TABLE rollup_hour(hour INTEGER NOT NULL," ROLLUP_KEYS(SQL_ROLLUP_KEY) " calls INTEGER NOT NULL, "
-                                                                                       "errors INTEGER NOT "
-                                                                                       "NULL," ROLLUP_SUMS(SQL_ROLLUP_SUM) " ttft BLOB NOT NULL, total BLOB NOT NULL, PRIMARY KEY(hour" ROLLUP_KEYS(
-                                                                                           SQL_ROLLUP_PRIMARY) ")) "
-                                                                                                               "WITHOUT"
-                                                                                                               " ROWID;"
-                                                                                                               "CREATE "
-                                                                                                               "TABLE "
-                                                                                                               "meta("
-                                                                                                               "key "
-                                                                                                               "TEXT "
-                                                                                                               "PRIMARY"
-                                                                                                               " KEY, "
-                                                                                                               "value) "
-                                                                                                               "WITHOUT"
-                                                                                                               " ROWID"
-                                                                                                               ";";
+static const char schema[] =
+    "CREATE TABLE process(id INTEGER PRIMARY KEY, identity BLOB NOT NULL UNIQUE, pid INTEGER, uid INTEGER,"
+    " start_ns INTEGER, executable TEXT, host TEXT, service TEXT, team TEXT, container TEXT, labels TEXT, version "
+    "TEXT,"
+    " lost_tape_records INTEGER NOT NULL DEFAULT 0, lost_tape_bytes INTEGER NOT NULL DEFAULT 0,"
+    " lost_spans INTEGER NOT NULL DEFAULT 0, lost_exchanges INTEGER NOT NULL DEFAULT 0);"
+    /* Sequence numbers taken in, as ranges: a healthy process has one row, however many frames it sent. */
+    "CREATE TABLE seen(process INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,"
+    " PRIMARY KEY(process, first)) WITHOUT ROWID;"
+    "CREATE TABLE block(id INTEGER PRIMARY KEY, process INTEGER, t_min INTEGER NOT NULL, t_max INTEGER NOT NULL,"
+    " n INTEGER NOT NULL, merged INTEGER NOT NULL, raw BLOB);"
+    "CREATE INDEX block_time ON block(t_min, t_max, n);"
+    "CREATE INDEX block_fresh ON block(t_min, n) WHERE merged = 0;"
+    "CREATE TABLE col(block INTEGER NOT NULL, field INTEGER NOT NULL, data BLOB NOT NULL);"
+    "CREATE UNIQUE INDEX col_place ON col(block, field);"
+    "CREATE TABLE rollup_hour(hour INTEGER NOT NULL," ROLLUP_KEYS(
+        SQL_ROLLUP_KEY) " calls INTEGER NOT NULL, "
+                        "errors INTEGER NOT "
+                        "NULL," ROLLUP_SUMS(SQL_ROLLUP_SUM) " ttft BLOB NOT NULL, total BLOB NOT NULL, PRIMARY "
+                                                            "KEY(hour" ROLLUP_KEYS(SQL_ROLLUP_PRIMARY) ")) "
+                                                                                                       "WITHOUT"
+                                                                                                       " ROWID;"
+                                                                                                       "CREATE "
+                                                                                                       "TABLE "
+                                                                                                       "meta("
+                                                                                                       "key "
+                                                                                                       "TEXT "
+                                                                                                       "PRIMARY"
+                                                                                                       " KEY, "
+                                                                                                       "value) "
+                                                                                                       "WITHOUT"
+                                                                                                       " ROWID"
+                                                                                                       ";";
 
 static const char *const sql[] = {
 #define STORE_SQL(ident, text) text,
@@ -269,11 +270,14 @@ static int create(struct store *store)
 
 static int open_writing(struct store *store, const char *path, bool is_new)
 {
+    bool made = false;
+
     if (is_new) {
         /* Made here and not by SQLite, so that only its owner can read it whatever the umask says. */
         int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
-        if (fd >= 0)
+        made = fd >= 0;
+        if (made)
             (void)close(fd);
         else if (errno == ENOENT)
             return store_because(STORE_MISSING, "its directory does not exist; make it first");
@@ -287,8 +291,12 @@ static int open_writing(struct store *store, const char *path, bool is_new)
     if (is_new) {
         int status = create(store);
 
-        if (status != 0)
+        if (status != 0) {
+            /* A half-made file (the disk is full) would be taken for somebody else's next time. */
+            if (made)
+                (void)unlink(path);
             return status;
+        }
     }
     if (sqlite3_exec(store->db,
                      "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=4000;"

@@ -1,12 +1,13 @@
 /*
  * The store: one SQLite file with blocks of columns, the process table, what was taken in, and hourly rollups.
  *
- *   process(id INTEGER PRIMARY KEY, identity BLOB UNIQUE, pid, uid, start_ns, executable, host, service, team, container, labels, version, loss counters)
- *   seen(process, sequence) ; block(id, process, t_min, t_max, n, merged, raw) ; col(block, field, data) ; rollup_hour(...) ; meta(key, value)
+ *   process(id INTEGER PRIMARY KEY, identity BLOB UNIQUE, pid, uid, start_ns, executable, host, service, team,
+ * container, labels, version, loss counters) seen(process, sequence) ; block(id, process, t_min, t_max, n, merged, raw)
+ * ; col(block, field, data) ; rollup_hour(...) ; meta(key, value)
  *
- * Fresh blocks lie whole in block.raw as they came; the merge turns an hour's worth into col rows with up to SPAN_BLOCK_ROWS_MAX
- * rows and shared dictionaries. Readers see both alike through store_scan.
- * A handle belongs to one thread. Other processes may read while one writes (WAL).
+ * Fresh blocks lie whole in block.raw as they came; the merge turns an hour's worth into col rows with up to
+ * SPAN_BLOCK_ROWS_MAX rows and shared dictionaries. Readers see both alike through store_scan. A handle belongs to one
+ * thread. Other processes may read while one writes (WAL).
  */
 #pragma once
 
@@ -19,7 +20,7 @@
 struct store;
 
 enum store_mode {
-    STORE_READ, /* must exist */
+    STORE_READ,  /* must exist */
     STORE_WRITE, /* must exist or is created; refuses a file that is not a libpprof store, and leaves it untouched */
 };
 
@@ -44,8 +45,8 @@ void store_close(struct store *store);
 /* ---- writing: begin, any number of takes, commit; acknowledge to the sender only after commit ---- */
 int store_begin(struct store *store);
 int store_take_process(struct store *store, const struct span_process *process);
-/* Takes a SPANS or LOSS frame in. A repeat (same identity and sequence) is accepted and ignored: *ret_repeat tells. A damaged
- * payload is STORE_DAMAGED and leaves the transaction as it was. */
+/* Takes a SPANS or LOSS frame in. A repeat (same identity and sequence) is accepted and ignored: *ret_repeat tells. A
+ * damaged payload is STORE_DAMAGED and leaves the transaction as it was. */
 int store_take_frame(struct store *store, const struct span_frame *frame, bool *ret_repeat);
 int store_commit(struct store *store);
 void store_rollback(struct store *store);
@@ -60,8 +61,9 @@ struct store_query {
     size_t n_fields;
 };
 
-/* Rows of one block. Only wanted columns are decoded; `has[f]` is false when no row has the field. `process[i]` points to the
- * process of row i. Rows outside [since, until) are not filtered by the scan: test start_ns. Valid during the callback. */
+/* Rows of one block. Only wanted columns are decoded; `has[f]` is false when no row has the field. `process[i]` points
+ * to the process of row i. Rows outside [since, until) are not filtered by the scan: test start_ns. Valid during the
+ * callback. */
 struct store_rows {
     size_t n;
     bool has[SPAN_FIELD_COUNT];
@@ -69,18 +71,19 @@ struct store_rows {
     const struct span_process *const *process;
 };
 
-/* Calls `each` for every block that may hold rows of the query, in the order of time; stops when it returns non-zero and returns that.
- * Damaged blocks are skipped and counted in *ret_damaged (may be NULL). */
-int store_scan(struct store *store, const struct store_query *query, int (*each)(void *context, const struct store_rows *rows),
-               void *context, uint64_t *ret_damaged);
+/* Calls `each` for every block that may hold rows of the query, in the order of time; stops when it returns non-zero
+ * and returns that. Damaged blocks are skipped and counted in *ret_damaged (may be NULL). */
+int store_scan(struct store *store, const struct store_query *query,
+               int (*each)(void *context, const struct store_rows *rows), void *context, uint64_t *ret_damaged);
 
 struct store_totals {
     uint64_t spans, blocks, processes, bytes;
     uint64_t first_ns, last_ns; /* of starts; 0 when there are no spans */
-    struct span_loss loss; /* sum over processes */
+    struct span_loss loss;      /* sum over processes */
 };
 int store_totals(struct store *store, struct store_totals *ret_totals);
 
-/* Verifies everything that can be: SQLite's own check, each block's columns, rollups against blocks, loss counters. Calls `found` for each
- * fault with one sentence (which names block and field). Returns the number of faults or a negative status. */
+/* Verifies everything that can be: SQLite's own check, each block's columns, rollups against blocks, loss counters.
+ * Calls `found` for each fault with one sentence (which names block and field). Returns the number of faults or a
+ * negative status. */
 long store_check(struct store *store, void (*found)(void *context, const char *sentence), void *context);

@@ -1,6 +1,6 @@
 /*
- * Everything about a store that can be verified: SQLite's pages, each column of each block, times and row counts, rollups
- * against a recount, sequence ranges, counters.
+ * Everything about a store that can be verified: SQLite's pages, each column of each block, times and row counts,
+ * rollups against a recount, sequence ranges, counters.
  *
  * Called by `pprofctl check` and by tests. Changes nothing.
  */
@@ -94,8 +94,8 @@ static void check_block(struct check *check, sqlite3_stmt *list)
     bool has_start = false;
 
     if (n < 1 || n > SPAN_BLOCK_ROWS_MAX ||
-        (!merged && (raw == NULL || span_block_open(&view, raw, (size_t)sqlite3_column_bytes(list, 4)) != 0 ||
-                     view.n != n))) {
+        (!merged &&
+         (raw == NULL || span_block_open(&view, raw, (size_t)sqlite3_column_bytes(list, 4)) != 0 || view.n != n))) {
         fault(check, "block %lld: its directory is damaged", (long long)id);
         return;
     }
@@ -257,20 +257,23 @@ long store_check(struct store *store, void (*found)(void *context, const char *s
     if (status == 0)
         status = check_blocks(&check);
     if (status == 0)
-        status = check_none(&check, "SELECT id, n FROM block WHERE process IS NOT NULL AND process NOT IN "
-                                    "(SELECT id FROM process)",
+        status = check_none(&check,
+                            "SELECT id, n FROM block WHERE process IS NOT NULL AND process NOT IN "
+                            "(SELECT id FROM process)",
                             "a block's process is not in the process table: block, rows");
     if (status == 0)
         status = check_none(&check, "SELECT block, field FROM col WHERE block NOT IN (SELECT id FROM block)",
                             "a column belongs to no block: block, field");
     if (status == 0)
-        status = check_none(&check, "SELECT a.process, a.first FROM seen a JOIN seen b ON a.process=b.process AND "
-                                    "a.first<b.first AND a.last>=b.first UNION SELECT process, first FROM seen "
-                                    "WHERE last<first OR first<1",
+        status = check_none(&check,
+                            "SELECT a.process, a.first FROM seen a JOIN seen b ON a.process=b.process AND "
+                            "a.first<b.first AND a.last>=b.first UNION SELECT process, first FROM seen "
+                            "WHERE last<first OR first<1",
                             "ranges of sequence numbers overlap or are empty: process, first");
     if (status == 0)
-        status = check_none(&check, "SELECT id, lost_spans FROM process WHERE lost_tape_records<0 OR "
-                                    "lost_tape_bytes<0 OR lost_spans<0 OR lost_exchanges<0",
+        status = check_none(&check,
+                            "SELECT id, lost_spans FROM process WHERE lost_tape_records<0 OR "
+                            "lost_tape_bytes<0 OR lost_spans<0 OR lost_exchanges<0",
                             "a loss counter is negative: process, lost spans");
     if (status == 0)
         status = check_rollups(&check);

@@ -1,6 +1,6 @@
 /*
- * Merging: the many small blocks of an hour become one of up to SPAN_BLOCK_ROWS_MAX rows, each column a row of `col` with
- * one dictionary. One step is one transaction: a crash leaves the small blocks or the large one, never both.
+ * Merging: the many small blocks of an hour become one of up to SPAN_BLOCK_ROWS_MAX rows, each column a row of `col`
+ * with one dictionary. One step is one transaction: a crash leaves the small blocks or the large one, never both.
  *
  * Called by pprofd when it has nothing else to do, and by `pprofctl record` at its end. Rows are put in the order of
  * (process, sequence), which lets the columns that say the same for a whole process vanish.
@@ -14,8 +14,8 @@
 enum {
     MERGE_BLOCKS_MAX = 4096, /* in one step; also so many fresh blocks make a merge due before the hour is over */
     MERGE_SMALL_ROWS = SPAN_BLOCK_ROWS_MAX / 2, /* merged blocks below this are merged again with late arrivals */
-    MERGE_RAW_BYTES_MAX = 64 * 1024 * 1024, /* of fresh blocks in memory */
-    MERGE_TEXT_BYTES_MAX = 128 * 1024 * 1024, /* distinct texts of one column */
+    MERGE_RAW_BYTES_MAX = 64 * 1024 * 1024,     /* of fresh blocks in memory */
+    MERGE_TEXT_BYTES_MAX = 128 * 1024 * 1024,   /* distinct texts of one column */
 };
 
 /* An hour counts as over this long after its end, so that blocks on their way are in. */
@@ -425,7 +425,8 @@ static int rooms(struct merge *merge)
     merge->values = calloc(rows, sizeof *merge->values);
     merge->present = calloc((rows + 63) / 64, sizeof *merge->present);
     merge->texts = calloc(rows, sizeof *merge->texts);
-    /* The second half holds the places of the dictionary at hand, which has at most as many entries as its block rows. */
+    /* The second half holds the places of the dictionary at hand, which has at most as many entries as its block rows.
+     */
     merge->offset = calloc(rows * 2, sizeof *merge->offset);
     if (merge->order == NULL || merge->position == NULL || merge->values == NULL || merge->present == NULL ||
         merge->texts == NULL || merge->offset == NULL)
@@ -499,7 +500,8 @@ static int vacuum(struct store *store, bool *ret_more)
     }
     if (value[0] < 64 || value[0] * 4 < value[1])
         return 0;
-    if (sqlite3_exec(store->db, "PRAGMA incremental_vacuum(2048)" /* 8 MB in one step */, NULL, NULL, NULL) != SQLITE_OK)
+    if (sqlite3_exec(store->db, "PRAGMA incremental_vacuum(2048)" /* 8 MB in one step */, NULL, NULL, NULL) !=
+        SQLITE_OK)
         return store_sqlite_failed(store, "giving back free pages");
     *ret_more = true;
     return 0;
