@@ -92,7 +92,7 @@ static int prepare(struct record *record)
 static void undo(struct record *record)
 {
     (void)listen_close(record->listener);
-    place_remove(&record->place);
+    place_remove(&record->place, false);
     store_close(record->store);
 }
 
@@ -168,11 +168,15 @@ static void finish(struct record *record, bool quiet)
     if (listen_close(record->listener) < 0)
         record->store_failed = true;
     record->listener = NULL;
+    bool keep_spool = record->store_failed && place_has_spool(&record->place);
     if (record->store_failed)
         complain("calls could not be stored in %s: %s", record->path, listen_why());
+    if (keep_spool)
+        complain("they are kept in %s; `pprofd --once --store %s --spool %s` takes them in.", record->place.spool,
+                 record->path, record->place.spool);
     if (!quiet)
         summarise(record, still_running);
-    place_remove(&record->place);
+    place_remove(&record->place, keep_spool);
     store_close(record->store);
 }
 

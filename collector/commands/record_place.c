@@ -99,7 +99,7 @@ int place_make(struct record_place *place)
     if (mkdir(place->spool, 0700) == 0 && link_library(place) == 0)
         return 0;
     complain("%s: %s.", place->directory, strerror(errno));
-    place_remove(place);
+    place_remove(place, false);
     return -1;
 }
 
@@ -115,11 +115,24 @@ static void remove_directory(const char *path)
     (void)rmdir(path);
 }
 
-void place_remove(struct record_place *place)
+bool place_has_spool(const struct record_place *place)
+{
+    DIR *directory = opendir(place->spool);
+    struct dirent *entry;
+    bool has = false;
+    while (directory != NULL && !has && (entry = readdir(directory)) != NULL)
+        has = entry->d_name[0] != '.';
+    if (directory != NULL)
+        (void)closedir(directory);
+    return has;
+}
+
+void place_remove(struct record_place *place, bool keep_spool)
 {
     if (place->directory[0] == '\0')
         return;
-    remove_directory(place->spool);
+    if (!keep_spool)
+        remove_directory(place->spool);
     remove_directory(place->directory);
     place->directory[0] = '\0';
 }

@@ -19,6 +19,9 @@ struct record_place {
 int place_find_library(struct record_place *place);
 /* Makes the directory under $XDG_RUNTIME_DIR or /tmp. Returns 0, or -1 after having said why not. */
 int place_make(struct record_place *place);
-void place_remove(struct record_place *place);
+/* Whether programs left something in the spool. */
+bool place_has_spool(const struct record_place *place);
+/* Removes the directory; `keep_spool` leaves the spool in it. */
+void place_remove(struct record_place *place, bool keep_spool);
 /* Changes the environment for the program; called in the child, between fork and exec. */
 void place_set_environment(const struct record_place *place);

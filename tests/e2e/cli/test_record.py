@@ -4,6 +4,7 @@ import http.server
 import json
 import os
 import pty
+import re
 import resource
 import signal
 import sqlite3
@@ -279,22 +280,37 @@ def two_runs_into_one_file(bench):
 
 def a_full_disk_does_not_hurt_the_program(bench):
     """The store cannot grow (a file size limit): the program runs to its end, record says that calls were not stored."""
+    bench.make_store()
     with Model() as model:
         call = " ".join(f"'{word}'" for word in model.call())
-        script = f"ulimit -S -f unlimited; for i in 1 2 3; do {call}; done >/dev/null; echo done; exit 6"
+        script = f"ulimit -S -f unlimited; for i in 1 2 3 4 5 6 7 8; do {call}; done >/dev/null; echo done; exit 6"
 
         def limit():
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (40 * 1024, resource.RLIM_INFINITY))
 
         done = record(bench, "--", "sh", "-c", script, preexec_fn=limit)
-    expect((done.returncode, done.stdout) in ((6, b"done\n"), (125, b"")), f"{done}")
-    if done.returncode == 6:
-        expect(b"could not be stored" in done.stderr, f"{done}")
+    expect((done.returncode, done.stdout) == (6, b"done\n") and b"could not be stored" in done.stderr, f"{done}")
+    expect(bench.run(bench.pprofctl, "check").returncode == 0, "what was there before is sound")
+    spool = re.search(rb"--spool (\S+)`", done.stderr)
+    expect(spool is not None, f"the calls are kept: {done}")
+    done = bench.run(bench.bin / "pprofd", "--once", "--store", "pprof.db", "--spool", spool.group(1).decode())
+    expect(done.returncode == 0, f"{done}")
+    expect(len(bench.run(bench.pprofctl, "export").stdout.splitlines()) == 60 + 8, "nothing was lost")
+
+
+def a_failed_beginning_leaves_no_file(bench):
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20 * 1024, resource.RLIM_INFINITY))
+
+    done = record(bench, "--", "echo", "ran", preexec_fn=limit)
+    expect((done.returncode, done.stdout) == (125, b"") and done.stderr.count(b"\n") == 1, f"{done}")
+    expect(not [name for name in os.listdir(bench.scratch) if name.startswith("pprof")], f"{os.listdir(bench.scratch)}")
 
 
 if __name__ == "__main__":
     main([streams_and_codes, arguments_are_untouched, closed_descriptors, no_descriptors_leak, signal_state, killed_by_signal,
           signals_are_passed_on, stops_with_the_program, terminal, environment, a_run_is_recorded, no_preview, nothing_seen,
           a_background_program_does_not_hold_it, what_cannot_be_preloaded, raised_privileges, other_files_survive, two_runs_into_one_file,
-          a_full_disk_does_not_hurt_the_program])
+          a_full_disk_does_not_hurt_the_program, a_failed_beginning_leaves_no_file])
