@@ -24,7 +24,6 @@ enum {
     ERROR_TYPE,
     COMPLETENESS,
     TEXTS,
-    ROLLUP_BUCKET_SHIFT = 48,
 };
 
 static const enum span_field text_fields[TEXTS] = {
@@ -57,75 +56,6 @@ static uint64_t mix(uint64_t h, uint64_t value)
 {
     h = (h ^ value) * 0x9E3779B97F4A7C15ull;
     return h ^ (h >> 29);
-}
-
-/* ---- sketches ---- */
-
-int rollup_sketch_add(struct rollup_sketch *sketch, unsigned bucket, uint64_t times, uint64_t value)
-{
-    uint64_t low = (uint64_t)bucket << ROLLUP_BUCKET_SHIFT;
-    uint32_t from = 0;
-    uint32_t to = sketch->n;
-
-    while (from < to) {
-        uint32_t middle = (from + to) / 2;
-
-        if (sketch->cell[middle] < low)
-            from = middle + 1;
-        else
-            to = middle;
-    }
-    if (from == sketch->n || sketch->cell[from] >> ROLLUP_BUCKET_SHIFT != bucket) {
-        if (sketch->n == sketch->capacity) {
-            uint32_t capacity = sketch->capacity == 0 ? 8 : sketch->capacity * 2;
-            uint64_t *cell = realloc(sketch->cell, capacity * sizeof *cell);
-
-            if (cell == NULL)
-                return -1;
-            sketch->cell = cell;
-            sketch->capacity = capacity;
-        }
-        memmove(sketch->cell + from + 1, sketch->cell + from, (sketch->n - from) * sizeof *sketch->cell);
-        sketch->cell[from] = low;
-        sketch->n++;
-    }
-    /* A count never reaches 2^48, but a damaged file may say so; it must not spill into the bucket's number. */
-    if ((sketch->cell[from] - low) + times < 1ull << ROLLUP_BUCKET_SHIFT && times < 1ull << ROLLUP_BUCKET_SHIFT)
-        sketch->cell[from] += times;
-    if (value > sketch->max)
-        sketch->max = value;
-    return 0;
-}
-
-static int sketch_join(struct rollup_sketch *to, const struct rollup_sketch *from)
-{
-    for (uint32_t i = 0; i < from->n; i++) {
-        unsigned bucket = (unsigned)(from->cell[i] >> ROLLUP_BUCKET_SHIFT);
-
-        if (rollup_sketch_add(to, bucket, from->cell[i] & ((1ull << ROLLUP_BUCKET_SHIFT) - 1), from->max) != 0)
-            return -1;
-    }
-    return 0;
-}
-
-int rollup_sketch_fill(struct rollup_sketch *to, const struct span_sketch *from)
-{
-    for (unsigned bucket = 0; bucket < SPAN_SKETCH_BUCKETS; bucket++)
-        if (from->bucket[bucket] != 0 && rollup_sketch_add(to, bucket, from->bucket[bucket], from->max) != 0)
-            return -1;
-    return 0;
-}
-
-void rollup_sketch_spread(struct span_sketch *to, const struct rollup_sketch *from)
-{
-    span_sketch_init(to);
-    for (uint32_t i = 0; i < from->n; i++) {
-        uint64_t times = from->cell[i] & ((1ull << ROLLUP_BUCKET_SHIFT) - 1);
-
-        to->bucket[from->cell[i] >> ROLLUP_BUCKET_SHIFT] = times;
-        to->count += times;
-    }
-    to->max = from->max;
 }
 
 /* ---- hours and groups ---- */
@@ -310,7 +240,7 @@ static int group_join(struct rollup_group *to, const struct rollup_group *from)
         to->stated[s] += from->stated[s];
     }
     to->dirty = true;
-    return sketch_join(&to->ttft, &from->ttft) != 0 ? -1 : sketch_join(&to->total, &from->total);
+    return rollup_sketch_join(&to->ttft, &from->ttft) != 0 ? -1 : rollup_sketch_join(&to->total, &from->total);
 }
 
 static int by_calls(const void *a, const void *b)

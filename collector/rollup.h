@@ -117,4 +117,5 @@ void rollup_forget_removed(struct rollup_hour *hour);
 /* Between the sparse and the whole form; fill adds. */
 int rollup_sketch_fill(struct rollup_sketch *to, const struct span_sketch *from);
 void rollup_sketch_spread(struct span_sketch *to, const struct rollup_sketch *from);
+int rollup_sketch_join(struct rollup_sketch *to, const struct rollup_sketch *from);
 int rollup_sketch_add(struct rollup_sketch *sketch, unsigned bucket, uint64_t times, uint64_t value);
