@@ -11,17 +11,17 @@
 
 enum {
     COMMAND_OPTIONS_MAX = 16,
-    EXIT_USAGE = 2, /* what was typed cannot be understood */
+    EXIT_USAGE = 2,    /* what was typed cannot be understood */
     EXIT_RECORD = 125, /* record could not do its part; 126, 127: as a shell says it */
     EXIT_NOT_EXECUTABLE = 126,
     EXIT_NOT_FOUND = 127,
 };
 
 struct option {
-    char letter; /* 0: none */
-    const char *name; /* without the dashes */
+    char letter;          /* 0: none */
+    const char *name;     /* without the dashes */
     const char *argument; /* NULL: a switch */
-    const char *values; /* what completion offers: words, "FILE", or NULL */
+    const char *values;   /* what completion offers: words, "FILE", or NULL */
     const char *help;
 };
 
@@ -31,21 +31,21 @@ struct command;
 struct arguments {
     const struct command *command;
     const char *value[COMMAND_OPTIONS_MAX]; /* by position in command->options; "" for a switch that was given */
-    char **operand; /* NULL-terminated */
+    char **operand;                         /* NULL-terminated */
     size_t n_operands;
 };
 
 struct command {
     const char *name;
-    const char *usage; /* what follows the verb */
-    const char *summary; /* one line, no full stop */
-    const char *example; /* lines, each "command  # why" */
-    const char *text; /* paragraphs separated by empty lines */
+    const char *usage;       /* what follows the verb */
+    const char *summary;     /* one line, no full stop */
+    const char *example;     /* lines, each "command  # why" */
+    const char *text;        /* paragraphs separated by empty lines */
     const char *exit_status; /* one paragraph */
     const struct option *options;
     size_t n_options;
     size_t operands_max;
-    bool runs_program; /* options end at the first operand: the rest belongs to the program */
+    bool runs_program;     /* options end at the first operand: the rest belongs to the program */
     const char *completes; /* operands for completion: words, "FILE", "COMMAND" or NULL */
     int (*run)(const struct arguments *arguments);
 };

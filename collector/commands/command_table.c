@@ -10,11 +10,11 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-#define PERIOD_OPTIONS                                                                                                  \
-    {0, "since", "WHEN", NULL, "only calls that started at WHEN or later: 2026-11-24, 2026-11-24T05:00, 90m, 7d"},      \
-        {0, "until", "WHEN", NULL, "only calls that started before WHEN"},                                              \
-    {                                                                                                                   \
-        0, "last", "SPAN", "1h 24h 7d 30d", "only the last SPAN of time: 90s, 15m, 24h, 7d, 4w"                         \
+#define PERIOD_OPTIONS                                                                                                 \
+    {0, "since", "WHEN", NULL, "only calls that started at WHEN or later: 2026-11-24, 2026-11-24T05:00, 90m, 7d"},     \
+        {0, "until", "WHEN", NULL, "only calls that started before WHEN"},                                             \
+    {                                                                                                                  \
+        0, "last", "SPAN", "1h 24h 7d 30d", "only the last SPAN of time: 90s, 15m, 24h, 7d, 4w"                        \
     }
 
 static const struct option record_options[] = {

@@ -9,7 +9,8 @@
 #include "command.h"
 #include "program.h"
 
-/* Interpreters and the extensions by which their programs reach libcurl later. `program`: the start of the binary's name. */
+/* Interpreters and the extensions by which their programs reach libcurl later. `program`: the start of the binary's
+ * name. */
 struct extension {
     const char *program;
     const char *name;
@@ -17,20 +18,28 @@ struct extension {
 };
 static const struct extension extensions[] = {
     {"php", "PHP's curl extension", {"/usr/lib/php/2*/curl.so", "/usr/local/lib/php/extensions/*/curl.so"}},
-    {"python", "pycurl",
+    {"python",
+     "pycurl",
      {"/usr/lib/python3/dist-packages/pycurl*.so", "/usr/local/lib/python3*/*-packages/pycurl*.so",
       "@/lib/python3*/site-packages/pycurl*.so"}},
-    {"ruby", "ethon (typhoeus)",
+    {"ruby",
+     "ethon (typhoeus)",
      {"/usr/share/rubygems-integration/*/gems/ethon-*", "/var/lib/gems/*/gems/ethon-*",
       "/usr/local/lib/ruby/gems/*/gems/ethon-*", "@/lib/ruby/gems/*/gems/ethon-*"}},
     {"ruby", "curb", {"/usr/lib/*/ruby/vendor_ruby/*/curb_core.so", "/var/lib/gems/*/gems/curb-*/lib/curb_core.so"}},
-    {"R", "the R package curl",
+    {"R",
+     "the R package curl",
      {"/usr/lib/R/site-library/curl/libs/curl.so", "/usr/local/lib/R/site-library/curl/libs/curl.so"}},
-    {"R", "the R package RCurl",
+    {"R",
+     "the R package RCurl",
      {"/usr/lib/R/site-library/RCurl/libs/RCurl.so", "/usr/local/lib/R/site-library/RCurl/libs/RCurl.so"}},
     {"R", "R's own url() and download.file()", {"/usr/lib/R/modules/internet.so"}},
-    {"perl", "WWW::Curl", {"/usr/lib/*/perl5/*/auto/WWW/Curl/Curl.so", "/usr/local/lib/*/perl/*/auto/WWW/Curl/Curl.so"}},
-    {"perl", "Net::Curl", {"/usr/lib/*/perl5/*/auto/Net/Curl/Curl.so", "/usr/local/lib/*/perl/*/auto/Net/Curl/Curl.so"}},
+    {"perl",
+     "WWW::Curl",
+     {"/usr/lib/*/perl5/*/auto/WWW/Curl/Curl.so", "/usr/local/lib/*/perl/*/auto/WWW/Curl/Curl.so"}},
+    {"perl",
+     "Net::Curl",
+     {"/usr/lib/*/perl5/*/auto/Net/Curl/Curl.so", "/usr/local/lib/*/perl/*/auto/Net/Curl/Curl.so"}},
     {"lua", "Lua-cURL", {"/usr/lib/*/lua/5.*/lcurl.so", "/usr/lib/*/lua/5.*/cURL.so", "/usr/lib/*/lua/5.*/curl.so"}},
 };
 
@@ -177,8 +186,8 @@ static void report_libraries(const struct program *program, const struct elf_fac
 
 static bool is_launcher(const char *binary)
 {
-    static const char *const launchers[] = {"sh",   "bash", "dash", "zsh",  "env",     "make",  "timeout", "nice",
-                                            "time", "xargs", "sudo", "nohup", "busybox", "ksh",   "cron"};
+    static const char *const launchers[] = {"sh",   "bash",  "dash", "zsh",   "env",     "make", "timeout", "nice",
+                                            "time", "xargs", "sudo", "nohup", "busybox", "ksh",  "cron"};
     for (size_t i = 0; i < sizeof(launchers) / sizeof(launchers[0]); i++)
         if (strcmp(base_name(binary), launchers[i]) == 0)
             return true;

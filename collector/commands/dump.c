@@ -1,6 +1,6 @@
 /*
- * pprofctl dump: what lies where in a store or a spool file. Finds frames and blocks, dump_block.c describes them. A store
- * is read through SQLite, read-only; nothing is changed.
+ * pprofctl dump: what lies where in a store or a spool file. Finds frames and blocks, dump_block.c describes them. A
+ * store is read through SQLite, read-only; nothing is changed.
  */
 #include "dump.h"
 
@@ -133,8 +133,8 @@ static int dump_processes(struct dump *dump, sqlite3 *database)
 {
     sqlite3_stmt *rows = NULL;
     int status = sqlite3_prepare_v2(
-        database, "SELECT id,hex(identity),pid,executable,host,service,team,version FROM process ORDER BY id", -1, &rows,
-        NULL);
+        database, "SELECT id,hex(identity),pid,executable,host,service,team,version FROM process ORDER BY id", -1,
+        &rows, NULL);
     while (status == SQLITE_OK || status == SQLITE_ROW) {
         status = sqlite3_step(rows);
         if (status != SQLITE_ROW)
@@ -190,7 +190,8 @@ static int dump_store(struct dump *dump, const char *path)
     return dump->damaged ? 1 : 0;
 }
 
-/* Maps the file. Returns NULL after having said why not; an empty file is *ret_bytes 0 and a pointer that is not read. */
+/* Maps the file. Returns NULL after having said why not; an empty file is *ret_bytes 0 and a pointer that is not read.
+ */
 static const uint8_t *map_file(const char *path, size_t *ret_bytes)
 {
     static const uint8_t nothing;

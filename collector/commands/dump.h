@@ -11,7 +11,7 @@
 
 struct dump {
     FILE *out;
-    bool raw; /* payloads in hex */
+    bool raw;        /* payloads in hex */
     bool statistics; /* only sums */
     bool damaged;
     uint64_t blocks, spans, frames;

@@ -1,6 +1,6 @@
 /*
- * Describes columns and blocks: field, encoding, size. The encoding is read from the column's first byte as span/FORMAT.md
- * (section "Columns") defines it. Called by dump.c.
+ * Describes columns and blocks: field, encoding, size. The encoding is read from the column's first byte as
+ * span/FORMAT.md (section "Columns") defines it. Called by dump.c.
  */
 #include "dump.h"
 
@@ -167,8 +167,8 @@ void dump_sums(const struct dump *dump)
         const char *name = field != SPAN_FIELD_COUNT ? span_fields[field].ident
                            : number == 0             ? "(process of the row)"
                                                      : "(unknown field)";
-        (void)fprintf(dump->out, "    %3u %-28s %6" PRIu64 " columns %10" PRIu64 " bytes %8.3f per span\n", number, name,
-                      dump->field_columns[number], dump->field_bytes[number],
+        (void)fprintf(dump->out, "    %3u %-28s %6" PRIu64 " columns %10" PRIu64 " bytes %8.3f per span\n", number,
+                      name, dump->field_columns[number], dump->field_bytes[number],
                       dump->spans > 0 ? (double)dump->field_bytes[number] / (double)dump->spans : 0);
     }
 }

@@ -11,7 +11,7 @@ static const enum span_field token_fields[GROUP_TOKENS] = {SPAN_input_tokens, SP
                                                            SPAN_cache_read_tokens, SPAN_reasoning_tokens};
 static const enum span_field phase_fields[GROUP_PHASES] = {SPAN_queue_ns, SPAN_dns_ns,  SPAN_connect_ns, SPAN_tls_ns,
                                                            SPAN_send_ns,  SPAN_wait_ns, SPAN_decode_ns};
-static const enum span_field other_fields[] = {SPAN_total_ns,   SPAN_ttft_ns,         SPAN_gap_sketch,
+static const enum span_field other_fields[] = {SPAN_total_ns,   SPAN_ttft_ns,          SPAN_gap_sketch,
                                                SPAN_error_type, SPAN_server_decode_ns, SPAN_lost_bytes};
 
 enum {
@@ -68,8 +68,7 @@ static size_t hash_ids(const uint32_t *id, size_t n)
 static uint32_t *find_slot(const struct grouping *grouping, uint32_t *slots, size_t n_slots, const uint32_t *id)
 {
     size_t at = hash_ids(id, grouping->n_keys) & (n_slots - 1);
-    while (slots[at] != 0 &&
-           memcmp(grouping->group[slots[at] - 1].id, id, grouping->n_keys * sizeof(*id)) != 0)
+    while (slots[at] != 0 && memcmp(grouping->group[slots[at] - 1].id, id, grouping->n_keys * sizeof(*id)) != 0)
         at = (at + 1) & (n_slots - 1);
     return &slots[at];
 }

@@ -2,8 +2,8 @@
  * Groups the calls of a store by some keys and sums what a report shows. Called by report and by record's summary; one
  * thread. Owner of a struct grouping: the caller.
  *
- * Memory: some hundred bytes per group, 15 KB per distribution of more than QUANTILES_EXACT_MAX values; at most GROUPS_MAX
- * groups, further ones are summed as "other" and counted.
+ * Memory: some hundred bytes per group, 15 KB per distribution of more than QUANTILES_EXACT_MAX values; at most
+ * GROUPS_MAX groups, further ones are summed as "other" and counted.
  */
 #pragma once
 
@@ -34,12 +34,12 @@ struct group_sum {
 struct group {
     uint32_t id[KEYS_MAX]; /* one per key, in struct grouping's names */
     uint64_t calls;
-    uint64_t errors; /* calls with an error type */
+    uint64_t errors;   /* calls with an error type */
     uint64_t answered; /* calls without one: those that could have stated tokens */
-    uint64_t lossy; /* calls of which bytes were lost */
+    uint64_t lossy;    /* calls of which bytes were lost */
     struct group_sum tokens[GROUP_TOKENS];
     struct group_sum phase[GROUP_PHASES];
-    struct group_sum whole; /* total time */
+    struct group_sum whole;        /* total time */
     uint64_t rate_tokens, rate_ns; /* of calls where both are known */
     struct quantiles time[GROUP_TIMES];
 };
@@ -57,11 +57,11 @@ struct grouping {
     size_t labels_capacity;
     struct group total;
     uint64_t other_groups_calls; /* calls beyond GROUPS_MAX */
-    uint64_t first_ns, last_ns; /* starts of the calls that were counted */
+    uint64_t first_ns, last_ns;  /* starts of the calls that were counted */
     uint64_t since_ns, until_ns;
     uint64_t since_process_ns; /* only processes that began at this time or later */
-    uint64_t damaged; /* blocks that could not be read */
-    bool failed; /* memory ran out */
+    uint64_t damaged;          /* blocks that could not be read */
+    bool failed;               /* memory ran out */
 };
 
 int grouping_init(struct grouping *grouping, const struct key *const *by, size_t n_by);

@@ -1,6 +1,6 @@
 /*
- * Manual pages and bash completion, from the same tables as --help. Called by `pprofctl help --man PAGE`, which the build
- * runs for pprofctl(1), pprofctl-VERB(1), pprofd(8) and libpprof(7), and by `pprofctl help completion`.
+ * Manual pages and bash completion, from the same tables as --help. Called by `pprofctl help --man PAGE`, which the
+ * build runs for pprofctl(1), pprofctl-VERB(1), pprofd(8) and libpprof(7), and by `pprofctl help completion`.
  */
 #include "help.h"
 

@@ -1,6 +1,6 @@
 /*
- * What calls can be grouped by. Called by group.c for each row of a scan: a dictionary's text is looked up once per block,
- * a number once per distinct value, so that a row costs a few table look-ups.
+ * What calls can be grouped by. Called by group.c for each row of a scan: a dictionary's text is looked up once per
+ * block, a number once per distinct value, so that a row costs a few table look-ups.
  */
 #include "keys.h"
 
@@ -142,9 +142,7 @@ int key_reader_begin(struct key_reader *reader, const struct store_rows *rows)
         return 0;
     if (forget(&reader->by_code, &reader->by_code_capacity, rows, first) < 0)
         return -1;
-    return second == SPAN_FIELD_COUNT
-               ? 0
-               : forget(&reader->by_code_else, &reader->by_code_else_capacity, rows, second);
+    return second == SPAN_FIELD_COUNT ? 0 : forget(&reader->by_code_else, &reader->by_code_else_capacity, rows, second);
 }
 
 static bool row_has(const struct store_rows *rows, enum span_field field, size_t row)
@@ -236,15 +234,15 @@ static uint32_t named_prompt_id(struct key_reader *reader, const struct store_ro
     if (!row_has(rows, SPAN_prompt_version, row))
         return text_id(reader, reader->by_code, rows, SPAN_prompt_name, row);
     bool known;
-    uint64_t pair = (uint64_t)rows->column[SPAN_prompt_name]->code[row] << 32 |
-                    rows->column[SPAN_prompt_version]->code[row];
+    uint64_t pair =
+        (uint64_t)rows->column[SPAN_prompt_name]->code[row] << 32 | rows->column[SPAN_prompt_version]->code[row];
     uint32_t *id = cached(reader, pair, &known);
     if (!known) {
         struct span_text name = row_text(rows, SPAN_prompt_name, row);
         struct span_text version = row_text(rows, SPAN_prompt_version, row);
         char text[2 * SPAN_TEXT_MAX + 2];
-        int bytes = snprintf(text, sizeof(text), "%.*s@%.*s", (int)name.bytes, name.data, (int)version.bytes,
-                             version.data);
+        int bytes =
+            snprintf(text, sizeof(text), "%.*s@%.*s", (int)name.bytes, name.data, (int)version.bytes, version.data);
         *id = names_id(reader->names, (struct span_text){text, (uint32_t)bytes});
     }
     return *id;

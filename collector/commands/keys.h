@@ -8,7 +8,7 @@
 #include "names.h"
 
 enum {
-    KEYS_MAX = 8, /* of one report */
+    KEYS_MAX = 8,      /* of one report */
     KEYS_CACHE = 1024, /* recent values of fields without a dictionary; a power of two */
 };
 
@@ -20,7 +20,7 @@ struct key {
     const char *meaning;
     enum key_kind kind;
     enum span_field field; /* TEXT, NUMBER, BOOL */
-    size_t offset; /* PROCESS: of the text in struct span_process */
+    size_t offset;         /* PROCESS: of the text in struct span_process */
 };
 
 extern const struct key keys[];
@@ -34,7 +34,7 @@ size_t key_fields(const struct key *key, enum span_field *fields, size_t n);
 struct key_reader {
     const struct key *key;
     struct names *names;
-    uint32_t *by_code; /* dictionary position to id, of this block; UINT32_MAX: not asked yet */
+    uint32_t *by_code;      /* dictionary position to id, of this block; UINT32_MAX: not asked yet */
     uint32_t *by_code_else; /* of the second text (prompt: version, model: the answering one) */
     size_t by_code_capacity, by_code_else_capacity;
     const struct span_process *process; /* whose text was read last */

@@ -1,9 +1,9 @@
 /*
  * Runs a program for record.
  *
- * What the terminal sends (ctrl-C, ctrl-\, ctrl-Z, hang-up) reaches the program by itself, because it is in the same process
- * group; only what a process sends to us alone is passed on. si_code tells the two apart: it is positive when the kernel
- * speaks. When the program stops we stop with it, and not before: a program may ignore ctrl-Z.
+ * What the terminal sends (ctrl-C, ctrl-\, ctrl-Z, hang-up) reaches the program by itself, because it is in the same
+ * process group; only what a process sends to us alone is passed on. si_code tells the two apart: it is positive when
+ * the kernel speaks. When the program stops we stop with it, and not before: a program may ignore ctrl-Z.
  */
 #include "launch.h"
 

@@ -1,6 +1,6 @@
 /*
- * Runs a program as if nobody stood between it and whoever called us: same terminal, same process group, signals and exit
- * code passed on. For record; one thread. At most one program at a time.
+ * Runs a program as if nobody stood between it and whoever called us: same terminal, same process group, signals and
+ * exit code passed on. For record; one thread. At most one program at a time.
  */
 #pragma once
 
@@ -23,12 +23,12 @@ struct launch {
  */
 void launch_keep_descriptors(void);
 /*
- * Starts argv (looked up in PATH) in the environment that `prepare` leaves in the child, between fork and exec. Returns 0,
- * or the errno of exec when the program could not be started.
+ * Starts argv (looked up in PATH) in the environment that `prepare` leaves in the child, between fork and exec. Returns
+ * 0, or the errno of exec when the program could not be started.
  */
 int launch_start(struct launch *launch, char *const argv[], void (*prepare)(void *context), void *context);
 /* Passes pending signals on and notes the end of the program. */
 void launch_turn(struct launch *launch);
-/* The exit code to end with; when a signal ended the program, ends this process by the same signal and returns 128 + its
- * number only if that failed. */
+/* The exit code to end with; when a signal ended the program, ends this process by the same signal and returns 128 +
+ * its number only if that failed. */
 int launch_finish(struct launch *launch);

@@ -1,6 +1,7 @@
 /*
- * Which shared libraries a program will load at its start: DT_NEEDED followed through the usual directories, without running
- * the loader (a program may name any loader it likes). Called by doctor. Best effort: what is not found is left out.
+ * Which shared libraries a program will load at its start: DT_NEEDED followed through the usual directories, without
+ * running the loader (a program may name any loader it likes). Called by doctor. Best effort: what is not found is left
+ * out.
  */
 #include "program.h"
 
@@ -12,12 +13,16 @@
 
 static const char *const usual_directories[] = {
 #if defined(__x86_64__)
-    "/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu",
+    "/lib/x86_64-linux-gnu",
+    "/usr/lib/x86_64-linux-gnu",
 #elif defined(__aarch64__)
-    "/lib/aarch64-linux-gnu", "/usr/lib/aarch64-linux-gnu",
+    "/lib/aarch64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
 #endif
-    "/usr/local/lib",        "/lib64",
-    "/usr/lib64",            "/lib",
+    "/usr/local/lib",
+    "/lib64",
+    "/usr/lib64",
+    "/lib",
     "/usr/lib",
 };
 

@@ -73,7 +73,7 @@ bool loss_sentence(char *out, size_t out_bytes, const struct span_loss *loss, co
     display_count(records, loss->tape_records);
     display_size(bytes, loss->tape_bytes);
     (void)snprintf(out, out_bytes,
-                   "Lost%s: %s finished calls, %s calls that could not be followed, %s pieces of calls (%s).", since, spans,
-                   exchanges, records, bytes);
+                   "Lost%s: %s finished calls, %s calls that could not be followed, %s pieces of calls (%s).", since,
+                   spans, exchanges, records, bytes);
     return true;
 }

@@ -1,6 +1,6 @@
 /*
- * Finds a command as a shell does, follows scripts to their interpreter, and judges whether the loader can preload into it.
- * Called by record and doctor; runs nothing.
+ * Finds a command as a shell does, follows scripts to their interpreter, and judges whether the loader can preload into
+ * it. Called by record and doctor; runs nothing.
  */
 #include "program.h"
 
@@ -30,8 +30,8 @@ static void find_command(struct program *program, const char *command)
         path = "/usr/local/bin:/usr/bin:/bin";
     while (true) {
         size_t bytes = strcspn(path, ":");
-        int written = snprintf(candidate, sizeof(candidate), "%.*s%s%s", (int)bytes, path, bytes > 0 ? "/" : "",
-                               command);
+        int written =
+            snprintf(candidate, sizeof(candidate), "%.*s%s%s", (int)bytes, path, bytes > 0 ? "/" : "", command);
         if (written > 0 && (size_t)written < sizeof(candidate) && is_file(candidate)) {
             bool executable = access(candidate, X_OK) == 0;
             if (executable || program->verdict == PROGRAM_NOT_FOUND)
@@ -114,9 +114,10 @@ static void follow_scripts(struct program *program)
         memcpy(program->binary, interpreter, sizeof(program->binary));
         if (access(program->binary, X_OK) != 0) {
             program->verdict = PROGRAM_NOT_FOUND;
-            (void)snprintf(program->why, sizeof(program->why),
-                           "its interpreter %.*s cannot be executed; install it or correct the first line of the script",
-                           200, program->binary);
+            (void)snprintf(
+                program->why, sizeof(program->why),
+                "its interpreter %.*s cannot be executed; install it or correct the first line of the script", 200,
+                program->binary);
             return;
         }
     }
@@ -155,7 +156,7 @@ static void judge_binary(struct program *program)
         judge(program, PROGRAM_FOREIGN, "it was built for another kind of machine");
     else if (facts.kind == PROGRAM_NATIVE && !facts.dynamic)
         judge(program, PROGRAM_STATIC,
-              facts.go ? "it is a statically linked Go program, so nothing can be loaded into it"
+              facts.go    ? "it is a statically linked Go program, so nothing can be loaded into it"
               : facts.pie ? "it is linked statically (static-pie), so nothing can be loaded into it"
                           : "it is linked statically, so nothing can be loaded into it");
     else if (facts.kind == PROGRAM_NATIVE && facts.musl)

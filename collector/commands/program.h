@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 enum {
-    PROGRAM_SCRIPTS_MAX = 4, /* interpreters of interpreters; Linux follows as many */
+    PROGRAM_SCRIPTS_MAX = 4,  /* interpreters of interpreters; Linux follows as many */
     PROGRAM_NEEDED_MAX = 256, /* libraries, with those that they need */
 };
 
@@ -23,14 +23,14 @@ enum program_kind {
 /* Facts about one ELF file. */
 struct elf_facts {
     enum program_kind kind;
-    bool dynamic; /* has an interpreter (the dynamic loader) */
-    bool musl; /* its interpreter is musl's */
-    bool pie; /* without an interpreter: a static pie */
-    bool go; /* built by Go */
-    bool static_curl; /* contains a libcurl of its own */
-    bool mentions_curl; /* contains the name of the shared libcurl: probably loads it later */
+    bool dynamic;           /* has an interpreter (the dynamic loader) */
+    bool musl;              /* its interpreter is musl's */
+    bool pie;               /* without an interpreter: a static pie */
+    bool go;                /* built by Go */
+    bool static_curl;       /* contains a libcurl of its own */
+    bool mentions_curl;     /* contains the name of the shared libcurl: probably loads it later */
     char runpath[PATH_MAX]; /* as written */
-    char **needed; /* n_needed names as written */
+    char **needed;          /* n_needed names as written */
     size_t n_needed;
 };
 
@@ -61,7 +61,7 @@ enum program_verdict {
 };
 
 struct program {
-    char path[PATH_MAX]; /* of the file that was named */
+    char path[PATH_MAX];                        /* of the file that was named */
     char script[PROGRAM_SCRIPTS_MAX][PATH_MAX]; /* scripts on the way to the binary, first the one that was named */
     size_t n_scripts;
     char binary[PATH_MAX]; /* the file that the kernel will load */

@@ -1,8 +1,8 @@
 /*
  * pprofctl record: runs a program under libpprof.so with a collector of its own in this process, then says what it saw.
  *
- * The program comes first: whatever goes wrong with recording once it runs is said at the end and does not touch it. Before
- * it runs, everything that can be wrong is tried, so that nothing has happened yet when record refuses.
+ * The program comes first: whatever goes wrong with recording once it runs is said at the end and does not touch it.
+ * Before it runs, everything that can be wrong is tried, so that nothing has happened yet when record refuses.
  */
 #include <errno.h>
 #include <poll.h>

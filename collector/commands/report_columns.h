@@ -9,7 +9,7 @@
 enum report_unit { REPORT_COUNT, REPORT_TOKENS, REPORT_NS, REPORT_RATE, REPORT_SHARE };
 
 struct report_column {
-    const char *name; /* csv, json, --sort */
+    const char *name;  /* csv, json, --sort */
     const char *title; /* text: short, read from left to right */
     enum report_unit unit;
     unsigned priority; /* the largest is left out first in a narrow terminal */
@@ -26,7 +26,7 @@ struct report_value {
     bool seen;
     bool partial;
     uint64_t whole; /* COUNT, TOKENS, NS */
-    double real; /* RATE, SHARE */
+    double real;    /* RATE, SHARE */
     uint64_t calls;
 };
 

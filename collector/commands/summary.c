@@ -74,9 +74,10 @@ static void print_rest(const struct summary *summary, uint64_t calls)
     else if (disabled != NULL && disabled[0] != '\0' && !(disabled[0] == '0' && disabled[1] == '\0'))
         (void)fputs("pprofctl: no request was seen, because LIBPPROF_DISABLE is set.\n", stderr);
     else
-        (void)fputs("pprofctl: no request to a language model was seen; `pprofctl doctor -- CMD` says what can be seen of "
-                    "a program.\n",
-                    stderr);
+        (void)fputs(
+            "pprofctl: no request to a language model was seen; `pprofctl doctor -- CMD` says what can be seen of "
+            "a program.\n",
+            stderr);
 }
 
 int summary_print(const struct summary *summary, struct store *store)

@@ -6,10 +6,10 @@
 #include "../store.h"
 
 struct summary {
-    const char *path; /* of the store */
+    const char *path;          /* of the store */
     uint64_t since_process_ns; /* only processes that began at this time or later */
-    struct span_loss loss; /* of this run */
-    uint64_t still_running; /* programs that still hold a connection */
+    struct span_loss loss;     /* of this run */
+    uint64_t still_running;    /* programs that still hold a connection */
 };
 
 /* Reads the store and prints. Returns 0, or -1 after having said why not. */

@@ -10,17 +10,17 @@
 
 enum {
     TABLE_COLUMNS_MAX = 48,
-    TABLE_GAP = 2, /* blanks between columns */
-    TABLE_NAME_MIN = 12, /* a name is not cut below this */
+    TABLE_GAP = 2,        /* blanks between columns */
+    TABLE_NAME_MIN = 12,  /* a name is not cut below this */
     TABLE_NAME_GOOD = 24, /* names are cut to this before any column is left out */
 };
 
 struct table_column {
     const char *title;
-    bool name; /* left-aligned, may be cut, never left out */
+    bool name;         /* left-aligned, may be cut, never left out */
     unsigned priority; /* the largest is left out first */
-    size_t width; /* natural; set by table_add_row */
-    size_t shown; /* set by table_fit; 0: left out */
+    size_t width;      /* natural; set by table_add_row */
+    size_t shown;      /* set by table_fit; 0: left out */
 };
 
 struct table {

@@ -5,8 +5,9 @@
 #include <stdint.h>
 
 /*
- * "90s" "15m" "24h" "7d" "4w" (that long before now), "now", "today", "yesterday", "2026-11-24", "2026-11-24T05:00[:17]"
- * with "Z" or "+01:00" (without: local time; a blank instead of T will do), "@1700000000". Returns 0 or -1.
+ * "90s" "15m" "24h" "7d" "4w" (that long before now), "now", "today", "yesterday", "2026-11-24",
+ * "2026-11-24T05:00[:17]" with "Z" or "+01:00" (without: local time; a blank instead of T will do), "@1700000000".
+ * Returns 0 or -1.
  */
 int when_parse(const char *text, uint64_t now_ns, uint64_t *ret_ns);
 /* "7d" and so on as nanoseconds. Returns 0 or -1. */

@@ -118,7 +118,9 @@ static void test_safe(void **state)
     expect_safe("two\nlines", 9, 16, "two lines");
     expect_safe("a\0b", 3, 16, "a?b");
     expect_safe("\xc3", 1, 16, "?");
-    expect_safe("\xc2\x9b" "31m", 5, 16, "??31m"); /* CSI as one C1 character */
+    expect_safe("\xc2\x9b"
+                "31m",
+                5, 16, "??31m");      /* CSI as one C1 character */
     expect_safe("Grüße", 7, 4, "Gr"); /* cut before the character that does not fit */
     expect_safe("", 0, 1, "");
 }

@@ -70,10 +70,8 @@ static void put_block(struct store *store, uint64_t first, size_t n)
     }
     span_buffer_init(&payload, SPAN_FRAME_PAYLOAD_MAX);
     assert_int_equal(span_block_encode(&payload, pointers, n, 1), 0);
-    struct span_frame frame = {.kind = SPAN_FRAME_SPANS,
-                               .sequence = ++sequence,
-                               .payload = payload.data,
-                               .payload_bytes = payload.bytes};
+    struct span_frame frame = {
+        .kind = SPAN_FRAME_SPANS, .sequence = ++sequence, .payload = payload.data, .payload_bytes = payload.bytes};
     memcpy(frame.identity, process.identity, sizeof(frame.identity));
     assert_int_equal(store_begin(store), STORE_OK);
     assert_int_equal(store_take_process(store, &process), STORE_OK);

@@ -161,7 +161,8 @@ static void test_curl_inside(void **state)
     elf_done(&facts);
 }
 
-/* Every cut and every changed byte of the headers of a real program: no read outside the file (the sanitizer watches). */
+/* Every cut and every changed byte of the headers of a real program: no read outside the file (the sanitizer watches).
+ */
 static void test_damage(void **state)
 {
     (void)state;
@@ -191,7 +192,8 @@ static int make_directory(void **state)
 static int remove_directory(void **state)
 {
     (void)state;
-    static const char *const names[] = {"plain", "env", "gone", "empty", "loop", "data", "elf", "curl", "cut", "damaged"};
+    static const char *const names[] = {"plain", "env", "gone", "empty", "loop",
+                                        "data",  "elf", "curl", "cut",   "damaged"};
     char path[PATH_MAX];
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         (void)snprintf(path, sizeof(path), "%s/%s", directory, names[i]);

@@ -124,8 +124,10 @@ static void test_hidden_and_empty(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_natural),     cmocka_unit_test(test_names_are_cut_first),
-        cmocka_unit_test(test_columns_go_by_priority), cmocka_unit_test(test_every_width),
+        cmocka_unit_test(test_natural),
+        cmocka_unit_test(test_names_are_cut_first),
+        cmocka_unit_test(test_columns_go_by_priority),
+        cmocka_unit_test(test_every_width),
         cmocka_unit_test(test_hidden_and_empty),
     };
     (void)setlocale(LC_CTYPE, "C.UTF-8");

@@ -1,6 +1,6 @@
 /*
- * Writes a store with a fixed set of spans, for the golden tests of pprofctl: make_store FILE [many N]. Also a spool file
- * (make_store --frames FILE). Every number is made from the call's position, so that each run writes the same.
+ * Writes a store with a fixed set of spans, for the golden tests of pprofctl: make_store FILE [many N]. Also a spool
+ * file (make_store --frames FILE). Every number is made from the call's position, so that each run writes the same.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,9 +16,22 @@
 enum { ROWS = 256, PROCESSES = 2 };
 
 static const struct span_process processes[PROCESSES] = {
-    {.identity = {1}, .start_ns = START, .pid = 4711, .uid = 1000, .has_uid = true, .executable = "php8.2", .host = "web1",
-     .service = "shop", .team = "support", .version = "0.1.0"},
-    {.identity = {2}, .start_ns = START, .pid = 4712, .executable = "python3.11", .host = "batch1", .service = "nightly",
+    {.identity = {1},
+     .start_ns = START,
+     .pid = 4711,
+     .uid = 1000,
+     .has_uid = true,
+     .executable = "php8.2",
+     .host = "web1",
+     .service = "shop",
+     .team = "support",
+     .version = "0.1.0"},
+    {.identity = {2},
+     .start_ns = START,
+     .pid = 4712,
+     .executable = "python3.11",
+     .host = "batch1",
+     .service = "nightly",
      .version = "0.1.0"},
 };
 
