@@ -7,7 +7,9 @@
 
 #include <string.h>
 
-extern struct dialect dialect_openai_chat, dialect_anthropic_messages, dialect_ollama, dialect_openai_responses, dialect_bedrock;
+extern struct dialect dialect_google_generate;
+extern struct dialect dialect_openai_chat, dialect_anthropic_messages, dialect_ollama, dialect_openai_responses, dialect_bedrock,
+    dialect_google_generate;
 
 struct dialect *const dialects[] = {
     &dialect_openai_chat,
@@ -15,6 +17,8 @@ struct dialect *const dialects[] = {
     &dialect_ollama,
     &dialect_openai_responses,
     &dialect_bedrock,
+    &dialect_google_generate,
+    &dialect_google_generate,
     NULL,
 };
 

@@ -1,0 +1,298 @@
+/*
+ * Google generateContent: Gemini API and Vertex, plain, as SSE and as one JSON array.
+ *
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Candidates' tokens exclude thoughts; each chunk of a stream carries the usage
+ * so far. What a part is may be said after its text ("thought" follows "text"), so a part is undone if it turns out to be a thought.
+ */
+#include "dialect.h"
+#include "dialect_request.h"
+
+#include <string.h>
+
+enum rule {
+    ID = 1,
+    MODEL,
+    CANDIDATE,
+    INDEX,
+    FINISH,
+    PART,
+    TEXT,
+    THOUGHT,
+    CALL,
+    SERVER_CALL,
+    SERVER_RESULT,
+    MEDIA,
+    USAGE,
+    TIER,
+    BLOCKED,
+    ERROR,
+    ERROR_STATUS,
+    ERROR_CODE,
+    COUNT = 64, /* COUNT + enum facts_number */
+};
+
+enum { REQUEST_MIME = REQUEST_OWN };
+
+struct state {
+    uint32_t choice;
+    bool thought, text_seen;
+    uint8_t finish_bytes;
+    char finish[FACTS_REASON_MAX];
+    /* as it was before the part under way */
+    struct json_check answer;
+    uint64_t answer_bytes;
+    uint8_t event_kinds, kinds;
+};
+_Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the state must fit");
+
+static struct state *state_of(struct facts *facts)
+{
+    return (struct state *)(void *)facts->scratch;
+}
+
+#define COUNTED(path, fact) {path, COUNT + (fact), 0}
+
+static const struct json_rule answer_rules[] = {
+    {"responseId", ID, 0},
+    {"modelVersion", MODEL, 0},
+    {"candidates[]", CANDIDATE, 0},
+    {"candidates[].index", INDEX, 0},
+    {"candidates[].finishReason", FINISH, 0},
+    {"candidates[].content.parts[]", PART, 0},
+    {"candidates[].content.parts[].text", TEXT, JSON_PIECES},
+    {"candidates[].content.parts[].thought", THOUGHT, 0},
+    {"candidates[].content.parts[].functionCall", CALL, 0},
+    {"candidates[].content.parts[].executableCode", SERVER_CALL, 0},
+    {"candidates[].content.parts[].codeExecutionResult", SERVER_RESULT, 0},
+    {"candidates[].content.parts[].inlineData.data", MEDIA, JSON_PIECES},
+    {"promptFeedback.blockReason", BLOCKED, 0},
+    {"usageMetadata", USAGE, 0},
+    COUNTED("usageMetadata.promptTokenCount", FACT_INPUT),
+    COUNTED("usageMetadata.candidatesTokenCount", FACT_OUTPUT),
+    COUNTED("usageMetadata.thoughtsTokenCount", FACT_REASONING),
+    COUNTED("usageMetadata.cachedContentTokenCount", FACT_CACHE_READ),
+    COUNTED("usageMetadata.totalTokenCount", FACT_TOTAL),
+    {"usageMetadata.serviceTier", TIER, 0},
+    {"error", ERROR, 0},
+    {"error.status", ERROR_STATUS, 0},
+    {"error.code", ERROR_CODE, 0},
+};
+
+static const struct json_rule request_rules[] = {
+    {"model", REQUEST_MODEL, 0},
+    {"generationConfig.maxOutputTokens", REQUEST_MAX_TOKENS, 0},
+    {"generationConfig.candidateCount", REQUEST_CHOICES, 0},
+    {"generationConfig.responseMimeType", REQUEST_MIME, 0},
+    {"generationConfig.responseSchema", REQUEST_FORMAT, JSON_RAW},
+    {"generationConfig.responseJsonSchema", REQUEST_FORMAT, JSON_RAW},
+    {"generation_config.max_output_tokens", REQUEST_MAX_TOKENS, 0},
+    {"generation_config.response_mime_type", REQUEST_MIME, 0},
+    {"generation_config.response_schema", REQUEST_FORMAT, JSON_RAW},
+    {"tools", REQUEST_TOOLS, JSON_RAW},
+    {"systemInstruction.parts[].text", REQUEST_INSTRUCTIONS, JSON_PIECES},
+    {"systemInstruction.parts.text", REQUEST_INSTRUCTIONS, JSON_PIECES},
+    {"system_instruction.parts[].text", REQUEST_INSTRUCTIONS, JSON_PIECES},
+    {"system_instruction.parts.text", REQUEST_INSTRUCTIONS, JSON_PIECES},
+    {"contents[]", REQUEST_MESSAGE, 0},
+    {"contents[].role", REQUEST_ROLE, 0},
+    {"contents[].parts[].text", REQUEST_TEXT, JSON_PIECES},
+    {"contents[].parts.text", REQUEST_TEXT, JSON_PIECES},
+    {"labels.prompt", REQUEST_META_NAME, 0},
+    {"labels.prompt_name", REQUEST_META_NAME, 0},
+    {"labels.prompt_version", REQUEST_META_VERSION, 0},
+};
+
+static void candidate(struct facts *facts, const struct json_value *value)
+{
+    struct state *const state = state_of(facts);
+    if (value->type == JSON_OBJECT_BEGIN) {
+        state->choice = value->indexes ? value->index[value->indexes - 1] : 0;
+        state->finish_bytes = 0;
+        state->text_seen = false;
+        facts->shape_seen = true;
+    } else if (value->type == JSON_OBJECT_END) {
+        const struct json_value finish = {.type = JSON_STRING, .text = state->finish, .bytes = state->finish_bytes};
+        facts_finish(facts, state->choice, &finish);
+    }
+}
+
+static void candidate_index(struct facts *facts, const struct json_value *value)
+{
+    struct state *const state = state_of(facts);
+    if (!value->has_u64 || value->u64 > UINT32_MAX)
+        return;
+    /* The text came before its index, and went to another candidate's check: that check says nothing any more. */
+    if (state->text_seen && state->choice != (uint32_t)value->u64)
+        facts->json_asked = false;
+    state->choice = (uint32_t)value->u64;
+}
+
+static void part_begin(struct facts *facts)
+{
+    struct state *const state = state_of(facts);
+    state->thought = false;
+    state->answer_bytes = facts->answer_bytes;
+    state->event_kinds = facts->event_kinds;
+    state->kinds = facts->kinds;
+    if (state->choice < FACTS_CHOICES_MAX)
+        state->answer = facts->choice[state->choice].answer;
+}
+
+/* What was taken for text was a thought: as if it had never been text. */
+static void part_end(struct facts *facts)
+{
+    struct state *const state = state_of(facts);
+    if (!state->thought || facts->answer_bytes == state->answer_bytes)
+        return;
+    facts->answer_bytes = state->answer_bytes;
+    facts->event_kinds = state->event_kinds;
+    facts->kinds = state->kinds;
+    if (state->choice < FACTS_CHOICES_MAX)
+        facts->choice[state->choice].answer = state->answer;
+    facts_content(facts, CONTENT_REASONING, state->choice, " ", 1);
+}
+
+static void text(struct facts *facts, const struct json_value *value)
+{
+    struct state *const state = state_of(facts);
+    if (value->type != JSON_STRING)
+        return;
+    state->text_seen = true;
+    facts_content(facts, state->thought ? CONTENT_REASONING : CONTENT_TEXT, state->choice, value->text, value->bytes);
+}
+
+static void usage(struct facts *facts, const struct json_value *value)
+{
+    if (value->type == JSON_OBJECT_BEGIN)
+        facts_usage_begin(facts);
+    else if (value->type == JSON_OBJECT_END)
+        facts_usage_end(facts);
+    facts->shape_seen = true;
+}
+
+static void on_part(struct facts *facts, const struct json_value *value)
+{
+    switch (value->rule) {
+    case PART:
+        if (value->type == JSON_OBJECT_BEGIN)
+            part_begin(facts);
+        else if (value->type == JSON_OBJECT_END)
+            part_end(facts);
+        break;
+    case TEXT:
+        text(facts, value);
+        break;
+    case THOUGHT:
+        state_of(facts)->thought = value->type == JSON_TRUE;
+        break;
+    case CALL:
+        if (value->type == JSON_OBJECT_BEGIN)
+            facts_call_whole(facts);
+        break;
+    case SERVER_CALL:
+        if (value->type == JSON_OBJECT_BEGIN) {
+            facts_server_call(facts);
+            facts_content(facts, CONTENT_TOOL, 0, " ", 1);
+        }
+        break;
+    case SERVER_RESULT:
+        break;
+    default:
+        if (value->type == JSON_STRING)
+            facts_content(facts, CONTENT_MEDIA, 0, value->text, value->bytes);
+        break;
+    }
+}
+
+static void on_answer(void *context, const struct json_value *value)
+{
+    struct facts *const facts = context;
+    struct state *const state = state_of(facts);
+    if (value->rule >= COUNT) {
+        facts_set_count(facts, (enum facts_number)(value->rule - COUNT), value);
+        return;
+    }
+    switch (value->rule) {
+    case ID:
+        facts_set_value(facts, FACT_RESPONSE_ID, value);
+        break;
+    case MODEL:
+        facts_set_value(facts, FACT_RESPONSE_MODEL, value);
+        break;
+    case CANDIDATE:
+        candidate(facts, value);
+        break;
+    case INDEX:
+        candidate_index(facts, value);
+        break;
+    case FINISH:
+        if (value->type != JSON_STRING)
+            break;
+        state->finish_bytes = (uint8_t)(value->bytes < FACTS_REASON_MAX ? value->bytes : FACTS_REASON_MAX);
+        memcpy(state->finish, value->text, state->finish_bytes);
+        break;
+    case USAGE:
+        usage(facts, value);
+        break;
+    case TIER:
+        facts_set_value(facts, FACT_SERVICE_TIER, value);
+        break;
+    case BLOCKED:
+        facts->filtered = facts->filtered || value->type == JSON_STRING;
+        facts->no_end_mark = true; /* a blocked prompt has no candidate that could finish */
+        break;
+    case ERROR:
+        if (value->type == JSON_OBJECT_BEGIN || (value->type == JSON_STRING && value->bytes))
+            facts_error_seen(facts);
+        break;
+    case ERROR_STATUS:
+        facts_set_value(facts, FACT_ERROR_TYPE, value);
+        break;
+    case ERROR_CODE:
+        facts_set_value(facts, FACT_ERROR_CODE, value);
+        break;
+    default:
+        on_part(facts, value);
+        break;
+    }
+}
+
+static void on_request(void *context, const struct json_value *value)
+{
+    struct facts *const facts = context;
+    if (value->rule == REQUEST_MIME)
+        facts->json_asked = facts->json_asked || json_text_is(value, "application/json");
+    else
+        dialect_request_value(facts, value);
+}
+
+static void on_open(struct facts *facts, const char *api, const char *provider)
+{
+    (void)api;
+    (void)provider;
+    facts->output_excludes_reasoning = true;
+}
+
+struct dialect dialect_google_generate = {
+    .name = "google_generate",
+    .apis = "generateContent",
+    .array = true,
+    .request = {JSON_RULES(request_rules), on_request},
+    .plain = {JSON_RULES(answer_rules), on_answer},
+    .event = {JSON_RULES(answer_rules), on_answer},
+    .open = on_open,
+    .docs =
+        "Recognised by the path's end `models/M:generateContent` or `models/M:streamGenerateContent` (Gemini API, Vertex, gateways); M is the model "
+        "asked for.\n\n"
+        "| fact | where |\n|---|---|\n"
+        "| content | `candidates[].content.parts[]`: `text`, with `thought` true reasoning; `functionCall`; `inlineData`; `executableCode` is run by the "
+        "service |\n"
+        "| usage | the last `usageMetadata` that states a number; each chunk repeats it with the counts so far |\n"
+        "| cache | `cachedContentTokenCount` (within the input) |\n"
+        "| reasoning | `thoughtsTokenCount`; not within `candidatesTokenCount`, so the span's output is the sum |\n"
+        "| finish | `candidates[].finishReason` |\n"
+        "| error | `error.status`, also within the array of a stream |\n\n"
+        "Quirks: without `alt=sse` a stream is one JSON array sent piecewise. A blocked prompt has `promptFeedback.blockReason` and no candidate. Streams "
+        "have no end mark of their own.\n\n"
+        "Source: https://ai.google.dev/api/generate-content, recorded traffic.\n",
+};
