@@ -10,6 +10,7 @@
 extern struct dialect dialect_google_generate;
 extern struct dialect dialect_openai_chat, dialect_anthropic_messages, dialect_ollama, dialect_openai_responses, dialect_bedrock,
     dialect_google_generate;
+extern struct dialect dialect_embeddings, dialect_count_tokens, dialect_moderations;
 
 struct dialect *const dialects[] = {
     &dialect_openai_chat,
@@ -19,6 +20,9 @@ struct dialect *const dialects[] = {
     &dialect_bedrock,
     &dialect_google_generate,
     &dialect_google_generate,
+    &dialect_embeddings,
+    &dialect_count_tokens,
+    &dialect_moderations,
     NULL,
 };
 

@@ -1,0 +1,75 @@
+/*
+ * The parts of answers that look alike in the smaller APIs (embeddings, images, audio, ...): id, model, errors, usage.
+ *
+ * Called from the dialects' handlers on the scribe's thread.
+ */
+#include "dialect_answer.h"
+
+static void error_name(struct facts *facts, const struct json_value *value)
+{
+    switch (value->rule) {
+    case ANSWER_ERROR_TYPE:
+        facts_set_value(facts, FACT_ERROR_TYPE, value);
+        break;
+    case ANSWER_ERROR_CODE:
+        facts_set_value(facts, FACT_ERROR_CODE, value);
+        break;
+    case ANSWER_TOP_CODE:
+        if (!facts_has_text(facts, FACT_ERROR_CODE))
+            facts_set_value(facts, FACT_ERROR_CODE, value);
+        break;
+    default: /* Google's "status" and a flat "type" give way to error.type; Anthropic's flat "type" only says that it is an error */
+        if (value->type == JSON_STRING && !json_text_is(value, "error") && !facts_has_text(facts, FACT_ERROR_TYPE))
+            facts_set_value(facts, FACT_ERROR_TYPE, value);
+        break;
+    }
+}
+
+static void usage(struct facts *facts, const struct json_value *value)
+{
+    if (value->type == JSON_OBJECT_BEGIN)
+        facts_usage_begin(facts);
+    else if (value->type == JSON_OBJECT_END)
+        facts_usage_end(facts);
+}
+
+void dialect_answer_value(struct facts *facts, const struct json_value *value)
+{
+    if (value->rule >= ANSWER_COUNT) {
+        facts_set_count(facts, (enum facts_number)(value->rule - ANSWER_COUNT), value);
+        return;
+    }
+    switch (value->rule) {
+    case ANSWER_ID:
+        facts_set_value(facts, FACT_RESPONSE_ID, value);
+        break;
+    case ANSWER_MODEL:
+        facts_set_value(facts, FACT_RESPONSE_MODEL, value);
+        break;
+    case ANSWER_TIER:
+        facts_set_value(facts, FACT_SERVICE_TIER, value);
+        break;
+    case ANSWER_ERROR:
+        if (value->type == JSON_OBJECT_BEGIN || (value->type == JSON_STRING && value->bytes))
+            facts_error_seen(facts);
+        break;
+    case ANSWER_USAGE:
+        usage(facts, value);
+        break;
+    case ANSWER_COST_USD:
+        facts_set_cost(facts, value, 1e9);
+        break;
+    case ANSWER_COST_TICKS:
+        facts_set_cost(facts, value, 0.1); /* xAI: 1e10 ticks are a dollar */
+        break;
+    default:
+        error_name(facts, value);
+        break;
+    }
+}
+
+void dialect_answer_product(struct facts *facts)
+{
+    facts->shape_seen = true;
+    facts_content(facts, CONTENT_MEDIA, 0, "x", 1);
+}

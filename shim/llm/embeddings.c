@@ -1,0 +1,107 @@
+/*
+ * Embeddings and reranking, whoever serves them: vectors or scores go past unread, only the accounts are of interest.
+ *
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread.
+ */
+#include "dialect.h"
+#include "dialect_answer.h"
+#include "dialect_request.h"
+
+enum rule {
+    PRODUCT = ANSWER_OWN,
+    DOCUMENT,
+    BILLED_INPUT,
+    BATCH_INPUT,
+    TOTAL_NS,
+    LOAD_NS,
+};
+
+static const struct json_rule answer_rules[] = {
+    ANSWER_IDENTITY,
+    ANSWER_ERRORS,
+    ANSWER_USAGE_RULES("usage"),
+    /* OpenAI and its relatives, Voyage: data[]; Cohere, Ollama, Gemini: embeddings, embedding; Vertex: predictions[]; rerankers: results[]; a bare
+     * list of lists or numbers, or of scores: text-embeddings-inference. */
+    {"", DOCUMENT, 0},
+    {"data[]", PRODUCT, 0},
+    {"embeddings", PRODUCT, 0},
+    {"embedding", PRODUCT, 0},
+    {"results[]", PRODUCT, 0},
+    {"score", PRODUCT, 0},
+    {"predictions[]", PRODUCT, 0},
+    {"predictions[].embeddings.statistics.token_count", BATCH_INPUT, 0},
+    ANSWER_COUNTED("meta.tokens.input_tokens", FACT_INPUT),
+    {"meta.billed_units.input_tokens", BILLED_INPUT, 0},
+    ANSWER_COUNTED("meta.billed_units.image_tokens", FACT_INPUT_IMAGE),
+    ANSWER_COUNTED("usageMetadata.promptTokenCount", FACT_INPUT),
+    ANSWER_COUNTED("prompt_eval_count", FACT_INPUT),
+    {"total_duration", TOTAL_NS, 0},
+    {"load_duration", LOAD_NS, 0},
+};
+
+static const struct json_rule request_rules[] = {
+    {"model", REQUEST_MODEL, 0},
+};
+
+static void on_answer(void *context, const struct json_value *value)
+{
+    struct facts *const facts = context;
+    switch (value->rule) {
+    case PRODUCT:
+        if (value->type != JSON_NULL)
+            dialect_answer_product(facts);
+        break;
+    case DOCUMENT:
+        if (value->type == JSON_ARRAY_BEGIN || value->type == JSON_NUMBER)
+            dialect_answer_product(facts);
+        break;
+    case BILLED_INPUT: /* gives way to meta.tokens, wherever that stands */
+        if (!facts_has_number(facts, FACT_INPUT))
+            facts_set_count(facts, FACT_INPUT, value);
+        break;
+    case BATCH_INPUT:
+        facts_add_count(facts, FACT_INPUT, value);
+        break;
+    case TOTAL_NS:
+        facts_set_time(facts, FACT_SERVER_PROCESSING_NS, value, 1);
+        break;
+    case LOAD_NS:
+        facts_set_time(facts, FACT_SERVER_LOAD_NS, value, 1);
+        break;
+    default:
+        dialect_answer_value(facts, value);
+        break;
+    }
+}
+
+static void on_request(void *context, const struct json_value *value)
+{
+    dialect_request_value(context, value);
+}
+
+struct dialect dialect_embeddings = {
+    .name = "embeddings",
+    .apis = "embeddings rerank",
+    .request = {JSON_RULES(request_rules), on_request},
+    .plain = {JSON_RULES(answer_rules), on_answer},
+    .event = {JSON_RULES(answer_rules), on_answer},
+    .docs =
+        "Recognised by the path's end: `/embeddings` (OpenAI, Azure, Mistral, Voyage, vLLM, Ollama and all their relatives, old "
+        "`engines/M/embeddings`, Voyage's `multimodalembeddings` and `contextualizedembeddings`), Ollama's `/api/embed` and `/api/embeddings`, "
+        "Cohere's `/v1/embed` and `/v2/embed`, `:embedContent`, `:batchEmbedContents` and `:predict` of embedding models at Google, "
+        "`pipeline/feature-extraction` at Hugging Face, `/embed` and `/embedding` of local servers, `/rerank` at any.\n\n"
+        "| fact | where |\n|---|---|\n"
+        "| model | request `model`, else the path (Google, Azure's deployment); answer `model` |\n"
+        "| input | `usage.prompt_tokens` or `input_tokens`; Cohere `meta.tokens`, else `meta.billed_units`; Vertex the sum of "
+        "`predictions[].embeddings.statistics.token_count`; Gemini `usageMetadata.promptTokenCount`; Ollama `prompt_eval_count` |\n"
+        "| image tokens | `meta.billed_units.image_tokens`, details of `usage` |\n"
+        "| output | only where stated (vLLM and Mistral write `completion_tokens` 0) |\n"
+        "| server times | Ollama's `total_duration`, `load_duration` |\n"
+        "| error | `error.type`, Google's `error.status`, `error.code`, Mistral's flat `type`; Voyage's `detail` and Cohere's `message` name none |\n\n"
+        "Quirks: Voyage and some rerankers state `total_tokens` alone; that is no statement about input by name, so input stays absent. Cohere "
+        "bills rerankers by search units, which are no tokens. Gemini before `gemini-embedding-2` and Ollama's old `/api/embeddings` state "
+        "nothing. Embedded texts make no prompt: they are data, each another.\n\n"
+        "Source: https://platform.openai.com/docs/api-reference/embeddings, https://docs.cohere.com/reference/embed, "
+        "https://docs.voyageai.com/reference/embeddings-api, https://docs.cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api, "
+        "https://ai.google.dev/api/embeddings, https://github.com/ollama/ollama/blob/main/docs/api.md, recorded traffic.\n",
+};
