@@ -130,14 +130,58 @@ static void *next_in_scope(const char *name)
     return loader_is_own(symbol) ? NULL : symbol;
 }
 
-static int any_libcurl(struct dl_phdr_info *info, size_t bytes, void *context)
+struct candidates {
+    struct elf_object first; /* of all libcurls that are mapped */
+    struct elf_object needed; /* the one that another object names as a dependency */
+    unsigned all_n, needed_n;
+};
+
+static bool needs(const struct elf_object *object, const char *soname)
 {
+    const char *strings = elf_dynamic_pointer(object, DT_STRTAB);
+    for (const ElfW(Dyn) *entry = object->dynamic; entry != NULL && strings != NULL && entry->d_tag != DT_NULL; entry++) {
+        if (entry->d_tag == DT_NEEDED && strcmp(strings + entry->d_un.d_val, soname) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int is_needed(struct dl_phdr_info *info, size_t bytes, void *context)
+{
+    const struct elf_object *libcurl = context;
+    struct elf_object object = elf_object_from(info);
+    size_t soname = elf_dynamic_value(libcurl, DT_SONAME);
+    const char *strings = elf_dynamic_pointer(libcurl, DT_STRTAB);
+    (void)bytes;
+    return soname != 0 && strings != NULL && needs(&object, strings + soname);
+}
+
+static int take_candidate(struct dl_phdr_info *info, size_t bytes, void *context)
+{
+    struct candidates *candidates = context;
     struct elf_object object = elf_object_from(info);
     (void)bytes;
     if (!is_libcurl(&object))
         return 0;
-    *(struct elf_object *)context = object;
-    return 1;
+    if (candidates->all_n++ == 0)
+        candidates->first = object;
+    if (dl_iterate_phdr(is_needed, &object) != 0 && candidates->needed_n++ == 0)
+        candidates->needed = object;
+    return 0;
+}
+
+/*
+ * The caller has nothing to do with libcurl: a plugin jumped to us at the end of a function of its own, so the return address is that
+ * of its caller. If one libcurl alone is something that others depend on, that is the plugin's; otherwise the first mapped is as good as any.
+ */
+static bool libcurl_of_others(struct elf_object *ret_object)
+{
+    struct candidates candidates = {.all_n = 0};
+    (void)dl_iterate_phdr(take_candidate, &candidates);
+    if (candidates.all_n > 1 && candidates.needed_n != 1)
+        shim_say_once_about("several libcurls and a caller that belongs to none: took the first", candidates.first.name);
+    *ret_object = candidates.needed_n == 1 ? candidates.needed : candidates.first;
+    return candidates.all_n > 0;
 }
 
 static bool libcurl_for(struct elf_object *ret_object, const struct elf_object *caller)
@@ -147,7 +191,7 @@ static bool libcurl_for(struct elf_object *ret_object, const struct elf_object *
         return true;
     }
     return (caller != NULL && libcurl_of_dependencies(ret_object, caller)) ||
-           libcurl_at(ret_object, next_in_scope(hallmark)) || dl_iterate_phdr(any_libcurl, ret_object) != 0;
+           libcurl_at(ret_object, next_in_scope(hallmark)) || libcurl_of_others(ret_object);
 }
 
 /* Keeps it mapped for the life of the process: the reference is never given back. */
