@@ -13,7 +13,7 @@ static const struct json_rule answer_rules[] = {
     ANSWER_ERRORS,
     {"model", ANSWER_MODEL, 0},
     {"input_tokens", COUNTED_INPUT, 0},
-    {"inputTokens", COUNTED_OTHER, 0},
+    {"inputTokens", COUNTED_INPUT, 0},
     {"totalTokens", COUNTED_OTHER, 0},
     {"tokensInfo[]", COUNTED_OTHER, 0},
 };
@@ -62,10 +62,10 @@ struct dialect dialect_count_tokens = {
         "`count-tokens:rawPredict`), `:countTokens` and `:computeTokens` (Google), `/model/M/count-tokens` (Bedrock).\n\n"
         "| fact | where |\n|---|---|\n"
         "| model | request `model`, else the path |\n"
-        "| input | `input_tokens` (OpenAI, Anthropic) |\n"
+        "| input | `input_tokens` (OpenAI, Anthropic), `inputTokens` (Bedrock) |\n"
         "| error | `error.type`, Google's `error.status`, AWS' `x-amzn-errortype` |\n\n"
-        "Quirks: nothing is consumed by counting; reports that sum tokens leave the operation `count_tokens` out. Google's `totalTokens` and "
-        "Bedrock's `inputTokens` answer a question about a text and are not taken for usage.\n\n"
+        "Quirks: nothing is consumed by counting; reports that sum tokens leave the operation `count_tokens` out. Google states a "
+        "`totalTokens` and nothing about input by name, so input stays absent there.\n\n"
         "Source: https://platform.openai.com/docs/api-reference/responses/input-tokens, https://docs.anthropic.com/en/api/messages-count-tokens, "
         "https://ai.google.dev/api/tokens, https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CountTokens.html, recorded traffic.\n",
 };

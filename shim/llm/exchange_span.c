@@ -129,7 +129,8 @@ void exchange_span_facts(struct span *span, const struct facts *facts, const str
                          const struct exchange_end *end)
 {
     for (size_t i = 0; i < sizeof(text_fields) / sizeof(text_fields[0]); i++)
-        put_text(span, text_fields[i].field, facts, text_fields[i].fact);
+        if (text_fields[i].fact != FACT_RESPONSE_ID || outcome->status < 400) /* the id of an error names no answer */
+            put_text(span, text_fields[i].field, facts, text_fields[i].fact);
     for (size_t i = 0; i < sizeof(number_fields) / sizeof(number_fields[0]); i++)
         if (facts_has_number(facts, number_fields[i].fact))
             span_set_u64(span, number_fields[i].field, facts_number(facts, number_fields[i].fact));

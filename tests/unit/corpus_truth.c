@@ -27,6 +27,19 @@ static const struct {
     {"mistral-chat-completions-2f89e1ee4ace", "cache_read_tokens", "num_cached_tokens is Mistral's name of the cached part of the prompt"},
     {"mistral-chat-completions-aac431351a41", "cache_read_tokens", "num_cached_tokens is Mistral's name of the cached part of the prompt"},
     {"mistral-chat-completions-ec349e569635", "cache_read_tokens", "num_cached_tokens is Mistral's name of the cached part of the prompt"},
+    {"bedrock-count-tokens-2da86551a922", "model_requested", "the path names it, as for other Bedrock calls"},
+    {"bedrock-count-tokens-401af0beafa1", "model_requested", "the path names it, as for other Bedrock calls"},
+    {"bedrock-count-tokens-45aa1d30b1fb", "model_requested", "the path names it, as for other Bedrock calls"},
+    {"bedrock-count-tokens-4c39f5b7c1f0", "model_requested", "the path names it, as for other Bedrock calls"},
+    {"bedrock-count-tokens-9b57a948430a", "model_requested", "the path names it, as for other Bedrock calls"},
+    {"bedrock-count-tokens-c54f69bb067f", "model_requested", "the path names it, as for other Bedrock calls"},
+    {"bedrock-count-tokens-dbc4bd03e19d", "model_requested", "the path names it, as for other Bedrock calls"},
+    {"bedrock-count-tokens-2da86551a922", "input_tokens", "inputTokens is on the README's own list of names"},
+    {"bedrock-count-tokens-401af0beafa1", "input_tokens", "inputTokens is on the README's own list of names"},
+    {"bedrock-count-tokens-4c39f5b7c1f0", "input_tokens", "inputTokens is on the README's own list of names"},
+    {"bedrock-count-tokens-9b57a948430a", "input_tokens", "inputTokens is on the README's own list of names"},
+    {"bedrock-count-tokens-c54f69bb067f", "input_tokens", "inputTokens is on the README's own list of names"},
+    {"huggingface-embeddings-76b2ba40b0a5", "model_requested", "the path names it"},
 };
 
 static bool excused(const struct context *context, const char *fact)
