@@ -51,23 +51,25 @@ struct tables {
     ElfW(Addr) base;
 };
 
-/* 0 when the symbol does not count, 1 a version that is not the default, 2 the one wanted. */
-static int match(const struct tables *tables, size_t index, const char *name)
+enum match { NO_MATCH, OTHER_VERSION, WANTED, UNUSABLE /* the default version, but no plain function or variable */ };
+
+static enum match match(const struct tables *tables, size_t index, const char *name)
 {
     const ElfW(Sym) *symbol = &tables->symbols[index];
     unsigned type = symbol->st_info & 0xfU;
     unsigned bind = symbol->st_info >> 4U;
     unsigned visibility = symbol->st_other & 0x3U;
-    if (symbol->st_shndx == SHN_UNDEF || symbol->st_value == 0)
-        return 0;
-    if (type != STT_FUNC && type != STT_OBJECT && type != STT_NOTYPE)
-        return 0;
+    if (symbol->st_shndx == SHN_UNDEF || (symbol->st_value == 0 && type != STT_TLS))
+        return NO_MATCH;
     if (bind != STB_GLOBAL && bind != STB_WEAK && bind != STB_GNU_UNIQUE)
-        return 0;
+        return NO_MATCH;
     if (visibility == STV_HIDDEN || visibility == STV_INTERNAL || !same_text(tables->strings + symbol->st_name, name))
-        return 0;
+        return NO_MATCH;
     bool hidden_version = tables->versions != NULL && (tables->versions[index] & 0x8000U) != 0;
-    return hidden_version ? 1 : 2;
+    bool usable = type == STT_FUNC || type == STT_OBJECT || type == STT_NOTYPE;
+    if (hidden_version)
+        return usable ? OTHER_VERSION : NO_MATCH;
+    return usable ? WANTED : UNUSABLE;
 }
 
 static void *address_of(const struct tables *tables, size_t index)
@@ -102,10 +104,10 @@ static void *find_gnu(const struct tables *tables, const uint32_t *table, const 
     for (;; index++) {
         uint32_t chained = chains[index - first_symbol];
         if ((chained | 1U) == (hash | 1U)) {
-            int matched = match(tables, index, name);
-            if (matched == 2)
-                return address_of(tables, index);
-            if (matched == 1 && other_version == NULL)
+            enum match matched = match(tables, index, name);
+            if (matched == WANTED || matched == UNUSABLE)
+                return matched == WANTED ? address_of(tables, index) : NULL;
+            if (matched == OTHER_VERSION && other_version == NULL)
                 other_version = address_of(tables, index);
         }
         if ((chained & 1U) != 0)
@@ -129,10 +131,10 @@ static void *find_sysv(const struct tables *tables, const uint32_t *table, const
     if (buckets_n == 0)
         return NULL;
     for (uint32_t index = buckets[hash % buckets_n]; index != STN_UNDEF && index < symbols_n; index = chains[index]) {
-        int matched = match(tables, index, name);
-        if (matched == 2)
-            return address_of(tables, index);
-        if (matched == 1 && other_version == NULL)
+        enum match matched = match(tables, index, name);
+        if (matched == WANTED || matched == UNUSABLE)
+            return matched == WANTED ? address_of(tables, index) : NULL;
+        if (matched == OTHER_VERSION && other_version == NULL)
             other_version = address_of(tables, index);
     }
     return other_version;

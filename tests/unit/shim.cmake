@@ -49,3 +49,9 @@ add_custom_command(OUTPUT ${SCRIBE_TSAN}
 add_custom_target(scribe_tsan_binary ALL DEPENDS ${SCRIBE_TSAN})
 add_test(NAME unit/scribe_tsan COMMAND ${SCRIBE_TSAN})
 set_tests_properties(unit/scribe_tsan PROPERTIES TIMEOUT 120 LABELS unit ENVIRONMENT TSAN_OPTIONS=die_after_fork=0)
+
+# ---- getting into the process ----
+pprof_unit_test(elf_lookup ${CMAKE_DL_LIBS})
+target_sources(test_elf_lookup PRIVATE ${PROJECT_SOURCE_DIR}/shim/elf_lookup.c)
+pprof_unit_test(config pprof_span ${SODIUM_STATIC_LIBRARY})
+target_sources(test_config PRIVATE ${PROJECT_SOURCE_DIR}/shim/config.c ${PROJECT_SOURCE_DIR}/shim/say.c)
