@@ -7,10 +7,10 @@
 
 #include <string.h>
 
-extern struct dialect dialect_google_generate;
 extern struct dialect dialect_openai_chat, dialect_anthropic_messages, dialect_ollama, dialect_openai_responses, dialect_bedrock,
-    dialect_google_generate;
+    dialect_google_generate, dialect_openai_media;
 extern struct dialect dialect_embeddings, dialect_count_tokens, dialect_moderations;
+extern struct dialect dialect_cohere;
 
 struct dialect *const dialects[] = {
     &dialect_openai_chat,
@@ -19,10 +19,11 @@ struct dialect *const dialects[] = {
     &dialect_openai_responses,
     &dialect_bedrock,
     &dialect_google_generate,
-    &dialect_google_generate,
+    &dialect_openai_media,
     &dialect_embeddings,
     &dialect_count_tokens,
     &dialect_moderations,
+    &dialect_cohere,
     NULL,
 };
 

@@ -8,6 +8,7 @@
 #include "body.h"
 #include "exchange_span.h"
 #include "recognise.h"
+#include "request.h"
 #include "response_headers.h"
 #include "url.h"
 
@@ -28,10 +29,10 @@ struct exchange {
     uint64_t lost;
     bool encoded; /* the body has a content encoding that nobody undoes */
     bool encodings_undone; /* by the tap */
-    bool request_begun, response_begun;
+    bool request_begun, request_read, response_begun;
     struct exchange *next_free;
     struct facts facts;
-    struct json_scan request;
+    struct request request;
     struct body body;
     struct timing timing;
     struct span span;
@@ -214,7 +215,7 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     span_init(&exchange->span);
     timing_init(&exchange->timing, start->time_ns);
     facts_init(&exchange->facts, config);
-    json_scan_init(&exchange->request, &dialect->request.rules, dialect->request.value, &exchange->facts, false);
+    request_init(&exchange->request, dialect, &exchange->facts);
     begin_response(exchange);
     open_facts(exchange);
     span_set_u64(&exchange->span, SPAN_start_ns, start->wall_ns);
@@ -230,12 +231,12 @@ void exchange_request_body(struct exchange *exchange, uint64_t time_ns, const ui
 {
     (void)time_ns;
     exchange->request_begun = exchange->request_begun || bytes;
-    json_scan_push(&exchange->request, (const char *)data, bytes);
+    request_push(&exchange->request, data, bytes);
 }
 
 void exchange_request_rewind(struct exchange *exchange)
 {
-    json_scan_reset(&exchange->request);
+    request_reset(&exchange->request);
     prompt_rewind(&exchange->facts.prompt);
     exchange->facts.json_asked = exchange->facts.stream_stated = exchange->facts.stream_asked = false;
     open_facts(exchange);
@@ -305,7 +306,7 @@ void exchange_lost(struct exchange *exchange, uint64_t bytes)
     if (exchange->response_begun)
         body_lost(&exchange->body);
     else
-        json_scan_reset(&exchange->request);
+        request_reset(&exchange->request);
 }
 
 /* Did the answer itself say that it is complete? */
@@ -340,7 +341,7 @@ static struct exchange_outcome outcome_of(const struct exchange *exchange, const
 static void put_stream(struct exchange *exchange)
 {
     const struct facts *const facts = &exchange->facts;
-    const bool request_read = json_scan_documents(&exchange->request) > 0;
+    const bool request_read = exchange->request_read;
     if (facts->stream_stated || request_read)
         span_set_u64(&exchange->span, SPAN_request_stream, facts->stream_asked);
     if (!exchange->response_begun || exchange->encoded)
@@ -356,7 +357,7 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
 {
     struct facts *const facts = &exchange->facts;
     struct span *const span = &exchange->span;
-    (void)json_scan_end(&exchange->request);
+    exchange->request_read = request_end(&exchange->request);
     body_end(&exchange->body);
     if (exchange->dialect->close)
         exchange->dialect->close(facts);

@@ -20,6 +20,7 @@ struct context {
 static const struct {
     const char *id, *fact, *reason;
 } wrong_truths[] = {
+    {"bedrock-invoke-c80f6c1b3daa", "response_id", "Cohere's embeddings state an id, within Bedrock as well"},
     {"bedrock-invoke-421caef59653", "finish_reasons", "the last event of Cohere's stream states MAX_TOKENS"},
     {"bedrock-invoke-be3729a2e9c3", "finish_reasons", "the last event of Cohere's stream states MAX_TOKENS"},
     {"writer-chat-completions-b5efae19db2a", "model_requested", "the request names it; a stray comma elsewhere hid it from a strict parser"},
