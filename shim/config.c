@@ -166,15 +166,17 @@ static const char *log_target(const char *said)
     return understood ? said : NULL;
 }
 
-/* Any text is a key: it is hashed to the length that the hashes want. */
+/* Any text is a key: it is hashed to the length that the hashes want. The fixed one needs no hashing at every start of a program. */
 static void take_hash_key(struct shim_config *config, const char *said)
 {
-    static const char public_key[] = "libpprof: the fixed public key of prompt ids";
-    const char *key = said != NULL ? said : public_key;
+    static const char public_key[CONFIG_HASH_KEY_BYTES] = "libpprof: everybody's prompt key";
     config->hash_key_said = said != NULL;
     config->hash_key_bytes = sizeof config->hash_key;
-    (void)crypto_generichash_blake2b(config->hash_key, sizeof config->hash_key, (const unsigned char *)key, strlen(key),
-                                     NULL, 0);
+    if (said == NULL)
+        memcpy(config->hash_key, public_key, sizeof config->hash_key);
+    else
+        (void)crypto_generichash_blake2b(config->hash_key, sizeof config->hash_key, (const unsigned char *)said,
+                                         strlen(said), NULL, 0);
 }
 
 void config_read(struct shim_config *ret_config, config_reader *reader)
