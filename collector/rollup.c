@@ -379,6 +379,17 @@ static void row_texts(const struct store_rows *rows, size_t i, struct span_text 
     }
 }
 
+/* The same keys come hour after hour: the store need not look them up again. */
+static void borrow_key_id(const struct rollup *rollup, struct rollup_group *group)
+{
+    for (size_t i = 0; i < rollup->n_hours && group->key_id == 0; i++) {
+        const struct rollup_group *twin = group_find(&rollup->hour[i], group->key, group->hash);
+
+        if (twin != NULL)
+            group->key_id = twin->key_id;
+    }
+}
+
 static struct rollup_group *row_group(struct rollup *rollup, const struct store_rows *rows, size_t i)
 {
     struct span_text key[ROLLUP_KEY_COUNT];
@@ -386,11 +397,15 @@ static struct rollup_group *row_group(struct rollup *rollup, const struct store_
     int status;
     uint64_t number = rows->has[SPAN_start_ns] ? rows->column[SPAN_start_ns]->u64[i] / HOUR_NS : 0;
     struct rollup_hour *hour = hour_put(rollup, number, &status);
+    struct rollup_group *group;
 
     if (hour == NULL)
         return NULL;
     row_texts(rows, i, key, hex);
-    return group_put(hour, key);
+    group = group_put(hour, key);
+    if (group != NULL && group->key_id == 0)
+        borrow_key_id(rollup, group);
+    return group;
 }
 
 /* Fills group[i] for every row. `table` has `slots` zeroed entries. */

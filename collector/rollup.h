@@ -42,13 +42,12 @@ enum rollup_sum {
         ROLLUP_SUM_COUNT
 };
 
-/* The columns of rollup_hour after `hour`, and as many parameters; in the order in which the store binds them. */
+/* Columns as SQL names them, in the order in which the store binds and reads them. */
+#define ROLLUP_SQL_KEYS "service,team,prompt,version,provider,model,operation,outcome"
 #define ROLLUP_SQL_SUM(column, field) "," #column "," #column "_n"
-#define ROLLUP_SQL_COLUMNS                                                                                             \
-    "service,team,prompt,version,provider,model,operation,outcome,calls,errors" ROLLUP_SUMS(                           \
-        ROLLUP_SQL_SUM) ",ttft,total"
+#define ROLLUP_SQL_VALUES "calls,errors" ROLLUP_SUMS(ROLLUP_SQL_SUM) ",ttft,total"
 #define ROLLUP_SQL_TWO(column, field) ",?,?"
-#define ROLLUP_SQL_PARAMETERS ",?,?,?,?,?,?,?,?,?,?" ROLLUP_SUMS(ROLLUP_SQL_TWO) ",?,?"
+#define ROLLUP_SQL_PARAMETERS "?,?" ROLLUP_SUMS(ROLLUP_SQL_TWO) ",?,?"
 
 /* The fields that a rollup reads; every one of them that the rows have must be decoded. */
 extern const enum span_field rollup_fields[];
@@ -68,7 +67,8 @@ struct rollup_group {
     uint64_t sum[ROLLUP_SUM_COUNT]; /* sticks at INT64_MAX */
     uint64_t stated[ROLLUP_SUM_COUNT];
     struct rollup_sketch ttft, total;
-    bool dirty; /* differs from what is stored */
+    int64_t key_id; /* of the key in the store; 0: not known yet */
+    bool dirty;     /* differs from what is stored */
 };
 
 struct rollup_hour {
@@ -114,8 +114,9 @@ struct rollup_group *rollup_put(struct rollup *rollup, uint64_t hour, const stru
 /* After the store has deleted what was folded away. */
 void rollup_forget_removed(struct rollup_hour *hour);
 
-/* Between the sparse and the whole form; fill adds. */
+/* Adds a whole sketch. */
 int rollup_sketch_fill(struct rollup_sketch *to, const struct span_sketch *from);
-void rollup_sketch_spread(struct span_sketch *to, const struct rollup_sketch *from);
+/* Appends the same bytes as span_sketch_write would, without walking through 15 KB. 0 or -1. */
+int rollup_sketch_write(struct span_buffer *out, const struct rollup_sketch *sketch);
 int rollup_sketch_join(struct rollup_sketch *to, const struct rollup_sketch *from);
 int rollup_sketch_add(struct rollup_sketch *sketch, unsigned bucket, uint64_t times, uint64_t value);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../span/varint.h"
+
 enum { ROLLUP_BUCKET_SHIFT = 48 };
 
 int rollup_sketch_add(struct rollup_sketch *sketch, unsigned bucket, uint64_t times, uint64_t value)
@@ -65,14 +67,17 @@ int rollup_sketch_fill(struct rollup_sketch *to, const struct span_sketch *from)
     return 0;
 }
 
-void rollup_sketch_spread(struct span_sketch *to, const struct rollup_sketch *from)
+int rollup_sketch_write(struct span_buffer *out, const struct rollup_sketch *sketch)
 {
-    span_sketch_init(to);
-    for (uint32_t i = 0; i < from->n; i++) {
-        uint64_t times = from->cell[i] & ((1ull << ROLLUP_BUCKET_SHIFT) - 1);
+    unsigned next = 0;
 
-        to->bucket[from->cell[i] >> ROLLUP_BUCKET_SHIFT] = times;
-        to->count += times;
+    span_put_varint(out, sketch->max);
+    for (uint32_t i = 0; i < sketch->n; i++) {
+        unsigned bucket = (unsigned)(sketch->cell[i] >> ROLLUP_BUCKET_SHIFT);
+
+        span_put_varint(out, bucket - next);
+        span_put_varint(out, sketch->cell[i] & ((1ull << ROLLUP_BUCKET_SHIFT) - 1));
+        next = bucket + 1;
     }
-    to->max = from->max;
+    return out->failed ? -1 : 0;
 }

@@ -483,7 +483,7 @@ static void merge_done(struct merge *merge)
     span_column_done(&merge->column);
 }
 
-/* Pages that merging freed go back to the file system once they are a quarter of the file. *ret_more as in store.h. */
+/* Pages that merging freed go back to the file system once they are an eighth of the file. *ret_more as in store.h. */
 static int vacuum(struct store *store, bool *ret_more)
 {
     int64_t value[2] = {0, 0};
@@ -498,7 +498,7 @@ static int vacuum(struct store *store, bool *ret_more)
             value[i] = sqlite3_column_int64(statement, 0);
         (void)sqlite3_finalize(statement);
     }
-    if (value[0] < 64 || value[0] * 4 < value[1])
+    if (value[0] < 64 || value[0] * 8 < value[1])
         return 0;
     if (sqlite3_exec(store->db, "PRAGMA incremental_vacuum(2048)" /* 8 MB in one step */, NULL, NULL, NULL) !=
         SQLITE_OK)

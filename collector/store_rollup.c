@@ -55,6 +55,7 @@ static int load_row(struct rollup *rollup, uint64_t hour, sqlite3_stmt *row)
         group->sum[s] = column_u64(row, COLUMN_SUMS + 2 * s);
         group->stated[s] = column_u64(row, COLUMN_SUMS + 2 * s + 1);
     }
+    group->key_id = sqlite3_column_int64(row, COLUMN_TTFT + 2);
     status = load_sketch(&group->ttft, row, COLUMN_TTFT);
     return status != 0 ? status : load_sketch(&group->total, row, COLUMN_TTFT + 1);
 }
@@ -77,41 +78,55 @@ int store_rollup_load(void *context, struct rollup *rollup, uint64_t hour)
     return status;
 }
 
-static void bind_key(sqlite3_stmt *statement, uint64_t hour, const struct rollup_group *group)
+/* The number of the group's key: known, found or made. */
+static int find_key(struct store *store, struct rollup_group *group)
 {
-    (void)sqlite3_bind_int64(statement, 1, store_int(hour));
-    for (int k = 0; k < ROLLUP_KEY_COUNT; k++)
-        (void)sqlite3_bind_text64(statement, 2 + k, group->key[k].data, group->key[k].bytes, SQLITE_STATIC,
-                                  SQLITE_UTF8);
+    static const enum store_sql ways[] = {STORE_SQL_rollup_key, STORE_SQL_rollup_key_put};
+
+    for (int way = 0; way < 2 && group->key_id == 0; way++) {
+        sqlite3_stmt *statement = store_statement(store, ways[way]);
+        int code;
+
+        if (statement == NULL)
+            return store_sqlite_failed(store, "storing rollups");
+        for (int k = 0; k < ROLLUP_KEY_COUNT; k++)
+            (void)sqlite3_bind_text64(statement, 1 + k, group->key[k].data, group->key[k].bytes, SQLITE_STATIC,
+                                      SQLITE_UTF8);
+        code = sqlite3_step(statement);
+        if (code == SQLITE_ROW)
+            group->key_id = sqlite3_column_int64(statement, 0);
+        else if (code == SQLITE_DONE && way == 1)
+            group->key_id = sqlite3_last_insert_rowid(store->db);
+        else if (code != SQLITE_DONE)
+            return store_sqlite_failed(store, "storing rollups");
+        (void)sqlite3_reset(statement);
+    }
+    return 0;
 }
 
 static int bind_sketch(sqlite3_stmt *statement, int at, struct span_buffer *buffer, const struct rollup_sketch *sketch)
 {
-    struct span_sketch whole;
-
     buffer->bytes = 0;
-    if (sketch->n > 0) {
-        rollup_sketch_spread(&whole, sketch);
-        if (span_sketch_write(buffer, &whole) != 0)
-            return -1;
-    }
+    if (sketch->n > 0 && rollup_sketch_write(buffer, sketch) != 0)
+        return -1;
     return sqlite3_bind_blob64(statement, at, buffer->bytes == 0 ? "" : (const void *)buffer->data, buffer->bytes,
                                SQLITE_STATIC) == SQLITE_OK
                ? 0
                : -1;
 }
 
-static int save_group(struct store *store, uint64_t hour, const struct rollup_group *group,
-                      struct span_buffer buffer[2])
+static int save_group(struct store *store, uint64_t hour, struct rollup_group *group, struct span_buffer buffer[2])
 {
-    sqlite3_stmt *statement = store_statement(store, STORE_SQL_rollup_put);
-    int at = 2 + COLUMN_SUMS;
+    int status = find_key(store, group);
+    sqlite3_stmt *statement = status == 0 ? store_statement(store, STORE_SQL_rollup_put) : NULL;
+    int at = 5;
 
     if (statement == NULL)
-        return store_sqlite_failed(store, "storing rollups");
-    bind_key(statement, hour, group);
-    (void)sqlite3_bind_int64(statement, 2 + COLUMN_CALLS, store_int(group->calls));
-    (void)sqlite3_bind_int64(statement, 3 + COLUMN_CALLS, store_int(group->errors));
+        return status != 0 ? status : store_sqlite_failed(store, "storing rollups");
+    (void)sqlite3_bind_int64(statement, 1, store_int(hour));
+    (void)sqlite3_bind_int64(statement, 2, group->key_id);
+    (void)sqlite3_bind_int64(statement, 3, store_int(group->calls));
+    (void)sqlite3_bind_int64(statement, 4, store_int(group->errors));
     for (int s = 0; s < ROLLUP_SUM_COUNT; s++) {
         (void)sqlite3_bind_int64(statement, at++, store_int(group->sum[s]));
         (void)sqlite3_bind_int64(statement, at++, store_int(group->stated[s]));
@@ -130,7 +145,8 @@ static int save_hour(struct store *store, struct rollup_hour *hour, struct span_
 
         if (statement == NULL)
             return store_sqlite_failed(store, "storing rollups");
-        bind_key(statement, hour->hour, hour->removed[i]);
+        (void)sqlite3_bind_int64(statement, 1, store_int(hour->hour));
+        (void)sqlite3_bind_int64(statement, 2, hour->removed[i]->key_id); /* 0, where it was never stored: no row */
         status = store_run(store, statement, "storing rollups");
         if (status != 0)
             return status;
