@@ -1,0 +1,99 @@
+/*
+ * Batches of OpenAI and Anthropic: made, asked after, listed, cancelled; Anthropic's results, a line per request.
+ *
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread.
+ */
+#include "dialect.h"
+#include "dialect_answer.h"
+
+enum rule { STATUS = ANSWER_OWN, SHAPE, RESULT_MODEL, RESULT_USAGE, RESULT_COUNT = ANSWER_COUNT + FACT_USAGE_END };
+
+#define ADDED(path, fact) {path, RESULT_COUNT + (fact), 0}
+#define RESULT "result.message.usage"
+
+static const struct json_rule answer_rules[] = {
+    ANSWER_IDENTITY,
+    ANSWER_ERRORS,
+    ANSWER_USAGE_RULES("usage"),
+    {"status", STATUS, 0},
+    {"processing_status", STATUS, 0},
+    {"request_counts", SHAPE, 0},
+    {"data[].request_counts", SHAPE, 0},
+    {"result.message.model", RESULT_MODEL, 0},
+    {RESULT, RESULT_USAGE, 0},
+    ADDED(RESULT ".input_tokens", FACT_INPUT),
+    ADDED(RESULT ".output_tokens", FACT_OUTPUT),
+    ADDED(RESULT ".cache_read_input_tokens", FACT_CACHE_READ),
+    ADDED(RESULT ".cache_creation_input_tokens", FACT_CACHE_CREATION),
+    ADDED(RESULT ".cache_creation.ephemeral_5m_input_tokens", FACT_CACHE_CREATION_5M),
+    ADDED(RESULT ".cache_creation.ephemeral_1h_input_tokens", FACT_CACHE_CREATION_1H),
+    ADDED(RESULT ".output_tokens_details.thinking_tokens", FACT_REASONING),
+};
+
+static const struct json_rule request_rules[] = {
+    {"metadata", SHAPE, 0},
+};
+
+static void on_answer(void *context, const struct json_value *value)
+{
+    struct facts *const facts = context;
+    if (value->rule >= RESULT_COUNT) {
+        facts_add_count(facts, (enum facts_number)(value->rule - RESULT_COUNT), value);
+        return;
+    }
+    switch (value->rule) {
+    case STATUS:
+        facts_set_value(facts, FACT_STATUS, value);
+        break;
+    case SHAPE:
+        dialect_answer_product(facts);
+        break;
+    case RESULT_MODEL:
+        facts_set_value(facts, FACT_RESPONSE_MODEL, value);
+        break;
+    case RESULT_USAGE: /* an answer in Anthropic's words, by Anthropic's arithmetic */
+        facts->input_excludes_cache = true;
+        dialect_answer_product(facts);
+        break;
+    default:
+        dialect_answer_value(facts, value);
+        break;
+    }
+}
+
+/* Requests of a batch name many models and prompts, or a file of them: nothing to say about the one call that hands them in. */
+static void on_request(void *context, const struct json_value *value)
+{
+    (void)context;
+    (void)value;
+}
+
+/* The end of results is the end of the transport. */
+static void on_open(struct facts *facts, const char *api, const char *provider)
+{
+    (void)api;
+    (void)provider;
+    facts->no_end_mark = true;
+}
+
+struct dialect dialect_batches = {
+    .name = "batches",
+    .apis = "batch",
+    .request = {JSON_RULES(request_rules), on_request},
+    .plain = {JSON_RULES(answer_rules), on_answer},
+    .event = {JSON_RULES(answer_rules), on_answer},
+    .open = on_open,
+    .docs =
+        "Recognised by the path's end: `/v1/batches`, `/v1/batches/B`, `/batches/B/cancel` (OpenAI, Azure, relays), "
+        "`/messages/batches`, `/messages/batches/B`, `/cancel`, `/results` (Anthropic), `:batchGenerateContent` (Google).\n\n"
+        "| fact | where |\n|---|---|\n"
+        "| id, finish | `id`; `status` (OpenAI), `processing_status` (Anthropic) |\n"
+        "| usage | OpenAI `usage`; Anthropic's results: the sum of `result.message.usage` over all lines |\n"
+        "| model | OpenAI `model`; Anthropic's results: the last line's |\n"
+        "| error | `error.type`, `error.code` |\n\n"
+        "Quirks: a batch is made now and computed later; times are those of the exchange, not of a model. Its usage is repeated to everybody "
+        "who asks after it or fetches the results again: it is counted once for an id (results: for a path), later answers state none. Lists of "
+        "batches state nothing. The models and prompts of the requests within a batch are not taken for those of the call. Results "
+        "of OpenAI's batches are files, which are no call.\n\n"
+        "Source: https://platform.openai.com/docs/api-reference/batch, https://docs.anthropic.com/en/api/creating-message-batches, recorded traffic.\n",
+};
