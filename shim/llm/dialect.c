@@ -8,8 +8,9 @@
 #include <string.h>
 
 extern struct dialect dialect_openai_chat, dialect_anthropic_messages, dialect_ollama, dialect_openai_responses, dialect_bedrock,
-    dialect_google_generate, dialect_openai_media;
-extern struct dialect dialect_embeddings, dialect_count_tokens, dialect_moderations, dialect_openai_runs, dialect_batches, dialect_images, dialect_audio;
+    dialect_google_generate;
+extern struct dialect dialect_embeddings, dialect_count_tokens, dialect_moderations, dialect_openai_runs, dialect_batches,
+    dialect_images, dialect_audio;
 extern struct dialect dialect_cohere;
 
 struct dialect *const dialects[] = {
@@ -19,7 +20,6 @@ struct dialect *const dialects[] = {
     &dialect_openai_responses,
     &dialect_bedrock,
     &dialect_google_generate,
-    &dialect_openai_media,
     &dialect_embeddings,
     &dialect_count_tokens,
     &dialect_moderations,

@@ -104,7 +104,9 @@ static void object_end(struct facts *facts)
     facts->shape_seen = true;
     facts_usage_end(facts);
     facts_set_text(facts, FACT_RESPONSE_ID, state->id, state->id_bytes);
-    if (state->reason_bytes)
+    /* A run may have completed in spite of a limit that it names. */
+    const bool incomplete = !state->status_bytes || (state->status_bytes == 10 && !memcmp(state->status, "incomplete", 10));
+    if (incomplete && state->reason_bytes)
         facts_set_text(facts, FACT_STATUS, state->reason, state->reason_bytes);
     else
         facts_set_text(facts, FACT_STATUS, state->status, state->status_bytes);
@@ -277,7 +279,7 @@ struct dialect dialect_openai_runs = {
         "`/threads/T/runs/R` asks after a run or changes it.\n\n"
         "| fact | where |\n|---|---|\n"
         "| model | request `model` (often the assistant's own: absent), the run's `model` |\n"
-        "| id, finish | the run's `id`; `incomplete_details.reason`, else `status` |\n"
+        "| id, finish | the run's `id`; `status`, or `incomplete_details.reason` where that is `incomplete` |\n"
         "| usage | the run's `usage`, null until it has ended; that of steps is a part of it and not read |\n"
         "| content | events `thread.message.delta` (`delta.content[].text.value`, `refusal`, `image_file`) and `thread.run.step.delta` "
         "(`delta.step_details.tool_calls[]`) |\n"
