@@ -18,11 +18,15 @@ enum rule {
     PART,
     TEXT,
     THOUGHT,
-    CALL,
+    CALL_NAME,
+    CALL_PIECE,
     SERVER_CALL,
-    SERVER_RESULT,
     MEDIA,
     USAGE,
+    INPUT_DETAIL,
+    OUTPUT_DETAIL,
+    DETAIL_MODALITY,
+    DETAIL_COUNT,
     TIER,
     BLOCKED,
     ERROR,
@@ -42,6 +46,9 @@ struct state {
     struct json_check answer;
     uint64_t answer_bytes;
     uint8_t event_kinds, kinds;
+    /* of the element of token details under way */
+    bool audio, image, counted;
+    uint64_t count;
 };
 _Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the state must fit");
 
@@ -51,6 +58,7 @@ static struct state *state_of(struct facts *facts)
 }
 
 #define COUNTED(path, fact) {path, COUNT + (fact), 0}
+#define DETAILS(at, rule) {at "[]", rule, 0}, {at "[].modality", DETAIL_MODALITY, 0}, {at "[].tokenCount", DETAIL_COUNT, 0}
 
 static const struct json_rule answer_rules[] = {
     {"responseId", ID, 0},
@@ -61,17 +69,19 @@ static const struct json_rule answer_rules[] = {
     {"candidates[].content.parts[]", PART, 0},
     {"candidates[].content.parts[].text", TEXT, JSON_PIECES},
     {"candidates[].content.parts[].thought", THOUGHT, 0},
-    {"candidates[].content.parts[].functionCall", CALL, 0},
+    {"candidates[].content.parts[].functionCall.name", CALL_NAME, 0},
+    {"candidates[].content.parts[].functionCall.partialArgs[]", CALL_PIECE, 0},
     {"candidates[].content.parts[].executableCode", SERVER_CALL, 0},
-    {"candidates[].content.parts[].codeExecutionResult", SERVER_RESULT, 0},
     {"candidates[].content.parts[].inlineData.data", MEDIA, JSON_PIECES},
+    {"candidates[].content.parts[].fileData.fileUri", MEDIA, JSON_PIECES},
     {"promptFeedback.blockReason", BLOCKED, 0},
     {"usageMetadata", USAGE, 0},
     COUNTED("usageMetadata.promptTokenCount", FACT_INPUT),
     COUNTED("usageMetadata.candidatesTokenCount", FACT_OUTPUT),
     COUNTED("usageMetadata.thoughtsTokenCount", FACT_REASONING),
     COUNTED("usageMetadata.cachedContentTokenCount", FACT_CACHE_READ),
-    COUNTED("usageMetadata.totalTokenCount", FACT_TOTAL),
+    DETAILS("usageMetadata.promptTokensDetails", INPUT_DETAIL),
+    DETAILS("usageMetadata.candidatesTokensDetails", OUTPUT_DETAIL),
     {"usageMetadata.serviceTier", TIER, 0},
     {"error", ERROR, 0},
     {"error.status", ERROR_STATUS, 0},
@@ -86,8 +96,10 @@ static const struct json_rule request_rules[] = {
     {"generationConfig.responseSchema", REQUEST_FORMAT, JSON_RAW},
     {"generationConfig.responseJsonSchema", REQUEST_FORMAT, JSON_RAW},
     {"generation_config.max_output_tokens", REQUEST_MAX_TOKENS, 0},
+    {"generation_config.candidate_count", REQUEST_CHOICES, 0},
     {"generation_config.response_mime_type", REQUEST_MIME, 0},
     {"generation_config.response_schema", REQUEST_FORMAT, JSON_RAW},
+    {"generation_config.response_json_schema", REQUEST_FORMAT, JSON_RAW},
     {"tools", REQUEST_TOOLS, JSON_RAW},
     {"systemInstruction.parts[].text", REQUEST_INSTRUCTIONS, JSON_PIECES},
     {"systemInstruction.parts.text", REQUEST_INSTRUCTIONS, JSON_PIECES},
@@ -170,6 +182,40 @@ static void usage(struct facts *facts, const struct json_value *value)
     facts->shape_seen = true;
 }
 
+/* "AUDIO", or the number of protobuf's enum where the client asked for numbers. */
+static bool modality_is(const struct json_value *value, const char *name, uint64_t number)
+{
+    return json_text_is(value, name) || (value->type == JSON_NUMBER && value->has_u64 && value->u64 == number);
+}
+
+static void detail(struct facts *facts, const struct json_value *value)
+{
+    struct state *const state = state_of(facts);
+    const bool input = value->rule == INPUT_DETAIL;
+    if (value->rule == DETAIL_MODALITY) {
+        state->image = modality_is(value, "IMAGE", 2);
+        state->audio = modality_is(value, "AUDIO", 4);
+    } else if (value->rule == DETAIL_COUNT) {
+        state->counted = value->has_u64;
+        state->count = value->u64;
+    } else if (value->type == JSON_OBJECT_BEGIN) {
+        state->audio = state->image = state->counted = false;
+    } else if (value->type == JSON_OBJECT_END && state->counted) {
+        if (state->audio)
+            facts_set_number(facts, input ? FACT_INPUT_AUDIO : FACT_OUTPUT_AUDIO, state->count);
+        if (state->image)
+            facts_set_number(facts, input ? FACT_INPUT_IMAGE : FACT_OUTPUT_IMAGE, state->count);
+    }
+}
+
+/* A blocked prompt has no candidate that could finish: this is all that comes. */
+static void blocked(struct facts *facts, const struct json_value *value)
+{
+    if (value->type != JSON_STRING || !value->bytes || json_text_is(value, "BLOCK_REASON_UNSPECIFIED"))
+        return;
+    facts->filtered = facts->shape_seen = facts->no_end_mark = true;
+}
+
 static void on_part(struct facts *facts, const struct json_value *value)
 {
     switch (value->rule) {
@@ -185,17 +231,19 @@ static void on_part(struct facts *facts, const struct json_value *value)
     case THOUGHT:
         state_of(facts)->thought = value->type == JSON_TRUE;
         break;
-    case CALL:
-        if (value->type == JSON_OBJECT_BEGIN)
+    case CALL_NAME: /* a call comes whole; where arguments are streamed, their pieces follow in parts without the name */
+        if (value->type == JSON_STRING && value->bytes)
             facts_call_whole(facts);
+        break;
+    case CALL_PIECE:
+        if (value->type == JSON_OBJECT_BEGIN)
+            facts_content(facts, CONTENT_TOOL, 0, " ", 1);
         break;
     case SERVER_CALL:
         if (value->type == JSON_OBJECT_BEGIN) {
             facts_server_call(facts);
             facts_content(facts, CONTENT_TOOL, 0, " ", 1);
         }
-        break;
-    case SERVER_RESULT:
         break;
     default:
         if (value->type == JSON_STRING)
@@ -238,8 +286,13 @@ static void on_answer(void *context, const struct json_value *value)
         facts_set_value(facts, FACT_SERVICE_TIER, value);
         break;
     case BLOCKED:
-        facts->filtered = facts->filtered || value->type == JSON_STRING;
-        facts->no_end_mark = true; /* a blocked prompt has no candidate that could finish */
+        blocked(facts, value);
+        break;
+    case INPUT_DETAIL:
+    case OUTPUT_DETAIL:
+    case DETAIL_MODALITY:
+    case DETAIL_COUNT:
+        detail(facts, value);
         break;
     case ERROR:
         if (value->type == JSON_OBJECT_BEGIN || (value->type == JSON_STRING && value->bytes))
@@ -282,17 +335,24 @@ struct dialect dialect_google_generate = {
     .event = {JSON_RULES(answer_rules), on_answer},
     .open = on_open,
     .docs =
-        "Recognised by the path's end `models/M:generateContent` or `models/M:streamGenerateContent` (Gemini API, Vertex, gateways); M is the model "
-        "asked for.\n\n"
+        "Recognised by the path's end `models/M:generateContent` or `models/M:streamGenerateContent` (also `tunedModels/`, `endpoints/`), at the "
+        "Gemini API, Vertex and gateways; the URL names the model and says whether the answer streams.\n\n"
         "| fact | where |\n|---|---|\n"
-        "| content | `candidates[].content.parts[]`: `text`, with `thought` true reasoning; `functionCall`; `inlineData`; `executableCode` is run by the "
-        "service |\n"
-        "| usage | the last `usageMetadata` that states a number; each chunk repeats it with the counts so far |\n"
-        "| cache | `cachedContentTokenCount` (within the input) |\n"
-        "| reasoning | `thoughtsTokenCount`; not within `candidatesTokenCount`, so the span's output is the sum |\n"
-        "| finish | `candidates[].finishReason` |\n"
-        "| error | `error.status`, also within the array of a stream |\n\n"
-        "Quirks: without `alt=sse` a stream is one JSON array sent piecewise. A blocked prompt has `promptFeedback.blockReason` and no candidate. Streams "
-        "have no end mark of their own.\n\n"
-        "Source: https://ai.google.dev/api/generate-content, recorded traffic.\n",
+        "| content | `candidates[].content.parts[]`: `text` (with `thought` true: reasoning), `functionCall`, `inlineData`, `fileData`, "
+        "`executableCode` |\n"
+        "| usage | the last `usageMetadata` that states a count; each chunk of a stream has one with the counts so far |\n"
+        "| input, output | `promptTokenCount` (cached included); `candidatesTokenCount` plus `thoughtsTokenCount` |\n"
+        "| cache, reasoning | `cachedContentTokenCount`, `thoughtsTokenCount` |\n"
+        "| audio, image | `promptTokensDetails[]`, `candidatesTokensDetails[]` by `modality` |\n"
+        "| model, id, finish | `modelVersion`, `responseId`, `candidates[].finishReason` by `index` |\n"
+        "| tool calls | parts with a `functionCall.name`; `executableCode` is run by the service itself |\n"
+        "| blocked | `promptFeedback.blockReason`: no candidate at all, the span says filtered |\n"
+        "| error | `error.status`, else `error.code`; also within a 200 stream, and wrapped in an array |\n\n"
+        "Quirks: with `?alt=sse` events end in CR LF and nothing marks the end; without it a stream is one JSON array sent piecewise. `thought` "
+        "stands behind the text that it is about. `toolUsePromptTokenCount` (what the service's own tools read) is part of the total only. Early "
+        "chunks may lack the count of output, or have a usage with `trafficType` alone. If the service states thoughts and no candidates' tokens, "
+        "output is unknown, not 0. A `thoughtSignature` alone is no content, nor is a `codeExecutionResult`. Requests spell names in both customs "
+        "(`generationConfig`, `generation_config`); enums in answers can be numbers (`enum-encoding=int`), which are no finish reason by name.\n\n"
+        "Source: https://ai.google.dev/api/generate-content, "
+        "https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference, recorded traffic.\n",
 };
