@@ -6,6 +6,7 @@
 #include "exchange.h"
 
 #include "body.h"
+#include "decode.h"
 #include "exchange_span.h"
 #include "recognise.h"
 #include "request.h"
@@ -27,7 +28,9 @@ struct exchange {
     uint64_t start_ns, wall_ns;
     uint64_t status; /* of the last response; 0: none yet */
     uint64_t lost;
-    bool encoded; /* the body has a content encoding that nobody undoes */
+    bool encoded; /* the body has a content encoding that nobody can undo, or it is damaged */
+    struct decode *decode; /* undoes the content encoding that the tap left; NULL: none */
+    uint64_t body_time_ns; /* of the piece being decoded */
     bool encodings_undone; /* by the tap */
     bool request_begun, request_read, response_begun;
     struct exchange *next_free;
@@ -172,6 +175,9 @@ static void begin_response(struct exchange *exchange)
 {
     struct facts *const facts = &exchange->facts;
     body_init(&exchange->body, exchange->dialect, facts, &exchange->timing);
+    decode_close(exchange->decode);
+    exchange->decode = NULL;
+    span_clear(&exchange->span, SPAN_content_encoding);
     exchange->encoded = exchange->response_begun = false;
 }
 
@@ -216,6 +222,7 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     timing_init(&exchange->timing, start->time_ns);
     facts_init(&exchange->facts, config);
     request_init(&exchange->request, dialect, &exchange->facts);
+    exchange->decode = NULL;
     begin_response(exchange);
     open_facts(exchange);
     span_set_u64(&exchange->span, SPAN_start_ns, start->wall_ns);
@@ -251,14 +258,24 @@ static uint64_t status_of_line(const char *line, size_t bytes)
     return status;
 }
 
+static void on_decoded(void *context, const char *data, size_t bytes)
+{
+    struct exchange *const exchange = context;
+    body_push(&exchange->body, exchange->body_time_ns, data, bytes);
+}
+
+/* The application gets this body encoded; it is undone here for the facts' sake. A second encoding is not undone. */
 static void take_encoding(struct exchange *exchange, const struct header *header)
 {
-    if (exchange->encodings_undone || !header->value_bytes)
+    const enum decode_kind kind = decode_kind(header->value, header->value_bytes);
+    if (exchange->encodings_undone || kind == DECODE_NONE)
         return;
-    if (header->value_bytes == 8 && !strncasecmp(header->value, "identity", 8))
-        return;
-    exchange->encoded = true;
+    if (!exchange->decode && !exchange->encoded)
+        exchange->decode = decode_open(kind, on_decoded, exchange);
+    else
+        exchange->encoded = true;
     span_set_text(&exchange->span, SPAN_content_encoding, header->value, header->value_bytes);
+    exchange->encoded = exchange->encoded || !exchange->decode;
 }
 
 void exchange_response_header(struct exchange *exchange, uint64_t time_ns, const char *line, size_t bytes)
@@ -286,8 +303,13 @@ void exchange_response_header(struct exchange *exchange, uint64_t time_ns, const
 void exchange_response_body(struct exchange *exchange, uint64_t time_ns, const uint8_t *data, size_t bytes)
 {
     exchange->response_begun = exchange->response_begun || bytes;
-    if (!exchange->encoded)
+    exchange->body_time_ns = time_ns;
+    if (exchange->encoded)
+        return;
+    if (!exchange->decode)
         body_push(&exchange->body, time_ns, (const char *)data, bytes);
+    else if (!decode_push(exchange->decode, data, bytes))
+        exchange->encoded = true;
 }
 
 void exchange_pause(struct exchange *exchange, uint64_t time_ns)
@@ -303,10 +325,12 @@ void exchange_resume(struct exchange *exchange, uint64_t time_ns)
 void exchange_lost(struct exchange *exchange, uint64_t bytes)
 {
     exchange->lost += bytes;
-    if (exchange->response_begun)
+    if (exchange->response_begun) {
         body_lost(&exchange->body);
-    else
+        exchange->encoded = exchange->encoded || exchange->decode; /* no decoder goes on behind a gap */
+    } else {
         request_reset(&exchange->request);
+    }
 }
 
 /* Did the answer itself say that it is complete? */
@@ -378,6 +402,7 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
             span_set_u64(span, SPAN_lost_bytes, exchange->lost);
         span_copy(ret_span, span);
     }
+    decode_close(exchange->decode);
     pool_give(exchange);
     return inference;
 }

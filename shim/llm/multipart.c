@@ -11,25 +11,30 @@ static bool ends_crlf(const char *line, size_t bytes)
     return bytes && line[bytes - 1] == '\n';
 }
 
-/* The value of `; key=` in a Content-Disposition line, quoted or not. NULL: not there. */
+/* The value of `; key=` in a Content-Disposition line, quoted or not. NULL: not there. Quoted values may hold semicolons. */
 static const char *parameter(const char *line, size_t bytes, const char *key, size_t *ret_bytes)
 {
     const size_t key_bytes = strlen(key);
     const char *const end = line + bytes;
-    for (const char *p = memchr(line, ';', bytes); p; p = memchr(p, ';', (size_t)(end - p))) {
-        p++;
+    const char *p = memchr(line, ';', bytes);
+    while (p && ++p < end) {
         while (p < end && (*p == ' ' || *p == '\t'))
             p++;
-        if ((size_t)(end - p) <= key_bytes || strncasecmp(p, key, key_bytes) != 0 || p[key_bytes] != '=')
-            continue;
-        p += key_bytes + 1;
+        const char *const name = p;
+        while (p < end && *p != '=' && *p != ';')
+            p++;
+        const size_t name_bytes = (size_t)(p - name);
+        p += p < end && *p == '=';
         const bool quoted = p < end && *p == '"';
         p += quoted;
-        const char *stop = p;
-        while (stop < end && (quoted ? *stop != '"' : !strchr("; \t\r\n", *stop)))
-            stop++;
-        *ret_bytes = (size_t)(stop - p);
-        return p;
+        const char *const value = p;
+        while (p < end && (quoted ? *p != '"' : !memchr("; \t\r\n", *p, 5)))
+            p++;
+        if (name_bytes == key_bytes && !strncasecmp(name, key, key_bytes)) {
+            *ret_bytes = (size_t)(p - value);
+            return value;
+        }
+        p = p < end ? memchr(p, ';', (size_t)(end - p)) : NULL;
     }
     return NULL;
 }

@@ -1,3 +1,3 @@
-foreach(name json sse exchange)
+foreach(name json sse exchange url eventstream multipart decode)
   pprof_fuzz(${name} pprof_llm)
 endforeach()

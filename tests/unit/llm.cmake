@@ -1,5 +1,6 @@
 # What the scribe makes of bytes; see shim/llm/.
 find_library(CJSON_LIBRARY cjson REQUIRED)
+find_library(BROTLIENC_LIBRARY brotlienc REQUIRED)
 
 foreach(module json_scan json_check sse ndjson dialects exchange prompt)
   pprof_unit_test(${module} pprof_llm)
@@ -11,6 +12,7 @@ foreach(module url recognise headers decode eventstream multipart)
     pprof_unit_test(${module} pprof_llm)
   endif()
 endforeach()
+target_link_libraries(test_decode PRIVATE ${BROTLIENC_LIBRARY})
 # Those of them that read the corpus.
 target_link_libraries(test_recognise PRIVATE ${CJSON_LIBRARY})
 
