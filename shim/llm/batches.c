@@ -46,7 +46,8 @@ static void on_answer(void *context, const struct json_value *value)
         facts_set_value(facts, FACT_STATUS, value);
         break;
     case SHAPE:
-        dialect_answer_product(facts);
+        facts->shape_seen = true;
+        facts->kinds |= CONTENT_ELSEWHERE;
         break;
     case RESULT_MODEL:
         facts_set_value(facts, FACT_RESPONSE_MODEL, value);

@@ -63,6 +63,7 @@ enum facts_content {
     CONTENT_REFUSAL = 4,
     CONTENT_TOOL = 8,
     CONTENT_MEDIA = 16,
+    CONTENT_ELSEWHERE = 32, /* the answer comes later or by another way: this exchange is not empty */
 };
 
 enum {

@@ -5,35 +5,29 @@
  * only the small events carry content here, the large ones state facts.
  */
 #include "dialect.h"
+#include "dialect_answer.h"
 #include "dialect_request.h"
 
 #include <string.h>
 
 enum rule {
-    ID = 1,
-    MODEL,
-    TIER,
+    OUTPUT = ANSWER_OWN,
     STATUS,
     INCOMPLETE,
-    USAGE,
-    ERROR,
-    ERROR_TYPE,
-    ERROR_CODE,
     TYPE, /* of the event, where it names one */
+    EVENT_CODE,
     OUTPUT_INDEX,
+    DELTA_ITEM,
     DELTA,
     IMAGE,
     ITEM,
     ITEM_TYPE,
-    ITEM_NAME,
+    ITEM_ID,
     ITEM_ARGUMENTS,
     ITEM_TEXT,
     ITEM_REFUSAL,
     ITEM_SUMMARY,
     ITEM_RESULT,
-    COST_USD,
-    COST_TICKS,
-    COUNT = 64, /* COUNT + enum facts_number */
 };
 
 enum event_kind {
@@ -46,6 +40,7 @@ enum event_kind {
     SERVER_DELTA,
     MEDIA_DELTA,
     ITEM_ADDED,
+    ITEM_DONE,
     TERMINAL,
     FAILED,
     ERROR_EVENT,
@@ -56,11 +51,12 @@ enum item_kind { ITEM_OTHER, ITEM_MESSAGE, ITEM_REASONING, ITEM_CALL, ITEM_FREE_
 struct state {
     uint8_t event, item; /* enum event_kind, item_kind */
     bool delta_too_early; /* content before the event's type was known */
-    bool named;
-    uint8_t status_bytes;
-    bool incomplete; /* `status` holds the reason */
-    char status[FACTS_REASON_MAX];
-    uint64_t index;
+    bool index_known;
+    uint8_t status_bytes, reason_bytes, code_bytes;
+    char status[FACTS_REASON_MAX], reason[FACTS_REASON_MAX];
+    char code[FACTS_REASON_MAX]; /* of an error, unless the event turns out to be another */
+    uint64_t index, id; /* of the item that the event is about */
+    uint64_t items; /* bit per index: its beginning was seen */
 };
 _Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the state must fit");
 
@@ -79,14 +75,19 @@ static const struct {
     {"response.mcp_call_arguments.delta", SERVER_DELTA},
     {"response.mcp_call.arguments.delta", SERVER_DELTA},
     {"response.code_interpreter_call_code.delta", SERVER_DELTA},
+    {"response.apply_patch_call_operation_diff.delta", FREE_CALL_DELTA},
+    {"response.shell_call_command.delta", FREE_CALL_DELTA},
     {"response.audio.delta", MEDIA_DELTA},
     {"response.output_audio.delta", MEDIA_DELTA},
     {"response.audio.transcript.delta", MEDIA_DELTA},
+    {"response.output_audio_transcript.delta", MEDIA_DELTA},
     {"response.image_generation_call.partial_image", MEDIA_DELTA},
     {"response.output_item.added", ITEM_ADDED},
+    {"response.output_item.done", ITEM_DONE},
     {"response.completed", TERMINAL},
     {"response.incomplete", TERMINAL},
     {"response.cancelled", TERMINAL},
+    {"response.done", TERMINAL},
     {"response.failed", FAILED},
     {"error", ERROR_EVENT},
 };
@@ -103,35 +104,19 @@ static const struct {
     {"local_shell_call", ITEM_FREE_CALL},
     {"shell_call", ITEM_FREE_CALL},
     {"apply_patch_call", ITEM_FREE_CALL},
-    {"web_search_call", ITEM_SERVER},
-    {"file_search_call", ITEM_SERVER},
-    {"code_interpreter_call", ITEM_SERVER},
-    {"image_generation_call", ITEM_SERVER},
-    {"mcp_call", ITEM_SERVER},
 };
 
-#define COUNTED(path, fact) {path, COUNT + (fact), 0}
 #define RESPONSE_RULES(at)                                                                                                        \
-    {at "id", ID, 0}, {at "model", MODEL, 0}, {at "service_tier", TIER, 0}, {at "status", STATUS, 0},                             \
-        {at "incomplete_details.reason", INCOMPLETE, 0}, {at "error", ERROR, 0}, {at "error.type", ERROR_TYPE, 0},                \
-        {at "error.code", ERROR_CODE, 0}, {at "usage", USAGE, 0}, COUNTED(at "usage.input_tokens", FACT_INPUT),                   \
-        COUNTED(at "usage.prompt_tokens", FACT_INPUT), COUNTED(at "usage.output_tokens", FACT_OUTPUT),                            \
-        COUNTED(at "usage.completion_tokens", FACT_OUTPUT), COUNTED(at "usage.total_tokens", FACT_TOTAL),                         \
-        COUNTED(at "usage.input_tokens_details.cached_tokens", FACT_CACHE_READ),                                                  \
-        COUNTED(at "usage.input_tokens_details.cache_write_tokens", FACT_CACHE_CREATION),                                         \
-        COUNTED(at "usage.input_tokens_details.audio_tokens", FACT_INPUT_AUDIO),                                                  \
-        COUNTED(at "usage.input_tokens_details.image_tokens", FACT_INPUT_IMAGE),                                                  \
-        COUNTED(at "usage.output_tokens_details.reasoning_tokens", FACT_REASONING),                                               \
-        COUNTED(at "usage.output_tokens_details.audio_tokens", FACT_OUTPUT_AUDIO),                                                \
-        COUNTED(at "usage.output_tokens_details.image_tokens", FACT_OUTPUT_IMAGE), {at "usage.cost", COST_USD, 0},                \
-        {at "usage.cost.total_cost", COST_USD, 0}, {at "usage.cost_in_usd_ticks", COST_TICKS, 0}
+    {at "id", ANSWER_ID, 0}, {at "model", ANSWER_MODEL, 0}, {at "service_tier", ANSWER_TIER, 0}, {at "status", STATUS, 0},        \
+        {at "incomplete_details.reason", INCOMPLETE, 0}, ANSWER_USAGE_RULES(at "usage"), {at "error", ANSWER_ERROR, 0},           \
+        {at "error.type", ANSWER_ERROR_TYPE, 0}, {at "error.code", ANSWER_ERROR_CODE, 0}
 
 static const struct json_rule plain_rules[] = {
     RESPONSE_RULES(""),
-    {"code", ERROR_CODE, 0},
+    {"code", ANSWER_TOP_CODE, 0},
+    {"output", OUTPUT, 0},
     {"output[]", ITEM, 0},
     {"output[].type", ITEM_TYPE, 0},
-    {"output[].name", ITEM_NAME, 0},
     {"output[].arguments", ITEM_ARGUMENTS, JSON_PIECES},
     {"output[].content[].text", ITEM_TEXT, JSON_PIECES},
     {"output[].content[].refusal", ITEM_REFUSAL, JSON_PIECES},
@@ -141,15 +126,17 @@ static const struct json_rule plain_rules[] = {
 
 static const struct json_rule event_rules[] = {
     RESPONSE_RULES("response."),
-    {"error", ERROR, 0},
-    {"error.type", ERROR_TYPE, 0},
-    {"error.code", ERROR_CODE, 0},
-    {"code", ERROR_CODE, 0},
+    {"error", ANSWER_ERROR, 0},
+    {"error.type", ANSWER_ERROR_TYPE, 0},
+    {"error.code", ANSWER_ERROR_CODE, 0},
+    {"code", EVENT_CODE, 0},
     {"type", TYPE, 0},
     {"output_index", OUTPUT_INDEX, 0},
+    {"item_id", DELTA_ITEM, 0},
     {"delta", DELTA, JSON_PIECES},
     {"partial_image_b64", IMAGE, JSON_PIECES},
     {"item.type", ITEM_TYPE, 0},
+    {"item.id", ITEM_ID, 0},
 };
 
 static const struct json_rule request_rules[] = {
@@ -180,28 +167,57 @@ static void set_event(struct state *state, const char *name, size_t bytes)
         }
 }
 
+/* Calls that are not the client's are the service's: web search, files, code, images, MCP, and what will be invented. */
 static void set_item(struct state *state, const struct json_value *value)
 {
-    state->item = ITEM_OTHER;
+    static const char call[] = "_call";
+    const size_t bytes = sizeof(call) - 1;
+    const bool any_call = value->type == JSON_STRING && value->bytes > bytes && !memcmp(value->text + value->bytes - bytes, call, bytes);
+    state->item = any_call ? ITEM_SERVER : ITEM_OTHER;
     for (size_t i = 0; i < sizeof(items) / sizeof(items[0]); i++)
         if (json_text_is(value, items[i].name))
             state->item = (uint8_t)items[i].kind;
 }
 
-static void status(struct state *state, const struct json_value *value)
+static uint8_t copy_reason(char *to, const struct json_value *value)
 {
-    const bool reason = value->rule == INCOMPLETE;
-    if (value->type != JSON_STRING || (state->incomplete && !reason))
-        return;
-    state->incomplete = reason;
-    state->status_bytes = (uint8_t)(value->bytes < FACTS_REASON_MAX ? value->bytes : FACTS_REASON_MAX);
-    memcpy(state->status, value->text, state->status_bytes);
+    const size_t bytes = value->bytes < FACTS_REASON_MAX ? value->bytes : FACTS_REASON_MAX;
+    if (value->type != JSON_STRING)
+        return 0;
+    memcpy(to, value->text, bytes);
+    return (uint8_t)bytes;
+}
+
+static bool status_is(const struct state *state, const char *status)
+{
+    return strlen(status) == state->status_bytes && !memcmp(state->status, status, state->status_bytes);
+}
+
+static void put_status(struct facts *facts)
+{
+    const struct state *const state = state_of(facts);
+    const bool incomplete = !state->status_bytes || status_is(state, "incomplete");
+    if (incomplete && state->reason_bytes)
+        facts_set_text(facts, FACT_STATUS, state->reason, state->reason_bytes);
+    else
+        facts_set_text(facts, FACT_STATUS, state->status, state->status_bytes);
+}
+
+/* The place of an item in the output tells calls apart; its id only where a server leaves the place out. */
+static void place_call(struct facts *facts)
+{
+    const struct state *const state = state_of(facts);
+    if (state->index_known)
+        facts_call_index(facts, state->index);
+    facts->fragment.id = state->index_known ? 0 : state->id;
 }
 
 static void open_call(struct facts *facts)
 {
-    if (!facts->fragment.open)
-        facts_call_begin(facts, 0);
+    if (facts->fragment.open)
+        return;
+    facts_call_begin(facts, 0);
+    place_call(facts);
 }
 
 static void delta(struct facts *facts, const struct json_value *value)
@@ -291,55 +307,43 @@ static void item_part(struct facts *facts, const struct json_value *value)
     }
 }
 
-static void error(struct facts *facts, const struct json_value *value)
+static void item_id(struct facts *facts, const struct json_value *value)
 {
-    if (value->rule == ERROR_TYPE)
-        facts_set_value(facts, FACT_ERROR_TYPE, value);
-    else if (value->rule == ERROR_CODE)
-        facts_set_value(facts, FACT_ERROR_CODE, value);
-    else if (value->type == JSON_OBJECT_BEGIN || (value->type == JSON_STRING && value->bytes))
-        facts_error_seen(facts);
-}
-
-static void usage(struct facts *facts, const struct json_value *value)
-{
-    if (value->type == JSON_OBJECT_BEGIN)
-        facts_usage_begin(facts);
-    else if (value->type == JSON_OBJECT_END)
-        facts_usage_end(facts);
+    const uint64_t before = facts->fragment.id;
+    facts->fragment.id = 0;
+    facts_call_id(facts, value);
+    state_of(facts)->id = facts->fragment.id;
+    facts->fragment.id = before;
 }
 
 static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
     struct state *const state = state_of(facts);
-    if (value->rule >= COUNT) {
-        facts_set_count(facts, (enum facts_number)(value->rule - COUNT), value);
-        return;
-    }
     switch (value->rule) {
-    case ID:
-        facts_set_value(facts, FACT_RESPONSE_ID, value);
-        break;
-    case MODEL:
-        facts_set_value(facts, FACT_RESPONSE_MODEL, value);
-        break;
-    case TIER:
-        facts_set_value(facts, FACT_SERVICE_TIER, value);
+    case OUTPUT:
+        facts->shape_seen = facts->shape_seen || value->type == JSON_ARRAY_BEGIN;
         break;
     case STATUS:
-    case INCOMPLETE:
-        status(state, value);
+        state->status_bytes = copy_reason(state->status, value);
         break;
-    case USAGE:
-        usage(facts, value);
+    case INCOMPLETE:
+        state->reason_bytes = copy_reason(state->reason, value);
         break;
     case TYPE:
         if (value->type == JSON_STRING)
             set_event(state, value->text, value->bytes);
         break;
+    case EVENT_CODE:
+        state->code_bytes = copy_reason(state->code, value);
+        break;
     case OUTPUT_INDEX:
+        state->index_known = value->has_u64;
         state->index = value->has_u64 ? value->u64 : 0;
+        break;
+    case DELTA_ITEM:
+    case ITEM_ID:
+        item_id(facts, value);
         break;
     case DELTA:
     case IMAGE:
@@ -351,17 +355,11 @@ static void on_answer(void *context, const struct json_value *value)
     case ITEM_TYPE:
         set_item(state, value);
         break;
-    case COST_USD:
-        facts_set_cost(facts, value, 1e9);
-        break;
-    case COST_TICKS:
-        facts_set_cost(facts, value, 0.1); /* xAI: 1e10 ticks are a dollar */
-        break;
     default:
-        if (value->rule >= ERROR && value->rule <= ERROR_CODE)
-            error(facts, value);
-        else
+        if (value->rule >= ITEM_ARGUMENTS && value->rule <= ITEM_RESULT)
             item_part(facts, value);
+        else
+            dialect_answer_value(facts, value);
         break;
     }
 }
@@ -376,15 +374,21 @@ static void on_event_begin(struct facts *facts, const char *name, size_t bytes)
     struct state *const state = state_of(facts);
     state->event = OTHER;
     state->item = ITEM_OTHER;
-    state->delta_too_early = state->incomplete = false;
-    state->status_bytes = 0;
-    state->index = 0;
+    state->delta_too_early = state->index_known = false;
+    state->status_bytes = state->reason_bytes = state->code_bytes = 0;
+    state->index = state->id = 0;
     set_event(state, name, bytes);
 }
 
-static void item_added(struct facts *facts)
+/* Items of which only the end is told begin there. */
+static void item_begins(struct facts *facts)
 {
-    const struct state *const state = state_of(facts);
+    struct state *const state = state_of(facts);
+    const uint64_t bit = state->index_known && state->index < 64 ? UINT64_C(1) << state->index : 0;
+    const bool seen = (state->items & bit) != 0 || (!bit && state->event == ITEM_DONE);
+    state->items |= bit;
+    if (seen)
+        return;
     if (state->item == ITEM_SERVER)
         facts_server_call(facts);
     if (state->item != ITEM_CALL && state->item != ITEM_FREE_CALL)
@@ -408,27 +412,32 @@ static void on_event_end(struct facts *facts)
     struct state *const state = state_of(facts);
     if (state->delta_too_early && state->event != OTHER)
         late_delta(facts);
-    if (state->event == ITEM_ADDED)
-        item_added(facts);
+    if (state->event == ITEM_ADDED || state->event == ITEM_DONE)
+        item_begins(facts);
     if (facts->fragment.open) {
-        facts_call_index(facts, state->index);
+        place_call(facts);
         facts_call_end(facts);
     }
     if (state->event != OTHER)
         facts->shape_seen = true;
     if (state->event == ERROR_EVENT || state->event == FAILED)
         facts_error_seen(facts);
+    if (state->event == ERROR_EVENT)
+        facts_set_text(facts, FACT_ERROR_CODE, state->code, state->code_bytes);
     if (state->event != TERMINAL && state->event != FAILED)
         return;
     facts->done = true;
-    facts_set_text(facts, FACT_STATUS, state->status, state->status_bytes);
+    put_status(facts);
 }
 
 static void on_close(struct facts *facts)
 {
     const struct state *const state = state_of(facts);
-    if (!facts->stream)
-        facts_set_text(facts, FACT_STATUS, state->status, state->status_bytes);
+    if (facts->stream)
+        return;
+    put_status(facts);
+    if (status_is(state, "queued") || status_is(state, "in_progress"))
+        facts->kinds |= CONTENT_ELSEWHERE; /* in the background */
 }
 
 struct dialect dialect_openai_responses = {
@@ -449,9 +458,9 @@ struct dialect dialect_openai_responses = {
         "`response.mcp_call_arguments.delta`, `response.code_interpreter_call_code.delta`, audio and partial images; the start of a "
         "call (`response.output_item.added`); in a plain answer `output[]` |\n"
         "| usage | `usage`, in a stream inside `response.completed`, `.incomplete` or `.failed` |\n"
-        "| finish | `incomplete_details.reason`, else `status`; one for the whole answer |\n"
+        "| finish | `status`, or `incomplete_details.reason` where that is `incomplete`; one for the whole answer |\n"
         "| tool calls | items `function_call`, `custom_tool_call`, `computer_call`, `local_shell_call`, `shell_call`, `apply_patch_call`; "
-        "run by the service: `web_search_call`, `file_search_call`, `code_interpreter_call`, `image_generation_call`, `mcp_call` |\n"
+        "run by the service: all other `..._call` (`web_search_call`, `file_search_call`, `code_interpreter_call`, `image_generation_call`, `mcp_call`) |\n"
         "| error | `error` of the answer or of `response.failed`; event `error` |\n\n"
         "Quirks: `response.created` and `response.completed` repeat the whole request; a background request answers `queued` without usage, "
         "and the later GET is no call of its own.\n\n"

@@ -69,6 +69,6 @@ void quality_finish(const struct facts *facts, bool whole, struct span *span)
     const uint64_t invalid = invalid_arguments(facts);
     if (invalid)
         span_set_u64(span, SPAN_tool_args_invalid, invalid);
-    if (!(facts->kinds & (CONTENT_TEXT | CONTENT_TOOL | CONTENT_MEDIA | CONTENT_REFUSAL)) && facts->shape_seen)
+    if (!(facts->kinds & (CONTENT_TEXT | CONTENT_TOOL | CONTENT_MEDIA | CONTENT_REFUSAL | CONTENT_ELSEWHERE)) && facts->shape_seen)
         span_set_u64(span, SPAN_empty_answer, 1);
 }
