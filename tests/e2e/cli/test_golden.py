@@ -109,7 +109,7 @@ def data_formats_are_valid(bench):
 
 
 def docs_are_current(bench):
-    """docs/fields.md and docs/environment.md are what the lists say."""
+    """docs/fields.md, docs/environment.md and the table in README.md are what the lists say."""
     for topic in ("fields", "environment"):
         path = SOURCE / "docs" / f"{topic}.md"
         text = bench.run(bench.pprofctl, "help", topic, "--format", "md").stdout.decode()
@@ -117,6 +117,14 @@ def docs_are_current(bench):
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)
         expect(path.exists() and path.read_text() == text, f"docs/{topic}.md is not current; run scripts/bless")
+    table = "".join(line for line in text.splitlines(True) if line.startswith("|"))  # of the last topic: the environment
+    readme = SOURCE / "README.md"
+    before, rest = readme.read_text().split("<!-- environment: made by scripts/bless from span/env.def -->\n")
+    after = rest.split("<!-- environment: end -->")[1]
+    current = f"{before}<!-- environment: made by scripts/bless from span/env.def -->\n{table}<!-- environment: end -->{after}"
+    if bench.bless:
+        readme.write_text(current)
+    expect(readme.read_text() == current, "the table of the environment in README.md is not current; run scripts/bless")
 
 
 def completion_works(bench):
