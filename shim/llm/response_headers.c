@@ -10,6 +10,9 @@
 #include <string.h>
 #include <strings.h>
 
+/* Hugging Face states about 2^63 where there is no limit (Azure -1, which is no number here). */
+#define UNLIMITED (UINT64_C(1) << 60)
+
 enum kind { LIMIT_NUMBER, LIMIT_WAIT, RETRY_SECONDS, RETRY_MS };
 
 struct limit_header {
@@ -33,6 +36,8 @@ static const struct limit_header limit_headers[] = {
     LIMITS("requests-day", requests),
     LIMITS("tokens-minute", tokens),
     LIMITS("req-minute", requests),
+    LIMITS("requests-minute", requests),
+    LIMITS("minute", requests),
     ANTHROPIC_LIMITS("requests", requests),
     ANTHROPIC_LIMITS("tokens", tokens),
     ANTHROPIC_LIMITS("input-tokens", input_tokens),
@@ -40,6 +45,9 @@ static const struct limit_header limit_headers[] = {
     {"x-ratelimit-limit", SPAN_limit_requests, LIMIT_NUMBER},
     {"x-ratelimit-remaining", SPAN_limit_requests_remaining, LIMIT_NUMBER},
     {"x-ratelimit-reset", SPAN_limit_requests_reset_ns, LIMIT_WAIT},
+    {"ratelimit-limit", SPAN_limit_requests, LIMIT_NUMBER},
+    {"ratelimit-remaining", SPAN_limit_requests_remaining, LIMIT_NUMBER},
+    {"ratelimit-reset", SPAN_limit_requests_reset_ns, LIMIT_WAIT},
     {"retry-after", SPAN_retry_after_ns, RETRY_SECONDS},
     {"retry-after-ms", SPAN_retry_after_ns, RETRY_MS},
 };
@@ -55,6 +63,8 @@ static const struct {
     {"x-total-time", FACT_SERVER_PROCESSING_NS},
     {"x-litellm-response-duration-ms", FACT_SERVER_PROCESSING_NS},
     {"x-envoy-upstream-service-time", FACT_SERVER_PROCESSING_NS},
+    {"x-kong-upstream-latency", FACT_SERVER_PROCESSING_NS},
+    {"ms-azureml-model-time", FACT_SERVER_PROCESSING_NS},
     {"x-queue-time", FACT_SERVER_QUEUE_NS},
     {"x-inference-time", FACT_SERVER_DECODE_NS},
 };
@@ -145,6 +155,25 @@ static bool parse_spans_of_time(const char *p, size_t bytes, uint64_t *ret_ns)
     return bytes > 0;
 }
 
+/* "Fri, 31 Jan 2025 12:00:00 GMT" (Retry-After may be a date) as RFC 3339, and then as that. */
+static bool parse_http_date(const char *p, size_t bytes, uint64_t *ret_seconds)
+{
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    char text[] = "0000-00-00T00:00:00Z";
+    if (bytes != 29 || p[3] != ',' || memcmp(p + 25, " GMT", 4) != 0)
+        return false;
+    const char *const month = memmem(months, sizeof(months) - 1, p + 8, 3);
+    if (!month || (month - months) % 3)
+        return false;
+    const unsigned number = (unsigned)(month - months) / 3 + 1;
+    memcpy(text, p + 12, 4);
+    text[5] = (char)('0' + number / 10);
+    text[6] = (char)('0' + number % 10);
+    memcpy(text + 8, p + 5, 2);
+    memcpy(text + 11, p + 17, 8);
+    return parse_rfc3339(text, sizeof(text) - 1, ret_seconds);
+}
+
 bool response_header_wait(const char *text, size_t bytes, uint64_t wall_ns, uint64_t *ret_ns)
 {
     double number;
@@ -156,7 +185,7 @@ bool response_header_wait(const char *text, size_t bytes, uint64_t wall_ns, uint
         *ret_ns = date_ns == 0 ? to_ns(number, 1e9) : date_ns > (double)wall_ns ? to_ns(date_ns - (double)wall_ns, 1) : 0;
         return number >= 0;
     }
-    if (parse_rfc3339(text, bytes, &seconds)) {
+    if (parse_rfc3339(text, bytes, &seconds) || parse_http_date(text, bytes, &seconds)) {
         const uint64_t date_ns = seconds * UINT64_C(1000000000);
         *ret_ns = date_ns > wall_ns ? date_ns - wall_ns : 0;
         return true;
@@ -171,7 +200,7 @@ static void put_limit(struct span *span, const struct limit_header *header, cons
     uint64_t integer;
     switch (header->kind) {
     case LIMIT_NUMBER:
-        if (json_number_parse(value, bytes, &number, &whole, &integer) && whole)
+        if (json_number_parse(value, bytes, &number, &whole, &integer) && whole && integer < UNLIMITED)
             span_set_u64(span, header->field, integer);
         break;
     case RETRY_MS:
