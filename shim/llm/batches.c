@@ -83,6 +83,7 @@ struct dialect dialect_batches = {
     .request = {JSON_RULES(request_rules), on_request},
     .plain = {JSON_RULES(answer_rules), on_answer},
     .event = {JSON_RULES(answer_rules), on_answer},
+    .repeats = true,
     .open = on_open,
     .docs =
         "Recognised by the path's end: `/v1/batches`, `/v1/batches/B`, `/batches/B/cancel` (OpenAI, Azure, relays), "

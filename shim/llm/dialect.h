@@ -25,6 +25,7 @@ struct dialect {
     struct dialect_scan event; /* the JSON of each event of a stream, errors included; may use the same table and handler as `plain` */
     bool lines; /* a stream without content-type is one of JSON lines */
     bool array; /* a top-level array, where a stream was asked for, is a stream of its elements (Gemini without alt=sse) */
+    bool repeats; /* the usage of one id is stated again to whoever asks again: it counts once (counted.h) */
     /* All optional (NULL). */
     void (*open)(struct facts *facts, const char *api, const char *provider); /* before anything else */
     void (*response_header)(struct facts *facts, const char *name, size_t name_bytes, const char *value, size_t value_bytes);

@@ -6,6 +6,7 @@
 #include "exchange.h"
 
 #include "body.h"
+#include "counted.h"
 #include "decode.h"
 #include "exchange_span.h"
 #include "recognise.h"
@@ -377,6 +378,22 @@ static void put_stream(struct exchange *exchange)
     span_set_u64(&exchange->span, SPAN_content_chunks, exchange->body.content_events);
 }
 
+/* Tokens that were counted with an earlier answer are not stated again. Results without an id of their own go by their path. */
+static void count_once(struct exchange *exchange)
+{
+    struct facts *const facts = &exchange->facts;
+    const char *id = facts->text[FACT_RESPONSE_ID];
+    size_t bytes = facts->text_bytes[FACT_RESPONSE_ID];
+    if (!exchange->dialect->repeats || !(facts_number(facts, FACT_INPUT) | facts_number(facts, FACT_OUTPUT)))
+        return;
+    if (!bytes && span_has(&exchange->span, SPAN_path)) {
+        id = exchange->span.value[SPAN_path].text.data;
+        bytes = exchange->span.value[SPAN_path].text.bytes;
+    }
+    if (!counted_first(id, bytes))
+        facts->usage.present = 0;
+}
+
 bool exchange_close(struct exchange *exchange, const struct exchange_end *end, struct span *ret_span)
 {
     struct facts *const facts = &exchange->facts;
@@ -386,6 +403,7 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
     if (exchange->dialect->close)
         exchange->dialect->close(facts);
     facts_fallback_use(facts);
+    count_once(exchange);
     const bool inference = !facts->not_inference && (!exchange->recognised.tentative || facts->shape_seen);
     if (inference) {
         const struct exchange_outcome outcome = outcome_of(exchange, end);

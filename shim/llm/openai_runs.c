@@ -271,6 +271,7 @@ struct dialect dialect_openai_runs = {
     .request = {JSON_RULES(request_rules), on_request},
     .plain = {JSON_RULES(plain_rules), on_answer},
     .event = {JSON_RULES(event_rules), on_answer},
+    .repeats = true,
     .event_begin = on_event_begin,
     .event_end = on_event_end,
     .close = on_close,

@@ -7,6 +7,7 @@
  */
 #include "corpus_truth.h"
 
+#include "../../shim/llm/counted.h"
 #include "../../shim/llm/exchange.h"
 #include "../../shim/llm/dialect.h"
 
@@ -129,6 +130,7 @@ static void feed_headers(struct exchange *exchange, const cJSON *response)
 /* False: no span came of it. */
 static bool run(const cJSON *record, enum cutting cutting, struct span *ret_span)
 {
+    counted_forget(); /* each run is the first that asks */
     const cJSON *const request = cJSON_GetObjectItem(record, "request"), *const response = cJSON_GetObjectItem(record, "response");
     const char *const method = cJSON_GetObjectItem(request, "method")->valuestring;
     const char *const url = cJSON_GetObjectItem(request, "url")->valuestring;
