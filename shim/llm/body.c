@@ -68,11 +68,16 @@ static int looks_like_events(const char *prefix, size_t bytes)
     return answer;
 }
 
+static bool begins_json(char c)
+{
+    return c && strchr("{[\"-0123456789tfn", c);
+}
+
 static enum body_framing decide(const struct body *body, bool last)
 {
     const bool asked = body->facts->stream_asked;
-    if (body->hint == BODY_AWS)
-        return BODY_AWS;
+    if (body->hint == BODY_AWS || body->hint == BODY_OPAQUE)
+        return (enum body_framing)body->hint;
     if (!body->prefix_bytes)
         return last && body->hint ? (enum body_framing)body->hint : BODY_UNDECIDED;
     switch (body->prefix[0]) {
@@ -81,7 +86,9 @@ static enum body_framing decide(const struct body *body, bool last)
             return BODY_LINES;
         return BODY_PLAIN;
     case '[':
-        return body->dialect->array && asked ? BODY_ARRAY : BODY_PLAIN;
+        if (body->dialect->array && asked)
+            return BODY_ARRAY;
+        return body->text ? BODY_OPAQUE : BODY_PLAIN; /* "[Music]" */
     case '\0':
         return body->hint == BODY_UNDECIDED ? BODY_AWS : BODY_PLAIN;
     default:
@@ -90,14 +97,16 @@ static enum body_framing decide(const struct body *body, bool last)
     const int events = looks_like_events(body->prefix, body->prefix_bytes);
     if (events < 0 && !last)
         return BODY_UNDECIDED;
-    return events > 0 || body->hint == BODY_SSE ? BODY_SSE : BODY_PLAIN;
+    if (events > 0 || body->hint == BODY_SSE)
+        return BODY_SSE;
+    return body->hint == BODY_UNDECIDED && (body->text || !begins_json(body->prefix[0])) ? BODY_OPAQUE : BODY_PLAIN;
 }
 
 static void start(struct body *body, enum body_framing framing)
 {
     body->framing = (uint8_t)framing;
-    body->facts->stream = framing != BODY_PLAIN;
-    struct dialect_scan *const with = framing == BODY_PLAIN ? &body->dialect->plain : &body->dialect->event;
+    body->facts->stream = framing != BODY_PLAIN && framing != BODY_OPAQUE;
+    struct dialect_scan *const with = !body->facts->stream ? &body->dialect->plain : &body->dialect->event;
     json_scan_init(&body->scan, &with->rules, with->value, body->facts, framing == BODY_PLAIN || framing == BODY_ARRAY);
     body->facts->event_kinds = 0;
     if (framing == BODY_SSE)
@@ -132,6 +141,7 @@ static void framed(struct body *body, const char *data, size_t bytes)
     case BODY_AWS:
         eventstream_push(&body->frame.aws.stream, data, bytes);
         break;
+    case BODY_OPAQUE:
     case BODY_UNDECIDED:
         break;
     }
@@ -181,7 +191,7 @@ void body_init(struct body *body, struct dialect *dialect, struct facts *facts, 
     body->time_ns = body->events = body->content_events = 0;
     body->framing = body->hint = BODY_UNDECIDED;
     body->prefix_bytes = 0;
-    body->in_event = body->indented = body->complete = false;
+    body->in_event = body->indented = body->complete = body->text = false;
     facts->owner = body;
 }
 
@@ -195,11 +205,15 @@ void body_content_type(struct body *body, const char *value, size_t bytes)
         {"application/ndjson", BODY_LINES},       {"application/jsonl", BODY_LINES},
         {"application/x-jsonlines", BODY_LINES},  {"application/stream+json", BODY_LINES},
         {"application/vnd.amazon.eventstream", BODY_AWS}, {"application/json", BODY_PLAIN},
+        {"audio/", BODY_OPAQUE},                  {"image/", BODY_OPAQUE},
+        {"video/", BODY_OPAQUE},                  {"text/vtt", BODY_OPAQUE},
+        {"application/x-subrip", BODY_OPAQUE},
     };
     body->hint = BODY_UNDECIDED;
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
         if (bytes >= strlen(types[i].type) && !strncasecmp(value, types[i].type, strlen(types[i].type)))
             body->hint = (uint8_t)types[i].framing;
+    body->text = bytes >= 10 && !strncasecmp(value, "text/plain", 10);
 }
 
 void body_push(struct body *body, uint64_t time_ns, const char *data, size_t bytes)
@@ -258,6 +272,7 @@ void body_end(struct body *body)
     case BODY_AWS:
         body->complete = eventstream_end(&body->frame.aws.stream);
         break;
+    case BODY_OPAQUE:
     case BODY_UNDECIDED:
         body->complete = true;
         break;

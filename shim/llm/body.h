@@ -11,7 +11,7 @@
 #include "sse.h"
 #include "timing.h"
 
-enum body_framing { BODY_UNDECIDED, BODY_PLAIN, BODY_SSE, BODY_LINES, BODY_ARRAY, BODY_AWS };
+enum body_framing { BODY_UNDECIDED, BODY_PLAIN, BODY_SSE, BODY_LINES, BODY_ARRAY, BODY_AWS, BODY_OPAQUE /* sound, pictures, text: nothing to read */ };
 
 enum { BODY_PREFIX_MAX = 8 }; /* enough to tell "retry:" from text */
 
@@ -23,6 +23,7 @@ struct body {
     uint64_t events, content_events;
     uint8_t framing; /* enum body_framing */
     uint8_t hint; /* what the content-type says; BODY_UNDECIDED: nothing */
+    bool text; /* it says plain text, which some say of JSON as well */
     uint8_t prefix_bytes;
     bool in_event;
     bool indented; /* a blank stood before the first other byte, on its line */
