@@ -7,6 +7,7 @@
 #include <string.h>
 
 struct exchange_text {
+    const char *method; /* NULL: POST */
     const char *url;
     const char *headers; /* of the request, "Name: value\n"; NULL: none */
     const char *request;
@@ -22,9 +23,10 @@ struct exchange_text {
 static inline struct exchange *exchange_run_open(const struct exchange_config *config, const struct exchange_text *text)
 {
     const char *const headers = text->headers ? text->headers : "";
-    const struct exchange_start start = {.time_ns = 1000, .wall_ns = UINT64_C(1750000000000000000), .method = "POST", .method_bytes = 4,
-                                         .url = text->url, .url_bytes = strlen(text->url), .headers = headers,
-                                         .headers_bytes = strlen(headers)};
+    const char *const method = text->method ? text->method : "POST";
+    const struct exchange_start start = {.time_ns = 1000, .wall_ns = UINT64_C(1750000000000000000), .method = method,
+                                         .method_bytes = strlen(method), .url = text->url, .url_bytes = strlen(text->url),
+                                         .headers = headers, .headers_bytes = strlen(headers)};
     bool no_memory;
     struct exchange *const exchange = exchange_open(config, &start, &no_memory);
     if (!exchange)
