@@ -12,6 +12,8 @@ extern struct dialect dialect_openai_chat, dialect_anthropic_messages, dialect_o
 extern struct dialect dialect_embeddings, dialect_count_tokens, dialect_moderations, dialect_openai_runs, dialect_batches,
     dialect_images, dialect_audio;
 extern struct dialect dialect_cohere;
+extern struct dialect dialect_google_interactions, dialect_google_predict, dialect_tgi, dialect_watsonx, dialect_llamacpp,
+    dialect_aleph_alpha;
 
 struct dialect *const dialects[] = {
     &dialect_openai_chat,
@@ -28,6 +30,12 @@ struct dialect *const dialects[] = {
     &dialect_images,
     &dialect_audio,
     &dialect_cohere,
+    &dialect_google_interactions,
+    &dialect_google_predict,
+    &dialect_tgi,
+    &dialect_watsonx,
+    &dialect_llamacpp,
+    &dialect_aleph_alpha,
     NULL,
 };
 

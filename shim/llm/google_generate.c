@@ -317,6 +317,9 @@ static void on_request(void *context, const struct json_value *value)
         facts->json_asked = facts->json_asked || json_text_is(value, "application/json");
     else
         dialect_request_value(facts, value);
+    /* Without a role it is the user's. */
+    if (value->rule == REQUEST_MESSAGE && value->type == JSON_OBJECT_BEGIN)
+        prompt_message_role(&facts->prompt, "user", 4);
 }
 
 static void on_open(struct facts *facts, const char *api, const char *provider)

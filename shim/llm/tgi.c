@@ -1,0 +1,253 @@
+/*
+ * Text generation inference and what answers alike: Hugging Face's inference API and endpoints, SageMaker's containers, SGLang and Triton.
+ *
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. SageMaker passes the container's answer on, which may also be OpenAI's shape.
+ */
+#include "dialect.h"
+#include "dialect_answer.h"
+#include "dialect_request.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum rule {
+    GENERATED = ANSWER_OWN,
+    TOKEN,
+    TOKEN_TEXT,
+    TOKEN_SPECIAL,
+    PIECE,
+    FINISH,
+    OUTPUT,
+    INPUT,
+    PREFILL,
+    ERROR_NAME,
+    CHOICE,
+    CHOICE_INDEX,
+    CHOICE_TEXT,
+    CHOICE_FINISH,
+};
+
+enum { TOKEN_TEXT_MAX = 128 };
+
+struct state {
+    uint64_t prefill;
+    uint32_t choice;
+    bool special;
+    uint8_t token_bytes;
+    uint8_t finish_bytes;
+    char token[TOKEN_TEXT_MAX]; /* of the token under way, until it is known whether it is a special one */
+    char finish[FACTS_REASON_MAX];
+};
+_Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the state must fit");
+
+static struct state *state_of(struct facts *facts)
+{
+    return (struct state *)(void *)facts->scratch;
+}
+
+#define DETAILS(at)                                                                                                               \
+    {at "details.finish_reason", FINISH, 0}, {at "details.generated_tokens", OUTPUT, 0}, {at "details.input_length", INPUT, 0},   \
+        {at "details.prefill[]", PREFILL, 0}
+#define SGLANG                                                                                                                    \
+    {"text", PIECE, JSON_PIECES}, {"meta_info.id", ANSWER_ID, 0}, {"meta_info.finish_reason.type", FINISH, 0},                    \
+        {"meta_info.prompt_tokens", INPUT, 0}, {"meta_info.completion_tokens", OUTPUT, 0},                                        \
+        ANSWER_COUNTED("meta_info.cached_tokens", FACT_CACHE_READ)
+#define TRITON {"text_output", GENERATED, JSON_PIECES}, {"model_name", ANSWER_MODEL, 0}
+#define OPENAI(part)                                                                                                              \
+    {"choices[]", CHOICE, 0}, {"choices[].index", CHOICE_INDEX, 0}, {"choices[].text", CHOICE_TEXT, JSON_PIECES},                 \
+        {"choices[]." part ".content", CHOICE_TEXT, JSON_PIECES}, {"choices[].finish_reason", CHOICE_FINISH, 0}
+#define COMMON                                                                                                                    \
+    ANSWER_IDENTITY, ANSWER_USAGE_RULES("usage"), {"error", ANSWER_ERROR, 0}, {"error.type", ANSWER_ERROR_TYPE, 0},               \
+        {"error.code", ANSWER_ERROR_CODE, 0}, {"error_type", ERROR_NAME, 0}, DETAILS(""), SGLANG, TRITON
+
+static const struct json_rule plain_rules[] = {
+    COMMON,
+    OPENAI("message"),
+    {"generated_text", GENERATED, JSON_PIECES},
+    {"summary_text", GENERATED, JSON_PIECES},
+    {"translation_text", GENERATED, JSON_PIECES},
+    {"generation", GENERATED, JSON_PIECES},
+    {"generation.content", GENERATED, JSON_PIECES},
+    {"outputs[]", GENERATED, JSON_PIECES},
+};
+
+/* The last event repeats the whole text in generated_text. */
+static const struct json_rule event_rules[] = {
+    COMMON,
+    OPENAI("delta"),
+    {"token", TOKEN, 0},
+    {"token.text", TOKEN_TEXT, 0},
+    {"token.special", TOKEN_SPECIAL, 0},
+    {"outputs[]", GENERATED, JSON_PIECES},
+};
+
+static const struct json_rule request_rules[] = {
+    {"model", REQUEST_MODEL, 0},
+    {"stream", REQUEST_STREAM, 0},
+    {"parameters.max_new_tokens", REQUEST_MAX_TOKENS, 0},
+    {"parameters.best_of", REQUEST_CHOICES, 0},
+    {"parameters.grammar", REQUEST_FORMAT, JSON_RAW},
+    {"sampling_params.max_new_tokens", REQUEST_MAX_TOKENS, 0},
+    {"sampling_params.json_schema", REQUEST_FORMAT, JSON_RAW},
+    {"max_tokens", REQUEST_MAX_TOKENS, 0},
+    {"inputs", REQUEST_USER, JSON_PIECES},
+    {"inputs[]", REQUEST_USER, JSON_PIECES},
+    {"text", REQUEST_USER, JSON_PIECES},
+    {"text_input", REQUEST_USER, JSON_PIECES},
+    {"prompt", REQUEST_USER, JSON_PIECES},
+    REQUEST_MESSAGES("messages"),
+};
+
+static void generated(struct facts *facts, const struct json_value *value, uint32_t choice)
+{
+    if (value->type == JSON_STRING)
+        facts_content(facts, CONTENT_TEXT, choice, value->text, value->bytes);
+}
+
+/* A special token (the end mark) has a spelling, but is no text of the answer. */
+static void token(struct facts *facts, const struct json_value *value)
+{
+    struct state *const state = state_of(facts);
+    if (value->rule == TOKEN_SPECIAL) {
+        state->special = value->type == JSON_TRUE;
+    } else if (value->rule == TOKEN_TEXT) {
+        if (value->type != JSON_STRING)
+            return;
+        state->token_bytes = (uint8_t)(value->bytes < TOKEN_TEXT_MAX ? value->bytes : TOKEN_TEXT_MAX);
+        memcpy(state->token, value->text, state->token_bytes);
+    } else if (value->type == JSON_OBJECT_BEGIN) {
+        state->special = false;
+        state->token_bytes = 0;
+        facts->shape_seen = true;
+    } else if (value->type == JSON_OBJECT_END && !state->special) {
+        facts_content(facts, CONTENT_TEXT, 0, state->token, state->token_bytes);
+    }
+}
+
+static void choice(struct facts *facts, const struct json_value *value)
+{
+    struct state *const state = state_of(facts);
+    if (value->rule == CHOICE_INDEX) {
+        state->choice = value->has_u64 && value->u64 < FACTS_CHOICES_MAX ? (uint32_t)value->u64 : state->choice;
+    } else if (value->rule == CHOICE_FINISH) { /* kept until the choice ends, because its index may follow */
+        if (value->type != JSON_STRING)
+            return;
+        state->finish_bytes = (uint8_t)(value->bytes < FACTS_REASON_MAX ? value->bytes : FACTS_REASON_MAX);
+        memcpy(state->finish, value->text, state->finish_bytes);
+    } else if (value->type == JSON_OBJECT_BEGIN) {
+        state->choice = value->indexes ? value->index[value->indexes - 1] : 0;
+        state->finish_bytes = 0;
+        facts->shape_seen = true;
+    } else if (value->type == JSON_OBJECT_END) {
+        const struct json_value finish = {.type = JSON_STRING, .text = state->finish, .bytes = state->finish_bytes};
+        facts_finish(facts, state->choice, &finish);
+    }
+}
+
+static void on_answer(void *context, const struct json_value *value)
+{
+    struct facts *const facts = context;
+    struct state *const state = state_of(facts);
+    switch (value->rule) {
+    case GENERATED:
+        facts->shape_seen = facts->shape_seen || value->type == JSON_STRING;
+        generated(facts, value, 0);
+        break;
+    case PIECE: /* a bare "text" proves nothing */
+        generated(facts, value, 0);
+        break;
+    case TOKEN:
+    case TOKEN_TEXT:
+    case TOKEN_SPECIAL:
+        token(facts, value);
+        break;
+    case FINISH:
+        facts->shape_seen = true;
+        facts_finish(facts, 0, value);
+        break;
+    case OUTPUT:
+    case INPUT:
+        facts->shape_seen = true;
+        facts_set_count(facts, value->rule == OUTPUT ? FACT_OUTPUT : FACT_INPUT, value);
+        break;
+    case PREFILL:
+        state->prefill += value->type == JSON_OBJECT_BEGIN;
+        break;
+    case ERROR_NAME:
+        facts_set_value(facts, FACT_ERROR_TYPE, value);
+        break;
+    case CHOICE_TEXT:
+        generated(facts, value, state->choice);
+        break;
+    case CHOICE:
+    case CHOICE_INDEX:
+    case CHOICE_FINISH:
+        choice(facts, value);
+        break;
+    default:
+        dialect_answer_value(facts, value);
+        break;
+    }
+}
+
+/* Counts stand in headers where the body has none (without details); what the body says replaces them. */
+static void on_header(struct facts *facts, const char *name, size_t name_bytes, const char *value, size_t value_bytes)
+{
+    static const struct {
+        const char *name;
+        enum facts_number fact;
+    } headers[] = {
+        {"x-prompt-tokens", FACT_INPUT},
+        {"x-generated-tokens", FACT_OUTPUT},
+        {"x-compute-time", FACT_SERVER_PROCESSING_NS},
+    };
+    for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+        struct json_value number = {0};
+        if (strlen(headers[i].name) != name_bytes || strncasecmp(headers[i].name, name, name_bytes) != 0)
+            continue;
+        number.has_number = json_number_parse(value, value_bytes, &number.number, &number.has_u64, &number.u64);
+        if (headers[i].fact != FACT_SERVER_PROCESSING_NS)
+            facts_set_count(facts, headers[i].fact, &number);
+        else if (!facts_has_number(facts, FACT_SERVER_PROCESSING_NS))
+            facts_set_time(facts, FACT_SERVER_PROCESSING_NS, &number, 1e9);
+    }
+}
+
+static void on_close(struct facts *facts)
+{
+    const struct state *const state = state_of(facts);
+    if (state->prefill && !facts_has_number(facts, FACT_INPUT))
+        facts_set_number(facts, FACT_INPUT, state->prefill);
+}
+
+static void on_request(void *context, const struct json_value *value)
+{
+    dialect_request_value(context, value);
+}
+
+struct dialect dialect_tgi = {
+    .name = "tgi",
+    .apis = "tgi-generate sagemaker-invoke",
+    .request = {JSON_RULES(request_rules), on_request},
+    .plain = {JSON_RULES(plain_rules), on_answer},
+    .event = {JSON_RULES(event_rules), on_answer},
+    .lines = true,
+    .response_header = on_header,
+    .close = on_close,
+    .docs =
+        "Recognised by the path's end `/generate` or `/generate_stream` (if the answer has the shape), the root and `models/M` of Hugging Face's "
+        "hosts, and SageMaker's `/endpoints/E/invocations[-response-stream]`.\n\n"
+        "| fact | where |\n|---|---|\n"
+        "| model | SageMaker: the endpoint's name; Hugging Face: the path; Triton `model_name` |\n"
+        "| content | `generated_text` (also in a list), `summary_text`, `translation_text`; in a stream `token.text` unless `token.special` |\n"
+        "| output | `details.generated_tokens`, else header `x-generated-tokens` |\n"
+        "| input | `details.input_length`, header `x-prompt-tokens`, else the number of `details.prefill[]` |\n"
+        "| finish | `details.finish_reason` |\n"
+        "| server times | headers `x-total-time`, `x-queue-time`, `x-inference-time` (ms); `x-compute-time` (s) |\n"
+        "| error | `error_type`, else the status |\n\n"
+        "Also read: SGLang's `text` and `meta_info`, Triton's `text_output`, DJL's `outputs[]`, and in SageMaker OpenAI's `choices[]` and `usage`.\n\n"
+        "Quirks: events are `data:` without the blank. The last event repeats the whole answer as `generated_text`, which is no new content. `details` are "
+        "null unless asked for. Errors may be plain text. A SageMaker stream is an AWS event stream of `PayloadPart`s.\n\n"
+        "Source: https://huggingface.github.io/text-generation-inference/, "
+        "https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html, recorded traffic.\n",
+};
