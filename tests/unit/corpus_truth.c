@@ -41,6 +41,7 @@ static const struct {
     {"bedrock-count-tokens-9b57a948430a", "input_tokens", "inputTokens is on the README's own list of names"},
     {"bedrock-count-tokens-c54f69bb067f", "input_tokens", "inputTokens is on the README's own list of names"},
     {"huggingface-embeddings-76b2ba40b0a5", "model_requested", "the path names it"},
+    {"huggingface-tgi-generate-a9d4486960fd", "model_requested", "the path names it"},
 };
 
 static bool excused(const struct context *context, const char *fact)
