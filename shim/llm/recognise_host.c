@@ -119,7 +119,7 @@ const char *recognise_configure(const char *list)
                  ENDPOINTS_TEXT_MAX - 1);
         return endpoints_error;
     }
-    strcpy(endpoints_text, list);
+    memcpy(endpoints_text, list, strlen(list) + 1);
     char *rest = endpoints_text;
     for (char *entry; (entry = strsep(&rest, ";"));) {
         entry = trim(entry);

@@ -16,7 +16,10 @@ static char out[4096];
 
 static void add(const char *text, size_t bytes)
 {
-    strncat(out, text, bytes);
+    const size_t used = strlen(out);
+    assert_true(used + bytes < sizeof(out));
+    memcpy(out + used, text, bytes);
+    out[used + bytes] = '\0';
 }
 
 static void on_begin(void *context, const char *name, size_t bytes)
