@@ -22,9 +22,14 @@
 #include <string.h>
 #include <unistd.h>
 
+static void note_at(struct handle *handle, enum tape_kind kind, uint64_t time_ns, const void *data, size_t bytes)
+{
+    (void)tape_write(kind, handle->transfer, time_ns, data, bytes, NULL, 0, &handle->lost);
+}
+
 static void note(struct handle *handle, enum tape_kind kind, const void *data, size_t bytes)
 {
-    (void)tape_write(kind, handle->transfer, tape_now_ns(), data, bytes, NULL, 0, &handle->lost);
+    note_at(handle, kind, tape_now_ns(), data, bytes);
 }
 
 void capture_set_paused(struct handle *handle, unsigned paused)
@@ -95,8 +100,10 @@ static size_t capture_header(char *data, size_t size, size_t count, void *contex
     if (transfer != 0 && bytes != 0) {
         size_t skip = skip_replayed(&handle->replayed_header, bytes);
         if (skip < bytes) {
+            if (!handle->headers_open || handle->header_ns == 0) /* one look at the clock for a block of lines */
+                handle->header_ns = tape_now_ns();
             handle->headers_open = data[0] != '\r' && data[0] != '\n';
-            note(handle, TAPE_RESPONSE_HEADER, data + skip, bytes - skip);
+            note_at(handle, TAPE_RESPONSE_HEADER, handle->header_ns, data + skip, bytes - skip);
         }
     }
     const struct shadow *shadow = &handle->shadow;
@@ -232,6 +239,7 @@ void capture_arm(struct handle *handle, CURL *easy)
     handle->body_seen = false;
     handle->paused = 0;
     handle->replayed_body = handle->replayed_header = 0;
+    handle->header_ns = 0;
     set(handle, easy, CURLOPT_WRITEFUNCTION, (uintptr_t)capture_write);
     set(handle, easy, CURLOPT_WRITEDATA, (uintptr_t)handle);
     set(handle, easy, CURLOPT_HEADERFUNCTION, (uintptr_t)capture_header);

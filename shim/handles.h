@@ -27,6 +27,7 @@ struct handle {
     bool armed_read, armed_seek, armed_ioctl;
     bool headers_open; /* with CURLOPT_HEADER: what the write callback gets are headers */
     bool body_seen;
+    uint64_t header_ns;                    /* when the block of headers began that is being delivered; 0: none yet */
     unsigned paused;                       /* CURLPAUSE_* */
     size_t replayed_header, replayed_body; /* bytes that libcurl will deliver again because the application paused */
     bool reading;                          /* read_function and read_data are fixed for this transfer */

@@ -16,27 +16,35 @@
 #include <strings.h>
 #include <time.h>
 
-/* The request headers that go on the tape; a '*' at the end stands for any rest. Keys among them are hashed by the
- * scribe and wiped. */
-static const char *const hook_request_headers[] = {
-    "accept",
-    "accept-encoding",
-    "anthropic-beta",
-    "anthropic-version",
-    "api-key",
-    "authorization",
-    "content-encoding",
-    "content-type",
-    "helicone-prompt-*",
-    "langfuse-prompt*",
-    "ocp-apim-subscription-key",
-    "traceloop-*",
-    "traceparent",
-    "x-api-key",
-    "x-goog-api-key",
-    "x-litellm-*",
-    "x-portkey-*",
-    "x-pprof-*",
+/* The request headers that go on the tape, in lower case: whole names with their colon, or the beginnings of names.
+ * Keys among them are hashed by the scribe and wiped. */
+static const struct hook_header {
+    unsigned char bytes;
+    char text[31];
+} hook_request_headers[] = {
+#define HEADER(text)                                                                                                   \
+    {                                                                                                                  \
+        sizeof(text) - 1, text                                                                                         \
+    }
+    HEADER("accept:"),
+    HEADER("accept-encoding:"),
+    HEADER("anthropic-beta:"),
+    HEADER("anthropic-version:"),
+    HEADER("api-key:"),
+    HEADER("authorization:"),
+    HEADER("content-encoding:"),
+    HEADER("content-type:"),
+    HEADER("helicone-prompt-"),
+    HEADER("langfuse-prompt"),
+    HEADER("ocp-apim-subscription-key:"),
+    HEADER("traceloop-"),
+    HEADER("traceparent:"),
+    HEADER("x-api-key:"),
+    HEADER("x-goog-api-key:"),
+    HEADER("x-litellm-"),
+    HEADER("x-portkey-"),
+    HEADER("x-pprof-"),
+#undef HEADER
 };
 
 /* By number, because the headers may be older than the libcurl that runs. */
@@ -44,16 +52,12 @@ enum { INFO_QUEUE_TIME_T = CURLINFO_OFF_T + 65, INFO_POSTTRANSFER_TIME_T = CURLI
 
 static _Atomic uint64_t last_transfer;
 
-static bool header_matters(const char *line, size_t name_bytes)
+static bool header_matters(const char *line)
 {
     for (size_t i = 0; i < sizeof(hook_request_headers) / sizeof(hook_request_headers[0]); i++) {
-        const char *name = hook_request_headers[i];
-        if ((line[0] | 0x20) != name[0])
-            continue;
-        size_t bytes = strlen(name);
-        bool open_ended = name[bytes - 1] == '*';
-        bytes -= open_ended;
-        if ((open_ended ? name_bytes >= bytes : name_bytes == bytes) && strncasecmp(line, name, bytes) == 0)
+        const struct hook_header *header = &hook_request_headers[i];
+        if ((line[0] | 0x20) == header->text[0] && (line[1] | 0x20) == header->text[1] &&
+            strncasecmp(line, header->text, header->bytes) == 0)
             return true;
     }
     return false;
@@ -76,8 +80,10 @@ static size_t write_headers(const struct shadow *shadow, char *out, size_t room)
     size_t used = 0;
     for (const struct curl_slist *item = shadow->headers; item != NULL; item = item->next) {
         const char *line = item->data;
-        size_t name_bytes = line == NULL ? 0 : strcspn(line, ":;\r\n");
-        if (name_bytes == 0 || line[name_bytes] != ':' || !header_matters(line, name_bytes))
+        if (line == NULL || !header_matters(line))
+            continue;
+        size_t name_bytes = strcspn(line, ":;\r\n");
+        if (line[name_bytes] != ':')
             continue;
         size_t value_bytes = strcspn(line + name_bytes, "\r\n");
         if (strspn(line + name_bytes + 1, " \t") + 1 >= value_bytes)
@@ -248,22 +254,30 @@ static uint64_t sent_bytes(const struct handle *handle, CURL *easy)
     return add_known(request, upload);
 }
 
+/* The way to the connection; on one that was open already nothing of it happened, and phases.c looks at none of it. */
+static void connection_facts(const struct handle *handle, CURL *easy, struct tape_end *facts)
+{
+    bool open_already = facts->num_connects == 0;
+    facts->namelookup_us = open_already ? TAPE_UNKNOWN : info_off_t(handle, easy, CURLINFO_NAMELOOKUP_TIME_T);
+    facts->connect_us = open_already ? TAPE_UNKNOWN : info_off_t(handle, easy, CURLINFO_CONNECT_TIME_T);
+    facts->appconnect_us = open_already ? TAPE_UNKNOWN : info_off_t(handle, easy, CURLINFO_APPCONNECT_TIME_T);
+}
+
 void transfer_facts(const struct handle *handle, CURL *easy, struct tape_end *ret_facts)
 {
     int saved_errno = errno;
     *ret_facts = (struct tape_end){0};
     ret_facts->status = info_long(handle, easy, CURLINFO_RESPONSE_CODE);
+    ret_facts->num_connects = info_long(handle, easy, CURLINFO_NUM_CONNECTS);
     ret_facts->queue_us = info_off_t(handle, easy, (CURLINFO)INFO_QUEUE_TIME_T);
-    ret_facts->namelookup_us = info_off_t(handle, easy, CURLINFO_NAMELOOKUP_TIME_T);
-    ret_facts->connect_us = info_off_t(handle, easy, CURLINFO_CONNECT_TIME_T);
-    ret_facts->appconnect_us = info_off_t(handle, easy, CURLINFO_APPCONNECT_TIME_T);
+    connection_facts(handle, easy, ret_facts);
     ret_facts->pretransfer_us = info_off_t(handle, easy, CURLINFO_PRETRANSFER_TIME_T);
     ret_facts->posttransfer_us = info_off_t(handle, easy, (CURLINFO)INFO_POSTTRANSFER_TIME_T);
     ret_facts->starttransfer_us = info_off_t(handle, easy, CURLINFO_STARTTRANSFER_TIME_T);
     ret_facts->total_us = info_off_t(handle, easy, CURLINFO_TOTAL_TIME_T);
-    ret_facts->num_connects = info_long(handle, easy, CURLINFO_NUM_CONNECTS);
     ret_facts->redirects = info_long(handle, easy, CURLINFO_REDIRECT_COUNT);
-    ret_facts->redirect_us = info_off_t(handle, easy, CURLINFO_REDIRECT_TIME_T);
+    if (ret_facts->redirects != 0)
+        ret_facts->redirect_us = info_off_t(handle, easy, CURLINFO_REDIRECT_TIME_T);
     ret_facts->http_version = info_long(handle, easy, CURLINFO_HTTP_VERSION);
     ret_facts->request_bytes = sent_bytes(handle, easy);
     ret_facts->response_bytes =
