@@ -1,0 +1,18 @@
+# What this configuration builds and what it leaves out, said at the end of configuring; scripts/build shows these lines.
+function(pprof_say)
+  message(STATUS "libpprof: ${ARGN}")
+endfunction()
+
+pprof_say("${PROJECT_VERSION} for ${CMAKE_SYSTEM_PROCESSOR}, ${CMAKE_BUILD_TYPE}, ${CMAKE_C_COMPILER_ID} ${CMAKE_C_COMPILER_VERSION}")
+if(PPROF_SANITIZE)
+  pprof_say("with AddressSanitizer and UndefinedBehaviorSanitizer; foreign programs get lib/trap/libpprof.so")
+endif()
+if(NOT PPROF_TESTS)
+  pprof_say("left out: tests (PPROF_TESTS=OFF)")
+elseif(NOT PPROF_FUZZ)
+  pprof_say("left out: fuzzers (preset fuzz, needs clang)")
+endif()
+if(PPROF_TESTS AND NOT CURL_GNUTLS_LIBRARY)
+  pprof_say("left out: tests with a second libcurl flavour (libcurl3-gnutls is not installed)")
+endif()
+pprof_say("left out: tracing of GPU kernels (not part of this version)")
