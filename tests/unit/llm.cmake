@@ -6,6 +6,11 @@ foreach(module json_scan json_check sse ndjson dialects exchange prompt)
   pprof_unit_test(${module} pprof_llm)
 endforeach()
 
+# Dialects in files of their own.
+foreach(module openai_responses)
+  pprof_unit_test(${module} pprof_llm)
+endforeach()
+
 # Recognition and the readers of single formats.
 foreach(module url recognise headers decode eventstream multipart)
   if(EXISTS ${CMAKE_CURRENT_LIST_DIR}/test_${module}.c)
