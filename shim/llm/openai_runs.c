@@ -259,8 +259,10 @@ static void on_event_end(struct facts *facts)
 static void on_close(struct facts *facts)
 {
     const struct state *const state = state_of(facts);
-    if (!facts->stream)
+    if (!facts->stream) {
         object_end(facts);
+        facts->kinds |= CONTENT_ELSEWHERE; /* the text is fetched as messages of the thread */
+    }
     if (state->required_by_run > facts->calls)
         facts->other_calls = state->required_by_run - facts->calls;
 }

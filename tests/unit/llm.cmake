@@ -7,7 +7,7 @@ foreach(module json_scan json_check sse ndjson dialects exchange prompt)
 endforeach()
 
 # Dialects in files of their own.
-foreach(module openai_responses)
+foreach(module openai_responses openai_runs)
   pprof_unit_test(${module} pprof_llm)
 endforeach()
 
