@@ -22,9 +22,12 @@ enum rule {
     ERROR_CODE,
 };
 
-#define COMMON                                                                                                                    \
-    {"model_version", MODEL, 0}, {"num_tokens_prompt_total", INPUT, 0}, {"num_tokens_generated", OUTPUT, 0}, {"error", ERROR, 0}, \
-        {"code", ERROR_CODE, 0}
+#define COMMON                                                                                                         \
+    {"model_version", MODEL, 0}, {"num_tokens_prompt_total", INPUT, 0}, {"num_tokens_generated", OUTPUT, 0},           \
+        {"error", ERROR, 0},                                                                                           \
+    {                                                                                                                  \
+        "code", ERROR_CODE, 0                                                                                          \
+    }
 
 static const struct json_rule plain_rules[] = {
     COMMON,
@@ -124,15 +127,19 @@ struct dialect dialect_aleph_alpha = {
     .request = {JSON_RULES(request_rules), on_request},
     .plain = {JSON_RULES(plain_rules), on_answer},
     .event = {JSON_RULES(event_rules), on_answer},
-    .docs =
-        "Recognised by the path's end `/complete` at Aleph Alpha and AI21, elsewhere (but `/v1/complete`, which is Anthropic's) if the answer has the "
-        "shape.\n\n"
-        "| fact | where |\n|---|---|\n"
-        "| content | `completions[].completion`; in a stream `completion` of `stream_chunk`; AI21 `completions[].data.text` |\n"
-        "| usage | `num_tokens_prompt_total`, `num_tokens_generated`; in a stream in `completion_summary`; AI21 states none |\n"
-        "| model | `model_version` |\n"
-        "| finish | `completions[].finish_reason`; in a stream in `stream_summary`; AI21 `completions[].finishReason.reason` |\n"
-        "| error | `code` beside `error` |\n\n"
-        "Quirks: `model_version` is the version alone (`2022-04`), as the service states it.\n\n"
-        "Source: https://docs.aleph-alpha.com/api/complete/, https://docs.ai21.com/reference/j2-complete-ref, recorded traffic.\n",
+    .docs = "Recognised by the path's end `/complete` at Aleph Alpha and AI21, elsewhere (but `/v1/complete`, which is "
+            "Anthropic's) if the answer has the "
+            "shape.\n\n"
+            "| fact | where |\n|---|---|\n"
+            "| content | `completions[].completion`; in a stream `completion` of `stream_chunk`; AI21 "
+            "`completions[].data.text` |\n"
+            "| usage | `num_tokens_prompt_total`, `num_tokens_generated`; in a stream in `completion_summary`; AI21 "
+            "states none |\n"
+            "| model | `model_version` |\n"
+            "| finish | `completions[].finish_reason`; in a stream in `stream_summary`; AI21 "
+            "`completions[].finishReason.reason` |\n"
+            "| error | `code` beside `error` |\n\n"
+            "Quirks: `model_version` is the version alone (`2022-04`), as the service states it.\n\n"
+            "Source: https://docs.aleph-alpha.com/api/complete/, https://docs.ai21.com/reference/j2-complete-ref, "
+            "recorded traffic.\n",
 };

@@ -1,8 +1,8 @@
 /*
  * Cohere's own API: chat of both versions, and the old generate.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Cohere counts tokens twice: all of them (`tokens`) and those it asks money
- * for (`billed_units`); the former count here if stated.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Cohere counts tokens twice: all of them
+ * (`tokens`) and those it asks money for (`billed_units`); the former count here if stated.
  */
 #include "dialect.h"
 #include "dialect_request.h"
@@ -47,8 +47,8 @@ struct counts {
 struct state {
     struct counts tokens, billed;
     uint64_t repeated_calls; /* in the last event of a v1 stream, which says everything again */
-    uint32_t index; /* of the event under way */
-    uint32_t generation; /* choice under way */
+    uint32_t index;          /* of the event under way */
+    uint32_t generation;     /* choice under way */
     bool index_known;
     uint8_t finish_bytes;
     char finish[FACTS_REASON_MAX];
@@ -60,16 +60,23 @@ static struct state *state_of(struct facts *facts)
     return (struct state *)(void *)facts->scratch;
 }
 
-#define COUNTS(at)                                                                                                                \
-    {at ".tokens.input_tokens", TOKENS_INPUT, 0}, {at ".tokens.output_tokens", TOKENS_OUTPUT, 0},                                 \
-        {at ".tokens.image_tokens", TOKENS_IMAGE, 0}, {at ".billed_units.input_tokens", BILLED_INPUT, 0},                         \
-        {at ".billed_units.output_tokens", BILLED_OUTPUT, 0}, {at ".billed_units.image_tokens", BILLED_IMAGE, 0},                 \
-        {at ".cached_tokens", CACHED, 0}
-#define CALLS(at)                                                                                                                 \
-    {at, CALL, 0}, {at ".id", CALL_ID, 0}, {at ".function.name", CALL_NAME, 0},                                                   \
-        {at ".function.arguments", CALL_ARGUMENTS, JSON_PIECES}
-#define COMMON                                                                                                                    \
-    {"id", ID, 0}, {"generation_id", ID, 0}, {"message", ERROR, 0}, {"finish_reason", FINISH, 0}, {"text", TEXT, JSON_PIECES}
+#define COUNTS(at)                                                                                                     \
+    {at ".tokens.input_tokens", TOKENS_INPUT, 0}, {at ".tokens.output_tokens", TOKENS_OUTPUT, 0},                      \
+        {at ".tokens.image_tokens", TOKENS_IMAGE, 0}, {at ".billed_units.input_tokens", BILLED_INPUT, 0},              \
+        {at ".billed_units.output_tokens", BILLED_OUTPUT, 0}, {at ".billed_units.image_tokens", BILLED_IMAGE, 0},      \
+    {                                                                                                                  \
+        at ".cached_tokens", CACHED, 0                                                                                 \
+    }
+#define CALLS(at)                                                                                                      \
+    {at, CALL, 0}, {at ".id", CALL_ID, 0}, {at ".function.name", CALL_NAME, 0},                                        \
+    {                                                                                                                  \
+        at ".function.arguments", CALL_ARGUMENTS, JSON_PIECES                                                          \
+    }
+#define COMMON                                                                                                         \
+    {"id", ID, 0}, {"generation_id", ID, 0}, {"message", ERROR, 0}, {"finish_reason", FINISH, 0},                      \
+    {                                                                                                                  \
+        "text", TEXT, JSON_PIECES                                                                                      \
+    }
 
 static const struct json_rule plain_rules[] = {
     COMMON,
@@ -249,7 +256,6 @@ static void on_answer(void *context, const struct json_value *value)
     case FINISH:
         facts->shape_seen = true;
         facts_finish(facts, 0, value);
-        facts->filtered = facts->filtered || json_text_is(value, "ERROR_TOXIC");
         break;
     case GENERATION:
     case GENERATION_INDEX:
@@ -319,18 +325,25 @@ struct dialect dialect_cohere = {
     .docs =
         "Recognised by the path's end `/v1/chat`, `/v2/chat` or `/v1/generate` (embed and rerank: see embeddings).\n\n"
         "| fact | where |\n|---|---|\n"
-        "| content, v2 | `message.content[].text`, `.thinking`, `message.tool_plan` (reasoning), `message.tool_calls[]`; in a stream the same below "
+        "| content, v2 | `message.content[].text`, `.thinking`, `message.tool_plan` (reasoning), "
+        "`message.tool_calls[]`; in a stream the same below "
         "`delta.message` |\n"
-        "| content, v1 | `text`, `tool_calls[]`; in a stream (JSON lines) `text`, `tool_call_delta`, then `tool_calls[]` |\n"
+        "| content, v1 | `text`, `tool_calls[]`; in a stream (JSON lines) `text`, `tool_call_delta`, then "
+        "`tool_calls[]` |\n"
         "| content, generate | `generations[].text`, each a choice |\n"
-        "| usage | v2 `usage`, v1 and generate `meta`, at the end of a stream `delta.usage` or `response.meta`: `tokens` if it states anything, else "
+        "| usage | v2 `usage`, v1 and generate `meta`, at the end of a stream `delta.usage` or `response.meta`: "
+        "`tokens` if it states anything, else "
         "`billed_units` |\n"
         "| cache | `cached_tokens` beside them, a part of `tokens.input_tokens` |\n"
         "| id | `id`, v1 `generation_id` |\n"
         "| finish | `finish_reason`, v2 stream `delta.finish_reason` |\n"
-        "| error | `message` alone with status 4xx; in a v2 stream `message-end` with `delta.error`, `delta.error_type` |\n\n"
-        "Quirks: `tokens` counts what the model read and wrote, Cohere's own prompt around tools included; `billed_units` is much less. The answer never "
-        "names a model. The last event of a v1 stream (`stream-end`) repeats the whole answer, which is no new content. v2 ends with "
+        "| error | `message` alone with status 4xx; in a v2 stream `message-end` with `delta.error`, "
+        "`delta.error_type` |\n\n"
+        "Quirks: `tokens` counts what the model read and wrote, Cohere's own prompt around tools included; "
+        "`billed_units` is much less. The answer never "
+        "names a model. The last event of a v1 stream (`stream-end`) repeats the whole answer, which is no new "
+        "content. v2 ends with "
         "`message-end`, then `[DONE]`.\n\n"
-        "Source: https://docs.cohere.com/reference/chat, https://docs.cohere.com/v2/docs/streaming, https://docs.cohere.com/v1/reference/generate, recorded traffic.\n",
+        "Source: https://docs.cohere.com/reference/chat, https://docs.cohere.com/v2/docs/streaming, "
+        "https://docs.cohere.com/v1/reference/generate, recorded traffic.\n",
 };

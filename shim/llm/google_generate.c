@@ -1,8 +1,9 @@
 /*
  * Google generateContent: Gemini API and Vertex, plain, as SSE and as one JSON array.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Candidates' tokens exclude thoughts; each chunk of a stream carries the usage
- * so far. What a part is may be said after its text ("thought" follows "text"), so a part is undone if it turns out to be a thought.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Candidates' tokens exclude thoughts; each
+ * chunk of a stream carries the usage so far. What a part is may be said after its text ("thought" follows "text"), so
+ * a part is undone if it turns out to be a thought.
  */
 #include "dialect.h"
 #include "dialect_request.h"
@@ -57,8 +58,15 @@ static struct state *state_of(struct facts *facts)
     return (struct state *)(void *)facts->scratch;
 }
 
-#define COUNTED(path, fact) {path, COUNT + (fact), 0}
-#define DETAILS(at, rule) {at "[]", rule, 0}, {at "[].modality", DETAIL_MODALITY, 0}, {at "[].tokenCount", DETAIL_COUNT, 0}
+#define COUNTED(path, fact)                                                                                            \
+    {                                                                                                                  \
+        path, COUNT + (fact), 0                                                                                        \
+    }
+#define DETAILS(at, rule)                                                                                              \
+    {at "[]", rule, 0}, {at "[].modality", DETAIL_MODALITY, 0},                                                        \
+    {                                                                                                                  \
+        at "[].tokenCount", DETAIL_COUNT, 0                                                                            \
+    }
 
 static const struct json_rule answer_rules[] = {
     {"responseId", ID, 0},
@@ -231,7 +239,8 @@ static void on_part(struct facts *facts, const struct json_value *value)
     case THOUGHT:
         state_of(facts)->thought = value->type == JSON_TRUE;
         break;
-    case CALL_NAME: /* a call comes whole; where arguments are streamed, their pieces follow in parts without the name */
+    case CALL_NAME: /* a call comes whole; where arguments are streamed, their pieces follow in parts without the name
+                     */
         if (value->type == JSON_STRING && value->bytes)
             facts_call_whole(facts);
         break;
@@ -338,12 +347,15 @@ struct dialect dialect_google_generate = {
     .event = {JSON_RULES(answer_rules), on_answer},
     .open = on_open,
     .docs =
-        "Recognised by the path's end `models/M:generateContent` or `models/M:streamGenerateContent` (also `tunedModels/`, `endpoints/`), at the "
+        "Recognised by the path's end `models/M:generateContent` or `models/M:streamGenerateContent` (also "
+        "`tunedModels/`, `endpoints/`), at the "
         "Gemini API, Vertex and gateways; the URL names the model and says whether the answer streams.\n\n"
         "| fact | where |\n|---|---|\n"
-        "| content | `candidates[].content.parts[]`: `text` (with `thought` true: reasoning), `functionCall`, `inlineData`, `fileData`, "
+        "| content | `candidates[].content.parts[]`: `text` (with `thought` true: reasoning), `functionCall`, "
+        "`inlineData`, `fileData`, "
         "`executableCode` |\n"
-        "| usage | the last `usageMetadata` that states a count; each chunk of a stream has one with the counts so far |\n"
+        "| usage | the last `usageMetadata` that states a count; each chunk of a stream has one with the counts so far "
+        "|\n"
         "| input, output | `promptTokenCount` (cached included); `candidatesTokenCount` plus `thoughtsTokenCount` |\n"
         "| cache, reasoning | `cachedContentTokenCount`, `thoughtsTokenCount` |\n"
         "| audio, image | `promptTokensDetails[]`, `candidatesTokensDetails[]` by `modality` |\n"
@@ -351,11 +363,16 @@ struct dialect dialect_google_generate = {
         "| tool calls | parts with a `functionCall.name`; `executableCode` is run by the service itself |\n"
         "| blocked | `promptFeedback.blockReason`: no candidate at all, the span says filtered |\n"
         "| error | `error.status`, else `error.code`; also within a 200 stream, and wrapped in an array |\n\n"
-        "Quirks: with `?alt=sse` events end in CR LF and nothing marks the end; without it a stream is one JSON array sent piecewise. `thought` "
-        "stands behind the text that it is about. `toolUsePromptTokenCount` (what the service's own tools read) is part of the total only. Early "
-        "chunks may lack the count of output, or have a usage with `trafficType` alone. If the service states thoughts and no candidates' tokens, "
-        "output is unknown, not 0. A `thoughtSignature` alone is no content, nor is a `codeExecutionResult`. Requests spell names in both customs "
-        "(`generationConfig`, `generation_config`); enums in answers can be numbers (`enum-encoding=int`), which are no finish reason by name.\n\n"
+        "Quirks: with `?alt=sse` events end in CR LF and nothing marks the end; without it a stream is one JSON array "
+        "sent piecewise. `thought` "
+        "stands behind the text that it is about. `toolUsePromptTokenCount` (what the service's own tools read) is "
+        "part of the total only. Early "
+        "chunks may lack the count of output, or have a usage with `trafficType` alone. If the service states thoughts "
+        "and no candidates' tokens, "
+        "output is unknown, not 0. A `thoughtSignature` alone is no content, nor is a `codeExecutionResult`. Requests "
+        "spell names in both customs "
+        "(`generationConfig`, `generation_config`); enums in answers can be numbers (`enum-encoding=int`), which are "
+        "no finish reason by name.\n\n"
         "Source: https://ai.google.dev/api/generate-content, "
         "https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference, recorded traffic.\n",
 };

@@ -1,8 +1,8 @@
 /*
  * Google's Interactions API: steps of thought, output and tool calls.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Reads the names of both revisions: steps[] and step.*, before them outputs[]
- * and content.*.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Reads the names of both revisions: steps[]
+ * and step.*, before them outputs[] and content.*.
  */
 #include "dialect.h"
 #include "dialect_request.h"
@@ -41,9 +41,9 @@ enum step_kind { STEP_OTHER, STEP_FUNCTION, STEP_SERVER, STEP_THOUGHT };
 
 struct state {
     uint64_t server_steps, thought_steps; /* bit per index of a step */
-    uint32_t index; /* of the event under way */
+    uint32_t index;                       /* of the event under way */
     bool index_known;
-    uint8_t kind; /* enum step_kind, of the event or plain step under way */
+    uint8_t kind;               /* enum step_kind, of the event or plain step under way */
     bool audio, image, counted; /* of the element of usage by modality under way */
     uint64_t count;
 };
@@ -54,23 +54,40 @@ static struct state *state_of(struct facts *facts)
     return (struct state *)(void *)facts->scratch;
 }
 
-#define COUNTED(path, fact) {path, COUNT + (fact), 0}
-#define BY_MODALITY(path, rule) {path "[]", rule, 0}, {path "[].modality", MODALITY, 0}, {path "[].tokens", MODALITY_TOKENS, 0}
-#define INTERACTION(at)                                                                                                           \
-    {at "id", ID, 0}, {at "model", MODEL, 0}, {at "service_tier", TIER, 0}, {at "status", STATUS, 0}, {at "usage", USAGE, 0},     \
-        COUNTED(at "usage.total_input_tokens", FACT_INPUT), COUNTED(at "usage.total_output_tokens", FACT_OUTPUT),                 \
-        COUNTED(at "usage.total_thought_tokens", FACT_REASONING), COUNTED(at "usage.total_cached_tokens", FACT_CACHE_READ),       \
-        BY_MODALITY(at "usage.input_tokens_by_modality", INPUT_MODALITY),                                                         \
+#define COUNTED(path, fact)                                                                                            \
+    {                                                                                                                  \
+        path, COUNT + (fact), 0                                                                                        \
+    }
+#define BY_MODALITY(path, rule)                                                                                        \
+    {path "[]", rule, 0}, {path "[].modality", MODALITY, 0},                                                           \
+    {                                                                                                                  \
+        path "[].tokens", MODALITY_TOKENS, 0                                                                           \
+    }
+#define INTERACTION(at)                                                                                                \
+    {at "id", ID, 0}, {at "model", MODEL, 0}, {at "service_tier", TIER, 0}, {at "status", STATUS, 0},                  \
+        {at "usage", USAGE, 0}, COUNTED(at "usage.total_input_tokens", FACT_INPUT),                                    \
+        COUNTED(at "usage.total_output_tokens", FACT_OUTPUT),                                                          \
+        COUNTED(at "usage.total_thought_tokens", FACT_REASONING),                                                      \
+        COUNTED(at "usage.total_cached_tokens", FACT_CACHE_READ),                                                      \
+        BY_MODALITY(at "usage.input_tokens_by_modality", INPUT_MODALITY),                                              \
         BY_MODALITY(at "usage.output_tokens_by_modality", OUTPUT_MODALITY)
 /* A step, an output or a piece of one. */
-#define STEP_RULES(at)                                                                                                            \
-    {at ".type", STEP_TYPE, 0}, {at ".text", TEXT, JSON_PIECES}, {at ".content[].text", TEXT, JSON_PIECES},                       \
-        {at ".content.text", REASONING, JSON_PIECES}, {at ".summary[].text", REASONING, JSON_PIECES},                             \
-        {at ".data", MEDIA, JSON_PIECES}, {at ".content[].data", MEDIA, JSON_PIECES}, {at ".name", CALL_NAME, 0}
-#define ERRORS {"error", ERROR, 0}, {"error.status", ERROR_TYPE, 0}, {"error.code", ERROR_CODE, 0}
+#define STEP_RULES(at)                                                                                                 \
+    {at ".type", STEP_TYPE, 0}, {at ".text", TEXT, JSON_PIECES}, {at ".content[].text", TEXT, JSON_PIECES},            \
+        {at ".content.text", REASONING, JSON_PIECES}, {at ".summary[].text", REASONING, JSON_PIECES},                  \
+        {at ".data", MEDIA, JSON_PIECES}, {at ".content[].data", MEDIA, JSON_PIECES},                                  \
+    {                                                                                                                  \
+        at ".name", CALL_NAME, 0                                                                                       \
+    }
+#define ERRORS                                                                                                         \
+    {"error", ERROR, 0}, {"error.status", ERROR_TYPE, 0},                                                              \
+    {                                                                                                                  \
+        "error.code", ERROR_CODE, 0                                                                                    \
+    }
 
 static const struct json_rule plain_rules[] = {
-    INTERACTION(""), {"steps[]", STEP, 0}, STEP_RULES("steps[]"), {"outputs[]", STEP, 0}, STEP_RULES("outputs[]"), ERRORS,
+    INTERACTION(""),        {"steps[]", STEP, 0},    STEP_RULES("steps[]"),
+    {"outputs[]", STEP, 0}, STEP_RULES("outputs[]"), ERRORS,
 };
 
 static const struct json_rule event_rules[] = {
@@ -154,7 +171,8 @@ static void step(struct facts *facts, const struct json_value *value)
 static void text(struct facts *facts, const struct json_value *value)
 {
     const struct state *const state = state_of(facts);
-    const bool thought = value->rule == REASONING || state->kind == STEP_THOUGHT || (state->thought_steps & bit_of(state));
+    const bool thought =
+        value->rule == REASONING || state->kind == STEP_THOUGHT || (state->thought_steps & bit_of(state));
     if (value->type == JSON_STRING)
         facts_content(facts, thought ? CONTENT_REASONING : CONTENT_TEXT, 0, value->text, value->bytes);
 }
@@ -162,7 +180,8 @@ static void text(struct facts *facts, const struct json_value *value)
 /* States on the way are no end: in a stream they are not kept. */
 static void status(struct facts *facts, const struct json_value *value)
 {
-    const bool under_way = json_text_is(value, "in_progress") || json_text_is(value, "created") || json_text_is(value, "queued");
+    const bool under_way =
+        json_text_is(value, "in_progress") || json_text_is(value, "created") || json_text_is(value, "queued");
     if (!facts->stream || !under_way)
         facts_set_value(facts, FACT_STATUS, value);
 }
@@ -172,7 +191,8 @@ static void event_type(struct facts *facts, const struct json_value *value)
     if (value->type != JSON_STRING)
         return;
     facts->shape_seen = true;
-    facts->done = facts->done || json_text_is(value, "interaction.completed") || json_text_is(value, "interaction.complete");
+    facts->done =
+        facts->done || json_text_is(value, "interaction.completed") || json_text_is(value, "interaction.complete");
 }
 
 static void modality(struct facts *facts, const struct json_value *value)
@@ -334,19 +354,24 @@ struct dialect dialect_google_interactions = {
     .open = on_open,
     .event_begin = on_event_begin,
     .event_end = on_event_end,
-    .docs =
-        "Recognised by the path's end `/interactions` at Google's host, or `/v1beta/interactions` anywhere if the answer has its shape.\n\n"
-        "| fact | where |\n|---|---|\n"
-        "| content | `steps[]`: `content[]` of a `model_output`, `summary[]` of a `thought`; in a stream `step.start` and `step.delta` (`text`, "
-        "`thought_summary`, `arguments_delta`) |\n"
-        "| usage | `usage.total_input_tokens`, `total_output_tokens` plus `total_thought_tokens`; in a stream within `interaction.completed` |\n"
-        "| cache, reasoning | `total_cached_tokens`, `total_thought_tokens` |\n"
-        "| audio, image | `input_tokens_by_modality[]`, `output_tokens_by_modality[]` |\n"
-        "| finish | `status` of the interaction |\n"
-        "| tool calls | steps `function_call`; every other `*_call` (search, code, MCP) is the service's own |\n"
-        "| error | `error.status`, else `error.code`, also in an `error` event |\n\n"
-        "Quirks: `status` says `completed` also where the token limit cut the answer off. States on the way (`in_progress`) in a stream are no finish. "
-        "Before 2026 steps were `outputs[]`, events `content.start`, `content.delta`, `interaction.complete`; they are read alike. Requests to an "
-        "`agent` name no model. A `thought_signature` is no content. Polling with GET is not seen as a call.\n\n"
-        "Source: https://ai.google.dev/gemini-api/docs/interactions, https://ai.google.dev/gemini-api/docs/interactions/streaming.\n",
+    .docs = "Recognised by the path's end `/interactions` at Google's host, or `/v1beta/interactions` anywhere if the "
+            "answer has its shape.\n\n"
+            "| fact | where |\n|---|---|\n"
+            "| content | `steps[]`: `content[]` of a `model_output`, `summary[]` of a `thought`; in a stream "
+            "`step.start` and `step.delta` (`text`, "
+            "`thought_summary`, `arguments_delta`) |\n"
+            "| usage | `usage.total_input_tokens`, `total_output_tokens` plus `total_thought_tokens`; in a stream "
+            "within `interaction.completed` |\n"
+            "| cache, reasoning | `total_cached_tokens`, `total_thought_tokens` |\n"
+            "| audio, image | `input_tokens_by_modality[]`, `output_tokens_by_modality[]` |\n"
+            "| finish | `status` of the interaction |\n"
+            "| tool calls | steps `function_call`; every other `*_call` (search, code, MCP) is the service's own |\n"
+            "| error | `error.status`, else `error.code`, also in an `error` event |\n\n"
+            "Quirks: `status` says `completed` also where the token limit cut the answer off. States on the way "
+            "(`in_progress`) in a stream are no finish. "
+            "Before 2026 steps were `outputs[]`, events `content.start`, `content.delta`, `interaction.complete`; they "
+            "are read alike. Requests to an "
+            "`agent` name no model. A `thought_signature` is no content. Polling with GET is not seen as a call.\n\n"
+            "Source: https://ai.google.dev/gemini-api/docs/interactions, "
+            "https://ai.google.dev/gemini-api/docs/interactions/streaming.\n",
 };

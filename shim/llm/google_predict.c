@@ -1,5 +1,6 @@
 /*
- * Vertex AI's predict: pictures, and the text models before Gemini. (Embedding models that are asked this way are read by embeddings.c.)
+ * Vertex AI's predict: pictures, and the text models before Gemini. (Embedding models that are asked this way are read
+ * by embeddings.c.)
  *
  * A dialect (dialect.h): rules and handlers, called on the scribe's thread.
  */
@@ -109,13 +110,17 @@ struct dialect dialect_google_predict = {
     .plain = {JSON_RULES(answer_rules), on_answer},
     .event = {JSON_RULES(answer_rules), on_answer},
     .docs =
-        "Recognised by the path's end `models/M:predict` or `endpoints/E:predict` at Google's hosts or with `/publishers/` in the path; names of "
+        "Recognised by the path's end `models/M:predict` or `endpoints/E:predict` at Google's hosts or with "
+        "`/publishers/` in the path; names of "
         "embedding models make it `embeddings`.\n\n"
         "| fact | where |\n|---|---|\n"
-        "| content | `predictions[]`: `bytesBase64Encoded` or `gcsUri` (pictures), `content`, `candidates[].content`, bare texts |\n"
-        "| usage | `metadata.tokenMetadata.{inputTokenCount,outputTokenCount}.totalTokens` of text models; pictures state none |\n"
+        "| content | `predictions[]`: `bytesBase64Encoded` or `gcsUri` (pictures), `content`, `candidates[].content`, "
+        "bare texts |\n"
+        "| usage | `metadata.tokenMetadata.{inputTokenCount,outputTokenCount}.totalTokens` of text models; pictures "
+        "state none |\n"
         "| filtered | `predictions[].raiFilteredReason`, `safetyAttributes.blocked` |\n"
         "| error | `error.status`, else `error.code` |\n\n"
-        "Quirks: an answer from which every picture was filtered is still a 200 and has one prediction with the reason.\n\n"
+        "Quirks: an answer from which every picture was filtered is still a 200 and has one prediction with the "
+        "reason.\n\n"
         "Source: https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/imagen-api, recorded traffic.\n",
 };

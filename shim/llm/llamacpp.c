@@ -167,7 +167,8 @@ static void on_answer(void *context, const struct json_value *value)
 static void on_request(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
-    if (value->rule == REQUEST_FORMAT && value->type == JSON_RAW_BYTES && value->first && value->bytes && value->text[0] == '{')
+    if (value->rule == REQUEST_FORMAT && value->type == JSON_RAW_BYTES && value->first && value->bytes &&
+        value->text[0] == '{')
         facts->json_asked = true;
     dialect_request_value(facts, value);
 }
@@ -178,16 +179,19 @@ struct dialect dialect_llamacpp = {
     .request = {JSON_RULES(request_rules), on_request},
     .plain = {JSON_RULES(answer_rules), on_answer},
     .event = {JSON_RULES(answer_rules), on_answer},
-    .docs =
-        "Recognised by the path's end `/completion` or `/infill`, if the answer has the shape. `/v1/...` is read as OpenAI's.\n\n"
-        "| fact | where |\n|---|---|\n"
-        "| content | `content` |\n"
-        "| usage | `tokens_evaluated` (the whole prompt, cached or not), `tokens_predicted`; several prompts are summed |\n"
-        "| cache | `timings.cache_n` |\n"
-        "| finish | `stop_type` (`eos`, `limit`, `word`); before it existed `stopped_eos`, `stopped_limit`, `stopped_word`, named alike |\n"
-        "| server times | `timings.prompt_ms`, `timings.predicted_ms` |\n"
-        "| error | `error.type`, else `error.code` |\n\n"
-        "Quirks: `model` is a path or an alias. `tokens_cached` is what the slot holds afterwards, not what was read from a cache. A stream ends with "
-        "`stop:true`, without `[DONE]`.\n\n"
-        "Source: https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md.\n",
+    .docs = "Recognised by the path's end `/completion` or `/infill`, if the answer has the shape. `/v1/...` is read "
+            "as OpenAI's.\n\n"
+            "| fact | where |\n|---|---|\n"
+            "| content | `content` |\n"
+            "| usage | `tokens_evaluated` (the whole prompt, cached or not), `tokens_predicted`; several prompts are "
+            "summed |\n"
+            "| cache | `timings.cache_n` |\n"
+            "| finish | `stop_type` (`eos`, `limit`, `word`); before it existed `stopped_eos`, `stopped_limit`, "
+            "`stopped_word`, named alike |\n"
+            "| server times | `timings.prompt_ms`, `timings.predicted_ms` |\n"
+            "| error | `error.type`, else `error.code` |\n\n"
+            "Quirks: `model` is a path or an alias. `tokens_cached` is what the slot holds afterwards, not what was "
+            "read from a cache. A stream ends with "
+            "`stop:true`, without `[DONE]`.\n\n"
+            "Source: https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md.\n",
 };

@@ -105,8 +105,8 @@ static struct state *state_of(struct facts *facts)
         {at ".total_completion_time_sec", DECODE_S, 0}, {at ".total_time_sec", PROCESSING_S, 0}
 
 #define ANSWER_RULES                                                                                                              \
-    {"id", ID, 0}, {"model", MODEL, 0}, {"service_tier", TIER, 0}, {"choices[]", CHOICE, 0}, {"choices[].index", INDEX, 0},       \
-        {"choices[].finish_reason", FINISH, 0}, {"choices[].text", TEXT, JSON_PIECES}, {"choices[].error", ERROR, 0},             \
+    {"id", ID, 0}, {"model", MODEL, 0}, {"model_id", MODEL, 0}, {"service_tier", TIER, 0}, {"choices[]", CHOICE, 0},              \
+        {"choices[].index", INDEX, 0}, {"choices[].finish_reason", FINISH, 0}, {"choices[].text", TEXT, JSON_PIECES}, {"choices[].error", ERROR, 0},             \
         {"choices[].error.type", ERROR_TYPE, 0}, {"choices[].error.code", ERROR_CODE, 0}, USAGE_RULES("usage"),                   \
         USAGE_RULES("x_groq.usage"), {"time_info.queue_time", QUEUE_S, 0}, {"time_info.prompt_time", PREFILL_S, 0},               \
         {"time_info.completion_time", DECODE_S, 0}, {"time_info.total_time", PROCESSING_S, 0}, {"timings", TIMINGS, 0},           \
@@ -122,6 +122,7 @@ static const struct json_rule event_rules[] = {ANSWER_RULES, PARTS("choices[].de
 
 static const struct json_rule request_rules[] = {
     {"model", REQUEST_MODEL, 0},
+    {"model_id", REQUEST_MODEL, 0}, /* watsonx */
     {"stream", REQUEST_STREAM, 0},
     {"max_tokens", REQUEST_MAX_TOKENS, 0},
     {"max_completion_tokens", REQUEST_MAX_TOKENS, 0},

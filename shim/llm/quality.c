@@ -13,10 +13,11 @@
 
 /* Every spelling of "the token limit ended it", of "a filter did", of "the model refused", in any case of letters. */
 static const char *const truncated[] = {"length", "max_tokens", "max_output_tokens", "MAX_TOKENS", "max_length",
-                                        "model_context_window_exceeded", "model_length", "token_limit", NULL};
+                                        "model_context_window_exceeded", "model_length", "token_limit", "maximum_tokens",
+                                        "limit", NULL};
 static const char *const filtered[] = {"content_filter", "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT",
-                                       "SPII", "IMAGE_SAFETY", "MODEL_ARMOR", "content_filtered", "guardrail_intervened",
-                                       "ERROR_TOXIC", "safety", NULL};
+                                       "SPII", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR",
+                                       "content_filtered", "guardrail_intervened", "ERROR_TOXIC", "safety", NULL};
 static const char *const refused[] = {"refusal", NULL};
 
 static bool is_one_of(const char *text, size_t bytes, const char *const *list)

@@ -218,6 +218,30 @@ static void put_limit(struct span *span, const struct limit_header *header, cons
     }
 }
 
+/* "name;dur=MS" among other metrics: the time of Google's and Anthropic's front ends. (Most other metrics are of caches.) */
+static void server_timing(struct facts *facts, const char *value, size_t bytes)
+{
+    static const char *const metrics[] = {"gfet4t7", "x-originResponse"};
+    for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++) {
+        const char *at = memmem(value, bytes, metrics[i], strlen(metrics[i]));
+        if (!at)
+            continue;
+        at += strlen(metrics[i]);
+        while (at < value + bytes && (*at == ';' || *at == ' '))
+            at++;
+        const size_t left = (size_t)(value + bytes - at);
+        if (left < 5 || memcmp(at, "dur=", 4) != 0)
+            continue;
+        size_t digits = 4;
+        while (digits < left && (is_digit(at[digits]) || at[digits] == '.'))
+            digits++;
+        struct json_value number = {0};
+        number.has_number = json_number_parse(at + 4, digits - 4, &number.number, &number.has_u64, &number.u64);
+        if (!facts_has_number(facts, FACT_SERVER_PROCESSING_NS))
+            facts_set_time(facts, FACT_SERVER_PROCESSING_NS, &number, 1e6);
+    }
+}
+
 void response_header_facts(struct span *span, struct facts *facts, const char *name, size_t name_bytes, const char *value,
                            size_t value_bytes, uint64_t wall_ns)
 {
@@ -237,6 +261,14 @@ void response_header_facts(struct span *span, struct facts *facts, const char *n
     if (name_bytes == 16 && !strncasecmp(name, "x-amzn-errortype", 16)) {
         const char *const colon = memchr(value, ':', value_bytes);
         facts_set_text(facts, FACT_ERROR_TYPE, value, colon ? (size_t)(colon - value) : value_bytes);
+        return;
+    }
+    if (name_bytes == 13 && !strncasecmp(name, "server-timing", 13)) {
+        server_timing(facts, value, value_bytes);
+        return;
+    }
+    if (name_bytes == 21 && !strncasecmp(name, "x-gemini-service-tier", 21)) {
+        facts_set_text(facts, FACT_SERVICE_TIER, value, value_bytes);
         return;
     }
     for (size_t i = 0; i < sizeof(time_headers) / sizeof(time_headers[0]); i++) {

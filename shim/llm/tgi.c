@@ -1,7 +1,9 @@
 /*
- * Text generation inference and what answers alike: Hugging Face's inference API and endpoints, SageMaker's containers, SGLang and Triton.
+ * Text generation inference and what answers alike: Hugging Face's inference API and endpoints, SageMaker's containers,
+ * SGLang and Triton.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. SageMaker passes the container's answer on, which may also be OpenAI's shape.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. SageMaker passes the container's answer on,
+ * which may also be OpenAI's shape.
  */
 #include "dialect.h"
 #include "dialect_answer.h"
@@ -45,19 +47,29 @@ static struct state *state_of(struct facts *facts)
     return (struct state *)(void *)facts->scratch;
 }
 
-#define DETAILS(at)                                                                                                               \
-    {at "details.finish_reason", FINISH, 0}, {at "details.generated_tokens", OUTPUT, 0}, {at "details.input_length", INPUT, 0},   \
-        {at "details.prefill[]", PREFILL, 0}
-#define SGLANG                                                                                                                    \
-    {"text", PIECE, JSON_PIECES}, {"meta_info.id", ANSWER_ID, 0}, {"meta_info.finish_reason.type", FINISH, 0},                    \
-        {"meta_info.prompt_tokens", INPUT, 0}, {"meta_info.completion_tokens", OUTPUT, 0},                                        \
+#define DETAILS(at)                                                                                                    \
+    {at "details.finish_reason", FINISH, 0}, {at "details.generated_tokens", OUTPUT, 0},                               \
+        {at "details.input_length", INPUT, 0},                                                                         \
+    {                                                                                                                  \
+        at "details.prefill[]", PREFILL, 0                                                                             \
+    }
+#define SGLANG                                                                                                         \
+    {"text", PIECE, JSON_PIECES}, {"meta_info.id", ANSWER_ID, 0}, {"meta_info.finish_reason.type", FINISH, 0},         \
+        {"meta_info.prompt_tokens", INPUT, 0}, {"meta_info.completion_tokens", OUTPUT, 0},                             \
         ANSWER_COUNTED("meta_info.cached_tokens", FACT_CACHE_READ)
-#define TRITON {"text_output", GENERATED, JSON_PIECES}, {"model_name", ANSWER_MODEL, 0}
-#define OPENAI(part)                                                                                                              \
-    {"choices[]", CHOICE, 0}, {"choices[].index", CHOICE_INDEX, 0}, {"choices[].text", CHOICE_TEXT, JSON_PIECES},                 \
-        {"choices[]." part ".content", CHOICE_TEXT, JSON_PIECES}, {"choices[].finish_reason", CHOICE_FINISH, 0}
-#define COMMON                                                                                                                    \
-    ANSWER_IDENTITY, ANSWER_USAGE_RULES("usage"), {"error", ANSWER_ERROR, 0}, {"error.type", ANSWER_ERROR_TYPE, 0},               \
+#define TRITON                                                                                                         \
+    {"text_output", GENERATED, JSON_PIECES},                                                                           \
+    {                                                                                                                  \
+        "model_name", ANSWER_MODEL, 0                                                                                  \
+    }
+#define OPENAI(part)                                                                                                   \
+    {"choices[]", CHOICE, 0}, {"choices[].index", CHOICE_INDEX, 0}, {"choices[].text", CHOICE_TEXT, JSON_PIECES},      \
+        {"choices[]." part ".content", CHOICE_TEXT, JSON_PIECES},                                                      \
+    {                                                                                                                  \
+        "choices[].finish_reason", CHOICE_FINISH, 0                                                                    \
+    }
+#define COMMON                                                                                                         \
+    ANSWER_IDENTITY, ANSWER_USAGE_RULES("usage"), {"error", ANSWER_ERROR, 0}, {"error.type", ANSWER_ERROR_TYPE, 0},    \
         {"error.code", ANSWER_ERROR_CODE, 0}, {"error_type", ERROR_NAME, 0}, DETAILS(""), SGLANG, TRITON
 
 static const struct json_rule plain_rules[] = {
@@ -190,32 +202,26 @@ static void on_answer(void *context, const struct json_value *value)
     }
 }
 
-/* Counts stand in headers where the body has none (without details); what the body says replaces them. */
+/* Of Hugging Face's inference API, in seconds. (The headers with counts and milliseconds are read for everybody.) */
 static void on_header(struct facts *facts, const char *name, size_t name_bytes, const char *value, size_t value_bytes)
 {
-    static const struct {
-        const char *name;
-        enum facts_number fact;
-    } headers[] = {
-        {"x-prompt-tokens", FACT_INPUT},
-        {"x-generated-tokens", FACT_OUTPUT},
-        {"x-compute-time", FACT_SERVER_PROCESSING_NS},
-    };
-    for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
-        struct json_value number = {0};
-        if (strlen(headers[i].name) != name_bytes || strncasecmp(headers[i].name, name, name_bytes) != 0)
-            continue;
-        number.has_number = json_number_parse(value, value_bytes, &number.number, &number.has_u64, &number.u64);
-        if (headers[i].fact != FACT_SERVER_PROCESSING_NS)
-            facts_set_count(facts, headers[i].fact, &number);
-        else if (!facts_has_number(facts, FACT_SERVER_PROCESSING_NS))
-            facts_set_time(facts, FACT_SERVER_PROCESSING_NS, &number, 1e9);
-    }
+    static const char compute_time[] = "x-compute-time";
+    struct json_value number = {0};
+    if (name_bytes != sizeof(compute_time) - 1 || strncasecmp(name, compute_time, name_bytes) != 0 ||
+        facts_has_number(facts, FACT_SERVER_PROCESSING_NS))
+        return;
+    number.has_number = json_number_parse(value, value_bytes, &number.number, &number.has_u64, &number.u64);
+    facts_set_time(facts, FACT_SERVER_PROCESSING_NS, &number, 1e9);
 }
 
+/* What the body leaves out, headers may state; and the prompt's tokens, where they are listed, can be counted. */
 static void on_close(struct facts *facts)
 {
+    static const enum facts_number counts[] = {FACT_INPUT, FACT_OUTPUT};
     const struct state *const state = state_of(facts);
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+        if (!facts_has_number(facts, counts[i]) && ((facts->fallback.present >> counts[i]) & 1))
+            facts_set_number(facts, counts[i], facts->fallback.value[counts[i]]);
     if (state->prefill && !facts_has_number(facts, FACT_INPUT))
         facts_set_number(facts, FACT_INPUT, state->prefill);
 }
@@ -234,20 +240,25 @@ struct dialect dialect_tgi = {
     .lines = true,
     .response_header = on_header,
     .close = on_close,
-    .docs =
-        "Recognised by the path's end `/generate` or `/generate_stream` (if the answer has the shape), the root and `models/M` of Hugging Face's "
-        "hosts, and SageMaker's `/endpoints/E/invocations[-response-stream]`.\n\n"
-        "| fact | where |\n|---|---|\n"
-        "| model | SageMaker: the endpoint's name; Hugging Face: the path; Triton `model_name` |\n"
-        "| content | `generated_text` (also in a list), `summary_text`, `translation_text`; in a stream `token.text` unless `token.special` |\n"
-        "| output | `details.generated_tokens`, else header `x-generated-tokens` |\n"
-        "| input | `details.input_length`, header `x-prompt-tokens`, else the number of `details.prefill[]` |\n"
-        "| finish | `details.finish_reason` |\n"
-        "| server times | headers `x-total-time`, `x-queue-time`, `x-inference-time` (ms); `x-compute-time` (s) |\n"
-        "| error | `error_type`, else the status |\n\n"
-        "Also read: SGLang's `text` and `meta_info`, Triton's `text_output`, DJL's `outputs[]`, and in SageMaker OpenAI's `choices[]` and `usage`.\n\n"
-        "Quirks: events are `data:` without the blank. The last event repeats the whole answer as `generated_text`, which is no new content. `details` are "
-        "null unless asked for. Errors may be plain text. A SageMaker stream is an AWS event stream of `PayloadPart`s.\n\n"
-        "Source: https://huggingface.github.io/text-generation-inference/, "
-        "https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html, recorded traffic.\n",
+    .docs = "Recognised by the path's end `/generate` or `/generate_stream` (if the answer has the shape), the root "
+            "and `models/M` of Hugging Face's "
+            "hosts, and SageMaker's `/endpoints/E/invocations[-response-stream]`.\n\n"
+            "| fact | where |\n|---|---|\n"
+            "| model | SageMaker: the endpoint's name; Hugging Face: the path; Triton `model_name` |\n"
+            "| content | `generated_text` (also in a list), `summary_text`, `translation_text`; in a stream "
+            "`token.text` unless `token.special` |\n"
+            "| output | `details.generated_tokens`, else header `x-generated-tokens` |\n"
+            "| input | `details.input_length`, header `x-prompt-tokens`, else the number of `details.prefill[]` |\n"
+            "| finish | `details.finish_reason` |\n"
+            "| server times | headers `x-total-time`, `x-queue-time`, `x-inference-time` (ms); `x-compute-time` (s) |\n"
+            "| error | `error_type`, else the status |\n\n"
+            "Also read: SGLang's `text` and `meta_info`, Triton's `text_output`, DJL's `outputs[]`, and in SageMaker "
+            "OpenAI's `choices[]` and `usage`.\n\n"
+            "Quirks: events are `data:` without the blank. The last event repeats the whole answer as "
+            "`generated_text`, which is no new content. `details` are "
+            "null unless asked for. Errors may be plain text. A SageMaker stream is an AWS event stream of "
+            "`PayloadPart`s.\n\n"
+            "Source: https://huggingface.github.io/text-generation-inference/, "
+            "https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html, recorded "
+            "traffic.\n",
 };

@@ -46,7 +46,8 @@ static uint32_t result_of(const struct json_value *value)
 static bool is_not_finished(const struct json_value *value)
 {
     static const char word[] = "not_finished";
-    return value->type == JSON_STRING && value->bytes == sizeof(word) - 1 && !strncasecmp(value->text, word, sizeof(word) - 1);
+    return value->type == JSON_STRING && value->bytes == sizeof(word) - 1 &&
+           !strncasecmp(value->text, word, sizeof(word) - 1);
 }
 
 static void on_answer(void *context, const struct json_value *value)
@@ -97,16 +98,17 @@ struct dialect dialect_watsonx = {
     .request = {JSON_RULES(request_rules), on_request},
     .plain = {JSON_RULES(answer_rules), on_answer},
     .event = {JSON_RULES(answer_rules), on_answer},
-    .docs =
-        "Recognised by the path's end `/text/generation[_stream]`, older `/generation/text[_stream]`; the path says whether the answer streams. "
-        "`/text/chat[_stream]` is read as OpenAI chat.\n\n"
-        "| fact | where |\n|---|---|\n"
-        "| model | `model_id`, in request and answer |\n"
-        "| content | `results[].generated_text` |\n"
-        "| usage | `results[].input_token_count`, `generated_token_count` |\n"
-        "| finish | `results[].stop_reason` |\n"
-        "| error | `errors[].code` |\n\n"
-        "Quirks: in a stream `generated_token_count` counts from the beginning, `input_token_count` is 0 after the first event, and `stop_reason` is "
-        "`not_finished` until the last, which is no finish. There is no id and no end mark.\n\n"
-        "Source: https://cloud.ibm.com/apidocs/watsonx-ai#text-generation, recorded traffic.\n",
+    .docs = "Recognised by the path's end `/text/generation[_stream]`, older `/generation/text[_stream]`; the path "
+            "says whether the answer streams. "
+            "`/text/chat[_stream]` is read as OpenAI chat.\n\n"
+            "| fact | where |\n|---|---|\n"
+            "| model | `model_id`, in request and answer |\n"
+            "| content | `results[].generated_text` |\n"
+            "| usage | `results[].input_token_count`, `generated_token_count` |\n"
+            "| finish | `results[].stop_reason` |\n"
+            "| error | `errors[].code` |\n\n"
+            "Quirks: in a stream `generated_token_count` counts from the beginning, `input_token_count` is 0 after the "
+            "first event, and `stop_reason` is "
+            "`not_finished` until the last, which is no finish. There is no id and no end mark.\n\n"
+            "Source: https://cloud.ibm.com/apidocs/watsonx-ai#text-generation, recorded traffic.\n",
 };

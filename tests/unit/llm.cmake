@@ -24,3 +24,8 @@ target_link_libraries(test_recognise PRIVATE ${CJSON_LIBRARY})
 pprof_unit_test(corpus pprof_llm ${CJSON_LIBRARY})
 target_sources(test_corpus PRIVATE corpus_truth.c)
 set_tests_properties(unit/corpus PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
+
+# Dialects beside those of test_dialects.
+foreach(module google cohere text_servers)
+  pprof_unit_test(${module} pprof_llm)
+endforeach()
