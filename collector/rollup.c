@@ -136,9 +136,19 @@ static uint64_t hash_key(const struct span_text key[ROLLUP_KEY_COUNT])
     uint64_t h = 0;
 
     for (int k = 0; k < ROLLUP_KEY_COUNT; k++) {
-        h = mix(h, key[k].bytes);
-        for (uint32_t i = 0; i < key[k].bytes; i++)
-            h = (h ^ (uint8_t)key[k].data[i]) * 0x100000001B3ull;
+        const char *text = key[k].data;
+        uint32_t left = key[k].bytes;
+        uint64_t piece;
+
+        h = mix(h, left);
+        for (; left >= sizeof piece; left -= (uint32_t)sizeof piece, text += sizeof piece) {
+            memcpy(&piece, text, sizeof piece);
+            h = mix(h, piece);
+        }
+        piece = 0;
+        for (uint32_t i = 0; i < left; i++)
+            piece = piece << 8 | (uint8_t)text[i];
+        h = mix(h, piece);
     }
     return mix(h, h >> 32);
 }
@@ -379,17 +389,6 @@ static void row_texts(const struct store_rows *rows, size_t i, struct span_text 
     }
 }
 
-/* The same keys come hour after hour: the store need not look them up again. */
-static void borrow_key_id(const struct rollup *rollup, struct rollup_group *group)
-{
-    for (size_t i = 0; i < rollup->n_hours && group->key_id == 0; i++) {
-        const struct rollup_group *twin = group_find(&rollup->hour[i], group->key, group->hash);
-
-        if (twin != NULL)
-            group->key_id = twin->key_id;
-    }
-}
-
 static struct rollup_group *row_group(struct rollup *rollup, const struct store_rows *rows, size_t i)
 {
     struct span_text key[ROLLUP_KEY_COUNT];
@@ -397,15 +396,11 @@ static struct rollup_group *row_group(struct rollup *rollup, const struct store_
     int status;
     uint64_t number = rows->has[SPAN_start_ns] ? rows->column[SPAN_start_ns]->u64[i] / HOUR_NS : 0;
     struct rollup_hour *hour = hour_put(rollup, number, &status);
-    struct rollup_group *group;
 
     if (hour == NULL)
         return NULL;
     row_texts(rows, i, key, hex);
-    group = group_put(hour, key);
-    if (group != NULL && group->key_id == 0)
-        borrow_key_id(rollup, group);
-    return group;
+    return group_put(hour, key);
 }
 
 /* Fills group[i] for every row. `table` has `slots` zeroed entries. */
@@ -526,6 +521,8 @@ void rollup_clear(struct rollup *rollup)
         hour_done(&rollup->hour[i]);
     rollup->n_hours = 0;
     rollup->folded = 0;
+    hour_done(&rollup->keys);
+    rollup->keys = (struct rollup_hour){0};
 }
 
 void rollup_done(struct rollup *rollup)
@@ -561,4 +558,24 @@ struct rollup_group *rollup_put(struct rollup *rollup, uint64_t number, const st
     if (group == NULL && *ret_status == 0)
         *ret_status = -1;
     return group;
+}
+
+int64_t rollup_key_id(const struct rollup *rollup, const struct rollup_group *group)
+{
+    const struct rollup_group *known = group_find(&rollup->keys, group->key, group->hash);
+
+    return known != NULL ? known->key_id : 0;
+}
+
+void rollup_key_learn(struct rollup *rollup, const struct rollup_group *group)
+{
+    struct rollup_group *known;
+
+    if (rollup->keys.n >= ROLLUP_KEYS_KEPT) {
+        hour_done(&rollup->keys);
+        rollup->keys = (struct rollup_hour){0};
+    }
+    known = group_put(&rollup->keys, group->key);
+    if (known != NULL) /* else there is no memory: it is looked up again */
+        known->key_id = group->key_id;
 }

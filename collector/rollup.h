@@ -91,7 +91,8 @@ struct rollup {
     /* Asked when an hour is met for the first time; adds what is stored by rollup_put. NULL: nothing is. */
     int (*load)(void *context, struct rollup *rollup, uint64_t hour);
     void *context;
-    void *scratch; /* of rollup_add */
+    struct rollup_hour keys; /* keys whose number in the store is known, whatever the hour: the same ones come again */
+    void *scratch;           /* of rollup_add */
     size_t scratch_bytes;
 };
 
@@ -110,6 +111,13 @@ int rollup_add(struct rollup *rollup, const struct store_rows *rows);
 /* The group with this key in this hour, made if need be; NULL without memory or when load failed (*ret_status). */
 struct rollup_group *rollup_put(struct rollup *rollup, uint64_t hour, const struct span_text key[ROLLUP_KEY_COUNT],
                                 int *ret_status);
+
+enum { ROLLUP_KEYS_KEPT = 16384 }; /* about half a kilobyte each; when there are more, learning begins anew */
+
+/* The number of the group's key in the store, or 0 when it is not known. Forgotten by rollup_clear. */
+int64_t rollup_key_id(const struct rollup *rollup, const struct rollup_group *group);
+/* Remembers group->key_id. */
+void rollup_key_learn(struct rollup *rollup, const struct rollup_group *group);
 
 /* After the store has deleted what was folded away. */
 void rollup_forget_removed(struct rollup_hour *hour);

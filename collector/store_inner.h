@@ -68,13 +68,14 @@ enum {
                           "(merged=0 OR (merged=1 AND n<?3)) ORDER BY merged,id LIMIT ?4")                             \
     STORE_SQL(meta_add, "INSERT INTO meta(key,value) VALUES(?1,?2) "                                                   \
                         "ON CONFLICT(key) DO UPDATE SET value=value+excluded.value")                                   \
-    STORE_SQL(rollup_load, "SELECT " ROLLUP_SQL_KEYS "," ROLLUP_SQL_VALUES ",key FROM rollup_hour WHERE hour=?1")      \
+    STORE_SQL(rollup_load, "SELECT " ROLLUP_SQL_KEYS "," ROLLUP_SQL_VALUES ",key FROM rollup_hour "                    \
+                           "WHERE id>=?1 AND id<?1+4294967296")                                                        \
     STORE_SQL(rollup_key, "SELECT id FROM rollup_key WHERE service=?1 AND team=?2 AND prompt=?3 AND version=?4 AND "   \
                           "provider=?5 AND model=?6 AND operation=?7 AND outcome=?8")                                  \
     STORE_SQL(rollup_key_put, "INSERT INTO rollup_key(" ROLLUP_SQL_KEYS ") VALUES(?1,?2,?3,?4,?5,?6,?7,?8)")           \
-    STORE_SQL(rollup_put, "INSERT OR REPLACE INTO rollup_cell(hour,key," ROLLUP_SQL_VALUES                             \
-                          ") VALUES(?,?," ROLLUP_SQL_PARAMETERS ")")                                                   \
-    STORE_SQL(rollup_drop, "DELETE FROM rollup_cell WHERE hour=?1 AND key=?2")
+    STORE_SQL(rollup_put, "INSERT OR REPLACE INTO rollup_cell(id," ROLLUP_SQL_VALUES                                   \
+                          ") VALUES(?," ROLLUP_SQL_PARAMETERS ")")                                                     \
+    STORE_SQL(rollup_drop, "DELETE FROM rollup_cell WHERE id=?1")
 
 enum store_sql {
 #define STORE_SQL(ident, text) STORE_SQL_##ident,

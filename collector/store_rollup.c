@@ -15,6 +15,12 @@ enum {
     COLUMN_TTFT = COLUMN_SUMS + 2 * ROLLUP_SUM_COUNT
 };
 
+/* Where a group of an hour stands in rollup_cell. */
+static int64_t cell_id(uint64_t hour, int64_t key_id)
+{
+    return store_int(hour << 32 | (uint64_t)key_id);
+}
+
 static uint64_t column_u64(sqlite3_stmt *row, int column)
 {
     int64_t value = sqlite3_column_int64(row, column);
@@ -69,7 +75,7 @@ int store_rollup_load(void *context, struct rollup *rollup, uint64_t hour)
 
     if (statement == NULL)
         return store_sqlite_failed(store, "reading rollups");
-    (void)sqlite3_bind_int64(statement, 1, store_int(hour));
+    (void)sqlite3_bind_int64(statement, 1, cell_id(hour, 0));
     while (status == 0 && (code = sqlite3_step(statement)) == SQLITE_ROW)
         status = load_row(rollup, hour, statement);
     if (status == 0 && code != SQLITE_DONE)
@@ -83,6 +89,10 @@ static int find_key(struct store *store, struct rollup_group *group)
 {
     static const enum store_sql ways[] = {STORE_SQL_rollup_key, STORE_SQL_rollup_key_put};
 
+    if (group->key_id == 0)
+        group->key_id = rollup_key_id(store->rollup, group);
+    if (group->key_id != 0)
+        return 0;
     for (int way = 0; way < 2 && group->key_id == 0; way++) {
         sqlite3_stmt *statement = store_statement(store, ways[way]);
         int code;
@@ -101,6 +111,7 @@ static int find_key(struct store *store, struct rollup_group *group)
             return store_sqlite_failed(store, "storing rollups");
         (void)sqlite3_reset(statement);
     }
+    rollup_key_learn(store->rollup, group);
     return 0;
 }
 
@@ -117,16 +128,14 @@ static int bind_sketch(sqlite3_stmt *statement, int at, struct span_buffer *buff
 
 static int save_group(struct store *store, uint64_t hour, struct rollup_group *group, struct span_buffer buffer[2])
 {
-    int status = find_key(store, group);
-    sqlite3_stmt *statement = status == 0 ? store_statement(store, STORE_SQL_rollup_put) : NULL;
-    int at = 5;
+    sqlite3_stmt *statement = store_statement(store, STORE_SQL_rollup_put);
+    int at = 4;
 
     if (statement == NULL)
-        return status != 0 ? status : store_sqlite_failed(store, "storing rollups");
-    (void)sqlite3_bind_int64(statement, 1, store_int(hour));
-    (void)sqlite3_bind_int64(statement, 2, group->key_id);
-    (void)sqlite3_bind_int64(statement, 3, store_int(group->calls));
-    (void)sqlite3_bind_int64(statement, 4, store_int(group->errors));
+        return store_sqlite_failed(store, "storing rollups");
+    (void)sqlite3_bind_int64(statement, 1, cell_id(hour, group->key_id));
+    (void)sqlite3_bind_int64(statement, 2, store_int(group->calls));
+    (void)sqlite3_bind_int64(statement, 3, store_int(group->errors));
     for (int s = 0; s < ROLLUP_SUM_COUNT; s++) {
         (void)sqlite3_bind_int64(statement, at++, store_int(group->sum[s]));
         (void)sqlite3_bind_int64(statement, at++, store_int(group->stated[s]));
@@ -137,29 +146,55 @@ static int save_group(struct store *store, uint64_t hour, struct rollup_group *g
     return store_run(store, statement, "storing rollups");
 }
 
-static int save_hour(struct store *store, struct rollup_hour *hour, struct span_buffer buffer[2])
+static int drop_removed(struct store *store, struct rollup_hour *hour)
 {
     for (size_t i = 0; i < hour->n_removed; i++) {
         sqlite3_stmt *statement = store_statement(store, STORE_SQL_rollup_drop);
         int status;
 
+        if (hour->removed[i]->key_id == 0)
+            continue; /* was never stored */
         if (statement == NULL)
             return store_sqlite_failed(store, "storing rollups");
-        (void)sqlite3_bind_int64(statement, 1, store_int(hour->hour));
-        (void)sqlite3_bind_int64(statement, 2, hour->removed[i]->key_id); /* 0, where it was never stored: no row */
+        (void)sqlite3_bind_int64(statement, 1, cell_id(hour->hour, hour->removed[i]->key_id));
         status = store_run(store, statement, "storing rollups");
         if (status != 0)
             return status;
     }
-    for (size_t i = 0; i < hour->n; i++) {
-        int status = hour->group[i]->dirty ? save_group(store, hour->hour, hour->group[i], buffer) : 0;
-
-        if (status != 0)
-            return status;
-        hour->group[i]->dirty = false;
-    }
-    rollup_forget_removed(hour);
     return 0;
+}
+
+static int by_key_id(const void *a, const void *b)
+{
+    int64_t x = (*(struct rollup_group *const *)a)->key_id;
+    int64_t y = (*(struct rollup_group *const *)b)->key_id;
+
+    return (x > y) - (x < y);
+}
+
+/* In the order of the table: pages are then filled one after another, not split over and over. */
+static int save_hour(struct store *store, struct rollup_hour *hour, struct span_buffer buffer[2])
+{
+    struct rollup_group **dirty = malloc((hour->n + 1) * sizeof(struct rollup_group *));
+    size_t n = 0;
+    int status = dirty == NULL ? store_because(STORE_FAILED, "no memory") : drop_removed(store, hour);
+
+    for (size_t i = 0; status == 0 && i < hour->n; i++)
+        if (hour->group[i]->dirty) {
+            dirty[n++] = hour->group[i];
+            status = find_key(store, hour->group[i]);
+        }
+    if (status == 0)
+        qsort(dirty, n, sizeof(struct rollup_group *), by_key_id);
+    for (size_t i = 0; status == 0 && i < n; i++) {
+        status = save_group(store, hour->hour, dirty[i], buffer);
+        if (status == 0)
+            dirty[i]->dirty = false;
+    }
+    free(dirty);
+    if (status == 0)
+        rollup_forget_removed(hour);
+    return status;
 }
 
 static int save_folded(struct store *store)
