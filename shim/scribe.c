@@ -17,7 +17,6 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -45,7 +44,6 @@ enum {
     STACK_BYTES = 256 * 1024, /* the largest frames are process_info's 20 KiB and a few spans of 7 KiB */
 #endif
     STACK_BYTES_SECOND = 2 * 1024 * 1024, /* where static thread-local storage fills the first choice */
-    START_YIELDS_MAX = 100, /* about 10 µs of work are waited for by threads that come at the same time */
     RECORDS_PER_TURN = 1024,
     FINISH_CHECK_RECORDS = 64,
     FINISH_SPOOL_MS = 300, /* what the caller of scribe_finish allows for writing the spool after its wait */
@@ -61,14 +59,14 @@ enum {
     SILENT_FULL_MS_MAX = 60 * 1000,  /* the same while the table is full */
 };
 
-enum stage { STAGE_NONE, STAGE_STARTING, STAGE_TAPE, STAGE_RUNNING, STAGE_FAILED };
+enum stage { STAGE_NONE, STAGE_STARTING, STAGE_RUNNING, STAGE_FAILED };
 enum bell { BELL_AWAKE, BELL_LIGHT, BELL_DEEP };
 
 struct scribe {
     _Atomic uint32_t stage;
     _Atomic int error;  /* why STAGE_FAILED */
     _Atomic int thread; /* its id */
-    pid_t process;
+    _Atomic pid_t process;
     _Atomic uint32_t bell;
     _Atomic uint32_t finish_wanted; /* counts calls of scribe_finish */
     _Atomic uint32_t finish_done;   /* futex: the last call that was served */
@@ -316,7 +314,7 @@ static bool alone(struct scribe *scribe, uint64_t now_ns)
     }
     /* A /proc of another namespace would not know our number at all. */
     char path[64], executable[8];
-    int bytes = snprintf(path, sizeof path, "/proc/self/task/%d", (int)scribe->process);
+    int bytes = snprintf(path, sizeof path, "/proc/self/task/%d", (int)atomic_load(&scribe->process));
     if (stat(path, &tasks) != 0) {
         return false;
     }
@@ -445,10 +443,11 @@ static int map_memory(struct scribe **ret_scribe)
     return 0;
 }
 
-static int fail(struct scribe *scribe, int error)
+/* For good, unless another thread got it going. */
+static int fail(struct scribe *scribe, uint32_t stage, int error)
 {
     atomic_store(&scribe->error, error);
-    atomic_store(&scribe->stage, STAGE_FAILED);
+    (void)atomic_compare_exchange_strong(&scribe->stage, &stage, STAGE_FAILED);
     shim_say_once("libpprof steps aside in this process: the thread that records cannot be started");
     return error;
 }
@@ -461,23 +460,19 @@ static int start(void)
         shim_say_once("libpprof steps aside: no memory that a forked child finds empty");
         return rc;
     }
-    uint32_t stage = STAGE_NONE;
-    if (!atomic_compare_exchange_strong(&scribe->stage, &stage, STAGE_STARTING)) {
-        for (int i = 0; i < START_YIELDS_MAX && atomic_load(&scribe->stage) == STAGE_STARTING; i++) {
-            (void)sched_yield();
-        }
-        stage = atomic_load(&scribe->stage);
-        return stage == STAGE_FAILED ? atomic_load(&scribe->error) : stage == STAGE_STARTING ? -EAGAIN : 0;
-    }
-    scribe->process = getpid();
     rc = tape_start();
     if (rc != 0) {
-        return fail(scribe, rc);
+        return fail(scribe, STAGE_NONE, rc);
     }
-    atomic_store(&scribe->stage, STAGE_TAPE); /* others may write from here on */
+    /* From here on this thread's records are safe, whoever starts the scribe. */
+    atomic_store(&scribe->process, getpid());
+    uint32_t stage = STAGE_NONE;
+    if (!atomic_compare_exchange_strong(&scribe->stage, &stage, STAGE_STARTING)) {
+        return stage == STAGE_FAILED ? atomic_load(&scribe->error) : 0;
+    }
     rc = start_thread(scribe);
     if (rc != 0) {
-        return fail(scribe, rc);
+        return fail(scribe, STAGE_STARTING, rc);
     }
     atomic_store(&scribe->stage, STAGE_RUNNING);
     return 0;
@@ -524,12 +519,12 @@ void scribe_finish(unsigned wait_ms)
         return;
     }
     uint32_t stage = atomic_load(&scribe->stage);
-    if (stage != STAGE_RUNNING && stage != STAGE_TAPE) {
+    if (stage != STAGE_RUNNING && stage != STAGE_STARTING) {
         return;
     }
     int saved_errno = errno;
     /* A child of vfork shares this memory and is another process; the scribe itself cannot wait for itself. */
-    if (getpid() == scribe->process && (int)syscall(SYS_gettid) != atomic_load(&scribe->thread)) {
+    if (getpid() == atomic_load(&scribe->process) && (int)syscall(SYS_gettid) != atomic_load(&scribe->thread)) {
         uint64_t now_ns = tape_now_ns();
         uint64_t until_ns = now_ns + (wait_ms + (uint64_t)FINISH_SPOOL_MS) * NS_PER_MS;
         atomic_store(&scribe->finish_deadline_ns, now_ns + wait_ms * NS_PER_MS);

@@ -10,10 +10,9 @@
 #include <stdbool.h>
 
 /*
- * Any application thread. Makes sure that tape, outbox and thread run in this process; the first caller starts them,
- * others that come meanwhile return at once (the tape may then not be there yet: their records are counted as lost or
- * written, either is fine). Never blocks; preserves errno. Cheap once running (one atomic load). Returns 0, or a
- * negative errno when libpprof stepped aside in this process for good (-EAGAIN: someone else is starting it right now).
+ * Any application thread. Makes sure that tape, outbox and thread run in this process; the first caller starts the
+ * thread, others that come meanwhile return at once and may write to the tape. Never blocks; preserves errno. Cheap once
+ * running (one atomic load). Returns 0, or a negative errno when libpprof stepped aside in this process for good.
  */
 int scribe_ensure(void);
 

@@ -51,24 +51,23 @@ struct record {
     uint64_t bytes; /* of payload; the payload follows, or with RECORD_SPILLED its address */
 };
 
+/* A forked child finds zeros everywhere in it, and with them a dead, empty tape that has lost nothing. */
 struct ring {
-    _Atomic uint64_t alive; /* ALIVE; a forked child finds zero here and everywhere */
+    _Atomic uint64_t alive; /* ALIVE */
     _Atomic uint64_t spilled_bytes;
+    _Atomic uint64_t lost_records;
+    _Atomic uint64_t lost_bytes;
+    /* The reader's own; the scribe's thread only. */
+    struct record *held;     /* returned by the last tape_read */
+    uint64_t stuck_since_ns; /* 0: not stuck */
+    unsigned retired_count;
+    struct ring *retired[RETIRED_MAX]; /* given up before this one; their losses count */
     alignas(64) _Atomic uint64_t state;
     alignas(64) uint8_t bytes[TAPE_RING_BYTES];
 };
 
+/* Set once by whoever comes first; replaced by the reader alone. */
 static _Atomic(struct ring *) current_ring;
-static _Atomic uint64_t lost_records;
-static _Atomic uint64_t lost_bytes;
-
-/* The reader's own; the scribe's thread only (and tape_start before there is one). */
-static struct {
-    struct ring *ring;
-    struct record *held;     /* returned by the last tape_read */
-    uint64_t stuck_since_ns; /* 0: not stuck */
-    unsigned retired;
-} reader;
 
 /* glibc only, hence weak: other libcs must still be able to load the library. */
 extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void), void *dso)
@@ -112,11 +111,16 @@ static int map_ring(struct ring **ret_ring)
     return 0;
 }
 
-static bool drop(size_t bytes, uint64_t *lost)
+static void count_lost(struct ring *ring, size_t bytes)
+{
+    atomic_fetch_add_explicit(&ring->lost_records, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&ring->lost_bytes, bytes, memory_order_relaxed);
+}
+
+static bool drop(struct ring *ring, size_t bytes, uint64_t *lost)
 {
     *lost += bytes;
-    atomic_fetch_add_explicit(&lost_records, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&lost_bytes, bytes, memory_order_relaxed);
+    count_lost(ring, bytes);
     return false;
 }
 
@@ -184,7 +188,7 @@ static bool write_spilled(struct ring *ring, const struct record *head, const vo
         if (memory != NULL)
             unspill(ring, memory, a_bytes + b_bytes);
         errno = saved_errno;
-        return drop(a_bytes + b_bytes, lost);
+        return drop(ring, a_bytes + b_bytes, lost);
     }
     errno = saved_errno;
     record->kind = head->kind;
@@ -212,10 +216,10 @@ static void advance(struct ring *ring, uint32_t units)
 
 static void release_held(struct ring *ring)
 {
-    struct record *record = reader.held;
+    struct record *record = ring->held;
     if (record == NULL)
         return;
-    reader.held = NULL;
+    ring->held = NULL;
     uint32_t size = atomic_load_explicit(&record->size, memory_order_relaxed);
     if (record->flags & RECORD_SPILLED) {
         void *memory;
@@ -242,44 +246,40 @@ static void start_over_when_empty(struct ring *ring, uint64_t state)
 static bool give_up_when_stuck(struct ring *ring, uint64_t state)
 {
     uint64_t now_ns = tape_now_ns();
-    if (reader.stuck_since_ns == 0)
-        reader.stuck_since_ns = now_ns;
-    if (now_ns - reader.stuck_since_ns < STUCK_NS)
+    if (ring->stuck_since_ns == 0)
+        ring->stuck_since_ns = now_ns;
+    if (now_ns - ring->stuck_since_ns < STUCK_NS)
         return false;
-    reader.stuck_since_ns = 0;
+    ring->stuck_since_ns = 0;
 
     struct ring *fresh = NULL;
-    if (reader.retired >= RETIRED_MAX || map_ring(&fresh) < 0) {
+    if (ring->retired_count >= RETIRED_MAX || map_ring(&fresh) < 0) {
         atomic_store_explicit(&ring->alive, 0, memory_order_relaxed);
         return false;
     }
-    reader.retired++;
-    reader.ring = fresh;
+    memcpy(fresh->retired, ring->retired, sizeof(ring->retired));
+    fresh->retired[ring->retired_count] = ring;
+    fresh->retired_count = ring->retired_count + 1;
+    count_lost(fresh, (size_t)(uint32_t)((uint32_t)(state >> 32) - (uint32_t)state) * UNIT);
     atomic_store_explicit(&fresh->alive, ALIVE, memory_order_relaxed);
     atomic_store_explicit(&current_ring, fresh, memory_order_release);
-    atomic_fetch_add_explicit(&lost_records, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&lost_bytes, (uint64_t)(uint32_t)((uint32_t)(state >> 32) - (uint32_t)state) * UNIT,
-                              memory_order_relaxed);
     return true;
 }
 
 int tape_start(void)
 {
-    if (tape_alive())
-        return 0;
     struct ring *ring = atomic_load_explicit(&current_ring, memory_order_acquire);
     if (ring == NULL) {
-        int code = map_ring(&ring);
+        struct ring *fresh;
+        int code = map_ring(&fresh);
         if (code < 0)
             return code;
-    } else { /* a forked child; what the parent lost is the parent's to tell */
-        atomic_store_explicit(&lost_records, 0, memory_order_relaxed);
-        atomic_store_explicit(&lost_bytes, 0, memory_order_relaxed);
+        if (atomic_compare_exchange_strong(&current_ring, &ring, fresh))
+            ring = fresh;
+        else
+            (void)munmap(fresh, sizeof(*fresh)); /* another thread was faster; `ring` is its own now */
     }
-    memset(&reader, 0, sizeof(reader));
-    reader.ring = ring;
     atomic_store_explicit(&ring->alive, ALIVE, memory_order_release);
-    atomic_store_explicit(&current_ring, ring, memory_order_release);
     return 0;
 }
 
@@ -295,8 +295,12 @@ bool tape_write(enum tape_kind kind, uint64_t transfer, uint64_t time_ns, const 
     struct ring *ring = atomic_load_explicit(&current_ring, memory_order_acquire);
     size_t bytes = a_bytes + b_bytes;
 
-    if (ring == NULL || atomic_load_explicit(&ring->alive, memory_order_acquire) != ALIVE)
-        return drop(bytes, lost);
+    if (ring == NULL) {
+        *lost += bytes; /* nobody will ever read here, so nobody could be told */
+        return false;
+    }
+    if (atomic_load_explicit(&ring->alive, memory_order_acquire) != ALIVE)
+        return drop(ring, bytes, lost);
     if (bytes >= TAPE_SPILL_BYTES) {
         struct record head = {.kind = (uint16_t)kind, .transfer = transfer, .time_ns = time_ns, .bytes = bytes};
         return write_spilled(ring, &head, a, a_bytes, b, b_bytes, lost);
@@ -304,7 +308,7 @@ bool tape_write(enum tape_kind kind, uint64_t transfer, uint64_t time_ns, const 
     uint32_t size = (uint32_t)(sizeof(struct record) + bytes + UNIT - 1) & ~(uint32_t)(UNIT - 1);
     struct record *record = reserve(ring, size / UNIT, kind == TAPE_END ? 0 : END_UNITS);
     if (record == NULL)
-        return drop(bytes, lost);
+        return drop(ring, bytes, lost);
     record->kind = (uint16_t)kind;
     record->transfer = transfer;
     record->time_ns = time_ns;
@@ -321,14 +325,14 @@ bool tape_write(enum tape_kind kind, uint64_t transfer, uint64_t time_ns, const 
 
 bool tape_read(struct tape_record *ret_record)
 {
-    struct ring *ring = reader.ring;
-    if (ring == NULL || !tape_alive())
+    struct ring *ring = atomic_load_explicit(&current_ring, memory_order_acquire);
+    if (ring == NULL || atomic_load_explicit(&ring->alive, memory_order_acquire) != ALIVE)
         return false;
     release_held(ring);
     for (;;) {
         uint64_t state = atomic_load_explicit(&ring->state, memory_order_acquire);
         if ((uint32_t)(state >> 32) == (uint32_t)state) {
-            reader.stuck_since_ns = 0;
+            ring->stuck_since_ns = 0;
             start_over_when_empty(ring, state);
             return false;
         }
@@ -337,10 +341,10 @@ bool tape_read(struct tape_record *ret_record)
         if (size == 0) {
             if (!give_up_when_stuck(ring, state))
                 return false;
-            ring = reader.ring;
+            ring = atomic_load_explicit(&current_ring, memory_order_relaxed);
             continue;
         }
-        reader.stuck_since_ns = 0;
+        ring->stuck_since_ns = 0;
         if (record->kind == 0) {
             atomic_store_explicit(&record->size, 0, memory_order_relaxed);
             advance(ring, size / UNIT);
@@ -349,7 +353,7 @@ bool tape_read(struct tape_record *ret_record)
         const void *payload = record + 1;
         if (record->flags & RECORD_SPILLED)
             memcpy(&payload, record + 1, sizeof(payload));
-        reader.held = record;
+        ring->held = record;
         *ret_record = (struct tape_record){
             .kind = (enum tape_kind)record->kind,
             .transfer = record->transfer,
@@ -371,12 +375,22 @@ size_t tape_backlog_bytes(void)
     return (size_t)(uint32_t)((uint32_t)(state >> 32) - (uint32_t)state) * UNIT;
 }
 
+static void add_losses(const struct ring *ring, struct tape_loss *sum)
+{
+    sum->records += atomic_load_explicit(&ring->lost_records, memory_order_relaxed);
+    sum->bytes += atomic_load_explicit(&ring->lost_bytes, memory_order_relaxed);
+}
+
 struct tape_loss tape_losses(void)
 {
-    return (struct tape_loss){
-        .records = atomic_load_explicit(&lost_records, memory_order_relaxed),
-        .bytes = atomic_load_explicit(&lost_bytes, memory_order_relaxed),
-    };
+    const struct ring *ring = atomic_load_explicit(&current_ring, memory_order_acquire);
+    struct tape_loss sum = {0};
+    if (ring == NULL)
+        return sum;
+    add_losses(ring, &sum);
+    for (unsigned i = 0; i < ring->retired_count; i++)
+        add_losses(ring->retired[i], &sum);
+    return sum;
 }
 
 uint64_t tape_now_ns(void)

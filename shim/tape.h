@@ -79,13 +79,14 @@ struct tape_record {
     size_t bytes;
 };
 
-/* Counters since the process began; written by any thread, read by the scribe. */
+/* Counters since the process began (a forked child begins anew); written by any thread, read by the scribe. */
 struct tape_loss {
     uint64_t records;
     uint64_t bytes;
 };
 
-/* Maps the ring. Returns 0, or a negative errno: then every write is a counted loss. Called by the first captured request. */
+/* Maps the ring and brings it to life. Any thread, several at once too, without waiting; harmless when it lives. Returns 0, or a negative errno: then
+ * there is no tape. Called by the first captured request. */
 int tape_start(void);
 bool tape_alive(void);
 
