@@ -57,10 +57,10 @@ void dialect_answer_value(struct facts *facts, const struct json_value *value)
         usage(facts, value);
         break;
     case ANSWER_COST_USD:
-        facts_set_cost(facts, value, 1e9);
+        facts_set_cost(facts, value, 9);
         break;
     case ANSWER_COST_TICKS:
-        facts_set_cost(facts, value, 0.1); /* xAI: 1e10 ticks are a dollar */
+        facts_set_cost(facts, value, -1); /* xAI: 1e10 ticks are a dollar */
         break;
     default:
         error_name(facts, value);

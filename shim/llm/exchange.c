@@ -39,6 +39,7 @@ struct exchange {
     struct request request;
     struct body body;
     struct timing timing;
+    struct response_headers headers;
     struct span span;
 };
 _Static_assert(sizeof(struct exchange) <= EXCHANGE_BYTES_MAX, "an exchange must stay within its budget");
@@ -176,6 +177,7 @@ static void begin_response(struct exchange *exchange)
 {
     struct facts *const facts = &exchange->facts;
     body_init(&exchange->body, exchange->dialect, facts, &exchange->timing);
+    response_headers_init(&exchange->headers, facts);
     decode_close(exchange->decode);
     exchange->decode = NULL;
     span_clear(&exchange->span, SPAN_content_encoding);
@@ -296,7 +298,7 @@ void exchange_response_header(struct exchange *exchange, uint64_t time_ns, const
     else if (header_is(&header, "content-encoding"))
         take_encoding(exchange, &header);
     else
-        response_header_facts(&exchange->span, &exchange->facts, header.name, header.name_bytes, header.value,
+        response_headers_line(&exchange->headers, &exchange->facts, header.name, header.name_bytes, header.value,
                               header.value_bytes, exchange->wall_ns);
     if (exchange->dialect->response_header)
         exchange->dialect->response_header(&exchange->facts, header.name, header.name_bytes, header.value, header.value_bytes);
@@ -404,6 +406,7 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
     if (exchange->dialect->close)
         exchange->dialect->close(facts);
     facts_fallback_use(facts);
+    response_headers_finish(&exchange->headers, facts, span);
     count_once(exchange);
     const bool inference = !facts->not_inference && (!exchange->recognised.tentative || facts->shape_seen);
     if (inference) {

@@ -5,6 +5,8 @@
  */
 #include "facts.h"
 
+#include "decimal.h"
+
 #include <string.h>
 
 /* Which call a fragment without anything to go by belongs to: the last one of its choice. */
@@ -126,21 +128,19 @@ void facts_add_count(struct facts *facts, enum facts_number which, const struct 
         facts_set_number(facts, which, sum);
 }
 
-static void set_scaled(struct facts *facts, enum facts_number which, const struct json_value *value, double unit)
+void facts_set_time(struct facts *facts, enum facts_number which, const struct json_value *value, double ns_per_unit)
 {
-    const double scaled = value->has_number ? value->number * unit + 0.5 : -1;
+    const double scaled = value->has_number ? value->number * ns_per_unit + 0.5 : -1;
     if (scaled >= 0 && scaled < 9e18)
         facts_set_number(facts, which, (uint64_t)scaled);
 }
 
-void facts_set_time(struct facts *facts, enum facts_number which, const struct json_value *value, double ns_per_unit)
+void facts_set_cost(struct facts *facts, const struct json_value *value, int power)
 {
-    set_scaled(facts, which, value, ns_per_unit);
-}
-
-void facts_set_cost(struct facts *facts, const struct json_value *value, double nanousd_per_unit)
-{
-    set_scaled(facts, FACT_COST_NANOUSD, value, nanousd_per_unit);
+    uint64_t nanousd;
+    const bool number = value->type == JSON_NUMBER || value->type == JSON_STRING;
+    if (number && !value->cut && decimal_scaled(value->text, value->bytes, power, &nanousd))
+        facts_set_number(facts, FACT_COST_NANOUSD, nanousd);
 }
 
 bool facts_has_number(const struct facts *facts, enum facts_number which)

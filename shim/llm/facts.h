@@ -167,8 +167,8 @@ void facts_set_count(struct facts *facts, enum facts_number which, const struct 
 void facts_add_count(struct facts *facts, enum facts_number which, const struct json_value *value);
 /* value times ns_per_unit, fractions kept: seconds 1e9, milliseconds 1e6, nanoseconds 1. */
 void facts_set_time(struct facts *facts, enum facts_number which, const struct json_value *value, double ns_per_unit);
-/* US dollars times 1e9. */
-void facts_set_cost(struct facts *facts, const struct json_value *value, double nanousd_per_unit);
+/* A cost (number, or text that spells one) times 10^power is nano-dollars: 9 for dollars, -1 for xAI's ticks (1e10 of them are a dollar). Exact. */
+void facts_set_cost(struct facts *facts, const struct json_value *value, int power);
 bool facts_has_number(const struct facts *facts, enum facts_number which);
 uint64_t facts_number(const struct facts *facts, enum facts_number which); /* 0 if absent */
 /* A count that stands only where the body's own usage states neither input nor output. */

@@ -265,10 +265,10 @@ static void timing(struct facts *facts, const struct json_value *value)
         state->timed_output = value->has_u64 ? value->u64 : 0;
         break;
     case COST_USD:
-        facts_set_cost(facts, value, 1e9);
+        facts_set_cost(facts, value, 9);
         break;
     default:
-        facts_set_cost(facts, value, 0.1); /* xAI: 1e10 ticks are a dollar */
+        facts_set_cost(facts, value, -1); /* xAI: 1e10 ticks are a dollar */
         break;
     }
 }

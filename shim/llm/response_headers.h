@@ -1,13 +1,29 @@
-/* Facts from response headers: rate limits, waiting times, processing times that servers and proxies state. */
+/* Facts from response headers: limits, waiting times, times that servers and proxies state, counts that stand in, service tier. */
 #pragma once
 
 #include "facts.h"
+#include "header_wait.h"
+#include "response_limits.h"
 
-struct span;
+enum header_time { HEADER_PROCESSING, HEADER_QUEUE, HEADER_TIMES };
+
+/* Of one response. All zero bytes at first. */
+struct response_headers {
+    struct response_limits limits;
+    uint64_t time_ns[HEADER_TIMES];
+    uint8_t time_rank[HEADER_TIMES]; /* 0: none stated; else the lower the better */
+    bool has_cost;
+    uint64_t cost_nanousd;
+    uint8_t tier_bytes;
+    char tier[32];
+};
+
+/* A new response begins: what the headers of an earlier one (100, a redirect, before authentication) said is forgotten. */
+void response_headers_init(struct response_headers *headers, struct facts *facts);
 
 /* One header line, name and value already apart, value trimmed. Unknown ones are passed over. */
-void response_header_facts(struct span *span, struct facts *facts, const char *name, size_t name_bytes, const char *value,
+void response_headers_line(struct response_headers *headers, struct facts *facts, const char *name, size_t name_bytes, const char *value,
                            size_t value_bytes, uint64_t wall_ns);
 
-/* "6ms", "1m30s", "0s", "1.5" (seconds), RFC 3339 or epoch milliseconds (relative to wall_ns) as a time to wait. False: none of these. */
-bool response_header_wait(const char *text, size_t bytes, uint64_t wall_ns, uint64_t *ret_ns);
+/* The body has been read. Its own statements of times, tier and cost stand; headers fill what it left out. */
+void response_headers_finish(const struct response_headers *headers, struct facts *facts, struct span *span);
