@@ -166,6 +166,7 @@ void body_event_begin(struct body *body, const char *name, size_t name_bytes)
 {
     body->events++;
     body->in_event = true;
+    body->event_cut = false;
     body->facts->event_kinds = 0;
     json_scan_reset(&body->scan);
     if (body->dialect->event_begin)
@@ -179,7 +180,7 @@ void body_event_data(struct body *body, const char *data, size_t bytes)
 
 void body_event_end(struct body *body)
 {
-    (void)json_scan_end(&body->scan);
+    body->event_cut = !json_scan_end(&body->scan);
     event_complete(body);
 }
 
@@ -191,7 +192,7 @@ void body_init(struct body *body, struct dialect *dialect, struct facts *facts, 
     body->time_ns = body->events = body->content_events = 0;
     body->framing = body->hint = BODY_UNDECIDED;
     body->prefix_bytes = 0;
-    body->in_event = body->indented = body->complete = body->text = false;
+    body->in_event = body->event_cut = body->indented = body->complete = body->text = false;
     facts->owner = body;
 }
 
@@ -259,15 +260,17 @@ void body_end(struct body *body)
     switch ((enum body_framing)body->framing) {
     case BODY_SSE:
         (void)sse_end(&body->frame.sse);
-        body->complete = true; /* the end mark decides, not the last blank line */
+        body->complete = !body->event_cut; /* the last blank line may be missing, its JSON may not */
         break;
     case BODY_LINES:
         (void)ndjson_end(&body->frame.lines);
-        body->complete = true;
+        body->complete = !body->event_cut;
         break;
     case BODY_PLAIN:
-    case BODY_ARRAY:
         body->complete = json_scan_end(&body->scan);
+        break;
+    case BODY_ARRAY:
+        body->complete = json_scan_end(&body->scan) && !body->scan.in_array;
         break;
     case BODY_AWS:
         body->complete = eventstream_end(&body->frame.aws.stream);

@@ -26,6 +26,7 @@ struct body {
     bool text; /* it says plain text, which some say of JSON as well */
     uint8_t prefix_bytes;
     bool in_event;
+    bool event_cut; /* the JSON of the last event was not complete */
     bool indented; /* a blank stood before the first other byte, on its line */
     bool complete; /* after body_end: what came was complete JSON or complete events */
     char prefix[BODY_PREFIX_MAX];

@@ -337,16 +337,42 @@ void exchange_lost(struct exchange *exchange, uint64_t bytes)
     }
 }
 
+/* A state after which nothing more comes in this answer. */
+static bool status_is_final(const struct facts *facts)
+{
+    static const char *const passing[] = {"queued", "in_progress", "cancelling", "validating", "finalizing"};
+    const size_t bytes = facts->text_bytes[FACT_STATUS];
+    for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
+        if (strlen(passing[i]) == bytes && !memcmp(passing[i], facts->text[FACT_STATUS], bytes))
+            return false;
+    return bytes > 0;
+}
+
+static bool finish_stated(const struct facts *facts)
+{
+    bool stated = status_is_final(facts);
+    for (uint32_t i = 0; i < facts->choices; i++)
+        stated = stated || facts->choice[i].stated;
+    return stated;
+}
+
 /* Did the answer itself say that it is complete? */
 static bool end_mark_seen(const struct exchange *exchange)
 {
     const struct facts *const facts = &exchange->facts;
-    if (!facts->stream)
+    if (!facts->stream || !exchange->body.complete || exchange->body.framing == BODY_ARRAY)
         return exchange->body.complete;
-    bool finished = facts->done || facts->error_seen || facts->no_end_mark || facts->text_bytes[FACT_STATUS];
-    for (uint32_t i = 0; i < facts->choices; i++)
-        finished = finished || facts->choice[i].stated;
-    return finished;
+    return facts->done || facts->error_seen || facts->no_end_mark || finish_stated(facts);
+}
+
+/* Whoever stops behind the end of a stream has everything, and so have we: behind its last mark, or behind the reason and the usage. */
+static bool everything_seen(const struct exchange *exchange)
+{
+    const struct facts *const facts = &exchange->facts;
+    if (!facts->stream || !exchange->body.complete)
+        return false;
+    const bool usage = facts_has_number(facts, FACT_INPUT) || facts_has_number(facts, FACT_OUTPUT);
+    return exchange->body.framing == BODY_ARRAY || facts->done || facts->error_seen || (usage && finish_stated(facts));
 }
 
 static struct exchange_outcome outcome_of(const struct exchange *exchange, const struct exchange_end *end)
@@ -356,12 +382,11 @@ static struct exchange_outcome outcome_of(const struct exchange *exchange, const
     if (end->status && end->status != UINT64_MAX)
         outcome.status = end->status;
     const bool body_readable = !exchange->encoded && !outcome.lost && exchange->response_begun;
-    const bool marked = body_readable && end_mark_seen(exchange);
     const bool own = !end->finished || end->curl_code == CURLE_WRITE_ERROR || end->curl_code == CURLE_ABORTED_BY_CALLBACK;
     if (own || failed)
-        outcome.whole = marked && exchange->facts.stream; /* whoever stops after the end mark has everything */
+        outcome.whole = body_readable && everything_seen(exchange);
     else
-        outcome.whole = marked || !body_readable || outcome.status >= 400;
+        outcome.whole = !body_readable || end_mark_seen(exchange) || outcome.status >= 400;
     outcome.cancelled = own && !outcome.whole;
     return outcome;
 }

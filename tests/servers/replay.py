@@ -45,7 +45,8 @@ def zstandard(data):
     library.ZSTD_compress.restype = ctypes.c_size_t
     room = len(data) + len(data) // 2 + 1024
     out = ctypes.create_string_buffer(room)
-    return out.raw[:library.ZSTD_compress(out, ctypes.c_size_t(room), data, ctypes.c_size_t(len(data)), 3)]
+    written = library.ZSTD_compress(out, ctypes.c_size_t(room), data, ctypes.c_size_t(len(data)), 3)
+    return out.raw[:written]
 
 
 def zlib_flushed(data, sizes, bits):
