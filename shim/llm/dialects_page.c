@@ -40,7 +40,7 @@ static const struct {
 static void write_endpoint(size_t i, bool first)
 {
     const unsigned flags = endpoints[i].flags;
-    printf("%s`%s/%s`", first ? "" : ", ", endpoints[i].before, endpoints[i].last);
+    printf("%s`%s%s/%s`", first ? "" : ", ", endpoints[i].before[0] ? "/" : "", endpoints[i].before, endpoints[i].last);
     if (endpoints[i].provider[0])
         printf(" (%s only)", endpoints[i].provider);
     if (flags & GET)
