@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """A small HTTP/1.1 server on loopback for odd situations; tests/e2e/run_clients starts it. Standard library only.
 
-quirks.py --port 0 --port-file F. Every path answers; the query says how: ?do=sse, cut, redirect, digest, gzip, http10, early, slow, hang,
-big, empty, hints; without it a plain chat completion. Answers are the same for the same request, and name the method, the length and a
-digest of the body that arrived. A WebSocket upgrade echoes frames.
+quirks.py --port 0 --port-file F [--tls KEY CERTIFICATE --tls-port-file F]. Every path answers; the query says how: ?do=sse, cut, redirect, digest,
+gzip, http10, early, slow, hang, big, huge, empty, hints, cookie; without it a plain chat completion. Answers are the same for the same request,
+and name the method, the length and a digest of the body that arrived. A WebSocket upgrade echoes frames. CONNECT makes a tunnel, to loopback alone.
 """
 import argparse
 import base64
@@ -11,8 +11,12 @@ import gzip
 import hashlib
 import json
 import os
+import select
+import socket
 import socketserver
+import ssl
 import struct
+import threading
 import time
 from urllib.parse import parse_qs, urlsplit
 
@@ -94,6 +98,8 @@ class Handler(socketserver.StreamRequestHandler):
             headers[name.strip().lower()] = value.strip()
         if headers.get("upgrade", "").lower() == "websocket":
             return self.websocket(headers)
+        if line[0] == "CONNECT":
+            return self.tunnel(line[1])
         request = Request(line[0], line[1], headers, self.read_body(headers))
         return getattr(self, "do_" + request.what, self.do_plain)(request) is not False
 
@@ -148,12 +154,33 @@ class Handler(socketserver.StreamRequestHandler):
     def do_big(self, request):
         self.plain(bytes(range(256)) * 4096 * 3)
 
+    def do_huge(self, request):
+        self.plain(bytes(range(256)) * 4096 * 64)
+
+    def do_cookie(self, request):
+        self.plain(completion(request), "Set-Cookie: session=planted-secret-set-cookie; Path=/", "X-Request-Id: req-1")
+
     def do_empty(self, request):
         self.plain(b"")
 
     def do_hints(self, request):
         self.head("103 Early Hints", "Link: </style.css>")
         self.do_plain(request)
+
+    def tunnel(self, target):
+        host, _, port = target.rpartition(":")
+        if host != "127.0.0.1":
+            self.plain(b"no way", status="403 Forbidden")
+            return False
+        with socket.create_connection((host, int(port))) as other:
+            self.head("200 Connection established", "X-Tunnel: yes")
+            ends = {self.connection: other, other: self.connection}
+            while True:
+                for end in select.select(list(ends), [], [])[0]:
+                    data = end.recv(65536)
+                    if not data:
+                        return False
+                    ends[end].sendall(data)
 
     def websocket(self, headers):
         key = headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -177,16 +204,44 @@ class Server(socketserver.ThreadingTCPServer):
     request_queue_size = 256
 
 
+class TlsServer(Server):
+    context = None
+
+    def finish_request(self, request, client_address):
+        """On the connection's own thread; a client that refuses the certificate is no news."""
+        try:
+            request = self.context.wrap_socket(request, server_side=True)
+        except (ssl.SSLError, OSError):
+            return
+        super().finish_request(request, client_address)
+
+
+def write_port(file_name, server):
+    with open(file_name + ".new", "w") as file:
+        file.write(f"{server.server_address[1]}\n")
+    os.rename(file_name + ".new", file_name)
+
+
+def serve_tls(key, certificate, port_file):
+    server = TlsServer(("127.0.0.1", 0), Handler)
+    server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.context.load_cert_chain(certificate, key)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    write_port(port_file, server)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--port-file")
+    parser.add_argument("--tls", nargs=2, metavar=("KEY", "CERTIFICATE"))
+    parser.add_argument("--tls-port-file")
     arguments = parser.parse_args()
+    if arguments.tls:
+        serve_tls(*arguments.tls, arguments.tls_port_file)
     with Server(("127.0.0.1", arguments.port), Handler) as server:
         if arguments.port_file:
-            with open(arguments.port_file + ".new", "w") as file:
-                file.write(f"{server.server_address[1]}\n")
-            os.rename(arguments.port_file + ".new", arguments.port_file)
+            write_port(arguments.port_file, server)
         server.serve_forever()
 
 
