@@ -5,7 +5,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-static rlim_t address_space(void)
+static UNUSED rlim_t address_space(void)
 {
     long pages = 0;
     FILE *file = fopen("/proc/self/statm", "r");

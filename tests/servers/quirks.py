@@ -2,7 +2,7 @@
 """A small HTTP/1.1 server on loopback for odd situations; tests/e2e/run_clients starts it. Standard library only.
 
 quirks.py --port 0 --port-file F [--tls KEY CERTIFICATE --tls-port-file F]. Every path answers; the query says how: ?do=sse, cut, redirect, digest,
-gzip, http10, early, slow, hang, big, huge, empty, hints, cookie; without it a plain chat completion. Answers are the same for the same request,
+gzip, http10, early, slow, hang, big, huge, empty, hints, cookie, echo, echo_error, echo_sse; without it a plain chat completion. Answers are the same for the same request,
 and name the method, the length and a digest of the body that arrived. A WebSocket upgrade echoes frames. CONNECT makes a tunnel, to loopback alone.
 """
 import argparse
@@ -27,22 +27,22 @@ class Request:
         self.what = parse_qs(urlsplit(target).query).get("do", ["plain"])[0]
 
 
-def completion(request):
+def completion(request, said=""):
     digest = hashlib.sha256(request.body).hexdigest()[:12]
     return json.dumps({
         "id": "chatcmpl-1", "object": "chat.completion", "created": 1700000000, "model": "gpt-test-1",
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": f"{request.method} {len(request.body)} {digest}"},
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": said or f"{request.method} {len(request.body)} {digest}"},
                      "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 14},
     }).encode()
 
 
-def events(count=4):
+def events(count=4, said="w"):
     def event(value):
         return b"data: " + json.dumps(value).encode() + b"\n\n"
     head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1700000000, "model": "gpt-test-1"}
     for index in range(count):
-        yield event({**head, "choices": [{"index": 0, "delta": {"content": f"w{index} "}, "finish_reason": None}]})
+        yield event({**head, "choices": [{"index": 0, "delta": {"content": f"{said}{index} "}, "finish_reason": None}]})
     yield event({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
     yield event({**head, "choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": count, "total_tokens": 11 + count}})
     yield b"data: [DONE]\n\n"
@@ -101,7 +101,8 @@ class Handler(socketserver.StreamRequestHandler):
         if line[0] == "CONNECT":
             return self.tunnel(line[1])
         request = Request(line[0], line[1], headers, self.read_body(headers))
-        return getattr(self, "do_" + request.what, self.do_plain)(request) is not False
+        done = getattr(self, "do_" + request.what, self.do_plain)(request)
+        return done is not False and headers.get("connection", "").lower() != "close"
 
     def do_plain(self, request):
         body = completion(request)
@@ -159,6 +160,17 @@ class Handler(socketserver.StreamRequestHandler):
 
     def do_cookie(self, request):
         self.plain(completion(request), "Set-Cookie: session=planted-secret-set-cookie; Path=/", "X-Request-Id: req-1")
+
+    def do_echo(self, request):
+        """The request's body as content of the answer, in its error, or in a stream."""
+        self.plain(completion(request, request.body.decode()))
+
+    def do_echo_error(self, request):
+        error = {"error": {"message": request.body.decode(), "type": "invalid_request_error", "param": None, "code": "bad"}}
+        self.plain(json.dumps(error).encode(), status="400 Bad Request")
+
+    def do_echo_sse(self, request):
+        self.stream(events(2, request.body.decode()))
 
     def do_empty(self, request):
         self.plain(b"")
