@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """A small HTTP/1.1 server on loopback for odd situations; tests/e2e/run_clients starts it. Standard library only.
 
-quirks.py --port 0 --port-file F [--tls KEY CERTIFICATE --tls-port-file F]. Every path answers; the query says how: ?do=sse, cut, redirect, digest,
-gzip, http10, early, slow, hang, big, huge, empty, hints, cookie, echo, echo_error, echo_sse; without it a plain chat completion. Answers are the same for the same request,
-and name the method, the length and a digest of the body that arrived. A WebSocket upgrade echoes frames. CONNECT makes a tunnel, to loopback alone.
+quirks.py --port 0 --port-file F [--tls KEY CERTIFICATE --tls-port-file F]. Every path answers; the query says how: ?do=WHAT, one of the do_
+methods below; without it a plain chat completion. Answers are the same for the same request, and name the method, the length and a digest of the body
+that arrived. A WebSocket upgrade echoes frames. CONNECT makes a tunnel, to loopback alone.
 """
 import argparse
 import base64
@@ -61,13 +61,13 @@ class Handler(socketserver.StreamRequestHandler):
     def chunk(self, data):
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
 
-    def stream(self, pieces, pause_s=0.0):
-        self.head("200 OK", "Content-Type: text/event-stream", "Transfer-Encoding: chunked")
+    def stream(self, pieces, pause_s=0.0, content_type="text/event-stream", trailers=b""):
+        self.head("200 OK", f"Content-Type: {content_type}", "Transfer-Encoding: chunked")
         for piece in pieces:
             self.chunk(piece)
             if pause_s:
                 time.sleep(pause_s)
-        self.wfile.write(b"0\r\n\r\n")
+        self.wfile.write(b"0\r\n" + trailers + b"\r\n")
 
     def read_body(self, headers):
         if headers.get("expect", "").lower() == "100-continue":
@@ -136,6 +136,23 @@ class Handler(socketserver.StreamRequestHandler):
         self.head("200 OK", "Content-Type: application/json", version="1.0")
         self.wfile.write(completion(request))
         return False
+
+    def do_http09(self, request):
+        self.wfile.write(completion(request))
+        return False
+
+    def do_trailers(self, request):
+        self.stream([completion(request)], content_type="application/json", trailers=b"X-Checksum: 1\r\nX-Last: {]\r\n")
+
+    def do_trailers_sse(self, request):
+        self.stream(events(), trailers=b"X-Checksum: 1\r\nX-Last: {]\r\n")
+
+    def do_see_other(self, request):
+        self.plain(b"elsewhere", "Location: " + request.target.replace("do=see_other", "do=plain"), status="303 See Other")
+
+    def do_error(self, request):
+        error = {"error": {"message": "Rate limit reached", "type": "requests", "param": None, "code": "rate_limit_exceeded"}}
+        self.plain(json.dumps(error).encode(), "Retry-After: 20", status="429 Too Many Requests")
 
     def do_early(self, request):
         self.head("200 OK", "Content-Type: application/json", "Content-Length: 1000")
