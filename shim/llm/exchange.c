@@ -31,7 +31,7 @@ struct exchange {
     uint64_t lost;
     bool encoded; /* the body has a content encoding that nobody can undo, or it is damaged */
     struct decode *decode; /* undoes the content encoding that the tap left; NULL: none */
-    uint64_t body_time_ns; /* of the piece being decoded */
+    uint64_t body_time_ns; /* of the last piece, the one being decoded */
     bool encodings_undone; /* by the tap */
     bool request_begun, request_read, response_begun;
     struct exchange *next_free;
@@ -216,7 +216,7 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     exchange->config = config;
     exchange->dialect = dialect;
     exchange->recognised = recognised;
-    exchange->start_ns = start->time_ns;
+    exchange->start_ns = exchange->body_time_ns = start->time_ns;
     exchange->wall_ns = start->wall_ns;
     exchange->status = exchange->lost = 0;
     exchange->encodings_undone = start->decoded;
@@ -391,6 +391,19 @@ static struct exchange_outcome outcome_of(const struct exchange *exchange, const
     return outcome;
 }
 
+/*
+ * The transport's clock starts later than ours, which starts when the application does (libcurl: after our hook, and in a multi handle with its first
+ * turn); its end is earlier than when the application asked for the result. So the total is the transport's, but covers everything that was seen.
+ */
+static uint64_t total_of(const struct exchange *exchange, const struct exchange_end *end)
+{
+    const uint64_t elapsed = end->time_ns > exchange->start_ns ? end->time_ns - exchange->start_ns : 0;
+    if (end->total_ns == UINT64_MAX)
+        return elapsed;
+    const uint64_t seen = exchange->body_time_ns > exchange->start_ns ? exchange->body_time_ns - exchange->start_ns : 0;
+    return seen > end->total_ns && seen <= elapsed ? (seen + 999) / 1000 * 1000 : end->total_ns; /* microseconds, as libcurl's */
+}
+
 static void put_stream(struct exchange *exchange)
 {
     const struct facts *const facts = &exchange->facts;
@@ -427,6 +440,10 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
     struct facts *const facts = &exchange->facts;
     struct span *const span = &exchange->span;
     exchange->request_read = request_end(&exchange->request);
+    if (end->no_response && !exchange->response_begun) {
+        begin_response(exchange);
+        exchange->status = 0;
+    }
     body_end(&exchange->body);
     if (exchange->dialect->close)
         exchange->dialect->close(facts);
@@ -438,8 +455,7 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
         const struct exchange_outcome outcome = outcome_of(exchange, end);
         exchange_span_transport(span, end);
         timing_finish(&exchange->timing, end->time_ns, span);
-        const uint64_t elapsed = end->time_ns > exchange->start_ns ? end->time_ns - exchange->start_ns : 0;
-        span_set_u64(span, SPAN_total_ns, end->total_ns == UINT64_MAX ? elapsed : end->total_ns);
+        span_set_u64(span, SPAN_total_ns, total_of(exchange, end));
         if (outcome.status)
             span_set_u64(span, SPAN_status, outcome.status);
         put_stream(exchange);
