@@ -249,7 +249,7 @@ void exchange_request_rewind(struct exchange *exchange)
 {
     request_reset(&exchange->request);
     prompt_rewind(&exchange->facts.prompt);
-    exchange->facts.json_asked = exchange->facts.stream_stated = exchange->facts.stream_asked = false;
+    exchange->facts.json_asked = exchange->facts.shape_asked = exchange->facts.stream_stated = exchange->facts.stream_asked = false;
     open_facts(exchange);
 }
 
@@ -408,7 +408,8 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
     facts_fallback_use(facts);
     response_headers_finish(&exchange->headers, facts, span);
     count_once(exchange);
-    const bool inference = !facts->not_inference && (!exchange->recognised.tentative || facts->shape_seen);
+    const bool proved = facts->shape_seen || (exchange->recognised.request_proves && facts->shape_asked);
+    const bool inference = !facts->not_inference && (!exchange->recognised.tentative || proved);
     if (inference) {
         const struct exchange_outcome outcome = outcome_of(exchange, end);
         exchange_span_transport(span, end);

@@ -97,8 +97,9 @@ struct facts_usage {
 struct facts {
     /* ---- request ---- */
     bool stream_stated, stream_asked;
+    bool shape_asked; /* messages, or a limit of tokens, were handed in: only language models are asked like this */
     bool json_asked; /* the request demands JSON: response_format, format, ... */
-    uint8_t format_matched; /* see dialect_request.c */
+    uint8_t format_matched, mime_matched; /* see dialect_request.c */
     struct prompt prompt;
 
     /* ---- switches that a dialect or the provider table sets ---- */

@@ -217,7 +217,8 @@ static void usage(struct facts *facts, const struct json_value *value)
         facts_usage_begin(facts);
     else if (value->type == JSON_OBJECT_END)
         facts_usage_end(facts);
-    facts->shape_seen = facts->shape_seen || value->type == JSON_OBJECT_END;
+    const bool named = facts_has_number(facts, FACT_INPUT) || facts_has_number(facts, FACT_OUTPUT);
+    facts->shape_seen = facts->shape_seen || (value->type == JSON_OBJECT_END && named); /* a total alone is anybody's */
 }
 
 static void error(struct facts *facts, const struct json_value *value)
