@@ -17,7 +17,7 @@ static const char *const truncated[] = {"length", "max_tokens", "max_output_toke
                                         "limit", NULL};
 static const char *const filtered[] = {"content_filter", "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT",
                                        "SPII", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR",
-                                       "content_filtered", "guardrail_intervened", "ERROR_TOXIC", "safety", NULL};
+                                       "content_filtered", "guardrail_intervened", "ERROR_TOXIC", "sensitive" /* Zhipu, Z.ai */, NULL};
 static const char *const refused[] = {"refusal", NULL};
 
 static bool is_one_of(const char *text, size_t bytes, const char *const *list)
