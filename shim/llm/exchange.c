@@ -197,6 +197,18 @@ static void open_facts(struct exchange *exchange)
     facts_set_text(facts, FACT_REQUEST_MODEL, recognised->model, recognised->model_bytes);
 }
 
+/* What the request said of streaming stays; dialects open with what holds where it says nothing. */
+static void forget_answer(struct exchange *exchange)
+{
+    struct facts *const facts = &exchange->facts;
+    const bool stated = facts->stream_stated, asked = facts->stream_asked;
+    facts_forget_answer(facts);
+    if (exchange->dialect->open)
+        exchange->dialect->open(facts, exchange->recognised.api, exchange->recognised.provider);
+    facts->stream_stated = stated;
+    facts->stream_asked = asked;
+}
+
 struct exchange *exchange_open(const struct exchange_config *config, const struct exchange_start *start, bool *ret_no_memory)
 {
     struct recognised recognised;
@@ -286,7 +298,9 @@ void exchange_response_header(struct exchange *exchange, uint64_t time_ns, const
 {
     struct header header;
     (void)time_ns;
-    if (bytes >= 5 && !memcmp(line, "HTTP/", 5)) { /* another response: 100, a redirect, after authentication */
+    if (bytes >= 5 && !memcmp(line, "HTTP/", 5)) {
+        if (exchange->status) /* another response: after 100, a redirect, authentication */
+            forget_answer(exchange);
         exchange->status = status_of_line(line, bytes);
         begin_response(exchange);
         return;
