@@ -78,6 +78,11 @@ void dialect_request_value(struct facts *facts, const struct json_value *value)
         look_for_json(facts, value);
         prompt_format(&facts->prompt, value);
         break;
+    case REQUEST_SCHEMA: /* an object, or its text */
+        if (value->type == JSON_RAW_BYTES && value->first && value->bytes && (value->text[0] == '{' || value->text[0] == '"'))
+            facts->json_asked = true;
+        prompt_format(&facts->prompt, value);
+        break;
     case REQUEST_MESSAGE:
         message(facts, value);
         break;

@@ -185,6 +185,8 @@ static void status(struct facts *facts, const struct json_value *value)
         json_text_is(value, "in_progress") || json_text_is(value, "created") || json_text_is(value, "queued");
     if (!facts->stream || !under_way)
         facts_set_value(facts, FACT_STATUS, value);
+    if (!facts->stream && under_way)
+        facts->kinds |= CONTENT_ELSEWHERE; /* in the background */
 }
 
 static void event_type(struct facts *facts, const struct json_value *value)

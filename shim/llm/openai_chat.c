@@ -130,7 +130,9 @@ static const struct json_rule request_rules[] = {
     {"tools", REQUEST_TOOLS, JSON_RAW},
     {"functions", REQUEST_TOOLS, JSON_RAW},
     {"response_format", REQUEST_FORMAT, JSON_RAW},
-    {"guided_json", REQUEST_FORMAT, JSON_RAW},
+    {"guided_json", REQUEST_SCHEMA, JSON_RAW}, /* vLLM, and its newer name; llama.cpp */
+    {"structured_outputs.json", REQUEST_SCHEMA, JSON_RAW},
+    {"json_schema", REQUEST_SCHEMA, JSON_RAW},
     {"prompt", REQUEST_USER, JSON_PIECES},
     {"prompt[]", REQUEST_USER, JSON_PIECES},
     REQUEST_MESSAGES("messages"),

@@ -108,7 +108,7 @@ static const struct json_rule request_rules[] = {
     {"parameters.return_full_text", GENERATION, 0},
     {"parameters.grammar", REQUEST_FORMAT, JSON_RAW},
     {"sampling_params.max_new_tokens", REQUEST_MAX_TOKENS, 0},
-    {"sampling_params.json_schema", REQUEST_FORMAT, JSON_RAW},
+    {"sampling_params.json_schema", REQUEST_SCHEMA, JSON_RAW},
     {"max_tokens", REQUEST_MAX_TOKENS, 0},
     {"inputs", REQUEST_USER, JSON_PIECES},
     {"inputs[]", REQUEST_USER, JSON_PIECES},

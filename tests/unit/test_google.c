@@ -54,6 +54,15 @@ static void test_generate_json_asked(void **state)
     EXPECT(text, {SPAN_json_invalid, "-"});
 }
 
+/* The model wrote a call that could not be read. */
+static void test_generate_malformed(void **state)
+{
+    (void)state;
+    const struct exchange_text text = {.url = GEMINI "models/g:generateContent", .request = "{\"contents\":[]}",
+                                       .response = "{\"candidates\":[{\"content\":{},\"finishReason\":\"MALFORMED_FUNCTION_CALL\"}]}"};
+    EXPECT(text, {SPAN_tool_args_invalid, "1"}, {SPAN_tool_calls, "0"}, {SPAN_finish_reasons, "MALFORMED_FUNCTION_CALL"}, {SPAN_empty_answer, "1"});
+}
+
 /* What the service runs itself comes as executableCode or, where the client asks to see it, as toolCall. */
 static void test_generate_server_tools(void **state)
 {
@@ -170,6 +179,9 @@ static void test_interactions(void **state)
            {SPAN_max_tokens, "9"}, {SPAN_empty_answer, "-"}, {SPAN_service_tier, "standard"});
     text.response = "{\"id\":\"o\",\"outputs\":[{\"text\":\"hello\",\"type\":\"text\"},{\"type\":\"function_call\",\"name\":\"f\"}],\"status\":\"requires_action\"}";
     EXPECT(text, {SPAN_tool_calls, "1"}, {SPAN_finish_reasons, "requires_action"}, {SPAN_empty_answer, "-"}, {SPAN_input_tokens, "-"});
+    text.response = "{\"id\":\"b\",\"object\":\"interaction\",\"status\":\"in_progress\"}";
+    EXPECT(text, {SPAN_finish_reasons, "in_progress"}, {SPAN_empty_answer, "-"});
+    text.response = "{\"id\":\"o\",\"outputs\":[{\"text\":\"hello\",\"type\":\"text\"}],\"status\":\"completed\"}";
     text.request = "{\"model\":\"m\",\"input\":\"hi\",\"response_format\":{\"type\":\"text\",\"mime_type\":\"application\\/json\",\"schema\":{}}}";
     EXPECT(text, {SPAN_json_invalid, "1"});
     text.response_headers = "HTTP/1.1 400 Bad Request\n";
@@ -249,6 +261,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_generate),
         cmocka_unit_test(test_generate_json_asked),
+        cmocka_unit_test(test_generate_malformed),
         cmocka_unit_test(test_generate_server_tools),
         cmocka_unit_test(test_generate_stream),
         cmocka_unit_test(test_generate_array),
