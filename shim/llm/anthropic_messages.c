@@ -221,7 +221,7 @@ static void on_event(void *context, const struct json_value *value)
     switch (value->rule) {
     case TYPE:
         facts->done = facts->done || json_text_is(value, "message_stop");
-        facts->shape_seen = facts->shape_seen || json_text_is(value, "message_start");
+        facts->shape_seen = facts->shape_seen || json_text_is(value, "message_start") || json_text_is(value, "completion");
         break;
     case INDEX:
         state->index_known = value->has_u64;

@@ -26,6 +26,7 @@ static const struct json_rule plain_rules[] = {
     ANSWER_ERRORS,
     ANSWER_USAGE_RULES("usage"),
     {"text", TEXT, JSON_PIECES},
+    {"audio_data", SOUND, JSON_PIECES}, /* Mistral's speech */
 };
 
 static const struct json_rule event_rules[] = {

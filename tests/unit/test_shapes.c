@@ -98,6 +98,8 @@ static const struct {
     {"/images/generations", "{\"created\":1,\"data\":[{\"url\":\"http://x\"}]}", "images"},
     {"/images/edits", "{\"data\":[{\"b64_json\":\"AAAA\"}]}", "images"},
     {"/audio/transcriptions", "{\"text\":\"x\"}", "audio"},
+    {"/audio/speech", "{\"audio_data\":\"AAAA\"}", "audio"},
+    {"/v1/complete", "data: {\"type\":\"completion\",\"completion\":\" x\",\"stop_reason\":null}\n\n", "text-complete"},
     {"/v1beta/interactions", "{\"object\":\"interaction\",\"status\":\"in_progress\"}", "interactions"},
     {"/v1/text/chatcompletion_v2", "{\"choices\":[{\"message\":{\"content\":\"x\"}}]}", "chat-completions"},
 };
