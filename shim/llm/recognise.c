@@ -319,7 +319,7 @@ bool recognise(const char *method, size_t method_bytes, const char *url_text, si
         ret->tentative = false;
     if (how == METHOD_UNKNOWN)
         ret->tentative = true;
-    ret->request_proves = ret->tentative && is_platform(ret->provider);
+    ret->request_proves = ret->tentative && is_platform(provider);
     ret->operation = operation_of(ret);
     if (!strcmp(ret->api, "invoke"))
         ret->shape = invoke_shape(ret);

@@ -56,6 +56,8 @@ static const struct exchange_text others[] = {
     {.url = "https://runtime.sagemaker.us-east-1.amazonaws.com/endpoints/xgboost/invocations", .request = "1,2,3", .response = "0.93\n"},
     {.url = "https://d.cloud.databricks.com/serving-endpoints/churn/invocations", .request = "{\"dataframe_records\":[{\"a\":1}]}",
      .response = "{\"predictions\":[0.93]}"},
+    {.url = "https://ml.example.com/endpoints/E/invocations", .request = "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
+     .response = "{\"error\":\"no such endpoint\"}"},
     {.url = "https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/l/endpoints/123:predict",
      .request = "{\"instances\":[[1,2]]}", .response = "{\"predictions\":[{\"classes\":[\"a\"],\"scores\":[0.1]}],\"deployedModelId\":\"1\"}"},
 };
