@@ -7,7 +7,7 @@
 #include "recognise_google.h"
 #include "recognise_host.h"
 
-enum { FIRM = 1, STREAM = 2, WHOLE = 4, POLL = 8, GET = 16, ANY = 32 };
+enum { FIRM = 1, STREAM = 2, WHOLE = 4, POLL = 8, GET = 16, ANY = 32, WEAK = 64 };
 enum method { METHOD_UNKNOWN, METHOD_POST, METHOD_GET, METHOD_OTHER };
 
 static const struct {
@@ -195,7 +195,7 @@ static bool recognise_row(const struct url *url, enum method method, const char 
         if ((row->provider[0] && (!provider || strcmp(provider, row->provider))) || !before_matches(row->before, before, &model))
             continue;
         ret->api = row->api;
-        ret->tentative = !(row->flags & FIRM) && (!provider || is_platform(provider));
+        ret->tentative = !(row->flags & FIRM) && (!provider || (row->flags & WEAK) || is_platform(provider));
         ret->poll = (row->flags & POLL) && !(method != METHOD_GET && (view_equals(last, "batches", 7) || view_equals(last, "jobs", 4)));
         ret->stream_known = (row->flags & (STREAM | WHOLE)) != 0;
         ret->stream = (row->flags & STREAM) != 0;

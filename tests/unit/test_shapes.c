@@ -46,6 +46,8 @@ static const struct exchange_text others[] = {
     {.url = "https://shop.example.com/audio/transcriptions", .response = "{\"text\":\"x\"}"},
     {.url = "https://shop.example.com/v1/batches", .response = "{\"id\":\"b\",\"object\":\"batch\",\"request_counts\":3}"},
     {.url = "https://shop.example.com/v1beta/interactions", .response = "{\"id\":\"1\",\"status\":\"completed\"}"},
+    {.url = "https://api.openai.com/v1/uploads/upload_1/complete", .request = "{\"part_ids\":[\"p\"]}",
+     .response = "{\"id\":\"upload_1\",\"object\":\"upload\",\"status\":\"completed\",\"file\":{\"id\":\"f\"}}"},
     /* models that are none of language */
     {.url = "https://x.endpoints.huggingface.cloud/", .request = "{\"inputs\":\"I like you\"}",
      .response = "[{\"label\":\"POSITIVE\",\"score\":0.99}]"},
