@@ -26,6 +26,7 @@ static const struct json_rule plain_rules[] = {
     ANSWER_ERRORS,
     ANSWER_USAGE_RULES("usage"),
     {"text", TEXT, JSON_PIECES},
+    {"audio_data", SOUND, JSON_PIECES}, /* Mistral's speech */
 };
 
 static const struct json_rule event_rules[] = {
@@ -148,6 +149,12 @@ static void on_header(struct facts *facts, const char *name, size_t name_bytes, 
         }
 }
 
+/* Text or sound is anybody's answer: on a host that nobody knows the request must have named a model, as it has to. */
+static void on_close(struct facts *facts)
+{
+    facts->shape_seen = facts->shape_seen && facts_has_text(facts, FACT_REQUEST_MODEL);
+}
+
 struct dialect dialect_audio = {
     .name = "audio",
     .apis = "audio",
@@ -157,6 +164,7 @@ struct dialect dialect_audio = {
     .response_header = on_header,
     .event_begin = on_event_begin,
     .event_end = on_event_end,
+    .close = on_close,
     .docs =
         "Recognised by the path's end: `/audio/speech`, `/audio/transcriptions`, `/audio/translations`, whoever serves it.\n\n"
         "| fact | where |\n|---|---|\n"

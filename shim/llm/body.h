@@ -24,7 +24,7 @@ struct body {
     uint8_t framing; /* enum body_framing */
     uint8_t hint; /* what the content-type says; BODY_UNDECIDED: nothing */
     bool text; /* it says plain text, which some say of JSON as well */
-    uint8_t prefix_bytes;
+    uint8_t prefix_bytes, bom; /* bom: bytes of a byte order mark seen */
     bool in_event;
     bool event_cut; /* the JSON of the last event was not complete */
     bool indented; /* a blank stood before the first other byte, on its line */

@@ -68,8 +68,13 @@ void dialect_answer_value(struct facts *facts, const struct json_value *value)
     }
 }
 
+void dialect_answer_content(struct facts *facts)
+{
+    facts_content(facts, CONTENT_MEDIA, 0, "x", 1);
+}
+
 void dialect_answer_product(struct facts *facts)
 {
     facts->shape_seen = true;
-    facts_content(facts, CONTENT_MEDIA, 0, "x", 1);
+    dialect_answer_content(facts);
 }

@@ -48,5 +48,7 @@ enum {
 
 void dialect_answer_value(struct facts *facts, const struct json_value *value);
 
-/* Something was produced that is neither text nor a call: vectors, scores, pictures, sound. Proves the shape as well. */
+/* Something was produced that is neither text nor a call: vectors, scores, pictures, sound. */
+void dialect_answer_content(struct facts *facts);
+/* The same, and nobody else answers like this: proves the shape as well. */
 void dialect_answer_product(struct facts *facts);

@@ -9,6 +9,10 @@
 
 enum rule {
     PRODUCT = ANSWER_OWN,
+    DATUM,
+    VECTORS,
+    SCORE,
+    SHAPE,
     DOCUMENT,
     BILLED_INPUT,
     BATCH_INPUT,
@@ -24,17 +28,26 @@ static const struct json_rule answer_rules[] = {
      * list of lists or numbers, or of scores: text-embeddings-inference. */
     {"", DOCUMENT, 0},
     {"data[]", PRODUCT, 0},
-    {"embeddings", PRODUCT, 0},
-    {"embedding", PRODUCT, 0},
+    {"data[].embedding", DATUM, 0},
+    {"data[].relevance_score", SCORE, 0},
+    {"embeddings", VECTORS, 0},
+    {"embeddings.*", VECTORS, 0},
+    {"embedding", VECTORS, 0},
+    {"embedding.values", VECTORS, 0},
     {"results[]", PRODUCT, 0},
-    {"score", PRODUCT, 0},
+    {"results[].index", SCORE, 0},
+    {"results[].relevance_score", SCORE, 0},
+    {"score", SCORE, 0},
     {"predictions[]", PRODUCT, 0},
+    {"predictions[].embeddings", SHAPE, 0},
     {"predictions[].embeddings.statistics.token_count", BATCH_INPUT, 0},
     ANSWER_COUNTED("meta.tokens.input_tokens", FACT_INPUT),
     {"meta.billed_units.input_tokens", BILLED_INPUT, 0},
     ANSWER_COUNTED("meta.billed_units.image_tokens", FACT_INPUT_IMAGE),
     ANSWER_COUNTED("usageMetadata.promptTokenCount", FACT_INPUT),
     ANSWER_COUNTED("prompt_eval_count", FACT_INPUT),
+    ANSWER_COUNTED("num_tokens_prompt_total", FACT_INPUT),
+    {"model_version", ANSWER_MODEL, 0},
     {"total_duration", TOTAL_NS, 0},
     {"load_duration", LOAD_NS, 0},
 };
@@ -49,6 +62,24 @@ static void on_answer(void *context, const struct json_value *value)
     switch (value->rule) {
     case PRODUCT:
         if (value->type != JSON_NULL)
+            dialect_answer_content(facts);
+        break;
+    case DATUM: /* numbers, their bytes in base64, or lists by kind of number */
+        if (value->type != JSON_NULL)
+            dialect_answer_product(facts);
+        break;
+    case VECTORS: /* an embedded video is a text or an object */
+        if (value->type == JSON_ARRAY_BEGIN)
+            dialect_answer_product(facts);
+        else if (value->type != JSON_NULL)
+            dialect_answer_content(facts);
+        break;
+    case SCORE:
+        if (value->has_number)
+            dialect_answer_product(facts);
+        break;
+    case SHAPE:
+        if (value->type == JSON_OBJECT_BEGIN)
             dialect_answer_product(facts);
         break;
     case DOCUMENT:
@@ -89,11 +120,12 @@ struct dialect dialect_embeddings = {
         "Recognised by the path's end: `/embeddings` (OpenAI, Azure, Mistral, Voyage, vLLM, Ollama and all their relatives, old "
         "`engines/M/embeddings`, Voyage's `multimodalembeddings` and `contextualizedembeddings`), Ollama's `/api/embed` and `/api/embeddings`, "
         "Cohere's `/v1/embed` and `/v2/embed`, `:embedContent`, `:batchEmbedContents` and `:predict` of embedding models at Google, "
-        "`pipeline/feature-extraction` at Hugging Face, `/embed` and `/embedding` of local servers, `/rerank` at any.\n\n"
+        "`pipeline/feature-extraction` and models named so at Hugging Face, Aleph Alpha's `semantic_embed` and its kin, `/embed` and `/embedding` of local servers, `/rerank` at any.\n\n"
         "| fact | where |\n|---|---|\n"
         "| model | request `model`, else the path (Google, Azure's deployment); answer `model` |\n"
         "| input | `usage.prompt_tokens` or `input_tokens`; Cohere `meta.tokens`, else `meta.billed_units`; Vertex the sum of "
-        "`predictions[].embeddings.statistics.token_count`; Gemini `usageMetadata.promptTokenCount`; Ollama `prompt_eval_count` |\n"
+        "`predictions[].embeddings.statistics.token_count`; Gemini `usageMetadata.promptTokenCount`; Ollama `prompt_eval_count`; "
+        "Aleph Alpha `num_tokens_prompt_total` |\n"
         "| image tokens | `meta.billed_units.image_tokens`, details of `usage` |\n"
         "| output | only where stated (vLLM and Mistral write `completion_tokens` 0) |\n"
         "| server times | Ollama's `total_duration`, `load_duration` |\n"

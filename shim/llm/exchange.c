@@ -197,6 +197,18 @@ static void open_facts(struct exchange *exchange)
     facts_set_text(facts, FACT_REQUEST_MODEL, recognised->model, recognised->model_bytes);
 }
 
+/* What the request said of streaming stays; dialects open with what holds where it says nothing. */
+static void forget_answer(struct exchange *exchange)
+{
+    struct facts *const facts = &exchange->facts;
+    const bool stated = facts->stream_stated, asked = facts->stream_asked;
+    facts_forget_answer(facts);
+    if (exchange->dialect->open)
+        exchange->dialect->open(facts, exchange->recognised.api, exchange->recognised.provider);
+    facts->stream_stated = stated;
+    facts->stream_asked = asked;
+}
+
 struct exchange *exchange_open(const struct exchange_config *config, const struct exchange_start *start, bool *ret_no_memory)
 {
     struct recognised recognised;
@@ -249,7 +261,7 @@ void exchange_request_rewind(struct exchange *exchange)
 {
     request_reset(&exchange->request);
     prompt_rewind(&exchange->facts.prompt);
-    exchange->facts.json_asked = exchange->facts.stream_stated = exchange->facts.stream_asked = false;
+    exchange->facts.json_asked = exchange->facts.shape_asked = exchange->facts.stream_stated = exchange->facts.stream_asked = false;
     open_facts(exchange);
 }
 
@@ -286,7 +298,9 @@ void exchange_response_header(struct exchange *exchange, uint64_t time_ns, const
 {
     struct header header;
     (void)time_ns;
-    if (bytes >= 5 && !memcmp(line, "HTTP/", 5)) { /* another response: 100, a redirect, after authentication */
+    if (bytes >= 5 && !memcmp(line, "HTTP/", 5)) {
+        if (exchange->status) /* another response: after 100, a redirect, authentication */
+            forget_answer(exchange);
         exchange->status = status_of_line(line, bytes);
         begin_response(exchange);
         return;
@@ -450,7 +464,8 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
     facts_fallback_use(facts);
     response_headers_finish(&exchange->headers, facts, span);
     count_once(exchange);
-    const bool inference = !facts->not_inference && (!exchange->recognised.tentative || facts->shape_seen);
+    const bool proved = facts->shape_seen || (exchange->recognised.request_proves && facts->shape_asked);
+    const bool inference = !facts->not_inference && (!exchange->recognised.tentative || proved);
     if (inference) {
         const struct exchange_outcome outcome = outcome_of(exchange, end);
         exchange_span_transport(span, end);

@@ -81,6 +81,24 @@ void facts_init(struct facts *facts, const struct exchange_config *config)
     prompt_init(&facts->prompt, config);
 }
 
+void facts_forget_answer(struct facts *facts)
+{
+    const uint32_t asked = 1u << (FACT_MAX_TOKENS - FACT_USAGE_END) | 1u << (FACT_CHOICES_ASKED - FACT_USAGE_END);
+    const uint32_t present = facts->number_present & asked;
+    const uint64_t max_tokens = facts->number[FACT_MAX_TOKENS - FACT_USAGE_END];
+    const uint64_t choices = facts->number[FACT_CHOICES_ASKED - FACT_USAGE_END];
+    const uint8_t model_bytes = facts->text_bytes[FACT_REQUEST_MODEL];
+    char model[FACTS_TEXT_MAX];
+    memcpy(model, facts->text[FACT_REQUEST_MODEL], model_bytes);
+    const size_t answer = offsetof(struct facts, input_excludes_cache);
+    memset((char *)facts + answer, 0, sizeof(*facts) - answer);
+    facts->number_present = present;
+    facts->number[FACT_MAX_TOKENS - FACT_USAGE_END] = max_tokens;
+    facts->number[FACT_CHOICES_ASKED - FACT_USAGE_END] = choices;
+    memcpy(facts->text[FACT_REQUEST_MODEL], model, model_bytes);
+    facts->text_bytes[FACT_REQUEST_MODEL] = model_bytes;
+}
+
 void facts_set_text(struct facts *facts, enum facts_text which, const char *text, size_t bytes)
 {
     if (!bytes)

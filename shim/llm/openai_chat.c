@@ -130,7 +130,9 @@ static const struct json_rule request_rules[] = {
     {"tools", REQUEST_TOOLS, JSON_RAW},
     {"functions", REQUEST_TOOLS, JSON_RAW},
     {"response_format", REQUEST_FORMAT, JSON_RAW},
-    {"guided_json", REQUEST_FORMAT, JSON_RAW},
+    {"guided_json", REQUEST_SCHEMA, JSON_RAW}, /* vLLM, and its newer name; llama.cpp */
+    {"structured_outputs.json", REQUEST_SCHEMA, JSON_RAW},
+    {"json_schema", REQUEST_SCHEMA, JSON_RAW},
     {"prompt", REQUEST_USER, JSON_PIECES},
     {"prompt[]", REQUEST_USER, JSON_PIECES},
     REQUEST_MESSAGES("messages"),
@@ -217,7 +219,8 @@ static void usage(struct facts *facts, const struct json_value *value)
         facts_usage_begin(facts);
     else if (value->type == JSON_OBJECT_END)
         facts_usage_end(facts);
-    facts->shape_seen = facts->shape_seen || value->type == JSON_OBJECT_END;
+    const bool named = facts_has_number(facts, FACT_INPUT) || facts_has_number(facts, FACT_OUTPUT);
+    facts->shape_seen = facts->shape_seen || (value->type == JSON_OBJECT_END && named); /* a total alone is anybody's */
 }
 
 static void error(struct facts *facts, const struct json_value *value)

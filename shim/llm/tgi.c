@@ -29,6 +29,8 @@ enum rule {
     CHOICE_FINISH,
 };
 
+enum { GENERATION = REQUEST_OWN };
+
 enum { TOKEN_TEXT_MAX = 128 };
 
 struct state {
@@ -80,7 +82,7 @@ static const struct json_rule plain_rules[] = {
     {"translation_text", GENERATED, JSON_PIECES},
     {"generation", GENERATED, JSON_PIECES},
     {"generation.content", GENERATED, JSON_PIECES},
-    {"outputs[]", GENERATED, JSON_PIECES},
+    {"outputs[]", PIECE, JSON_PIECES},
 };
 
 /* The last event repeats the whole text in generated_text. */
@@ -90,7 +92,7 @@ static const struct json_rule event_rules[] = {
     {"token", TOKEN, 0},
     {"token.text", TOKEN_TEXT, 0},
     {"token.special", TOKEN_SPECIAL, 0},
-    {"outputs[]", GENERATED, JSON_PIECES},
+    {"outputs[]", PIECE, JSON_PIECES},
 };
 
 static const struct json_rule request_rules[] = {
@@ -98,9 +100,15 @@ static const struct json_rule request_rules[] = {
     {"stream", REQUEST_STREAM, 0},
     {"parameters.max_new_tokens", REQUEST_MAX_TOKENS, 0},
     {"parameters.best_of", REQUEST_CHOICES, 0},
+    {"parameters.max_length", GENERATION, 0},
+    {"parameters.temperature", GENERATION, 0},
+    {"parameters.top_p", GENERATION, 0},
+    {"parameters.top_k", GENERATION, 0},
+    {"parameters.do_sample", GENERATION, 0},
+    {"parameters.return_full_text", GENERATION, 0},
     {"parameters.grammar", REQUEST_FORMAT, JSON_RAW},
     {"sampling_params.max_new_tokens", REQUEST_MAX_TOKENS, 0},
-    {"sampling_params.json_schema", REQUEST_FORMAT, JSON_RAW},
+    {"sampling_params.json_schema", REQUEST_SCHEMA, JSON_RAW},
     {"max_tokens", REQUEST_MAX_TOKENS, 0},
     {"inputs", REQUEST_USER, JSON_PIECES},
     {"inputs[]", REQUEST_USER, JSON_PIECES},
@@ -165,7 +173,7 @@ static void on_answer(void *context, const struct json_value *value)
         facts->shape_seen = facts->shape_seen || value->type == JSON_STRING;
         generated(facts, value, 0);
         break;
-    case PIECE: /* a bare "text" proves nothing */
+    case PIECE: /* bare texts prove nothing */
         generated(facts, value, 0);
         break;
     case TOKEN:
@@ -226,9 +234,14 @@ static void on_close(struct facts *facts)
         facts_set_number(facts, FACT_INPUT, state->prefill);
 }
 
+/* Classifiers and the like get "inputs" as well, but no parameters of a generation. */
 static void on_request(void *context, const struct json_value *value)
 {
-    dialect_request_value(context, value);
+    struct facts *const facts = context;
+    if (value->rule == GENERATION)
+        facts->shape_asked = true;
+    else
+        dialect_request_value(facts, value);
 }
 
 struct dialect dialect_tgi = {

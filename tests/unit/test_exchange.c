@@ -141,6 +141,24 @@ static void test_quality(void **state)
     quality(json, SAID("Sure! {}") STOPPED("stop") END, "-", "-", "-", "1", "-");
     quality(plain, SAID("Sure! {}") STOPPED("stop") END, "-", "-", "-", "-", "-");
     quality(json, SAID("{\\\"a\\\""), "-", "-", "-", "-", "-"); /* cut off: nothing is said */
+    static const char *const schemas[] = {"{\"guided_json\":{\"type\":\"object\"}}", "{\"structured_outputs\":{\"json\":{\"type\":\"object\"}}}",
+                                          "{\"json_schema\":{}}", "{\"guided_json\":\"{}\"}"};
+    for (size_t i = 0; i < sizeof(schemas) / sizeof(schemas[0]); i++)
+        quality(schemas[i], SAID("Sure! {}") STOPPED("stop") END, "-", "-", "-", "1", "-");
+    quality("{\"guided_json\":null,\"structured_outputs\":{\"choice\":[\"a\"]}}", SAID("Sure! {}") STOPPED("stop") END, "-", "-", "-", "-", "-");
+    quality(plain, SAID("a") STOPPED("sensitive") END, "-", "-", "1", "-", "-");
+    quality(plain, "{\"error\":{\"code\":\"content_filter\",\"message\":\"m\"}}", "-", "-", "1", "-", "-");
+}
+
+/* Each choice for itself: one that is no JSON is enough. */
+static void test_quality_of_choices(void **state)
+{
+    static const char json[] = "{\"n\":2,\"response_format\":{\"type\":\"json_object\"}}";
+    (void)state;
+#define CHOICE(index, text) "data: {\"choices\":[{\"index\":" index ",\"delta\":{\"content\":\"" text "\"}}]}\n\n"
+#define LAST(index, reason) "data: {\"choices\":[{\"index\":" index ",\"delta\":{},\"finish_reason\":\"" reason "\"}]}\n\n"
+    quality(json, CHOICE("0", "{") CHOICE("1", "[") CHOICE("0", "}") CHOICE("1", "]") LAST("0", "stop") LAST("1", "stop") END, "-", "-", "-", "-", "-");
+    quality(json, CHOICE("0", "{") CHOICE("1", "[") CHOICE("0", "}") LAST("0", "stop") LAST("1", "length") END, "1", "-", "-", "1", "-");
 }
 
 static void test_lost(void **state)
@@ -209,7 +227,7 @@ static void test_others(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_times),   cmocka_unit_test(test_completeness), cmocka_unit_test(test_quality),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_times),   cmocka_unit_test(test_completeness), cmocka_unit_test(test_quality), cmocka_unit_test(test_quality_of_choices),
                                        cmocka_unit_test(test_lost),    cmocka_unit_test(test_framing_told_by_bytes),
                                        cmocka_unit_test(test_headers), cmocka_unit_test(test_others),
                                        cmocka_unit_test(test_no_response), cmocka_unit_test(test_total)};
