@@ -162,14 +162,19 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-void body_event_begin(struct body *body, const char *name, size_t name_bytes)
+void body_slice_begin(struct body *body, const char *name, size_t name_bytes)
 {
     body->events++;
     body->in_event = true;
     body->facts->event_kinds = 0;
-    json_scan_reset(&body->scan);
     if (body->dialect->event_begin)
         body->dialect->event_begin(body->facts, name, name_bytes);
+}
+
+void body_event_begin(struct body *body, const char *name, size_t name_bytes)
+{
+    json_scan_reset(&body->scan);
+    body_slice_begin(body, name, name_bytes);
 }
 
 void body_event_data(struct body *body, const char *data, size_t bytes)
@@ -180,6 +185,11 @@ void body_event_data(struct body *body, const char *data, size_t bytes)
 void body_event_end(struct body *body)
 {
     (void)json_scan_end(&body->scan);
+    event_complete(body);
+}
+
+void body_slice_end(struct body *body)
+{
     event_complete(body);
 }
 
@@ -203,6 +213,7 @@ void body_content_type(struct body *body, const char *value, size_t bytes)
     } types[] = {
         {"text/event-stream", BODY_SSE},          {"application/x-ndjson", BODY_LINES},
         {"application/ndjson", BODY_LINES},       {"application/jsonl", BODY_LINES},
+        {"application/x-jsonl", BODY_LINES}, /* results of Anthropic's batches */
         {"application/x-jsonlines", BODY_LINES},  {"application/stream+json", BODY_LINES},
         {"application/vnd.amazon.eventstream", BODY_AWS}, {"application/json", BODY_PLAIN},
         {"audio/", BODY_OPAQUE},                  {"image/", BODY_OPAQUE},

@@ -48,3 +48,6 @@ void body_end(struct body *body);
 void body_event_begin(struct body *body, const char *name, size_t name_bytes);
 void body_event_data(struct body *body, const char *data, size_t bytes);
 void body_event_end(struct body *body);
+/* The same for events that cut one text into slices without regard to its lines: a value may begin in one and end in another. */
+void body_slice_begin(struct body *body, const char *name, size_t name_bytes);
+void body_slice_end(struct body *body);
