@@ -408,9 +408,10 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
     facts_fallback_use(facts);
     response_headers_finish(&exchange->headers, facts, span);
     count_once(exchange);
-    const bool inference = !facts->not_inference && (!exchange->recognised.tentative || facts->shape_seen);
+    const struct exchange_outcome outcome = outcome_of(exchange, end);
+    const bool proof_needed = exchange->recognised.tentative || (exchange->recognised.unproven && outcome.status < 400);
+    const bool inference = !facts->not_inference && (!proof_needed || facts->shape_seen);
     if (inference) {
-        const struct exchange_outcome outcome = outcome_of(exchange, end);
         exchange_span_transport(span, end);
         timing_finish(&exchange->timing, end->time_ns, span);
         const uint64_t elapsed = end->time_ns > exchange->start_ns ? end->time_ns - exchange->start_ns : 0;

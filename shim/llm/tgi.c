@@ -240,9 +240,9 @@ struct dialect dialect_tgi = {
     .lines = true,
     .response_header = on_header,
     .close = on_close,
-    .docs = "Recognised by the path's end `/generate` or `/generate_stream` (if the answer has the shape), the root "
-            "and `models/M` of Hugging Face's "
-            "hosts, and SageMaker's `/endpoints/E/invocations[-response-stream]`.\n\n"
+    .docs = "Recognised by the path's end `/generate` or `/generate_stream`, the root and `models/M` of "
+            "Hugging Face's hosts (if the answer has the shape), "
+            "and SageMaker's `/endpoints/E/invocations[-response-stream]`.\n\n"
             "| fact | where |\n|---|---|\n"
             "| model | SageMaker: the endpoint's name; Hugging Face: the path; Triton `model_name` |\n"
             "| content | `generated_text` (also in a list), `summary_text`, `translation_text`; in a stream "
