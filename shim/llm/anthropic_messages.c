@@ -195,6 +195,10 @@ static bool is_server_tool(const struct json_value *value)
 static void on_plain(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
+    if (value->rule == TYPE) {
+        facts->shape_seen = facts->shape_seen || json_text_is(value, "error");
+        return;
+    }
     if (value->rule == BLOCK_TYPE) {
         facts->shape_seen = true;
         if (json_text_is(value, "tool_use"))

@@ -14,6 +14,7 @@ enum rule {
     BATCH_INPUT,
     TOTAL_NS,
     LOAD_NS,
+    ERROR_NAME,
 };
 
 static const struct json_rule answer_rules[] = {
@@ -40,6 +41,7 @@ static const struct json_rule answer_rules[] = {
     ANSWER_COUNTED("num_tokens_prompt_total", FACT_INPUT), /* Aleph Alpha */
     {"model_id", ANSWER_MODEL, 0},
     {"model_version", ANSWER_MODEL, 0},
+    {"error_type", ERROR_NAME, 0}, /* text-embeddings-inference */
     {"errors[]", ANSWER_ERROR, 0},
     {"errors[].code", ANSWER_ERROR_CODE, 0},
     {"total_duration", TOTAL_NS, 0},
@@ -69,6 +71,10 @@ static void on_answer(void *context, const struct json_value *value)
         break;
     case BATCH_INPUT:
         facts_add_count(facts, FACT_INPUT, value);
+        break;
+    case ERROR_NAME:
+        facts->shape_seen = true;
+        facts_set_value(facts, FACT_ERROR_TYPE, value);
         break;
     case TOTAL_NS:
         facts_set_time(facts, FACT_SERVER_PROCESSING_NS, value, 1);

@@ -419,6 +419,10 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
         if (outcome.status)
             span_set_u64(span, SPAN_status, outcome.status);
         put_stream(exchange);
+        if (facts->api) {
+            put_static(span, SPAN_api, facts->api);
+            put_static(span, SPAN_operation, recognise_operation(facts->api));
+        }
         exchange_span_facts(span, facts, &outcome, end);
         prompt_finish(&facts->prompt, span);
         if (exchange->lost)

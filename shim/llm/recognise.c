@@ -227,12 +227,10 @@ static const char *invoke_shape(const struct recognised *ret)
     return NULL;
 }
 
-static const char *operation_of(const struct recognised *ret)
+const char *recognise_operation(const char *api)
 {
-    if (!strcmp(ret->api, "invoke"))
-        return invoke_operation(ret);
     for (size_t i = 0; i < sizeof(apis) / sizeof(apis[0]); i++)
-        if (!strcmp(apis[i].name, ret->api))
+        if (!strcmp(apis[i].name, api))
             return apis[i].operation;
     return NULL;
 }
@@ -295,7 +293,7 @@ bool recognise(const char *method, size_t method_bytes, const char *url_text, si
         ret->tentative = false;
     if (how == METHOD_UNKNOWN)
         ret->tentative = true;
-    ret->operation = operation_of(ret);
+    ret->operation = !strcmp(ret->api, "invoke") ? invoke_operation(ret) : recognise_operation(ret->api);
     if (!strcmp(ret->api, "invoke"))
         ret->shape = invoke_shape(ret);
     return true;

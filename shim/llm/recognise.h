@@ -47,5 +47,8 @@ bool recognise_candidate(const char *method, size_t method_bytes, const char *ur
  */
 const char *recognise_configure(const char *endpoints);
 
+/* gen_ai.operation.name of an API that is known, NULL of others. */
+const char *recognise_operation(const char *api);
+
 /* Every name that pprof.api may have is here; NULL if this is none. Returns the static text. */
 const char *recognise_api_name(const char *api, size_t bytes);

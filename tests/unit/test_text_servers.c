@@ -136,6 +136,12 @@ static void test_huggingface(void **state)
     assert_false(exchange_run(&config, &text, &span));
     text.response = "\xff\xd8\xff\xe0";
     assert_false(exchange_run(&config, &text, &span));
+    text.response = "[[0.1,-0.2],[0.3,4]]";
+    EXPECT(text, {SPAN_api, "embeddings"}, {SPAN_operation, "embeddings"}, {SPAN_request_model, "openai-community/gpt2"}, {SPAN_empty_answer, "-"});
+    text.response = "[0.1,-0.2]";
+    EXPECT(text, {SPAN_api, "embeddings"});
+    text.request = "{\"inputs\":{\"source_sentence\":\"a\",\"sentences\":[\"b\",\"c\"]}}"; /* those are scores */
+    assert_false(exchange_run(&config, &text, &span));
 }
 
 #define WATSONX "https://us-south.ml.cloud.ibm.com/ml/v1/text/"
