@@ -172,25 +172,38 @@ static bool is_byte_order_mark(struct body *body, char c)
     return true;
 }
 
-void body_event_begin(struct body *body, const char *name, size_t name_bytes)
+void body_slice_begin(struct body *body, const char *name, size_t name_bytes)
 {
     body->events++;
     body->in_event = true;
     body->event_cut = false;
     body->facts->event_kinds = 0;
-    json_scan_reset(&body->scan);
     if (body->dialect->event_begin)
         body->dialect->event_begin(body->facts, name, name_bytes);
 }
 
+void body_event_begin(struct body *body, const char *name, size_t name_bytes)
+{
+    json_scan_reset(&body->scan);
+    body->event_first = '\0';
+    body_slice_begin(body, name, name_bytes);
+}
+
 void body_event_data(struct body *body, const char *data, size_t bytes)
 {
+    if (!body->event_first && bytes)
+        body->event_first = data[0];
     json_scan_push(&body->scan, data, bytes);
 }
 
 void body_event_end(struct body *body)
 {
-    body->event_cut = !json_scan_end(&body->scan);
+    body->event_cut = !json_scan_end(&body->scan) && body->event_first == '{'; /* half a "[DONE]" is nothing that is missed */
+    event_complete(body);
+}
+
+void body_slice_end(struct body *body)
+{
     event_complete(body);
 }
 
@@ -214,6 +227,7 @@ void body_content_type(struct body *body, const char *value, size_t bytes)
     } types[] = {
         {"text/event-stream", BODY_SSE},          {"application/x-ndjson", BODY_LINES},
         {"application/ndjson", BODY_LINES},       {"application/jsonl", BODY_LINES},
+        {"application/x-jsonl", BODY_LINES}, /* results of Anthropic's batches */
         {"application/x-jsonlines", BODY_LINES},  {"application/stream+json", BODY_LINES},
         {"application/vnd.amazon.eventstream", BODY_AWS}, {"application/json", BODY_PLAIN},
         {"audio/", BODY_OPAQUE},                  {"image/", BODY_OPAQUE},

@@ -1,10 +1,13 @@
 /*
  * AWS event streams as bodies, see body_aws.h. An event `chunk` is InvokeModel's: its payload holds the model's own event as base64.
- * Exceptions and errors are events with an error's name.
+ * A `PayloadPart` is SageMaker's: a slice of the container's own stream (its "data:" lines are passed over as no JSON). Exceptions and errors are
+ * events with an error's name.
  */
 #include "body_aws.h"
 
 #include "body.h"
+
+#include <string.h>
 
 static const struct json_rule envelope_table[] = {{"bytes", 1, JSON_PIECES}};
 static struct json_rules envelope_rules = JSON_RULES(envelope_table);
@@ -30,12 +33,16 @@ static void on_begin(void *context, enum eventstream_type type, const char *name
         facts_set_text(aws->body->facts, FACT_ERROR_TYPE, name, bytes);
         facts_error_seen(aws->body->facts);
     }
-    aws->enveloped = type == EVENTSTREAM_EVENT && bytes == 5 && !__builtin_memcmp(name, "chunk", 5);
+    aws->enveloped = type == EVENTSTREAM_EVENT && bytes == 5 && !memcmp(name, "chunk", 5);
+    aws->slice = type == EVENTSTREAM_EVENT && bytes == 11 && !memcmp(name, "PayloadPart", 11);
     if (aws->enveloped) {
         json_scan_init(&aws->envelope, &envelope_rules, on_bytes, aws, false);
         aws->base64 = (struct base64){0};
     }
-    body_event_begin(aws->body, name, bytes);
+    if (aws->slice)
+        body_slice_begin(aws->body, name, bytes);
+    else
+        body_event_begin(aws->body, name, bytes);
 }
 
 static void on_data(void *context, const char *data, size_t bytes)
@@ -51,7 +58,10 @@ static void on_end(void *context, bool intact)
 {
     struct body_aws *aws = context;
     (void)intact; /* what a damaged message said was taken already; nothing after it is believed */
-    body_event_end(aws->body);
+    if (aws->slice)
+        body_slice_end(aws->body);
+    else
+        body_event_end(aws->body);
 }
 
 static const struct eventstream_handler handler = {on_begin, on_data, on_end};
@@ -61,5 +71,5 @@ void body_aws_init(struct body_aws *aws, struct body *body)
     json_rules_compile(&envelope_rules);
     eventstream_init(&aws->stream, &handler, aws);
     aws->body = body;
-    aws->enveloped = false;
+    aws->enveloped = aws->slice = false;
 }

@@ -13,6 +13,7 @@ struct body_aws {
     struct base64 base64;
     struct body *body;
     bool enveloped;
+    bool slice; /* of what SageMaker's container streams, cut anywhere */
 };
 
 void body_aws_init(struct body_aws *aws, struct body *body);

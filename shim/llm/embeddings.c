@@ -18,6 +18,7 @@ enum rule {
     BATCH_INPUT,
     TOTAL_NS,
     LOAD_NS,
+    ERROR_NAME,
 };
 
 static const struct json_rule answer_rules[] = {
@@ -46,14 +47,21 @@ static const struct json_rule answer_rules[] = {
     ANSWER_COUNTED("meta.billed_units.image_tokens", FACT_INPUT_IMAGE),
     ANSWER_COUNTED("usageMetadata.promptTokenCount", FACT_INPUT),
     ANSWER_COUNTED("prompt_eval_count", FACT_INPUT),
-    ANSWER_COUNTED("num_tokens_prompt_total", FACT_INPUT),
+    ANSWER_COUNTED("inputTextTokenCount", FACT_INPUT), /* Titan */
+    ANSWER_COUNTED("input_token_count", FACT_INPUT), /* watsonx */
+    ANSWER_COUNTED("num_tokens_prompt_total", FACT_INPUT), /* Aleph Alpha */
+    {"model_id", ANSWER_MODEL, 0},
     {"model_version", ANSWER_MODEL, 0},
+    {"error_type", ERROR_NAME, 0}, /* text-embeddings-inference */
+    {"errors[]", ANSWER_ERROR, 0},
+    {"errors[].code", ANSWER_ERROR_CODE, 0},
     {"total_duration", TOTAL_NS, 0},
     {"load_duration", LOAD_NS, 0},
 };
 
 static const struct json_rule request_rules[] = {
     {"model", REQUEST_MODEL, 0},
+    {"model_id", REQUEST_MODEL, 0},
 };
 
 static void on_answer(void *context, const struct json_value *value)
@@ -93,6 +101,10 @@ static void on_answer(void *context, const struct json_value *value)
     case BATCH_INPUT:
         facts_add_count(facts, FACT_INPUT, value);
         break;
+    case ERROR_NAME:
+        facts->shape_seen = true;
+        facts_set_value(facts, FACT_ERROR_TYPE, value);
+        break;
     case TOTAL_NS:
         facts_set_time(facts, FACT_SERVER_PROCESSING_NS, value, 1);
         break;
@@ -120,12 +132,13 @@ struct dialect dialect_embeddings = {
         "Recognised by the path's end: `/embeddings` (OpenAI, Azure, Mistral, Voyage, vLLM, Ollama and all their relatives, old "
         "`engines/M/embeddings`, Voyage's `multimodalembeddings` and `contextualizedembeddings`), Ollama's `/api/embed` and `/api/embeddings`, "
         "Cohere's `/v1/embed` and `/v2/embed`, `:embedContent`, `:batchEmbedContents` and `:predict` of embedding models at Google, "
-        "`pipeline/feature-extraction` and models named so at Hugging Face, Aleph Alpha's `semantic_embed` and its kin, `/embed` and `/embedding` of local servers, `/rerank` at any.\n\n"
+        "`pipeline/feature-extraction` and models named so at Hugging Face, `/embed` and `/embedding` of local servers, Titan's, Nova's and Cohere's "
+        "embeddings within Bedrock's `/invoke`, Aleph Alpha's `/semantic_embed` and its kin, `/rerank` and `/reranking` at any.\n\n"
         "| fact | where |\n|---|---|\n"
-        "| model | request `model`, else the path (Google, Azure's deployment); answer `model` |\n"
+        "| model | request `model` (watsonx `model_id`), else the path (Google, Bedrock, Azure's deployment); answer `model`, `model_id`, `model_version` |\n"
         "| input | `usage.prompt_tokens` or `input_tokens`; Cohere `meta.tokens`, else `meta.billed_units`; Vertex the sum of "
         "`predictions[].embeddings.statistics.token_count`; Gemini `usageMetadata.promptTokenCount`; Ollama `prompt_eval_count`; "
-        "Aleph Alpha `num_tokens_prompt_total` |\n"
+        "Titan `inputTextTokenCount`; watsonx `input_token_count`; Aleph Alpha `num_tokens_prompt_total` |\n"
         "| image tokens | `meta.billed_units.image_tokens`, details of `usage` |\n"
         "| output | only where stated (vLLM and Mistral write `completion_tokens` 0) |\n"
         "| server times | Ollama's `total_duration`, `load_duration` |\n"

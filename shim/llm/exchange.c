@@ -449,6 +449,21 @@ static void count_once(struct exchange *exchange)
         facts->usage.present = 0;
 }
 
+/*
+ * Is it a call at all? Where the path alone does not prove it, an answer of the API's own shape does. A call that failed has no such answer; then the
+ * request may prove it: it hands in messages or a limit of tokens, or names a model where nobody else does.
+ */
+static bool is_inference(const struct exchange *exchange, const struct exchange_outcome *outcome, const struct exchange_end *end)
+{
+    const struct facts *const facts = &exchange->facts;
+    const struct recognised *const recognised = &exchange->recognised;
+    const bool named = facts_has_text(facts, FACT_REQUEST_MODEL) && !recognised->model_bytes && !recognised->weak;
+    const bool failed = outcome->status >= 400 || !end->finished || (end->curl_code != 0 && end->curl_code != UINT64_MAX);
+    const bool proved = facts->shape_seen || (facts->shape_asked && (recognised->request_proves || failed)) || (named && failed);
+    const bool proof_needed = recognised->tentative || (recognised->unproven && outcome->status < 400);
+    return !facts->not_inference && (!proof_needed || proved);
+}
+
 bool exchange_close(struct exchange *exchange, const struct exchange_end *end, struct span *ret_span)
 {
     struct facts *const facts = &exchange->facts;
@@ -464,16 +479,19 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
     facts_fallback_use(facts);
     response_headers_finish(&exchange->headers, facts, span);
     count_once(exchange);
-    const bool proved = facts->shape_seen || (exchange->recognised.request_proves && facts->shape_asked);
-    const bool inference = !facts->not_inference && (!exchange->recognised.tentative || proved);
+    const struct exchange_outcome outcome = outcome_of(exchange, end);
+    const bool inference = is_inference(exchange, &outcome, end);
     if (inference) {
-        const struct exchange_outcome outcome = outcome_of(exchange, end);
         exchange_span_transport(span, end);
         timing_finish(&exchange->timing, end->time_ns, span);
         span_set_u64(span, SPAN_total_ns, total_of(exchange, end));
         if (outcome.status)
             span_set_u64(span, SPAN_status, outcome.status);
         put_stream(exchange);
+        if (facts->api) {
+            put_static(span, SPAN_api, facts->api);
+            put_static(span, SPAN_operation, recognise_operation(facts->api));
+        }
         exchange_span_facts(span, facts, &outcome, end);
         prompt_finish(&facts->prompt, span);
         if (exchange->lost)

@@ -107,6 +107,7 @@ struct facts {
     bool input_excludes_cache; /* the stated input lacks cache reads and writes (Anthropic, Converse) */
     bool output_excludes_reasoning; /* the stated output lacks reasoning (xAI chat, Gemini) */
     bool usage_from_timings; /* the counts come from the server's timing report: usage source "server_timings" */
+    const char *api; /* the answer shows that it is another API than the path said: its name, static; NULL: no */
     bool not_inference; /* it turned out to be none: no span */
     bool shape_seen; /* something only this API has was seen (a choice, usage, a content event): proves a tentative recognition */
     bool stream; /* the answer is a stream; set by the exchange */

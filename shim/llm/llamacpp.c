@@ -109,7 +109,8 @@ static void about(struct facts *facts, const struct json_value *value)
         if (value->type == JSON_OBJECT_BEGIN || (value->type == JSON_STRING && value->bytes))
             facts_error_seen(facts);
         break;
-    case ERROR_TYPE:
+    case ERROR_TYPE: /* an error of OpenAI's kind at such a path is a model's server's */
+        facts->shape_seen = true;
         facts_set_value(facts, FACT_ERROR_TYPE, value);
         break;
     case ERROR_CODE:

@@ -16,6 +16,7 @@ enum rule {
     CHOICE,
     INDEX,
     FINISH,
+    STOP_REASON,
     TEXT,
     REASONING,
     REFUSAL,
@@ -53,7 +54,7 @@ enum rule {
 /* Dialect's own state within struct facts. */
 struct state {
     uint32_t choice; /* of the choice under way */
-    bool choice_stated, text_seen, timed;
+    bool choice_stated, text_seen, timed, invoked;
     uint8_t finish_bytes;
     char finish[FACTS_REASON_MAX];
     uint64_t timed_cache, timed_input, timed_output;
@@ -114,7 +115,7 @@ static struct state *state_of(struct facts *facts)
         {"timings.predicted_n", TIMED_OUTPUT, 0}, {"timings.prompt_ms", PREFILL_MS, 0},                                           \
         {"timings.predicted_ms", DECODE_MS, 0}, {"error", ERROR, 0}, {"error.type", ERROR_TYPE, 0},                               \
         {"error.code", ERROR_CODE, 0}, {"code", TOP_CODE, 0}, {"type", TOP_TYPE, 0},                                       \
-        {"errors[].code", ERROR_CODE, 0}, {"x_groq.error", ERROR, 0}, {"amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0},                         \
+        {"errors[]", ERROR, 0}, {"errors[].code", ERROR_CODE, 0}, {"choices[].stop_reason", STOP_REASON, 0}, {"x_groq.error", ERROR, 0}, {"amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0},                         \
         {"amazon-bedrock-invocationMetrics.outputTokenCount", METRIC_OUTPUT, 0}
 
 static const struct json_rule plain_rules[] = {ANSWER_RULES, PARTS("choices[].message")};
@@ -307,6 +308,10 @@ static void on_answer(void *context, const struct json_value *value)
     case FINISH:
         finish(facts, value);
         break;
+    case STOP_REASON: /* DeepSeek's and Mistral's name for it within Bedrock's InvokeModel; at vLLM it is the stop word that was found */
+        if (state_of(facts)->invoked && !state_of(facts)->finish_bytes)
+            finish(facts, value);
+        break;
     case TEXT:
         content(facts, value, CONTENT_TEXT);
         break;
@@ -351,7 +356,7 @@ static void on_request(void *context, const struct json_value *value)
 
 static void on_open(struct facts *facts, const char *api, const char *provider)
 {
-    (void)api;
+    state_of(facts)->invoked = !strcmp(api, "invoke");
     facts->output_excludes_reasoning = provider && !strcmp(provider, "x_ai");
 }
 
@@ -386,7 +391,7 @@ struct dialect dialect_openai_chat = {
         "`usage.total_*_sec` (mistral.rs) |\n"
         "| cost | `usage.cost` in dollars (OpenRouter, Vercel), `usage.cost.total_cost` (Perplexity), `usage.cost_in_usd_ticks` (xAI) |\n"
         "| error | `error.type`, `error.code`, `choices[].error` (OpenRouter), xAI's top-level `code` |\n\n"
-        "Quirks: xAI's `completion_tokens` lacks reasoning (told by its `total_tokens`, else by the provider). Azure's first chunk has an "
+        "Quirks: within Bedrock's InvokeModel DeepSeek and Mistral write `stop_reason` for `finish_reason`. xAI's `completion_tokens` lacks reasoning (told by its `total_tokens`, else by the provider). Azure's first chunk has an "
         "empty model and id. Perplexity repeats the message so far in each chunk; only the delta counts. Perplexity, Cerebras and some others end "
         "without `[DONE]`. Writer streams text completions as bare `{\"value\": text}`. Streams from OpenAI without `stream_options.include_usage` have no usage. llama.cpp's `timings` stand in where there "
         "is no usage (usage source `server_timings`).\n\n"

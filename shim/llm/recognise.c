@@ -4,10 +4,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "endpoint_flags.h"
 #include "recognise_google.h"
 #include "recognise_host.h"
 
-enum { FIRM = 1, STREAM = 2, WHOLE = 4, POLL = 8, GET = 16, ANY = 32, WEAK = 64 };
 enum method { METHOD_UNKNOWN, METHOD_POST, METHOD_GET, METHOD_OTHER };
 
 static const struct {
@@ -155,7 +155,7 @@ static bool recognise_huggingface(struct url_view path, struct recognised *ret)
     if (model)
         ret->model_bytes = url_decode(model, (size_t)(end - model), ret->model, sizeof(ret->model));
     ret->api = extract || names_embedder(ret) ? "embeddings" : "tgi-generate";
-    ret->tentative = !extract; /* the same paths are those of classifiers, pictures and speech */
+    ret->unproven = !extract; /* models of other kinds stand at such paths, too: classifiers, pictures, speech */
     return true;
 }
 
@@ -196,6 +196,7 @@ static bool recognise_row(const struct url *url, enum method method, const char 
             continue;
         ret->api = row->api;
         ret->tentative = !(row->flags & FIRM) && (!provider || (row->flags & WEAK) || is_platform(provider));
+        ret->weak = (row->flags & WEAK) != 0;
         ret->poll = (row->flags & POLL) && !(method != METHOD_GET && (view_equals(last, "batches", 7) || view_equals(last, "jobs", 4)));
         ret->stream_known = (row->flags & (STREAM | WHOLE)) != 0;
         ret->stream = (row->flags & STREAM) != 0;
@@ -251,12 +252,10 @@ static const char *invoke_shape(const struct recognised *ret)
     return NULL;
 }
 
-static const char *operation_of(const struct recognised *ret)
+const char *recognise_operation(const char *api)
 {
-    if (!strcmp(ret->api, "invoke"))
-        return invoke_operation(ret);
     for (size_t i = 0; i < sizeof(apis) / sizeof(apis[0]); i++)
-        if (!strcmp(apis[i].name, ret->api))
+        if (!strcmp(apis[i].name, api))
             return apis[i].operation;
     return NULL;
 }
@@ -320,7 +319,7 @@ bool recognise(const char *method, size_t method_bytes, const char *url_text, si
     if (how == METHOD_UNKNOWN)
         ret->tentative = true;
     ret->request_proves = ret->tentative && is_platform(provider);
-    ret->operation = operation_of(ret);
+    ret->operation = !strcmp(ret->api, "invoke") ? invoke_operation(ret) : recognise_operation(ret->api);
     if (!strcmp(ret->api, "invoke"))
         ret->shape = invoke_shape(ret);
     return true;

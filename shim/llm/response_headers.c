@@ -145,8 +145,12 @@ static void take_text(struct response_headers *headers, struct facts *facts, con
     if (is(name, name_bytes, "x-litellm-response-cost"))
         headers->has_cost = decimal_scaled(value, bytes, 9, &headers->cost_nanousd);
     if (is(name, name_bytes, "x-amzn-errortype")) {
+        /* "namespace#Name:address"; the name counts (https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html) */
         const char *const colon = memchr(value, ':', bytes);
-        facts_set_text(facts, FACT_ERROR_TYPE, value, colon ? (size_t)(colon - value) : bytes);
+        const size_t named = colon ? (size_t)(colon - value) : bytes;
+        const char *const hash = memrchr(value, '#', named);
+        const char *const from = hash ? hash + 1 : value;
+        facts_set_text(facts, FACT_ERROR_TYPE, from, (size_t)(value + named - from));
     }
 }
 

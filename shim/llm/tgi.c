@@ -27,9 +27,10 @@ enum rule {
     CHOICE_INDEX,
     CHOICE_TEXT,
     CHOICE_FINISH,
+    VECTOR,
 };
 
-enum { GENERATION = REQUEST_OWN };
+enum { GENERATION = REQUEST_OWN, REQUEST_COMPARED };
 
 enum { TOKEN_TEXT_MAX = 128 };
 
@@ -37,6 +38,8 @@ struct state {
     uint64_t prefill;
     uint32_t choice;
     bool special;
+    bool huggingface;
+    bool compared; /* sentences are: the answer's numbers are scores */
     uint8_t token_bytes;
     uint8_t finish_bytes;
     char token[TOKEN_TEXT_MAX]; /* of the token under way, until it is known whether it is a special one */
@@ -83,6 +86,9 @@ static const struct json_rule plain_rules[] = {
     {"generation", GENERATED, JSON_PIECES},
     {"generation.content", GENERATED, JSON_PIECES},
     {"outputs[]", PIECE, JSON_PIECES},
+    {"", VECTOR, 0}, /* a bare list of numbers, or of such lists */
+    {"[]", VECTOR, 0},
+    {"[][]", VECTOR, 0},
 };
 
 /* The last event repeats the whole text in generated_text. */
@@ -112,6 +118,7 @@ static const struct json_rule request_rules[] = {
     {"max_tokens", REQUEST_MAX_TOKENS, 0},
     {"inputs", REQUEST_USER, JSON_PIECES},
     {"inputs[]", REQUEST_USER, JSON_PIECES},
+    {"inputs.source_sentence", REQUEST_COMPARED, 0},
     {"text", REQUEST_USER, JSON_PIECES},
     {"text_input", REQUEST_USER, JSON_PIECES},
     {"prompt", REQUEST_USER, JSON_PIECES},
@@ -194,7 +201,14 @@ static void on_answer(void *context, const struct json_value *value)
         state->prefill += value->type == JSON_OBJECT_BEGIN;
         break;
     case ERROR_NAME:
+        facts->shape_seen = true;
         facts_set_value(facts, FACT_ERROR_TYPE, value);
+        break;
+    case VECTOR:
+        if (value->type == JSON_NUMBER && state->huggingface && !state->compared && !facts->api) {
+            facts->api = "embeddings";
+            dialect_answer_product(facts);
+        }
         break;
     case CHOICE_TEXT:
         generated(facts, value, state->choice);
@@ -240,8 +254,16 @@ static void on_request(void *context, const struct json_value *value)
     struct facts *const facts = context;
     if (value->rule == GENERATION)
         facts->shape_asked = true;
+    else if (value->rule == REQUEST_COMPARED)
+        state_of(facts)->compared = true;
     else
         dialect_request_value(facts, value);
+}
+
+static void on_open(struct facts *facts, const char *api, const char *provider)
+{
+    (void)api;
+    state_of(facts)->huggingface = provider && !strcmp(provider, "huggingface");
 }
 
 struct dialect dialect_tgi = {
@@ -251,11 +273,12 @@ struct dialect dialect_tgi = {
     .plain = {JSON_RULES(plain_rules), on_answer},
     .event = {JSON_RULES(event_rules), on_answer},
     .lines = true,
+    .open = on_open,
     .response_header = on_header,
     .close = on_close,
-    .docs = "Recognised by the path's end `/generate` or `/generate_stream` (if the answer has the shape), the root "
-            "and `models/M` of Hugging Face's "
-            "hosts, and SageMaker's `/endpoints/E/invocations[-response-stream]`.\n\n"
+    .docs = "Recognised by the path's end `/generate` or `/generate_stream`, the root and `models/M` of "
+            "Hugging Face's hosts (if the answer has the shape), "
+            "and SageMaker's `/endpoints/E/invocations[-response-stream]`.\n\n"
             "| fact | where |\n|---|---|\n"
             "| model | SageMaker: the endpoint's name; Hugging Face: the path; Triton `model_name` |\n"
             "| content | `generated_text` (also in a list), `summary_text`, `translation_text`; in a stream "
@@ -266,7 +289,7 @@ struct dialect dialect_tgi = {
             "| server times | headers `x-total-time`, `x-queue-time`, `x-inference-time` (ms); `x-compute-time` (s) |\n"
             "| error | `error_type`, else the status |\n\n"
             "Also read: SGLang's `text` and `meta_info`, Triton's `text_output`, DJL's `outputs[]`, and in SageMaker "
-            "OpenAI's `choices[]` and `usage`.\n\n"
+            "OpenAI's `choices[]` and `usage`. A bare list of numbers from Hugging Face's `models/M` are embeddings.\n\n"
             "Quirks: events are `data:` without the blank. The last event repeats the whole answer as "
             "`generated_text`, which is no new content. `details` are "
             "null unless asked for. Errors may be plain text. A SageMaker stream is an AWS event stream of "

@@ -26,6 +26,6 @@ target_sources(test_corpus PRIVATE corpus_truth.c)
 set_tests_properties(unit/corpus PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
 
 # Dialects beside those of test_dialects.
-foreach(module google cohere text_servers shapes delivery)
+foreach(module google cohere text_servers shapes delivery bedrock embeddings)
   pprof_unit_test(${module} pprof_llm)
 endforeach()

@@ -112,6 +112,50 @@ static void test_anthropic(void **state)
     EXPECT(text, {SPAN_error_type, "529"}, {SPAN_completeness, "whole"});
 }
 
+/* Who stands before Anthropic answers in words of his own. */
+static void test_anthropic_relays(void **state)
+{
+    (void)state;
+    struct exchange_text text = {
+        .url = "https://us-east5-aiplatform.googleapis.com/v1/projects/p/locations/us-east5/publishers/anthropic/models/claude-x@1:streamRawPredict",
+        .request = "{\"anthropic_version\":\"vertex-2023-10-16\",\"stream\":true}", .response_headers = "HTTP/1.1 429 X\nContent-Type: application/json\n",
+        .response = "[{\"error\":{\"code\":429,\"message\":\"Quota exceeded\",\"status\":\"RESOURCE_EXHAUSTED\"}}]"};
+    EXPECT(text, {SPAN_error_type, "RESOURCE_EXHAUSTED"}, {SPAN_request_model, "claude-x@1"}, {SPAN_api, "messages"}, {SPAN_provider, "gcp.vertex_ai"});
+    text.url = "https://r.services.ai.azure.com/anthropic/v1/messages";
+    text.response = "{\"error\":{\"code\":\"DeploymentNotFound\",\"message\":\"m\"}}";
+    EXPECT(text, {SPAN_error_type, "DeploymentNotFound"});
+    text.response = "{\"error\":{\"type\":\"rate_limit_error\",\"code\":\"429\",\"message\":\"m\"}}";
+    EXPECT(text, {SPAN_error_type, "rate_limit_error"});
+    /* Two answers in one stream, each numbered from 0. */
+    text.response_headers = SSE_HEAD;
+    text.response =
+        "data: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"usage\":{\"input_tokens\":3,\"output_tokens\":1}}}\n\n"
+        "data: {\"content_block\":{\"id\":\"s\",\"input\":{},\"name\":\"web_search\",\"type\":\"server_tool_use\"},\"index\":0,\"type\":\"content_block_start\"}\n\n"
+        "data: {\"type\":\"content_block_start\",\"index\":1,\"content_block\":{\"type\":\"tool_use\",\"id\":\"a\",\"name\":\"f\",\"input\":{}}}\n\n"
+        "data: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_2\",\"usage\":{\"input_tokens\":3,\"output_tokens\":1}}}\n\n"
+        "data: {\"content_block\":{\"id\":\"b\",\"input\":{},\"name\":\"f\",\"type\":\"tool_use\"},\"index\":0,\"type\":\"content_block_start\"}\n\n"
+        "data: {\"content_block\":{\"id\":\"c\",\"input\":{},\"name\":\"f\",\"type\":\"tool_use\"},\"index\":1,\"type\":\"content_block_start\"}\n\n"
+        "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\"},\"usage\":{\"output_tokens\":9}}\n\n"
+        "data: {\"type\":\"message_stop\"}\n\n";
+    EXPECT(text, {SPAN_tool_calls, "3"}, {SPAN_server_tool_calls, "1"}, {SPAN_content_chunks, "4"}, {SPAN_output_tokens, "9"});
+}
+
+/* Results of a batch: a line each. */
+static void test_anthropic_results(void **state)
+{
+    (void)state;
+    const struct exchange_text text = {
+        .method = "GET", .url = "https://api.anthropic.com/v1/messages/batches/msgbatch_1/results",
+        .response_headers = "HTTP/1.1 200 OK\nContent-Type: application/x-jsonl\n",
+        .response = "{\"custom_id\":\"a\",\"result\":{\"type\":\"succeeded\",\"message\":{\"model\":\"claude-x-1\",\"usage\":{\"input_tokens\":2,"
+                    "\"cache_read_input_tokens\":10,\"output_tokens\":3}}}}\n"
+                    "{\"custom_id\":\"b\",\"result\":{\"type\":\"errored\",\"error\":{\"type\":\"error\",\"error\":{\"type\":\"api_error\"}}}}\n"
+                    "{\"custom_id\":\"c\",\"result\":{\"type\":\"succeeded\",\"message\":{\"model\":\"claude-x-1\",\"usage\":{\"input_tokens\":5,"
+                    "\"cache_read_input_tokens\":0,\"output_tokens\":4}}}}\n"};
+    EXPECT(text, {SPAN_api, "batch"}, {SPAN_response_stream, "1"}, {SPAN_stream_events, "3"}, {SPAN_content_chunks, "2"},
+           {SPAN_input_tokens, "17"}, {SPAN_output_tokens, "7"}, {SPAN_response_model, "claude-x-1"}, {SPAN_error_type, "-"});
+}
+
 static void test_ollama(void **state)
 {
     (void)state;
@@ -141,6 +185,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_openai_plain), cmocka_unit_test(test_openai_stream),
                                        cmocka_unit_test(test_openai_relatives), cmocka_unit_test(test_anthropic),
+                                       cmocka_unit_test(test_anthropic_relays), cmocka_unit_test(test_anthropic_results),
                                        cmocka_unit_test(test_ollama)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
