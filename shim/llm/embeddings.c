@@ -20,6 +20,8 @@ static const struct json_rule answer_rules[] = {
     ANSWER_IDENTITY,
     ANSWER_ERRORS,
     ANSWER_USAGE_RULES("usage"),
+    {"model_id", ANSWER_MODEL, 0}, /* watsonx */
+    ANSWER_COUNTED("input_token_count", FACT_INPUT),
     /* OpenAI and its relatives, Voyage: data[]; Cohere, Ollama, Gemini: embeddings, embedding; Vertex: predictions[]; rerankers: results[]; a bare
      * list of lists or numbers, or of scores: text-embeddings-inference. */
     {"", DOCUMENT, 0},
@@ -27,6 +29,7 @@ static const struct json_rule answer_rules[] = {
     {"embeddings", PRODUCT, 0},
     {"embedding", PRODUCT, 0},
     {"results[]", PRODUCT, 0},
+    {"rankings[]", PRODUCT, 0}, /* NVIDIA */
     {"score", PRODUCT, 0},
     {"predictions[]", PRODUCT, 0},
     {"predictions[].embeddings.statistics.token_count", BATCH_INPUT, 0},
@@ -41,6 +44,7 @@ static const struct json_rule answer_rules[] = {
 
 static const struct json_rule request_rules[] = {
     {"model", REQUEST_MODEL, 0},
+    {"model_id", REQUEST_MODEL, 0}, /* watsonx */
 };
 
 static void on_answer(void *context, const struct json_value *value)
@@ -89,11 +93,11 @@ struct dialect dialect_embeddings = {
         "Recognised by the path's end: `/embeddings` (OpenAI, Azure, Mistral, Voyage, vLLM, Ollama and all their relatives, old "
         "`engines/M/embeddings`, Voyage's `multimodalembeddings` and `contextualizedembeddings`), Ollama's `/api/embed` and `/api/embeddings`, "
         "Cohere's `/v1/embed` and `/v2/embed`, `:embedContent`, `:batchEmbedContents` and `:predict` of embedding models at Google, "
-        "`pipeline/feature-extraction` at Hugging Face, `/embed` and `/embedding` of local servers, `/rerank` at any.\n\n"
+        "`pipeline/feature-extraction` at Hugging Face, `/embed` and `/embedding` of local servers, `/rerank` and `/reranking` at any, NVIDIA's `/ranking`.\n\n"
         "| fact | where |\n|---|---|\n"
         "| model | request `model`, else the path (Google, Azure's deployment); answer `model` |\n"
         "| input | `usage.prompt_tokens` or `input_tokens`; Cohere `meta.tokens`, else `meta.billed_units`; Vertex the sum of "
-        "`predictions[].embeddings.statistics.token_count`; Gemini `usageMetadata.promptTokenCount`; Ollama `prompt_eval_count` |\n"
+        "`predictions[].embeddings.statistics.token_count`; Gemini `usageMetadata.promptTokenCount`; Ollama `prompt_eval_count`; watsonx `input_token_count` |\n"
         "| image tokens | `meta.billed_units.image_tokens`, details of `usage` |\n"
         "| output | only where stated (vLLM and Mistral write `completion_tokens` 0) |\n"
         "| server times | Ollama's `total_duration`, `load_duration` |\n"

@@ -397,6 +397,17 @@ static void count_once(struct exchange *exchange)
         facts->usage.present = 0;
 }
 
+/*
+ * Is it a call at all? Where the path alone does not say so, the answer does; an error is no such answer, but the request may have named a model, which
+ * nobody else does on such a path.
+ */
+static bool is_inference(const struct exchange *exchange)
+{
+    const struct facts *const facts = &exchange->facts;
+    const bool named = facts_has_text(facts, FACT_REQUEST_MODEL) && !exchange->recognised.model_bytes;
+    return !facts->not_inference && (!exchange->recognised.tentative || facts->shape_seen || (exchange->status >= 400 && named));
+}
+
 bool exchange_close(struct exchange *exchange, const struct exchange_end *end, struct span *ret_span)
 {
     struct facts *const facts = &exchange->facts;
@@ -408,7 +419,7 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
     facts_fallback_use(facts);
     response_headers_finish(&exchange->headers, facts, span);
     count_once(exchange);
-    const bool inference = !facts->not_inference && (!exchange->recognised.tentative || facts->shape_seen);
+    const bool inference = is_inference(exchange);
     if (inference) {
         const struct exchange_outcome outcome = outcome_of(exchange, end);
         exchange_span_transport(span, end);
