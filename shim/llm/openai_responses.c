@@ -61,7 +61,7 @@ struct state {
     char status[FACTS_REASON_MAX], reason[FACTS_REASON_MAX];
     char code[FACTS_REASON_MAX]; /* of an error, unless the event turns out to be another */
     uint64_t index, id, call_id; /* of the item that the event is about */
-    uint64_t items; /* bit per index: its beginning was seen */
+    uint64_t items, served; /* bits by index: its beginning was seen; the service runs it */
 };
 _Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the state must fit");
 
@@ -421,18 +421,25 @@ static void on_event_begin(struct facts *facts, const char *name, size_t bytes)
     set_event(state, name, bytes);
 }
 
+static uint64_t index_bit(const struct state *state)
+{
+    return state->index_known && state->index < 64 ? UINT64_C(1) << state->index : 0;
+}
+
 /* Items of which only the end is told begin there. */
 static void item_begins(struct facts *facts)
 {
     struct state *const state = state_of(facts);
-    const uint64_t bit = state->index_known && state->index < 64 ? UINT64_C(1) << state->index : 0;
+    const uint64_t bit = index_bit(state);
     const bool seen = (state->items & bit) != 0 || (!bit && state->event == ITEM_DONE);
     state->items |= bit;
     if (seen)
         return;
     const enum item_kind kind = item_kind(state);
-    if (kind == ITEM_SERVER)
+    if (kind == ITEM_SERVER) {
+        state->served |= bit;
         facts_server_call(facts);
+    }
     if (kind != ITEM_CALL && kind != ITEM_FREE_CALL)
         return;
     open_call(facts);
@@ -453,12 +460,14 @@ static void on_event_end(struct facts *facts)
 {
     struct state *const state = state_of(facts);
     if (state->event == CREATED)
-        state->items = 0; /* a relay may run several answers within one stream; each counts its items from 0 */
+        state->items = state->served = 0; /* a relay may run several answers within one stream; each counts its items from 0 */
     if (state->delta_too_early && state->event != OTHER)
         late_delta(facts);
     if (state->event == ITEM_ADDED || state->event == ITEM_DONE)
         item_begins(facts);
-    if (facts->fragment.open) {
+    if (facts->fragment.open && (state->served & index_bit(state))) {
+        facts->fragment.open = false; /* commands of a shell in the service's container: content, but nothing for the client */
+    } else if (facts->fragment.open) {
         place_call(facts);
         facts_call_end(facts);
     }

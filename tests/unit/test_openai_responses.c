@@ -152,12 +152,13 @@ static void test_who_runs(void **state)
     text.response_headers = SSE_HEAD;
     text.response = CREATED
         EVENT("response.output_item.added", "\"output_index\":0,\"item\":{\"type\":\"shell_call\",\"environment\":{\"type\":\"container_auto\"}}")
+            EVENT("response.shell_call_command.delta", "\"delta\":\"ls\",\"output_index\":0")
             EVENT("response.code_interpreter_call.code.delta", "\"output_index\":1,\"delta\":\"print(1)\"")
                 EVENT("response.output_item.added",
                       "\"output_index\":2,\"item\":{\"type\":\"tool_search_call\",\"call_id\":\"call_a\",\"execution\":\"client\"}")
                     EVENT("response.output_item.done",
                           "\"output_index\":2,\"item\":{\"type\":\"tool_search_call\",\"call_id\":\"call_b\",\"execution\":\"client\"}") COMPLETED;
-    EXPECT(text, {SPAN_tool_calls, "1"}, {SPAN_server_tool_calls, "1"}, {SPAN_content_chunks, "2"});
+    EXPECT(text, {SPAN_tool_calls, "1"}, {SPAN_server_tool_calls, "1"}, {SPAN_content_chunks, "3"});
 #define CALL(id)                                                                                                                  \
     EVENT("response.output_item.added",                                                                                           \
           "\"output_index\":0,\"item\":{\"id\":\"fc_" id "\",\"type\":\"function_call\",\"name\":\"f\",\"call_id\":\"call_" id "\"}")       \
