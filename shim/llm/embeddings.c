@@ -25,6 +25,8 @@ static const struct json_rule answer_rules[] = {
     ANSWER_IDENTITY,
     ANSWER_ERRORS,
     ANSWER_USAGE_RULES("usage"),
+    {"model_id", ANSWER_MODEL, 0}, /* watsonx */
+    ANSWER_COUNTED("input_token_count", FACT_INPUT),
     /* OpenAI and its relatives, Voyage: data[]; Cohere, Ollama, Gemini: embeddings, embedding; Vertex: predictions[]; rerankers: results[]; a bare
      * list of lists or numbers, or of scores: text-embeddings-inference. */
     {"", DOCUMENT, 0},
@@ -36,6 +38,7 @@ static const struct json_rule answer_rules[] = {
     {"embedding", VECTORS, 0},
     {"embedding.values", VECTORS, 0},
     {"results[]", PRODUCT, 0},
+    {"rankings[]", PRODUCT, 0}, /* NVIDIA */
     {"results[].index", SCORE, 0},
     {"results[].relevance_score", SCORE, 0},
     {"score", SCORE, 0},
@@ -61,7 +64,7 @@ static const struct json_rule answer_rules[] = {
 
 static const struct json_rule request_rules[] = {
     {"model", REQUEST_MODEL, 0},
-    {"model_id", REQUEST_MODEL, 0},
+    {"model_id", REQUEST_MODEL, 0}, /* watsonx */
 };
 
 static void on_answer(void *context, const struct json_value *value)
@@ -133,7 +136,7 @@ struct dialect dialect_embeddings = {
         "`engines/M/embeddings`, Voyage's `multimodalembeddings` and `contextualizedembeddings`), Ollama's `/api/embed` and `/api/embeddings`, "
         "Cohere's `/v1/embed` and `/v2/embed`, `:embedContent`, `:batchEmbedContents` and `:predict` of embedding models at Google, "
         "`pipeline/feature-extraction` and models named so at Hugging Face, `/embed` and `/embedding` of local servers, Titan's, Nova's and Cohere's "
-        "embeddings within Bedrock's `/invoke`, Aleph Alpha's `/semantic_embed` and its kin, `/rerank` and `/reranking` at any.\n\n"
+        "embeddings within Bedrock's `/invoke`, Aleph Alpha's `/semantic_embed` and its kin, `/rerank` and `/reranking` at any, NVIDIA's `/ranking`.\n\n"
         "| fact | where |\n|---|---|\n"
         "| model | request `model` (watsonx `model_id`), else the path (Google, Bedrock, Azure's deployment); answer `model`, `model_id`, `model_version` |\n"
         "| input | `usage.prompt_tokens` or `input_tokens`; Cohere `meta.tokens`, else `meta.billed_units`; Vertex the sum of "

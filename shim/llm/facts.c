@@ -44,7 +44,9 @@ static struct facts_call *call_of_fragment(struct facts *facts)
     struct facts_call *const known =
         index == FACTS_NO_INDEX ? call_last(facts, choice) : call_by_index(facts, choice, index);
     const bool other_id = known && id && known->id && known->id != id;
-    const bool starts = index == FACTS_NO_INDEX && id && (!known || known->id != id);
+    /* Without an index a new id begins a call; without both, a name does, because names stand at the beginning. */
+    const bool anew = id ? !known || known->id != id : facts->fragment.listed && facts->fragment.named;
+    const bool starts = index == FACTS_NO_INDEX && anew;
     if (known && !other_id && !starts) {
         known->id = known->id ? known->id : id;
         return known;
@@ -135,7 +137,9 @@ void facts_set_number(struct facts *facts, enum facts_number which, uint64_t val
 
 void facts_set_count(struct facts *facts, enum facts_number which, const struct json_value *value)
 {
-    if (value->has_u64)
+    /* Relays state one number under several names within one object, and 0 under those that they do not use (new-api). */
+    const bool unused_name = facts->usage_open && which < FACT_USAGE_END && !value->u64 && facts_has_number(facts, which);
+    if (value->has_u64 && !unused_name)
         facts_set_number(facts, which, value->u64);
 }
 
@@ -238,7 +242,7 @@ void facts_content(struct facts *facts, enum facts_content kind, uint32_t choice
 void facts_call_begin(struct facts *facts, uint32_t choice)
 {
     facts->fragment.open = true;
-    facts->fragment.spilled = facts->fragment.content = false;
+    facts->fragment.spilled = facts->fragment.content = facts->fragment.listed = facts->fragment.named = false;
     facts->fragment.choice = choice;
     facts->fragment.index = FACTS_NO_INDEX;
     facts->fragment.id = 0;
@@ -266,8 +270,10 @@ void facts_call_id(struct facts *facts, const struct json_value *value)
 
 void facts_call_name(struct facts *facts, const struct json_value *value)
 {
-    if (value->type == JSON_STRING && value->bytes)
-        tool_content(facts);
+    if (value->type != JSON_STRING || !value->bytes)
+        return;
+    facts->fragment.named = true;
+    tool_content(facts);
 }
 
 void facts_call_arguments(struct facts *facts, const char *text, size_t bytes)

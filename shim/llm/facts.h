@@ -137,6 +137,7 @@ struct facts {
     /* the tool call fragment under way, between facts_call_begin and facts_call_end */
     struct {
         bool open, spilled;
+        bool listed, named; /* an element of a list of calls; it states a name */
         uint32_t choice, index;
         uint64_t id;
         bool content; /* a name or a piece of arguments was seen */
