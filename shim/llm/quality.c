@@ -14,7 +14,8 @@
 /* Every spelling of "the token limit ended it", of "a filter did", of "the model refused", in any case of letters. */
 static const char *const truncated[] = {"length", "max_tokens", "max_output_tokens", "MAX_TOKENS", "max_length",
                                         "model_context_window_exceeded", "model_length", "token_limit", "maximum_tokens",
-                                        "limit", "ERROR_LIMIT" /* Cohere */, NULL};
+                                        "limit", "ERROR_LIMIT" /* Cohere */, "max_completion_tokens",
+                                        "max_prompt_tokens" /* OpenAI's runs */, "budget_exceeded" /* Interactions */, NULL};
 static const char *const filtered[] = {"content_filter", "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT",
                                        "SPII", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR",
                                        "content_filtered", "guardrail_intervened", "ERROR_TOXIC", "sensitive" /* Zhipu, Z.ai */, NULL};

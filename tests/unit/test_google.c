@@ -181,6 +181,8 @@ static void test_interactions(void **state)
     EXPECT(text, {SPAN_tool_calls, "1"}, {SPAN_finish_reasons, "requires_action"}, {SPAN_empty_answer, "-"}, {SPAN_input_tokens, "-"});
     text.response = "{\"id\":\"b\",\"object\":\"interaction\",\"status\":\"in_progress\"}";
     EXPECT(text, {SPAN_finish_reasons, "in_progress"}, {SPAN_empty_answer, "-"});
+    text.response = "{\"id\":\"b\",\"status\":\"budget_exceeded\",\"outputs\":[{\"text\":\"he\",\"type\":\"text\"}]}";
+    EXPECT(text, {SPAN_finish_reasons, "budget_exceeded"}, {SPAN_truncated, "1"});
     text.response = "{\"id\":\"o\",\"outputs\":[{\"text\":\"hello\",\"type\":\"text\"}],\"status\":\"completed\"}";
     text.request = "{\"model\":\"m\",\"input\":\"hi\",\"response_format\":{\"type\":\"text\",\"mime_type\":\"application\\/json\",\"schema\":{}}}";
     EXPECT(text, {SPAN_json_invalid, "1"});
