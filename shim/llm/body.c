@@ -9,17 +9,22 @@
 #include <string.h>
 #include <strings.h>
 
-/* What every framing does when an event is complete. */
-static void event_complete(struct body *body)
+void body_event_counted(struct body *body)
 {
     body->in_event = false;
-    if (body->dialect->event_end)
-        body->dialect->event_end(body->facts);
     if (body->facts->event_kinds) {
         body->content_events++;
         timing_content(body->timing, body->time_ns);
     }
     body->facts->event_kinds = 0;
+}
+
+/* What every framing does when an event is complete. */
+static void event_complete(struct body *body)
+{
+    if (body->dialect->event_end)
+        body->dialect->event_end(body->facts);
+    body_event_counted(body);
 }
 
 static void on_sse_begin(void *context, const char *name, size_t name_bytes)
@@ -39,7 +44,11 @@ static void on_end(void *context)
 
 static void on_done(void *context)
 {
-    struct body *const body = context;
+    body_done(context);
+}
+
+void body_done(struct body *body)
+{
     body->facts->done = true;
     if (body->dialect->done)
         body->dialect->done(body->facts);
@@ -162,12 +171,17 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-void body_event_begin(struct body *body, const char *name, size_t name_bytes)
+void body_event_count(struct body *body)
 {
     body->events++;
     body->in_event = true;
-    body->event_cut = false;
     body->facts->event_kinds = 0;
+}
+
+void body_event_begin(struct body *body, const char *name, size_t name_bytes)
+{
+    body_event_count(body);
+    body->event_cut = false;
     json_scan_reset(&body->scan);
     if (body->dialect->event_begin)
         body->dialect->event_begin(body->facts, name, name_bytes);
@@ -273,7 +287,7 @@ void body_end(struct body *body)
         body->complete = json_scan_end(&body->scan) && !body->scan.in_array;
         break;
     case BODY_AWS:
-        body->complete = eventstream_end(&body->frame.aws.stream);
+        body->complete = body_aws_end(&body->frame.aws);
         break;
     case BODY_OPAQUE:
     case BODY_UNDECIDED:
