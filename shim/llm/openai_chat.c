@@ -53,7 +53,7 @@ enum rule {
 /* Dialect's own state within struct facts. */
 struct state {
     uint32_t choice; /* of the choice under way */
-    bool choice_stated, text_seen, timed;
+    bool choice_stated, text_seen, timed, cache_timed;
     uint8_t finish_bytes;
     char finish[FACTS_REASON_MAX];
     uint64_t timed_cache, timed_input, timed_output;
@@ -108,7 +108,7 @@ static struct state *state_of(struct facts *facts)
     {"id", ID, 0}, {"model", MODEL, 0}, {"model_id", MODEL, 0}, {"service_tier", TIER, 0}, {"choices[]", CHOICE, 0},              \
         {"choices[].index", INDEX, 0}, {"choices[].finish_reason", FINISH, 0}, {"choices[].text", TEXT, JSON_PIECES}, {"choices[].error", ERROR, 0},             \
         {"choices[].error.type", ERROR_TYPE, 0}, {"choices[].error.code", ERROR_CODE, 0}, USAGE_RULES("usage"),                   \
-        USAGE_RULES("x_groq.usage"), {"time_info.queue_time", QUEUE_S, 0}, {"time_info.prompt_time", PREFILL_S, 0},               \
+        USAGE_RULES("x_groq.usage"), USAGE_RULES("choices[].usage"), {"time_info.queue_time", QUEUE_S, 0}, {"time_info.prompt_time", PREFILL_S, 0},               \
         {"time_info.completion_time", DECODE_S, 0}, {"time_info.total_time", PROCESSING_S, 0}, {"timings", TIMINGS, 0},           \
         {"timings.cache_n", TIMED_CACHE, 0}, {"timings.prompt_n", TIMED_INPUT, 0},                                                \
         {"timings.predicted_n", TIMED_OUTPUT, 0}, {"timings.prompt_ms", PREFILL_MS, 0},                                           \
@@ -256,6 +256,7 @@ static void timing(struct facts *facts, const struct json_value *value)
         break;
     case TIMED_CACHE:
         state->timed_cache = value->has_u64 ? value->u64 : 0;
+        state->cache_timed = value->has_u64;
         break;
     case TIMED_INPUT:
         state->timed_input = value->has_u64 ? value->u64 : 0;
@@ -361,6 +362,8 @@ static void on_close(struct facts *facts)
     facts->usage_from_timings = true;
     facts_set_number(facts, FACT_INPUT, state->timed_input + state->timed_cache);
     facts_set_number(facts, FACT_OUTPUT, state->timed_output);
+    if (state->cache_timed)
+        facts_set_number(facts, FACT_CACHE_READ, state->timed_cache);
 }
 
 struct dialect dialect_openai_chat = {
@@ -376,7 +379,7 @@ struct dialect dialect_openai_chat = {
         "| fact | where |\n|---|---|\n"
         "| content | `choices[].delta` in a stream, else `choices[].message`: `content` (text or list of parts), `reasoning_content`, "
         "`reasoning`, `reasoning_details[]`, `refusal`, `tool_calls[]`, `function_call`, `audio`, `images[]`; `choices[].text` |\n"
-        "| usage | the last `usage` (or `x_groq.usage`) that states a number; spellings of all known relays |\n"
+        "| usage | the last `usage` (or `x_groq.usage`, Moonshot's `choices[].usage`) that states a number; spellings of all known relays |\n"
         "| cache | `prompt_tokens_details.cached_tokens`, `cached_tokens`, `num_cached_tokens`, `prompt_cache_hit_tokens`, "
         "`cache_read_input_tokens` |\n"
         "| server times | `usage.{queue,prompt,completion,total}_time` (Groq), `time_info` (Cerebras), `timings` (llama.cpp), "
