@@ -9,17 +9,22 @@
 #include <string.h>
 #include <strings.h>
 
-/* What every framing does when an event is complete. */
-static void event_complete(struct body *body)
+void body_event_counted(struct body *body)
 {
     body->in_event = false;
-    if (body->dialect->event_end)
-        body->dialect->event_end(body->facts);
     if (body->facts->event_kinds) {
         body->content_events++;
         timing_content(body->timing, body->time_ns);
     }
     body->facts->event_kinds = 0;
+}
+
+/* What every framing does when an event is complete. */
+static void event_complete(struct body *body)
+{
+    if (body->dialect->event_end)
+        body->dialect->event_end(body->facts);
+    body_event_counted(body);
 }
 
 static void on_sse_begin(void *context, const char *name, size_t name_bytes)
@@ -39,7 +44,11 @@ static void on_end(void *context)
 
 static void on_done(void *context)
 {
-    struct body *const body = context;
+    body_done(context);
+}
+
+void body_done(struct body *body)
+{
     body->facts->done = true;
     if (body->dialect->done)
         body->dialect->done(body->facts);
@@ -172,21 +181,31 @@ static bool is_byte_order_mark(struct body *body, char c)
     return true;
 }
 
-void body_slice_begin(struct body *body, const char *name, size_t name_bytes)
+void body_event_count(struct body *body)
 {
     body->events++;
     body->in_event = true;
-    body->event_cut = false;
     body->facts->event_kinds = 0;
-    if (body->dialect->event_begin)
-        body->dialect->event_begin(body->facts, name, name_bytes);
+}
+
+void body_json_begin(struct body *body)
+{
+    json_scan_reset(&body->scan);
+    body->event_first = '\0';
+    body->event_cut = false;
+}
+
+void body_json_end(struct body *body)
+{
+    body->event_cut = !json_scan_end(&body->scan) && body->event_first == '{'; /* half a "[DONE]" is nothing that is missed */
 }
 
 void body_event_begin(struct body *body, const char *name, size_t name_bytes)
 {
-    json_scan_reset(&body->scan);
-    body->event_first = '\0';
-    body_slice_begin(body, name, name_bytes);
+    body_event_count(body);
+    body_json_begin(body);
+    if (body->dialect->event_begin)
+        body->dialect->event_begin(body->facts, name, name_bytes);
 }
 
 void body_event_data(struct body *body, const char *data, size_t bytes)
@@ -198,12 +217,7 @@ void body_event_data(struct body *body, const char *data, size_t bytes)
 
 void body_event_end(struct body *body)
 {
-    body->event_cut = !json_scan_end(&body->scan) && body->event_first == '{'; /* half a "[DONE]" is nothing that is missed */
-    event_complete(body);
-}
-
-void body_slice_end(struct body *body)
-{
+    body_json_end(body);
     event_complete(body);
 }
 
@@ -299,7 +313,7 @@ void body_end(struct body *body)
         body->complete = json_scan_end(&body->scan) && !body->scan.in_array;
         break;
     case BODY_AWS:
-        body->complete = eventstream_end(&body->frame.aws.stream);
+        body->complete = body_aws_end(&body->frame.aws);
         break;
     case BODY_OPAQUE:
     case BODY_UNDECIDED:

@@ -29,6 +29,7 @@ enum rule {
 struct state {
     uint64_t input, output;
     uint32_t answers;
+    bool text, stop; /* the answer has them; one alone may be anybody's */
 };
 _Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the state must fit");
 
@@ -124,7 +125,7 @@ static void about(struct facts *facts, const struct json_value *value)
 static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
-    const struct state *const state = state_of(facts);
+    struct state *const state = state_of(facts);
     switch ((enum rule)value->rule) {
     case DOCUMENT:
         document(facts, value);
@@ -133,11 +134,12 @@ static void on_answer(void *context, const struct json_value *value)
         facts_set_value(facts, FACT_RESPONSE_MODEL, value);
         break;
     case TEXT:
+        state->text = state->text || value->type == JSON_STRING;
         if (value->type == JSON_STRING)
             facts_content(facts, CONTENT_TEXT, state->answers, value->text, value->bytes);
         break;
     case STOP:
-        facts->shape_seen = facts->shape_seen || value->type == JSON_TRUE || value->type == JSON_FALSE;
+        state->stop = state->stop || value->type == JSON_TRUE || value->type == JSON_FALSE;
         facts->done = facts->done || value->type == JSON_TRUE;
         break;
     case STOP_TYPE:
@@ -163,6 +165,7 @@ static void on_answer(void *context, const struct json_value *value)
         about(facts, value);
         break;
     }
+    facts->shape_seen = facts->shape_seen || (state->text && state->stop);
 }
 
 static void on_request(void *context, const struct json_value *value)

@@ -56,7 +56,7 @@ enum rule {
 /* Dialect's own state within struct facts. */
 struct state {
     uint32_t choice; /* of the choice under way */
-    bool choice_stated, text_seen, timed, invoked;
+    bool choice_stated, text_seen, timed, cache_timed, invoked;
     uint8_t finish_bytes;
     char finish[FACTS_REASON_MAX];
     uint64_t timed_cache, timed_input, timed_output;
@@ -288,6 +288,7 @@ static void timing(struct facts *facts, const struct json_value *value)
         break;
     case TIMED_CACHE:
         state->timed_cache = value->has_u64 ? value->u64 : 0;
+        state->cache_timed = value->has_u64;
         break;
     case TIMED_INPUT:
         state->timed_input = value->has_u64 ? value->u64 : 0;
@@ -405,6 +406,8 @@ static void on_close(struct facts *facts)
     facts->usage_from_timings = true;
     facts_set_number(facts, FACT_INPUT, state->timed_input + state->timed_cache);
     facts_set_number(facts, FACT_OUTPUT, state->timed_output);
+    if (state->cache_timed)
+        facts_set_number(facts, FACT_CACHE_READ, state->timed_cache);
 }
 
 struct dialect dialect_openai_chat = {

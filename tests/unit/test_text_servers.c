@@ -114,6 +114,19 @@ static void test_sagemaker(void **state)
     text.response_bytes = at;
     EXPECT(text, {SPAN_stream_events, "3"}, {SPAN_content_chunks, "1"}, {SPAN_finish_reasons, "length"}, {SPAN_output_tokens, "2"},
            {SPAN_completeness, "whole"});
+    /* Parts are cut anywhere, and one may hold several events. */
+    at = put_part(stream, "data:{\"token\":{\"text\":\"a\",\"special\":false}}\n\ndata:{\"token\":{\"te");
+    at += put_part(stream + at, "xt\":\"b\"},\"details\":{\"finish_reason\":\"length\",\"generated_tokens\":2}}\n");
+    text.response_bytes = at;
+    EXPECT(text, {SPAN_stream_events, "2"}, {SPAN_content_chunks, "2"}, {SPAN_finish_reasons, "length"}, {SPAN_output_tokens, "2"},
+           {SPAN_completeness, "whole"});
+    at = put_part(stream, "\n{\"token\":{\"text\":\"a\"}}\n{\"token\":");
+    at += put_part(stream + at, "{\"text\":\"b\"},\"details\":{\"finish_reason\":\"eos_token\"}}");
+    text.response_bytes = at;
+    EXPECT(text, {SPAN_stream_events, "2"}, {SPAN_content_chunks, "2"}, {SPAN_finish_reasons, "eos_token"}, {SPAN_completeness, "whole"});
+    at = put_part(stream, "data:{\"token\":{\"text\":\"a\"}}\n\ndata:{\"token\":{\"te");
+    text.response_bytes = at;
+    EXPECT(text, {SPAN_stream_events, "1"}, {SPAN_content_chunks, "1"}, {SPAN_finish_reasons, "-"}, {SPAN_completeness, "cut"});
 }
 
 #define HUGGINGFACE "https://router.huggingface.co/hf-inference/models/"
