@@ -177,8 +177,11 @@ static int save_hour(struct store *store, struct rollup_hour *hour, struct span_
 {
     struct rollup_group **dirty = malloc((hour->n + 1) * sizeof(struct rollup_group *));
     size_t n = 0;
-    int status = dirty == NULL ? store_because(STORE_FAILED, "no memory") : drop_removed(store, hour);
+    int status;
 
+    if (dirty == NULL)
+        return store_because(STORE_FAILED, "no memory");
+    status = drop_removed(store, hour);
     for (size_t i = 0; status == 0 && i < hour->n; i++)
         if (hour->group[i]->dirty) {
             dirty[n++] = hour->group[i];

@@ -49,8 +49,8 @@ static int find_column(struct store *store, int64_t block, unsigned number, cons
 
 int store_merged_column(struct store *store, int64_t block, enum span_field field, struct span_column *column, size_t n)
 {
-    const uint8_t *data;
-    size_t bytes;
+    const uint8_t *data = NULL;
+    size_t bytes = 0;
     int found = find_column(store, block, span_fields[field].number, &data, &bytes);
 
     if (found != 1)
@@ -67,7 +67,7 @@ static int room_for_rows(struct store *store, size_t n)
 
     if (n <= store->row_process_capacity)
         return 0;
-    grown = realloc(store->row_process, n * sizeof(*grown));
+    grown = realloc(store->row_process, n * sizeof(const struct span_process *));
     if (grown == NULL)
         return store_because(STORE_FAILED, "no memory");
     store->row_process = grown;
@@ -77,8 +77,8 @@ static int room_for_rows(struct store *store, size_t n)
 
 static int process_column(struct store *store, int64_t block, size_t n)
 {
-    const uint8_t *data;
-    size_t bytes;
+    const uint8_t *data = NULL;
+    size_t bytes = 0;
     int found = find_column(store, block, STORE_FIELD_PROCESS, &data, &bytes);
 
     if (found == 0)

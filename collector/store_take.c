@@ -185,8 +185,8 @@ int store_take_frame(struct store *store, const struct span_frame *frame, bool *
 {
     struct store_rows rows = {0};
     struct store_process *known;
-    int64_t first;
-    int64_t last;
+    int64_t first = 0;
+    int64_t last = 0;
     int status;
 
     if (!store->in_transaction)

@@ -207,7 +207,7 @@ void config_read(struct shim_config *ret_config, config_reader *reader)
 }
 
 /* glibc-only; absent in musl. */
-extern char *secure_getenv(const char *name) __attribute__((weak));
+#pragma weak secure_getenv
 
 const char *config_environment(const char *name)
 {

@@ -361,7 +361,7 @@ static void prepare(struct scribe *scribe)
     struct process_info_names names = {
         .service = shim_config.service, .team = shim_config.team, .labels = shim_config.labels};
     process_info_collect(&config.process, &names);
-    (void)outbox_start(&config); /* where it fails, spans are counted as lost */
+    (void)outbox_start(&config); /* where there is no memory, spans are counted as lost until there is some */
     scribe->record_ns = tape_now_ns();
 }
 
@@ -426,12 +426,11 @@ static int map_memory(struct scribe **ret_scribe)
         void *mapping =
             mmap(NULL, sizeof *scribe, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (mapping == MAP_FAILED) {
-            return -errno;
+            return -ENOMEM;
         }
         if (madvise(mapping, sizeof *scribe, MADV_WIPEONFORK) != 0) {
-            int error = errno;
             (void)munmap(mapping, sizeof *scribe);
-            return -error;
+            return -ENOSYS;
         }
         if (atomic_compare_exchange_strong(&scribe_memory, &scribe, mapping)) {
             scribe = mapping;

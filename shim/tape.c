@@ -100,7 +100,7 @@ static int map_ring(struct ring **ret_ring)
     struct ring *ring =
         mmap(NULL, sizeof(*ring), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (ring == MAP_FAILED)
-        return -errno;
+        return -ENOMEM;
     (void)madvise(ring, sizeof(*ring), MADV_DONTDUMP);
     int code = dies_in_child(ring);
     if (code < 0) {

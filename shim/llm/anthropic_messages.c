@@ -35,7 +35,7 @@ struct state {
     uint64_t server_blocks; /* bit per content block index: a tool that the service runs */
     uint32_t index;
     bool index_known, server_block;
-    bool stop;
+    bool stop, blocks, message;
 };
 _Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the state must fit");
 
@@ -195,12 +195,16 @@ static bool is_server_tool(const struct json_value *value)
 static void on_plain(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
+    struct state *const state = state_of(facts);
     if (value->rule == TYPE) {
-        facts->shape_seen = facts->shape_seen || json_text_is(value, "error");
+        state->message = json_text_is(value, "message");
+        facts->shape_seen = facts->shape_seen || (state->message && state->blocks) || json_text_is(value, "completion") ||
+                            json_text_is(value, "error");
         return;
     }
-    if (value->rule == BLOCK_TYPE) {
-        facts->shape_seen = true;
+    if (value->rule == BLOCK_TYPE) { /* others' messages have typed parts as well */
+        state->blocks = true;
+        facts->shape_seen = facts->shape_seen || state->message;
         if (json_text_is(value, "tool_use"))
             facts_call_whole(facts);
         else if (is_server_tool(value))
@@ -239,10 +243,9 @@ static void on_event(void *context, const struct json_value *value)
     switch (value->rule) {
     case TYPE:
         facts->done = facts->done || json_text_is(value, "message_stop");
-        if (json_text_is(value, "message_start")) {
-            facts->shape_seen = true;
+        facts->shape_seen = facts->shape_seen || json_text_is(value, "message_start") || json_text_is(value, "completion");
+        if (json_text_is(value, "message_start"))
             state->server_blocks = 0; /* numbered anew */
-        }
         break;
     case INDEX:
         state->index_known = value->has_u64;

@@ -9,17 +9,22 @@
 #include <string.h>
 #include <strings.h>
 
-/* What every framing does when an event is complete. */
-static void event_complete(struct body *body)
+void body_event_counted(struct body *body)
 {
     body->in_event = false;
-    if (body->dialect->event_end)
-        body->dialect->event_end(body->facts);
     if (body->facts->event_kinds) {
         body->content_events++;
         timing_content(body->timing, body->time_ns);
     }
     body->facts->event_kinds = 0;
+}
+
+/* What every framing does when an event is complete. */
+static void event_complete(struct body *body)
+{
+    if (body->dialect->event_end)
+        body->dialect->event_end(body->facts);
+    body_event_counted(body);
 }
 
 static void on_sse_begin(void *context, const char *name, size_t name_bytes)
@@ -39,7 +44,11 @@ static void on_end(void *context)
 
 static void on_done(void *context)
 {
-    struct body *const body = context;
+    body_done(context);
+}
+
+void body_done(struct body *body)
+{
     body->facts->done = true;
     if (body->dialect->done)
         body->dialect->done(body->facts);
@@ -56,7 +65,7 @@ static const struct ndjson_handler line_events = {on_line_begin, on_data, on_end
 /* How `prefix` could be the beginning of an event stream: 1 yes, 0 no, -1 too short to say. */
 static int looks_like_events(const char *prefix, size_t bytes)
 {
-    static const char *const starts[] = {":", "data:", "event:", "id:", "retry:", "\xef\xbb\xbf"};
+    static const char *const starts[] = {":", "data:", "event:", "id:", "retry:"};
     int answer = 0;
     for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
         const size_t length = strlen(starts[i]);
@@ -162,34 +171,53 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-void body_slice_begin(struct body *body, const char *name, size_t name_bytes)
+/* Stands before any kind of text, or not (RFC 8259, 8.1; WHATWG HTML, 9.2.5); nothing else begins with its first byte. */
+static bool is_byte_order_mark(struct body *body, char c)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    if (body->hint == BODY_AWS || c != mark[body->bom])
+        return false;
+    body->bom++;
+    return true;
+}
+
+void body_event_count(struct body *body)
 {
     body->events++;
     body->in_event = true;
     body->facts->event_kinds = 0;
-    if (body->dialect->event_begin)
-        body->dialect->event_begin(body->facts, name, name_bytes);
+}
+
+void body_json_begin(struct body *body)
+{
+    json_scan_reset(&body->scan);
+    body->event_first = '\0';
+    body->event_cut = false;
+}
+
+void body_json_end(struct body *body)
+{
+    body->event_cut = !json_scan_end(&body->scan) && body->event_first == '{'; /* half a "[DONE]" is nothing that is missed */
 }
 
 void body_event_begin(struct body *body, const char *name, size_t name_bytes)
 {
-    json_scan_reset(&body->scan);
-    body_slice_begin(body, name, name_bytes);
+    body_event_count(body);
+    body_json_begin(body);
+    if (body->dialect->event_begin)
+        body->dialect->event_begin(body->facts, name, name_bytes);
 }
 
 void body_event_data(struct body *body, const char *data, size_t bytes)
 {
+    if (!body->event_first && bytes)
+        body->event_first = data[0];
     json_scan_push(&body->scan, data, bytes);
 }
 
 void body_event_end(struct body *body)
 {
-    (void)json_scan_end(&body->scan);
-    event_complete(body);
-}
-
-void body_slice_end(struct body *body)
-{
+    body_json_end(body);
     event_complete(body);
 }
 
@@ -200,8 +228,8 @@ void body_init(struct body *body, struct dialect *dialect, struct facts *facts, 
     body->timing = timing;
     body->time_ns = body->events = body->content_events = 0;
     body->framing = body->hint = BODY_UNDECIDED;
-    body->prefix_bytes = 0;
-    body->in_event = body->indented = body->complete = body->text = false;
+    body->prefix_bytes = body->bom = 0;
+    body->in_event = body->event_cut = body->indented = body->complete = body->text = false;
     facts->owner = body;
 }
 
@@ -233,6 +261,8 @@ void body_push(struct body *body, uint64_t time_ns, const char *data, size_t byt
     size_t used = 0;
     while (body->framing == BODY_UNDECIDED && used < bytes) {
         const char c = data[used++];
+        if (!body->prefix_bytes && body->bom < 3 && is_byte_order_mark(body, c))
+            continue;
         if (!body->prefix_bytes && is_blank(c) && body->hint != BODY_AWS) {
             body->indented = c == ' ' || c == '\t';
             continue; /* OpenRouter keeps plain requests alive with blanks before the object */
@@ -270,18 +300,20 @@ void body_end(struct body *body)
     switch ((enum body_framing)body->framing) {
     case BODY_SSE:
         (void)sse_end(&body->frame.sse);
-        body->complete = true; /* the end mark decides, not the last blank line */
+        body->complete = !body->event_cut; /* the last blank line may be missing, its JSON may not */
         break;
     case BODY_LINES:
         (void)ndjson_end(&body->frame.lines);
-        body->complete = true;
+        body->complete = !body->event_cut;
         break;
     case BODY_PLAIN:
-    case BODY_ARRAY:
         body->complete = json_scan_end(&body->scan);
         break;
+    case BODY_ARRAY:
+        body->complete = json_scan_end(&body->scan) && !body->scan.in_array;
+        break;
     case BODY_AWS:
-        body->complete = eventstream_end(&body->frame.aws.stream);
+        body->complete = body_aws_end(&body->frame.aws);
         break;
     case BODY_OPAQUE:
     case BODY_UNDECIDED:

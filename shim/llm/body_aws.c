@@ -1,7 +1,8 @@
 /*
  * AWS event streams as bodies, see body_aws.h. An event `chunk` is InvokeModel's: its payload holds the model's own event as base64.
- * A `PayloadPart` is SageMaker's: a slice of the container's own stream (its "data:" lines are passed over as no JSON). Exceptions and errors are
- * events with an error's name.
+ * A `PayloadPart` is SageMaker's: a piece of what the container streams (SSE or JSON lines), cut anywhere; the message counts as the event, the
+ * container's events are read across them (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_PayloadPart.html).
+ * Exceptions and errors are events with an error's name.
  */
 #include "body_aws.h"
 
@@ -26,6 +27,67 @@ static void on_bytes(void *context, const struct json_value *value)
     }
 }
 
+static void inner_begin(struct body_aws *aws, const char *name, size_t bytes)
+{
+    body_json_begin(aws->body);
+    if (aws->body->dialect->event_begin)
+        aws->body->dialect->event_begin(aws->body->facts, name, bytes);
+}
+
+static void on_inner_event(void *context, const char *name, size_t bytes)
+{
+    inner_begin(context, name, bytes);
+}
+
+static void on_inner_line(void *context)
+{
+    inner_begin(context, "", 0);
+}
+
+static void on_inner_data(void *context, const char *data, size_t bytes)
+{
+    struct body_aws *aws = context;
+    body_event_data(aws->body, data, bytes);
+}
+
+static void on_inner_end(void *context)
+{
+    struct body_aws *aws = context;
+    body_json_end(aws->body);
+    if (aws->body->dialect->event_end)
+        aws->body->dialect->event_end(aws->body->facts);
+}
+
+static void on_inner_done(void *context)
+{
+    struct body_aws *aws = context;
+    body_done(aws->body);
+}
+
+static const struct sse_handler inner_events = {on_inner_event, on_inner_data, on_inner_end, on_inner_done};
+static const struct ndjson_handler inner_lines = {on_inner_line, on_inner_data, on_inner_end};
+
+/* The first byte that is no blank tells how the container frames its stream. */
+static void push_part(struct body_aws *aws, const char *data, size_t bytes)
+{
+    size_t at = 0;
+    while (aws->parts == BODY_UNDECIDED && at < bytes && (data[at] == ' ' || data[at] == '\t' || data[at] == '\r' || data[at] == '\n'))
+        at++;
+    if (at == bytes)
+        return;
+    if (aws->parts == BODY_UNDECIDED) {
+        aws->parts = data[at] == '{' || data[at] == '[' ? BODY_LINES : BODY_SSE;
+        if (aws->parts == BODY_SSE)
+            sse_init(&aws->inner.sse, &inner_events, aws);
+        else
+            ndjson_init(&aws->inner.lines, &inner_lines, aws);
+    }
+    if (aws->parts == BODY_SSE)
+        sse_push(&aws->inner.sse, data + at, bytes - at);
+    else
+        ndjson_push(&aws->inner.lines, data + at, bytes - at);
+}
+
 static void on_begin(void *context, enum eventstream_type type, const char *name, size_t bytes)
 {
     struct body_aws *aws = context;
@@ -33,14 +95,14 @@ static void on_begin(void *context, enum eventstream_type type, const char *name
         facts_set_text(aws->body->facts, FACT_ERROR_TYPE, name, bytes);
         facts_error_seen(aws->body->facts);
     }
-    aws->enveloped = type == EVENTSTREAM_EVENT && bytes == 5 && !memcmp(name, "chunk", 5);
-    aws->slice = type == EVENTSTREAM_EVENT && bytes == 11 && !memcmp(name, "PayloadPart", 11);
+    aws->enveloped = type == EVENTSTREAM_EVENT && bytes == 5 && !__builtin_memcmp(name, "chunk", 5);
+    aws->part = type == EVENTSTREAM_EVENT && bytes == 11 && !__builtin_memcmp(name, "PayloadPart", 11);
     if (aws->enveloped) {
         json_scan_init(&aws->envelope, &envelope_rules, on_bytes, aws, false);
         aws->base64 = (struct base64){0};
     }
-    if (aws->slice)
-        body_slice_begin(aws->body, name, bytes);
+    if (aws->part)
+        body_event_count(aws->body);
     else
         body_event_begin(aws->body, name, bytes);
 }
@@ -50,6 +112,8 @@ static void on_data(void *context, const char *data, size_t bytes)
     struct body_aws *aws = context;
     if (aws->enveloped)
         json_scan_push(&aws->envelope, data, bytes);
+    else if (aws->part)
+        push_part(aws, data, bytes);
     else
         body_event_data(aws->body, data, bytes);
 }
@@ -58,8 +122,8 @@ static void on_end(void *context, bool intact)
 {
     struct body_aws *aws = context;
     (void)intact; /* what a damaged message said was taken already; nothing after it is believed */
-    if (aws->slice)
-        body_slice_end(aws->body);
+    if (aws->part)
+        body_event_counted(aws->body);
     else
         body_event_end(aws->body);
 }
@@ -71,5 +135,18 @@ void body_aws_init(struct body_aws *aws, struct body *body)
     json_rules_compile(&envelope_rules);
     eventstream_init(&aws->stream, &handler, aws);
     aws->body = body;
-    aws->enveloped = aws->slice = false;
+    aws->enveloped = aws->part = false;
+    aws->parts = BODY_UNDECIDED;
+}
+
+bool body_aws_end(struct body_aws *aws)
+{
+    const bool whole = eventstream_end(&aws->stream);
+    if (aws->parts == BODY_UNDECIDED)
+        return whole;
+    if (aws->parts == BODY_SSE)
+        (void)sse_end(&aws->inner.sse); /* the last blank line may be missing, its JSON may not */
+    else
+        (void)ndjson_end(&aws->inner.lines);
+    return whole && !aws->body->event_cut;
 }

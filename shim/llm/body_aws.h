@@ -1,9 +1,14 @@
-/* A body framed as an AWS event stream: messages become events of the body; the chunks of InvokeModel are unwrapped. Part of body.c's work. */
+/*
+ * A body framed as an AWS event stream: messages become events of the body; the chunks of InvokeModel are unwrapped, the parts of SageMaker put
+ * together. Part of body.c's work.
+ */
 #pragma once
 
 #include "base64.h"
 #include "eventstream.h"
 #include "json_scan.h"
+#include "ndjson.h"
+#include "sse.h"
 
 struct body;
 
@@ -13,7 +18,14 @@ struct body_aws {
     struct base64 base64;
     struct body *body;
     bool enveloped;
-    bool slice; /* of what SageMaker's container streams, cut anywhere */
+    bool part; /* the message under way is a piece of the container's own stream */
+    uint8_t parts; /* how that stream is framed: BODY_UNDECIDED, BODY_SSE or BODY_LINES */
+    union {
+        struct sse sse;
+        struct ndjson lines;
+    } inner;
 };
 
 void body_aws_init(struct body_aws *aws, struct body *body);
+/* True: every message, and the stream within them, was complete. */
+bool body_aws_end(struct body_aws *aws);

@@ -40,7 +40,7 @@ static bool parse_offset(const char *p, const char *end, int64_t *ret_seconds)
         return (*p | 0x20) == 'z';
     if (end - p != 6 || (*p != '+' && *p != '-') || p[3] != ':' || !two_digits(p + 1, &hours) || !two_digits(p + 4, &minutes))
         return false;
-    *ret_seconds = (int64_t)(hours * 3600 + minutes * 60) * (*p == '+' ? -1 : 1);
+    *ret_seconds = ((int64_t)hours * 3600 + (int64_t)minutes * 60) * (*p == '+' ? -1 : 1);
     return true;
 }
 
@@ -59,7 +59,7 @@ static bool parse_rfc3339(const char *p, size_t bytes, uint64_t *ret_seconds)
     const unsigned y = year - (month <= 2), from_march = (month + 9) % 12;
     const int64_t days = (int64_t)365 * y + y / 4 - y / 100 + y / 400 + (153 * from_march + 2) / 5 + day - 1;
     const int64_t epoch_days = 719468;
-    const int64_t seconds = ((days - epoch_days) * 24 + hour) * 3600 + minute * 60 + second + offset;
+    const int64_t seconds = ((days - epoch_days) * 24 + hour) * 3600 + (int64_t)minute * 60 + second + offset;
     *ret_seconds = seconds < 0 ? 0 : (uint64_t)seconds;
     return true;
 }

@@ -29,6 +29,7 @@ enum rule {
 struct state {
     uint64_t input, output;
     uint32_t answers;
+    bool text, stop; /* the answer has them; one alone may be anybody's */
 };
 _Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the state must fit");
 
@@ -62,7 +63,7 @@ static const struct json_rule request_rules[] = {
     {"stream", REQUEST_STREAM, 0},
     {"n_predict", REQUEST_MAX_TOKENS, 0},
     {"max_tokens", REQUEST_MAX_TOKENS, 0},
-    {"json_schema", REQUEST_FORMAT, JSON_RAW},
+    {"json_schema", REQUEST_SCHEMA, JSON_RAW},
     {"prompt", REQUEST_USER, JSON_PIECES},
     {"prompt[]", REQUEST_USER, JSON_PIECES},
     {"input_prefix", REQUEST_USER, JSON_PIECES},
@@ -124,7 +125,7 @@ static void about(struct facts *facts, const struct json_value *value)
 static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
-    const struct state *const state = state_of(facts);
+    struct state *const state = state_of(facts);
     switch ((enum rule)value->rule) {
     case DOCUMENT:
         document(facts, value);
@@ -133,11 +134,12 @@ static void on_answer(void *context, const struct json_value *value)
         facts_set_value(facts, FACT_RESPONSE_MODEL, value);
         break;
     case TEXT:
+        state->text = state->text || value->type == JSON_STRING;
         if (value->type == JSON_STRING)
             facts_content(facts, CONTENT_TEXT, state->answers, value->text, value->bytes);
         break;
     case STOP:
-        facts->shape_seen = facts->shape_seen || value->type == JSON_TRUE || value->type == JSON_FALSE;
+        state->stop = state->stop || value->type == JSON_TRUE || value->type == JSON_FALSE;
         facts->done = facts->done || value->type == JSON_TRUE;
         break;
     case STOP_TYPE:
@@ -163,15 +165,12 @@ static void on_answer(void *context, const struct json_value *value)
         about(facts, value);
         break;
     }
+    facts->shape_seen = facts->shape_seen || (state->text && state->stop);
 }
 
 static void on_request(void *context, const struct json_value *value)
 {
-    struct facts *const facts = context;
-    if (value->rule == REQUEST_FORMAT && value->type == JSON_RAW_BYTES && value->first && value->bytes &&
-        value->text[0] == '{')
-        facts->json_asked = true;
-    dialect_request_value(facts, value);
+    dialect_request_value(context, value);
 }
 
 struct dialect dialect_llamacpp = {

@@ -22,7 +22,9 @@ struct recognised {
     const char *operation; /* gen_ai.operation.name */
     const char *provider; /* gen_ai.provider.name, or NULL: host and path do not tell who serves it */
     bool tentative; /* path and host alone do not prove it: a span only if a body turns out to have the shape of this API */
+    bool request_proves; /* ...or the request has it, because the host is known to serve models beside other things */
     bool unproven; /* the path proves a call of a model, of what kind of model not: an answer without this API's shape makes no span, an error does */
+    bool weak; /* such a path is anybody's: that the request names a model proves nothing */
     bool poll; /* asks after a call that was made before (a run, a batch): times are not a model's, tokens count once per id */
     bool stream_known; /* the URL decides about streaming... */
     bool stream; /* ...and says this */

@@ -30,7 +30,7 @@ enum rule {
     VECTOR,
 };
 
-enum { REQUEST_COMPARED = REQUEST_OWN };
+enum { GENERATION = REQUEST_OWN, REQUEST_COMPARED };
 
 enum { TOKEN_TEXT_MAX = 128 };
 
@@ -85,7 +85,7 @@ static const struct json_rule plain_rules[] = {
     {"translation_text", GENERATED, JSON_PIECES},
     {"generation", GENERATED, JSON_PIECES},
     {"generation.content", GENERATED, JSON_PIECES},
-    {"outputs[]", GENERATED, JSON_PIECES},
+    {"outputs[]", PIECE, JSON_PIECES},
     {"", VECTOR, 0}, /* a bare list of numbers, or of such lists */
     {"[]", VECTOR, 0},
     {"[][]", VECTOR, 0},
@@ -98,7 +98,7 @@ static const struct json_rule event_rules[] = {
     {"token", TOKEN, 0},
     {"token.text", TOKEN_TEXT, 0},
     {"token.special", TOKEN_SPECIAL, 0},
-    {"outputs[]", GENERATED, JSON_PIECES},
+    {"outputs[]", PIECE, JSON_PIECES},
 };
 
 static const struct json_rule request_rules[] = {
@@ -106,9 +106,15 @@ static const struct json_rule request_rules[] = {
     {"stream", REQUEST_STREAM, 0},
     {"parameters.max_new_tokens", REQUEST_MAX_TOKENS, 0},
     {"parameters.best_of", REQUEST_CHOICES, 0},
+    {"parameters.max_length", GENERATION, 0},
+    {"parameters.temperature", GENERATION, 0},
+    {"parameters.top_p", GENERATION, 0},
+    {"parameters.top_k", GENERATION, 0},
+    {"parameters.do_sample", GENERATION, 0},
+    {"parameters.return_full_text", GENERATION, 0},
     {"parameters.grammar", REQUEST_FORMAT, JSON_RAW},
     {"sampling_params.max_new_tokens", REQUEST_MAX_TOKENS, 0},
-    {"sampling_params.json_schema", REQUEST_FORMAT, JSON_RAW},
+    {"sampling_params.json_schema", REQUEST_SCHEMA, JSON_RAW},
     {"max_tokens", REQUEST_MAX_TOKENS, 0},
     {"inputs", REQUEST_USER, JSON_PIECES},
     {"inputs[]", REQUEST_USER, JSON_PIECES},
@@ -174,7 +180,7 @@ static void on_answer(void *context, const struct json_value *value)
         facts->shape_seen = facts->shape_seen || value->type == JSON_STRING;
         generated(facts, value, 0);
         break;
-    case PIECE: /* a bare "text" proves nothing */
+    case PIECE: /* bare texts prove nothing */
         generated(facts, value, 0);
         break;
     case TOKEN:
@@ -242,10 +248,13 @@ static void on_close(struct facts *facts)
         facts_set_number(facts, FACT_INPUT, state->prefill);
 }
 
+/* Classifiers and the like get "inputs" as well, but no parameters of a generation. */
 static void on_request(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
-    if (value->rule == REQUEST_COMPARED)
+    if (value->rule == GENERATION)
+        facts->shape_asked = true;
+    else if (value->rule == REQUEST_COMPARED)
         state_of(facts)->compared = true;
     else
         dialect_request_value(facts, value);

@@ -3,6 +3,7 @@
 Everything listens on loopback or on a socket in a temporary directory. Standard library only. The build to test is named by the environment:
 PPROF_BIN (directory of pprofd, pprofctl, model_server) and PPROF_SHIM (path of libpprof.so).
 """
+import itertools
 import json
 import os
 import shutil
@@ -121,10 +122,19 @@ def run(command, shim=False, env=None, stdin=b"", seconds=120, cwd=None):
     return done.returncode, done.stdout, done.stderr
 
 
+def first_difference(a, b):
+    """The first lines that differ, of outputs that may be long."""
+    if isinstance(a, int):
+        return a, b
+    pairs = itertools.zip_longest(a.splitlines(), b.splitlines(), fillvalue=b"(nothing)")
+    return next(((x[:600], y[:600]) for x, y in pairs if x != y), (a[-20:], b[-20:]))
+
+
 def same_behaviour(name, without, with_shim):
     for what, a, b in zip(("exit code", "stdout", "stderr"), without, with_shim):
         if a != b:
-            raise Failure(f"{name}: {what} differs under the shim\n  without: {str(a)[-600:]}\n  with:    {str(b)[-600:]}")
+            one, other = first_difference(a, b)
+            raise Failure(f"{name}: {what} differs under the shim\n  without: {one}\n  with:    {other}")
 
 
 class Scratch:

@@ -1,4 +1,4 @@
-"""What a recorded exchange's `truth` means for an exported span; used by tests/e2e/replay.
+"""What the `truth` of an exchange (fixture or recorded) means for an exported span; used by tests/e2e/replay.
 
 The same rules as tests/unit/corpus_truth.c (there for spans in process), stated in the corpus' README and in interface terms: input includes cached
 tokens, output includes reasoning. tests/corpus_wrong_truths.txt is the one list of truths that are wrong.

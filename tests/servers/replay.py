@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Serves recorded exchanges again: which one the request says (X-Replay-Id), and in what shape (X-Replay-Delivery).
+"""Serves exchanges of our own fixtures or recorded ones: which one the request says (X-Replay-Id), and in what shape (X-Replay-Delivery).
 
 For tests/e2e/replay; loopback only, a thread per connection, standard library only. Nothing of the traffic is interpreted: recorded status,
 headers and body go out, framed and cut as asked. Hop-by-hop headers and those that describe another framing are left out.
@@ -9,26 +9,20 @@ deflate, br, zstd. What went over the wire is written to --log, one JSON object 
 counts them (framing of chunks is not counted), bytes of the entity sent.
 """
 import argparse
-import base64
 import ctypes
-import glob
 import json
 import random
 import socket
+import sys
 import threading
 import zlib
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import corpus  # noqa: E402
+
 HOP_BY_HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
               "transfer-encoding", "upgrade", "content-length", "content-encoding", "http2-settings"}
-
-
-def records(directory):
-    """All exchanges of a corpus, negatives without `truth`."""
-    for path in sorted(glob.glob(str(Path(directory) / "*.jsonl"))):
-        with open(path, encoding="utf-8") as file:
-            for line in file:
-                yield json.loads(line)
 
 
 def brotli(data):
@@ -45,7 +39,8 @@ def zstandard(data):
     library.ZSTD_compress.restype = ctypes.c_size_t
     room = len(data) + len(data) // 2 + 1024
     out = ctypes.create_string_buffer(room)
-    return out.raw[:library.ZSTD_compress(out, ctypes.c_size_t(room), data, ctypes.c_size_t(len(data)), 3)]
+    written = library.ZSTD_compress(out, ctypes.c_size_t(room), data, ctypes.c_size_t(len(data)), 3)
+    return out.raw[:written]
 
 
 def zlib_flushed(data, sizes, bits):
@@ -99,7 +94,7 @@ def answer(record, delivery):
     """(pieces to send one by one, bytes of header, bytes of entity, close afterwards)"""
     shape, _, encoding = delivery.partition("+")
     response = record["response"]
-    body = base64.b64decode(response["body_b64"] or "")
+    body = response["body"]
     headers = [(k, v) for k, v in response["headers"].items() if k.lower() not in HOP_BY_HOP]
     if encoding:
         body = encode(body, encoding, response.get("chunk_sizes") or [])
@@ -121,7 +116,7 @@ def answer(record, delivery):
 
 class Server:
     def __init__(self, directory, log):
-        self.records = {record["id"]: record for record in records(directory)}
+        self.records = {record["id"]: record for record in corpus.records(directory)}
         self.log = open(log, "w", encoding="utf-8")
         self.lock = threading.Lock()
 
@@ -162,11 +157,11 @@ class Server:
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--corpus", required=True)
+    arguments.add_argument("--exchanges", required=True)
     arguments.add_argument("--port-file", required=True)
     arguments.add_argument("--log", required=True)
     chosen = arguments.parse_args()
-    server = Server(chosen.corpus, chosen.log)
+    server = Server(chosen.exchanges, chosen.log)
     listener = socket.create_server(("127.0.0.1", 0), backlog=64)
     ready = Path(chosen.port_file + ".new")
     ready.write_text(str(listener.getsockname()[1]))

@@ -1,22 +1,29 @@
-/* Where the corpus of recorded exchanges lies on this machine, for tests that use it when it is there. It is never part of the tree. */
+/* Exchanges kept as JSON lines: our own in tests/fixtures/exchanges (format: tests/fixtures/README.md), and the recorded corpus where it is. */
 #pragma once
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include <cjson/cJSON.h>
 
-#ifndef PPROF_SOURCE_DIR
-#define PPROF_SOURCE_DIR "."
-#endif
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-/* $LIBPPROF_CORPUS, else ../shared/corpus beside the source tree; NULL, and a loud word, if there is none. */
-static inline const char *corpus_directory(void)
-{
-    static const char beside[] = PPROF_SOURCE_DIR "/../shared/corpus";
-    const char *said = getenv("LIBPPROF_CORPUS");
-    const char *directory = said && said[0] ? said : beside;
-    if (!access(directory, R_OK | X_OK))
-        return directory;
-    fprintf(stderr, "\n*** NO CORPUS at %s: nothing was compared with recorded exchanges (set LIBPPROF_CORPUS) ***\n\n", directory);
-    return NULL;
-}
+#define CORPUS_FIXTURES PPROF_SOURCE_DIR "/tests/fixtures/exchanges"
+
+/* Exit code of a test that could not run. */
+enum { CORPUS_SKIPPED = 77 };
+
+struct corpus_bytes {
+    uint8_t *data;
+    size_t count;
+};
+
+typedef void corpus_visit(void *context, const cJSON *record, bool negative);
+
+/* $LIBPPROF_CORPUS, else ../shared/corpus beside the source tree; NULL, and a loud word, if there is none. It is never part of the tree. */
+const char *corpus_directory(void);
+
+/* Calls visit for each exchange of the directory's *.jsonl. Returns how many there were. A line that is none ends the program with a failure. */
+size_t corpus_each(const char *directory, corpus_visit *visit, void *context);
+
+/* The body of a record's request or response, however it is written. Free data. */
+struct corpus_bytes corpus_body(const cJSON *part);

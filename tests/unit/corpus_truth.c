@@ -1,5 +1,5 @@
 /*
- * What a record's `truth` means for a span: names of the corpus against fields of the span, normalised as both documents say.
+ * What the `truth` of an exchange means for a span: names of the corpus against fields of the span, normalised as both documents say.
  *
  * Used by test_corpus.c alone. A truth that is wrong stands in tests/corpus_wrong_truths.txt with its reason; nothing else is excused.
  */

@@ -18,14 +18,17 @@ foreach(module url recognise headers decode eventstream multipart)
   endif()
 endforeach()
 target_link_libraries(test_decode PRIVATE ${BROTLIENC_LIBRARY})
-# Those of them that read the corpus.
+# Those that read exchanges: our own fixtures always, the recorded corpus where it is.
 target_link_libraries(test_recognise PRIVATE ${CJSON_LIBRARY})
+target_sources(test_recognise PRIVATE corpus.c)
 
 pprof_unit_test(corpus pprof_llm ${CJSON_LIBRARY})
-target_sources(test_corpus PRIVATE corpus_truth.c)
+target_sources(test_corpus PRIVATE corpus.c corpus_truth.c)
+add_test(NAME unit/fixtures COMMAND test_corpus fixtures)
+set_tests_properties(unit/fixtures PROPERTIES TIMEOUT 120 LABELS unit)
 set_tests_properties(unit/corpus PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
 
 # Dialects beside those of test_dialects.
-foreach(module google cohere text_servers bedrock embeddings)
+foreach(module google cohere text_servers shapes delivery bedrock embeddings)
   pprof_unit_test(${module} pprof_llm)
 endforeach()

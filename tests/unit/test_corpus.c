@@ -1,62 +1,30 @@
 /*
- * Every recorded exchange of the corpus becomes the span that its `truth` states, however its body is cut: whole, as it came from the socket, byte by
- * byte, at random; and event streams with other line ends. Negatives make no span.
+ * Every exchange of our own fixtures or of the recorded corpus becomes the span that its `truth` states, however its body is cut: whole, as it came
+ * from the socket, byte by byte, at random; and event streams with other line ends. Negatives make no span. Each API has a fixture.
  *
- * The corpus is other people's data and not part of this repository: $LIBPPROF_CORPUS, else ../shared/corpus beside the source tree. Without it
- * this test says so and is reported as skipped (exit code 77). CORPUS_ONLY=text picks records by id or API.
+ * test_corpus [fixtures]: without an argument the corpus is read. That is other people's data and not part of this repository; where it is not there
+ * this test says so and is reported as skipped. CORPUS_ONLY=text picks records by id or API.
  */
 #include "corpus_truth.h"
 
 #include "../../shim/llm/counted.h"
-#include "../../shim/llm/exchange.h"
 #include "../../shim/llm/dialect.h"
+#include "../../shim/llm/exchange.h"
+#include "corpus.h"
 
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { SKIPPED = 77 };
-
-struct bytes {
-    uint8_t *data;
-    size_t count;
-};
 
 enum cutting { WHOLE, RECORDED, SINGLE_BYTES, RANDOM, RANDOM_CRLF, CUTTINGS };
 static const char *const cutting_names[] = {"whole", "recorded pieces", "byte by byte", "random cuts", "random cuts, CR LF"};
 
 static const struct exchange_config config = {.hash_key = {1, 2, 3}, .hash_key_bytes = 32};
 
-static int digit64(char c)
-{
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *const at = c ? strchr(alphabet, c) : NULL;
-    return at ? (int)(at - alphabet) : -1;
-}
-
-static struct bytes from_base64(const cJSON *item)
-{
-    const char *const text = cJSON_IsString(item) ? item->valuestring : "";
-    struct bytes bytes = {.data = malloc(strlen(text) + 1), .count = 0};
-    unsigned bits = 0, have = 0;
-    for (const char *p = text; *p; p++) {
-        if (digit64(*p) < 0)
-            continue;
-        bits = bits << 6 | (unsigned)digit64(*p);
-        have += 6;
-        if (have >= 8) {
-            have -= 8;
-            bytes.data[bytes.count++] = (uint8_t)(bits >> have);
-        }
-    }
-    return bytes;
-}
-
 /* LF becomes CR LF, where the stream has LF alone. */
-static struct bytes with_crlf(struct bytes from)
+static struct corpus_bytes with_crlf(struct corpus_bytes from)
 {
-    struct bytes to = {.data = malloc(from.count * 2 + 1), .count = 0};
+    struct corpus_bytes to = {.data = malloc(from.count * 2 + 1), .count = 0};
     for (size_t i = 0; i < from.count; i++) {
         if (from.data[i] == '\n' && !(i && from.data[i - 1] == '\r'))
             to.data[to.count++] = '\r';
@@ -96,7 +64,7 @@ static size_t piece_bytes(enum cutting cutting, size_t left, const cJSON **chunk
 
 typedef void feed(struct exchange *exchange, uint64_t time_ns, const uint8_t *data, size_t bytes);
 
-static void feed_pieces(struct exchange *exchange, struct bytes body, enum cutting cutting, const cJSON *chunks, feed *to)
+static void feed_pieces(struct exchange *exchange, struct corpus_bytes body, enum cutting cutting, const cJSON *chunks, feed *to)
 {
     const cJSON *chunk = chunks ? chunks->child : NULL;
     unsigned seed = (unsigned)body.count;
@@ -143,13 +111,13 @@ static bool run(const cJSON *record, enum cutting cutting, struct span *ret_span
     free(headers);
     if (!exchange)
         return false;
-    const struct bytes asked = from_base64(cJSON_GetObjectItem(request, "body_b64"));
+    const struct corpus_bytes asked = corpus_body(request);
     feed_pieces(exchange, asked, cutting, NULL, exchange_request_body);
     free(asked.data);
     feed_headers(exchange, response);
-    struct bytes body = from_base64(cJSON_GetObjectItem(response, "body_b64"));
+    struct corpus_bytes body = corpus_body(response);
     if (cutting == RANDOM_CRLF) {
-        const struct bytes other = with_crlf(body);
+        const struct corpus_bytes other = with_crlf(body);
         free(body.data);
         body = other;
     }
@@ -162,8 +130,16 @@ static bool run(const cJSON *record, enum cutting cutting, struct span *ret_span
     return exchange_close(exchange, &end, ret_span);
 }
 
+static const char *const apis[] = {
+#define API(name, operation) name,
+#include "../../shim/llm/apis.def"
+#undef API
+};
+enum { APIS = sizeof(apis) / sizeof(apis[0]) };
+
 struct totals {
     unsigned long exchanges, runs, facts, wrong, exact, skipped;
+    bool seen[APIS];
 };
 
 static bool has_framing(const cJSON *record, const char *framing)
@@ -172,8 +148,9 @@ static bool has_framing(const cJSON *record, const char *framing)
     return cJSON_IsString(is) && !strcmp(is->valuestring, framing);
 }
 
-static void check(const cJSON *record, bool negative, struct totals *totals)
+static void check(void *context, const cJSON *record, bool negative)
 {
+    struct totals *const totals = context;
     const char *const id = cJSON_GetObjectItem(record, "id")->valuestring;
     const cJSON *const api = cJSON_GetObjectItem(record, "api");
     const char *const only = getenv("CORPUS_ONLY");
@@ -183,6 +160,8 @@ static void check(const cJSON *record, bool negative, struct totals *totals)
         totals->skipped++;
         return;
     }
+    for (size_t i = 0; i < APIS; i++)
+        totals->seen[i] = totals->seen[i] || (!negative && !strcmp(api->valuestring, apis[i]));
     unsigned wrong = 0;
     totals->exchanges++;
     for (enum cutting cutting = WHOLE; cutting < CUTTINGS; cutting++) {
@@ -202,38 +181,33 @@ static void check(const cJSON *record, bool negative, struct totals *totals)
     totals->exact += !wrong;
 }
 
-static void read_file(const char *path, struct totals *totals)
+/* Our own fixtures leave no API out. */
+static unsigned long unseen(const struct totals *totals)
 {
-    FILE *const file = fopen(path, "r");
-    char *line = NULL;
-    size_t room = 0;
-    const char *const name = strrchr(path, '/') + 1;
-    while (file && getline(&line, &room, file) > 0) {
-        cJSON *const record = cJSON_Parse(line);
-        if (record)
-            check(record, !strncmp(name, "negatives", 9), totals);
-        cJSON_Delete(record);
+    unsigned long count = totals->skipped;
+    for (size_t i = 0; i < APIS; i++) {
+        if (totals->seen[i])
+            continue;
+        fprintf(stderr, "no fixture for %s\n", apis[i]);
+        count++;
     }
-    free(line);
-    if (file)
-        fclose(file);
+    return count;
 }
 
-int main(void)
+int main(int count, char **arguments)
 {
-    const char *const directory = getenv("LIBPPROF_CORPUS");
-    char pattern[4096];
-    glob_t found = {0};
-    struct totals totals = {0};
-    snprintf(pattern, sizeof(pattern), "%s/*.jsonl", directory ? directory : PPROF_SOURCE_DIR "/../shared/corpus");
-    if (glob(pattern, 0, NULL, &found) || !found.gl_pathc) {
-        fprintf(stderr, "\n*** THE CORPUS IS NOT THERE (%s): nothing was checked against recorded traffic.\n"
-                        "*** Set LIBPPROF_CORPUS to its directory.\n\n", pattern);
-        return SKIPPED;
+    const bool fixtures = count == 2 && !strcmp(arguments[1], "fixtures");
+    if (!fixtures && count != 1) {
+        fprintf(stderr, "usage: test_corpus [fixtures]\n");
+        return 2;
     }
-    for (size_t i = 0; i < found.gl_pathc; i++)
-        read_file(found.gl_pathv[i], &totals);
-    globfree(&found);
+    static struct totals totals;
+    const char *const directory = fixtures ? CORPUS_FIXTURES : corpus_directory();
+    if (!directory)
+        return CORPUS_SKIPPED;
+    corpus_each(directory, check, &totals);
+    if (fixtures && !getenv("CORPUS_ONLY"))
+        totals.wrong += unseen(&totals);
     printf("%lu exchanges, %lu of them exact, fed in %lu ways; %lu facts compared, %lu wrong; %lu exchanges of APIs without dialect\n",
            totals.exchanges, totals.exact, totals.runs, totals.facts, totals.wrong, totals.skipped);
     return totals.wrong || !totals.exchanges ? 1 : 0;

@@ -179,6 +179,9 @@ static int fork_with_requests_in_flight(void)
     (void)usleep(20000);
     for (uint64_t i = 0; i < 20; i++) {
         write_all(10 + i);
+#ifdef __SANITIZE_ADDRESS__
+        (void)usleep(40000); /* its allocator's locks stay taken in a child that is forked while the scribe allocates */
+#endif
         pid_t child = fork();
         if (child == 0) {
             _exit(forked_child() == 0 ? 0 : 1);

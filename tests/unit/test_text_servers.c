@@ -114,6 +114,19 @@ static void test_sagemaker(void **state)
     text.response_bytes = at;
     EXPECT(text, {SPAN_stream_events, "3"}, {SPAN_content_chunks, "1"}, {SPAN_finish_reasons, "length"}, {SPAN_output_tokens, "2"},
            {SPAN_completeness, "whole"});
+    /* Parts are cut anywhere, and one may hold several events. */
+    at = put_part(stream, "data:{\"token\":{\"text\":\"a\",\"special\":false}}\n\ndata:{\"token\":{\"te");
+    at += put_part(stream + at, "xt\":\"b\"},\"details\":{\"finish_reason\":\"length\",\"generated_tokens\":2}}\n");
+    text.response_bytes = at;
+    EXPECT(text, {SPAN_stream_events, "2"}, {SPAN_content_chunks, "2"}, {SPAN_finish_reasons, "length"}, {SPAN_output_tokens, "2"},
+           {SPAN_completeness, "whole"});
+    at = put_part(stream, "\n{\"token\":{\"text\":\"a\"}}\n{\"token\":");
+    at += put_part(stream + at, "{\"text\":\"b\"},\"details\":{\"finish_reason\":\"eos_token\"}}");
+    text.response_bytes = at;
+    EXPECT(text, {SPAN_stream_events, "2"}, {SPAN_content_chunks, "2"}, {SPAN_finish_reasons, "eos_token"}, {SPAN_completeness, "whole"});
+    at = put_part(stream, "data:{\"token\":{\"text\":\"a\"}}\n\ndata:{\"token\":{\"te");
+    text.response_bytes = at;
+    EXPECT(text, {SPAN_stream_events, "1"}, {SPAN_content_chunks, "1"}, {SPAN_finish_reasons, "-"}, {SPAN_completeness, "cut"});
 }
 
 #define HUGGINGFACE "https://router.huggingface.co/hf-inference/models/"
@@ -229,6 +242,9 @@ static void test_aleph_alpha(void **state)
                     "data: {\"type\":\"completion_summary\",\"num_tokens_prompt_total\":1,\"num_tokens_generated\":1}\n\ndata: [DONE]\n\n";
     EXPECT(text, {SPAN_stream_events, "3"}, {SPAN_content_chunks, "1"}, {SPAN_finish_reasons, "end_of_text"}, {SPAN_input_tokens, "1"},
            {SPAN_output_tokens, "1"}, {SPAN_completeness, "whole"});
+    const struct exchange_text embed = {.url = "https://x.inference.pharia.ai/v1/semantic_embed", .request = "{\"model\":\"luminous-base\"}",
+                                        .response = "{\"model_version\":\"2022-04\",\"embedding\":[0.1,0.2],\"num_tokens_prompt_total\":2}"};
+    EXPECT(embed, {SPAN_api, "embeddings"}, {SPAN_response_model, "2022-04"}, {SPAN_input_tokens, "2"}, {SPAN_empty_answer, "-"});
     text.response_headers = "HTTP/1.1 401 Unauthorized\n";
     text.response = "{\"error\":\"bad token\",\"code\":\"UNAUTHENTICATED\"}";
     EXPECT(text, {SPAN_error_type, "UNAUTHENTICATED"});

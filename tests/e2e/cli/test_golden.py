@@ -109,10 +109,12 @@ def data_formats_are_valid(bench):
 
 
 def docs_are_current(bench):
-    """docs/fields.md, docs/environment.md and the table in README.md are what the lists say."""
-    for topic in ("fields", "environment"):
+    """docs/*.md and the table in README.md are what the lists say."""
+    pages = {"dialects": [bench.bin / "dialects_page"]}
+    pages.update({topic: [bench.pprofctl, "help", topic, "--format", "md"] for topic in ("fields", "environment")})
+    for topic, command in pages.items():
         path = SOURCE / "docs" / f"{topic}.md"
-        text = bench.run(bench.pprofctl, "help", topic, "--format", "md").stdout.decode()
+        text = bench.run(*command).stdout.decode()
         if bench.bless:
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)
