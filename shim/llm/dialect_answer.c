@@ -65,6 +65,15 @@ void dialect_answer_value(struct facts *facts, const struct json_value *value)
     case ANSWER_COST_TICKS:
         facts_set_cost(facts, value, -1); /* xAI: 1e10 ticks are a dollar */
         break;
+    case ANSWER_QUEUE_MS:
+        facts_set_time(facts, FACT_SERVER_QUEUE_NS, value, 1e6);
+        break;
+    case ANSWER_PREFILL_MS:
+        facts_set_time(facts, FACT_SERVER_PREFILL_NS, value, 1e6);
+        break;
+    case ANSWER_DECODE_MS:
+        facts_set_time(facts, FACT_SERVER_DECODE_NS, value, 1e6);
+        break;
     default:
         error_name(facts, value);
         break;

@@ -17,6 +17,9 @@ enum {
     ANSWER_USAGE,
     ANSWER_COST_USD,
     ANSWER_COST_TICKS,
+    ANSWER_QUEUE_MS,
+    ANSWER_PREFILL_MS,
+    ANSWER_DECODE_MS,
     ANSWER_OWN = 24,
     ANSWER_COUNT = 64, /* ANSWER_COUNT + enum facts_number */
 };
@@ -47,6 +50,13 @@ enum {
         ANSWER_OUTPUT_DETAILS(at ".completion_token_details"), ANSWER_OUTPUT_DETAILS(at ".output_tokens_details"),                \
         ANSWER_OUTPUT_DETAILS(at ".output_token_details"), {at ".cost", ANSWER_COST_USD, 0},                                      \
         {at ".cost_in_usd_ticks", ANSWER_COST_TICKS, 0}
+
+/* vLLM's per-request metrics. Its time to the first token is that since the end of the queue. */
+#define ANSWER_VLLM_METRICS(at)                                                                                                   \
+    {at ".queue_time_ms", ANSWER_QUEUE_MS, 0}, {at ".time_to_first_token_ms", ANSWER_PREFILL_MS, 0},                              \
+    {                                                                                                                             \
+        at ".generation_time_ms", ANSWER_DECODE_MS, 0                                                                             \
+    }
 
 void dialect_answer_value(struct facts *facts, const struct json_value *value);
 

@@ -41,6 +41,7 @@ enum rule {
     PREFILL_S,
     DECODE_S,
     PROCESSING_S,
+    QUEUE_MS,
     PREFILL_MS,
     DECODE_MS,
     TIMED_CACHE,
@@ -116,7 +117,8 @@ static struct state *state_of(struct facts *facts)
         {"time_info.completion_time", DECODE_S, 0}, {"time_info.total_time", PROCESSING_S, 0}, {"timings", TIMINGS, 0},           \
         {"timings.cache_n", TIMED_CACHE, 0}, {"timings.prompt_n", TIMED_INPUT, 0},                                                \
         {"timings.predicted_n", TIMED_OUTPUT, 0}, {"timings.prompt_ms", PREFILL_MS, 0},                                           \
-        {"timings.predicted_ms", DECODE_MS, 0}, {"error", ERROR, 0}, {"error.type", ERROR_TYPE, 0},                               \
+        {"timings.predicted_ms", DECODE_MS, 0}, {"metrics.queue_time_ms", QUEUE_MS, 0},                                           \
+        {"metrics.time_to_first_token_ms", PREFILL_MS, 0}, {"metrics.generation_time_ms", DECODE_MS, 0}, {"error", ERROR, 0}, {"error.type", ERROR_TYPE, 0},                               \
         {"error.code", ERROR_CODE, 0}, {"error.status", ERROR_STATUS, 0}, {"code", TOP_CODE, 0}, {"error_code", TOP_CODE, 0},     \
         {"type", TOP_TYPE, 0}, {"error_type", TOP_TYPE, 0}, {"object", OBJECT, 0}, {"errors[]", ERROR, 0},                        \
         {"errors[].code", ERROR_CODE, 0}, {"choices[].stop_reason", STOP_REASON, 0}, {"x_groq.error", ERROR, 0},                  \
@@ -281,6 +283,9 @@ static void timing(struct facts *facts, const struct json_value *value)
     case PROCESSING_S:
         facts_set_time(facts, FACT_SERVER_PROCESSING_NS, value, 1e9);
         break;
+    case QUEUE_MS:
+        facts_set_time(facts, FACT_SERVER_QUEUE_NS, value, 1e6);
+        break;
     case PREFILL_MS:
         facts_set_time(facts, FACT_SERVER_PREFILL_NS, value, 1e6);
         break;
@@ -443,7 +448,8 @@ struct dialect dialect_openai_chat = {
         "| cache | `prompt_tokens_details.cached_tokens`, `cached_tokens`, `num_cached_tokens`, `prompt_cache_hit_tokens`, "
         "`cache_read_input_tokens`, `cached_input_tokens` (Inception) |\n"
         "| server times | `usage.{queue,prompt,completion,total}_time` (Groq), `time_info` (Cerebras), `timings` (llama.cpp), "
-        "`usage.total_*_sec` (mistral.rs) |\n"
+        "`usage.total_*_sec` (mistral.rs), vLLM's `metrics`: `queue_time_ms`, `time_to_first_token_ms` (from the end of the queue: prefill), "
+        "`generation_time_ms` (https://github.com/vllm-project/vllm/blob/main/docs/features/per_request_metrics.md) |\n"
         "| cost | `usage.cost` in dollars (OpenRouter, Vercel), `usage.cost.total_cost` (Perplexity), `usage.cost_in_usd_ticks` (xAI) |\n"
         "| error | `error.type`, `error.code`, `choices[].error` (OpenRouter), Google's `error.status`, flat `type`, `code` (xAI, "
         "Mistral, vLLM), `error_type` (Hugging Face), `error_code` (Databricks); event `error` |\n\n"

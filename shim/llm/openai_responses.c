@@ -115,7 +115,8 @@ static const struct {
 
 #define RESPONSE_RULES(at)                                                                                                        \
     {at "id", ANSWER_ID, 0}, {at "model", ANSWER_MODEL, 0}, {at "service_tier", ANSWER_TIER, 0}, {at "status", STATUS, 0},        \
-        {at "incomplete_details.reason", INCOMPLETE, 0}, ANSWER_USAGE_RULES(at "usage"), {at "error", ANSWER_ERROR, 0},           \
+        {at "incomplete_details.reason", INCOMPLETE, 0}, ANSWER_USAGE_RULES(at "usage"), ANSWER_VLLM_METRICS(at "metrics"),       \
+        {at "error", ANSWER_ERROR, 0},                                                                                            \
         {at "error.type", ANSWER_ERROR_TYPE, 0}, {at "error.code", ANSWER_ERROR_CODE, 0}
 
 static const struct json_rule plain_rules[] = {
@@ -511,6 +512,7 @@ struct dialect dialect_openai_responses = {
         "`response.mcp_call_arguments.delta`, `response.code_interpreter_call_code.delta`, audio and partial images; the start of a "
         "call (`response.output_item.added`); in a plain answer `output[]` |\n"
         "| usage | `usage`, in a stream inside `response.completed`, `.incomplete` or `.failed` |\n"
+        "| server times | vLLM's `metrics`: `queue_time_ms`, `time_to_first_token_ms` (prefill), `generation_time_ms` |\n"
         "| finish | `status`, or `incomplete_details.reason` where that is `incomplete`; one for the whole answer |\n"
         "| tool calls | items `function_call`, `custom_tool_call`, `computer_call`, `local_shell_call`, `shell_call` (of the client's own environment), "
         "`apply_patch_call`, `tool_search_call` of execution `client`; run by the service: all other `..._call` (`web_search_call`, `file_search_call`, `code_interpreter_call`, `image_generation_call`, `mcp_call`) |\n"

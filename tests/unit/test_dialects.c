@@ -79,6 +79,14 @@ static void test_openai_relatives(void **state)
                     "\"prompt_ms\":12.5,\"predicted_n\":7,\"predicted_ms\":70}}"};
     EXPECT(text, {SPAN_input_tokens, "10"}, {SPAN_output_tokens, "7"}, {SPAN_usage_source, "server_timings"},
            {SPAN_server_prefill_ns, "12500000"}, {SPAN_server_decode_ns, "70000000"}, {SPAN_port, "8080"});
+    text = (struct exchange_text){ /* vLLM with --enable-per-request-metrics: in the last chunk of a stream; null where it cannot be told */
+        .url = "http://127.0.0.1:8000/v1/chat/completions", .response_headers = SSE_HEAD, .request = "{\"stream\":true}",
+        .response = CHUNK("\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}],\"metrics\":null")
+            CHUNK("\"choices\":[],\"usage\":{\"prompt_tokens\":42,\"completion_tokens\":128},\"metrics\":{\"time_to_first_token_ms\":85.25,"
+                  "\"generation_time_ms\":1240.5,\"queue_time_ms\":12.5,\"mean_itl_ms\":null,\"output_token_metrics\":{\"reasoning\":"
+                  "{\"time_to_first_token_ms\":1,\"generation_time_ms\":2}}}")};
+    EXPECT(text, {SPAN_server_queue_ns, "12500000"}, {SPAN_server_prefill_ns, "85250000"}, {SPAN_server_decode_ns, "1240500000"},
+           {SPAN_content_chunks, "1"}, {SPAN_input_tokens, "42"});
 }
 
 static void test_openai_odd_calls(void **state)

@@ -135,6 +135,11 @@ static void test_other_servers(void **state)
     text.url = "http://survey.example/v1/responses";
     text.response = "{\"answers\":[1,2]}";
     assert_false(exchange_run(&config, &text, &span));
+    /* vLLM with --enable-per-request-metrics */
+    text = (struct exchange_text){.url = "http://127.0.0.1:8000/v1/responses", .request = "{\"model\":\"m\"}",
+                                  .response = "{\"id\":\"resp_1\",\"status\":\"completed\",\"output\":[],\"metrics\":{\"queue_time_ms\":1,"
+                                              "\"time_to_first_token_ms\":2.5,\"generation_time_ms\":30}}"};
+    EXPECT(text, {SPAN_server_queue_ns, "1000000"}, {SPAN_server_prefill_ns, "2500000"}, {SPAN_server_decode_ns, "30000000"});
 }
 
 /* Who runs a call is not always said by its type; and a stream may have several answers. */
