@@ -320,6 +320,8 @@ static void of_few(struct facts *facts, const struct json_value *value)
         facts->api = "embeddings";
         facts->shape_seen = true;
         facts_content(facts, CONTENT_MEDIA, 0, "x", 1);
+    } else if (value->rule == METRIC_INPUT || value->rule == METRIC_OUTPUT) {
+        facts_fallback(facts, value->rule == METRIC_INPUT ? FACT_INPUT : FACT_OUTPUT, value);
     } else if (state->invoked && !state->finish_bytes) {
         finish(facts, value); /* DeepSeek's and Mistral's name for it within Bedrock's InvokeModel; at vLLM it is the stop word that was found */
     }
@@ -358,6 +360,8 @@ static void on_answer(void *context, const struct json_value *value)
         break;
     case STOP_REASON:
     case VECTOR:
+    case METRIC_INPUT:
+    case METRIC_OUTPUT:
         of_few(facts, value);
         break;
     case TEXT:
@@ -374,12 +378,6 @@ static void on_answer(void *context, const struct json_value *value)
         break;
     case USAGE:
         usage(facts, value);
-        break;
-    case METRIC_INPUT:
-        facts_fallback(facts, FACT_INPUT, value);
-        break;
-    case METRIC_OUTPUT:
-        facts_fallback(facts, FACT_OUTPUT, value);
         break;
     case ERROR:
     case ERROR_TYPE:
