@@ -22,6 +22,7 @@ enum rule {
     MESSAGE,
     STOP_OF_LIST,
     GUARDRAIL,
+    METRICS, /* of InvokeModel, in the last event */
     CALL, /* a tool call, whole or beginning */
     CALL_NAME,
     CALL_TYPE,
@@ -71,7 +72,7 @@ static struct state *state_of(struct facts *facts)
 
 #define FAMILY_RULES                                                                                                              \
     {"id", ID, 0}, {"generation_id", ID, 0}, {"model", MODEL, 0}, {"message", MESSAGE, JSON_PIECES},                                 \
-        {"amazon-bedrock-guardrailAction", GUARDRAIL, 0},                                                                         \
+        {"amazon-bedrock-guardrailAction", GUARDRAIL, 0}, {"amazon-bedrock-invocationMetrics", METRICS, 0},                       \
         {"amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0},                                                    \
         {"amazon-bedrock-invocationMetrics.outputTokenCount", METRIC_OUTPUT, 0},                                                  \
         {"amazon-bedrock-invocationMetrics.cacheReadInputTokenCount", METRIC_CACHE_READ, 0},                                      \
@@ -202,6 +203,9 @@ static void on_common(struct facts *facts, const struct json_value *value)
     case FAMILY_CALL:
     case FAMILY_CALL_PIECE:
         family_part(facts, value);
+        break;
+    case METRICS:
+        facts->done = true;
         break;
     case DETAIL:
     case DETAIL_TOKENS:

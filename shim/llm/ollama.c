@@ -100,6 +100,8 @@ static void on_answer(void *context, const struct json_value *value)
         break;
     case DONE_REASON:
         facts_finish(facts, 0, value);
+        if (json_text_is(value, "load") || json_text_is(value, "unload")) /* a model was, nothing was asked */
+            facts->kinds |= CONTENT_ELSEWHERE;
         break;
     case TOTAL_NS:
         facts_set_time(facts, FACT_SERVER_PROCESSING_NS, value, 1);

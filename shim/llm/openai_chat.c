@@ -51,6 +51,7 @@ enum rule {
     COST_TICKS,
     METRIC_INPUT, /* within Bedrock's InvokeModel */
     METRIC_OUTPUT,
+    VECTOR, /* where a path does not tell chat from embeddings */
     COUNT = 64, /* COUNT + enum facts_number */
 };
 
@@ -124,7 +125,7 @@ static struct state *state_of(struct facts *facts)
         {"amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0},                                                    \
         {"amazon-bedrock-invocationMetrics.outputTokenCount", METRIC_OUTPUT, 0}
 
-static const struct json_rule plain_rules[] = {ANSWER_RULES, PARTS("choices[].message")};
+static const struct json_rule plain_rules[] = {ANSWER_RULES, PARTS("choices[].message"), {"data[].embedding", VECTOR, 0}};
 static const struct json_rule event_rules[] = {ANSWER_RULES, PARTS("choices[].delta"), {"value", BARE_TEXT, JSON_PIECES}};
 
 static const struct json_rule request_rules[] = {
@@ -311,6 +312,21 @@ static void timing(struct facts *facts, const struct json_value *value)
     }
 }
 
+/* What few services say. */
+static void of_few(struct facts *facts, const struct json_value *value)
+{
+    const struct state *const state = state_of(facts);
+    if (value->rule == VECTOR) {
+        facts->api = "embeddings";
+        facts->shape_seen = true;
+        facts_content(facts, CONTENT_MEDIA, 0, "x", 1);
+    } else if (value->rule == METRIC_INPUT || value->rule == METRIC_OUTPUT) {
+        facts_fallback(facts, value->rule == METRIC_INPUT ? FACT_INPUT : FACT_OUTPUT, value);
+    } else if (state->invoked && !state->finish_bytes) {
+        finish(facts, value); /* DeepSeek's and Mistral's name for it within Bedrock's InvokeModel; at vLLM it is the stop word that was found */
+    }
+}
+
 static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
@@ -342,9 +358,11 @@ static void on_answer(void *context, const struct json_value *value)
     case FINISH:
         finish(facts, value);
         break;
-    case STOP_REASON: /* DeepSeek's and Mistral's name for it within Bedrock's InvokeModel; at vLLM it is the stop word that was found */
-        if (state_of(facts)->invoked && !state_of(facts)->finish_bytes)
-            finish(facts, value);
+    case STOP_REASON:
+    case VECTOR:
+    case METRIC_INPUT:
+    case METRIC_OUTPUT:
+        of_few(facts, value);
         break;
     case TEXT:
         content(facts, value, CONTENT_TEXT);
@@ -360,12 +378,6 @@ static void on_answer(void *context, const struct json_value *value)
         break;
     case USAGE:
         usage(facts, value);
-        break;
-    case METRIC_INPUT:
-        facts_fallback(facts, FACT_INPUT, value);
-        break;
-    case METRIC_OUTPUT:
-        facts_fallback(facts, FACT_OUTPUT, value);
         break;
     case ERROR:
     case ERROR_TYPE:
@@ -425,7 +437,8 @@ struct dialect dialect_openai_chat = {
     .event_begin = on_event_begin,
     .close = on_close,
     .docs =
-        "Recognised by the path's end `/chat/completions` or `/completions`, whoever serves it.\n\n"
+        "Recognised by the path's end `/chat/completions` or `/completions`, whoever serves it; Databricks' `/serving-endpoints/E/invocations`, where an answer "
+        "with `data[].embedding` makes it embeddings.\n\n"
         "| fact | where |\n|---|---|\n"
         "| content | `choices[].delta` in a stream, else `choices[].message`: `content` (text or list of parts), `reasoning_content`, "
         "`reasoning`, `reasoning_details[]`, `refusal`, `tool_calls[]`, `function_call`, `audio`, `images[]`; `choices[].text` |\n"

@@ -133,6 +133,12 @@ static void test_invoke_streams(void **state)
     struct exchange_text text = streamed(MODEL("cohere.command-r-plus-v1%3A0", "invoke-with-response-stream"));
     EXPECT(text, {SPAN_tool_calls, "1"}, {SPAN_content_chunks, "2"}, {SPAN_response_id, "g"}, {SPAN_input_tokens, "7"}, {SPAN_output_tokens, "8"},
            {SPAN_finish_reasons, "COMPLETE"}, {SPAN_completeness, "whole"});
+    /* A guardrail's answer states no reason; the metrics end it. */
+    stream_bytes = 0;
+    put_chunk("{\"outputText\":\"blocked\",\"index\":0.0,\"totalOutputTextTokenCount\":3.0,\"inputTextTokenCount\":6.0,"
+              "\"amazon-bedrock-guardrailAction\":\"INTERVENED\",\"amazon-bedrock-invocationMetrics\":{\"inputTokenCount\":6,\"outputTokenCount\":3}}");
+    text = streamed(MODEL("amazon.titan-text-express-v1", "invoke-with-response-stream"));
+    EXPECT(text, {SPAN_completeness, "whole"}, {SPAN_filtered, "1"}, {SPAN_input_tokens, "6"}, {SPAN_finish_reasons, "-"});
     /* An ARN that hides whose events these are. */
     stream_bytes = 0;
     put_chunk("{\"type\":\"message_start\",\"message\":{\"id\":\"msg_bdrk_1\",\"model\":\"claude-x\",\"usage\":{\"input_tokens\":3,\"cache_read_input_tokens\":10,"

@@ -47,8 +47,20 @@ static void test_local(void **state)
     EXPECT(text, {SPAN_api, "rerank"}, {SPAN_input_tokens, "55"});
 }
 
+/* One path for chat and embeddings: the answer tells. */
+static void test_databricks(void **state)
+{
+    (void)state;
+    const struct exchange_text text = {
+        .url = "https://adb-1.2.azuredatabricks.net/serving-endpoints/databricks-gte-large-en/invocations", .request = "{\"input\":[\"a\"]}",
+        .response = "{\"object\":\"list\",\"data\":[{\"object\":\"embedding\",\"index\":0,\"embedding\":[0.1]}],\"model\":\"gte\",\"usage\":{\"prompt_tokens\":3,"
+                    "\"total_tokens\":3}}"};
+    EXPECT(text, {SPAN_api, "embeddings"}, {SPAN_operation, "embeddings"}, {SPAN_request_model, "databricks-gte-large-en"}, {SPAN_response_model, "gte"},
+           {SPAN_input_tokens, "3"}, {SPAN_empty_answer, "-"});
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_watsonx), cmocka_unit_test(test_aleph_alpha), cmocka_unit_test(test_local)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_watsonx), cmocka_unit_test(test_aleph_alpha), cmocka_unit_test(test_local), cmocka_unit_test(test_databricks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
