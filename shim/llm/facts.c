@@ -93,7 +93,7 @@ void facts_set_text(struct facts *facts, enum facts_text which, const char *text
             bytes--;
     }
     memcpy(facts->text[which], text, bytes);
-    facts->text_bytes[which] = (uint8_t)bytes;
+    facts->text_bytes[which] = (uint16_t)bytes;
 }
 
 void facts_set_value(struct facts *facts, enum facts_text which, const struct json_value *value)
