@@ -405,6 +405,10 @@ static bool is_inference(const struct exchange *exchange)
 {
     const struct facts *const facts = &exchange->facts;
     const bool named = facts_has_text(facts, FACT_REQUEST_MODEL) && !exchange->recognised.model_bytes;
+    const bool begun = exchange->response_begun || exchange->body.hint == BODY_OPAQUE; /* the type alone says that it is no text */
+    const bool answered = begun && exchange->status < 400 && !exchange->encoded && !exchange->lost;
+    if (exchange->recognised.any_task && answered && !facts->stream && !facts->shape_seen && !facts->kinds)
+        return false; /* a picture, labels and scores: Hugging Face's models do many things */
     return !facts->not_inference && (!exchange->recognised.tentative || facts->shape_seen || (exchange->status >= 400 && named));
 }
 

@@ -136,6 +136,7 @@ static bool recognise_huggingface(struct url_view path, struct recognised *ret)
     if (model)
         ret->model_bytes = url_decode(model, (size_t)(end - model), ret->model, sizeof(ret->model));
     ret->api = extract ? "embeddings" : "tgi-generate";
+    ret->any_task = models && !extract;
     return true;
 }
 

@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 enum {
-    RECOGNISE_MODEL_MAX = 192, /* as long as the facts keep of a model's name */
+    RECOGNISE_MODEL_MAX = 192, /* names may be ARNs (Bedrock's inference profiles reach about 150 bytes) */
     RECOGNISE_ENDPOINTS_MAX = 64, /* entries of LIBPPROF_ENDPOINTS */
 };
 
@@ -22,6 +22,7 @@ struct recognised {
     const char *operation; /* gen_ai.operation.name */
     const char *provider; /* gen_ai.provider.name, or NULL: host and path do not tell who serves it */
     bool tentative; /* path and host alone do not prove it: a span only if a body turns out to have the shape of this API */
+    bool any_task; /* models of every kind are served under such paths: an answer without this API's shape came from none that generates text */
     bool poll; /* asks after a call that was made before (a run, a batch): times are not a model's, tokens count once per id */
     bool stream_known; /* the URL decides about streaming... */
     bool stream; /* ...and says this */
