@@ -364,7 +364,7 @@ int outbox_start(const struct outbox_config *config)
     return started() ? 0 : -ENOMEM;
 }
 
-void outbox_add(struct span *span)
+void outbox_add(uint64_t now_ns, struct span *span)
 {
     span_set_u64(span, SPAN_seq, ++box.span_sequence);
     struct span *copy = started() ? malloc(sizeof *copy) : NULL;
@@ -373,7 +373,6 @@ void outbox_add(struct span *span)
         return;
     }
     span_copy(copy, span);
-    uint64_t now_ns = tape_now_ns();
     if (box.n_pending == 0) {
         box.pending_since_ns = now_ns;
     }

@@ -108,7 +108,7 @@ static void close_flight(struct scribe *scribe, struct flight *flight, const str
 {
     struct span span;
     if (exchange_close(flight->exchange, end, &span)) {
-        outbox_add(&span);
+        outbox_add(tape_now_ns(), &span);
     }
     flights_remove(&scribe->flights, flight);
 }

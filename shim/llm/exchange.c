@@ -460,7 +460,7 @@ static bool is_inference(const struct exchange *exchange, const struct exchange_
     const bool named = facts_has_text(facts, FACT_REQUEST_MODEL) && !recognised->model_bytes && !recognised->weak;
     const bool failed = outcome->status >= 400 || !end->finished || (end->curl_code != 0 && end->curl_code != UINT64_MAX);
     const bool proved = facts->shape_seen || (facts->shape_asked && (recognised->request_proves || failed)) || (named && failed);
-    const bool proof_needed = recognised->tentative || (recognised->unproven && outcome->status < 400);
+    const bool proof_needed = recognised->tentative || (recognised->unproven && !failed);
     return !facts->not_inference && (!proof_needed || proved);
 }
 

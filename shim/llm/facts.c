@@ -89,7 +89,7 @@ void facts_forget_answer(struct facts *facts)
     const uint32_t present = facts->number_present & asked;
     const uint64_t max_tokens = facts->number[FACT_MAX_TOKENS - FACT_USAGE_END];
     const uint64_t choices = facts->number[FACT_CHOICES_ASKED - FACT_USAGE_END];
-    const uint8_t model_bytes = facts->text_bytes[FACT_REQUEST_MODEL];
+    const uint16_t model_bytes = facts->text_bytes[FACT_REQUEST_MODEL];
     char model[FACTS_TEXT_MAX];
     memcpy(model, facts->text[FACT_REQUEST_MODEL], model_bytes);
     const size_t answer = offsetof(struct facts, input_excludes_cache);
@@ -111,7 +111,7 @@ void facts_set_text(struct facts *facts, enum facts_text which, const char *text
             bytes--;
     }
     memcpy(facts->text[which], text, bytes);
-    facts->text_bytes[which] = (uint8_t)bytes;
+    facts->text_bytes[which] = (uint16_t)bytes;
 }
 
 void facts_set_value(struct facts *facts, enum facts_text which, const struct json_value *value)

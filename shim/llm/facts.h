@@ -67,7 +67,7 @@ enum facts_content {
 };
 
 enum {
-    FACTS_TEXT_MAX = 192, /* model names may be ARNs (Bedrock inference profiles reach about 150 bytes) */
+    FACTS_TEXT_MAX = 512, /* as long as a span's texts: LiteLLM writes deployment and upstream's id into a response's id, well over 200 bytes */
     FACTS_REASON_MAX = 40, /* longest known finish reason: model_context_window_exceeded */
     FACTS_CHOICES_MAX = 16, /* choices followed one by one; more are counted in nothing */
     FACTS_CALLS_MAX = 128, /* tool calls told apart; more are counted by their index */
@@ -122,7 +122,7 @@ struct facts {
     struct facts_usage usage, pending;
     struct facts_usage fallback; /* counts beside the body's own usage (headers, a relay's metrics), for answers that state none */
     bool usage_open;
-    uint8_t text_bytes[FACT_TEXT_COUNT];
+    uint16_t text_bytes[FACT_TEXT_COUNT];
     char text[FACT_TEXT_COUNT][FACTS_TEXT_MAX];
 
     /* ---- choices, calls ---- */

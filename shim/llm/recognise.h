@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 enum {
-    RECOGNISE_MODEL_MAX = 192, /* as long as the facts keep of a model's name */
+    RECOGNISE_MODEL_MAX = 192, /* names may be ARNs (Bedrock's inference profiles reach about 150 bytes) */
     RECOGNISE_ENDPOINTS_MAX = 64, /* entries of LIBPPROF_ENDPOINTS */
 };
 

@@ -33,7 +33,7 @@ enum { FRAMES_MAX = 512, INPUT_MAX = 8 * 1024 * 1024 };
 static const uint64_t MS = 1000000U;
 
 static char top[64], socket_path[100], spool_dir[128];
-static uint64_t ahead_ns; /* how far the outbox's clock was put forward */
+static uint64_t clock_ns; /* the outbox's clock: stands still but for what turn_after adds */
 static const struct span_loss no_loss;
 static struct span_process process;
 
@@ -173,13 +173,13 @@ static void start(const char *spool)
     process.start_ns = 2;
     struct outbox_config config = {.socket_path = socket_path, .spool_dir = spool, .process = process};
     assert_int_equal(outbox_start(&config), 0);
-    ahead_ns = 0;
+    clock_ns = tape_now_ns();
 }
 
 static int turn_after(uint64_t ms)
 {
-    ahead_ns += ms * MS;
-    return outbox_turn(tape_now_ns() + ahead_ns, &no_loss);
+    clock_ns += ms * MS;
+    return outbox_turn(clock_ns, &no_loss);
 }
 
 static void add(size_t n)
@@ -189,7 +189,7 @@ static void add(size_t n)
         span_init(&span);
         span_set_u64(&span, SPAN_start_ns, 1700000000000000000U + i);
         span_set_text(&span, SPAN_request_model, "a-model", 7);
-        outbox_add(&span);
+        outbox_add(clock_ns, &span);
     }
 }
 
@@ -211,7 +211,7 @@ static void add_noise(size_t n)
             }
             span_set_text(&span, fields[f], text, sizeof text);
         }
-        outbox_add(&span);
+        outbox_add(clock_ns, &span);
     }
 }
 

@@ -190,6 +190,25 @@ static void test_unknown_servers(void **state)
     assert_false(exchange_run(&config, &text, &span));
 }
 
+/* Hugging Face serves models of every task under one path. */
+static void test_other_tasks(void **state)
+{
+    (void)state;
+    static struct span span;
+    struct exchange_text text = {.url = "https://router.huggingface.co/hf-inference/models/org/m", .request = "{\"inputs\":\"x\"}",
+                                 .response = "[{\"score\":0.9,\"label\":\"cat\"}]"};
+    assert_false(exchange_run(&config, &text, &span));
+    text.response_headers = "HTTP/1.1 200 OK\nContent-Type: image/jpeg\n";
+    text.response = "\xff\xd8\xff";
+    assert_false(exchange_run(&config, &text, &span));
+    text.response_headers = NULL;
+    text.response = "[{\"generated_text\":\"x\"}]";
+    EXPECT(text, {SPAN_api, "tgi-generate"}, {SPAN_request_model, "org/m"});
+    text.response_headers = "HTTP/1.1 503 X\n";
+    text.response = "{\"error\":\"Model org/m is currently loading\"}";
+    EXPECT(text, {SPAN_status, "503"}, {SPAN_request_model, "org/m"});
+}
+
 static void test_smaller_apis(void **state)
 {
     (void)state;
@@ -319,8 +338,9 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_openai_plain), cmocka_unit_test(test_openai_stream),
                                        cmocka_unit_test(test_openai_relatives), cmocka_unit_test(test_openai_odd_calls),
                                        cmocka_unit_test(test_openai_odd_usage), cmocka_unit_test(test_openai_errors),
-                                       cmocka_unit_test(test_unknown_servers), cmocka_unit_test(test_smaller_apis),
-                                       cmocka_unit_test(test_anthropic), cmocka_unit_test(test_anthropic_relays),
-                                       cmocka_unit_test(test_anthropic_results), cmocka_unit_test(test_ollama)};
+                                       cmocka_unit_test(test_unknown_servers), cmocka_unit_test(test_other_tasks),
+                                       cmocka_unit_test(test_smaller_apis), cmocka_unit_test(test_anthropic),
+                                       cmocka_unit_test(test_anthropic_relays), cmocka_unit_test(test_anthropic_results),
+                                       cmocka_unit_test(test_ollama)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -127,6 +127,10 @@ static void test_other_servers(void **state)
     text.response = "{\"output\":[],\"usage\":{\"cost\":0.00025,\"cost_details\":{\"x\":1},\"input_tokens\":1}}";
     text.url = "https://openrouter.ai/api/v1/responses";
     EXPECT(text, {SPAN_cost_nanousd, "250000"}, {SPAN_response_stream, "0"}, {SPAN_request_stream, "1"});
+    /* LiteLLM's ids carry the deployment and the upstream's own id. */
+#define FIFTY "bGl0ZWxsbTpjdXN0b21fbGxtX3Byb3ZpZGVyOm9wZW5haTttb2"
+    text.response = "{\"id\":\"resp_" FIFTY FIFTY FIFTY FIFTY FIFTY FIFTY "\",\"status\":\"completed\",\"output\":[]}";
+    EXPECT(text, {SPAN_response_id, "resp_" FIFTY FIFTY FIFTY FIFTY FIFTY FIFTY});
     text.response = "{\"output\":[],\"usage\":{\"cost_in_usd_ticks\":5000,\"input_tokens\":1}}";
     text.url = "https://api.x.ai/v1/responses";
     EXPECT(text, {SPAN_cost_nanousd, "500"}, {SPAN_provider, "x_ai"});
