@@ -42,7 +42,8 @@ struct parcel {
 /* Owner: the scribe's thread. A forked child inherits a snapshot of it, possibly torn, and trusts only the descriptors,
  * which are checked. */
 static struct outbox {
-    bool started;
+    bool configured, started;
+    struct span_process process;
     char socket_path[128];
     uint8_t identity[16];
     uint8_t greeting[GREETING_BYTES_MAX]; /* the PROCESS frame */
@@ -329,10 +330,20 @@ static int make_greeting(const struct span_process *process)
     if (rc == 0) {
         memcpy(box.greeting, out.data, out.bytes);
         box.greeting_bytes = out.bytes;
+        box.spool.greeting = box.greeting;
+        box.spool.greeting_bytes = box.greeting_bytes;
     }
     span_buffer_done(&payload);
     span_buffer_done(&out);
     return rc == 0 ? 0 : -ENOMEM;
+}
+
+/* Where memory was short when the process began to record, the greeting is made as soon as there is some. */
+static bool started(void)
+{
+    if (!box.started && box.configured)
+        box.started = make_greeting(&box.process) == 0;
+    return box.started;
 }
 
 int outbox_start(const struct outbox_config *config)
@@ -348,17 +359,15 @@ int outbox_start(const struct outbox_config *config)
         memcpy(box.socket_path, config->socket_path, path_bytes);
     }
     spool_init(&box.spool, config->spool_dir, box.identity, OUTBOX_SPOOL_BYTES_MAX);
-    int rc = make_greeting(&config->process);
-    box.spool.greeting = box.greeting;
-    box.spool.greeting_bytes = box.greeting_bytes;
-    box.started = rc == 0;
-    return rc;
+    box.process = config->process;
+    box.configured = true;
+    return started() ? 0 : -ENOMEM;
 }
 
 void outbox_add(struct span *span)
 {
     span_set_u64(span, SPAN_seq, ++box.span_sequence);
-    struct span *copy = box.started ? malloc(sizeof *copy) : NULL;
+    struct span *copy = started() ? malloc(sizeof *copy) : NULL;
     if (copy == NULL) {
         count_lost(1);
         return;
@@ -378,7 +387,7 @@ void outbox_add(struct span *span)
 int outbox_turn(uint64_t now_ns, const struct span_loss *loss)
 {
     merge_loss(loss);
-    if (!box.started) {
+    if (!started()) {
         return -1;
     }
     cut_if_due(now_ns);
@@ -390,7 +399,7 @@ int outbox_turn(uint64_t now_ns, const struct span_loss *loss)
 void outbox_finish(unsigned wait_ms, const struct span_loss *loss)
 {
     merge_loss(loss);
-    if (!box.started) {
+    if (!started()) {
         return;
     }
     uint64_t now_ns = tape_now_ns();

@@ -115,6 +115,7 @@ void phases_compute(const struct tape_end *end, uint64_t body_sent_us, struct ex
         .http_version10 = http_version10(end->http_version),
         .request_bytes = end->request_bytes,
         .response_bytes = end->response_bytes,
+        .no_response = end->status == 0, /* CURLINFO_RESPONSE_CODE: a proxy's answer to CONNECT does not count */
         .finished = end->how == TAPE_DONE,
     };
     struct clock clock = {.left_ns = UINT64_MAX};

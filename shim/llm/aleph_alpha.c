@@ -76,19 +76,20 @@ static void on_answer(void *context, const struct json_value *value)
         facts_set_value(facts, FACT_RESPONSE_MODEL, value);
         break;
     case COMPLETION:
-        facts->shape_seen = true;
         facts_choice_seen(facts, choice_of(value));
         break;
     case TEXT:
-        if (value->type == JSON_STRING)
-            facts_content(facts, CONTENT_TEXT, choice_of(value), value->text, value->bytes);
+        if (value->type != JSON_STRING)
+            break;
+        facts->shape_seen = true;
+        facts_content(facts, CONTENT_TEXT, choice_of(value), value->text, value->bytes);
         break;
     case FINISH:
         facts_finish(facts, choice_of(value), value);
         break;
     case EVENT_TYPE:
-        facts->shape_seen = true;
         facts->done = facts->done || json_text_is(value, "completion_summary");
+        facts->shape_seen = facts->shape_seen || facts->done || json_text_is(value, "stream_chunk");
         break;
     case EVENT_INDEX:
         *event_choice = value->has_u64 && value->u64 < FACTS_CHOICES_MAX ? value->u64 : 0;

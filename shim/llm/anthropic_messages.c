@@ -16,14 +16,18 @@ enum rule {
     TYPE,
     INDEX,
     BLOCK_TYPE,
+    BLOCK_ID,
     TEXT,
     REASONING,
     ARGUMENTS,
     ERROR,
     ERROR_TYPE,
+    ERROR_STATUS,
+    ERROR_CODE,
     SERVER_TOOL,
     METRIC_INPUT,
     METRIC_OUTPUT,
+    GUARDRAIL,
     COUNT = 64,
 };
 
@@ -31,7 +35,7 @@ struct state {
     uint64_t server_blocks; /* bit per content block index: a tool that the service runs */
     uint32_t index;
     bool index_known, server_block;
-    bool stop;
+    bool stop, blocks, message;
 };
 _Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the state must fit");
 
@@ -51,11 +55,14 @@ static struct state *state_of(struct facts *facts)
         {at ".server_tool_use", SERVER_TOOL, 0}, {at ".server_tool_use.*", SERVER_TOOL, 0}
 #define BLOCK_RULES(at)                                                                                                           \
     {at ".type", BLOCK_TYPE, 0}, {at ".text", TEXT, JSON_PIECES}, {at ".thinking", REASONING, JSON_PIECES}
+/* Google in front of Vertex, Azure and relays answer for the service in words of their own. */
+#define ERROR_RULES                                                                                                               \
+    {"error", ERROR, 0}, {"error.type", ERROR_TYPE, 0}, {"error.status", ERROR_STATUS, 0}, {"error.code", ERROR_CODE, 0}
 
 static const struct json_rule plain_rules[] = {
     {"id", ID, 0},          {"model", MODEL, 0},    {"stop_reason", STOP, 0}, {"type", TYPE, 0},
-    BLOCK_RULES("content[]"), USAGE_RULES("usage"), {"error", ERROR, 0},      {"error.type", ERROR_TYPE, 0},
-    {"error.code", ERROR_TYPE, 0}, {"completion", TEXT, JSON_PIECES},
+    BLOCK_RULES("content[]"), USAGE_RULES("usage"), ERROR_RULES,              {"completion", TEXT, JSON_PIECES},
+    {"amazon-bedrock-guardrailAction", GUARDRAIL, 0},
 };
 
 static const struct json_rule event_rules[] = {
@@ -66,13 +73,13 @@ static const struct json_rule event_rules[] = {
     {"message.stop_reason", STOP, 0},
     USAGE_RULES("message.usage"),
     BLOCK_RULES("content_block"),
+    {"content_block.id", BLOCK_ID, 0},
     {"delta.text", TEXT, JSON_PIECES},
     {"delta.thinking", REASONING, JSON_PIECES},
     {"delta.partial_json", ARGUMENTS, JSON_PIECES},
     {"delta.stop_reason", STOP, 0},
     USAGE_RULES("usage"),
-    {"error", ERROR, 0},
-    {"error.type", ERROR_TYPE, 0},
+    ERROR_RULES,
     /* text completions */
     {"completion", TEXT, JSON_PIECES},
     {"stop_reason", STOP, 0},
@@ -81,6 +88,7 @@ static const struct json_rule event_rules[] = {
     /* within Bedrock's InvokeModel */
     {"amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0},
     {"amazon-bedrock-invocationMetrics.outputTokenCount", METRIC_OUTPUT, 0},
+    {"amazon-bedrock-guardrailAction", GUARDRAIL, 0},
 };
 
 static const struct json_rule request_rules[] = {
@@ -119,6 +127,14 @@ static void server_tool(struct facts *facts, const struct json_value *value)
         facts_add_count(facts, FACT_SERVER_TOOL_REQUESTS, value);
 }
 
+static void error_name(struct facts *facts, const struct json_value *value)
+{
+    if (value->rule == ERROR_CODE)
+        facts_set_value(facts, FACT_ERROR_CODE, value);
+    else if (value->rule == ERROR_TYPE || !facts_has_text(facts, FACT_ERROR_TYPE))
+        facts_set_value(facts, FACT_ERROR_TYPE, value);
+}
+
 /* The parts that plain answers and events share. */
 static void on_common(struct facts *facts, const struct json_value *value)
 {
@@ -148,10 +164,15 @@ static void on_common(struct facts *facts, const struct json_value *value)
             facts_error_seen(facts);
         break;
     case ERROR_TYPE:
-        facts_set_value(facts, FACT_ERROR_TYPE, value);
+    case ERROR_STATUS:
+    case ERROR_CODE:
+        error_name(facts, value);
         break;
     case SERVER_TOOL:
         server_tool(facts, value);
+        break;
+    case GUARDRAIL:
+        facts->filtered = facts->filtered || json_text_is(value, "INTERVENED");
         break;
     case METRIC_INPUT:
         facts_fallback(facts, FACT_INPUT, value);
@@ -174,8 +195,16 @@ static bool is_server_tool(const struct json_value *value)
 static void on_plain(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
-    if (value->rule == BLOCK_TYPE) {
-        facts->shape_seen = true;
+    struct state *const state = state_of(facts);
+    if (value->rule == TYPE) {
+        state->message = json_text_is(value, "message");
+        facts->shape_seen = facts->shape_seen || (state->message && state->blocks) || json_text_is(value, "completion") ||
+                            json_text_is(value, "error");
+        return;
+    }
+    if (value->rule == BLOCK_TYPE) { /* others' messages have typed parts as well */
+        state->blocks = true;
+        facts->shape_seen = facts->shape_seen || state->message;
         if (json_text_is(value, "tool_use"))
             facts_call_whole(facts);
         else if (is_server_tool(value))
@@ -214,7 +243,9 @@ static void on_event(void *context, const struct json_value *value)
     switch (value->rule) {
     case TYPE:
         facts->done = facts->done || json_text_is(value, "message_stop");
-        facts->shape_seen = facts->shape_seen || json_text_is(value, "message_start");
+        facts->shape_seen = facts->shape_seen || json_text_is(value, "message_start") || json_text_is(value, "completion");
+        if (json_text_is(value, "message_start"))
+            state->server_blocks = 0; /* numbered anew */
         break;
     case INDEX:
         state->index_known = value->has_u64;
@@ -222,6 +253,10 @@ static void on_event(void *context, const struct json_value *value)
         break;
     case BLOCK_TYPE:
         block_type(facts, value);
+        break;
+    case BLOCK_ID: /* tells apart what relays that glue answers together number from 0 again */
+        open_call(facts);
+        facts_call_id(facts, value);
         break;
     case ARGUMENTS:
         if (value->type != JSON_STRING || !value->bytes)
@@ -252,7 +287,7 @@ static void on_event_end(struct facts *facts)
         state->server_blocks |= bit;
     if (!facts->fragment.open)
         return;
-    if (state->server_blocks & bit) {
+    if ((state->server_blocks & bit) || !facts->fragment.content) {
         facts->fragment.open = false;
         return;
     }
@@ -290,7 +325,7 @@ struct dialect dialect_anthropic_messages = {
         "| cache | `cache_read_input_tokens`, `cache_creation_input_tokens`, by lifetime in `cache_creation` |\n"
         "| reasoning | `usage.output_tokens_details.thinking_tokens` |\n"
         "| tool calls | `tool_use` blocks; `server_tool_use` and `mcp_tool_use` are the service's own |\n"
-        "| error | `error.type`, also in an `error` event within a 200 |\n\n"
+        "| error | `error.type`, else Google's `error.status`, else `error.code`; also in an `error` event within a 200 |\n\n"
         "Quirks: `input_tokens` excludes cache reads and writes; the span's input is the sum. Signatures, citations and pings are no content.\n\n"
         "Source: https://docs.anthropic.com/en/api/messages, recorded traffic.\n",
 };

@@ -15,9 +15,13 @@ enum rule { TYPE = ANSWER_OWN, DELTA, SOUND, TEXT, CHUNK_TEXT, FINISH };
 
 enum event_kind { OTHER, TEXT_EVENT, DONE };
 
+enum { ID_MAX = 96 };
+
 struct state {
     uint8_t event; /* enum event_kind */
-    bool text_in_event, deltas_seen;
+    bool text_in_event, deltas_seen, segment;
+    uint8_t id_bytes;
+    char id[ID_MAX]; /* of the event under way: the answer's, or a segment's */
 };
 _Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the state must fit");
 
@@ -26,6 +30,7 @@ static const struct json_rule plain_rules[] = {
     ANSWER_ERRORS,
     ANSWER_USAGE_RULES("usage"),
     {"text", TEXT, JSON_PIECES},
+    {"audio_data", SOUND, JSON_PIECES}, /* Mistral's speech */
 };
 
 static const struct json_rule event_rules[] = {
@@ -73,6 +78,9 @@ static void set_event(struct facts *facts, const char *name, size_t bytes)
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
         if (strlen(events[i].name) == bytes && !memcmp(events[i].name, name, bytes))
             state_of(facts)->event = (uint8_t)events[i].kind;
+    static const char segment[] = "transcript.text.segment";
+    if (bytes == sizeof(segment) - 1 && !memcmp(name, segment, bytes))
+        state_of(facts)->segment = true;
     if (bytes == 5 && !memcmp(name, "error", 5))
         facts_error_seen(facts);
 }
@@ -92,6 +100,14 @@ static void on_answer(void *context, const struct json_value *value)
         break;
     case SOUND:
         content(facts, value, CONTENT_MEDIA);
+        break;
+    case ANSWER_ID:
+        if (!facts->stream)
+            dialect_answer_value(facts, value);
+        else if (value->type == JSON_STRING && value->bytes <= ID_MAX) {
+            memcpy(state->id, value->text, value->bytes);
+            state->id_bytes = (uint8_t)value->bytes;
+        }
         break;
     case TEXT: /* in a stream: whether it is news is known when the event's type is */
         if (!facts->stream)
@@ -120,7 +136,8 @@ static void on_event_begin(struct facts *facts, const char *name, size_t bytes)
 {
     struct state *const state = state_of(facts);
     state->event = OTHER;
-    state->text_in_event = false;
+    state->text_in_event = state->segment = false;
+    state->id_bytes = 0;
     set_event(facts, name, bytes);
 }
 
@@ -128,6 +145,8 @@ static void on_event_begin(struct facts *facts, const char *name, size_t bytes)
 static void on_event_end(struct facts *facts)
 {
     const struct state *const state = state_of(facts);
+    if (!state->segment)
+        facts_set_text(facts, FACT_RESPONSE_ID, state->id, state->id_bytes);
     if (state->event == TEXT_EVENT && state->text_in_event && !state->deltas_seen)
         facts_content(facts, CONTENT_TEXT, 0, " ", 1);
     if (state->event == DONE)
@@ -148,6 +167,12 @@ static void on_header(struct facts *facts, const char *name, size_t name_bytes, 
         }
 }
 
+/* Text or sound is anybody's answer: on a host that nobody knows the request must have named a model, as it has to. */
+static void on_close(struct facts *facts)
+{
+    facts->shape_seen = facts->shape_seen && facts_has_text(facts, FACT_REQUEST_MODEL);
+}
+
 struct dialect dialect_audio = {
     .name = "audio",
     .apis = "audio",
@@ -157,6 +182,7 @@ struct dialect dialect_audio = {
     .response_header = on_header,
     .event_begin = on_event_begin,
     .event_end = on_event_end,
+    .close = on_close,
     .docs =
         "Recognised by the path's end: `/audio/speech`, `/audio/transcriptions`, `/audio/translations`, whoever serves it.\n\n"
         "| fact | where |\n|---|---|\n"
@@ -166,7 +192,7 @@ struct dialect dialect_audio = {
         "| usage | `usage` of type `tokens`: `input_tokens`, `output_tokens`, `input_token_details.audio_tokens`; in a stream in the event that "
         "ends it; Mistral's `prompt_tokens`, `completion_tokens` |\n"
         "| error | `error.type`, `error.code` |\n\n"
-        "Quirks: usage of type `duration` counts seconds, which are no tokens. Speech is answered with sound, subtitles with text: no JSON, nothing "
+        "Quirks: `id` of a `transcript.text.segment` names the segment, not the answer. usage of type `duration` counts seconds, which are no tokens. Speech is answered with sound, subtitles with text: no JSON, nothing "
         "is read of it. `stream_format: sse` makes speech a stream though `stream` is not asked for.\n\n"
         "Source: https://platform.openai.com/docs/api-reference/audio, https://docs.mistral.ai/capabilities/audio_transcription, recorded traffic.\n",
 };

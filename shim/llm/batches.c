@@ -1,15 +1,17 @@
 /*
- * Batches of OpenAI and Anthropic: made, asked after, listed, cancelled; Anthropic's results, a line per request.
+ * Batches of OpenAI, Anthropic, Mistral and Google: made, asked after, listed, cancelled; Anthropic's results, a line per request.
  *
  * A dialect (dialect.h): rules and handlers, called on the scribe's thread.
  */
 #include "dialect.h"
 #include "dialect_answer.h"
 
-enum rule { STATUS = ANSWER_OWN, SHAPE, RESULT_MODEL, RESULT_USAGE, RESULT_COUNT = ANSWER_COUNT + FACT_USAGE_END };
+enum rule { STATUS = ANSWER_OWN, SHAPE, RESULT_MODEL, RESULT_USAGE, INLINED_USAGE, RESULT_COUNT = ANSWER_COUNT + FACT_USAGE_END };
 
 #define ADDED(path, fact) {path, RESULT_COUNT + (fact), 0}
 #define RESULT "result.message.usage"
+/* Of a finished batch of Google's; "metadata.output" repeats it. */
+#define INLINED "response.inlinedResponses.inlinedResponses[].response.usageMetadata"
 
 static const struct json_rule answer_rules[] = {
     ANSWER_IDENTITY,
@@ -28,6 +30,13 @@ static const struct json_rule answer_rules[] = {
     ADDED(RESULT ".cache_creation.ephemeral_5m_input_tokens", FACT_CACHE_CREATION_5M),
     ADDED(RESULT ".cache_creation.ephemeral_1h_input_tokens", FACT_CACHE_CREATION_1H),
     ADDED(RESULT ".output_tokens_details.thinking_tokens", FACT_REASONING),
+    {"metadata.state", STATUS, 0},
+    {"metadata.batchStats", SHAPE, 0},
+    {INLINED, INLINED_USAGE, 0},
+    ADDED(INLINED ".promptTokenCount", FACT_INPUT),
+    ADDED(INLINED ".candidatesTokenCount", FACT_OUTPUT),
+    ADDED(INLINED ".thoughtsTokenCount", FACT_REASONING),
+    ADDED(INLINED ".cachedContentTokenCount", FACT_CACHE_READ),
 };
 
 static const struct json_rule request_rules[] = {
@@ -46,6 +55,8 @@ static void on_answer(void *context, const struct json_value *value)
         facts_set_value(facts, FACT_STATUS, value);
         break;
     case SHAPE:
+        if (value->type != JSON_OBJECT_BEGIN)
+            break;
         facts->shape_seen = true;
         facts->kinds |= CONTENT_ELSEWHERE;
         break;
@@ -54,6 +65,10 @@ static void on_answer(void *context, const struct json_value *value)
         break;
     case RESULT_USAGE: /* an answer in Anthropic's words, by Anthropic's arithmetic */
         facts->input_excludes_cache = true;
+        dialect_answer_product(facts);
+        break;
+    case INLINED_USAGE:
+        facts->output_excludes_reasoning = true;
         dialect_answer_product(facts);
         break;
     default:
@@ -87,15 +102,18 @@ struct dialect dialect_batches = {
     .open = on_open,
     .docs =
         "Recognised by the path's end: `/v1/batches`, `/v1/batches/B`, `/batches/B/cancel` (OpenAI, Azure, relays), "
-        "`/messages/batches`, `/messages/batches/B`, `/cancel`, `/results` (Anthropic), `:batchGenerateContent` (Google).\n\n"
+        "`/messages/batches`, `/messages/batches/B`, `/cancel`, `/results` (Anthropic), "
+        "`:batchGenerateContent`, `:asyncBatchEmbedContent`, `/v1beta/batches/B` (Google), `/batch/jobs`, `/batch/jobs/J` (Mistral).\n\n"
         "| fact | where |\n|---|---|\n"
-        "| id, finish | `id`; `status` (OpenAI), `processing_status` (Anthropic) |\n"
-        "| usage | OpenAI `usage`; Anthropic's results: the sum of `result.message.usage` over all lines |\n"
+        "| id, finish | `id`; `status` (OpenAI, Mistral), `processing_status` (Anthropic), `metadata.state` (Google) |\n"
+        "| usage | OpenAI `usage`; Anthropic's results: the sum of `result.message.usage` over all lines; Google's inlined responses: the "
+        "sum of `usageMetadata` |\n"
         "| model | OpenAI `model`; Anthropic's results: the last line's |\n"
         "| error | `error.type`, `error.code` |\n\n"
         "Quirks: a batch is made now and computed later; times are those of the exchange, not of a model. Its usage is repeated to everybody "
         "who asks after it or fetches the results again: it is counted once for an id (results: for a path), later answers state none. Lists of "
         "batches state nothing. The models and prompts of the requests within a batch are not taken for those of the call. Results "
         "of OpenAI's batches are files, which are no call.\n\n"
-        "Source: https://platform.openai.com/docs/api-reference/batch, https://docs.anthropic.com/en/api/creating-message-batches, recorded traffic.\n",
+        "Source: https://platform.openai.com/docs/api-reference/batch, https://docs.anthropic.com/en/api/creating-message-batches, "
+        "https://ai.google.dev/gemini-api/docs/batch-api, https://docs.mistral.ai/api/endpoint/batch, recorded traffic.\n",
 };

@@ -8,6 +8,8 @@
 #include "dialect.h"
 #include "dialect_request.h"
 
+#include <string.h>
+
 enum rule {
     ID = 1,
     MODEL,
@@ -17,10 +19,19 @@ enum rule {
     TEXT,
     REASONING,
     MEDIA,
+    MESSAGE,
+    STOP_OF_LIST,
+    GUARDRAIL,
     CALL, /* a tool call, whole or beginning */
     CALL_NAME,
     CALL_TYPE,
     CALL_INPUT,
+    FAMILY_CALL,
+    FAMILY_CALL_PIECE,
+    BLOCK_TYPE,
+    DETAIL,
+    DETAIL_TOKENS,
+    DETAIL_LIFETIME,
     RESULT, /* number of a generation under way */
     ERROR,
     ERROR_TYPE,
@@ -36,6 +47,9 @@ struct state {
     uint64_t server_blocks; /* bit per content block index: a tool that the service runs */
     uint32_t result, index;
     bool plain_call_is_server, server;
+    bool chunk; /* the event under way is InvokeModel's */
+    bool an_hour; /* the lifetime of the cache under way */
+    uint64_t lived_tokens;
 };
 _Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the state must fit");
 
@@ -51,10 +65,13 @@ static struct state *state_of(struct facts *facts)
         COUNTED(at ".cacheWriteInputTokens", FACT_CACHE_CREATION), COUNTED(at ".cacheWriteInputTokenCount", FACT_CACHE_CREATION), \
         COUNTED(at ".input_tokens", FACT_INPUT), COUNTED(at ".output_tokens", FACT_OUTPUT),                                       \
         COUNTED(at ".prompt_tokens", FACT_INPUT), COUNTED(at ".completion_tokens", FACT_OUTPUT),                                  \
-        COUNTED(at ".cache_read_input_tokens", FACT_CACHE_READ), COUNTED(at ".cache_creation_input_tokens", FACT_CACHE_CREATION)
+        COUNTED(at ".cache_read_input_tokens", FACT_CACHE_READ),                                                                  \
+        COUNTED(at ".cache_creation_input_tokens", FACT_CACHE_CREATION), {at ".cacheDetails[]", DETAIL, 0},                       \
+        {at ".cacheDetails[].inputTokens", DETAIL_TOKENS, 0}, {at ".cacheDetails[].ttl", DETAIL_LIFETIME, 0}
 
 #define FAMILY_RULES                                                                                                              \
-    {"id", ID, 0}, {"generation_id", ID, 0}, {"model", MODEL, 0}, {"message", ERROR, 0}, {"Message", ERROR, 0},                     \
+    {"id", ID, 0}, {"generation_id", ID, 0}, {"model", MODEL, 0}, {"message", MESSAGE, JSON_PIECES},                                 \
+        {"amazon-bedrock-guardrailAction", GUARDRAIL, 0},                                                                         \
         {"amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0},                                                    \
         {"amazon-bedrock-invocationMetrics.outputTokenCount", METRIC_OUTPUT, 0},                                                  \
         {"amazon-bedrock-invocationMetrics.cacheReadInputTokenCount", METRIC_CACHE_READ, 0},                                      \
@@ -71,7 +88,9 @@ static struct state *state_of(struct facts *facts)
         {"choices[]", RESULT, 0}, {"choices[].text", TEXT, JSON_PIECES}, {"choices[].stop_reason", STOP, 0},                      \
         {"choices[].finish_reason", STOP, 0}, {"choices[].message.content", TEXT, JSON_PIECES},                                   \
         {"choices[].delta.content", TEXT, JSON_PIECES}, {"content[].text", TEXT, JSON_PIECES}, {"images[]", MEDIA, JSON_PIECES},  \
-        {"artifacts[].base64", MEDIA, JSON_PIECES}
+        {"finish_reasons[]", STOP_OF_LIST, 0}, {"artifacts[]", RESULT, 0}, {"artifacts[].finishReason", STOP, 0},                 \
+        {"artifacts[].base64", MEDIA, JSON_PIECES}, {"finishReason", STOP, 0}, {"tool_calls[]", FAMILY_CALL, 0},                  \
+        {"choices[].message.tool_calls[]", FAMILY_CALL, 0}
 
 static const struct json_rule plain_rules[] = {
     FAMILY_RULES,
@@ -81,6 +100,9 @@ static const struct json_rule plain_rules[] = {
     {"output.message.content[].toolUse", CALL, 0},
     {"output.message.content[].toolUse.type", CALL_TYPE, 0},
     {"output.message.content[].image", MEDIA, 0},
+    {"output.message.content[].citationsContent.content[].text", TEXT, JSON_PIECES},
+    {"content[].type", BLOCK_TYPE, 0}, /* Anthropic's, see event_rules */
+    {"content[].thinking", REASONING, JSON_PIECES},
     {"stopReason", STOP, 0},
     USAGE_RULES("usage"),
     {"metrics.latencyMs", LATENCY_MS, 0},
@@ -100,6 +122,16 @@ static const struct json_rule event_rules[] = {
     CONVERSE_EVENTS("", "", "", ""),
     CONVERSE_EVENTS("contentBlockDelta.", "contentBlockStart.", "messageStop.", "metadata."),
     {"contentBlockStart.contentBlockIndex", INDEX, 0},
+    {"tool_call_delta", FAMILY_CALL_PIECE, 0}, /* Cohere; the calls come whole later */
+    /* Anthropic's, where the ARN of an inference profile or of a deployment does not tell the family. */
+    {"message.id", ID, 0},
+    {"message.model", MODEL, 0},
+    USAGE_RULES("message.usage"),
+    {"index", INDEX, 0},
+    {"content_block.type", BLOCK_TYPE, 0},
+    {"delta.thinking", REASONING, JSON_PIECES},
+    {"delta.partial_json", CALL_INPUT, JSON_PIECES},
+    {"delta.stop_reason", STOP, 0},
 };
 
 static const struct json_rule request_rules[] = {
@@ -129,9 +161,53 @@ static void content(struct facts *facts, const struct json_value *value, enum fa
     facts->shape_seen = facts->shape_seen || value->type == JSON_STRING;
 }
 
+/* What was written to the cache, by its lifetime. */
+static void cache_detail(struct facts *facts, const struct json_value *value)
+{
+    struct state *const state = state_of(facts);
+    if (value->rule == DETAIL_TOKENS)
+        state->lived_tokens = value->has_u64 ? value->u64 : 0;
+    else if (value->rule == DETAIL_LIFETIME)
+        state->an_hour = json_text_is(value, "1h");
+    else if (value->type == JSON_OBJECT_END)
+        facts_set_number(facts, state->an_hour ? FACT_CACHE_CREATION_1H : FACT_CACHE_CREATION_5M, state->lived_tokens);
+    else if (value->type == JSON_OBJECT_BEGIN)
+        state->an_hour = false;
+}
+
+static void family_part(struct facts *facts, const struct json_value *value)
+{
+    const struct state *const state = state_of(facts);
+    if (value->rule == MESSAGE) { /* Pegasus' answer; of an error, its text */
+        if (value->type == JSON_STRING && (state->chunk || !facts->stream))
+            content(facts, value, CONTENT_TEXT);
+    } else if (value->rule == STOP_OF_LIST) {
+        facts_finish(facts, value->indexes ? value->index[0] : 0, value);
+    } else if (value->rule == GUARDRAIL) {
+        facts->filtered = facts->filtered || json_text_is(value, "INTERVENED");
+    } else if (value->type == JSON_OBJECT_BEGIN) {
+        if (value->rule == FAMILY_CALL)
+            facts_call_whole(facts);
+        else
+            facts_content(facts, CONTENT_TOOL, 0, "{", 1);
+    }
+}
+
 static void on_common(struct facts *facts, const struct json_value *value)
 {
     switch (value->rule) {
+    case MESSAGE:
+    case STOP_OF_LIST:
+    case GUARDRAIL:
+    case FAMILY_CALL:
+    case FAMILY_CALL_PIECE:
+        family_part(facts, value);
+        break;
+    case DETAIL:
+    case DETAIL_TOKENS:
+    case DETAIL_LIFETIME:
+        cache_detail(facts, value);
+        break;
     case ID:
         facts_set_value(facts, FACT_RESPONSE_ID, value);
         break;
@@ -188,14 +264,19 @@ static void on_common(struct facts *facts, const struct json_value *value)
 
 static bool is_server_tool(const struct json_value *value)
 {
-    return json_text_is(value, "server_tool_use");
+    return json_text_is(value, "server_tool_use") || json_text_is(value, "mcp_tool_use");
 }
 
 static void on_plain(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
     struct state *const state = state_of(facts);
-    if (value->rule == CALL_TYPE) {
+    if (value->rule == BLOCK_TYPE) {
+        if (json_text_is(value, "tool_use"))
+            facts_call_whole(facts);
+        else if (is_server_tool(value))
+            facts_server_call(facts);
+    } else if (value->rule == CALL_TYPE) {
         state->plain_call_is_server = is_server_tool(value);
     } else if (value->rule == CALL && value->type == JSON_OBJECT_BEGIN) {
         state->plain_call_is_server = false;
@@ -225,6 +306,13 @@ static void on_event(void *context, const struct json_value *value)
     case CALL_TYPE:
         state_of(facts)->server = is_server_tool(value);
         break;
+    case BLOCK_TYPE:
+        state_of(facts)->server = is_server_tool(value);
+        if (!state_of(facts)->server && !json_text_is(value, "tool_use"))
+            break;
+        open_call(facts);
+        facts_call_name(facts, value);
+        break;
     case CALL:
         break;
     case CALL_NAME:
@@ -246,8 +334,8 @@ static void on_event(void *context, const struct json_value *value)
 static void on_event_begin(struct facts *facts, const char *name, size_t bytes)
 {
     struct state *const state = state_of(facts);
-    (void)name;
     state->server = false;
+    state->chunk = bytes == 5 && !memcmp(name, "chunk", 5);
     state->index = state->result = 0;
     facts->shape_seen = facts->shape_seen || bytes;
 }
@@ -297,11 +385,13 @@ struct dialect dialect_bedrock = {
         "the model asked for, an ARN stays whole.\n\n"
         "| fact | where |\n|---|---|\n"
         "| content | Converse: `output.message.content[]`; stream: `contentBlockStart`, `contentBlockDelta`. InvokeModel: the family's own: "
-        "`outputText` and `results[]` (Titan), `generation` (Llama), `outputs[]` (Mistral), `generations[]`, `text` (Cohere), `completions[]` (AI21); Nova as "
-        "Converse; Anthropic and OpenAI as in their own dialects |\n"
+        "`outputText` and `results[]` (Titan), `generation` (Llama), `outputs[]` (Mistral), `generations[]`, `text` (Cohere), `completions[]` (AI21), `images[]`, `artifacts[]` (pictures), `message` (Pegasus); Nova as "
+        "Converse; Anthropic and OpenAI as in their own dialects, Anthropic here too where an ARN hides the family |\n"
         "| usage | Converse: `usage`, in a stream in `metadata`. InvokeModel: the family's own, else `amazon-bedrock-invocationMetrics`, else the headers "
         "`x-amzn-bedrock-*-token-count` |\n"
-        "| finish | `stopReason`, `completionReason`, `stop_reason`, `finish_reason` |\n"
+        "| cache by lifetime | Converse: `usage.cacheDetails[]` |\n"
+        "| finish | `stopReason`, `completionReason`, `stop_reason`, `finish_reason`, `finish_reasons[]`; a guardrail's doing: "
+        "`amazon-bedrock-guardrailAction` |\n"
         "| server time | `metrics.latencyMs`, `invocationLatency`, header `x-amzn-bedrock-invocation-latency` |\n"
         "| error | header `x-amzn-errortype`; in a stream the exception's name |\n\n"
         "Quirks: input excludes cache reads and writes; the span's input is the sum. Random padding (`p`) in each event. Chunks of InvokeModel are "

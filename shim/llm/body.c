@@ -65,7 +65,7 @@ static const struct ndjson_handler line_events = {on_line_begin, on_data, on_end
 /* How `prefix` could be the beginning of an event stream: 1 yes, 0 no, -1 too short to say. */
 static int looks_like_events(const char *prefix, size_t bytes)
 {
-    static const char *const starts[] = {":", "data:", "event:", "id:", "retry:", "\xef\xbb\xbf"};
+    static const char *const starts[] = {":", "data:", "event:", "id:", "retry:"};
     int answer = 0;
     for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
         const size_t length = strlen(starts[i]);
@@ -171,6 +171,16 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+/* Stands before any kind of text, or not (RFC 8259, 8.1; WHATWG HTML, 9.2.5); nothing else begins with its first byte. */
+static bool is_byte_order_mark(struct body *body, char c)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    if (body->hint == BODY_AWS || c != mark[body->bom])
+        return false;
+    body->bom++;
+    return true;
+}
+
 void body_event_count(struct body *body)
 {
     body->events++;
@@ -178,23 +188,36 @@ void body_event_count(struct body *body)
     body->facts->event_kinds = 0;
 }
 
+void body_json_begin(struct body *body)
+{
+    json_scan_reset(&body->scan);
+    body->event_first = '\0';
+    body->event_cut = false;
+}
+
+void body_json_end(struct body *body)
+{
+    body->event_cut = !json_scan_end(&body->scan) && body->event_first == '{'; /* half a "[DONE]" is nothing that is missed */
+}
+
 void body_event_begin(struct body *body, const char *name, size_t name_bytes)
 {
     body_event_count(body);
-    body->event_cut = false;
-    json_scan_reset(&body->scan);
+    body_json_begin(body);
     if (body->dialect->event_begin)
         body->dialect->event_begin(body->facts, name, name_bytes);
 }
 
 void body_event_data(struct body *body, const char *data, size_t bytes)
 {
+    if (!body->event_first && bytes)
+        body->event_first = data[0];
     json_scan_push(&body->scan, data, bytes);
 }
 
 void body_event_end(struct body *body)
 {
-    body->event_cut = !json_scan_end(&body->scan);
+    body_json_end(body);
     event_complete(body);
 }
 
@@ -205,7 +228,7 @@ void body_init(struct body *body, struct dialect *dialect, struct facts *facts, 
     body->timing = timing;
     body->time_ns = body->events = body->content_events = 0;
     body->framing = body->hint = BODY_UNDECIDED;
-    body->prefix_bytes = 0;
+    body->prefix_bytes = body->bom = 0;
     body->in_event = body->event_cut = body->indented = body->complete = body->text = false;
     facts->owner = body;
 }
@@ -218,6 +241,7 @@ void body_content_type(struct body *body, const char *value, size_t bytes)
     } types[] = {
         {"text/event-stream", BODY_SSE},          {"application/x-ndjson", BODY_LINES},
         {"application/ndjson", BODY_LINES},       {"application/jsonl", BODY_LINES},
+        {"application/x-jsonl", BODY_LINES}, /* results of Anthropic's batches */
         {"application/x-jsonlines", BODY_LINES},  {"application/stream+json", BODY_LINES},
         {"application/vnd.amazon.eventstream", BODY_AWS}, {"application/json", BODY_PLAIN},
         {"audio/", BODY_OPAQUE},                  {"image/", BODY_OPAQUE},
@@ -237,6 +261,8 @@ void body_push(struct body *body, uint64_t time_ns, const char *data, size_t byt
     size_t used = 0;
     while (body->framing == BODY_UNDECIDED && used < bytes) {
         const char c = data[used++];
+        if (!body->prefix_bytes && body->bom < 3 && is_byte_order_mark(body, c))
+            continue;
         if (!body->prefix_bytes && is_blank(c) && body->hint != BODY_AWS) {
             body->indented = c == ' ' || c == '\t';
             continue; /* OpenRouter keeps plain requests alive with blanks before the object */

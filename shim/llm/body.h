@@ -24,9 +24,10 @@ struct body {
     uint8_t framing; /* enum body_framing */
     uint8_t hint; /* what the content-type says; BODY_UNDECIDED: nothing */
     bool text; /* it says plain text, which some say of JSON as well */
-    uint8_t prefix_bytes;
+    uint8_t prefix_bytes, bom; /* bom: bytes of a byte order mark seen */
     bool in_event;
-    bool event_cut; /* the JSON of the last event was not complete */
+    bool event_cut; /* the JSON object of the last event was not complete */
+    char event_first; /* first byte of the event's data */
     bool indented; /* a blank stood before the first other byte, on its line */
     bool complete; /* after body_end: what came was complete JSON or complete events */
     char prefix[BODY_PREFIX_MAX];
@@ -49,6 +50,9 @@ void body_end(struct body *body);
 void body_event_begin(struct body *body, const char *name, size_t name_bytes);
 void body_event_data(struct body *body, const char *data, size_t bytes);
 void body_event_end(struct body *body);
+/* Its JSON alone. */
+void body_json_begin(struct body *body);
+void body_json_end(struct body *body);
 /* The same of a message that holds a piece of several events: only counted. */
 void body_event_count(struct body *body);
 void body_event_counted(struct body *body);

@@ -8,6 +8,8 @@
 
 #include "body.h"
 
+#include <string.h>
+
 static const struct json_rule envelope_table[] = {{"bytes", 1, JSON_PIECES}};
 static struct json_rules envelope_rules = JSON_RULES(envelope_table);
 
@@ -27,7 +29,7 @@ static void on_bytes(void *context, const struct json_value *value)
 
 static void inner_begin(struct body_aws *aws, const char *name, size_t bytes)
 {
-    json_scan_reset(&aws->body->scan);
+    body_json_begin(aws->body);
     if (aws->body->dialect->event_begin)
         aws->body->dialect->event_begin(aws->body->facts, name, bytes);
 }
@@ -51,7 +53,7 @@ static void on_inner_data(void *context, const char *data, size_t bytes)
 static void on_inner_end(void *context)
 {
     struct body_aws *aws = context;
-    aws->body->event_cut = !json_scan_end(&aws->body->scan);
+    body_json_end(aws->body);
     if (aws->body->dialect->event_end)
         aws->body->dialect->event_end(aws->body->facts);
 }

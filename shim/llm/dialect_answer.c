@@ -27,10 +27,13 @@ static void error_name(struct facts *facts, const struct json_value *value)
 
 static void usage(struct facts *facts, const struct json_value *value)
 {
-    if (value->type == JSON_OBJECT_BEGIN)
+    if (value->type == JSON_OBJECT_BEGIN) {
         facts_usage_begin(facts);
-    else if (value->type == JSON_OBJECT_END)
+    } else if (value->type == JSON_OBJECT_END) {
+        /* Nobody but a model counts tokens so; a total alone is anybody's. */
+        facts->shape_seen = facts->shape_seen || (facts->pending.present & (1U << FACT_INPUT | 1U << FACT_OUTPUT));
         facts_usage_end(facts);
+    }
 }
 
 void dialect_answer_value(struct facts *facts, const struct json_value *value)
@@ -68,8 +71,13 @@ void dialect_answer_value(struct facts *facts, const struct json_value *value)
     }
 }
 
+void dialect_answer_content(struct facts *facts)
+{
+    facts_content(facts, CONTENT_MEDIA, 0, "x", 1);
+}
+
 void dialect_answer_product(struct facts *facts)
 {
     facts->shape_seen = true;
-    facts_content(facts, CONTENT_MEDIA, 0, "x", 1);
+    dialect_answer_content(facts);
 }

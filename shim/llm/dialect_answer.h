@@ -21,10 +21,12 @@ enum {
     ANSWER_COUNT = 64, /* ANSWER_COUNT + enum facts_number */
 };
 
-/* {"error":{type,code,status}}, {"error":"text"}, {"type","code"} flat (Mistral), {"code","error":"text"} (xAI). */
+/* {"error":{type,code,status}}, {"error":"text"}, {"type","code"} flat (Mistral), {"code","error":"text"} (xAI), {"error":"text","error_type"} (Hugging
+ * Face's servers). */
 #define ANSWER_ERRORS                                                                                                             \
     {"error", ANSWER_ERROR, 0}, {"error.type", ANSWER_ERROR_TYPE, 0}, {"error.status", ANSWER_ERROR_STATUS, 0},                   \
-        {"error.code", ANSWER_ERROR_CODE, 0}, {"type", ANSWER_TOP_TYPE, 0}, {"code", ANSWER_TOP_CODE, 0}
+        {"error.code", ANSWER_ERROR_CODE, 0}, {"type", ANSWER_TOP_TYPE, 0}, {"error_type", ANSWER_TOP_TYPE, 0},     \
+        {"code", ANSWER_TOP_CODE, 0}
 
 #define ANSWER_IDENTITY {"id", ANSWER_ID, 0}, {"model", ANSWER_MODEL, 0}, {"service_tier", ANSWER_TIER, 0}
 
@@ -48,5 +50,7 @@ enum {
 
 void dialect_answer_value(struct facts *facts, const struct json_value *value);
 
-/* Something was produced that is neither text nor a call: vectors, scores, pictures, sound. Proves the shape as well. */
+/* Something was produced that is neither text nor a call: vectors, scores, pictures, sound. */
+void dialect_answer_content(struct facts *facts);
+/* The same, and nobody else answers like this: proves the shape as well. */
 void dialect_answer_product(struct facts *facts);

@@ -7,24 +7,33 @@
 
 #include <string.h>
 
-/* Does the response format demand JSON? All that do spell it "json..." (json_object, json_schema, json) or give a schema. */
+/* One byte further along `mark`, whose first byte stands nowhere else in it. */
+static uint8_t follow(const char *mark, uint8_t matched, char c)
+{
+    if (!mark[matched])
+        return matched;
+    return (uint8_t)(c == mark[matched] ? matched + 1 : c == mark[0]);
+}
+
+/* Does the response format demand JSON? All that do spell it "json..." (json_object, json_schema, json), "application/json" or give a schema. */
 static void look_for_json(struct facts *facts, const struct json_value *raw)
 {
-    static const char mark[] = "\"json";
+    static const char type[] = "\"json", mime[] = "/json\"";
     if (raw->type != JSON_RAW_BYTES)
         return;
     if (raw->first)
-        facts->format_matched = 0;
-    for (size_t i = 0; i < raw->bytes && facts->format_matched < sizeof(mark) - 1; i++) {
-        const char c = raw->text[i];
-        facts->format_matched = (uint8_t)(c == mark[facts->format_matched] ? facts->format_matched + 1 : c == '"');
+        facts->format_matched = facts->mime_matched = 0;
+    for (size_t i = 0; i < raw->bytes; i++) {
+        facts->format_matched = follow(type, facts->format_matched, raw->text[i]);
+        facts->mime_matched = follow(mime, facts->mime_matched, raw->text[i]);
     }
-    if (facts->format_matched == sizeof(mark) - 1)
+    if (!type[facts->format_matched] || !mime[facts->mime_matched])
         facts->json_asked = true;
 }
 
 static void message(struct facts *facts, const struct json_value *value)
 {
+    facts->shape_asked = facts->shape_asked || value->type == JSON_OBJECT_BEGIN;
     if (value->type == JSON_OBJECT_BEGIN)
         prompt_message_begin(&facts->prompt);
     else if (value->type == JSON_OBJECT_END)
@@ -57,6 +66,7 @@ void dialect_request_value(struct facts *facts, const struct json_value *value)
         break;
     case REQUEST_MAX_TOKENS:
         facts_set_count(facts, FACT_MAX_TOKENS, value);
+        facts->shape_asked = facts->shape_asked || value->has_u64;
         break;
     case REQUEST_CHOICES:
         facts_set_count(facts, FACT_CHOICES_ASKED, value);
@@ -66,6 +76,11 @@ void dialect_request_value(struct facts *facts, const struct json_value *value)
         break;
     case REQUEST_FORMAT:
         look_for_json(facts, value);
+        prompt_format(&facts->prompt, value);
+        break;
+    case REQUEST_SCHEMA: /* an object, or its text */
+        if (value->type == JSON_RAW_BYTES && value->first && value->bytes && (value->text[0] == '{' || value->text[0] == '"'))
+            facts->json_asked = true;
         prompt_format(&facts->prompt, value);
         break;
     case REQUEST_MESSAGE:

@@ -11,6 +11,7 @@ enum {
     REQUEST_CHOICES,
     REQUEST_TOOLS,
     REQUEST_FORMAT,
+    REQUEST_SCHEMA, /* that it is there asks for JSON */
     REQUEST_MESSAGE,
     REQUEST_ROLE,
     REQUEST_TEXT,

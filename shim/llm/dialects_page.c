@@ -3,12 +3,11 @@
  * pages. A program of the build, not part of the library; run by scripts/bless and by the test that compares its output with the file.
  */
 #include "dialect.h"
+#include "endpoint_flags.h"
 
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-
-enum { FIRM = 1, STREAM = 2, WHOLE = 4, POLL = 8, GET = 16, ANY = 32 };
 
 static const struct {
     const char *name, *operation;
@@ -40,7 +39,7 @@ static const struct {
 static void write_endpoint(size_t i, bool first)
 {
     const unsigned flags = endpoints[i].flags;
-    printf("%s`%s/%s`", first ? "" : ", ", endpoints[i].before, endpoints[i].last);
+    printf("%s`%s%s/%s`", first ? "" : ", ", endpoints[i].before[0] ? "/" : "", endpoints[i].before, endpoints[i].last);
     if (endpoints[i].provider[0])
         printf(" (%s only)", endpoints[i].provider);
     if (flags & GET)

@@ -9,38 +9,62 @@
 
 enum rule {
     PRODUCT = ANSWER_OWN,
+    DATUM,
+    VECTORS,
+    SCORE,
+    SHAPE,
     DOCUMENT,
     BILLED_INPUT,
     BATCH_INPUT,
     TOTAL_NS,
     LOAD_NS,
+    ERROR_NAME,
 };
 
 static const struct json_rule answer_rules[] = {
     ANSWER_IDENTITY,
     ANSWER_ERRORS,
     ANSWER_USAGE_RULES("usage"),
+    {"model_id", ANSWER_MODEL, 0}, /* watsonx */
+    ANSWER_COUNTED("input_token_count", FACT_INPUT),
     /* OpenAI and its relatives, Voyage: data[]; Cohere, Ollama, Gemini: embeddings, embedding; Vertex: predictions[]; rerankers: results[]; a bare
      * list of lists or numbers, or of scores: text-embeddings-inference. */
     {"", DOCUMENT, 0},
     {"data[]", PRODUCT, 0},
-    {"embeddings", PRODUCT, 0},
-    {"embedding", PRODUCT, 0},
+    {"data[].embedding", DATUM, 0},
+    {"data[].relevance_score", SCORE, 0},
+    {"embeddings", VECTORS, 0},
+    {"embeddings.*", VECTORS, 0},
+    {"embedding", VECTORS, 0},
+    {"embedding.values", VECTORS, 0},
     {"results[]", PRODUCT, 0},
-    {"score", PRODUCT, 0},
+    {"rankings[]", PRODUCT, 0}, /* NVIDIA */
+    {"results[].index", SCORE, 0},
+    {"results[].relevance_score", SCORE, 0},
+    {"score", SCORE, 0},
     {"predictions[]", PRODUCT, 0},
+    {"predictions[].embeddings", SHAPE, 0},
     {"predictions[].embeddings.statistics.token_count", BATCH_INPUT, 0},
     ANSWER_COUNTED("meta.tokens.input_tokens", FACT_INPUT),
     {"meta.billed_units.input_tokens", BILLED_INPUT, 0},
     ANSWER_COUNTED("meta.billed_units.image_tokens", FACT_INPUT_IMAGE),
     ANSWER_COUNTED("usageMetadata.promptTokenCount", FACT_INPUT),
     ANSWER_COUNTED("prompt_eval_count", FACT_INPUT),
+    ANSWER_COUNTED("inputTextTokenCount", FACT_INPUT), /* Titan */
+    ANSWER_COUNTED("input_token_count", FACT_INPUT), /* watsonx */
+    ANSWER_COUNTED("num_tokens_prompt_total", FACT_INPUT), /* Aleph Alpha */
+    {"model_id", ANSWER_MODEL, 0},
+    {"model_version", ANSWER_MODEL, 0},
+    {"error_type", ERROR_NAME, 0}, /* text-embeddings-inference */
+    {"errors[]", ANSWER_ERROR, 0},
+    {"errors[].code", ANSWER_ERROR_CODE, 0},
     {"total_duration", TOTAL_NS, 0},
     {"load_duration", LOAD_NS, 0},
 };
 
 static const struct json_rule request_rules[] = {
     {"model", REQUEST_MODEL, 0},
+    {"model_id", REQUEST_MODEL, 0}, /* watsonx */
 };
 
 static void on_answer(void *context, const struct json_value *value)
@@ -49,6 +73,24 @@ static void on_answer(void *context, const struct json_value *value)
     switch (value->rule) {
     case PRODUCT:
         if (value->type != JSON_NULL)
+            dialect_answer_content(facts);
+        break;
+    case DATUM: /* numbers, their bytes in base64, or lists by kind of number */
+        if (value->type != JSON_NULL)
+            dialect_answer_product(facts);
+        break;
+    case VECTORS: /* an embedded video is a text or an object */
+        if (value->type == JSON_ARRAY_BEGIN)
+            dialect_answer_product(facts);
+        else if (value->type != JSON_NULL)
+            dialect_answer_content(facts);
+        break;
+    case SCORE:
+        if (value->has_number)
+            dialect_answer_product(facts);
+        break;
+    case SHAPE:
+        if (value->type == JSON_OBJECT_BEGIN)
             dialect_answer_product(facts);
         break;
     case DOCUMENT:
@@ -61,6 +103,10 @@ static void on_answer(void *context, const struct json_value *value)
         break;
     case BATCH_INPUT:
         facts_add_count(facts, FACT_INPUT, value);
+        break;
+    case ERROR_NAME:
+        facts->shape_seen = true;
+        facts_set_value(facts, FACT_ERROR_TYPE, value);
         break;
     case TOTAL_NS:
         facts_set_time(facts, FACT_SERVER_PROCESSING_NS, value, 1);
@@ -89,11 +135,13 @@ struct dialect dialect_embeddings = {
         "Recognised by the path's end: `/embeddings` (OpenAI, Azure, Mistral, Voyage, vLLM, Ollama and all their relatives, old "
         "`engines/M/embeddings`, Voyage's `multimodalembeddings` and `contextualizedembeddings`), Ollama's `/api/embed` and `/api/embeddings`, "
         "Cohere's `/v1/embed` and `/v2/embed`, `:embedContent`, `:batchEmbedContents` and `:predict` of embedding models at Google, "
-        "`pipeline/feature-extraction` at Hugging Face, `/embed` and `/embedding` of local servers, `/rerank` at any.\n\n"
+        "`pipeline/feature-extraction` and models named so at Hugging Face, `/embed` and `/embedding` of local servers, Titan's, Nova's and Cohere's "
+        "embeddings within Bedrock's `/invoke`, Aleph Alpha's `/semantic_embed` and its kin, `/rerank` and `/reranking` at any, NVIDIA's `/ranking`.\n\n"
         "| fact | where |\n|---|---|\n"
-        "| model | request `model`, else the path (Google, Azure's deployment); answer `model` |\n"
+        "| model | request `model` (watsonx `model_id`), else the path (Google, Bedrock, Azure's deployment); answer `model`, `model_id`, `model_version` |\n"
         "| input | `usage.prompt_tokens` or `input_tokens`; Cohere `meta.tokens`, else `meta.billed_units`; Vertex the sum of "
-        "`predictions[].embeddings.statistics.token_count`; Gemini `usageMetadata.promptTokenCount`; Ollama `prompt_eval_count` |\n"
+        "`predictions[].embeddings.statistics.token_count`; Gemini `usageMetadata.promptTokenCount`; Ollama `prompt_eval_count`; "
+        "Titan `inputTextTokenCount`; watsonx `input_token_count`; Aleph Alpha `num_tokens_prompt_total` |\n"
         "| image tokens | `meta.billed_units.image_tokens`, details of `usage` |\n"
         "| output | only where stated (vLLM and Mistral write `completion_tokens` 0) |\n"
         "| server times | Ollama's `total_duration`, `load_duration` |\n"

@@ -31,7 +31,7 @@ struct exchange {
     uint64_t lost;
     bool encoded; /* the body has a content encoding that nobody can undo, or it is damaged */
     struct decode *decode; /* undoes the content encoding that the tap left; NULL: none */
-    uint64_t body_time_ns; /* of the piece being decoded */
+    uint64_t body_time_ns; /* of the last piece, the one being decoded */
     bool encodings_undone; /* by the tap */
     bool request_begun, request_read, response_begun;
     struct exchange *next_free;
@@ -197,6 +197,18 @@ static void open_facts(struct exchange *exchange)
     facts_set_text(facts, FACT_REQUEST_MODEL, recognised->model, recognised->model_bytes);
 }
 
+/* What the request said of streaming stays; dialects open with what holds where it says nothing. */
+static void forget_answer(struct exchange *exchange)
+{
+    struct facts *const facts = &exchange->facts;
+    const bool stated = facts->stream_stated, asked = facts->stream_asked;
+    facts_forget_answer(facts);
+    if (exchange->dialect->open)
+        exchange->dialect->open(facts, exchange->recognised.api, exchange->recognised.provider);
+    facts->stream_stated = stated;
+    facts->stream_asked = asked;
+}
+
 struct exchange *exchange_open(const struct exchange_config *config, const struct exchange_start *start, bool *ret_no_memory)
 {
     struct recognised recognised;
@@ -216,7 +228,7 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     exchange->config = config;
     exchange->dialect = dialect;
     exchange->recognised = recognised;
-    exchange->start_ns = start->time_ns;
+    exchange->start_ns = exchange->body_time_ns = start->time_ns;
     exchange->wall_ns = start->wall_ns;
     exchange->status = exchange->lost = 0;
     exchange->encodings_undone = start->decoded;
@@ -249,7 +261,7 @@ void exchange_request_rewind(struct exchange *exchange)
 {
     request_reset(&exchange->request);
     prompt_rewind(&exchange->facts.prompt);
-    exchange->facts.json_asked = exchange->facts.stream_stated = exchange->facts.stream_asked = false;
+    exchange->facts.json_asked = exchange->facts.shape_asked = exchange->facts.stream_stated = exchange->facts.stream_asked = false;
     open_facts(exchange);
 }
 
@@ -286,7 +298,9 @@ void exchange_response_header(struct exchange *exchange, uint64_t time_ns, const
 {
     struct header header;
     (void)time_ns;
-    if (bytes >= 5 && !memcmp(line, "HTTP/", 5)) { /* another response: 100, a redirect, after authentication */
+    if (bytes >= 5 && !memcmp(line, "HTTP/", 5)) {
+        if (exchange->status) /* another response: after 100, a redirect, authentication */
+            forget_answer(exchange);
         exchange->status = status_of_line(line, bytes);
         begin_response(exchange);
         return;
@@ -391,6 +405,19 @@ static struct exchange_outcome outcome_of(const struct exchange *exchange, const
     return outcome;
 }
 
+/*
+ * The transport's clock starts later than ours, which starts when the application does (libcurl: after our hook, and in a multi handle with its first
+ * turn); its end is earlier than when the application asked for the result. So the total is the transport's, but covers everything that was seen.
+ */
+static uint64_t total_of(const struct exchange *exchange, const struct exchange_end *end)
+{
+    const uint64_t elapsed = end->time_ns > exchange->start_ns ? end->time_ns - exchange->start_ns : 0;
+    if (end->total_ns == UINT64_MAX)
+        return elapsed;
+    const uint64_t seen = exchange->body_time_ns > exchange->start_ns ? exchange->body_time_ns - exchange->start_ns : 0;
+    return seen > end->total_ns && seen <= elapsed ? (seen + 999) / 1000 * 1000 : end->total_ns; /* microseconds, as libcurl's */
+}
+
 static void put_stream(struct exchange *exchange)
 {
     const struct facts *const facts = &exchange->facts;
@@ -422,27 +449,49 @@ static void count_once(struct exchange *exchange)
         facts->usage.present = 0;
 }
 
+/*
+ * Is it a call at all? Where the path alone does not prove it, an answer of the API's own shape does. A call that failed has no such answer; then the
+ * request may prove it: it hands in messages or a limit of tokens, or names a model where nobody else does.
+ */
+static bool is_inference(const struct exchange *exchange, const struct exchange_outcome *outcome, const struct exchange_end *end)
+{
+    const struct facts *const facts = &exchange->facts;
+    const struct recognised *const recognised = &exchange->recognised;
+    const bool named = facts_has_text(facts, FACT_REQUEST_MODEL) && !recognised->model_bytes && !recognised->weak;
+    const bool failed = outcome->status >= 400 || !end->finished || (end->curl_code != 0 && end->curl_code != UINT64_MAX);
+    const bool proved = facts->shape_seen || (facts->shape_asked && (recognised->request_proves || failed)) || (named && failed);
+    const bool proof_needed = recognised->tentative || (recognised->unproven && outcome->status < 400);
+    return !facts->not_inference && (!proof_needed || proved);
+}
+
 bool exchange_close(struct exchange *exchange, const struct exchange_end *end, struct span *ret_span)
 {
     struct facts *const facts = &exchange->facts;
     struct span *const span = &exchange->span;
     exchange->request_read = request_end(&exchange->request);
+    if (end->no_response && !exchange->response_begun) {
+        begin_response(exchange);
+        exchange->status = 0;
+    }
     body_end(&exchange->body);
     if (exchange->dialect->close)
         exchange->dialect->close(facts);
     facts_fallback_use(facts);
     response_headers_finish(&exchange->headers, facts, span);
     count_once(exchange);
-    const bool inference = !facts->not_inference && (!exchange->recognised.tentative || facts->shape_seen);
+    const struct exchange_outcome outcome = outcome_of(exchange, end);
+    const bool inference = is_inference(exchange, &outcome, end);
     if (inference) {
-        const struct exchange_outcome outcome = outcome_of(exchange, end);
         exchange_span_transport(span, end);
         timing_finish(&exchange->timing, end->time_ns, span);
-        const uint64_t elapsed = end->time_ns > exchange->start_ns ? end->time_ns - exchange->start_ns : 0;
-        span_set_u64(span, SPAN_total_ns, end->total_ns == UINT64_MAX ? elapsed : end->total_ns);
+        span_set_u64(span, SPAN_total_ns, total_of(exchange, end));
         if (outcome.status)
             span_set_u64(span, SPAN_status, outcome.status);
         put_stream(exchange);
+        if (facts->api) {
+            put_static(span, SPAN_api, facts->api);
+            put_static(span, SPAN_operation, recognise_operation(facts->api));
+        }
         exchange_span_facts(span, facts, &outcome, end);
         prompt_finish(&facts->prompt, span);
         if (exchange->lost)

@@ -44,7 +44,9 @@ static struct facts_call *call_of_fragment(struct facts *facts)
     struct facts_call *const known =
         index == FACTS_NO_INDEX ? call_last(facts, choice) : call_by_index(facts, choice, index);
     const bool other_id = known && id && known->id && known->id != id;
-    const bool starts = index == FACTS_NO_INDEX && id && (!known || known->id != id);
+    /* Without an index a new id begins a call; without both, a name does, because names stand at the beginning. */
+    const bool anew = id ? !known || known->id != id : facts->fragment.listed && facts->fragment.named;
+    const bool starts = index == FACTS_NO_INDEX && anew;
     if (known && !other_id && !starts) {
         known->id = known->id ? known->id : id;
         return known;
@@ -79,6 +81,24 @@ void facts_init(struct facts *facts, const struct exchange_config *config)
 {
     memset(facts, 0, sizeof(*facts));
     prompt_init(&facts->prompt, config);
+}
+
+void facts_forget_answer(struct facts *facts)
+{
+    const uint32_t asked = 1u << (FACT_MAX_TOKENS - FACT_USAGE_END) | 1u << (FACT_CHOICES_ASKED - FACT_USAGE_END);
+    const uint32_t present = facts->number_present & asked;
+    const uint64_t max_tokens = facts->number[FACT_MAX_TOKENS - FACT_USAGE_END];
+    const uint64_t choices = facts->number[FACT_CHOICES_ASKED - FACT_USAGE_END];
+    const uint8_t model_bytes = facts->text_bytes[FACT_REQUEST_MODEL];
+    char model[FACTS_TEXT_MAX];
+    memcpy(model, facts->text[FACT_REQUEST_MODEL], model_bytes);
+    const size_t answer = offsetof(struct facts, input_excludes_cache);
+    memset((char *)facts + answer, 0, sizeof(*facts) - answer);
+    facts->number_present = present;
+    facts->number[FACT_MAX_TOKENS - FACT_USAGE_END] = max_tokens;
+    facts->number[FACT_CHOICES_ASKED - FACT_USAGE_END] = choices;
+    memcpy(facts->text[FACT_REQUEST_MODEL], model, model_bytes);
+    facts->text_bytes[FACT_REQUEST_MODEL] = model_bytes;
 }
 
 void facts_set_text(struct facts *facts, enum facts_text which, const char *text, size_t bytes)
@@ -117,7 +137,9 @@ void facts_set_number(struct facts *facts, enum facts_number which, uint64_t val
 
 void facts_set_count(struct facts *facts, enum facts_number which, const struct json_value *value)
 {
-    if (value->has_u64)
+    /* Relays state one number under several names within one object, and 0 under those that they do not use (new-api). */
+    const bool unused_name = facts->usage_open && which < FACT_USAGE_END && !value->u64 && facts_has_number(facts, which);
+    if (value->has_u64 && !unused_name)
         facts_set_number(facts, which, value->u64);
 }
 
@@ -220,7 +242,7 @@ void facts_content(struct facts *facts, enum facts_content kind, uint32_t choice
 void facts_call_begin(struct facts *facts, uint32_t choice)
 {
     facts->fragment.open = true;
-    facts->fragment.spilled = facts->fragment.content = false;
+    facts->fragment.spilled = facts->fragment.content = facts->fragment.listed = facts->fragment.named = false;
     facts->fragment.choice = choice;
     facts->fragment.index = FACTS_NO_INDEX;
     facts->fragment.id = 0;
@@ -248,8 +270,10 @@ void facts_call_id(struct facts *facts, const struct json_value *value)
 
 void facts_call_name(struct facts *facts, const struct json_value *value)
 {
-    if (value->type == JSON_STRING && value->bytes)
-        tool_content(facts);
+    if (value->type != JSON_STRING || !value->bytes)
+        return;
+    facts->fragment.named = true;
+    tool_content(facts);
 }
 
 void facts_call_arguments(struct facts *facts, const char *text, size_t bytes)

@@ -97,14 +97,17 @@ struct facts_usage {
 struct facts {
     /* ---- request ---- */
     bool stream_stated, stream_asked;
+    bool shape_asked; /* messages, or a limit of tokens, were handed in: only language models are asked like this */
     bool json_asked; /* the request demands JSON: response_format, format, ... */
-    uint8_t format_matched; /* see dialect_request.c */
+    uint8_t format_matched, mime_matched; /* see dialect_request.c */
     struct prompt prompt;
 
-    /* ---- switches that a dialect or the provider table sets ---- */
+    /* ---- from here on of the answer, but for what requests state among the numbers and texts (facts_forget_answer) ----
+     * Switches that a dialect or the provider table sets: */
     bool input_excludes_cache; /* the stated input lacks cache reads and writes (Anthropic, Converse) */
     bool output_excludes_reasoning; /* the stated output lacks reasoning (xAI chat, Gemini) */
     bool usage_from_timings; /* the counts come from the server's timing report: usage source "server_timings" */
+    const char *api; /* the answer shows that it is another API than the path said: its name, static; NULL: no */
     bool not_inference; /* it turned out to be none: no span */
     bool shape_seen; /* something only this API has was seen (a choice, usage, a content event): proves a tentative recognition */
     bool stream; /* the answer is a stream; set by the exchange */
@@ -134,6 +137,7 @@ struct facts {
     /* the tool call fragment under way, between facts_call_begin and facts_call_end */
     struct {
         bool open, spilled;
+        bool listed, named; /* an element of a list of calls; it states a name */
         uint32_t choice, index;
         uint64_t id;
         bool content; /* a name or a piece of arguments was seen */
@@ -153,6 +157,8 @@ struct facts {
 
 struct exchange_config;
 void facts_init(struct facts *facts, const struct exchange_config *config);
+/* Another response to the same request: all that the one before stated is forgotten, and the switches stand as at first. */
+void facts_forget_answer(struct facts *facts);
 
 /* Texts: empty ones change nothing. */
 void facts_set_text(struct facts *facts, enum facts_text which, const char *text, size_t bytes);

@@ -80,6 +80,7 @@ static const struct json_rule answer_rules[] = {
     {"candidates[].content.parts[].functionCall.name", CALL_NAME, 0},
     {"candidates[].content.parts[].functionCall.partialArgs[]", CALL_PIECE, 0},
     {"candidates[].content.parts[].executableCode", SERVER_CALL, 0},
+    {"candidates[].content.parts[].toolCall", SERVER_CALL, 0},
     {"candidates[].content.parts[].inlineData.data", MEDIA, JSON_PIECES},
     {"candidates[].content.parts[].fileData.fileUri", MEDIA, JSON_PIECES},
     {"promptFeedback.blockReason", BLOCKED, 0},
@@ -96,18 +97,22 @@ static const struct json_rule answer_rules[] = {
     {"error.code", ERROR_CODE, 0},
 };
 
+/* Both customs may be mixed: Google's own examples write "generationConfig": {"response_mime_type": ...}. */
+#define CONFIG(at)                                                                                                     \
+    {at ".maxOutputTokens", REQUEST_MAX_TOKENS, 0}, {at ".max_output_tokens", REQUEST_MAX_TOKENS, 0},                  \
+        {at ".candidateCount", REQUEST_CHOICES, 0}, {at ".candidate_count", REQUEST_CHOICES, 0},                       \
+        {at ".responseMimeType", REQUEST_MIME, 0}, {at ".response_mime_type", REQUEST_MIME, 0},                        \
+        {at ".responseSchema", REQUEST_FORMAT, JSON_RAW}, {at ".response_schema", REQUEST_FORMAT, JSON_RAW},           \
+        {at ".responseJsonSchema", REQUEST_FORMAT, JSON_RAW}, {at ".response_json_schema", REQUEST_FORMAT, JSON_RAW},  \
+        {at "._responseJsonSchema", REQUEST_FORMAT, JSON_RAW}, {at ".responseFormat", REQUEST_FORMAT, JSON_RAW},       \
+    {                                                                                                                  \
+        at ".response_format", REQUEST_FORMAT, JSON_RAW                                                                \
+    }
+
 static const struct json_rule request_rules[] = {
     {"model", REQUEST_MODEL, 0},
-    {"generationConfig.maxOutputTokens", REQUEST_MAX_TOKENS, 0},
-    {"generationConfig.candidateCount", REQUEST_CHOICES, 0},
-    {"generationConfig.responseMimeType", REQUEST_MIME, 0},
-    {"generationConfig.responseSchema", REQUEST_FORMAT, JSON_RAW},
-    {"generationConfig.responseJsonSchema", REQUEST_FORMAT, JSON_RAW},
-    {"generation_config.max_output_tokens", REQUEST_MAX_TOKENS, 0},
-    {"generation_config.candidate_count", REQUEST_CHOICES, 0},
-    {"generation_config.response_mime_type", REQUEST_MIME, 0},
-    {"generation_config.response_schema", REQUEST_FORMAT, JSON_RAW},
-    {"generation_config.response_json_schema", REQUEST_FORMAT, JSON_RAW},
+    CONFIG("generationConfig"),
+    CONFIG("generation_config"),
     {"tools", REQUEST_TOOLS, JSON_RAW},
     {"systemInstruction.parts[].text", REQUEST_INSTRUCTIONS, JSON_PIECES},
     {"systemInstruction.parts.text", REQUEST_INSTRUCTIONS, JSON_PIECES},
@@ -219,7 +224,8 @@ static void detail(struct facts *facts, const struct json_value *value)
 /* A blocked prompt has no candidate that could finish: this is all that comes. */
 static void blocked(struct facts *facts, const struct json_value *value)
 {
-    if (value->type != JSON_STRING || !value->bytes || json_text_is(value, "BLOCK_REASON_UNSPECIFIED"))
+    if (value->type != JSON_STRING || !value->bytes || json_text_is(value, "BLOCK_REASON_UNSPECIFIED") ||
+        json_text_is(value, "BLOCKED_REASON_UNSPECIFIED")) /* Vertex' spelling */
         return;
     facts->filtered = facts->shape_seen = facts->no_end_mark = true;
 }
@@ -353,14 +359,14 @@ struct dialect dialect_google_generate = {
         "| fact | where |\n|---|---|\n"
         "| content | `candidates[].content.parts[]`: `text` (with `thought` true: reasoning), `functionCall`, "
         "`inlineData`, `fileData`, "
-        "`executableCode` |\n"
+        "`executableCode`, `toolCall` |\n"
         "| usage | the last `usageMetadata` that states a count; each chunk of a stream has one with the counts so far "
         "|\n"
         "| input, output | `promptTokenCount` (cached included); `candidatesTokenCount` plus `thoughtsTokenCount` |\n"
         "| cache, reasoning | `cachedContentTokenCount`, `thoughtsTokenCount` |\n"
         "| audio, image | `promptTokensDetails[]`, `candidatesTokensDetails[]` by `modality` |\n"
         "| model, id, finish | `modelVersion`, `responseId`, `candidates[].finishReason` by `index` |\n"
-        "| tool calls | parts with a `functionCall.name`; `executableCode` is run by the service itself |\n"
+        "| tool calls | parts with a `functionCall.name`; `executableCode` and `toolCall` are run by the service itself |\n"
         "| blocked | `promptFeedback.blockReason`: no candidate at all, the span says filtered |\n"
         "| error | `error.status`, else `error.code`; also within a 200 stream, and wrapped in an array |\n\n"
         "Quirks: with `?alt=sse` events end in CR LF and nothing marks the end; without it a stream is one JSON array "

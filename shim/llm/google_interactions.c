@@ -32,6 +32,7 @@ enum rule {
     ERROR,
     ERROR_TYPE,
     ERROR_CODE,
+    OBJECT,
     COUNT = 64,
 };
 
@@ -87,7 +88,7 @@ static struct state *state_of(struct facts *facts)
 
 static const struct json_rule plain_rules[] = {
     INTERACTION(""),        {"steps[]", STEP, 0},    STEP_RULES("steps[]"),
-    {"outputs[]", STEP, 0}, STEP_RULES("outputs[]"), ERRORS,
+    {"outputs[]", STEP, 0}, STEP_RULES("outputs[]"), ERRORS, {"object", OBJECT, 0},
 };
 
 static const struct json_rule event_rules[] = {
@@ -184,6 +185,8 @@ static void status(struct facts *facts, const struct json_value *value)
         json_text_is(value, "in_progress") || json_text_is(value, "created") || json_text_is(value, "queued");
     if (!facts->stream || !under_way)
         facts_set_value(facts, FACT_STATUS, value);
+    if (!facts->stream && under_way)
+        facts->kinds |= CONTENT_ELSEWHERE; /* in the background */
 }
 
 static void event_type(struct facts *facts, const struct json_value *value)
@@ -271,6 +274,9 @@ static void on_answer(void *context, const struct json_value *value)
         break;
     case STEP:
         step(facts, value);
+        break;
+    case OBJECT:
+        facts->shape_seen = facts->shape_seen || json_text_is(value, "interaction");
         break;
     case STEP_TYPE:
         state->kind = (uint8_t)kind_of(value);

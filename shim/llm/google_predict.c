@@ -52,8 +52,10 @@ static const struct json_rule request_rules[] = {
 
 static void content(struct facts *facts, const struct json_value *value, enum facts_content kind)
 {
-    if (value->type == JSON_STRING)
-        facts_content(facts, kind, 0, value->text, value->bytes);
+    if (value->type != JSON_STRING)
+        return;
+    facts->shape_seen = true; /* a classifier's or a regression's predictions are numbers and labels elsewhere */
+    facts_content(facts, kind, 0, value->text, value->bytes);
 }
 
 static void on_answer(void *context, const struct json_value *value)
@@ -64,9 +66,6 @@ static void on_answer(void *context, const struct json_value *value)
         facts_set_value(facts, FACT_RESPONSE_MODEL, value);
         break;
     case PREDICTION:
-        facts->shape_seen = true;
-        content(facts, value, CONTENT_TEXT);
-        break;
     case TEXT:
         content(facts, value, CONTENT_TEXT);
         break;
@@ -75,12 +74,14 @@ static void on_answer(void *context, const struct json_value *value)
         break;
     case FILTERED:
         facts->filtered = facts->filtered || (value->type == JSON_STRING && value->bytes);
+        facts->shape_seen = true;
         break;
     case BLOCKED:
         facts->filtered = facts->filtered || value->type == JSON_TRUE;
         break;
     case INPUT:
         facts_set_count(facts, FACT_INPUT, value);
+        facts->shape_seen = true;
         break;
     case OUTPUT:
         facts_set_count(facts, FACT_OUTPUT, value);

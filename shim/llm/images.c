@@ -7,7 +7,7 @@
 #include "dialect_answer.h"
 #include "dialect_request.h"
 
-enum rule { PICTURE = ANSWER_OWN, PARTIAL, TYPE };
+enum rule { PICTURE = ANSWER_OWN, LINK, PARTIAL, CREATED, TYPE };
 
 /* The answer, and events image_generation.partial_image, image_generation.completed, image_edit.* (each one object with the picture in it). */
 static const struct json_rule plain_rules[] = {
@@ -15,7 +15,8 @@ static const struct json_rule plain_rules[] = {
     ANSWER_ERRORS,
     ANSWER_USAGE_RULES("usage"),
     {"data[].b64_json", PICTURE, JSON_PIECES},
-    {"data[].url", PICTURE, JSON_PIECES},
+    {"data[].url", LINK, JSON_PIECES},
+    {"created", CREATED, 0},
 };
 
 static const struct json_rule event_rules[] = {
@@ -45,6 +46,13 @@ static void on_answer(void *context, const struct json_value *value)
     case PARTIAL:
         if (value->type == JSON_STRING && value->bytes)
             dialect_answer_product(facts);
+        break;
+    case LINK: /* anybody answers with links; only these say when they were made as well */
+        if (value->type == JSON_STRING && value->bytes)
+            dialect_answer_content(facts);
+        break;
+    case CREATED:
+        facts->shape_seen = facts->shape_seen || value->has_u64;
         break;
     case TYPE:
         if (json_text_is(value, "error"))

@@ -63,7 +63,7 @@ static const struct json_rule request_rules[] = {
     {"stream", REQUEST_STREAM, 0},
     {"n_predict", REQUEST_MAX_TOKENS, 0},
     {"max_tokens", REQUEST_MAX_TOKENS, 0},
-    {"json_schema", REQUEST_FORMAT, JSON_RAW},
+    {"json_schema", REQUEST_SCHEMA, JSON_RAW},
     {"prompt", REQUEST_USER, JSON_PIECES},
     {"prompt[]", REQUEST_USER, JSON_PIECES},
     {"input_prefix", REQUEST_USER, JSON_PIECES},
@@ -110,7 +110,8 @@ static void about(struct facts *facts, const struct json_value *value)
         if (value->type == JSON_OBJECT_BEGIN || (value->type == JSON_STRING && value->bytes))
             facts_error_seen(facts);
         break;
-    case ERROR_TYPE:
+    case ERROR_TYPE: /* an error of OpenAI's kind at such a path is a model's server's */
+        facts->shape_seen = true;
         facts_set_value(facts, FACT_ERROR_TYPE, value);
         break;
     case ERROR_CODE:
@@ -169,11 +170,7 @@ static void on_answer(void *context, const struct json_value *value)
 
 static void on_request(void *context, const struct json_value *value)
 {
-    struct facts *const facts = context;
-    if (value->rule == REQUEST_FORMAT && value->type == JSON_RAW_BYTES && value->first && value->bytes &&
-        value->text[0] == '{')
-        facts->json_asked = true;
-    dialect_request_value(facts, value);
+    dialect_request_value(context, value);
 }
 
 struct dialect dialect_llamacpp = {

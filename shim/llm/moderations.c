@@ -7,13 +7,15 @@
 #include "dialect_answer.h"
 #include "dialect_request.h"
 
-enum rule { RESULT = ANSWER_OWN };
+enum rule { RESULT = ANSWER_OWN, VERDICT };
 
 static const struct json_rule answer_rules[] = {
     ANSWER_IDENTITY,
     ANSWER_ERRORS,
     ANSWER_USAGE_RULES("usage"),
     {"results[]", RESULT, 0},
+    {"results[].flagged", VERDICT, 0},
+    {"results[].categories", VERDICT, 0},
 };
 
 static const struct json_rule request_rules[] = {
@@ -23,6 +25,8 @@ static const struct json_rule request_rules[] = {
 static void on_answer(void *context, const struct json_value *value)
 {
     if (value->rule == RESULT)
+        dialect_answer_content(context);
+    else if (value->rule == VERDICT)
         dialect_answer_product(context);
     else
         dialect_answer_value(context, value);

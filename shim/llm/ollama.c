@@ -23,6 +23,8 @@ enum rule {
     ERROR,
 };
 
+enum { SAW_MODEL = 1, SAW_DONE = 2 };
+
 /* Plain answers and lines of a stream look alike. */
 static const struct json_rule answer_rules[] = {
     {"model", MODEL, 0},
@@ -62,12 +64,20 @@ static void content(struct facts *facts, const struct json_value *value, enum fa
         facts_content(facts, kind, 0, value->text, value->bytes);
 }
 
+/* Every answer names the model and says whether it is done; either alone may be anybody's. */
+static void see_shape(struct facts *facts, uint64_t what)
+{
+    facts->scratch[0] |= what;
+    facts->shape_seen = facts->shape_seen || facts->scratch[0] == (SAW_MODEL | SAW_DONE);
+}
+
 static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
     switch ((enum rule)value->rule) {
     case MODEL:
         facts_set_value(facts, FACT_RESPONSE_MODEL, value);
+        see_shape(facts, SAW_MODEL);
         break;
     case TEXT:
         content(facts, value, CONTENT_TEXT);
@@ -84,7 +94,8 @@ static void on_answer(void *context, const struct json_value *value)
         break;
     case DONE:
         facts->done = facts->done || value->type == JSON_TRUE;
-        facts->shape_seen = true;
+        if (value->type == JSON_TRUE || value->type == JSON_FALSE)
+            see_shape(facts, SAW_DONE);
         facts_choice_seen(facts, 0);
         break;
     case DONE_REASON:

@@ -16,6 +16,7 @@ enum rule {
     CHOICE,
     INDEX,
     FINISH,
+    STOP_REASON,
     TEXT,
     REASONING,
     REFUSAL,
@@ -34,6 +35,8 @@ enum rule {
     ERROR_CODE,
     TOP_CODE,
     TOP_TYPE,
+    ERROR_STATUS,
+    OBJECT,
     QUEUE_S,
     PREFILL_S,
     DECODE_S,
@@ -53,7 +56,7 @@ enum rule {
 /* Dialect's own state within struct facts. */
 struct state {
     uint32_t choice; /* of the choice under way */
-    bool choice_stated, text_seen, timed, cache_timed;
+    bool choice_stated, text_seen, timed, cache_timed, invoked;
     uint8_t finish_bytes;
     char finish[FACTS_REASON_MAX];
     uint64_t timed_cache, timed_input, timed_output;
@@ -97,7 +100,7 @@ static struct state *state_of(struct facts *facts)
         OUTPUT_DETAILS(at ".completion_tokens_details"), OUTPUT_DETAILS(at ".completion_token_details"),                          \
         OUTPUT_DETAILS(at ".output_tokens_details"), COUNTED(at ".cached_tokens", FACT_CACHE_READ),                               \
         COUNTED(at ".num_cached_tokens", FACT_CACHE_READ), COUNTED(at ".prompt_cache_hit_tokens", FACT_CACHE_READ),               \
-        COUNTED(at ".cache_read_input_tokens", FACT_CACHE_READ),                                                                  \
+        COUNTED(at ".cache_read_input_tokens", FACT_CACHE_READ), COUNTED(at ".cached_input_tokens", FACT_CACHE_READ),                                                                  \
         COUNTED(at ".cache_creation_input_tokens", FACT_CACHE_CREATION), COUNTED(at ".reasoning_tokens", FACT_REASONING),         \
         {at ".cost", COST_USD, 0}, {at ".cost.total_cost", COST_USD, 0}, {at ".cost_in_usd_ticks", COST_TICKS, 0},                \
         {at ".queue_time", QUEUE_S, 0}, {at ".prompt_time", PREFILL_S, 0}, {at ".completion_time", DECODE_S, 0},                  \
@@ -108,13 +111,15 @@ static struct state *state_of(struct facts *facts)
     {"id", ID, 0}, {"model", MODEL, 0}, {"model_id", MODEL, 0}, {"service_tier", TIER, 0}, {"choices[]", CHOICE, 0},              \
         {"choices[].index", INDEX, 0}, {"choices[].finish_reason", FINISH, 0}, {"choices[].text", TEXT, JSON_PIECES}, {"choices[].error", ERROR, 0},             \
         {"choices[].error.type", ERROR_TYPE, 0}, {"choices[].error.code", ERROR_CODE, 0}, USAGE_RULES("usage"),                   \
-        USAGE_RULES("x_groq.usage"), USAGE_RULES("choices[].usage"), {"time_info.queue_time", QUEUE_S, 0}, {"time_info.prompt_time", PREFILL_S, 0},               \
+        USAGE_RULES("choices[].usage"), USAGE_RULES("x_groq.usage"), {"time_info.queue_time", QUEUE_S, 0}, {"time_info.prompt_time", PREFILL_S, 0},               \
         {"time_info.completion_time", DECODE_S, 0}, {"time_info.total_time", PROCESSING_S, 0}, {"timings", TIMINGS, 0},           \
         {"timings.cache_n", TIMED_CACHE, 0}, {"timings.prompt_n", TIMED_INPUT, 0},                                                \
         {"timings.predicted_n", TIMED_OUTPUT, 0}, {"timings.prompt_ms", PREFILL_MS, 0},                                           \
         {"timings.predicted_ms", DECODE_MS, 0}, {"error", ERROR, 0}, {"error.type", ERROR_TYPE, 0},                               \
-        {"error.code", ERROR_CODE, 0}, {"code", TOP_CODE, 0}, {"type", TOP_TYPE, 0},                                       \
-        {"errors[].code", ERROR_CODE, 0}, {"x_groq.error", ERROR, 0}, {"amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0},                         \
+        {"error.code", ERROR_CODE, 0}, {"error.status", ERROR_STATUS, 0}, {"code", TOP_CODE, 0}, {"error_code", TOP_CODE, 0},     \
+        {"type", TOP_TYPE, 0}, {"error_type", TOP_TYPE, 0}, {"object", OBJECT, 0}, {"errors[]", ERROR, 0},                        \
+        {"errors[].code", ERROR_CODE, 0}, {"choices[].stop_reason", STOP_REASON, 0}, {"x_groq.error", ERROR, 0},                  \
+        {"amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0},                                                    \
         {"amazon-bedrock-invocationMetrics.outputTokenCount", METRIC_OUTPUT, 0}
 
 static const struct json_rule plain_rules[] = {ANSWER_RULES, PARTS("choices[].message")};
@@ -130,7 +135,9 @@ static const struct json_rule request_rules[] = {
     {"tools", REQUEST_TOOLS, JSON_RAW},
     {"functions", REQUEST_TOOLS, JSON_RAW},
     {"response_format", REQUEST_FORMAT, JSON_RAW},
-    {"guided_json", REQUEST_FORMAT, JSON_RAW},
+    {"guided_json", REQUEST_SCHEMA, JSON_RAW}, /* vLLM, and its newer name; llama.cpp */
+    {"structured_outputs.json", REQUEST_SCHEMA, JSON_RAW},
+    {"json_schema", REQUEST_SCHEMA, JSON_RAW},
     {"prompt", REQUEST_USER, JSON_PIECES},
     {"prompt[]", REQUEST_USER, JSON_PIECES},
     REQUEST_MESSAGES("messages"),
@@ -181,17 +188,27 @@ static void content(struct facts *facts, const struct json_value *value, enum fa
     facts_content(facts, kind, state->choice, value->text, value->bytes);
 }
 
+/* In a plain answer each element is a call of its own, even where a server leaves ids empty; in a stream elements are fragments. */
+static void begin_call(struct facts *facts, const struct json_value *value)
+{
+    const bool listed = value->indexes > 1; /* the old "function_call" is none of a list */
+    facts_call_begin(facts, state_of(facts)->choice);
+    facts->fragment.listed = listed;
+    if (listed && !facts->stream)
+        facts_call_index(facts, value->index[1]);
+}
+
 static void call(struct facts *facts, const struct json_value *value)
 {
     switch (value->rule) {
     case CALL:
         if (value->type == JSON_OBJECT_BEGIN)
-            facts_call_begin(facts, state_of(facts)->choice);
+            begin_call(facts, value);
         else if (value->type == JSON_OBJECT_END)
             facts_call_end(facts);
         break;
     case CALL_INDEX:
-        if (value->has_u64)
+        if (value->has_u64 && facts->stream)
             facts_call_index(facts, value->u64);
         break;
     case CALL_ID:
@@ -217,18 +234,33 @@ static void usage(struct facts *facts, const struct json_value *value)
         facts_usage_begin(facts);
     else if (value->type == JSON_OBJECT_END)
         facts_usage_end(facts);
-    facts->shape_seen = facts->shape_seen || value->type == JSON_OBJECT_END;
+    const bool named = facts_has_number(facts, FACT_INPUT) || facts_has_number(facts, FACT_OUTPUT);
+    facts->shape_seen = facts->shape_seen || (value->type == JSON_OBJECT_END && named); /* a total alone is anybody's */
+}
+
+/*
+ * What gives way to the error object's own "type" and "code": flat ones (Mistral, Databricks, Hugging Face), Google's "status". Anthropic's flat
+ * "error" is no type.
+ */
+static void fill_text(struct facts *facts, enum facts_text which, const struct json_value *value)
+{
+    const bool name = value->type == JSON_STRING && !json_text_is(value, "error");
+    if ((name || (which == FACT_ERROR_CODE && value->type == JSON_NUMBER)) && !facts_has_text(facts, which))
+        facts_set_value(facts, which, value);
 }
 
 static void error(struct facts *facts, const struct json_value *value)
 {
     if (value->rule == ERROR_TYPE)
         facts_set_value(facts, FACT_ERROR_TYPE, value);
-    else if (value->rule == ERROR_CODE || value->rule == TOP_CODE)
+    else if (value->rule == ERROR_CODE)
         facts_set_value(facts, FACT_ERROR_CODE, value);
-    else if (value->rule == TOP_TYPE)
-        facts_set_value(facts, FACT_ERROR_TYPE, value);
-    else if (value->type == JSON_OBJECT_BEGIN || (value->type == JSON_STRING && value->bytes))
+    else if (value->rule == TOP_CODE)
+        fill_text(facts, FACT_ERROR_CODE, value);
+    else if (value->rule == TOP_TYPE || value->rule == ERROR_STATUS)
+        fill_text(facts, FACT_ERROR_TYPE, value);
+    else if (value->rule == OBJECT ? json_text_is(value, "error") /* vLLM, Mistral: an error without an "error" */
+                                   : value->type == JSON_OBJECT_BEGIN || (value->type == JSON_STRING && value->bytes))
         facts_error_seen(facts);
 }
 
@@ -305,6 +337,10 @@ static void on_answer(void *context, const struct json_value *value)
     case FINISH:
         finish(facts, value);
         break;
+    case STOP_REASON: /* DeepSeek's and Mistral's name for it within Bedrock's InvokeModel; at vLLM it is the stop word that was found */
+        if (state_of(facts)->invoked && !state_of(facts)->finish_bytes)
+            finish(facts, value);
+        break;
     case TEXT:
         content(facts, value, CONTENT_TEXT);
         break;
@@ -331,6 +367,8 @@ static void on_answer(void *context, const struct json_value *value)
     case ERROR_CODE:
     case TOP_CODE:
     case TOP_TYPE:
+    case ERROR_STATUS:
+    case OBJECT:
         error(facts, value);
         break;
     default:
@@ -349,8 +387,14 @@ static void on_request(void *context, const struct json_value *value)
 
 static void on_open(struct facts *facts, const char *api, const char *provider)
 {
-    (void)api;
+    state_of(facts)->invoked = !strcmp(api, "invoke");
     facts->output_excludes_reasoning = provider && !strcmp(provider, "x_ai");
+}
+
+static void on_event_begin(struct facts *facts, const char *name, size_t bytes)
+{
+    if (bytes == 5 && !memcmp(name, "error", 5))
+        facts_error_seen(facts);
 }
 
 /* llama.cpp without usage still says in its timings how many tokens it read and wrote. */
@@ -373,6 +417,7 @@ struct dialect dialect_openai_chat = {
     .plain = {JSON_RULES(plain_rules), on_answer},
     .event = {JSON_RULES(event_rules), on_answer},
     .open = on_open,
+    .event_begin = on_event_begin,
     .close = on_close,
     .docs =
         "Recognised by the path's end `/chat/completions` or `/completions`, whoever serves it.\n\n"
@@ -381,12 +426,14 @@ struct dialect dialect_openai_chat = {
         "`reasoning`, `reasoning_details[]`, `refusal`, `tool_calls[]`, `function_call`, `audio`, `images[]`; `choices[].text` |\n"
         "| usage | the last `usage` (or `x_groq.usage`, Moonshot's `choices[].usage`) that states a number; spellings of all known relays |\n"
         "| cache | `prompt_tokens_details.cached_tokens`, `cached_tokens`, `num_cached_tokens`, `prompt_cache_hit_tokens`, "
-        "`cache_read_input_tokens` |\n"
+        "`cache_read_input_tokens`, `cached_input_tokens` (Inception) |\n"
         "| server times | `usage.{queue,prompt,completion,total}_time` (Groq), `time_info` (Cerebras), `timings` (llama.cpp), "
         "`usage.total_*_sec` (mistral.rs) |\n"
         "| cost | `usage.cost` in dollars (OpenRouter, Vercel), `usage.cost.total_cost` (Perplexity), `usage.cost_in_usd_ticks` (xAI) |\n"
-        "| error | `error.type`, `error.code`, `choices[].error` (OpenRouter), xAI's top-level `code` |\n\n"
-        "Quirks: xAI's `completion_tokens` lacks reasoning (told by its `total_tokens`, else by the provider). Azure's first chunk has an "
+        "| error | `error.type`, `error.code`, `choices[].error` (OpenRouter), Google's `error.status`, flat `type`, `code` (xAI, "
+        "Mistral, vLLM), `error_type` (Hugging Face), `error_code` (Databricks); event `error` |\n\n"
+        "Quirks: within Bedrock's InvokeModel DeepSeek and Mistral write `stop_reason` for `finish_reason`. xAI's `completion_tokens` lacks reasoning (told "
+        "by its `total_tokens`, else by the provider). Azure's first chunk has an "
         "empty model and id. Perplexity repeats the message so far in each chunk; only the delta counts. Perplexity, Cerebras and some others end "
         "without `[DONE]`. Writer streams text completions as bare `{\"value\": text}`. Streams from OpenAI without `stream_options.include_usage` have no usage. llama.cpp's `timings` stand in where there "
         "is no usage (usage source `server_timings`).\n\n"

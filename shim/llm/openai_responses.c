@@ -23,6 +23,9 @@ enum rule {
     ITEM,
     ITEM_TYPE,
     ITEM_ID,
+    ITEM_CALL_ID,
+    ITEM_EXECUTION,
+    ITEM_ENVIRONMENT,
     ITEM_ARGUMENTS,
     ITEM_TEXT,
     ITEM_REFUSAL,
@@ -41,6 +44,7 @@ enum event_kind {
     MEDIA_DELTA,
     ITEM_ADDED,
     ITEM_DONE,
+    CREATED,
     TERMINAL,
     FAILED,
     ERROR_EVENT,
@@ -52,11 +56,12 @@ struct state {
     uint8_t event, item; /* enum event_kind, item_kind */
     bool delta_too_early; /* content before the event's type was known */
     bool index_known;
+    bool by_client, by_service; /* the item under way says who runs it */
     uint8_t status_bytes, reason_bytes, code_bytes;
     char status[FACTS_REASON_MAX], reason[FACTS_REASON_MAX];
     char code[FACTS_REASON_MAX]; /* of an error, unless the event turns out to be another */
-    uint64_t index, id; /* of the item that the event is about */
-    uint64_t items; /* bit per index: its beginning was seen */
+    uint64_t index, id, call_id; /* of the item that the event is about */
+    uint64_t items, served; /* bits by index: its beginning was seen; the service runs it */
 };
 _Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the state must fit");
 
@@ -75,6 +80,7 @@ static const struct {
     {"response.mcp_call_arguments.delta", SERVER_DELTA},
     {"response.mcp_call.arguments.delta", SERVER_DELTA},
     {"response.code_interpreter_call_code.delta", SERVER_DELTA},
+    {"response.code_interpreter_call.code.delta", SERVER_DELTA},
     {"response.apply_patch_call_operation_diff.delta", FREE_CALL_DELTA},
     {"response.shell_call_command.delta", FREE_CALL_DELTA},
     {"response.audio.delta", MEDIA_DELTA},
@@ -82,6 +88,7 @@ static const struct {
     {"response.audio.transcript.delta", MEDIA_DELTA},
     {"response.output_audio_transcript.delta", MEDIA_DELTA},
     {"response.image_generation_call.partial_image", MEDIA_DELTA},
+    {"response.created", CREATED},
     {"response.output_item.added", ITEM_ADDED},
     {"response.output_item.done", ITEM_DONE},
     {"response.completed", TERMINAL},
@@ -117,6 +124,8 @@ static const struct json_rule plain_rules[] = {
     {"output", OUTPUT, 0},
     {"output[]", ITEM, 0},
     {"output[].type", ITEM_TYPE, 0},
+    {"output[].execution", ITEM_EXECUTION, 0},
+    {"output[].environment.type", ITEM_ENVIRONMENT, 0},
     {"output[].arguments", ITEM_ARGUMENTS, JSON_PIECES},
     {"output[].content[].text", ITEM_TEXT, JSON_PIECES},
     {"output[].content[].refusal", ITEM_REFUSAL, JSON_PIECES},
@@ -137,6 +146,9 @@ static const struct json_rule event_rules[] = {
     {"partial_image_b64", IMAGE, JSON_PIECES},
     {"item.type", ITEM_TYPE, 0},
     {"item.id", ITEM_ID, 0},
+    {"item.call_id", ITEM_CALL_ID, 0},
+    {"item.execution", ITEM_EXECUTION, 0},
+    {"item.environment.type", ITEM_ENVIRONMENT, 0},
 };
 
 static const struct json_rule request_rules[] = {
@@ -203,13 +215,31 @@ static void put_status(struct facts *facts)
         facts_set_text(facts, FACT_STATUS, state->status, state->status_bytes);
 }
 
-/* The place of an item in the output tells calls apart; its id only where a server leaves the place out. */
+/*
+ * Who runs a call is said by its type, except for two kinds: a search of tools says "execution", a shell says where its environment is (a container of
+ * the service, or the client's own machine).
+ */
+static enum item_kind item_kind(const struct state *state)
+{
+    const enum item_kind kind = (enum item_kind)state->item;
+    if (kind == ITEM_SERVER && state->by_client)
+        return ITEM_FREE_CALL;
+    return kind == ITEM_FREE_CALL && state->by_service ? ITEM_SERVER : kind;
+}
+
+static void item_begin(struct state *state)
+{
+    state->item = ITEM_OTHER;
+    state->by_client = state->by_service = false;
+}
+
+/* The place of an item in the output tells calls apart, and its call_id where a stream has several answers; its id only where a server leaves the place out. */
 static void place_call(struct facts *facts)
 {
     const struct state *const state = state_of(facts);
     if (state->index_known)
         facts_call_index(facts, state->index);
-    facts->fragment.id = state->index_known ? 0 : state->id;
+    facts->fragment.id = state->index_known ? state->call_id : state->id;
 }
 
 static void open_call(struct facts *facts)
@@ -260,15 +290,16 @@ static void item(struct facts *facts, const struct json_value *value)
 {
     struct state *const state = state_of(facts);
     if (value->type == JSON_OBJECT_BEGIN) {
-        state->item = ITEM_OTHER;
+        item_begin(state);
         facts->shape_seen = true;
     } else if (value->type == JSON_OBJECT_END) {
-        if (state->item == ITEM_SERVER)
+        const enum item_kind kind = item_kind(state);
+        if (kind == ITEM_SERVER)
             facts_server_call(facts);
-        if (state->item == ITEM_CALL || state->item == ITEM_FREE_CALL) {
+        if (kind == ITEM_CALL || kind == ITEM_FREE_CALL) {
             open_call(facts);
             name_call(facts);
-            if (state->item == ITEM_FREE_CALL)
+            if (kind == ITEM_FREE_CALL)
                 facts_call_free_input(facts);
             facts_call_index(facts, value->indexes ? value->index[0] : 0);
         }
@@ -307,13 +338,14 @@ static void item_part(struct facts *facts, const struct json_value *value)
     }
 }
 
-static void item_id(struct facts *facts, const struct json_value *value)
+static uint64_t item_id(struct facts *facts, const struct json_value *value)
 {
     const uint64_t before = facts->fragment.id;
     facts->fragment.id = 0;
     facts_call_id(facts, value);
-    state_of(facts)->id = facts->fragment.id;
+    const uint64_t id = facts->fragment.id;
     facts->fragment.id = before;
+    return id;
 }
 
 static void on_answer(void *context, const struct json_value *value)
@@ -343,7 +375,16 @@ static void on_answer(void *context, const struct json_value *value)
         break;
     case DELTA_ITEM:
     case ITEM_ID:
-        item_id(facts, value);
+        state->id = item_id(facts, value);
+        break;
+    case ITEM_CALL_ID:
+        state->call_id = item_id(facts, value);
+        break;
+    case ITEM_EXECUTION:
+        state->by_client = json_text_is(value, "client");
+        break;
+    case ITEM_ENVIRONMENT:
+        state->by_service = value->type == JSON_STRING && !json_text_is(value, "local");
         break;
     case DELTA:
     case IMAGE:
@@ -373,29 +414,37 @@ static void on_event_begin(struct facts *facts, const char *name, size_t bytes)
 {
     struct state *const state = state_of(facts);
     state->event = OTHER;
-    state->item = ITEM_OTHER;
+    item_begin(state);
     state->delta_too_early = state->index_known = false;
     state->status_bytes = state->reason_bytes = state->code_bytes = 0;
-    state->index = state->id = 0;
+    state->index = state->id = state->call_id = 0;
     set_event(state, name, bytes);
+}
+
+static uint64_t index_bit(const struct state *state)
+{
+    return state->index_known && state->index < 64 ? UINT64_C(1) << state->index : 0;
 }
 
 /* Items of which only the end is told begin there. */
 static void item_begins(struct facts *facts)
 {
     struct state *const state = state_of(facts);
-    const uint64_t bit = state->index_known && state->index < 64 ? UINT64_C(1) << state->index : 0;
+    const uint64_t bit = index_bit(state);
     const bool seen = (state->items & bit) != 0 || (!bit && state->event == ITEM_DONE);
     state->items |= bit;
     if (seen)
         return;
-    if (state->item == ITEM_SERVER)
+    const enum item_kind kind = item_kind(state);
+    if (kind == ITEM_SERVER) {
+        state->served |= bit;
         facts_server_call(facts);
-    if (state->item != ITEM_CALL && state->item != ITEM_FREE_CALL)
+    }
+    if (kind != ITEM_CALL && kind != ITEM_FREE_CALL)
         return;
     open_call(facts);
     name_call(facts);
-    if (state->item == ITEM_FREE_CALL)
+    if (kind == ITEM_FREE_CALL)
         facts_call_free_input(facts);
 }
 
@@ -410,11 +459,15 @@ static void late_delta(struct facts *facts)
 static void on_event_end(struct facts *facts)
 {
     struct state *const state = state_of(facts);
+    if (state->event == CREATED)
+        state->items = state->served = 0; /* a relay may run several answers within one stream; each counts its items from 0 */
     if (state->delta_too_early && state->event != OTHER)
         late_delta(facts);
     if (state->event == ITEM_ADDED || state->event == ITEM_DONE)
         item_begins(facts);
-    if (facts->fragment.open) {
+    if (facts->fragment.open && (state->served & index_bit(state))) {
+        facts->fragment.open = false; /* commands of a shell in the service's container: content, but nothing for the client */
+    } else if (facts->fragment.open) {
         place_call(facts);
         facts_call_end(facts);
     }
@@ -459,8 +512,8 @@ struct dialect dialect_openai_responses = {
         "call (`response.output_item.added`); in a plain answer `output[]` |\n"
         "| usage | `usage`, in a stream inside `response.completed`, `.incomplete` or `.failed` |\n"
         "| finish | `status`, or `incomplete_details.reason` where that is `incomplete`; one for the whole answer |\n"
-        "| tool calls | items `function_call`, `custom_tool_call`, `computer_call`, `local_shell_call`, `shell_call`, `apply_patch_call`; "
-        "run by the service: all other `..._call` (`web_search_call`, `file_search_call`, `code_interpreter_call`, `image_generation_call`, `mcp_call`) |\n"
+        "| tool calls | items `function_call`, `custom_tool_call`, `computer_call`, `local_shell_call`, `shell_call` (of the client's own environment), "
+        "`apply_patch_call`, `tool_search_call` of execution `client`; run by the service: all other `..._call` (`web_search_call`, `file_search_call`, `code_interpreter_call`, `image_generation_call`, `mcp_call`) |\n"
         "| error | `error` of the answer or of `response.failed`; event `error` |\n\n"
         "Quirks: `response.created` and `response.completed` repeat the whole request; a background request answers `queued` without usage, "
         "and the later GET is no call of its own.\n\n"

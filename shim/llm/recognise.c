@@ -4,10 +4,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "endpoint_flags.h"
 #include "recognise_google.h"
 #include "recognise_host.h"
 
-enum { FIRM = 1, STREAM = 2, WHOLE = 4, POLL = 8, GET = 16, ANY = 32 };
 enum method { METHOD_UNKNOWN, METHOD_POST, METHOD_GET, METHOD_OTHER };
 
 static const struct {
@@ -92,7 +92,7 @@ static bool before_matches(const char *pattern, struct url_view path, struct url
     return true;
 }
 
-/* "threads/T/runs/R", "batches/B": asked about or changed after the call. */
+/* "threads/T/runs/R", "batches/B", "batch/jobs/J": asked about or changed after the call. */
 static const char *polled(struct url_view path, enum method method)
 {
     if (!pop(&path).bytes)
@@ -101,15 +101,34 @@ static const char *polled(struct url_view path, enum method method)
     struct url_view owner = pop(&path);
     if (view_equals(kind, "runs", 4))
         return view_equals(pop(&path), "threads", 7) && method != METHOD_OTHER ? "runs" : NULL;
-    if (!view_equals(kind, "batches", 7) || method != METHOD_GET)
+    if (method != METHOD_GET)
         return NULL;
-    return view_equals(owner, "v1", 2) || view_equals(owner, "messages", 8) || view_equals(owner, "openai", 6) ? "batch" : NULL;
+    if (view_equals(kind, "jobs", 4))
+        return view_equals(owner, "batch", 5) ? "batch" : NULL; /* Mistral */
+    if (!view_equals(kind, "batches", 7))
+        return NULL;
+    return view_equals(owner, "v1beta", 6) || view_equals(owner, "v1", 2) || view_equals(owner, "messages", 8) || view_equals(owner, "openai", 6) ? "batch" : NULL;
 }
 
 static bool is_huggingface(const struct url *url)
 {
     return url_view_is(url->host, "router.huggingface.co") || url_view_is(url->host, "api-inference.huggingface.co") ||
            url_view_ends(url->host, ".endpoints.huggingface.cloud");
+}
+
+static bool model_has(const struct recognised *ret, const char *word)
+{
+    return memmem(ret->model, ret->model_bytes, word, strlen(word)) != NULL;
+}
+
+/* At "models/M" the model's name alone tells what it does. */
+static bool names_embedder(const struct recognised *ret)
+{
+    static const char *const words[] = {"sentence-transformers/", "embed", "/bge-", "/e5-", "/gte-"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (model_has(ret, words[i]))
+            return true;
+    return false;
 }
 
 /* Text generation inference at the root, "models/M[/pipeline/feature-extraction]" and "pipeline/feature-extraction/M". */
@@ -135,7 +154,8 @@ static bool recognise_huggingface(struct url_view path, struct recognised *ret)
         return false; /* other pipelines are no language models */
     if (model)
         ret->model_bytes = url_decode(model, (size_t)(end - model), ret->model, sizeof(ret->model));
-    ret->api = extract ? "embeddings" : "tgi-generate";
+    ret->api = extract || names_embedder(ret) ? "embeddings" : "tgi-generate";
+    ret->unproven = !extract; /* models of other kinds stand at such paths, too: classifiers, pictures, speech */
     return true;
 }
 
@@ -153,6 +173,16 @@ static bool has_header(const char *headers, size_t bytes, const char *name)
     return false;
 }
 
+/* Hosts of these serve other models and much else under the same paths (classifiers, notebooks, chats about tables). */
+static bool is_platform(const char *provider)
+{
+    static const char *const platforms[] = {"databricks", "snowflake", "huggingface", "aws.sagemaker"};
+    for (size_t i = 0; provider && i < sizeof(platforms) / sizeof(platforms[0]); i++)
+        if (!strcmp(provider, platforms[i]))
+            return true;
+    return false;
+}
+
 static bool recognise_row(const struct url *url, enum method method, const char *provider, struct recognised *ret)
 {
     struct url_view before = url->path;
@@ -165,8 +195,9 @@ static bool recognise_row(const struct url *url, enum method method, const char 
         if ((row->provider[0] && (!provider || strcmp(provider, row->provider))) || !before_matches(row->before, before, &model))
             continue;
         ret->api = row->api;
-        ret->tentative = !provider && !(row->flags & FIRM);
-        ret->poll = (row->flags & POLL) && !(method != METHOD_GET && view_equals(last, "batches", 7));
+        ret->tentative = !(row->flags & FIRM) && (!provider || (row->flags & WEAK) || is_platform(provider));
+        ret->weak = (row->flags & WEAK) != 0;
+        ret->poll = (row->flags & POLL) && !(method != METHOD_GET && (view_equals(last, "batches", 7) || view_equals(last, "jobs", 4)));
         ret->stream_known = (row->flags & (STREAM | WHOLE)) != 0;
         ret->stream = (row->flags & STREAM) != 0;
         if (!provider && row->hint[0])
@@ -187,11 +218,6 @@ static void take_deployment(struct url_view path, struct recognised *ret)
     at += sizeof(word) - 1;
     const char *end = path.data + path.bytes, *slash = memchr(at, '/', (size_t)(end - at));
     ret->model_bytes = url_decode(at, (size_t)((slash ? slash : end) - at), ret->model, sizeof(ret->model));
-}
-
-static bool model_has(const struct recognised *ret, const char *word)
-{
-    return memmem(ret->model, ret->model_bytes, word, strlen(word)) != NULL;
 }
 
 /* What an InvokeModel call does depends on the model's family. */
@@ -226,12 +252,10 @@ static const char *invoke_shape(const struct recognised *ret)
     return NULL;
 }
 
-static const char *operation_of(const struct recognised *ret)
+const char *recognise_operation(const char *api)
 {
-    if (!strcmp(ret->api, "invoke"))
-        return invoke_operation(ret);
     for (size_t i = 0; i < sizeof(apis) / sizeof(apis[0]); i++)
-        if (!strcmp(apis[i].name, ret->api))
+        if (!strcmp(apis[i].name, api))
             return apis[i].operation;
     return NULL;
 }
@@ -294,7 +318,8 @@ bool recognise(const char *method, size_t method_bytes, const char *url_text, si
         ret->tentative = false;
     if (how == METHOD_UNKNOWN)
         ret->tentative = true;
-    ret->operation = operation_of(ret);
+    ret->request_proves = ret->tentative && is_platform(provider);
+    ret->operation = !strcmp(ret->api, "invoke") ? invoke_operation(ret) : recognise_operation(ret->api);
     if (!strcmp(ret->api, "invoke"))
         ret->shape = invoke_shape(ret);
     return true;
@@ -312,7 +337,7 @@ bool recognise_candidate(const char *method, size_t method_bytes, const char *ur
         if (rows[i].last_bytes == last.bytes && !memcmp(rows[i].last, last.data, last.bytes) && method_allowed(how, rows[i].flags))
             return true;
     const struct url_view kind = pop(&path);
-    if (view_equals(kind, "runs", 4) || view_equals(kind, "batches", 7))
+    if (view_equals(kind, "runs", 4) || view_equals(kind, "batches", 7) || view_equals(kind, "jobs", 4))
         return true;
     if (how == METHOD_GET)
         return false;

@@ -22,6 +22,9 @@ struct recognised {
     const char *operation; /* gen_ai.operation.name */
     const char *provider; /* gen_ai.provider.name, or NULL: host and path do not tell who serves it */
     bool tentative; /* path and host alone do not prove it: a span only if a body turns out to have the shape of this API */
+    bool request_proves; /* ...or the request has it, because the host is known to serve models beside other things */
+    bool unproven; /* the path proves a call of a model, of what kind of model not: an answer without this API's shape makes no span, an error does */
+    bool weak; /* such a path is anybody's: that the request names a model proves nothing */
     bool poll; /* asks after a call that was made before (a run, a batch): times are not a model's, tokens count once per id */
     bool stream_known; /* the URL decides about streaming... */
     bool stream; /* ...and says this */
@@ -45,6 +48,9 @@ bool recognise_candidate(const char *method, size_t method_bytes, const char *ur
  * table. Bad entries are left out. Returns NULL, or one sentence about the first bad entry (static memory).
  */
 const char *recognise_configure(const char *endpoints);
+
+/* gen_ai.operation.name of an API that is known, NULL of others. */
+const char *recognise_operation(const char *api);
 
 /* Every name that pprof.api may have is here; NULL if this is none. Returns the static text. */
 const char *recognise_api_name(const char *api, size_t bytes);

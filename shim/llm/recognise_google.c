@@ -16,10 +16,14 @@ static const struct verb {
     {"embedContent", "embeddings", VERB_WHOLE},
     {"batchEmbedContents", "embeddings", VERB_WHOLE},
     {"batchGenerateContent", "batch", VERB_WHOLE},
+    {"asyncBatchEmbedContent", "batch", VERB_WHOLE},
+    {"embedText", "embeddings", VERB_WHOLE}, /* of PaLM's API, as the two below */
+    {"batchEmbedText", "embeddings", VERB_WHOLE},
     {"predict", "predict", VERB_PREDICT | VERB_WHOLE},
     {"rawPredict", "messages", VERB_RAW | VERB_WHOLE},
     {"streamRawPredict", "messages", VERB_RAW | VERB_STREAM},
     {"complete", "chat-completions", VERB_SNOWFLAKE},
+    {"embed", "embeddings", VERB_SNOWFLAKE | VERB_WHOLE},
 };
 
 static const struct verb *find_verb(struct url_view last)
@@ -88,6 +92,7 @@ bool recognise_google(struct url_view path, const char *provider, struct recogni
     if (verb->flags & VERB_PREDICT) {
         if (!google && !publisher)
             return false; /* other servers of models have ":predict" as well */
+        ret->tentative = !publisher && contains(path, "/endpoints/"); /* where models of any kind are deployed */
         if (model_has(ret, "embed") || model_has(ret, "gecko"))
             ret->api = "embeddings";
     }

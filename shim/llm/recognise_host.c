@@ -72,7 +72,16 @@ const struct recognise_endpoint *recognise_endpoint_find(const struct url *url)
     return found;
 }
 
-/* "host[:port][/path]=api[,provider]", NUL-terminated, in endpoints_text. Returns what is wrong, or NULL. */
+static char *trim(char *text)
+{
+    text += strspn(text, " \t\n");
+    size_t bytes = strlen(text);
+    while (bytes && strchr(" \t\n", text[bytes - 1]))
+        text[--bytes] = '\0';
+    return text;
+}
+
+/* "host[:port][/path]=api[,provider]", NUL-terminated, in endpoints_text; blanks may stand around each part. Returns what is wrong, or NULL. */
 static const char *add_endpoint(char *entry)
 {
     char *equals = strrchr(entry, '=');
@@ -82,30 +91,26 @@ static const char *add_endpoint(char *entry)
     char *api = equals + 1, *comma = strchr(api, ',');
     if (comma)
         *comma = '\0';
+    entry = trim(entry);
+    api = trim(api);
+    const char *const provider = comma ? trim(comma + 1) : NULL;
     struct url url;
+    if (strchr(entry, '*'))
+        return "has a '*' (hosts and paths are compared as they stand)";
     if (!url_split(entry, strlen(entry), &url) || url.query.bytes)
         return "does not begin with host[:port][/path]";
     const char *name = recognise_api_name(api, strlen(api));
     if (!name)
         return "names an API that libpprof does not know";
-    if (comma && !comma[1])
+    if (provider && !provider[0])
         return "has no provider after the comma";
     if (endpoints_count == RECOGNISE_ENDPOINTS_MAX)
         return "is one too many";
     while (url.path.bytes && url.path.data[url.path.bytes - 1] == '/')
         url.path.bytes--;
     const uint16_t port = url.port_given || url.scheme.bytes ? url.port : 0;
-    endpoints[endpoints_count++] = (struct recognise_endpoint){url.host, url.path, port, name, comma ? comma + 1 : NULL};
+    endpoints[endpoints_count++] = (struct recognise_endpoint){url.host, url.path, port, name, provider};
     return NULL;
-}
-
-static char *trim(char *text)
-{
-    text += strspn(text, " \t\n");
-    size_t bytes = strlen(text);
-    while (bytes && strchr(" \t\n", text[bytes - 1]))
-        text[--bytes] = '\0';
-    return text;
 }
 
 const char *recognise_configure(const char *list)

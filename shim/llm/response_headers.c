@@ -24,6 +24,7 @@ static const struct {
     {"x-metrics-e2e-ms", HEADER_PROCESSING, 1e6}, /* xAI */
     {"x-total-time", HEADER_PROCESSING, 1e6}, /* TGI */
     {"ms-azureml-model-time", HEADER_PROCESSING, 1e6},
+    {"fireworks-server-processing-time", HEADER_PROCESSING, 1e9}, /* docs.fireworks.ai, performance metrics */
     {"cmp-upstream-response-duration", HEADER_PROCESSING, 1e6}, /* Azure */
     {"server-timing", HEADER_PROCESSING, 1e6}, /* see server_timing */
     {"x-litellm-response-duration-ms", HEADER_PROCESSING, 1e6},
@@ -32,6 +33,7 @@ static const struct {
     {"x-compute-time", HEADER_PROCESSING, 1e9}, /* TGI: seconds, of all requests of a batch */
     {"x-inference-time", HEADER_PROCESSING, 1e6}, /* TGI: the total without waiting; prefill and decode, not told apart */
     {"x-queue-time", HEADER_QUEUE, 1e6}, /* TGI */
+    {"fireworks-prefill-queue-duration", HEADER_QUEUE, 1e9},
 };
 
 /* Counts that stand in where the body states none. */
@@ -45,6 +47,8 @@ static const struct {
     {"x-amzn-bedrock-cache-write-input-token-count", FACT_CACHE_CREATION},
     {"x-prompt-tokens", FACT_INPUT}, /* TGI without details */
     {"x-generated-tokens", FACT_OUTPUT},
+    {"fireworks-prompt-tokens", FACT_INPUT}, /* streams whose client asked for no usage */
+    {"fireworks-cached-prompt-tokens", FACT_CACHE_READ},
     {"internal-input-tokens", FACT_INPUT}, /* Vertex */
     {"internal-output-tokens", FACT_OUTPUT},
 };
@@ -141,8 +145,12 @@ static void take_text(struct response_headers *headers, struct facts *facts, con
     if (is(name, name_bytes, "x-litellm-response-cost"))
         headers->has_cost = decimal_scaled(value, bytes, 9, &headers->cost_nanousd);
     if (is(name, name_bytes, "x-amzn-errortype")) {
+        /* "namespace#Name:address"; the name counts (https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html) */
         const char *const colon = memchr(value, ':', bytes);
-        facts_set_text(facts, FACT_ERROR_TYPE, value, colon ? (size_t)(colon - value) : bytes);
+        const size_t named = colon ? (size_t)(colon - value) : bytes;
+        const char *const hash = memrchr(value, '#', named);
+        const char *const from = hash ? hash + 1 : value;
+        facts_set_text(facts, FACT_ERROR_TYPE, from, (size_t)(value + named - from));
     }
 }
 

@@ -27,7 +27,10 @@ enum rule {
     CHOICE_INDEX,
     CHOICE_TEXT,
     CHOICE_FINISH,
+    VECTOR,
 };
+
+enum { GENERATION = REQUEST_OWN, REQUEST_COMPARED };
 
 enum { TOKEN_TEXT_MAX = 128 };
 
@@ -35,6 +38,8 @@ struct state {
     uint64_t prefill;
     uint32_t choice;
     bool special;
+    bool huggingface;
+    bool compared; /* sentences are: the answer's numbers are scores */
     uint8_t token_bytes;
     uint8_t finish_bytes;
     char token[TOKEN_TEXT_MAX]; /* of the token under way, until it is known whether it is a special one */
@@ -80,7 +85,10 @@ static const struct json_rule plain_rules[] = {
     {"translation_text", GENERATED, JSON_PIECES},
     {"generation", GENERATED, JSON_PIECES},
     {"generation.content", GENERATED, JSON_PIECES},
-    {"outputs[]", GENERATED, JSON_PIECES},
+    {"outputs[]", PIECE, JSON_PIECES},
+    {"", VECTOR, 0}, /* a bare list of numbers, or of such lists */
+    {"[]", VECTOR, 0},
+    {"[][]", VECTOR, 0},
 };
 
 /* The last event repeats the whole text in generated_text. */
@@ -90,7 +98,7 @@ static const struct json_rule event_rules[] = {
     {"token", TOKEN, 0},
     {"token.text", TOKEN_TEXT, 0},
     {"token.special", TOKEN_SPECIAL, 0},
-    {"outputs[]", GENERATED, JSON_PIECES},
+    {"outputs[]", PIECE, JSON_PIECES},
 };
 
 static const struct json_rule request_rules[] = {
@@ -98,12 +106,19 @@ static const struct json_rule request_rules[] = {
     {"stream", REQUEST_STREAM, 0},
     {"parameters.max_new_tokens", REQUEST_MAX_TOKENS, 0},
     {"parameters.best_of", REQUEST_CHOICES, 0},
+    {"parameters.max_length", GENERATION, 0},
+    {"parameters.temperature", GENERATION, 0},
+    {"parameters.top_p", GENERATION, 0},
+    {"parameters.top_k", GENERATION, 0},
+    {"parameters.do_sample", GENERATION, 0},
+    {"parameters.return_full_text", GENERATION, 0},
     {"parameters.grammar", REQUEST_FORMAT, JSON_RAW},
     {"sampling_params.max_new_tokens", REQUEST_MAX_TOKENS, 0},
-    {"sampling_params.json_schema", REQUEST_FORMAT, JSON_RAW},
+    {"sampling_params.json_schema", REQUEST_SCHEMA, JSON_RAW},
     {"max_tokens", REQUEST_MAX_TOKENS, 0},
     {"inputs", REQUEST_USER, JSON_PIECES},
     {"inputs[]", REQUEST_USER, JSON_PIECES},
+    {"inputs.source_sentence", REQUEST_COMPARED, 0},
     {"text", REQUEST_USER, JSON_PIECES},
     {"text_input", REQUEST_USER, JSON_PIECES},
     {"prompt", REQUEST_USER, JSON_PIECES},
@@ -165,7 +180,7 @@ static void on_answer(void *context, const struct json_value *value)
         facts->shape_seen = facts->shape_seen || value->type == JSON_STRING;
         generated(facts, value, 0);
         break;
-    case PIECE: /* a bare "text" proves nothing */
+    case PIECE: /* bare texts prove nothing */
         generated(facts, value, 0);
         break;
     case TOKEN:
@@ -186,7 +201,14 @@ static void on_answer(void *context, const struct json_value *value)
         state->prefill += value->type == JSON_OBJECT_BEGIN;
         break;
     case ERROR_NAME:
+        facts->shape_seen = true;
         facts_set_value(facts, FACT_ERROR_TYPE, value);
+        break;
+    case VECTOR:
+        if (value->type == JSON_NUMBER && state->huggingface && !state->compared && !facts->api) {
+            facts->api = "embeddings";
+            dialect_answer_product(facts);
+        }
         break;
     case CHOICE_TEXT:
         generated(facts, value, state->choice);
@@ -226,9 +248,22 @@ static void on_close(struct facts *facts)
         facts_set_number(facts, FACT_INPUT, state->prefill);
 }
 
+/* Classifiers and the like get "inputs" as well, but no parameters of a generation. */
 static void on_request(void *context, const struct json_value *value)
 {
-    dialect_request_value(context, value);
+    struct facts *const facts = context;
+    if (value->rule == GENERATION)
+        facts->shape_asked = true;
+    else if (value->rule == REQUEST_COMPARED)
+        state_of(facts)->compared = true;
+    else
+        dialect_request_value(facts, value);
+}
+
+static void on_open(struct facts *facts, const char *api, const char *provider)
+{
+    (void)api;
+    state_of(facts)->huggingface = provider && !strcmp(provider, "huggingface");
 }
 
 struct dialect dialect_tgi = {
@@ -238,11 +273,12 @@ struct dialect dialect_tgi = {
     .plain = {JSON_RULES(plain_rules), on_answer},
     .event = {JSON_RULES(event_rules), on_answer},
     .lines = true,
+    .open = on_open,
     .response_header = on_header,
     .close = on_close,
-    .docs = "Recognised by the path's end `/generate` or `/generate_stream` (if the answer has the shape), the root "
-            "and `models/M` of Hugging Face's "
-            "hosts, and SageMaker's `/endpoints/E/invocations[-response-stream]`.\n\n"
+    .docs = "Recognised by the path's end `/generate` or `/generate_stream`, the root and `models/M` of "
+            "Hugging Face's hosts (if the answer has the shape), "
+            "and SageMaker's `/endpoints/E/invocations[-response-stream]`.\n\n"
             "| fact | where |\n|---|---|\n"
             "| model | SageMaker: the endpoint's name; Hugging Face: the path; Triton `model_name` |\n"
             "| content | `generated_text` (also in a list), `summary_text`, `translation_text`; in a stream "
@@ -253,7 +289,7 @@ struct dialect dialect_tgi = {
             "| server times | headers `x-total-time`, `x-queue-time`, `x-inference-time` (ms); `x-compute-time` (s) |\n"
             "| error | `error_type`, else the status |\n\n"
             "Also read: SGLang's `text` and `meta_info`, Triton's `text_output`, DJL's `outputs[]`, and in SageMaker "
-            "OpenAI's `choices[]` and `usage`.\n\n"
+            "OpenAI's `choices[]` and `usage`. A bare list of numbers from Hugging Face's `models/M` are embeddings.\n\n"
             "Quirks: events are `data:` without the blank. The last event repeats the whole answer as "
             "`generated_text`, which is no new content. `details` are "
             "null unless asked for. Errors may be plain text. A SageMaker stream is an AWS event stream of "

@@ -40,7 +40,9 @@ int main(int argc, char **argv)
     CURLM *multi = curl_multi_init();
     for (int i = 0; i < STREAMS; i++) {
         CURL *easy = counted(argv[1], i % 2 ? "sse" : "plain", i);
-        curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
+        curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
         curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
         curl_multi_add_handle(multi, easy);
     }

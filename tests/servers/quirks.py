@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """A small HTTP/1.1 server on loopback for odd situations; tests/e2e/run_clients starts it. Standard library only.
 
-quirks.py --port 0 --port-file F. Every path answers; the query says how: ?do=sse, cut, redirect, digest, gzip, http10, early, slow, hang,
-big, empty, hints; without it a plain chat completion. Answers are the same for the same request, and name the method, the length and a
-digest of the body that arrived. A WebSocket upgrade echoes frames.
+quirks.py --port 0 --port-file F [--tls KEY CERTIFICATE --tls-port-file F]. Every path answers; the query says how: ?do=WHAT, one of the do_
+methods below; without it a plain chat completion. Answers are the same for the same request, and name the method, the length and a digest of the body
+that arrived. A WebSocket upgrade echoes frames. CONNECT makes a tunnel, to loopback alone.
 """
 import argparse
 import base64
@@ -11,8 +11,12 @@ import gzip
 import hashlib
 import json
 import os
+import select
+import socket
 import socketserver
+import ssl
 import struct
+import threading
 import time
 from urllib.parse import parse_qs, urlsplit
 
@@ -23,22 +27,22 @@ class Request:
         self.what = parse_qs(urlsplit(target).query).get("do", ["plain"])[0]
 
 
-def completion(request):
+def completion(request, said=""):
     digest = hashlib.sha256(request.body).hexdigest()[:12]
     return json.dumps({
         "id": "chatcmpl-1", "object": "chat.completion", "created": 1700000000, "model": "gpt-test-1",
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": f"{request.method} {len(request.body)} {digest}"},
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": said or f"{request.method} {len(request.body)} {digest}"},
                      "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 14},
     }).encode()
 
 
-def events(count=4):
+def events(count=4, said="w"):
     def event(value):
         return b"data: " + json.dumps(value).encode() + b"\n\n"
     head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1700000000, "model": "gpt-test-1"}
     for index in range(count):
-        yield event({**head, "choices": [{"index": 0, "delta": {"content": f"w{index} "}, "finish_reason": None}]})
+        yield event({**head, "choices": [{"index": 0, "delta": {"content": f"{said}{index} "}, "finish_reason": None}]})
     yield event({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
     yield event({**head, "choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": count, "total_tokens": 11 + count}})
     yield b"data: [DONE]\n\n"
@@ -57,13 +61,13 @@ class Handler(socketserver.StreamRequestHandler):
     def chunk(self, data):
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
 
-    def stream(self, pieces, pause_s=0.0):
-        self.head("200 OK", "Content-Type: text/event-stream", "Transfer-Encoding: chunked")
+    def stream(self, pieces, pause_s=0.0, content_type="text/event-stream", trailers=b""):
+        self.head("200 OK", f"Content-Type: {content_type}", "Transfer-Encoding: chunked")
         for piece in pieces:
             self.chunk(piece)
             if pause_s:
                 time.sleep(pause_s)
-        self.wfile.write(b"0\r\n\r\n")
+        self.wfile.write(b"0\r\n" + trailers + b"\r\n")
 
     def read_body(self, headers):
         if headers.get("expect", "").lower() == "100-continue":
@@ -94,8 +98,11 @@ class Handler(socketserver.StreamRequestHandler):
             headers[name.strip().lower()] = value.strip()
         if headers.get("upgrade", "").lower() == "websocket":
             return self.websocket(headers)
+        if line[0] == "CONNECT":
+            return self.tunnel(line[1])
         request = Request(line[0], line[1], headers, self.read_body(headers))
-        return getattr(self, "do_" + request.what, self.do_plain)(request) is not False
+        done = getattr(self, "do_" + request.what, self.do_plain)(request)
+        return done is not False and headers.get("connection", "").lower() != "close"
 
     def do_plain(self, request):
         body = completion(request)
@@ -130,6 +137,23 @@ class Handler(socketserver.StreamRequestHandler):
         self.wfile.write(completion(request))
         return False
 
+    def do_http09(self, request):
+        self.wfile.write(completion(request))
+        return False
+
+    def do_trailers(self, request):
+        self.stream([completion(request)], content_type="application/json", trailers=b"X-Checksum: 1\r\nX-Last: {]\r\n")
+
+    def do_trailers_sse(self, request):
+        self.stream(events(), trailers=b"X-Checksum: 1\r\nX-Last: {]\r\n")
+
+    def do_see_other(self, request):
+        self.plain(b"elsewhere", "Location: " + request.target.replace("do=see_other", "do=plain"), status="303 See Other")
+
+    def do_error(self, request):
+        error = {"error": {"message": "Rate limit reached", "type": "requests", "param": None, "code": "rate_limit_exceeded"}}
+        self.plain(json.dumps(error).encode(), "Retry-After: 20", status="429 Too Many Requests")
+
     def do_early(self, request):
         self.head("200 OK", "Content-Type: application/json", "Content-Length: 1000")
         self.wfile.write(b'{"id": "chatcmpl-1"')
@@ -148,12 +172,44 @@ class Handler(socketserver.StreamRequestHandler):
     def do_big(self, request):
         self.plain(bytes(range(256)) * 4096 * 3)
 
+    def do_huge(self, request):
+        self.plain(bytes(range(256)) * 4096 * 64)
+
+    def do_cookie(self, request):
+        self.plain(completion(request), "Set-Cookie: session=planted-secret-set-cookie; Path=/", "X-Request-Id: req-1")
+
+    def do_echo(self, request):
+        """The request's body as content of the answer, in its error, or in a stream."""
+        self.plain(completion(request, request.body.decode()))
+
+    def do_echo_error(self, request):
+        error = {"error": {"message": request.body.decode(), "type": "invalid_request_error", "param": None, "code": "bad"}}
+        self.plain(json.dumps(error).encode(), status="400 Bad Request")
+
+    def do_echo_sse(self, request):
+        self.stream(events(2, request.body.decode()))
+
     def do_empty(self, request):
         self.plain(b"")
 
     def do_hints(self, request):
         self.head("103 Early Hints", "Link: </style.css>")
         self.do_plain(request)
+
+    def tunnel(self, target):
+        host, _, port = target.rpartition(":")
+        if host != "127.0.0.1":
+            self.plain(b"no way", status="403 Forbidden")
+            return False
+        with socket.create_connection((host, int(port))) as other:
+            self.head("200 Connection established", "X-Tunnel: yes")
+            ends = {self.connection: other, other: self.connection}
+            while True:
+                for end in select.select(list(ends), [], [])[0]:
+                    data = end.recv(65536)
+                    if not data:
+                        return False
+                    ends[end].sendall(data)
 
     def websocket(self, headers):
         key = headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -177,16 +233,44 @@ class Server(socketserver.ThreadingTCPServer):
     request_queue_size = 256
 
 
+class TlsServer(Server):
+    context = None
+
+    def finish_request(self, request, client_address):
+        """On the connection's own thread; a client that refuses the certificate is no news."""
+        try:
+            request = self.context.wrap_socket(request, server_side=True)
+        except (ssl.SSLError, OSError):
+            return
+        super().finish_request(request, client_address)
+
+
+def write_port(file_name, server):
+    with open(file_name + ".new", "w") as file:
+        file.write(f"{server.server_address[1]}\n")
+    os.rename(file_name + ".new", file_name)
+
+
+def serve_tls(key, certificate, port_file):
+    server = TlsServer(("127.0.0.1", 0), Handler)
+    server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.context.load_cert_chain(certificate, key)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    write_port(port_file, server)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--port-file")
+    parser.add_argument("--tls", nargs=2, metavar=("KEY", "CERTIFICATE"))
+    parser.add_argument("--tls-port-file")
     arguments = parser.parse_args()
+    if arguments.tls:
+        serve_tls(*arguments.tls, arguments.tls_port_file)
     with Server(("127.0.0.1", arguments.port), Handler) as server:
         if arguments.port_file:
-            with open(arguments.port_file + ".new", "w") as file:
-                file.write(f"{server.server_address[1]}\n")
-            os.rename(arguments.port_file + ".new", arguments.port_file)
+            write_port(arguments.port_file, server)
         server.serve_forever()
 
 

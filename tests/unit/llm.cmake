@@ -29,6 +29,6 @@ set_tests_properties(unit/fixtures PROPERTIES TIMEOUT 120 LABELS unit)
 set_tests_properties(unit/corpus PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
 
 # Dialects beside those of test_dialects.
-foreach(module google cohere text_servers)
+foreach(module google cohere text_servers shapes delivery bedrock embeddings)
   pprof_unit_test(${module} pprof_llm)
 endforeach()

@@ -10,6 +10,7 @@ pprof_unit_test(process_info pprof_span)
 target_sources(test_process_info PRIVATE ${SHIM_DIR}/process_info.c)
 pprof_unit_test(outbox pprof_span Threads::Threads)
 target_sources(test_outbox PRIVATE ${SHIM_OUTBOX_SOURCES})
+target_link_options(test_outbox PRIVATE -Wl,--wrap=realloc)
 
 # ---- transfers: tape, handles, shadow, hooks ----
 pprof_unit_test(tape)

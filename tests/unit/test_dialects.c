@@ -81,6 +81,131 @@ static void test_openai_relatives(void **state)
            {SPAN_server_prefill_ns, "12500000"}, {SPAN_server_decode_ns, "70000000"}, {SPAN_port, "8080"});
 }
 
+static void test_openai_odd_calls(void **state)
+{
+    (void)state;
+    struct exchange_text text = {.url = "http://gw.corp:4000/v1/chat/completions", .request = "{\"model\":\"m\",\"stream\":false}"};
+    /* Whole answers: an element is a call, whatever the ids and indexes. */
+    text.response = "{\"choices\":[{\"message\":{\"tool_calls\":[{\"id\":\"\",\"index\":0,\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}},"
+                    "{\"id\":\"\",\"index\":0,\"function\":{\"name\":\"f\",\"arguments\":\"{\"}},{\"function\":{\"name\":\"g\",\"arguments\":\"{}\"}}]},"
+                    "\"finish_reason\":\"tool_calls\"},{\"index\":1,\"message\":{\"function_call\":{\"name\":\"h\",\"arguments\":\"{}\"}}}]}";
+    EXPECT(text, {SPAN_tool_calls, "4"}, {SPAN_tool_args_invalid, "1"}, {SPAN_finish_reasons, "tool_calls,"});
+    /* Streams without ids and indexes: the name begins a call. */
+    text.request = "{\"model\":\"m\",\"stream\":true}";
+    text.response_headers = SSE_HEAD;
+    text.response = CHUNK("\"choices\":[{\"delta\":{\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}},{\"function\":{\"name\":\"g\"}}]}}]")
+        CHUNK("\"choices\":[{\"delta\":{\"tool_calls\":[{\"function\":{\"arguments\":\"{\\\"a\\\":1}\"}}]},\"finish_reason\":\"tool_calls\"}]");
+    EXPECT(text, {SPAN_tool_calls, "2"}, {SPAN_tool_args_invalid, "-"}, {SPAN_content_chunks, "2"});
+    /* The old function_call is one, even if its name is repeated. */
+    text.response = CHUNK("\"choices\":[{\"delta\":{\"function_call\":{\"name\":\"f\",\"arguments\":\"\"}}}]")
+        CHUNK("\"choices\":[{\"delta\":{\"function_call\":{\"name\":\"f\",\"arguments\":\"{}\"}},\"finish_reason\":\"function_call\"}]");
+    EXPECT(text, {SPAN_tool_calls, "1"}, {SPAN_tool_args_invalid, "-"}, {SPAN_finish_reasons, "function_call"});
+}
+
+static void test_openai_odd_usage(void **state)
+{
+    (void)state;
+    /* new-api states zeros under the names of another API. */
+    struct exchange_text text = {
+        .url = "http://gw.corp:3000/v1/chat/completions", .request = "{\"model\":\"m\"}",
+        .response = "{\"choices\":[{\"message\":{\"content\":\"x\"}}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":4,\"total_tokens\":13,"
+                    "\"prompt_tokens_details\":{\"cached_tokens\":3},\"input_tokens\":0,\"output_tokens\":0,\"prompt_cache_hit_tokens\":0,"
+                    "\"input_tokens_details\":null}}"};
+    EXPECT(text, {SPAN_input_tokens, "9"}, {SPAN_output_tokens, "4"}, {SPAN_cache_read_tokens, "3"});
+    /* A later object replaces an earlier one, with its zeros. */
+    text.response_headers = SSE_HEAD;
+    text.response = CHUNK("\"choices\":[{\"delta\":{\"content\":\"x\"}}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":4}")
+        CHUNK("\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":0}") CHUNK("\"choices\":[],\"usage\":{}");
+    EXPECT(text, {SPAN_input_tokens, "9"}, {SPAN_output_tokens, "0"});
+    text.url = "https://api.moonshot.ai/v1/chat/completions";
+    text.response = CHUNK("\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"},\"usage\":null}]")
+        CHUNK("\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\",\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":2,\"cached_tokens\":5}}]");
+    EXPECT(text, {SPAN_input_tokens, "7"}, {SPAN_output_tokens, "2"}, {SPAN_cache_read_tokens, "5"}, {SPAN_finish_reasons, "stop"});
+    text = (struct exchange_text){
+        .url = "https://api.inceptionlabs.ai/v1/chat/completions", .request = "{}",
+        .response = "{\"choices\":[{\"message\":{\"content\":\"x\"}}],\"usage\":{\"prompt_tokens\":8,\"reasoning_tokens\":30,\"completion_tokens\":10,"
+                    "\"total_tokens\":48,\"cached_input_tokens\":4}}"};
+    EXPECT(text, {SPAN_output_tokens, "40"}, {SPAN_reasoning_tokens, "30"}, {SPAN_cache_read_tokens, "4"});
+}
+
+static void test_openai_errors(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *response, *type;
+    } errors[] = {
+        {"{\"error\":{\"type\":\"invalid_request_error\",\"code\":\"x\"},\"type\":\"error\",\"code\":7}", "invalid_request_error"},
+        {"{\"type\":\"error\",\"error\":{\"type\":\"not_found_error\"}}", "not_found_error"},
+        {"[{\"error\":{\"code\":400,\"message\":\"m\",\"status\":\"INVALID_ARGUMENT\"}}]", "INVALID_ARGUMENT"},
+        {"{\"object\":\"error\",\"message\":\"m\",\"type\":\"\",\"param\":null,\"code\":40301}", "40301"},
+        {"{\"error_code\":\"BAD_REQUEST\",\"message\":\"m\"}", "BAD_REQUEST"},
+        {"{\"error\":\"template not found\",\"error_type\":\"template_error\"}", "template_error"},
+        {"{\"code\":\"invalid-argument\",\"error\":\"m\"}", "invalid-argument"},
+        {"{\"detail\":\"m\"}", "422"},
+    };
+    struct exchange_text text = {.url = "https://router.huggingface.co/v1/chat/completions", .request = "{\"model\":\"m\",\"stream\":true}",
+                                 .response_headers = "HTTP/1.1 422 X\nContent-Type: application/json\n"};
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        text.response = errors[i].response;
+        EXPECT(text, {SPAN_error_type, errors[i].type}, {SPAN_response_stream, "0"}, {SPAN_request_model, "m"});
+    }
+    /* Within a stream that began well: vLLM's flat error, an event of that name. */
+    text.response_headers = SSE_HEAD;
+    text.response = CHUNK("\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"}}]")
+        "data: {\"object\":\"error\",\"message\":\"m\",\"type\":\"BadRequestError\",\"param\":null,\"code\":400}\n\ndata: [DONE]\n\n";
+    EXPECT(text, {SPAN_error_type, "BadRequestError"}, {SPAN_content_chunks, "1"}, {SPAN_status, "200"});
+    text.response = "event: error\ndata: {\"message\":\"m\",\"code\":\"overloaded\"}\n\n";
+    EXPECT(text, {SPAN_error_type, "overloaded"});
+}
+
+/* Servers that nobody knows: a failed call has no answer to be known by. */
+static void test_unknown_servers(void **state)
+{
+    (void)state;
+    static struct span span;
+    static const char refused[] = "HTTP/1.1 500 X\nContent-Type: application/json\n";
+    struct exchange_text text = {.url = "http://gpu7:8080/rerank", .request = "{\"model\":\"m\",\"query\":\"q\",\"documents\":[]}",
+                                 .response_headers = refused, .response = "{\"error\":{\"code\":500,\"type\":\"server_error\"}}"};
+    EXPECT(text, {SPAN_error_type, "server_error"}, {SPAN_request_model, "m"}, {SPAN_api, "rerank"});
+    text.url = "http://gpu7:8080/reranking";
+    text.response_headers = NULL;
+    text.response = "{\"model\":\"m\",\"results\":[],\"usage\":{\"prompt_tokens\":55,\"total_tokens\":55}}";
+    EXPECT(text, {SPAN_input_tokens, "55"}, {SPAN_response_model, "m"}, {SPAN_api, "rerank"});
+    text.url = "http://gpu7:8080/v1/audio/transcriptions";
+    text.request = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\nRIFF\r\n--b--\r\n";
+    text.response_headers = refused;
+    text.response = "{\"error\":{\"code\":501,\"type\":\"not_supported_error\"}}";
+    EXPECT(text, {SPAN_error_type, "not_supported_error"}, {SPAN_api, "audio"});
+    /* A questionnaire takes answers too, and names no model. */
+    text.url = "https://forms.example.com/forms/7/responses";
+    text.request = "{\"answers\":[1,2]}";
+    assert_false(exchange_run(&config, &text, &span));
+}
+
+static void test_smaller_apis(void **state)
+{
+    (void)state;
+    struct exchange_text text = {
+        .url = "https://eu-de.ml.cloud.ibm.com/ml/v1/text/embeddings?version=2024-05-02",
+        .request = "{\"model_id\":\"ibm/slate\",\"inputs\":[\"x\"]}",
+        .response = "{\"model_id\":\"ibm/slate-v2\",\"results\":[{\"embedding\":[0.1]}],\"created_at\":\"2024\",\"input_token_count\":10}"};
+    EXPECT(text, {SPAN_request_model, "ibm/slate"}, {SPAN_response_model, "ibm/slate-v2"}, {SPAN_input_tokens, "10"}, {SPAN_api, "embeddings"});
+    text = (struct exchange_text){
+        .url = "https://ai.api.nvidia.com/v1/retrieval/nvidia/rerank-qa/reranking", .request = "{\"model\":\"nv-rerank\"}",
+        .response = "{\"rankings\":[{\"index\":0,\"logit\":1.5}],\"usage\":{\"prompt_tokens\":12,\"total_tokens\":12}}"};
+    EXPECT(text, {SPAN_input_tokens, "12"}, {SPAN_provider, "nvidia"}, {SPAN_api, "rerank"}, {SPAN_operation, "rerank"});
+    /* A segment's id is not the answer's. */
+    text = (struct exchange_text){
+        .url = "https://api.openai.com/v1/audio/transcriptions", .request = "{\"model\":\"gpt-4o-transcribe-diarize\",\"stream\":true}",
+        .response_headers = SSE_HEAD,
+        .response = "data: {\"id\":\"seg_0\",\"type\":\"transcript.text.segment\",\"text\":\"hi\",\"speaker\":\"A\"}\n\n"
+                    "data: {\"type\":\"transcript.text.done\",\"text\":\"hi\",\"usage\":{\"type\":\"tokens\",\"input_tokens\":3,\"output_tokens\":5}}\n\n"};
+    EXPECT(text, {SPAN_response_id, "-"}, {SPAN_content_chunks, "1"}, {SPAN_input_tokens, "3"}, {SPAN_output_tokens, "5"});
+    text.response = "data: {\"id\":\"trsc-1\",\"object\":\"transcription.chunk\",\"choices\":[{\"delta\":{\"content\":\"hi\"}}]}\n\n"
+                    "data: {\"id\":\"trsc-1\",\"choices\":[{\"delta\":{\"content\":\"\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+    EXPECT(text, {SPAN_response_id, "trsc-1"}, {SPAN_content_chunks, "1"}, {SPAN_finish_reasons, "stop"});
+}
+
 static void test_anthropic(void **state)
 {
     (void)state;
@@ -112,6 +237,50 @@ static void test_anthropic(void **state)
     EXPECT(text, {SPAN_error_type, "529"}, {SPAN_completeness, "whole"});
 }
 
+/* Who stands before Anthropic answers in words of his own. */
+static void test_anthropic_relays(void **state)
+{
+    (void)state;
+    struct exchange_text text = {
+        .url = "https://us-east5-aiplatform.googleapis.com/v1/projects/p/locations/us-east5/publishers/anthropic/models/claude-x@1:streamRawPredict",
+        .request = "{\"anthropic_version\":\"vertex-2023-10-16\",\"stream\":true}", .response_headers = "HTTP/1.1 429 X\nContent-Type: application/json\n",
+        .response = "[{\"error\":{\"code\":429,\"message\":\"Quota exceeded\",\"status\":\"RESOURCE_EXHAUSTED\"}}]"};
+    EXPECT(text, {SPAN_error_type, "RESOURCE_EXHAUSTED"}, {SPAN_request_model, "claude-x@1"}, {SPAN_api, "messages"}, {SPAN_provider, "gcp.vertex_ai"});
+    text.url = "https://r.services.ai.azure.com/anthropic/v1/messages";
+    text.response = "{\"error\":{\"code\":\"DeploymentNotFound\",\"message\":\"m\"}}";
+    EXPECT(text, {SPAN_error_type, "DeploymentNotFound"});
+    text.response = "{\"error\":{\"type\":\"rate_limit_error\",\"code\":\"429\",\"message\":\"m\"}}";
+    EXPECT(text, {SPAN_error_type, "rate_limit_error"});
+    /* Two answers in one stream, each numbered from 0. */
+    text.response_headers = SSE_HEAD;
+    text.response =
+        "data: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"usage\":{\"input_tokens\":3,\"output_tokens\":1}}}\n\n"
+        "data: {\"content_block\":{\"id\":\"s\",\"input\":{},\"name\":\"web_search\",\"type\":\"server_tool_use\"},\"index\":0,\"type\":\"content_block_start\"}\n\n"
+        "data: {\"type\":\"content_block_start\",\"index\":1,\"content_block\":{\"type\":\"tool_use\",\"id\":\"a\",\"name\":\"f\",\"input\":{}}}\n\n"
+        "data: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_2\",\"usage\":{\"input_tokens\":3,\"output_tokens\":1}}}\n\n"
+        "data: {\"content_block\":{\"id\":\"b\",\"input\":{},\"name\":\"f\",\"type\":\"tool_use\"},\"index\":0,\"type\":\"content_block_start\"}\n\n"
+        "data: {\"content_block\":{\"id\":\"c\",\"input\":{},\"name\":\"f\",\"type\":\"tool_use\"},\"index\":1,\"type\":\"content_block_start\"}\n\n"
+        "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\"},\"usage\":{\"output_tokens\":9}}\n\n"
+        "data: {\"type\":\"message_stop\"}\n\n";
+    EXPECT(text, {SPAN_tool_calls, "3"}, {SPAN_server_tool_calls, "1"}, {SPAN_content_chunks, "4"}, {SPAN_output_tokens, "9"});
+}
+
+/* Results of a batch: a line each. */
+static void test_anthropic_results(void **state)
+{
+    (void)state;
+    const struct exchange_text text = {
+        .method = "GET", .url = "https://api.anthropic.com/v1/messages/batches/msgbatch_1/results",
+        .response_headers = "HTTP/1.1 200 OK\nContent-Type: application/x-jsonl\n",
+        .response = "{\"custom_id\":\"a\",\"result\":{\"type\":\"succeeded\",\"message\":{\"model\":\"claude-x-1\",\"usage\":{\"input_tokens\":2,"
+                    "\"cache_read_input_tokens\":10,\"output_tokens\":3}}}}\n"
+                    "{\"custom_id\":\"b\",\"result\":{\"type\":\"errored\",\"error\":{\"type\":\"error\",\"error\":{\"type\":\"api_error\"}}}}\n"
+                    "{\"custom_id\":\"c\",\"result\":{\"type\":\"succeeded\",\"message\":{\"model\":\"claude-x-1\",\"usage\":{\"input_tokens\":5,"
+                    "\"cache_read_input_tokens\":0,\"output_tokens\":4}}}}\n"};
+    EXPECT(text, {SPAN_api, "batch"}, {SPAN_response_stream, "1"}, {SPAN_stream_events, "3"}, {SPAN_content_chunks, "2"},
+           {SPAN_input_tokens, "17"}, {SPAN_output_tokens, "7"}, {SPAN_response_model, "claude-x-1"}, {SPAN_error_type, "-"});
+}
+
 static void test_ollama(void **state)
 {
     (void)state;
@@ -140,7 +309,10 @@ static void test_ollama(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_openai_plain), cmocka_unit_test(test_openai_stream),
-                                       cmocka_unit_test(test_openai_relatives), cmocka_unit_test(test_anthropic),
-                                       cmocka_unit_test(test_ollama)};
+                                       cmocka_unit_test(test_openai_relatives), cmocka_unit_test(test_openai_odd_calls),
+                                       cmocka_unit_test(test_openai_odd_usage), cmocka_unit_test(test_openai_errors),
+                                       cmocka_unit_test(test_unknown_servers), cmocka_unit_test(test_smaller_apis),
+                                       cmocka_unit_test(test_anthropic), cmocka_unit_test(test_anthropic_relays),
+                                       cmocka_unit_test(test_anthropic_results), cmocka_unit_test(test_ollama)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,6 +81,40 @@ static void test_completeness(void **state)
     assert_string_equal(completeness("", 7, false), "cut");
 }
 
+/* A tunnel through a proxy that did not lead anywhere: its answer is no answer of the server. */
+static void test_no_response(void **state)
+{
+    (void)state;
+    const struct exchange_text text = {.url = chat, .request = "{}", .response_headers = "HTTP/1.1 200 Connection established\nRetry-After: 20\n"};
+    struct exchange_end end = {.time_ns = 9000, .curl_code = 60, .curl_error = "CURLE_PEER_FAILED_VERIFICATION", .total_ns = UINT64_MAX,
+                               .no_response = true, .finished = true};
+    assert_true(exchange_close(exchange_run_open(&config, &text), &end, &span));
+    assert_false(span_has(&span, SPAN_status));
+    assert_string_equal(exchange_field(&span, SPAN_completeness), "cut");
+    assert_string_equal(exchange_field(&span, SPAN_error_type), "CURLE_PEER_FAILED_VERIFICATION");
+    assert_false(span_has(&span, SPAN_retry_after_ns));
+    end.no_response = false;
+    assert_true(exchange_close(exchange_run_open(&config, &text), &end, &span));
+    assert_int_equal(u64(SPAN_status), 200);
+    assert_true(span_has(&span, SPAN_retry_after_ns));
+}
+
+/* The transport's clock starts later than ours: its total never leaves out what arrived, nor takes in what came after the end. */
+static void test_total(void **state)
+{
+    (void)state;
+    const struct exchange_text text = {.url = chat, .request = "{}", .response_headers = SSE_HEAD};
+    static const uint64_t totals[][2] = {{5000, 20000}, {20000, 20000}, {25000, 25000}, {400000, 400000}, {UINT64_MAX, 299000}};
+    for (size_t i = 0; i < sizeof(totals) / sizeof(totals[0]); i++) {
+        struct exchange *const exchange = exchange_run_open(&config, &text);
+        struct exchange_end end = {.time_ns = 300000, .total_ns = totals[i][0], .finished = true};
+        body_at(exchange, 20500, SAID("a") STOPPED("stop") END); /* 19.5 us after the start */
+        assert_true(exchange_close(exchange, &end, &span));
+        assert_int_equal(u64(SPAN_total_ns), totals[i][1]);
+        assert_true(u64(SPAN_ttft_ns) <= u64(SPAN_total_ns));
+    }
+}
+
 static void quality(const char *request, const char *response, const char *truncated, const char *refused, const char *filtered,
                     const char *json, const char *empty)
 {
@@ -107,6 +141,24 @@ static void test_quality(void **state)
     quality(json, SAID("Sure! {}") STOPPED("stop") END, "-", "-", "-", "1", "-");
     quality(plain, SAID("Sure! {}") STOPPED("stop") END, "-", "-", "-", "-", "-");
     quality(json, SAID("{\\\"a\\\""), "-", "-", "-", "-", "-"); /* cut off: nothing is said */
+    static const char *const schemas[] = {"{\"guided_json\":{\"type\":\"object\"}}", "{\"structured_outputs\":{\"json\":{\"type\":\"object\"}}}",
+                                          "{\"json_schema\":{}}", "{\"guided_json\":\"{}\"}"};
+    for (size_t i = 0; i < sizeof(schemas) / sizeof(schemas[0]); i++)
+        quality(schemas[i], SAID("Sure! {}") STOPPED("stop") END, "-", "-", "-", "1", "-");
+    quality("{\"guided_json\":null,\"structured_outputs\":{\"choice\":[\"a\"]}}", SAID("Sure! {}") STOPPED("stop") END, "-", "-", "-", "-", "-");
+    quality(plain, SAID("a") STOPPED("sensitive") END, "-", "-", "1", "-", "-");
+    quality(plain, "{\"error\":{\"code\":\"content_filter\",\"message\":\"m\"}}", "-", "-", "1", "-", "-");
+}
+
+/* Each choice for itself: one that is no JSON is enough. */
+static void test_quality_of_choices(void **state)
+{
+    static const char json[] = "{\"n\":2,\"response_format\":{\"type\":\"json_object\"}}";
+    (void)state;
+#define CHOICE(index, text) "data: {\"choices\":[{\"index\":" index ",\"delta\":{\"content\":\"" text "\"}}]}\n\n"
+#define LAST(index, reason) "data: {\"choices\":[{\"index\":" index ",\"delta\":{},\"finish_reason\":\"" reason "\"}]}\n\n"
+    quality(json, CHOICE("0", "{") CHOICE("1", "[") CHOICE("0", "}") CHOICE("1", "]") LAST("0", "stop") LAST("1", "stop") END, "-", "-", "-", "-", "-");
+    quality(json, CHOICE("0", "{") CHOICE("1", "[") CHOICE("0", "}") LAST("0", "stop") LAST("1", "length") END, "1", "-", "-", "1", "-");
 }
 
 static void test_lost(void **state)
@@ -175,8 +227,9 @@ static void test_others(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_times),   cmocka_unit_test(test_completeness), cmocka_unit_test(test_quality),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_times),   cmocka_unit_test(test_completeness), cmocka_unit_test(test_quality), cmocka_unit_test(test_quality_of_choices),
                                        cmocka_unit_test(test_lost),    cmocka_unit_test(test_framing_told_by_bytes),
-                                       cmocka_unit_test(test_headers), cmocka_unit_test(test_others)};
+                                       cmocka_unit_test(test_headers), cmocka_unit_test(test_others),
+                                       cmocka_unit_test(test_no_response), cmocka_unit_test(test_total)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

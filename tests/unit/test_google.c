@@ -40,6 +40,66 @@ static void test_generate_json_asked(void **state)
            {SPAN_input_tokens, "3"}, {SPAN_output_tokens, "-"}, {SPAN_reasoning_tokens, "9"});
     text.response = "{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"hm\",\"thought\":true},{\"text\":\"no json\"}]}}]}";
     EXPECT(text, {SPAN_json_invalid, "1"}, {SPAN_empty_answer, "-"}, {SPAN_finish_reasons, "-"});
+    /* Both customs of names may be mixed, and newer requests say it within a format. */
+    static const char *const asked[] = {
+        "{\"generationConfig\":{\"response_mime_type\":\"application/json\",\"max_output_tokens\":7}}",
+        "{\"generation_config\":{\"responseMimeType\":\"application/json\",\"maxOutputTokens\":7}}",
+        "{\"generationConfig\":{\"maxOutputTokens\":7,\"responseFormat\":[{\"text\":{\"mimeType\":\"application/json\",\"schema\":{}}}]}}",
+    };
+    for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+        text.request = asked[i];
+        EXPECT(text, {SPAN_json_invalid, "1"}, {SPAN_max_tokens, "7"});
+    }
+    text.request = "{\"generationConfig\":{\"responseMimeType\":\"text/x.enum\",\"responseSchema\":{\"type\":\"STRING\"}}}";
+    EXPECT(text, {SPAN_json_invalid, "-"});
+}
+
+/* The model wrote a call that could not be read. */
+static void test_generate_malformed(void **state)
+{
+    (void)state;
+    const struct exchange_text text = {.url = GEMINI "models/g:generateContent", .request = "{\"contents\":[]}",
+                                       .response = "{\"candidates\":[{\"content\":{},\"finishReason\":\"MALFORMED_FUNCTION_CALL\"}]}"};
+    EXPECT(text, {SPAN_tool_args_invalid, "1"}, {SPAN_tool_calls, "0"}, {SPAN_finish_reasons, "MALFORMED_FUNCTION_CALL"}, {SPAN_empty_answer, "1"});
+}
+
+/* What the service runs itself comes as executableCode or, where the client asks to see it, as toolCall. */
+static void test_generate_server_tools(void **state)
+{
+    (void)state;
+    const struct exchange_text text = {
+        .url = GEMINI "models/gemini-3-pro:generateContent",
+        .request = "{\"tools\":[{\"googleSearch\":{}},{\"codeExecution\":{}}],\"contents\":[]}",
+        .response = "{\"candidates\":[{\"content\":{\"parts\":[{\"toolCall\":{\"toolType\":\"GOOGLE_SEARCH_WEB\",\"id\":\"s\"}},"
+                    "{\"toolResponse\":{\"toolType\":\"GOOGLE_SEARCH_WEB\",\"id\":\"s\",\"response\":{}}},"
+                    "{\"executableCode\":{\"language\":\"PYTHON\",\"code\":\"1\"}},{\"codeExecutionResult\":{\"outcome\":\"OUTCOME_OK\"}},"
+                    "{\"text\":\"x\"}]},\"finishReason\":\"STOP\",\"groundingMetadata\":{\"webSearchQueries\":[\"q\"]}}]}"};
+    EXPECT(text, {SPAN_server_tool_calls, "2"}, {SPAN_tool_calls, "0"}, {SPAN_empty_answer, "-"});
+}
+
+/* Made, asked after, answered; what "metadata" repeats counts once, and so do answers that are fetched again. */
+static void test_batches(void **state)
+{
+    (void)state;
+    struct exchange_text text = {.url = GEMINI "models/gemini-2.5-flash:batchGenerateContent",
+                                 .request = "{\"batch\":{\"input_config\":{\"requests\":{\"requests\":[]}}}}",
+                                 .response = "{\"name\":\"batches/b\",\"metadata\":{\"state\":\"BATCH_STATE_PENDING\",\"batchStats\":"
+                                             "{\"requestCount\":\"2\"}}}"};
+    EXPECT(text, {SPAN_api, "batch"}, {SPAN_request_model, "gemini-2.5-flash"}, {SPAN_finish_reasons, "BATCH_STATE_PENDING"},
+           {SPAN_input_tokens, "-"}, {SPAN_empty_answer, "-"});
+#define ANSWERS                                                                                                                   \
+    "{\"inlinedResponses\":{\"inlinedResponses\":[{\"response\":{\"usageMetadata\":{\"promptTokenCount\":3,\"candidatesTokenCount\":4,"   \
+    "\"thoughtsTokenCount\":5}}},{\"response\":{\"usageMetadata\":{\"promptTokenCount\":1,\"candidatesTokenCount\":2}}}]}}"
+    text.method = "GET";
+    text.url = GEMINI "batches/b";
+    text.request = NULL;
+    text.response = "{\"name\":\"batches/b\",\"metadata\":{\"state\":\"BATCH_STATE_SUCCEEDED\",\"output\":" ANSWERS "},\"done\":true,"
+                    "\"response\":" ANSWERS "}";
+    EXPECT(text, {SPAN_api, "batch"}, {SPAN_finish_reasons, "BATCH_STATE_SUCCEEDED"}, {SPAN_input_tokens, "4"},
+           {SPAN_output_tokens, "11"}, {SPAN_reasoning_tokens, "5"});
+    text.url = "https://api.mistral.ai/v1/batch/jobs/j";
+    text.response = "{\"id\":\"j\",\"object\":\"batch\",\"model\":\"m\",\"status\":\"RUNNING\"}";
+    EXPECT(text, {SPAN_api, "batch"}, {SPAN_response_id, "j"}, {SPAN_finish_reasons, "RUNNING"}, {SPAN_provider, "mistral_ai"});
 }
 
 static void test_generate_stream(void **state)
@@ -119,6 +179,13 @@ static void test_interactions(void **state)
            {SPAN_max_tokens, "9"}, {SPAN_empty_answer, "-"}, {SPAN_service_tier, "standard"});
     text.response = "{\"id\":\"o\",\"outputs\":[{\"text\":\"hello\",\"type\":\"text\"},{\"type\":\"function_call\",\"name\":\"f\"}],\"status\":\"requires_action\"}";
     EXPECT(text, {SPAN_tool_calls, "1"}, {SPAN_finish_reasons, "requires_action"}, {SPAN_empty_answer, "-"}, {SPAN_input_tokens, "-"});
+    text.response = "{\"id\":\"b\",\"object\":\"interaction\",\"status\":\"in_progress\"}";
+    EXPECT(text, {SPAN_finish_reasons, "in_progress"}, {SPAN_empty_answer, "-"});
+    text.response = "{\"id\":\"b\",\"status\":\"budget_exceeded\",\"outputs\":[{\"text\":\"he\",\"type\":\"text\"}]}";
+    EXPECT(text, {SPAN_finish_reasons, "budget_exceeded"}, {SPAN_truncated, "1"});
+    text.response = "{\"id\":\"o\",\"outputs\":[{\"text\":\"hello\",\"type\":\"text\"}],\"status\":\"completed\"}";
+    text.request = "{\"model\":\"m\",\"input\":\"hi\",\"response_format\":{\"type\":\"text\",\"mime_type\":\"application\\/json\",\"schema\":{}}}";
+    EXPECT(text, {SPAN_json_invalid, "1"});
     text.response_headers = "HTTP/1.1 400 Bad Request\n";
     text.response = "{\"error\":{\"message\":\"m\",\"code\":\"invalid_request\"}}";
     EXPECT(text, {SPAN_error_type, "invalid_request"}, {SPAN_tool_calls, "-"});
@@ -196,6 +263,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_generate),
         cmocka_unit_test(test_generate_json_asked),
+        cmocka_unit_test(test_generate_malformed),
+        cmocka_unit_test(test_generate_server_tools),
         cmocka_unit_test(test_generate_stream),
         cmocka_unit_test(test_generate_array),
         cmocka_unit_test(test_generate_blocked_and_errors),
@@ -203,6 +272,7 @@ int main(void)
         cmocka_unit_test(test_interactions_stream),
         cmocka_unit_test(test_predict),
         cmocka_unit_test(test_anthropic_on_vertex),
+        cmocka_unit_test(test_batches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

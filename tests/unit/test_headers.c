@@ -145,6 +145,11 @@ static void times(void **state)
     assert_int_equal(facts_number(&facts, FACT_SERVER_PROCESSING_NS), 95000000);
     assert_int_equal(facts_number(&facts, FACT_SERVER_QUEUE_NS), 3000000);
     assert_false(facts_has_number(&facts, FACT_SERVER_DECODE_NS));
+    ANSWER("fireworks-server-processing-time: 0.41", "x-envoy-upstream-service-time: 500", "fireworks-prefill-queue-duration: 0.002",
+           "fireworks-prompt-tokens: 12");
+    assert_int_equal(facts_number(&facts, FACT_SERVER_PROCESSING_NS), 410000000);
+    assert_int_equal(facts_number(&facts, FACT_SERVER_QUEUE_NS), 2000000);
+    assert_int_equal(facts_number(&facts, FACT_INPUT), 12);
     ANSWER("x-compute-time: 0.25");
     assert_int_equal(facts_number(&facts, FACT_SERVER_PROCESSING_NS), 250000000);
     ANSWER("llm_provider-openai-processing-ms: 40", "x-litellm-response-duration-ms: 50.5");

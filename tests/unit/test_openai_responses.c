@@ -137,6 +137,38 @@ static void test_other_servers(void **state)
     assert_false(exchange_run(&config, &text, &span));
 }
 
+/* Who runs a call is not always said by its type; and a stream may have several answers. */
+static void test_who_runs(void **state)
+{
+    (void)state;
+    struct exchange_text text = {
+        .url = url, .request = "{\"model\":\"gpt-5\"}",
+        .response = "{\"status\":\"completed\",\"output\":[{\"type\":\"shell_call\",\"environment\":{\"type\":\"container_reference\"}},"
+                    "{\"type\":\"shell_call\",\"environment\":{\"type\":\"local\"}},{\"environment\":null,\"type\":\"shell_call\"},"
+                    "{\"execution\":\"client\",\"type\":\"tool_search_call\"},{\"type\":\"tool_search_call\",\"execution\":\"server\"},"
+                    "{\"type\":\"tool_search_output\",\"execution\":\"client\"},{\"type\":\"shell_call_output\"}]}"};
+    EXPECT(text, {SPAN_tool_calls, "3"}, {SPAN_server_tool_calls, "2"});
+    text.request = streamed;
+    text.response_headers = SSE_HEAD;
+    text.response = CREATED
+        EVENT("response.output_item.added", "\"output_index\":0,\"item\":{\"type\":\"shell_call\",\"environment\":{\"type\":\"container_auto\"}}")
+            EVENT("response.shell_call_command.delta", "\"delta\":\"ls\",\"output_index\":0")
+            EVENT("response.code_interpreter_call.code.delta", "\"output_index\":1,\"delta\":\"print(1)\"")
+                EVENT("response.output_item.added",
+                      "\"output_index\":2,\"item\":{\"type\":\"tool_search_call\",\"call_id\":\"call_a\",\"execution\":\"client\"}")
+                    EVENT("response.output_item.done",
+                          "\"output_index\":2,\"item\":{\"type\":\"tool_search_call\",\"call_id\":\"call_b\",\"execution\":\"client\"}") COMPLETED;
+    EXPECT(text, {SPAN_tool_calls, "1"}, {SPAN_server_tool_calls, "1"}, {SPAN_content_chunks, "3"});
+#define CALL(id)                                                                                                                  \
+    EVENT("response.output_item.added",                                                                                           \
+          "\"output_index\":0,\"item\":{\"id\":\"fc_" id "\",\"type\":\"function_call\",\"name\":\"f\",\"call_id\":\"call_" id "\"}")       \
+    EVENT("response.function_call_arguments.delta", "\"output_index\":0,\"item_id\":\"fc_" id "\",\"delta\":\"{}\"")                     \
+    EVENT("response.output_item.done",                                                                                            \
+          "\"output_index\":0,\"item\":{\"id\":\"fc_" id "\",\"type\":\"function_call\",\"arguments\":\"{}\",\"call_id\":\"call_" id "\"}")
+    text.response = CREATED CALL("1") COMPLETED CREATED CALL("2") COMPLETED;
+    EXPECT(text, {SPAN_tool_calls, "2"}, {SPAN_content_chunks, "4"}, {SPAN_tool_args_invalid, "-"});
+}
+
 static void test_errors(void **state)
 {
     (void)state;
@@ -162,6 +194,7 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_plain), cmocka_unit_test(test_ends), cmocka_unit_test(test_stream),
-                                       cmocka_unit_test(test_other_servers), cmocka_unit_test(test_errors)};
+                                       cmocka_unit_test(test_other_servers), cmocka_unit_test(test_who_runs),
+                                       cmocka_unit_test(test_errors)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

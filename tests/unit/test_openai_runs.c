@@ -27,7 +27,7 @@ static void test_plain(void **state)
     EXPECT(text, {SPAN_finish_reasons, "completed"}, {SPAN_input_tokens, "123"}, {SPAN_output_tokens, "456"}, {SPAN_cache_read_tokens, "7"},
            {SPAN_reasoning_tokens, "9"}, {SPAN_response_stream, "0"});
     text.response = RUN("incomplete", USAGE ",\"incomplete_details\":{\"reason\":\"max_completion_tokens\"}");
-    EXPECT(text, {SPAN_finish_reasons, "max_completion_tokens"});
+    EXPECT(text, {SPAN_finish_reasons, "max_completion_tokens"}, {SPAN_truncated, "1"});
     text.response = RUN("completed", USAGE ",\"incomplete_details\":{\"reason\":\"max_prompt_tokens\"}");
     EXPECT(text, {SPAN_finish_reasons, "completed"});
     text.response = RUN("failed", "\"last_error\":{\"code\":\"rate_limit_exceeded\",\"message\":\"m\"},\"usage\":null");

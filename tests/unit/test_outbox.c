@@ -472,6 +472,41 @@ static void test_no_descriptors_left(void **state)
     (void)close(listener);
 }
 
+/* In place of realloc (linked with --wrap). */
+static bool no_memory;
+void *__real_realloc(void *memory, size_t bytes);
+void *__wrap_realloc(void *memory, size_t bytes);
+
+void *__wrap_realloc(void *memory, size_t bytes)
+{
+    return no_memory ? NULL : __real_realloc(memory, bytes);
+}
+
+/* Memory that is short when the process begins to record: the greeting is made later. */
+static void test_no_memory_at_first(void **state)
+{
+    (void)state;
+    int listener = listen_here();
+    struct outbox_config config = {.socket_path = socket_path, .spool_dir = NULL, .process = process};
+    no_memory = true;
+    int rc = outbox_start(&config);
+    add(2);
+    assert_int_equal(rc, -ENOMEM);
+    assert_int_equal(turn_after(OUTBOX_AGE_MAX_MS), -1);
+    assert_int_equal(outbox_lost_spans(), 2);
+    no_memory = false;
+    add(3);
+    (void)turn_after(OUTBOX_AGE_MAX_MS);
+    int connection = accept_one(listener);
+    hear(connection);
+    assert_int_equal(heard.n, 2);
+    assert_int_equal(heard.frame[0].kind, SPAN_FRAME_PROCESS);
+    assert_memory_equal(heard.frame[0].identity, process.identity, 16);
+    assert_int_equal(heard.frame[1].rows, 3);
+    (void)close(connection);
+    (void)close(listener);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -492,6 +527,7 @@ int main(void)
         TEST(test_loss_alone_is_told),
         TEST(test_fork),
         TEST(test_no_descriptors_left),
+        TEST(test_no_memory_at_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,6 +59,7 @@ static void test_fresh_connection(void **state)
     assert_int_equal(out.http_version10, 20);
     assert_int_equal(out.num_connects, 1);
     assert_int_equal(out.status, 200);
+    assert_false(out.no_response);
     assert_true(out.finished);
     assert_null(out.curl_error);
 }
@@ -130,6 +131,7 @@ static void test_failures_leave_later_phases_absent(void **state)
     end.status = 0;
     struct exchange_end out = compute(&end, TAPE_UNKNOWN);
     assert_string_equal(out.curl_error, "CURLE_OPERATION_TIMEDOUT");
+    assert_true(out.no_response);
     assert_int_equal(out.connect_ns, 2000000);
     assert_int_equal(out.tls_ns, ABSENT);
     assert_int_equal(out.wait_ns, ABSENT);

@@ -32,6 +32,13 @@ static const struct {
     {"POST", "https://r.services.ai.azure.com/openai/v1/responses", "responses", "chat", "azure.ai.openai", "", -1, false},
     {"POST", "https://r.services.ai.azure.com/anthropic/v1/messages", "messages", "chat", "azure.ai.inference", "", -1, false},
     {"POST", "https://api.openai.com/v1/responses", "responses", "chat", "openai", "", -1, false},
+    {"POST", "https://eastus.api.cognitive.microsoft.com/openai/deployments/d/embeddings?api-version=1", "embeddings", "embeddings",
+     "azure.ai.openai", "d", -1, false},
+    {"POST", "https://copilot-proxy.githubusercontent.com/v1/engines/copilot-codex/completions", "completions", "text_completion", "github",
+     "copilot-codex", -1, false},
+    {"POST", "http://10.1.2.3:4000/v1/embeddings", "embeddings", "embeddings", NULL, "", -1, false},
+    {"POST", "http://10.1.2.3:4000/embeddings", "embeddings", "embeddings", NULL, "", -1, true},
+    {"POST", "https://integrate.api.nvidia.com/v1/ranking", "rerank", "rerank", "nvidia", "", -1, false},
     {"POST", "https://forms.example.com/v1/forms/7/responses", "responses", "chat", NULL, "", -1, true},
     {"POST", "https://chat.example.com/channels/12/messages", "messages", "chat", NULL, "", -1, true},
     {"POST", "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse",
@@ -58,10 +65,14 @@ static const struct {
     {"POST", "http://localhost:3000/api/chat", "ollama-chat", "chat", NULL, "", -1, true},
     {"POST", "https://api.cohere.com/v2/chat", "chat", "chat", "cohere", "", -1, false},
     {"POST", "https://api.writer.com/v1/chat", "chat-completions", "chat", "writer", "", -1, false},
-    {"POST", "https://x.endpoints.huggingface.cloud", "tgi-generate", "text_completion", "huggingface", "", -1, false},
-    {"POST", "https://x.endpoints.huggingface.cloud/", "tgi-generate", "text_completion", "huggingface", "", -1, false},
+    {"POST", "https://x.endpoints.huggingface.cloud", "tgi-generate", "text_completion", "huggingface", "", -1, true},
+    {"POST", "https://x.endpoints.huggingface.cloud/", "tgi-generate", "text_completion", "huggingface", "", -1, true},
     {"POST", "https://api-inference.huggingface.co/models/org/m", "tgi-generate", "text_completion", "huggingface", "org/m", -1,
-     false},
+     true},
+    {"POST", "https://api-inference.huggingface.co/models/org/x-embed-large", "embeddings", "embeddings", "huggingface", "org/x-embed-large",
+     -1, true},
+    {"POST", "https://b.inference.pharia.ai/v1/complete", "aleph-complete", "text_completion", "aleph-alpha", "", -1, false},
+    {"POST", "https://b.inference.pharia.ai/v1/batch_semantic_embed", "embeddings", "embeddings", "aleph-alpha", "", 0, false},
     {"POST", "https://router.huggingface.co/hf-inference/models/org/m/pipeline/feature-extraction", "embeddings", "embeddings",
      "huggingface", "org/m", -1, false},
     {"POST", "https://eu-de.ml.cloud.ibm.com/ml/v1/text/chat_stream?version=1", "chat-completions", "chat", "ibm.watsonx.ai", "", 1,
@@ -69,7 +80,38 @@ static const struct {
     {"POST", "https://runtime.sagemaker.us-east-1.amazonaws.com/endpoints/E/invocations-response-stream", "sagemaker-invoke",
      "text_completion", "aws.sagemaker", "E", 1, false},
     {"POST", "https://d.cloud.databricks.com/serving-endpoints/llama/invocations", "chat-completions", "chat", "databricks", "llama",
-     -1, false},
+     -1, true},
+    {"POST", "https://api.portkey.ai/v1/prompts/pp-x/completions", "chat-completions", "chat", "portkey", "", -1, false},
+    {"POST", "https://api.minimax.io/v1/text/chatcompletion_v2", "chat-completions", "chat", "minimax", "", -1, false},
+    {"POST", "https://openrouter.ai/api/v1/images", "images", "generate_content", "openrouter", "", -1, false},
+    {"POST", "https://a.snowflakecomputing.com/api/v2/cortex/inference:complete", "chat-completions", "chat", "snowflake", "", -1, false},
+    {"POST", "https://a.snowflakecomputing.com/api/v2/cortex/inference:embed", "embeddings", "embeddings", "snowflake", "", 0, false},
+    {"POST", "https://aiplatform.googleapis.com/v1beta1/projects/p/locations/global/interactions", "interactions", "generate_content",
+     "gcp.vertex_ai", "", -1, false},
+    {"POST", "https://generativelanguage.googleapis.com/v1beta/models/e:asyncBatchEmbedContent", "batch", "batch", "gcp.gemini", "e", 0,
+     false},
+    {"POST", "https://firebasevertexai.googleapis.com/v1beta/projects/p/models/gemini-x:generateContent", "generateContent",
+     "generate_content", "gcp.gemini", "gemini-x", 0, false},
+    {"POST", "https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/l/endpoints/123:predict", "predict",
+     "generate_content", "gcp.vertex_ai", "123", 0, true},
+    {"POST", "https://us-east5-aiplatform.googleapis.com/v1/projects/p/locations/l/endpoints/openapi/chat/completions",
+     "chat-completions", "chat", "gcp.vertex_ai", "", -1, false},
+    {"POST", "https://europe-west4-aiplatform.googleapis.com/v1/projects/p/locations/l/publishers/mistralai/models/m:streamRawPredict",
+     "chat-completions", "chat", "gcp.vertex_ai", "m", 1, false},
+    {"POST", "https://gateway.ai.cloudflare.com/v1/a/g/google-ai-studio/v1/models/gemini-x:generateContent", "generateContent",
+     "generate_content", "cloudflare", "gemini-x", 0, false},
+    {"POST", "https://gateway.ai.cloudflare.com/v1/a/g/aws-bedrock/bedrock-runtime/us-east-1/model/m/invoke", "invoke", "chat",
+     "cloudflare", "m", 0, false},
+    {"POST", "http://localhost:4000/vertex_ai/v1/projects/p/locations/l/publishers/google/models/g:generateContent", "generateContent",
+     "generate_content", "gcp.vertex_ai", "g", 0, false},
+    {"POST", "http://localhost:4000/bedrock/model/m/converse", "converse", "chat", "aws.bedrock", "m", 0, false},
+    {"POST", "https://ark.cn-beijing.volces.com/api/v3/chat/completions", "chat-completions", "chat", "volcengine", "", -1, false},
+    {"POST", "https://api.braintrust.dev/v1/proxy/chat/completions", "chat-completions", "chat", "braintrust", "", -1, false},
+    {"POST", "https://d.cloud.databricks.com/api/2.0/genie/spaces/s/conversations/c/messages", "messages", "chat", "databricks", "", -1,
+     true},
+    {"POST", "https://api.mistral.ai/v1/batch/jobs", "batch", "batch", "mistral_ai", "", -1, false},
+    {"GET", "https://api.mistral.ai/v1/batch/jobs/j", "batch", "batch", "mistral_ai", "", -1, false},
+    {"GET", "https://generativelanguage.googleapis.com/v1beta/batches/b", "batch", "batch", "gcp.gemini", "", -1, false},
     {"POST", "http://localhost:8080/completion", "llamacpp-completion", "text_completion", NULL, "", -1, true},
     {"", "https://api.openai.com/v1/chat/completions", "chat-completions", "chat", "openai", "", -1, true},
     {"GET", "https://api.openai.com/v1/threads/t/runs/r", "runs", "invoke_agent", "openai", "", -1, false},
@@ -88,7 +130,7 @@ static void knows_calls(void **state)
         assert_int_equal(got.model_bytes, strlen(calls[i].model));
         assert_memory_equal(got.model, calls[i].model, got.model_bytes);
         assert_int_equal(got.stream_known ? got.stream : -1, calls[i].stream);
-        assert_int_equal(got.tentative, calls[i].tentative);
+        assert_int_equal(got.tentative || got.unproven, calls[i].tentative);
     }
 }
 
@@ -110,6 +152,19 @@ static void knows_what_is_none(void **state)
         {"POST", "https://tf.example.com/v1/models/half_plus_two:predict"},
         {"POST", "https://api-inference.huggingface.co/models/org/m/pipeline/text-classification"},
         {"POST", "http://localhost:11434/api/pull"},
+        {"POST", "https://api.replicate.com/v1/predictions"},
+        {"GET", "https://jobs.example.com/v1/jobs/7"},
+        {"POST", "https://api.deepgram.com/v1/speak?model=aura"},
+        {"POST", "https://api.elevenlabs.io/v1/text-to-speech/v"},
+        {"POST", "https://api.stability.ai/v2beta/stable-image/generate/core"},
+        {"POST", "https://api.braintrust.dev/v1/function/f/invoke"},
+        {"POST", "https://slack.com/api/chat.postMessage"},
+        {"POST", "https://api.twilio.com/2010-04-01/Accounts/A/Messages.json"},
+        {"POST", "https://a.snowflakecomputing.com/api/v2/cortex/analyst/message"},
+        {"POST", "https://shop.example.com/inference:complete"},
+        {"POST", "https://generativelanguage.googleapis.com/v1beta/cachedContents"},
+        {"POST", "https://generativelanguage.googleapis.com/upload/v1beta/files"},
+        {"POST", "https://router.huggingface.co/fal-ai/fal-ai/flux/dev"},
         {"POST", "https://example.com/"},
         {"POST", "not a url"},
         {"POST", ""},
@@ -148,6 +203,14 @@ static void endpoints(void **state)
     assert_false(got.tentative);
     assert_true(look("POST", "http://[::1]:9/", "", &got));
 
+    assert_null(recognise_configure(" gw.corp/llm = messages , corp ;\n"));
+    assert_true(look("POST", "https://gw.corp/llm", "", &got));
+    assert_string_equal(got.provider, "corp");
+    assert_string_equal(recognise_configure("*.corp=messages"),
+                        "LIBPPROF_ENDPOINTS: \"*.corp=messages\" has a '*' (hosts and paths are compared as they stand) and is ignored");
+    assert_non_null(recognise_configure("h:0x=messages"));
+    assert_non_null(recognise_configure("h:65536=messages"));
+    assert_non_null(recognise_configure("h/p?q=1=messages"));
     assert_non_null(strstr(recognise_configure("h=nonsense;ok=messages"), "nonsense"));
     assert_true(look("POST", "http://ok/", "", &got));
     assert_non_null(recognise_configure("h"));

@@ -107,6 +107,13 @@ static void test_sagemaker(void **state)
     text.response_bytes = at;
     EXPECT(text, {SPAN_request_stream, "1"}, {SPAN_stream_events, "2"}, {SPAN_content_chunks, "2"}, {SPAN_finish_reasons, "length"},
            {SPAN_output_tokens, "2"}, {SPAN_completeness, "whole"});
+    /* Slices know nothing of lines. */
+    at = put_part(stream, "data:{\"token\":{\"te");
+    at += put_part(stream + at, "xt\":\"a\",\"special\":false}}\n\ndata:{\"token\":{\"text\":\"b\"},\"generated_text\":\"ab\",\"details\":{\"finish_");
+    at += put_part(stream + at, "reason\":\"length\",\"generated_tokens\":2}}\n\n");
+    text.response_bytes = at;
+    EXPECT(text, {SPAN_stream_events, "3"}, {SPAN_content_chunks, "1"}, {SPAN_finish_reasons, "length"}, {SPAN_output_tokens, "2"},
+           {SPAN_completeness, "whole"});
     /* Parts are cut anywhere, and one may hold several events. */
     at = put_part(stream, "data:{\"token\":{\"text\":\"a\",\"special\":false}}\n\ndata:{\"token\":{\"te");
     at += put_part(stream + at, "xt\":\"b\"},\"details\":{\"finish_reason\":\"length\",\"generated_tokens\":2}}\n");
@@ -120,6 +127,34 @@ static void test_sagemaker(void **state)
     at = put_part(stream, "data:{\"token\":{\"text\":\"a\"}}\n\ndata:{\"token\":{\"te");
     text.response_bytes = at;
     EXPECT(text, {SPAN_stream_events, "1"}, {SPAN_content_chunks, "1"}, {SPAN_finish_reasons, "-"}, {SPAN_completeness, "cut"});
+}
+
+#define HUGGINGFACE "https://router.huggingface.co/hf-inference/models/"
+
+/* What kind of model it is the answer tells; errors are as good as any. */
+static void test_huggingface(void **state)
+{
+    (void)state;
+    static struct span span;
+    struct exchange_text text = {.url = HUGGINGFACE "openai-community/gpt2", .request = "{\"inputs\":\"hi\"}",
+                                 .response = "[{\"generated_text\":\"hello\"}]"};
+    EXPECT(text, {SPAN_api, "tgi-generate"}, {SPAN_request_model, "openai-community/gpt2"}, {SPAN_provider, "huggingface"});
+    text.response_headers = "HTTP/1.1 503 X\nContent-Type: application/json\n";
+    text.response = "{\"error\":\"Model openai-community/gpt2 is currently loading\",\"estimated_time\":20.0}";
+    EXPECT(text, {SPAN_error_type, "503"});
+    text.response = "Not Found";
+    EXPECT(text, {SPAN_error_type, "503"});
+    text.response_headers = NULL;
+    text.response = "[[{\"label\":\"POSITIVE\",\"score\":0.99}]]";
+    assert_false(exchange_run(&config, &text, &span));
+    text.response = "\xff\xd8\xff\xe0";
+    assert_false(exchange_run(&config, &text, &span));
+    text.response = "[[0.1,-0.2],[0.3,4]]";
+    EXPECT(text, {SPAN_api, "embeddings"}, {SPAN_operation, "embeddings"}, {SPAN_request_model, "openai-community/gpt2"}, {SPAN_empty_answer, "-"});
+    text.response = "[0.1,-0.2]";
+    EXPECT(text, {SPAN_api, "embeddings"});
+    text.request = "{\"inputs\":{\"source_sentence\":\"a\",\"sentences\":[\"b\",\"c\"]}}"; /* those are scores */
+    assert_false(exchange_run(&config, &text, &span));
 }
 
 #define WATSONX "https://us-south.ml.cloud.ibm.com/ml/v1/text/"
@@ -207,6 +242,9 @@ static void test_aleph_alpha(void **state)
                     "data: {\"type\":\"completion_summary\",\"num_tokens_prompt_total\":1,\"num_tokens_generated\":1}\n\ndata: [DONE]\n\n";
     EXPECT(text, {SPAN_stream_events, "3"}, {SPAN_content_chunks, "1"}, {SPAN_finish_reasons, "end_of_text"}, {SPAN_input_tokens, "1"},
            {SPAN_output_tokens, "1"}, {SPAN_completeness, "whole"});
+    const struct exchange_text embed = {.url = "https://x.inference.pharia.ai/v1/semantic_embed", .request = "{\"model\":\"luminous-base\"}",
+                                        .response = "{\"model_version\":\"2022-04\",\"embedding\":[0.1,0.2],\"num_tokens_prompt_total\":2}"};
+    EXPECT(embed, {SPAN_api, "embeddings"}, {SPAN_response_model, "2022-04"}, {SPAN_input_tokens, "2"}, {SPAN_empty_answer, "-"});
     text.response_headers = "HTTP/1.1 401 Unauthorized\n";
     text.response = "{\"error\":\"bad token\",\"code\":\"UNAUTHENTICATED\"}";
     EXPECT(text, {SPAN_error_type, "UNAUTHENTICATED"});
@@ -224,7 +262,7 @@ int main(void)
         cmocka_unit_test(test_tgi),
         cmocka_unit_test(test_tgi_stream),
         cmocka_unit_test(test_alike),
-        cmocka_unit_test(test_sagemaker),
+        cmocka_unit_test(test_sagemaker), cmocka_unit_test(test_huggingface),
         cmocka_unit_test(test_watsonx),
         cmocka_unit_test(test_llamacpp),
         cmocka_unit_test(test_aleph_alpha),

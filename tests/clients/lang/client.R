@@ -1,4 +1,5 @@
-# R curl: always the multi interface. Blocking fetch, streaming callback, and a pool with two requests.
+# R curl: always libcurl's multi interface. All of its own: blocking fetch into memory and to disk, a connection, a streaming callback, and a pool with
+# two requests.
 library(curl)
 args <- commandArgs(trailingOnly = TRUE)
 base <- args[1]
@@ -12,6 +13,12 @@ paths <- c("/v1/chat/completions", "/v1/chat/completions", "/v1/messages", "/api
 r <- curl_fetch_memory(paste0(base, paths[1]), handle = handle_for(bodies[1]))
 cat(rawToChar(r$content), r$status_code, "\n")
 invisible(curl_fetch_stream(paste0(base, paths[2]), function(x) cat(rawToChar(x)), handle = handle_for(bodies[2])))
+file <- tempfile()
+r <- curl_fetch_disk(paste0(base, paths[1]), file, handle = handle_for(bodies[1]))
+cat(readLines(file, warn = FALSE), r$status_code, "\n")
+lines <- curl(paste0(base, paths[2]), handle = handle_for(bodies[2]))
+cat(readLines(lines), sep = "\n")
+close(lines)
 results <- list()
 pool <- new_pool()
 for (i in 3:4) local({

@@ -1,6 +1,7 @@
 <?php
-// PHP's curl extension (opened with RTLD_DEEPBIND by PHP 8.2): easy handles with and without callback, then a multi handle.
-$base = $argv[1];
+// PHP's curl extension (opened with RTLD_DEEPBIND by PHP 8.2): easy handles with and without callback, then a multi handle. From the command line,
+// or served by PHP-FPM.
+$base = $_GET['base'] ?? $argv[1];
 $bodies = json_decode(file_get_contents(__DIR__ . '/bodies.json'));
 function handle($base, $item) {
     $h = curl_init($base . $item[0]);

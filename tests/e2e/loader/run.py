@@ -15,6 +15,7 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 GOLDEN = os.path.join(HERE, "..", "..", "golden", "shim-symbols.txt")
+HOOKS = os.path.join(HERE, "..", "..", "..", "shim", "hooks.def")
 FILE_URL = "file:///etc/hostname"
 GLIBC_MAX = (2, 34)
 TIMEOUT_S = 60
@@ -81,6 +82,10 @@ def symbols(options):
     text = run(["nm", "-D", "--defined-only", options.shim]).stdout
     names = sorted(line.split()[-1] for line in text.splitlines())
     expect(not [n for n in names if "@" in n], "an exported symbol carries a version: that switches interposition off")
+    with open(HOOKS, encoding="utf-8") as hooks:
+        listed = re.findall(r"^HOOK\([^,]+, (\w+),", hooks.read(), re.M)
+    own = ["curl_easy_setopt", "dlopen", "dlsym", "dlclose", "_exit", "_Exit"]  # variadic; the loader's and the process's ends
+    expect(sorted(listed + own) == names, f"exports are not hooks.def and {own}: {sorted(set(listed + own) ^ set(names))}")
     expect(names == wanted, f"exported symbols changed: +{sorted(set(names) - set(wanted))} -{sorted(set(wanted) - set(names))}")
 
 
