@@ -357,10 +357,8 @@ static void on_answer(void *context, const struct json_value *value)
         usage(facts, value);
         break;
     case METRIC_INPUT:
-        facts_fallback(facts, FACT_INPUT, value);
-        break;
     case METRIC_OUTPUT:
-        facts_fallback(facts, FACT_OUTPUT, value);
+        facts_fallback(facts, value->rule == METRIC_INPUT ? FACT_INPUT : FACT_OUTPUT, value);
         break;
     case ERROR:
     case ERROR_TYPE:
