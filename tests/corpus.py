@@ -13,7 +13,7 @@ FIXTURES = ROOT / "tests/fixtures/exchanges"
 FACTS = ("model_requested", "model_returned", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens",
          "total_tokens", "finish_reasons", "stream_requested", "framing", "n_stream_events", "n_content_events", "n_text_events",
          "n_reasoning_events", "n_tool_events", "first_content_event_index", "done_sentinel", "tool_calls", "server_tool_calls", "error_type",
-         "error_code", "error_message", "response_id")
+         "error_code", "error_message", "response_id", "usage_raw", "notes")
 
 
 def recorded():
@@ -38,5 +38,8 @@ def records(directory):
                 for part in (record["request"], record["response"]):
                     part["body"] = body_of(part)
                 if record.get("truth"):
+                    unknown = set(record["truth"]) - set(FACTS)
+                    if unknown:
+                        raise ValueError(f"{path}: {record['id']}: no such fact: {', '.join(sorted(unknown))}")
                     record["truth"] = {**dict.fromkeys(FACTS), **record["truth"]}
                 yield record
