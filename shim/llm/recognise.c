@@ -334,7 +334,7 @@ bool recognise_candidate(const char *method, size_t method_bytes, const char *ur
     struct url_view path = url.path;
     const struct url_view last = pop(&path);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        if (rows[i].last_bytes == last.bytes && !memcmp(rows[i].last, last.data, last.bytes) && method_allowed(how, rows[i].flags))
+        if (view_equals(last, rows[i].last, rows[i].last_bytes) && method_allowed(how, rows[i].flags))
             return true;
     const struct url_view kind = pop(&path);
     if (view_equals(kind, "runs", 4) || view_equals(kind, "batches", 7) || view_equals(kind, "jobs", 4))

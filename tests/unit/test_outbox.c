@@ -226,6 +226,8 @@ static void test_peer_that_never_reads(void **state)
         acknowledge(connection, heard.frame[heard.n - 1].sequence);
         (void)turn_after(OUTBOX_RESTART_RETRY_MS / 50);
     }
+    (void)turn_after(OUTBOX_LOSS_MS);
+    hear(connection);
     for (size_t i = 0; i < heard.n; i++) {
         rows += heard.frame[i].rows;
     }
