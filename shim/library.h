@@ -57,3 +57,8 @@ CURLMcode hook_curl_multi_add_handle(const struct origin *origin, CURLM *multi, 
 CURLMcode hook_curl_multi_remove_handle(const struct origin *origin, CURLM *multi, CURL *easy);
 CURLMsg *hook_curl_multi_info_read(const struct origin *origin, CURLM *multi, int *left);
 CURLMcode hook_curl_multi_cleanup(const struct origin *origin, CURLM *multi);
+curl_mime *hook_curl_mime_init(const struct origin *origin, CURL *easy);
+curl_mimepart *hook_curl_mime_addpart(const struct origin *origin, curl_mime *mime);
+CURLcode hook_curl_mime_name(const struct origin *origin, curl_mimepart *part, const char *name);
+CURLcode hook_curl_mime_data(const struct origin *origin, curl_mimepart *part, const char *data, size_t bytes);
+void hook_curl_mime_free(const struct origin *origin, curl_mime *mime);

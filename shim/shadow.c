@@ -159,6 +159,7 @@ static bool set_request(struct shadow *shadow, CURLoption option, uintptr_t argu
     case CURLOPT_MIMEPOST:
     case CURLOPT_HTTPPOST:
         shadow->request = SHADOW_MULTIPART;
+        shadow->mime = option == CURLOPT_MIMEPOST ? (const curl_mime *)argument : NULL;
         return true;
     case CURLOPT_CUSTOMREQUEST:
         set_method(shadow, (const char *)argument);
@@ -222,6 +223,7 @@ void shadow_copy(struct shadow *to, const struct shadow *from)
 {
     *to = *from;
     to->copied = to->bearer = (struct keep){0};
+    to->mime = NULL; /* libcurl makes a form of its own */
     if (from->copied.data != NULL && keep_set(&to->copied, from->copied.data, from->copied.bytes) < 0)
         to->fields_kind = SHADOW_FIELDS_UNSEEN;
     if (from->bearer.data != NULL)

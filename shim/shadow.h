@@ -40,6 +40,7 @@ struct shadow {
     curl_off_t infile_bytes;          /* CURLOPT_INFILESIZE; -1: not set */
     const struct curl_slist *headers; /* the application's list, read when the transfer starts */
     const CURLU *url_handle;          /* wins over the URL text */
+    const curl_mime *mime;            /* with SHADOW_MULTIPART; NULL: a form of another kind, or one that was copied */
     struct keep bearer;
     enum shadow_fields fields_kind;
     enum shadow_request request;

@@ -8,6 +8,7 @@
 #include "transfer.h"
 
 #include "capture.h"
+#include "form.h"
 #include "llm/recognise.h"
 #include "scribe.h"
 
@@ -200,6 +201,16 @@ bool transfer_prepare(struct handle *handle, CURL *easy, struct transfer_opening
     return recorded;
 }
 
+/* Of a form that libcurl builds itself, the parts that we saw being set. */
+static void write_form(struct handle *handle, uint64_t time_ns)
+{
+    char text[FORM_TEXT_BYTES_MAX];
+    const struct shadow *shadow = &handle->shadow;
+    size_t bytes = shadow->request == SHADOW_MULTIPART ? form_write(shadow->mime, text, sizeof(text)) : 0;
+    if (bytes != 0)
+        (void)tape_write(TAPE_REQUEST_BODY, handle->transfer, time_ns, text, bytes, NULL, 0, &handle->lost);
+}
+
 void transfer_open(struct handle *handle, const struct transfer_opening *opening)
 {
     struct tape_begin begin = opening->begin;
@@ -213,6 +224,7 @@ void transfer_open(struct handle *handle, const struct transfer_opening *opening
     handle->transfer = atomic_fetch_add_explicit(&last_transfer, 1, memory_order_relaxed) + 1;
     (void)tape_write(TAPE_BEGIN, handle->transfer, opening->time_ns, &begin, sizeof(begin), opening->text, text_bytes,
                      &handle->lost);
+    write_form(handle, opening->time_ns);
     if (body_bytes != 0)
         (void)tape_write(TAPE_REQUEST_BODY, handle->transfer, opening->time_ns, body, body_bytes, NULL, 0,
                          &handle->lost);

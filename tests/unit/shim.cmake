@@ -23,7 +23,8 @@ target_sources(test_shadow PRIVATE ${PROJECT_SOURCE_DIR}/shim/shadow.c ${PROJECT
 pprof_unit_test(hooks curl)
 target_sources(test_hooks PRIVATE ${PROJECT_SOURCE_DIR}/shim/tape.c ${PROJECT_SOURCE_DIR}/shim/handles.c
   ${PROJECT_SOURCE_DIR}/shim/shadow.c ${PROJECT_SOURCE_DIR}/shim/keep.c ${PROJECT_SOURCE_DIR}/shim/capture.c
-  ${PROJECT_SOURCE_DIR}/shim/transfer.c ${PROJECT_SOURCE_DIR}/shim/hook_easy.c ${PROJECT_SOURCE_DIR}/shim/hook_multi.c)
+  ${PROJECT_SOURCE_DIR}/shim/transfer.c ${PROJECT_SOURCE_DIR}/shim/hook_easy.c ${PROJECT_SOURCE_DIR}/shim/hook_multi.c
+  ${PROJECT_SOURCE_DIR}/shim/hook_mime.c)
 
 # The tape again under ThreadSanitizer, which does not go together with AddressSanitizer: compiled apart from the build's flags.
 set(TAPE_TSAN ${CMAKE_CURRENT_BINARY_DIR}/test_tape_tsan)
@@ -56,3 +57,6 @@ pprof_unit_test(elf_lookup ${CMAKE_DL_LIBS})
 target_sources(test_elf_lookup PRIVATE ${PROJECT_SOURCE_DIR}/shim/elf_lookup.c)
 pprof_unit_test(config pprof_span ${SODIUM_STATIC_LIBRARY})
 target_sources(test_config PRIVATE ${PROJECT_SOURCE_DIR}/shim/config.c ${PROJECT_SOURCE_DIR}/shim/say.c)
+pprof_unit_test(mime curl)
+target_sources(test_mime PRIVATE ${SHIM_DIR}/hook_mime.c ${SHIM_DIR}/handles.c ${SHIM_DIR}/shadow.c ${SHIM_DIR}/keep.c
+  ${SHIM_DIR}/llm/multipart.c)
