@@ -43,8 +43,8 @@ static const char schema[] =
     /* Thousands of keys come again every hour: each is kept once. `rollup_hour` is how people read it. */
     "CREATE TABLE rollup_key(id INTEGER PRIMARY KEY" SQL_ROLLUP_KEYS ", UNIQUE(" ROLLUP_SQL_KEYS "));"
     /* id = hour << 32 | key: one integer is the cheapest key that SQLite has, and an hour stays together. */
-    "CREATE TABLE rollup_cell(id INTEGER PRIMARY KEY, calls INTEGER NOT NULL, errors INTEGER NOT NULL,"
-    SQL_ROLLUP_SUMS " ttft BLOB NOT NULL, total BLOB NOT NULL);"
+    "CREATE TABLE rollup_cell(id INTEGER PRIMARY KEY, calls INTEGER NOT NULL, errors INTEGER NOT NULL," SQL_ROLLUP_SUMS
+    " ttft BLOB NOT NULL, total BLOB NOT NULL);"
     "CREATE VIEW rollup_hour AS SELECT rollup_cell.id AS id, rollup_cell.id >> 32 AS hour,"
     " rollup_cell.id & 4294967295 AS key," ROLLUP_SQL_KEYS "," ROLLUP_SQL_VALUES
     " FROM rollup_cell JOIN rollup_key ON rollup_key.id = rollup_cell.id & 4294967295;"

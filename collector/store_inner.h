@@ -73,8 +73,8 @@ enum {
     STORE_SQL(rollup_key, "SELECT id FROM rollup_key WHERE service=?1 AND team=?2 AND prompt=?3 AND version=?4 AND "   \
                           "provider=?5 AND model=?6 AND operation=?7 AND outcome=?8")                                  \
     STORE_SQL(rollup_key_put, "INSERT INTO rollup_key(" ROLLUP_SQL_KEYS ") VALUES(?1,?2,?3,?4,?5,?6,?7,?8)")           \
-    STORE_SQL(rollup_put, "INSERT OR REPLACE INTO rollup_cell(id," ROLLUP_SQL_VALUES                                   \
-                          ") VALUES(?," ROLLUP_SQL_PARAMETERS ")")                                                     \
+    STORE_SQL(rollup_put,                                                                                              \
+              "INSERT OR REPLACE INTO rollup_cell(id," ROLLUP_SQL_VALUES ") VALUES(?," ROLLUP_SQL_PARAMETERS ")")      \
     STORE_SQL(rollup_drop, "DELETE FROM rollup_cell WHERE id=?1")
 
 enum store_sql {

@@ -1,6 +1,7 @@
 /*
- * Reads span/env.def once, in the constructor, into static memory: later the application may change or free its environment (PHP frees it
- * before our destructor runs). Never allocates; a value that makes no sense is ignored and said once.
+ * Reads span/env.def once, in the constructor, into static memory: later the application may change or free its
+ * environment (PHP frees it before our destructor runs). Never allocates; a value that makes no sense is ignored and
+ * said once.
  */
 #include "config.h"
 
@@ -166,7 +167,8 @@ static const char *log_target(const char *said)
     return understood ? said : NULL;
 }
 
-/* Any text is a key: it is hashed to the length that the hashes want. The fixed one needs no hashing at every start of a program. */
+/* Any text is a key: it is hashed to the length that the hashes want. The fixed one needs no hashing at every start of
+ * a program. */
 static void take_hash_key(struct shim_config *config, const char *said)
 {
     static const char public_key[CONFIG_HASH_KEY_BYTES] = "libpprof: everybody's prompt key";
@@ -185,7 +187,8 @@ void config_read(struct shim_config *ret_config, config_reader *reader)
     struct raw raw;
     memset(&text, 0, offsetof(typeof(text), bytes));
     text.labels[0] = text.resource_service[0] = '\0';
-    config.log = ret_config->log = log_target(keep("LIBPPROF_LOG", reader("LIBPPROF_LOG"))); /* the rest can be said then */
+    config.log = ret_config->log =
+        log_target(keep("LIBPPROF_LOG", reader("LIBPPROF_LOG"))); /* the rest can be said then */
 #define ENV(identifier, name, default_text, meaning) raw.identifier = keep(name, reader(name));
 #include "../span/env.def"
 #undef ENV

@@ -1,6 +1,6 @@
 /*
- * What the environment asked for, read once by the constructor into own memory and never changed afterwards: any thread may read it
- * without a lock. No other file of the shim reads the environment.
+ * What the environment asked for, read once by the constructor into own memory and never changed afterwards: any thread
+ * may read it without a lock. No other file of the shim reads the environment.
  */
 #pragma once
 
@@ -46,12 +46,13 @@ void config_read(struct shim_config *ret_config, config_reader *reader);
 /* secure_getenv where the C library has it, otherwise getenv in programs that gained no privilege by their start. */
 const char *config_environment(const char *name);
 
-/* Takes libpprof out of LD_PRELOAD for programs that this one starts; other preloads stay. `own_path` as the loader names us. Constructor. */
+/* Takes libpprof out of LD_PRELOAD for programs that this one starts; other preloads stay. `own_path` as the loader
+ * names us. Constructor. */
 void config_unfollow(char **environment, const char *own_path);
 
 /*
- * One line to where LIBPPROF_LOG asked, the first time only for each message (a string literal: its address is the cause); otherwise nothing.
- * Any thread; preserves errno; no allocation, no lock.
+ * One line to where LIBPPROF_LOG asked, the first time only for each message (a string literal: its address is the
+ * cause); otherwise nothing. Any thread; preserves errno; no allocation, no lock.
  */
 void shim_say_once(const char *message);
 /* The same with what it is about, at most a few hundred bytes. */

@@ -1,7 +1,8 @@
 /*
- * The functions that the application calls instead of libcurl's: exported ones, for callers bound by symbol, and trampolines, for those that
- * looked the name up by dlsym or that were loaded with RTLD_DEEPBIND. They say how they were entered and go on to hook_*.c; where libpprof
- * does nothing, straight to libcurl. Application's threads. The list is hooks.def.
+ * The functions that the application calls instead of libcurl's: exported ones, for callers bound by symbol, and
+ * trampolines, for those that looked the name up by dlsym or that were loaded with RTLD_DEEPBIND. They say how they
+ * were entered and go on to hook_*.c; where libpprof does nothing, straight to libcurl. Application's threads. The list
+ * is hooks.def.
  */
 #include "entry.h"
 

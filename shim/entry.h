@@ -1,6 +1,6 @@
 /*
- * The trampolines: one set of the hooked functions for each libcurl of the process, for callers that looked a function up in a certain library
- * and so cannot be told apart by where they call from.
+ * The trampolines: one set of the hooked functions for each libcurl of the process, for callers that looked a function
+ * up in a certain library and so cannot be told apart by where they call from.
  */
 #pragma once
 

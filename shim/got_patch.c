@@ -1,6 +1,7 @@
 /*
- * See got_patch.h. Called by loader_dlopen on the application's thread. Must never change an import that is bound to anything but the libcurl
- * found through the handle, touch libcurl's own imports, or leave a page writable that was not.
+ * See got_patch.h. Called by loader_dlopen on the application's thread. Must never change an import that is bound to
+ * anything but the libcurl found through the handle, touch libcurl's own imports, or leave a page writable that was
+ * not.
  */
 #include "got_patch.h"
 

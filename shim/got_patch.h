@@ -1,6 +1,7 @@
 /*
- * Objects loaded with RTLD_DEEPBIND find libcurl before they find us (PHP's extensions): their imports of the hooked names are directed to the
- * trampolines of the libcurl that they were bound to, after they were loaded. Everything else about them stays as the flag demands.
+ * Objects loaded with RTLD_DEEPBIND find libcurl before they find us (PHP's extensions): their imports of the hooked
+ * names are directed to the trampolines of the libcurl that they were bound to, after they were loaded. Everything else
+ * about them stays as the flag demands.
  */
 #pragma once
 

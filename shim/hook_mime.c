@@ -1,11 +1,12 @@
 /*
- * The hooks of libcurl's MIME functions (library.h). `curl -F model=whisper-1 -F file=@speech.mp3` names its model in a form that libcurl puts
- * together itself and does not give back, so the short text parts are noted as they are set. Called by entry.c on the application's thread; errno
- * stays as the real function left it.
+ * The hooks of libcurl's MIME functions (library.h). `curl -F model=whisper-1 -F file=@speech.mp3` names its model in a
+ * form that libcurl puts together itself and does not give back, so the short text parts are noted as they are set.
+ * Called by entry.c on the application's thread; errno stays as the real function left it.
  *
- * A form's record stands in the table of handles under its address plus one, which is no handle's: libcurl frees the forms within a form without
- * telling us, and a handle that comes to lie at such an address must not be taken for one that we saw being made. A part belongs to the form that
- * this thread added a part to last; parts that are set later, or by another thread, are not seen.
+ * A form's record stands in the table of handles under its address plus one, which is no handle's: libcurl frees the
+ * forms within a form without telling us, and a handle that comes to lie at such an address must not be taken for one
+ * that we saw being made. A part belongs to the form that this thread added a part to last; parts that are set later,
+ * or by another thread, are not seen.
  */
 #include "form.h"
 
@@ -77,7 +78,8 @@ static void add_part(struct handle *record, const void *mime, const curl_mimepar
 /* NULL: not one that we saw being added. */
 static struct part *find_part(const curl_mimepart *part)
 {
-    if (part == NULL || last.record == NULL || atomic_load(&last.record->key) != key_of(last.mime) || form_of(last.record) == NULL)
+    if (part == NULL || last.record == NULL || atomic_load(&last.record->key) != key_of(last.mime) ||
+        form_of(last.record) == NULL)
         return NULL;
     struct form *form = form_of(last.record);
     for (unsigned i = form->n; i > 0; i--)

@@ -1,12 +1,15 @@
 /*
- * See library.h. Called by the hooks on the application's threads, and by loader.c for what dlsym hands out and for plugins with RTLD_DEEPBIND.
+ * See library.h. Called by the hooks on the application's threads, and by loader.c for what dlsym hands out and for
+ * plugins with RTLD_DEEPBIND.
  *
- * The libcurl of a caller is looked for where the loader would have looked without us: the caller's own object, what that depends on, what
- * follows us in the global scope (RTLD_NEXT: alone it fails for every language binding, which load libcurl RTLD_LOCAL), and at last any
- * libcurl that is mapped. The table of functions is then read from that library's own symbol table, so that two flavours never mix; only where
- * another preload after us wraps single functions do callers that were bound by symbol go through it, as they would have without us.
+ * The libcurl of a caller is looked for where the loader would have looked without us: the caller's own object, what
+ * that depends on, what follows us in the global scope (RTLD_NEXT: alone it fails for every language binding, which
+ * load libcurl RTLD_LOCAL), and at last any libcurl that is mapped. The table of functions is then read from that
+ * library's own symbol table, so that two flavours never mix; only where another preload after us wraps single
+ * functions do callers that were bound by symbol go through it, as they would have without us.
  *
- * Must never answer with a function of libpprof itself, take a lock (a forked child may inherit it) or leave an error for dlerror().
+ * Must never answer with a function of libpprof itself, take a lock (a forked child may inherit it) or leave an error
+ * for dlerror().
  */
 #include "library_find.h"
 
@@ -21,13 +24,15 @@
 
 struct library library_table[LIBRARIES_MAX];
 
-/* An entry is claimed by counting up, filled, then published; between the two nobody looks at it. A child forked in between loses the entry. */
+/* An entry is claimed by counting up, filled, then published; between the two nobody looks at it. A child forked in
+ * between loses the entry. */
 static _Atomic unsigned claimed;
 static _Atomic bool published[LIBRARIES_MAX];
 
 /*
- * Which library serves a return address: caller (48 bits), loader_closes (12), index + 1 (4) in one word, so that reading and writing need no
- * lock. dlclose may put another object at the same address: then the count differs and the answer is looked for again.
+ * Which library serves a return address: caller (48 bits), loader_closes (12), index + 1 (4) in one word, so that
+ * reading and writing need no lock. dlclose may put another object at the same address: then the count differs and the
+ * answer is looked for again.
  */
 enum { CACHE_WORDS = 1024, CACHE_WAYS = 4, CACHE_CLOSES_BITS = 12, CACHE_INDEX_BITS = 4 };
 static _Atomic uint64_t cache[CACHE_WORDS];
@@ -121,7 +126,8 @@ static bool libcurl_of_dependencies(struct elf_object *ret_object, const struct 
     return found;
 }
 
-/* What follows us in the global scope. The result is used after the call: a jump to dlsym would look from our caller's place. */
+/* What follows us in the global scope. The result is used after the call: a jump to dlsym would look from our caller's
+ * place. */
 static void *next_in_scope(const char *name)
 {
     void *symbol = loader_real()->dlsym(RTLD_NEXT, name);
@@ -131,7 +137,7 @@ static void *next_in_scope(const char *name)
 }
 
 struct candidates {
-    struct elf_object first; /* of all libcurls that are mapped */
+    struct elf_object first;  /* of all libcurls that are mapped */
     struct elf_object needed; /* the one that another object names as a dependency */
     unsigned all_n, needed_n;
 };
@@ -139,7 +145,8 @@ struct candidates {
 static bool needs(const struct elf_object *object, const char *soname)
 {
     const char *strings = elf_dynamic_pointer(object, DT_STRTAB);
-    for (const ElfW(Dyn) *entry = object->dynamic; entry != NULL && strings != NULL && entry->d_tag != DT_NULL; entry++) {
+    for (const ElfW(Dyn) *entry = object->dynamic; entry != NULL && strings != NULL && entry->d_tag != DT_NULL;
+         entry++) {
         if (entry->d_tag == DT_NEEDED && strcmp(strings + entry->d_un.d_val, soname) == 0)
             return true;
     }
@@ -171,15 +178,17 @@ static int take_candidate(struct dl_phdr_info *info, size_t bytes, void *context
 }
 
 /*
- * The caller has nothing to do with libcurl: a plugin jumped to us at the end of a function of its own, so the return address is that
- * of its caller. If one libcurl alone is something that others depend on, that is the plugin's; otherwise the first mapped is as good as any.
+ * The caller has nothing to do with libcurl: a plugin jumped to us at the end of a function of its own, so the return
+ * address is that of its caller. If one libcurl alone is something that others depend on, that is the plugin's;
+ * otherwise the first mapped is as good as any.
  */
 static bool libcurl_of_others(struct elf_object *ret_object)
 {
     struct candidates candidates = {.all_n = 0};
     (void)dl_iterate_phdr(take_candidate, &candidates);
     if (candidates.all_n > 1 && candidates.needed_n != 1)
-        shim_say_once_about("several libcurls and a caller that belongs to none: took the first", candidates.first.name);
+        shim_say_once_about("several libcurls and a caller that belongs to none: took the first",
+                            candidates.first.name);
     *ret_object = candidates.needed_n == 1 ? candidates.needed : candidates.first;
     return candidates.all_n > 0;
 }
@@ -209,7 +218,8 @@ static bool pin(const struct elf_object *object)
 
 static void read_api(struct curl_api *ret_api, const struct elf_object *object)
 {
-    *ret_api = (struct curl_api){.curl_easy_setopt = (typeof(ret_api->curl_easy_setopt))elf_symbol(object, "curl_easy_setopt")};
+    *ret_api = (struct curl_api){.curl_easy_setopt =
+                                     (typeof(ret_api->curl_easy_setopt))elf_symbol(object, "curl_easy_setopt")};
 #define HOOK(type, name, failure, params, args) ret_api->name = (typeof(ret_api->name))elf_symbol(object, #name);
 #define CALL(type, name, params) ret_api->name = (typeof(ret_api->name))elf_symbol(object, #name);
 #include "hooks.def"
@@ -269,7 +279,8 @@ static struct library *find_entry(const struct curl_api *api)
     return NULL;
 }
 
-/* The entry for these functions, made if there is none. Two threads may make one each; that costs an entry and nothing else. */
+/* The entry for these functions, made if there is none. Two threads may make one each; that costs an entry and nothing
+ * else. */
 static struct library *entry_for(const struct curl_api *api, const struct elf_object *object)
 {
     struct library *library = find_entry(api);

@@ -1,6 +1,7 @@
 /*
- * The libcurls of this process. Each loaded libcurl (there can be several: OpenSSL, GnuTLS, a private copy) has one entry, found from the caller
- * or from the dlsym handle, never by RTLD_NEXT alone, and pinned for the life of the process.
+ * The libcurls of this process. Each loaded libcurl (there can be several: OpenSSL, GnuTLS, a private copy) has one
+ * entry, found from the caller or from the dlsym handle, never by RTLD_NEXT alone, and pinned for the life of the
+ * process.
  *
  * Entries are made once and never change or go away; reading needs no lock.
  */
@@ -27,7 +28,7 @@ struct curl_api {
 enum { LIBRARIES_MAX = 8 };
 
 struct library {
-    unsigned index; /* trampoline set, below LIBRARIES_MAX */
+    unsigned index;       /* trampoline set, below LIBRARIES_MAX */
     uintptr_t begin, end; /* where it is mapped */
     struct curl_api real;
 };
@@ -35,16 +36,17 @@ struct library {
 /* How a hook was entered. */
 struct origin {
     struct library *library; /* from a trampoline; NULL when the caller was bound by symbol */
-    const void *caller; /* return address, used when library is NULL */
+    const void *caller;      /* return address, used when library is NULL */
 };
 
-/* The library that serves this call, or NULL when none can be found (then the hook returns the API's failure value). Cheap after the first
- * call from the same place. */
+/* The library that serves this call, or NULL when none can be found (then the hook returns the API's failure value).
+ * Cheap after the first call from the same place. */
 struct library *library_of(const struct origin *origin);
 
 /*
- * The bodies of the hooks, called by entry.c on the application's thread. Each forwards to the real function, preserves errno as the real
- * function left it, and never fails on its own account. For a handle that libpprof knows its own library wins over `origin`.
+ * The bodies of the hooks, called by entry.c on the application's thread. Each forwards to the real function, preserves
+ * errno as the real function left it, and never fails on its own account. For a handle that libpprof knows its own
+ * library wins over `origin`.
  */
 CURLcode hook_curl_easy_setopt(const struct origin *origin, CURL *easy, CURLoption option, uintptr_t argument);
 CURL *hook_curl_easy_init(const struct origin *origin);

@@ -1,6 +1,7 @@
 /*
- * The C side of the stubs in stubs_*.S. Application's threads; also before any constructor ran (loader_resolve), which is why this file is
- * never compiled with sanitizers inside libpprof.so. Must never answer otherwise than the real functions, a trampoline apart.
+ * The C side of the stubs in stubs_*.S. Application's threads; also before any constructor ran (loader_resolve), which
+ * is why this file is never compiled with sanitizers inside libpprof.so. Must never answer otherwise than the real
+ * functions, a trampoline apart.
  */
 #include "loader.h"
 
@@ -66,7 +67,7 @@ static bool is_c_library(const char *path)
 }
 
 struct walk {
-    bool behind_us; /* our own object was seen */
+    bool behind_us;   /* our own object was seen */
     const char *name; /* what loader_next looks for */
     void *next;
 };

@@ -1,8 +1,8 @@
 /*
  * How the process loads and looks up code, and our place in it.
  *
- * `real` functions are the C library's own: for our own use. `next` is who would have been called without us (another preload may stand
- * there): the stubs in stubs_*.S jump to it, so that it sees the application as its caller.
+ * `real` functions are the C library's own: for our own use. `next` is who would have been called without us (another
+ * preload may stand there): the stubs in stubs_*.S jump to it, so that it sees the application as its caller.
  */
 #pragma once
 
@@ -31,5 +31,6 @@ extern _Atomic uint32_t loader_closes;
 /* False: the stubs only jump on. Set once by the constructor. */
 extern bool loader_active;
 
-/* The next definition of a function after us, for functions of ours that end in it (_exit); NULL when there is none. At the start only. */
+/* The next definition of a function after us, for functions of ours that end in it (_exit); NULL when there is none. At
+ * the start only. */
 void *loader_next(const char *name);

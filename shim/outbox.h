@@ -29,7 +29,8 @@ enum {
 /* Takes a copy of everything. In a forked child it forgets what the parent had queued (the parent sends that) and
  * closes the parent's descriptors. Returns 0, or a negative errno: then spans are counted as lost. */
 int outbox_start(const struct outbox_config *config);
-/* Takes a copy; sets the span's sequence number. Never fails: a span that cannot be kept is counted as lost. now_ns: tape_now_ns(). */
+/* Takes a copy; sets the span's sequence number. Never fails: a span that cannot be kept is counted as lost. now_ns:
+ * tape_now_ns(). */
 void outbox_add(uint64_t now_ns, struct span *span);
 /* Does what is due (cuts blocks, connects, sends, reads acknowledgements, spools) without blocking. Returns the
  * milliseconds until it wants to be called again, -1 when it has nothing to do. `loss` is what others counted; the

@@ -1,6 +1,6 @@
 /*
- * The one way in which the shim talks: a line per cause, and only where LIBPPROF_LOG asked for it. Called on any thread, also between fork and
- * exec; never allocates, never locks, never keeps a descriptor open.
+ * The one way in which the shim talks: a line per cause, and only where LIBPPROF_LOG asked for it. Called on any
+ * thread, also between fork and exec; never allocates, never locks, never keeps a descriptor open.
  */
 #include "config.h"
 

@@ -2,11 +2,11 @@
  * The tape: a bounded ring of anonymous memory between the application's threads and the scribe.
  *
  * Any application thread writes; only the scribe reads. Writing never locks, allocates or waits: a record that does not
- * fit is dropped and counted. What the scribe has read is wiped at once. The memory is MADV_WIPEONFORK: a forked child finds it
- * empty and dead and begins anew (tape_alive() is false there until tape_start()).
+ * fit is dropped and counted. What the scribe has read is wiped at once. The memory is MADV_WIPEONFORK: a forked child
+ * finds it empty and dead and begins anew (tape_alive() is false there until tape_start()).
  *
- * One exception to "no system call": a piece of at least TAPE_SPILL_BYTES (a huge request body handed over at once) goes into
- * a mapping of its own, which the scribe unmaps; all spills together are bounded by TAPE_SPILL_TOTAL_MAX.
+ * One exception to "no system call": a piece of at least TAPE_SPILL_BYTES (a huge request body handed over at once)
+ * goes into a mapping of its own, which the scribe unmaps; all spills together are bounded by TAPE_SPILL_TOTAL_MAX.
  */
 #pragma once
 
@@ -15,18 +15,19 @@
 #include <stdint.h>
 
 enum tape_kind {
-    TAPE_BEGIN = 1, /* payload: struct tape_begin, then url, then headers */
-    TAPE_REQUEST_BODY, /* a piece of the request body, in order */
-    TAPE_REQUEST_REWIND, /* the body starts again (redirect, authentication) */
+    TAPE_BEGIN = 1,       /* payload: struct tape_begin, then url, then headers */
+    TAPE_REQUEST_BODY,    /* a piece of the request body, in order */
+    TAPE_REQUEST_REWIND,  /* the body starts again (redirect, authentication) */
     TAPE_RESPONSE_HEADER, /* one line as libcurl delivered it, status lines and the blank line included */
-    TAPE_RESPONSE_BODY, /* a piece of the response body, noted once, before the application sees it */
-    TAPE_PAUSE, /* the application paused the transfer */
+    TAPE_RESPONSE_BODY,   /* a piece of the response body, noted once, before the application sees it */
+    TAPE_PAUSE,           /* the application paused the transfer */
     TAPE_RESUME,
     TAPE_END, /* payload: struct tape_end */
 };
 
 enum {
-    TAPE_RING_BYTES = 4 * 1024 * 1024, /* about 3 ms of memory bandwidth of parsing; the scribe looks every 2 ms while busy */
+    TAPE_RING_BYTES =
+        4 * 1024 * 1024, /* about 3 ms of memory bandwidth of parsing; the scribe looks every 2 ms while busy */
     TAPE_SPILL_BYTES = 256 * 1024,
     TAPE_SPILL_TOTAL_MAX = 256 * 1024 * 1024,
 };
@@ -38,42 +39,43 @@ enum tape_source { TAPE_LIBCURL = 1 };
 struct tape_begin {
     uint64_t wall_ns; /* CLOCK_REALTIME at the same moment as the record's monotonic time */
     uint16_t source;
-    uint16_t method_bytes; /* "POST"; 0 when it follows from the options only libcurl knows */
-    uint32_t url_bytes; /* without user info, query and fragment */
+    uint16_t method_bytes;  /* "POST"; 0 when it follows from the options only libcurl knows */
+    uint32_t url_bytes;     /* without user info, query and fragment */
     uint32_t headers_bytes; /* only headers that matter (hook_request_headers in transfer.c) */
-    uint32_t flags; /* TAPE_BEGIN_* */
+    uint32_t flags;         /* TAPE_BEGIN_* */
     uint64_t request_bytes; /* declared length of the body, UINT64_MAX unknown */
 };
 enum {
-    TAPE_BEGIN_MULTIPART = 1, /* the body is built by libcurl's MIME API and cannot be seen */
+    TAPE_BEGIN_MULTIPART = 1,   /* the body is built by libcurl's MIME API and cannot be seen */
     TAPE_BEGIN_BODY_UNSEEN = 2, /* there is a body, but it could not be captured */
-    TAPE_BEGIN_DECODED = 4, /* libcurl decodes the content encoding */
+    TAPE_BEGIN_DECODED = 4,     /* libcurl decodes the content encoding */
 };
 
-/* Payload of TAPE_END. Times are microseconds since the transfer's start as libcurl counts them; TAPE_UNKNOWN where this
- * libcurl does not say. */
+/* Payload of TAPE_END. Times are microseconds since the transfer's start as libcurl counts them; TAPE_UNKNOWN where
+ * this libcurl does not say. */
 #define TAPE_UNKNOWN UINT64_MAX
 struct tape_end {
     uint64_t curl_code; /* TAPE_UNKNOWN when the application never asked for the result */
     uint64_t status;
-    uint64_t queue_us, namelookup_us, connect_us, appconnect_us, pretransfer_us, posttransfer_us, starttransfer_us, total_us;
+    uint64_t queue_us, namelookup_us, connect_us, appconnect_us, pretransfer_us, posttransfer_us, starttransfer_us,
+        total_us;
     uint64_t num_connects, redirects, redirect_us, http_version; /* http_version: CURL_HTTP_VERSION_* */
-    uint64_t request_bytes, response_bytes; /* headers and bodies */
-    uint32_t how; /* enum tape_how */
+    uint64_t request_bytes, response_bytes;                      /* headers and bodies */
+    uint32_t how;                                                /* enum tape_how */
     uint32_t reserved;
 };
 enum tape_how {
-    TAPE_DONE, /* libcurl reported the end */
-    TAPE_REMOVED, /* the application removed the handle before the end */
+    TAPE_DONE,      /* libcurl reported the end */
+    TAPE_REMOVED,   /* the application removed the handle before the end */
     TAPE_ABANDONED, /* cleanup, reset or a new transfer while one was under way */
 };
 
-/* A record as the reader sees it. `payload` stays valid until tape_read() is called again. `lost_bytes` is what this transfer
- * lost between its previous record and this one. */
+/* A record as the reader sees it. `payload` stays valid until tape_read() is called again. `lost_bytes` is what this
+ * transfer lost between its previous record and this one. */
 struct tape_record {
     enum tape_kind kind;
     uint64_t transfer; /* number of the transfer in this process, from 1 */
-    uint64_t time_ns; /* CLOCK_MONOTONIC */
+    uint64_t time_ns;  /* CLOCK_MONOTONIC */
     uint64_t lost_bytes;
     const uint8_t *payload;
     size_t bytes;
@@ -85,15 +87,15 @@ struct tape_loss {
     uint64_t bytes;
 };
 
-/* Maps the ring and brings it to life. Any thread, several at once too, without waiting; harmless when it lives. Returns 0, or a negative errno: then
- * there is no tape. Called by the first captured request. */
+/* Maps the ring and brings it to life. Any thread, several at once too, without waiting; harmless when it lives.
+ * Returns 0, or a negative errno: then there is no tape. Called by the first captured request. */
 int tape_start(void);
 bool tape_alive(void);
 
 /*
- * Any application thread. Appends a record of one or two pieces (b may be NULL). `lost` is the transfer's own counter of lost
- * bytes: increased when the record did not fit, taken over into the record and zeroed when it did. Returns false when it was dropped.
- * The ring's last 64 KiB are kept for TAPE_END. Cost: one compare-and-swap, one memcpy.
+ * Any application thread. Appends a record of one or two pieces (b may be NULL). `lost` is the transfer's own counter
+ * of lost bytes: increased when the record did not fit, taken over into the record and zeroed when it did. Returns
+ * false when it was dropped. The ring's last 64 KiB are kept for TAPE_END. Cost: one compare-and-swap, one memcpy.
  */
 bool tape_write(enum tape_kind kind, uint64_t transfer, uint64_t time_ns, const void *a, size_t a_bytes, const void *b,
                 size_t b_bytes, uint64_t *lost);

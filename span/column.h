@@ -38,13 +38,13 @@ static inline bool span_bit(const uint64_t *bits, size_t i)
 
 /*
  * Appends a column. `values` holds n values (absent rows ignored), n from 1 to
- * SPAN_BLOCK_ROWS_MAX; a text has at most SPAN_TEXT_MAX bytes. Returns 0, or -1 when that does not hold or the buffer failed.
- * `zstd_level` 0 stores without zstd.
+ * SPAN_BLOCK_ROWS_MAX; a text has at most SPAN_TEXT_MAX bytes. Returns 0, or -1 when that does not hold or the buffer
+ * failed. `zstd_level` 0 stores without zstd.
  */
 int span_column_encode_u64(struct span_buffer *out, const uint64_t *values, const uint64_t *present, size_t n,
                            int zstd_level);
-int span_column_encode_text(struct span_buffer *out, const struct span_text *values, const uint64_t *present,
-                            size_t n, int zstd_level);
+int span_column_encode_text(struct span_buffer *out, const struct span_text *values, const uint64_t *present, size_t n,
+                            int zstd_level);
 
 /*
  * A decoded column, reused from block to block. `type` is that of the field. For U64/ID64/BOOL `u64` has n values

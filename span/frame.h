@@ -9,17 +9,18 @@
 #include "column.h"
 
 enum span_frame_kind {
-    SPAN_FRAME_PROCESS = 1, /* payload: struct span_process as tag-length-value; sent first on a connection, first in a file */
+    SPAN_FRAME_PROCESS =
+        1, /* payload: struct span_process as tag-length-value; sent first on a connection, first in a file */
     SPAN_FRAME_SPANS = 2, /* payload: one block; has a sequence number from 1, acknowledged */
-    SPAN_FRAME_ACK = 3, /* collector to shim, no payload: everything up to `sequence` is stored */
-    SPAN_FRAME_LOSS = 4, /* no payload, own sequence number: only the loss counters changed; acknowledged */
+    SPAN_FRAME_ACK = 3,   /* collector to shim, no payload: everything up to `sequence` is stored */
+    SPAN_FRAME_LOSS = 4,  /* no payload, own sequence number: only the loss counters changed; acknowledged */
 };
 
 /* Losses since the process began; cumulative, so that a lost or repeated frame falsifies nothing. */
 struct span_loss {
     uint64_t tape_records; /* records that found the tape full */
     uint64_t tape_bytes;
-    uint64_t spans; /* spans that were finished and could not be kept */
+    uint64_t spans;     /* spans that were finished and could not be kept */
     uint64_t exchanges; /* requests that could not be followed at all (table full, memory) */
 };
 
@@ -35,8 +36,8 @@ struct span_frame {
 
 enum {
     SPAN_FRAME_NEED_MORE = 0, /* the input ends before the frame does */
-    SPAN_FRAME_BAD = -1, /* not a frame, or damaged */
-    SPAN_FRAME_TOO_NEW = -2, /* an incompatible version or an unknown required flag */
+    SPAN_FRAME_BAD = -1,      /* not a frame, or damaged */
+    SPAN_FRAME_TOO_NEW = -2,  /* an incompatible version or an unknown required flag */
     SPAN_FRAME_HEADER_BYTES = 112,
 };
 

@@ -23,8 +23,8 @@ void span_sketch_init(struct span_sketch *sketch);
 void span_sketch_add(struct span_sketch *sketch, uint64_t value, uint64_t times);
 void span_sketch_merge(struct span_sketch *into, const struct span_sketch *from);
 
-/* The value below which the share q (0 to 1) of the values lies: a bucket's middle, never above `max`. 0 when empty (ask
- * `count` first: unknown is not zero). */
+/* The value below which the share q (0 to 1) of the values lies: a bucket's middle, never above `max`. 0 when empty
+ * (ask `count` first: unknown is not zero). */
 uint64_t span_sketch_quantile(const struct span_sketch *sketch, double q);
 
 /* Sparse bytes: varint pairs (bucket distance, count). Returns 0 or -1. */

@@ -48,7 +48,7 @@ struct span_text {
 };
 
 union span_value {
-    uint64_t u64; /* U64, ID64; BOOL as 0 or 1 */
+    uint64_t u64;          /* U64, ID64; BOOL as 0 or 1 */
     struct span_text text; /* STR, LIST, BLOB */
 };
 
@@ -99,7 +99,7 @@ enum span_field span_field_by_name(const char *name, size_t bytes);
  */
 struct span_process {
     uint8_t identity[16]; /* random, new in each process and each forked child */
-    uint64_t start_ns; /* wall clock when the shim woke up */
+    uint64_t start_ns;    /* wall clock when the shim woke up */
     uint64_t pid;
     uint64_t uid;
     bool has_uid;

@@ -1,7 +1,8 @@
 /*
  * Anthropic messages, at Anthropic, Azure, Vertex (rawPredict), OpenRouter and gateways.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Input tokens as stated exclude what the cache gave or took.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Input tokens as stated exclude what the
+ * cache gave or took.
  */
 #include "dialect.h"
 #include "dialect_request.h"
@@ -44,24 +45,42 @@ static struct state *state_of(struct facts *facts)
     return (struct state *)(void *)facts->scratch;
 }
 
-#define COUNTED(path, fact) {path, COUNT + (fact), 0}
-#define USAGE_RULES(at)                                                                                                           \
-    COUNTED(at ".input_tokens", FACT_INPUT), COUNTED(at ".output_tokens", FACT_OUTPUT),                                           \
-        COUNTED(at ".cache_read_input_tokens", FACT_CACHE_READ),                                                                  \
-        COUNTED(at ".cache_creation_input_tokens", FACT_CACHE_CREATION),                                                          \
-        COUNTED(at ".cache_creation.ephemeral_5m_input_tokens", FACT_CACHE_CREATION_5M),                                          \
-        COUNTED(at ".cache_creation.ephemeral_1h_input_tokens", FACT_CACHE_CREATION_1H),                                          \
-        COUNTED(at ".output_tokens_details.thinking_tokens", FACT_REASONING), {at ".service_tier", TIER, 0},                      \
-        {at ".server_tool_use", SERVER_TOOL, 0}, {at ".server_tool_use.*", SERVER_TOOL, 0}
-#define BLOCK_RULES(at)                                                                                                           \
-    {at ".type", BLOCK_TYPE, 0}, {at ".text", TEXT, JSON_PIECES}, {at ".thinking", REASONING, JSON_PIECES}
+#define COUNTED(path, fact)                                                                                            \
+    {                                                                                                                  \
+        path, COUNT + (fact), 0                                                                                        \
+    }
+#define USAGE_RULES(at)                                                                                                \
+    COUNTED(at ".input_tokens", FACT_INPUT), COUNTED(at ".output_tokens", FACT_OUTPUT),                                \
+        COUNTED(at ".cache_read_input_tokens", FACT_CACHE_READ),                                                       \
+        COUNTED(at ".cache_creation_input_tokens", FACT_CACHE_CREATION),                                               \
+        COUNTED(at ".cache_creation.ephemeral_5m_input_tokens", FACT_CACHE_CREATION_5M),                               \
+        COUNTED(at ".cache_creation.ephemeral_1h_input_tokens", FACT_CACHE_CREATION_1H),                               \
+        COUNTED(at ".output_tokens_details.thinking_tokens", FACT_REASONING), {at ".service_tier", TIER, 0},           \
+        {at ".server_tool_use", SERVER_TOOL, 0},                                                                       \
+    {                                                                                                                  \
+        at ".server_tool_use.*", SERVER_TOOL, 0                                                                        \
+    }
+#define BLOCK_RULES(at)                                                                                                \
+    {at ".type", BLOCK_TYPE, 0}, {at ".text", TEXT, JSON_PIECES},                                                      \
+    {                                                                                                                  \
+        at ".thinking", REASONING, JSON_PIECES                                                                         \
+    }
 /* Google in front of Vertex, Azure and relays answer for the service in words of their own. */
-#define ERROR_RULES                                                                                                               \
-    {"error", ERROR, 0}, {"error.type", ERROR_TYPE, 0}, {"error.status", ERROR_STATUS, 0}, {"error.code", ERROR_CODE, 0}
+#define ERROR_RULES                                                                                                    \
+    {"error", ERROR, 0}, {"error.type", ERROR_TYPE, 0}, {"error.status", ERROR_STATUS, 0},                             \
+    {                                                                                                                  \
+        "error.code", ERROR_CODE, 0                                                                                    \
+    }
 
 static const struct json_rule plain_rules[] = {
-    {"id", ID, 0},          {"model", MODEL, 0},    {"stop_reason", STOP, 0}, {"type", TYPE, 0},
-    BLOCK_RULES("content[]"), USAGE_RULES("usage"), ERROR_RULES,              {"completion", TEXT, JSON_PIECES},
+    {"id", ID, 0},
+    {"model", MODEL, 0},
+    {"stop_reason", STOP, 0},
+    {"type", TYPE, 0},
+    BLOCK_RULES("content[]"),
+    USAGE_RULES("usage"),
+    ERROR_RULES,
+    {"completion", TEXT, JSON_PIECES},
     {"amazon-bedrock-guardrailAction", GUARDRAIL, 0},
 };
 
@@ -198,8 +217,8 @@ static void on_plain(void *context, const struct json_value *value)
     struct state *const state = state_of(facts);
     if (value->rule == TYPE) {
         state->message = json_text_is(value, "message");
-        facts->shape_seen = facts->shape_seen || (state->message && state->blocks) || json_text_is(value, "completion") ||
-                            json_text_is(value, "error");
+        facts->shape_seen = facts->shape_seen || (state->message && state->blocks) ||
+                            json_text_is(value, "completion") || json_text_is(value, "error");
         return;
     }
     if (value->rule == BLOCK_TYPE) { /* others' messages have typed parts as well */
@@ -243,7 +262,8 @@ static void on_event(void *context, const struct json_value *value)
     switch (value->rule) {
     case TYPE:
         facts->done = facts->done || json_text_is(value, "message_stop");
-        facts->shape_seen = facts->shape_seen || json_text_is(value, "message_start") || json_text_is(value, "completion");
+        facts->shape_seen =
+            facts->shape_seen || json_text_is(value, "message_start") || json_text_is(value, "completion");
         if (json_text_is(value, "message_start"))
             state->server_blocks = 0; /* numbered anew */
         break;
@@ -278,7 +298,8 @@ static void on_event_begin(struct facts *facts, const char *name, size_t name_by
     state->index_known = state->server_block = false;
 }
 
-/* Now the block's index is known, wherever it stood: the fragment belongs to that block, unless the service runs that tool itself. */
+/* Now the block's index is known, wherever it stood: the fragment belongs to that block, unless the service runs that
+ * tool itself. */
 static void on_event_end(struct facts *facts)
 {
     struct state *const state = state_of(facts);
@@ -317,15 +338,19 @@ struct dialect dialect_anthropic_messages = {
     .open = on_open,
     .event_begin = on_event_begin,
     .event_end = on_event_end,
-    .docs =
-        "Recognised by the path's end `/messages`, `/v1/complete` (the old text completions; not `/threads/.../messages`) and `publishers/anthropic/models/M:rawPredict` on Vertex.\n\n"
-        "| fact | where |\n|---|---|\n"
-        "| content | `content[]`; in a stream `content_block_start` and `content_block_delta` (text, thinking, partial_json) |\n"
-        "| usage | `usage`; in a stream `message_start.message.usage` overlaid by each `message_delta.usage` (cumulative) |\n"
-        "| cache | `cache_read_input_tokens`, `cache_creation_input_tokens`, by lifetime in `cache_creation` |\n"
-        "| reasoning | `usage.output_tokens_details.thinking_tokens` |\n"
-        "| tool calls | `tool_use` blocks; `server_tool_use` and `mcp_tool_use` are the service's own |\n"
-        "| error | `error.type`, else Google's `error.status`, else `error.code`; also in an `error` event within a 200 |\n\n"
-        "Quirks: `input_tokens` excludes cache reads and writes; the span's input is the sum. Signatures, citations and pings are no content.\n\n"
-        "Source: https://docs.anthropic.com/en/api/messages, recorded traffic.\n",
+    .docs = "Recognised by the path's end `/messages`, `/v1/complete` (the old text completions; not "
+            "`/threads/.../messages`) and `publishers/anthropic/models/M:rawPredict` on Vertex.\n\n"
+            "| fact | where |\n|---|---|\n"
+            "| content | `content[]`; in a stream `content_block_start` and `content_block_delta` (text, thinking, "
+            "partial_json) |\n"
+            "| usage | `usage`; in a stream `message_start.message.usage` overlaid by each `message_delta.usage` "
+            "(cumulative) |\n"
+            "| cache | `cache_read_input_tokens`, `cache_creation_input_tokens`, by lifetime in `cache_creation` |\n"
+            "| reasoning | `usage.output_tokens_details.thinking_tokens` |\n"
+            "| tool calls | `tool_use` blocks; `server_tool_use` and `mcp_tool_use` are the service's own |\n"
+            "| error | `error.type`, else Google's `error.status`, else `error.code`; also in an `error` event within "
+            "a 200 |\n\n"
+            "Quirks: `input_tokens` excludes cache reads and writes; the span's input is the sum. Signatures, "
+            "citations and pings are no content.\n\n"
+            "Source: https://docs.anthropic.com/en/api/messages, recorded traffic.\n",
 };

@@ -1,8 +1,9 @@
 /*
- * Sound: speech, transcriptions, translations, as OpenAI writes them (Azure, Groq, Mistral, vLLM, local servers copy it).
+ * Sound: speech, transcriptions, translations, as OpenAI writes them (Azure, Groq, Mistral, vLLM, local servers copy
+ * it).
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Sound itself is no JSON and is passed over by the body's reader; only its
- * content-type says that something came.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Sound itself is no JSON and is passed over
+ * by the body's reader; only its content-type says that something came.
  */
 #include "dialect.h"
 #include "dialect_answer.h"
@@ -72,8 +73,11 @@ static void set_event(struct facts *facts, const char *name, size_t bytes)
         const char *name;
         enum event_kind kind;
     } events[] = {
-        {"transcript.text.segment", TEXT_EVENT},  {"transcription.text.delta", TEXT_EVENT}, {"transcript.text.done", DONE},
-        {"speech.audio.done", DONE}, {"transcription.done", DONE},
+        {"transcript.text.segment", TEXT_EVENT},
+        {"transcription.text.delta", TEXT_EVENT},
+        {"transcript.text.done", DONE},
+        {"speech.audio.done", DONE},
+        {"transcription.done", DONE},
     };
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
         if (strlen(events[i].name) == bytes && !memcmp(events[i].name, name, bytes))
@@ -183,16 +187,20 @@ struct dialect dialect_audio = {
     .event_begin = on_event_begin,
     .event_end = on_event_end,
     .close = on_close,
-    .docs =
-        "Recognised by the path's end: `/audio/speech`, `/audio/transcriptions`, `/audio/translations`, whoever serves it.\n\n"
-        "| fact | where |\n|---|---|\n"
-        "| model, stream | of the request: JSON (speech), or parts of a form (transcriptions, translations) |\n"
-        "| content | `text`; in a stream `transcript.text.delta`, `speech.audio.delta`, Mistral's `transcription.text.delta`, vLLM's "
-        "`choices[].delta.content`; `transcript.text.segment` where no deltas come |\n"
-        "| usage | `usage` of type `tokens`: `input_tokens`, `output_tokens`, `input_token_details.audio_tokens`; in a stream in the event that "
-        "ends it; Mistral's `prompt_tokens`, `completion_tokens` |\n"
-        "| error | `error.type`, `error.code` |\n\n"
-        "Quirks: `id` of a `transcript.text.segment` names the segment, not the answer. usage of type `duration` counts seconds, which are no tokens. Speech is answered with sound, subtitles with text: no JSON, nothing "
-        "is read of it. `stream_format: sse` makes speech a stream though `stream` is not asked for.\n\n"
-        "Source: https://platform.openai.com/docs/api-reference/audio, https://docs.mistral.ai/capabilities/audio_transcription, recorded traffic.\n",
+    .docs = "Recognised by the path's end: `/audio/speech`, `/audio/transcriptions`, `/audio/translations`, whoever "
+            "serves it.\n\n"
+            "| fact | where |\n|---|---|\n"
+            "| model, stream | of the request: JSON (speech), or parts of a form (transcriptions, translations) |\n"
+            "| content | `text`; in a stream `transcript.text.delta`, `speech.audio.delta`, Mistral's "
+            "`transcription.text.delta`, vLLM's "
+            "`choices[].delta.content`; `transcript.text.segment` where no deltas come |\n"
+            "| usage | `usage` of type `tokens`: `input_tokens`, `output_tokens`, `input_token_details.audio_tokens`; "
+            "in a stream in the event that "
+            "ends it; Mistral's `prompt_tokens`, `completion_tokens` |\n"
+            "| error | `error.type`, `error.code` |\n\n"
+            "Quirks: `id` of a `transcript.text.segment` names the segment, not the answer. usage of type `duration` "
+            "counts seconds, which are no tokens. Speech is answered with sound, subtitles with text: no JSON, nothing "
+            "is read of it. `stream_format: sse` makes speech a stream though `stream` is not asked for.\n\n"
+            "Source: https://platform.openai.com/docs/api-reference/audio, "
+            "https://docs.mistral.ai/capabilities/audio_transcription, recorded traffic.\n",
 };

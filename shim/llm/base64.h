@@ -8,7 +8,7 @@
 struct base64 { /* all zero bytes are a fresh one */
     uint32_t bits;
     uint8_t have; /* bits not yet given out */
-    bool bad; /* a byte that is neither of the alphabet, padding nor white space was passed over */
+    bool bad;     /* a byte that is neither of the alphabet, padding nor white space was passed over */
 };
 
 /* Decodes `bytes` characters into `ret_data`, which has room for bytes * 3 / 4 + 1. Returns the bytes written. */

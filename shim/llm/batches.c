@@ -1,14 +1,25 @@
 /*
- * Batches of OpenAI, Anthropic, Mistral and Google: made, asked after, listed, cancelled; Anthropic's results, a line per request.
+ * Batches of OpenAI, Anthropic, Mistral and Google: made, asked after, listed, cancelled; Anthropic's results, a line
+ * per request.
  *
  * A dialect (dialect.h): rules and handlers, called on the scribe's thread.
  */
 #include "dialect.h"
 #include "dialect_answer.h"
 
-enum rule { STATUS = ANSWER_OWN, SHAPE, RESULT_MODEL, RESULT_USAGE, INLINED_USAGE, RESULT_COUNT = ANSWER_COUNT + FACT_USAGE_END };
+enum rule {
+    STATUS = ANSWER_OWN,
+    SHAPE,
+    RESULT_MODEL,
+    RESULT_USAGE,
+    INLINED_USAGE,
+    RESULT_COUNT = ANSWER_COUNT + FACT_USAGE_END
+};
 
-#define ADDED(path, fact) {path, RESULT_COUNT + (fact), 0}
+#define ADDED(path, fact)                                                                                              \
+    {                                                                                                                  \
+        path, RESULT_COUNT + (fact), 0                                                                                 \
+    }
 #define RESULT "result.message.usage"
 /* Of a finished batch of Google's; "metadata.output" repeats it. */
 #define INLINED "response.inlinedResponses.inlinedResponses[].response.usageMetadata"
@@ -77,7 +88,8 @@ static void on_answer(void *context, const struct json_value *value)
     }
 }
 
-/* Requests of a batch name many models and prompts, or a file of them: nothing to say about the one call that hands them in. */
+/* Requests of a batch name many models and prompts, or a file of them: nothing to say about the one call that hands
+ * them in. */
 static void on_request(void *context, const struct json_value *value)
 {
     (void)context;
@@ -103,17 +115,25 @@ struct dialect dialect_batches = {
     .docs =
         "Recognised by the path's end: `/v1/batches`, `/v1/batches/B`, `/batches/B/cancel` (OpenAI, Azure, relays), "
         "`/messages/batches`, `/messages/batches/B`, `/cancel`, `/results` (Anthropic), "
-        "`:batchGenerateContent`, `:asyncBatchEmbedContent`, `/v1beta/batches/B` (Google), `/batch/jobs`, `/batch/jobs/J` (Mistral).\n\n"
+        "`:batchGenerateContent`, `:asyncBatchEmbedContent`, `/v1beta/batches/B` (Google), `/batch/jobs`, "
+        "`/batch/jobs/J` (Mistral).\n\n"
         "| fact | where |\n|---|---|\n"
-        "| id, finish | `id`; `status` (OpenAI, Mistral), `processing_status` (Anthropic), `metadata.state` (Google) |\n"
-        "| usage | OpenAI `usage`; Anthropic's results: the sum of `result.message.usage` over all lines; Google's inlined responses: the "
+        "| id, finish | `id`; `status` (OpenAI, Mistral), `processing_status` (Anthropic), `metadata.state` (Google) "
+        "|\n"
+        "| usage | OpenAI `usage`; Anthropic's results: the sum of `result.message.usage` over all lines; Google's "
+        "inlined responses: the "
         "sum of `usageMetadata` |\n"
         "| model | OpenAI `model`; Anthropic's results: the last line's |\n"
         "| error | `error.type`, `error.code` |\n\n"
-        "Quirks: a batch is made now and computed later; times are those of the exchange, not of a model. Its usage is repeated to everybody "
-        "who asks after it or fetches the results again: it is counted once for an id (results: for a path), later answers state none. Lists of "
-        "batches state nothing. The models and prompts of the requests within a batch are not taken for those of the call. Results "
+        "Quirks: a batch is made now and computed later; times are those of the exchange, not of a model. Its usage is "
+        "repeated to everybody "
+        "who asks after it or fetches the results again: it is counted once for an id (results: for a path), later "
+        "answers state none. Lists of "
+        "batches state nothing. The models and prompts of the requests within a batch are not taken for those of the "
+        "call. Results "
         "of OpenAI's batches are files, which are no call.\n\n"
-        "Source: https://platform.openai.com/docs/api-reference/batch, https://docs.anthropic.com/en/api/creating-message-batches, "
-        "https://ai.google.dev/gemini-api/docs/batch-api, https://docs.mistral.ai/api/endpoint/batch, recorded traffic.\n",
+        "Source: https://platform.openai.com/docs/api-reference/batch, "
+        "https://docs.anthropic.com/en/api/creating-message-batches, "
+        "https://ai.google.dev/gemini-api/docs/batch-api, https://docs.mistral.ai/api/endpoint/batch, recorded "
+        "traffic.\n",
 };

@@ -1,9 +1,10 @@
 /*
- * Amazon Bedrock: Converse, and InvokeModel for the families whose bodies are their own (Nova, Titan, Llama, Mistral, Cohere, AI21). Anthropic's and
- * OpenAI's bodies within InvokeModel are read by their own dialects (recognise.c tells by the model's name).
+ * Amazon Bedrock: Converse, and InvokeModel for the families whose bodies are their own (Nova, Titan, Llama, Mistral,
+ * Cohere, AI21). Anthropic's and OpenAI's bodies within InvokeModel are read by their own dialects (recognise.c tells
+ * by the model's name).
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Streams are AWS event streams; Nova's InvokeModel events are Converse events
- * with the event's name as a key around them.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Streams are AWS event streams; Nova's
+ * InvokeModel events are Converse events with the event's name as a key around them.
  */
 #include "dialect.h"
 #include "dialect_request.h"
@@ -23,7 +24,7 @@ enum rule {
     STOP_OF_LIST,
     GUARDRAIL,
     METRICS, /* of InvokeModel, in the last event */
-    CALL, /* a tool call, whole or beginning */
+    CALL,    /* a tool call, whole or beginning */
     CALL_NAME,
     CALL_TYPE,
     CALL_INPUT,
@@ -48,7 +49,7 @@ struct state {
     uint64_t server_blocks; /* bit per content block index: a tool that the service runs */
     uint32_t result, index;
     bool plain_call_is_server, server;
-    bool chunk; /* the event under way is InvokeModel's */
+    bool chunk;   /* the event under way is InvokeModel's */
     bool an_hour; /* the lifetime of the cache under way */
     uint64_t lived_tokens;
 };
@@ -59,39 +60,51 @@ static struct state *state_of(struct facts *facts)
     return (struct state *)(void *)facts->scratch;
 }
 
-#define COUNTED(path, fact) {path, COUNT + (fact), 0}
-#define USAGE_RULES(at)                                                                                                           \
-    {at, SHAPE, 0}, COUNTED(at ".inputTokens", FACT_INPUT), COUNTED(at ".outputTokens", FACT_OUTPUT),                             \
-        COUNTED(at ".cacheReadInputTokens", FACT_CACHE_READ), COUNTED(at ".cacheReadInputTokenCount", FACT_CACHE_READ),           \
-        COUNTED(at ".cacheWriteInputTokens", FACT_CACHE_CREATION), COUNTED(at ".cacheWriteInputTokenCount", FACT_CACHE_CREATION), \
-        COUNTED(at ".input_tokens", FACT_INPUT), COUNTED(at ".output_tokens", FACT_OUTPUT),                                       \
-        COUNTED(at ".prompt_tokens", FACT_INPUT), COUNTED(at ".completion_tokens", FACT_OUTPUT),                                  \
-        COUNTED(at ".cache_read_input_tokens", FACT_CACHE_READ),                                                                  \
-        COUNTED(at ".cache_creation_input_tokens", FACT_CACHE_CREATION), {at ".cacheDetails[]", DETAIL, 0},                       \
-        {at ".cacheDetails[].inputTokens", DETAIL_TOKENS, 0}, {at ".cacheDetails[].ttl", DETAIL_LIFETIME, 0}
+#define COUNTED(path, fact)                                                                                            \
+    {                                                                                                                  \
+        path, COUNT + (fact), 0                                                                                        \
+    }
+#define USAGE_RULES(at)                                                                                                \
+    {at, SHAPE, 0}, COUNTED(at ".inputTokens", FACT_INPUT), COUNTED(at ".outputTokens", FACT_OUTPUT),                  \
+        COUNTED(at ".cacheReadInputTokens", FACT_CACHE_READ),                                                          \
+        COUNTED(at ".cacheReadInputTokenCount", FACT_CACHE_READ),                                                      \
+        COUNTED(at ".cacheWriteInputTokens", FACT_CACHE_CREATION),                                                     \
+        COUNTED(at ".cacheWriteInputTokenCount", FACT_CACHE_CREATION), COUNTED(at ".input_tokens", FACT_INPUT),        \
+        COUNTED(at ".output_tokens", FACT_OUTPUT), COUNTED(at ".prompt_tokens", FACT_INPUT),                           \
+        COUNTED(at ".completion_tokens", FACT_OUTPUT), COUNTED(at ".cache_read_input_tokens", FACT_CACHE_READ),        \
+        COUNTED(at ".cache_creation_input_tokens", FACT_CACHE_CREATION), {at ".cacheDetails[]", DETAIL, 0},            \
+        {at ".cacheDetails[].inputTokens", DETAIL_TOKENS, 0},                                                          \
+    {                                                                                                                  \
+        at ".cacheDetails[].ttl", DETAIL_LIFETIME, 0                                                                   \
+    }
 
-#define FAMILY_RULES                                                                                                              \
-    {"id", ID, 0}, {"generation_id", ID, 0}, {"model", MODEL, 0}, {"message", MESSAGE, JSON_PIECES},                                 \
-        {"amazon-bedrock-guardrailAction", GUARDRAIL, 0}, {"amazon-bedrock-invocationMetrics", METRICS, 0},                       \
-        {"amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0},                                                    \
-        {"amazon-bedrock-invocationMetrics.outputTokenCount", METRIC_OUTPUT, 0},                                                  \
-        {"amazon-bedrock-invocationMetrics.cacheReadInputTokenCount", METRIC_CACHE_READ, 0},                                      \
-        {"amazon-bedrock-invocationMetrics.cacheWriteInputTokenCount", METRIC_CACHE_CREATION, 0},                                 \
-        {"amazon-bedrock-invocationMetrics.invocationLatency", LATENCY_MS, 0}, {"inputTextTokenCount", METRIC_INPUT, 0},          \
-        {"results[]", RESULT, 0}, {"results[].tokenCount", METRIC_OUTPUT, 0}, {"results[].outputText", TEXT, JSON_PIECES},        \
-        {"results[].completionReason", STOP, 0}, {"outputText", TEXT, JSON_PIECES}, {"completionReason", STOP, 0},                \
-        {"totalOutputTextTokenCount", METRIC_OUTPUT, 0}, {"generation", TEXT, JSON_PIECES},                                       \
-        {"prompt_token_count", METRIC_INPUT, 0}, {"generation_token_count", METRIC_OUTPUT, 0}, {"stop_reason", STOP, 0},          \
-        {"outputs[]", RESULT, 0}, {"outputs[].text", TEXT, JSON_PIECES}, {"outputs[].stop_reason", STOP, 0},                      \
-        {"generations[]", RESULT, 0}, {"generations[].text", TEXT, JSON_PIECES}, {"generations[].finish_reason", STOP, 0},        \
-        {"text", TEXT, JSON_PIECES}, {"finish_reason", STOP, 0}, {"completions[]", RESULT, 0},                                    \
-        {"completions[].data.text", TEXT, JSON_PIECES}, {"completions[].finishReason.reason", STOP, 0},                           \
-        {"choices[]", RESULT, 0}, {"choices[].text", TEXT, JSON_PIECES}, {"choices[].stop_reason", STOP, 0},                      \
-        {"choices[].finish_reason", STOP, 0}, {"choices[].message.content", TEXT, JSON_PIECES},                                   \
-        {"choices[].delta.content", TEXT, JSON_PIECES}, {"content[].text", TEXT, JSON_PIECES}, {"images[]", MEDIA, JSON_PIECES},  \
-        {"finish_reasons[]", STOP_OF_LIST, 0}, {"artifacts[]", RESULT, 0}, {"artifacts[].finishReason", STOP, 0},                 \
-        {"artifacts[].base64", MEDIA, JSON_PIECES}, {"finishReason", STOP, 0}, {"tool_calls[]", FAMILY_CALL, 0},                  \
-        {"choices[].message.tool_calls[]", FAMILY_CALL, 0}
+#define FAMILY_RULES                                                                                                   \
+    {"id", ID, 0}, {"generation_id", ID, 0}, {"model", MODEL, 0}, {"message", MESSAGE, JSON_PIECES},                   \
+        {"amazon-bedrock-guardrailAction", GUARDRAIL, 0}, {"amazon-bedrock-invocationMetrics", METRICS, 0},            \
+        {"amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0},                                         \
+        {"amazon-bedrock-invocationMetrics.outputTokenCount", METRIC_OUTPUT, 0},                                       \
+        {"amazon-bedrock-invocationMetrics.cacheReadInputTokenCount", METRIC_CACHE_READ, 0},                           \
+        {"amazon-bedrock-invocationMetrics.cacheWriteInputTokenCount", METRIC_CACHE_CREATION, 0},                      \
+        {"amazon-bedrock-invocationMetrics.invocationLatency", LATENCY_MS, 0},                                         \
+        {"inputTextTokenCount", METRIC_INPUT, 0}, {"results[]", RESULT, 0},                                            \
+        {"results[].tokenCount", METRIC_OUTPUT, 0}, {"results[].outputText", TEXT, JSON_PIECES},                       \
+        {"results[].completionReason", STOP, 0}, {"outputText", TEXT, JSON_PIECES}, {"completionReason", STOP, 0},     \
+        {"totalOutputTextTokenCount", METRIC_OUTPUT, 0}, {"generation", TEXT, JSON_PIECES},                            \
+        {"prompt_token_count", METRIC_INPUT, 0}, {"generation_token_count", METRIC_OUTPUT, 0},                         \
+        {"stop_reason", STOP, 0}, {"outputs[]", RESULT, 0}, {"outputs[].text", TEXT, JSON_PIECES},                     \
+        {"outputs[].stop_reason", STOP, 0}, {"generations[]", RESULT, 0}, {"generations[].text", TEXT, JSON_PIECES},   \
+        {"generations[].finish_reason", STOP, 0}, {"text", TEXT, JSON_PIECES}, {"finish_reason", STOP, 0},             \
+        {"completions[]", RESULT, 0}, {"completions[].data.text", TEXT, JSON_PIECES},                                  \
+        {"completions[].finishReason.reason", STOP, 0}, {"choices[]", RESULT, 0},                                      \
+        {"choices[].text", TEXT, JSON_PIECES}, {"choices[].stop_reason", STOP, 0},                                     \
+        {"choices[].finish_reason", STOP, 0}, {"choices[].message.content", TEXT, JSON_PIECES},                        \
+        {"choices[].delta.content", TEXT, JSON_PIECES}, {"content[].text", TEXT, JSON_PIECES},                         \
+        {"images[]", MEDIA, JSON_PIECES}, {"finish_reasons[]", STOP_OF_LIST, 0}, {"artifacts[]", RESULT, 0},           \
+        {"artifacts[].finishReason", STOP, 0}, {"artifacts[].base64", MEDIA, JSON_PIECES}, {"finishReason", STOP, 0},  \
+        {"tool_calls[]", FAMILY_CALL, 0},                                                                              \
+    {                                                                                                                  \
+        "choices[].message.tool_calls[]", FAMILY_CALL, 0                                                               \
+    }
 
 static const struct json_rule plain_rules[] = {
     FAMILY_RULES,
@@ -111,12 +124,16 @@ static const struct json_rule plain_rules[] = {
     {"error", ERROR, 0},
 };
 
-#define CONVERSE_EVENTS(delta, start, stop, metadata)                                                                             \
-    {delta "contentBlockIndex", INDEX, 0}, {delta "delta.text", TEXT, JSON_PIECES},                                               \
-        {delta "delta.reasoningContent.text", REASONING, JSON_PIECES}, {delta "delta.toolUse.input", CALL_INPUT, JSON_PIECES},    \
-        {delta "delta.image.source.bytes", MEDIA, JSON_PIECES}, {start "start.toolUse", CALL, 0},                                 \
-        {start "start.toolUse.name", CALL_NAME, 0}, {start "start.toolUse.type", CALL_TYPE, 0}, {stop "stopReason", STOP, 0},     \
-        USAGE_RULES(metadata "usage"), {metadata "metrics.latencyMs", LATENCY_MS, 0}
+#define CONVERSE_EVENTS(delta, start, stop, metadata)                                                                  \
+    {delta "contentBlockIndex", INDEX, 0}, {delta "delta.text", TEXT, JSON_PIECES},                                    \
+        {delta "delta.reasoningContent.text", REASONING, JSON_PIECES},                                                 \
+        {delta "delta.toolUse.input", CALL_INPUT, JSON_PIECES},                                                        \
+        {delta "delta.image.source.bytes", MEDIA, JSON_PIECES}, {start "start.toolUse", CALL, 0},                      \
+        {start "start.toolUse.name", CALL_NAME, 0}, {start "start.toolUse.type", CALL_TYPE, 0},                        \
+        {stop "stopReason", STOP, 0}, USAGE_RULES(metadata "usage"),                                                   \
+    {                                                                                                                  \
+        metadata "metrics.latencyMs", LATENCY_MS, 0                                                                    \
+    }
 
 static const struct json_rule event_rules[] = {
     FAMILY_RULES,
@@ -385,20 +402,26 @@ struct dialect dialect_bedrock = {
     .event_begin = on_event_begin,
     .event_end = on_event_end,
     .docs =
-        "Recognised by the paths `/model/M/converse`, `/model/M/converse-stream`, `/model/M/invoke`, `/model/M/invoke-with-response-stream`; M is "
+        "Recognised by the paths `/model/M/converse`, `/model/M/converse-stream`, `/model/M/invoke`, "
+        "`/model/M/invoke-with-response-stream`; M is "
         "the model asked for, an ARN stays whole.\n\n"
         "| fact | where |\n|---|---|\n"
-        "| content | Converse: `output.message.content[]`; stream: `contentBlockStart`, `contentBlockDelta`. InvokeModel: the family's own: "
-        "`outputText` and `results[]` (Titan), `generation` (Llama), `outputs[]` (Mistral), `generations[]`, `text` (Cohere), `completions[]` (AI21), `images[]`, `artifacts[]` (pictures), `message` (Pegasus); Nova as "
+        "| content | Converse: `output.message.content[]`; stream: `contentBlockStart`, `contentBlockDelta`. "
+        "InvokeModel: the family's own: "
+        "`outputText` and `results[]` (Titan), `generation` (Llama), `outputs[]` (Mistral), `generations[]`, `text` "
+        "(Cohere), `completions[]` (AI21), `images[]`, `artifacts[]` (pictures), `message` (Pegasus); Nova as "
         "Converse; Anthropic and OpenAI as in their own dialects, Anthropic here too where an ARN hides the family |\n"
-        "| usage | Converse: `usage`, in a stream in `metadata`. InvokeModel: the family's own, else `amazon-bedrock-invocationMetrics`, else the headers "
+        "| usage | Converse: `usage`, in a stream in `metadata`. InvokeModel: the family's own, else "
+        "`amazon-bedrock-invocationMetrics`, else the headers "
         "`x-amzn-bedrock-*-token-count` |\n"
         "| cache by lifetime | Converse: `usage.cacheDetails[]` |\n"
-        "| finish | `stopReason`, `completionReason`, `stop_reason`, `finish_reason`, `finish_reasons[]`; a guardrail's doing: "
+        "| finish | `stopReason`, `completionReason`, `stop_reason`, `finish_reason`, `finish_reasons[]`; a "
+        "guardrail's doing: "
         "`amazon-bedrock-guardrailAction` |\n"
         "| server time | `metrics.latencyMs`, `invocationLatency`, header `x-amzn-bedrock-invocation-latency` |\n"
         "| error | header `x-amzn-errortype`; in a stream the exception's name |\n\n"
-        "Quirks: input excludes cache reads and writes; the span's input is the sum. Random padding (`p`) in each event. Chunks of InvokeModel are "
+        "Quirks: input excludes cache reads and writes; the span's input is the sum. Random padding (`p`) in each "
+        "event. Chunks of InvokeModel are "
         "base64 within JSON within the frame.\n\n"
         "Source: https://docs.aws.amazon.com/bedrock/latest/APIReference, recorded traffic.\n",
 };

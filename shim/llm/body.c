@@ -1,6 +1,6 @@
 /*
- * Framing, scanning, counting of a response, see body.h. The content-type is a hint only: servers send SSE as JSON and JSON as octets, and answer
- * streams with one plain error object; the first bytes decide.
+ * Framing, scanning, counting of a response, see body.h. The content-type is a hint only: servers send SSE as JSON and
+ * JSON as octets, and answer streams with one plain error object; the first bytes decide.
  *
  * Called by exchange.c on the scribe's thread.
  */
@@ -171,7 +171,8 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Stands before any kind of text, or not (RFC 8259, 8.1; WHATWG HTML, 9.2.5); nothing else begins with its first byte. */
+/* Stands before any kind of text, or not (RFC 8259, 8.1; WHATWG HTML, 9.2.5); nothing else begins with its first byte.
+ */
 static bool is_byte_order_mark(struct body *body, char c)
 {
     static const char mark[] = "\xef\xbb\xbf";
@@ -197,7 +198,8 @@ void body_json_begin(struct body *body)
 
 void body_json_end(struct body *body)
 {
-    body->event_cut = !json_scan_end(&body->scan) && body->event_first == '{'; /* half a "[DONE]" is nothing that is missed */
+    body->event_cut =
+        !json_scan_end(&body->scan) && body->event_first == '{'; /* half a "[DONE]" is nothing that is missed */
 }
 
 void body_event_begin(struct body *body, const char *name, size_t name_bytes)
@@ -239,13 +241,19 @@ void body_content_type(struct body *body, const char *value, size_t bytes)
         const char *type;
         enum body_framing framing;
     } types[] = {
-        {"text/event-stream", BODY_SSE},          {"application/x-ndjson", BODY_LINES},
-        {"application/ndjson", BODY_LINES},       {"application/jsonl", BODY_LINES},
+        {"text/event-stream", BODY_SSE},
+        {"application/x-ndjson", BODY_LINES},
+        {"application/ndjson", BODY_LINES},
+        {"application/jsonl", BODY_LINES},
         {"application/x-jsonl", BODY_LINES}, /* results of Anthropic's batches */
-        {"application/x-jsonlines", BODY_LINES},  {"application/stream+json", BODY_LINES},
-        {"application/vnd.amazon.eventstream", BODY_AWS}, {"application/json", BODY_PLAIN},
-        {"audio/", BODY_OPAQUE},                  {"image/", BODY_OPAQUE},
-        {"video/", BODY_OPAQUE},                  {"text/vtt", BODY_OPAQUE},
+        {"application/x-jsonlines", BODY_LINES},
+        {"application/stream+json", BODY_LINES},
+        {"application/vnd.amazon.eventstream", BODY_AWS},
+        {"application/json", BODY_PLAIN},
+        {"audio/", BODY_OPAQUE},
+        {"image/", BODY_OPAQUE},
+        {"video/", BODY_OPAQUE},
+        {"text/vtt", BODY_OPAQUE},
         {"application/x-subrip", BODY_OPAQUE},
     };
     body->hint = BODY_UNDECIDED;

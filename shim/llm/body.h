@@ -1,7 +1,9 @@
 /*
- * A response body on its way to the dialect: find out how it is framed, cut it into events, scan their JSON, count and time them.
+ * A response body on its way to the dialect: find out how it is framed, cut it into events, scan their JSON, count and
+ * time them.
  *
- * Owned by the exchange, scribe's thread. Bytes that arrive here are decoded (content encodings are undone before). Keeps no body.
+ * Owned by the exchange, scribe's thread. Bytes that arrive here are decoded (content encodings are undone before).
+ * Keeps no body.
  */
 #pragma once
 
@@ -11,7 +13,15 @@
 #include "sse.h"
 #include "timing.h"
 
-enum body_framing { BODY_UNDECIDED, BODY_PLAIN, BODY_SSE, BODY_LINES, BODY_ARRAY, BODY_AWS, BODY_OPAQUE /* sound, pictures, text: nothing to read */ };
+enum body_framing {
+    BODY_UNDECIDED,
+    BODY_PLAIN,
+    BODY_SSE,
+    BODY_LINES,
+    BODY_ARRAY,
+    BODY_AWS,
+    BODY_OPAQUE /* sound, pictures, text: nothing to read */
+};
 
 enum { BODY_PREFIX_MAX = 8 }; /* enough to tell "retry:" from text */
 
@@ -21,15 +31,15 @@ struct body {
     struct timing *timing;
     uint64_t time_ns; /* of the piece under way */
     uint64_t events, content_events;
-    uint8_t framing; /* enum body_framing */
-    uint8_t hint; /* what the content-type says; BODY_UNDECIDED: nothing */
-    bool text; /* it says plain text, which some say of JSON as well */
+    uint8_t framing;           /* enum body_framing */
+    uint8_t hint;              /* what the content-type says; BODY_UNDECIDED: nothing */
+    bool text;                 /* it says plain text, which some say of JSON as well */
     uint8_t prefix_bytes, bom; /* bom: bytes of a byte order mark seen */
     bool in_event;
-    bool event_cut; /* the JSON object of the last event was not complete */
+    bool event_cut;   /* the JSON object of the last event was not complete */
     char event_first; /* first byte of the event's data */
-    bool indented; /* a blank stood before the first other byte, on its line */
-    bool complete; /* after body_end: what came was complete JSON or complete events */
+    bool indented;    /* a blank stood before the first other byte, on its line */
+    bool complete;    /* after body_end: what came was complete JSON or complete events */
     char prefix[BODY_PREFIX_MAX];
     struct json_scan scan;
     union {

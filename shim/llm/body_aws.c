@@ -1,8 +1,9 @@
 /*
- * AWS event streams as bodies, see body_aws.h. An event `chunk` is InvokeModel's: its payload holds the model's own event as base64.
- * A `PayloadPart` is SageMaker's: a piece of what the container streams (SSE or JSON lines), cut anywhere; the message counts as the event, the
- * container's events are read across them (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_PayloadPart.html).
- * Exceptions and errors are events with an error's name.
+ * AWS event streams as bodies, see body_aws.h. An event `chunk` is InvokeModel's: its payload holds the model's own
+ * event as base64. A `PayloadPart` is SageMaker's: a piece of what the container streams (SSE or JSON lines), cut
+ * anywhere; the message counts as the event, the container's events are read across them
+ * (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_PayloadPart.html). Exceptions and errors are
+ * events with an error's name.
  */
 #include "body_aws.h"
 
@@ -71,7 +72,8 @@ static const struct ndjson_handler inner_lines = {on_inner_line, on_inner_data, 
 static void push_part(struct body_aws *aws, const char *data, size_t bytes)
 {
     size_t at = 0;
-    while (aws->parts == BODY_UNDECIDED && at < bytes && (data[at] == ' ' || data[at] == '\t' || data[at] == '\r' || data[at] == '\n'))
+    while (aws->parts == BODY_UNDECIDED && at < bytes &&
+           (data[at] == ' ' || data[at] == '\t' || data[at] == '\r' || data[at] == '\n'))
         at++;
     if (at == bytes)
         return;

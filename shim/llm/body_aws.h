@@ -1,6 +1,6 @@
 /*
- * A body framed as an AWS event stream: messages become events of the body; the chunks of InvokeModel are unwrapped, the parts of SageMaker put
- * together. Part of body.c's work.
+ * A body framed as an AWS event stream: messages become events of the body; the chunks of InvokeModel are unwrapped,
+ * the parts of SageMaker put together. Part of body.c's work.
  */
 #pragma once
 
@@ -18,7 +18,7 @@ struct body_aws {
     struct base64 base64;
     struct body *body;
     bool enveloped;
-    bool part; /* the message under way is a piece of the container's own stream */
+    bool part;     /* the message under way is a piece of the container's own stream */
     uint8_t parts; /* how that stream is framed: BODY_UNDECIDED, BODY_SSE or BODY_LINES */
     union {
         struct sse sse;

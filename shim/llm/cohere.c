@@ -226,7 +226,8 @@ static void counted(struct facts *facts, const struct json_value *value)
 static void type(struct facts *facts, const struct json_value *value)
 {
     /* One of these comes in every stream; others have a "type" as well. */
-    static const char *const own[] = {"message-start", "content-delta", "message-end", "stream-start", "text-generation", "stream-end"};
+    static const char *const own[] = {"message-start", "content-delta",   "message-end",
+                                      "stream-start",  "text-generation", "stream-end"};
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
         facts->shape_seen = facts->shape_seen || json_text_is(value, own[i]);
     facts->done = facts->done || json_text_is(value, "message-end") || json_text_is(value, "stream-end");

@@ -57,15 +57,19 @@ struct dialect dialect_count_tokens = {
     .request = {JSON_RULES(request_rules), on_request},
     .plain = {JSON_RULES(answer_rules), on_answer},
     .event = {JSON_RULES(answer_rules), on_answer},
-    .docs =
-        "Recognised by the path's end: `/responses/input_tokens` (OpenAI), `/messages/count_tokens` (Anthropic, and Vertex's "
-        "`count-tokens:rawPredict`), `:countTokens` and `:computeTokens` (Google), `/model/M/count-tokens` (Bedrock).\n\n"
-        "| fact | where |\n|---|---|\n"
-        "| model | request `model`, else the path |\n"
-        "| input | `input_tokens` (OpenAI, Anthropic), `inputTokens` (Bedrock) |\n"
-        "| error | `error.type`, Google's `error.status`, AWS' `x-amzn-errortype` |\n\n"
-        "Quirks: nothing is consumed by counting; reports that sum tokens leave the operation `count_tokens` out. Google states a "
-        "`totalTokens` and nothing about input by name, so input stays absent there.\n\n"
-        "Source: https://platform.openai.com/docs/api-reference/responses/input-tokens, https://docs.anthropic.com/en/api/messages-count-tokens, "
-        "https://ai.google.dev/api/tokens, https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CountTokens.html, recorded traffic.\n",
+    .docs = "Recognised by the path's end: `/responses/input_tokens` (OpenAI), `/messages/count_tokens` (Anthropic, "
+            "and Vertex's "
+            "`count-tokens:rawPredict`), `:countTokens` and `:computeTokens` (Google), `/model/M/count-tokens` "
+            "(Bedrock).\n\n"
+            "| fact | where |\n|---|---|\n"
+            "| model | request `model`, else the path |\n"
+            "| input | `input_tokens` (OpenAI, Anthropic), `inputTokens` (Bedrock) |\n"
+            "| error | `error.type`, Google's `error.status`, AWS' `x-amzn-errortype` |\n\n"
+            "Quirks: nothing is consumed by counting; reports that sum tokens leave the operation `count_tokens` out. "
+            "Google states a "
+            "`totalTokens` and nothing about input by name, so input stays absent there.\n\n"
+            "Source: https://platform.openai.com/docs/api-reference/responses/input-tokens, "
+            "https://docs.anthropic.com/en/api/messages-count-tokens, "
+            "https://ai.google.dev/api/tokens, "
+            "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CountTokens.html, recorded traffic.\n",
 };

@@ -63,10 +63,12 @@ bool decimal_scaled(const char *text, size_t bytes, int power, uint64_t *ret)
     const int places = digits.point + exponent + power;
     for (int i = 0; digits.count && i < places; i++) {
         const unsigned digit = i < digits.count ? digits.digit[i] : 0;
-        if (__builtin_mul_overflow(value, (uint64_t)10, &value) || __builtin_add_overflow(value, (uint64_t)digit, &value))
+        if (__builtin_mul_overflow(value, (uint64_t)10, &value) ||
+            __builtin_add_overflow(value, (uint64_t)digit, &value))
             return false;
     }
-    if (places >= 0 && places < digits.count && digits.digit[places] >= 5 && __builtin_add_overflow(value, (uint64_t)1, &value))
+    if (places >= 0 && places < digits.count && digits.digit[places] >= 5 &&
+        __builtin_add_overflow(value, (uint64_t)1, &value))
         return false;
     *ret = value;
     return true;

@@ -29,8 +29,8 @@ enum decode_kind decode_kind(const char *value, size_t bytes)
     static const struct {
         const char *name;
         enum decode_kind kind;
-    } names[] = {{"gzip", DECODE_GZIP}, {"x-gzip", DECODE_GZIP}, {"deflate", DECODE_DEFLATE}, {"br", DECODE_BROTLI},
-                 {"zstd", DECODE_ZSTD}, {"identity", DECODE_NONE}};
+    } names[] = {{"gzip", DECODE_GZIP}, {"x-gzip", DECODE_GZIP}, {"deflate", DECODE_DEFLATE},
+                 {"br", DECODE_BROTLI}, {"zstd", DECODE_ZSTD},   {"identity", DECODE_NONE}};
     while (bytes && (*value == ' ' || *value == '\t'))
         value++, bytes--;
     while (bytes && strchr(" \t\r\n", value[bytes - 1]))
@@ -77,7 +77,8 @@ static bool open_decoder(struct decode *decode)
         return decode->brotli != NULL;
     case DECODE_ZSTD:
         decode->zstd = ZSTD_createDStream();
-        return decode->zstd && !ZSTD_isError(ZSTD_DCtx_setParameter(decode->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX));
+        return decode->zstd &&
+               !ZSTD_isError(ZSTD_DCtx_setParameter(decode->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX));
     default:
         return false;
     }
@@ -150,7 +151,8 @@ static bool push_brotli(struct decode *decode, const uint8_t *data, size_t bytes
     while (!decode->complete) {
         uint8_t *to = decode->piece;
         size_t room = sizeof(decode->piece);
-        const BrotliDecoderResult result = BrotliDecoderDecompressStream(decode->brotli, &bytes, &data, &room, &to, NULL);
+        const BrotliDecoderResult result =
+            BrotliDecoderDecompressStream(decode->brotli, &bytes, &data, &room, &to, NULL);
         give(decode, sizeof(decode->piece) - room);
         if (result == BROTLI_DECODER_RESULT_ERROR)
             return false;

@@ -1,19 +1,20 @@
 /*
  * The table of dialects and look-up by API shape.
  *
- * Called by the exchange on the scribe's thread, by the generator of docs/dialects.md and by tests. The tables are read-only once compiled.
+ * Called by the exchange on the scribe's thread, by the generator of docs/dialects.md and by tests. The tables are
+ * read-only once compiled.
  */
 #include "dialect.h"
 
 #include <string.h>
 
-extern struct dialect dialect_openai_chat, dialect_anthropic_messages, dialect_ollama, dialect_openai_responses, dialect_bedrock,
-    dialect_google_generate;
-extern struct dialect dialect_embeddings, dialect_count_tokens, dialect_moderations, dialect_openai_runs, dialect_batches,
-    dialect_images, dialect_audio;
+extern struct dialect dialect_openai_chat, dialect_anthropic_messages, dialect_ollama, dialect_openai_responses,
+    dialect_bedrock, dialect_google_generate;
+extern struct dialect dialect_embeddings, dialect_count_tokens, dialect_moderations, dialect_openai_runs,
+    dialect_batches, dialect_images, dialect_audio;
 extern struct dialect dialect_cohere;
-extern struct dialect dialect_google_interactions, dialect_google_predict, dialect_tgi, dialect_watsonx, dialect_llamacpp,
-    dialect_aleph_alpha;
+extern struct dialect dialect_google_interactions, dialect_google_predict, dialect_tgi, dialect_watsonx,
+    dialect_llamacpp, dialect_aleph_alpha;
 
 struct dialect *const dialects[] = {
     &dialect_openai_chat,

@@ -1,10 +1,11 @@
 /*
  * The table of dialects: one small file per API shape, each of them rules, handlers and a page of documentation.
  *
- * A dialect only reads JSON values and puts facts into struct facts (facts.h); decoding, framing, counting of events, timing, errors of the
- * transport and the span are the exchange's business. Handlers run on the scribe's thread; they must not keep pointers to values.
- * Adding one: write the file, add it to dialects[] in dialect.c and to CMakeLists.txt, say in recognise.c how it is recognised, and run
- * `scripts/bless` (docs/dialects.md is generated from `docs`).
+ * A dialect only reads JSON values and puts facts into struct facts (facts.h); decoding, framing, counting of events,
+ * timing, errors of the transport and the span are the exchange's business. Handlers run on the scribe's thread; they
+ * must not keep pointers to values. Adding one: write the file, add it to dialects[] in dialect.c and to
+ * CMakeLists.txt, say in recognise.c how it is recognised, and run `scripts/bless` (docs/dialects.md is generated from
+ * `docs`).
  */
 #pragma once
 
@@ -18,24 +19,27 @@ struct dialect_scan {
 };
 
 struct dialect {
-    const char *name; /* of the file */
-    const char *apis; /* names of API shapes (pprof.api) that it reads, separated by one blank */
+    const char *name;            /* of the file */
+    const char *apis;            /* names of API shapes (pprof.api) that it reads, separated by one blank */
     struct dialect_scan request; /* JSON request bodies */
-    struct dialect_scan plain; /* a JSON answer that is no stream, errors included */
-    struct dialect_scan event; /* the JSON of each event of a stream, errors included; may use the same table and handler as `plain` */
+    struct dialect_scan plain;   /* a JSON answer that is no stream, errors included */
+    struct dialect_scan
+        event;  /* the JSON of each event of a stream, errors included; may use the same table and handler as `plain` */
     bool lines; /* a stream without content-type is one of JSON lines */
-    bool array; /* a top-level array, where a stream was asked for, is a stream of its elements (Gemini without alt=sse) */
+    bool array; /* a top-level array, where a stream was asked for, is a stream of its elements (Gemini without alt=sse)
+                 */
     bool repeats; /* the usage of one id is stated again to whoever asks again: it counts once (counted.h) */
     /* All optional (NULL). */
     void (*open)(struct facts *facts, const char *api, const char *provider); /* before anything else */
-    void (*response_header)(struct facts *facts, const char *name, size_t name_bytes, const char *value, size_t value_bytes);
-    /* name: SSE "event:" or AWS ":event-type", "" if none; given before the event's data where the framing allows it (AWS always; SSE when the
-     * line stands before data:, as everybody writes it). */
+    void (*response_header)(struct facts *facts, const char *name, size_t name_bytes, const char *value,
+                            size_t value_bytes);
+    /* name: SSE "event:" or AWS ":event-type", "" if none; given before the event's data where the framing allows it
+     * (AWS always; SSE when the line stands before data:, as everybody writes it). */
     void (*event_begin)(struct facts *facts, const char *name, size_t name_bytes);
     void (*event_end)(struct facts *facts);
-    void (*done)(struct facts *facts); /* the stream's [DONE] */
+    void (*done)(struct facts *facts);  /* the stream's [DONE] */
     void (*close)(struct facts *facts); /* everything was seen; last chance before the span is made */
-    const char *docs; /* Markdown: how recognised, where each fact is read, quirks, source */
+    const char *docs;                   /* Markdown: how recognised, where each fact is read, quirks, source */
 };
 
 /* NULL-terminated. The rules of all of them are compiled by dialect_init (idempotent, scribe's thread). */

@@ -18,7 +18,8 @@ static void error_name(struct facts *facts, const struct json_value *value)
         if (!facts_has_text(facts, FACT_ERROR_CODE))
             facts_set_value(facts, FACT_ERROR_CODE, value);
         break;
-    default: /* Google's "status" and a flat "type" give way to error.type; Anthropic's flat "type" only says that it is an error */
+    default: /* Google's "status" and a flat "type" give way to error.type; Anthropic's flat "type" only says that it is
+                an error */
         if (value->type == JSON_STRING && !json_text_is(value, "error") && !facts_has_text(facts, FACT_ERROR_TYPE))
             facts_set_value(facts, FACT_ERROR_TYPE, value);
         break;

@@ -1,9 +1,11 @@
-/* What answers of the smaller APIs have in common: id, model, errors in every known spelling, usage. For dialects only. */
+/* What answers of the smaller APIs have in common: id, model, errors in every known spelling, usage. For dialects only.
+ */
 #pragma once
 
 #include "facts.h"
 
-/* Ids of the rules that dialect_answer_value understands; a dialect's own begin at ANSWER_OWN, usage numbers at ANSWER_COUNT. */
+/* Ids of the rules that dialect_answer_value understands; a dialect's own begin at ANSWER_OWN, usage numbers at
+ * ANSWER_COUNT. */
 enum {
     ANSWER_ID = 1,
     ANSWER_MODEL,
@@ -24,38 +26,52 @@ enum {
     ANSWER_COUNT = 64, /* ANSWER_COUNT + enum facts_number */
 };
 
-/* {"error":{type,code,status}}, {"error":"text"}, {"type","code"} flat (Mistral), {"code","error":"text"} (xAI), {"error":"text","error_type"} (Hugging
- * Face's servers). */
-#define ANSWER_ERRORS                                                                                                             \
-    {"error", ANSWER_ERROR, 0}, {"error.type", ANSWER_ERROR_TYPE, 0}, {"error.status", ANSWER_ERROR_STATUS, 0},                   \
-        {"error.code", ANSWER_ERROR_CODE, 0}, {"type", ANSWER_TOP_TYPE, 0}, {"error_type", ANSWER_TOP_TYPE, 0},     \
-        {"code", ANSWER_TOP_CODE, 0}
+/* {"error":{type,code,status}}, {"error":"text"}, {"type","code"} flat (Mistral), {"code","error":"text"} (xAI),
+ * {"error":"text","error_type"} (Hugging Face's servers). */
+#define ANSWER_ERRORS                                                                                                  \
+    {"error", ANSWER_ERROR, 0}, {"error.type", ANSWER_ERROR_TYPE, 0}, {"error.status", ANSWER_ERROR_STATUS, 0},        \
+        {"error.code", ANSWER_ERROR_CODE, 0}, {"type", ANSWER_TOP_TYPE, 0}, {"error_type", ANSWER_TOP_TYPE, 0},        \
+    {                                                                                                                  \
+        "code", ANSWER_TOP_CODE, 0                                                                                     \
+    }
 
-#define ANSWER_IDENTITY {"id", ANSWER_ID, 0}, {"model", ANSWER_MODEL, 0}, {"service_tier", ANSWER_TIER, 0}
+#define ANSWER_IDENTITY                                                                                                \
+    {"id", ANSWER_ID, 0}, {"model", ANSWER_MODEL, 0},                                                                  \
+    {                                                                                                                  \
+        "service_tier", ANSWER_TIER, 0                                                                                 \
+    }
 
-#define ANSWER_COUNTED(path, fact) {path, ANSWER_COUNT + (fact), 0}
-#define ANSWER_INPUT_DETAILS(at)                                                                                                  \
-    ANSWER_COUNTED(at ".cached_tokens", FACT_CACHE_READ), ANSWER_COUNTED(at ".cache_write_tokens", FACT_CACHE_CREATION),          \
+#define ANSWER_COUNTED(path, fact)                                                                                     \
+    {                                                                                                                  \
+        path, ANSWER_COUNT + (fact), 0                                                                                 \
+    }
+#define ANSWER_INPUT_DETAILS(at)                                                                                       \
+    ANSWER_COUNTED(at ".cached_tokens", FACT_CACHE_READ),                                                              \
+        ANSWER_COUNTED(at ".cache_write_tokens", FACT_CACHE_CREATION),                                                 \
         ANSWER_COUNTED(at ".audio_tokens", FACT_INPUT_AUDIO), ANSWER_COUNTED(at ".image_tokens", FACT_INPUT_IMAGE)
-#define ANSWER_OUTPUT_DETAILS(at)                                                                                                 \
-    ANSWER_COUNTED(at ".reasoning_tokens", FACT_REASONING), ANSWER_COUNTED(at ".audio_tokens", FACT_OUTPUT_AUDIO),                \
+#define ANSWER_OUTPUT_DETAILS(at)                                                                                      \
+    ANSWER_COUNTED(at ".reasoning_tokens", FACT_REASONING), ANSWER_COUNTED(at ".audio_tokens", FACT_OUTPUT_AUDIO),     \
         ANSWER_COUNTED(at ".image_tokens", FACT_OUTPUT_IMAGE)
-/* A usage object of OpenAI's kind, in both generations of names and with "token" for "tokens" where some write it so. */
-#define ANSWER_USAGE_RULES(at)                                                                                                    \
-    {at, ANSWER_USAGE, 0}, ANSWER_COUNTED(at ".prompt_tokens", FACT_INPUT), ANSWER_COUNTED(at ".input_tokens", FACT_INPUT),       \
-        ANSWER_COUNTED(at ".completion_tokens", FACT_OUTPUT), ANSWER_COUNTED(at ".output_tokens", FACT_OUTPUT),                   \
-        ANSWER_COUNTED(at ".total_tokens", FACT_TOTAL), ANSWER_INPUT_DETAILS(at ".prompt_tokens_details"),                        \
-        ANSWER_INPUT_DETAILS(at ".prompt_token_details"), ANSWER_INPUT_DETAILS(at ".input_tokens_details"),                       \
-        ANSWER_INPUT_DETAILS(at ".input_token_details"), ANSWER_OUTPUT_DETAILS(at ".completion_tokens_details"),                  \
-        ANSWER_OUTPUT_DETAILS(at ".completion_token_details"), ANSWER_OUTPUT_DETAILS(at ".output_tokens_details"),                \
-        ANSWER_OUTPUT_DETAILS(at ".output_token_details"), {at ".cost", ANSWER_COST_USD, 0},                                      \
-        {at ".cost_in_usd_ticks", ANSWER_COST_TICKS, 0}
+/* A usage object of OpenAI's kind, in both generations of names and with "token" for "tokens" where some write it so.
+ */
+#define ANSWER_USAGE_RULES(at)                                                                                         \
+    {at, ANSWER_USAGE, 0}, ANSWER_COUNTED(at ".prompt_tokens", FACT_INPUT),                                            \
+        ANSWER_COUNTED(at ".input_tokens", FACT_INPUT), ANSWER_COUNTED(at ".completion_tokens", FACT_OUTPUT),          \
+        ANSWER_COUNTED(at ".output_tokens", FACT_OUTPUT), ANSWER_COUNTED(at ".total_tokens", FACT_TOTAL),              \
+        ANSWER_INPUT_DETAILS(at ".prompt_tokens_details"), ANSWER_INPUT_DETAILS(at ".prompt_token_details"),           \
+        ANSWER_INPUT_DETAILS(at ".input_tokens_details"), ANSWER_INPUT_DETAILS(at ".input_token_details"),             \
+        ANSWER_OUTPUT_DETAILS(at ".completion_tokens_details"), ANSWER_OUTPUT_DETAILS(at ".completion_token_details"), \
+        ANSWER_OUTPUT_DETAILS(at ".output_tokens_details"), ANSWER_OUTPUT_DETAILS(at ".output_token_details"),         \
+        {at ".cost", ANSWER_COST_USD, 0},                                                                              \
+    {                                                                                                                  \
+        at ".cost_in_usd_ticks", ANSWER_COST_TICKS, 0                                                                  \
+    }
 
 /* vLLM's per-request metrics. Its time to the first token is that since the end of the queue. */
-#define ANSWER_VLLM_METRICS(at)                                                                                                   \
-    {at ".queue_time_ms", ANSWER_QUEUE_MS, 0}, {at ".time_to_first_token_ms", ANSWER_PREFILL_MS, 0},                              \
-    {                                                                                                                             \
-        at ".generation_time_ms", ANSWER_DECODE_MS, 0                                                                             \
+#define ANSWER_VLLM_METRICS(at)                                                                                        \
+    {at ".queue_time_ms", ANSWER_QUEUE_MS, 0}, {at ".time_to_first_token_ms", ANSWER_PREFILL_MS, 0},                   \
+    {                                                                                                                  \
+        at ".generation_time_ms", ANSWER_DECODE_MS, 0                                                                  \
     }
 
 void dialect_answer_value(struct facts *facts, const struct json_value *value);

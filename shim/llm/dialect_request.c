@@ -15,7 +15,8 @@ static uint8_t follow(const char *mark, uint8_t matched, char c)
     return (uint8_t)(c == mark[matched] ? matched + 1 : c == mark[0]);
 }
 
-/* Does the response format demand JSON? All that do spell it "json..." (json_object, json_schema, json), "application/json" or give a schema. */
+/* Does the response format demand JSON? All that do spell it "json..." (json_object, json_schema, json),
+ * "application/json" or give a schema. */
 static void look_for_json(struct facts *facts, const struct json_value *raw)
 {
     static const char type[] = "\"json", mime[] = "/json\"";
@@ -79,7 +80,8 @@ void dialect_request_value(struct facts *facts, const struct json_value *value)
         prompt_format(&facts->prompt, value);
         break;
     case REQUEST_SCHEMA: /* an object, or its text */
-        if (value->type == JSON_RAW_BYTES && value->first && value->bytes && (value->text[0] == '{' || value->text[0] == '"'))
+        if (value->type == JSON_RAW_BYTES && value->first && value->bytes &&
+            (value->text[0] == '{' || value->text[0] == '"'))
             facts->json_asked = true;
         prompt_format(&facts->prompt, value);
         break;

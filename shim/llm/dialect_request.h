@@ -25,12 +25,17 @@ enum {
 };
 
 /* messages[] as OpenAI, Anthropic and Ollama write them. */
-#define REQUEST_MESSAGES(list)                                                                                                    \
-    {list "[]", REQUEST_MESSAGE, 0}, {list "[].role", REQUEST_ROLE, 0}, {list "[].content", REQUEST_TEXT, JSON_PIECES},           \
-        {list "[].content[]", REQUEST_TEXT, JSON_PIECES}, {list "[].content[].text", REQUEST_TEXT, JSON_PIECES}
+#define REQUEST_MESSAGES(list)                                                                                         \
+    {list "[]", REQUEST_MESSAGE, 0}, {list "[].role", REQUEST_ROLE, 0},                                                \
+        {list "[].content", REQUEST_TEXT, JSON_PIECES}, {list "[].content[]", REQUEST_TEXT, JSON_PIECES},              \
+    {                                                                                                                  \
+        list "[].content[].text", REQUEST_TEXT, JSON_PIECES                                                            \
+    }
 
-#define REQUEST_METADATA                                                                                                          \
-    {"metadata.prompt", REQUEST_META_NAME, 0}, {"metadata.prompt_name", REQUEST_META_NAME, 0},                                    \
-        {"metadata.prompt_version", REQUEST_META_VERSION, 0}
+#define REQUEST_METADATA                                                                                               \
+    {"metadata.prompt", REQUEST_META_NAME, 0}, {"metadata.prompt_name", REQUEST_META_NAME, 0},                         \
+    {                                                                                                                  \
+        "metadata.prompt_version", REQUEST_META_VERSION, 0                                                             \
+    }
 
 void dialect_request_value(struct facts *facts, const struct json_value *value);

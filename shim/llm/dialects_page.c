@@ -1,6 +1,7 @@
 /*
- * Writes docs/dialects.md to standard output, from the tables that libpprof.so reads: apis.def, endpoints.def, providers.def and the dialects' own
- * pages. A program of the build, not part of the library; run by scripts/bless and by the test that compares its output with the file.
+ * Writes docs/dialects.md to standard output, from the tables that libpprof.so reads: apis.def, endpoints.def,
+ * providers.def and the dialects' own pages. A program of the build, not part of the library; run by scripts/bless and
+ * by the test that compares its output with the file.
  */
 #include "dialect.h"
 #include "endpoint_flags.h"
@@ -51,8 +52,10 @@ static void write_endpoint(size_t i, bool first)
 static void write_apis(void)
 {
     printf("## API shapes\n\n"
-           "An API is recognised by the end of the request's path, whatever host it goes to: `*` is any one segment, `@` the model's name. Requests are by "
-           "POST where nothing else is said. Where a path could be anybody's, the answer must have the shape, or there is no span. Paths with Google's "
+           "An API is recognised by the end of the request's path, whatever host it goes to: `*` is any one segment, "
+           "`@` the model's name. Requests are by "
+           "POST where nothing else is said. Where a path could be anybody's, the answer must have the shape, or there "
+           "is no span. Paths with Google's "
            "`:verb` are told in the pages below.\n\n"
            "| `pprof.api` | `gen_ai.operation.name` | read by | ends of paths |\n| --- | --- | --- | --- |\n");
     for (size_t a = 0; a < COUNT(apis); a++) {
@@ -79,7 +82,8 @@ static bool named_before(size_t i)
 static void write_providers(void)
 {
     printf("\n## Providers\n\n"
-           "`gen_ai.provider.name` follows the host (a leading dot: any name below it). On other hosts it is absent, but for shapes that one service "
+           "`gen_ai.provider.name` follows the host (a leading dot: any name below it). On other hosts it is absent, "
+           "but for shapes that one service "
            "alone speaks. `LIBPPROF_ENDPOINTS` adds hosts.\n\n| provider | hosts |\n| --- | --- |\n");
     for (size_t i = 0; i < COUNT(providers); i++) {
         if (named_before(i))
@@ -95,7 +99,8 @@ static void write_providers(void)
 int main(void)
 {
     printf("# How each API is read\n\n"
-           "Made by `scripts/bless` from the tables in `shim/llm/`; edit those. For every API: how a call is recognised, where each fact is read, what is "
+           "Made by `scripts/bless` from the tables in `shim/llm/`; edit those. For every API: how a call is "
+           "recognised, where each fact is read, what is "
            "odd about it, and where that is documented. What the fields mean: [fields.md](fields.md).\n\n");
     write_apis();
     write_providers();

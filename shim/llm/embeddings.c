@@ -27,8 +27,8 @@ static const struct json_rule answer_rules[] = {
     ANSWER_USAGE_RULES("usage"),
     {"model_id", ANSWER_MODEL, 0}, /* watsonx */
     ANSWER_COUNTED("input_token_count", FACT_INPUT),
-    /* OpenAI and its relatives, Voyage: data[]; Cohere, Ollama, Gemini: embeddings, embedding; Vertex: predictions[]; rerankers: results[]; a bare
-     * list of lists or numbers, or of scores: text-embeddings-inference. */
+    /* OpenAI and its relatives, Voyage: data[]; Cohere, Ollama, Gemini: embeddings, embedding; Vertex: predictions[];
+     * rerankers: results[]; a bare list of lists or numbers, or of scores: text-embeddings-inference. */
     {"", DOCUMENT, 0},
     {"data[]", PRODUCT, 0},
     {"data[].embedding", DATUM, 0},
@@ -50,8 +50,8 @@ static const struct json_rule answer_rules[] = {
     ANSWER_COUNTED("meta.billed_units.image_tokens", FACT_INPUT_IMAGE),
     ANSWER_COUNTED("usageMetadata.promptTokenCount", FACT_INPUT),
     ANSWER_COUNTED("prompt_eval_count", FACT_INPUT),
-    ANSWER_COUNTED("inputTextTokenCount", FACT_INPUT), /* Titan */
-    ANSWER_COUNTED("input_token_count", FACT_INPUT), /* watsonx */
+    ANSWER_COUNTED("inputTextTokenCount", FACT_INPUT),     /* Titan */
+    ANSWER_COUNTED("input_token_count", FACT_INPUT),       /* watsonx */
     ANSWER_COUNTED("num_tokens_prompt_total", FACT_INPUT), /* Aleph Alpha */
     {"model_id", ANSWER_MODEL, 0},
     {"model_version", ANSWER_MODEL, 0},
@@ -63,8 +63,7 @@ static const struct json_rule answer_rules[] = {
 };
 
 static const struct json_rule request_rules[] = {
-    {"model", REQUEST_MODEL, 0},
-    {"model_id", REQUEST_MODEL, 0}, /* watsonx */
+    {"model", REQUEST_MODEL, 0}, {"model_id", REQUEST_MODEL, 0}, /* watsonx */
 };
 
 static void on_answer(void *context, const struct json_value *value)
@@ -132,24 +131,37 @@ struct dialect dialect_embeddings = {
     .plain = {JSON_RULES(answer_rules), on_answer},
     .event = {JSON_RULES(answer_rules), on_answer},
     .docs =
-        "Recognised by the path's end: `/embeddings` (OpenAI, Azure, Mistral, Voyage, vLLM, Ollama and all their relatives, old "
-        "`engines/M/embeddings`, Voyage's `multimodalembeddings` and `contextualizedembeddings`), Ollama's `/api/embed` and `/api/embeddings`, "
-        "Cohere's `/v1/embed` and `/v2/embed`, `:embedContent`, `:batchEmbedContents` and `:predict` of embedding models at Google, "
-        "`pipeline/feature-extraction` and models named so at Hugging Face, `/embed` and `/embedding` of local servers, Titan's, Nova's and Cohere's "
-        "embeddings within Bedrock's `/invoke`, Aleph Alpha's `/semantic_embed` and its kin, `/rerank` and `/reranking` at any, NVIDIA's `/ranking`.\n\n"
+        "Recognised by the path's end: `/embeddings` (OpenAI, Azure, Mistral, Voyage, vLLM, Ollama and all their "
+        "relatives, old "
+        "`engines/M/embeddings`, Voyage's `multimodalembeddings` and `contextualizedembeddings`), Ollama's "
+        "`/api/embed` and `/api/embeddings`, "
+        "Cohere's `/v1/embed` and `/v2/embed`, `:embedContent`, `:batchEmbedContents` and `:predict` of embedding "
+        "models at Google, "
+        "`pipeline/feature-extraction` and models named so at Hugging Face, `/embed` and `/embedding` of local "
+        "servers, Titan's, Nova's and Cohere's "
+        "embeddings within Bedrock's `/invoke`, Aleph Alpha's `/semantic_embed` and its kin, `/rerank` and "
+        "`/reranking` at any, NVIDIA's `/ranking`.\n\n"
         "| fact | where |\n|---|---|\n"
-        "| model | request `model` (watsonx `model_id`), else the path (Google, Bedrock, Azure's deployment); answer `model`, `model_id`, `model_version` |\n"
-        "| input | `usage.prompt_tokens` or `input_tokens`; Cohere `meta.tokens`, else `meta.billed_units`; Vertex the sum of "
-        "`predictions[].embeddings.statistics.token_count`; Gemini `usageMetadata.promptTokenCount`; Ollama `prompt_eval_count`; "
+        "| model | request `model` (watsonx `model_id`), else the path (Google, Bedrock, Azure's deployment); answer "
+        "`model`, `model_id`, `model_version` |\n"
+        "| input | `usage.prompt_tokens` or `input_tokens`; Cohere `meta.tokens`, else `meta.billed_units`; Vertex the "
+        "sum of "
+        "`predictions[].embeddings.statistics.token_count`; Gemini `usageMetadata.promptTokenCount`; Ollama "
+        "`prompt_eval_count`; "
         "Titan `inputTextTokenCount`; watsonx `input_token_count`; Aleph Alpha `num_tokens_prompt_total` |\n"
         "| image tokens | `meta.billed_units.image_tokens`, details of `usage` |\n"
         "| output | only where stated (vLLM and Mistral write `completion_tokens` 0) |\n"
         "| server times | Ollama's `total_duration`, `load_duration` |\n"
-        "| error | `error.type`, Google's `error.status`, `error.code`, Mistral's flat `type`; Voyage's `detail` and Cohere's `message` name none |\n\n"
-        "Quirks: Voyage and some rerankers state `total_tokens` alone; that is no statement about input by name, so input stays absent. Cohere "
-        "bills rerankers by search units, which are no tokens. Gemini before `gemini-embedding-2` and Ollama's old `/api/embeddings` state "
+        "| error | `error.type`, Google's `error.status`, `error.code`, Mistral's flat `type`; Voyage's `detail` and "
+        "Cohere's `message` name none |\n\n"
+        "Quirks: Voyage and some rerankers state `total_tokens` alone; that is no statement about input by name, so "
+        "input stays absent. Cohere "
+        "bills rerankers by search units, which are no tokens. Gemini before `gemini-embedding-2` and Ollama's old "
+        "`/api/embeddings` state "
         "nothing. Embedded texts make no prompt: they are data, each another.\n\n"
         "Source: https://platform.openai.com/docs/api-reference/embeddings, https://docs.cohere.com/reference/embed, "
-        "https://docs.voyageai.com/reference/embeddings-api, https://docs.cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api, "
-        "https://ai.google.dev/api/embeddings, https://github.com/ollama/ollama/blob/main/docs/api.md, recorded traffic.\n",
+        "https://docs.voyageai.com/reference/embeddings-api, "
+        "https://docs.cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api, "
+        "https://ai.google.dev/api/embeddings, https://github.com/ollama/ollama/blob/main/docs/api.md, recorded "
+        "traffic.\n",
 };

@@ -1,4 +1,5 @@
-/* AWS event streams, see eventstream.h. Called by body.c; the format: https://smithy.io/2.0/aws/amazon-eventstream.html */
+/* AWS event streams, see eventstream.h. Called by body.c; the format: https://smithy.io/2.0/aws/amazon-eventstream.html
+ */
 #include "eventstream.h"
 
 #include <string.h>
@@ -34,7 +35,8 @@ static void begin_payload(struct eventstream *stream)
     const unsigned type = stream->message_type;
     stream->state = stream->payload_left ? PAYLOAD : TRAILER;
     stream->have = 0;
-    stream->handler->begin(stream->context, (enum eventstream_type)type, stream->event[type], stream->event_bytes[type]);
+    stream->handler->begin(stream->context, (enum eventstream_type)type, stream->event[type],
+                           stream->event_bytes[type]);
 }
 
 static void take_prelude(struct eventstream *stream)

@@ -1,7 +1,9 @@
 /*
- * One exchange from its first record to its span, see exchange.h: recognise, scan the request, follow the response, close.
+ * One exchange from its first record to its span, see exchange.h: recognise, scan the request, follow the response,
+ * close.
  *
- * Runs on the scribe's thread. Exchanges come from a small pool so that the host's allocator is hardly touched; nothing here grows with a body.
+ * Runs on the scribe's thread. Exchanges come from a small pool so that the host's allocator is hardly touched; nothing
+ * here grows with a body.
  */
 #include "exchange.h"
 
@@ -29,7 +31,7 @@ struct exchange {
     uint64_t start_ns, wall_ns;
     uint64_t status; /* of the last response; 0: none yet */
     uint64_t lost;
-    bool encoded; /* the body has a content encoding that nobody can undo, or it is damaged */
+    bool encoded;          /* the body has a content encoding that nobody can undo, or it is damaged */
     struct decode *decode; /* undoes the content encoding that the tap left; NULL: none */
     uint64_t body_time_ns; /* of the last piece, the one being decoded */
     bool encodings_undone; /* by the tap */
@@ -209,12 +211,13 @@ static void forget_answer(struct exchange *exchange)
     facts->stream_asked = asked;
 }
 
-struct exchange *exchange_open(const struct exchange_config *config, const struct exchange_start *start, bool *ret_no_memory)
+struct exchange *exchange_open(const struct exchange_config *config, const struct exchange_start *start,
+                               bool *ret_no_memory)
 {
     struct recognised recognised;
     *ret_no_memory = false;
-    if (!recognise(start->method, start->method_bytes, start->url, start->url_bytes, start->headers, start->headers_bytes,
-                   &recognised))
+    if (!recognise(start->method, start->method_bytes, start->url, start->url_bytes, start->headers,
+                   start->headers_bytes, &recognised))
         return NULL;
     dialect_init();
     struct dialect *const dialect = dialect_by_api(recognised.shape ? recognised.shape : recognised.api);
@@ -240,7 +243,8 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     exchange->decode = NULL;
     begin_response(exchange);
     open_facts(exchange);
-    /* Whole microseconds, as everything measured here: the last three digits would cost the store a byte and a half per span. */
+    /* Whole microseconds, as everything measured here: the last three digits would cost the store a byte and a half per
+     * span. */
     span_set_u64(&exchange->span, SPAN_start_ns, start->wall_ns / 1000 * 1000);
     put_address(&exchange->span, start);
     put_static(&exchange->span, SPAN_api, recognised.api);
@@ -261,7 +265,8 @@ void exchange_request_rewind(struct exchange *exchange)
 {
     request_reset(&exchange->request);
     prompt_rewind(&exchange->facts.prompt);
-    exchange->facts.json_asked = exchange->facts.shape_asked = exchange->facts.stream_stated = exchange->facts.stream_asked = false;
+    exchange->facts.json_asked = exchange->facts.shape_asked = exchange->facts.stream_stated =
+        exchange->facts.stream_asked = false;
     open_facts(exchange);
 }
 
@@ -269,7 +274,8 @@ static uint64_t status_of_line(const char *line, size_t bytes)
 {
     const char *const blank = memchr(line, ' ', bytes);
     uint64_t status = 0;
-    for (const char *p = blank ? blank + 1 : line + bytes; p < line + bytes && *p >= '0' && *p <= '9' && status < 1000; p++)
+    for (const char *p = blank ? blank + 1 : line + bytes; p < line + bytes && *p >= '0' && *p <= '9' && status < 1000;
+         p++)
         status = status * 10 + (uint64_t)(*p - '0');
     return status;
 }
@@ -315,7 +321,8 @@ void exchange_response_header(struct exchange *exchange, uint64_t time_ns, const
         response_headers_line(&exchange->headers, &exchange->facts, header.name, header.name_bytes, header.value,
                               header.value_bytes, exchange->wall_ns);
     if (exchange->dialect->response_header)
-        exchange->dialect->response_header(&exchange->facts, header.name, header.name_bytes, header.value, header.value_bytes);
+        exchange->dialect->response_header(&exchange->facts, header.name, header.name_bytes, header.value,
+                                           header.value_bytes);
 }
 
 void exchange_response_body(struct exchange *exchange, uint64_t time_ns, const uint8_t *data, size_t bytes)
@@ -379,7 +386,8 @@ static bool end_mark_seen(const struct exchange *exchange)
     return facts->done || facts->error_seen || facts->no_end_mark || finish_stated(facts);
 }
 
-/* Whoever stops behind the end of a stream has everything, and so have we: behind its last mark, or behind the reason and the usage. */
+/* Whoever stops behind the end of a stream has everything, and so have we: behind its last mark, or behind the reason
+ * and the usage. */
 static bool everything_seen(const struct exchange *exchange)
 {
     const struct facts *const facts = &exchange->facts;
@@ -396,7 +404,8 @@ static struct exchange_outcome outcome_of(const struct exchange *exchange, const
     if (end->status && end->status != UINT64_MAX)
         outcome.status = end->status;
     const bool body_readable = !exchange->encoded && !outcome.lost && exchange->response_begun;
-    const bool own = !end->finished || end->curl_code == CURLE_WRITE_ERROR || end->curl_code == CURLE_ABORTED_BY_CALLBACK;
+    const bool own =
+        !end->finished || end->curl_code == CURLE_WRITE_ERROR || end->curl_code == CURLE_ABORTED_BY_CALLBACK;
     if (own || failed)
         outcome.whole = body_readable && everything_seen(exchange);
     else
@@ -406,8 +415,9 @@ static struct exchange_outcome outcome_of(const struct exchange *exchange, const
 }
 
 /*
- * The transport's clock starts later than ours, which starts when the application does (libcurl: after our hook, and in a multi handle with its first
- * turn); its end is earlier than when the application asked for the result. So the total is the transport's, but covers everything that was seen.
+ * The transport's clock starts later than ours, which starts when the application does (libcurl: after our hook, and in
+ * a multi handle with its first turn); its end is earlier than when the application asked for the result. So the total
+ * is the transport's, but covers everything that was seen.
  */
 static uint64_t total_of(const struct exchange *exchange, const struct exchange_end *end)
 {
@@ -415,7 +425,8 @@ static uint64_t total_of(const struct exchange *exchange, const struct exchange_
     if (end->total_ns == UINT64_MAX)
         return elapsed;
     const uint64_t seen = exchange->body_time_ns > exchange->start_ns ? exchange->body_time_ns - exchange->start_ns : 0;
-    return seen > end->total_ns && seen <= elapsed ? (seen + 999) / 1000 * 1000 : end->total_ns; /* microseconds, as libcurl's */
+    return seen > end->total_ns && seen <= elapsed ? (seen + 999) / 1000 * 1000
+                                                   : end->total_ns; /* microseconds, as libcurl's */
 }
 
 static void put_stream(struct exchange *exchange)
@@ -433,7 +444,8 @@ static void put_stream(struct exchange *exchange)
     span_set_u64(&exchange->span, SPAN_content_chunks, exchange->body.content_events);
 }
 
-/* Tokens that were counted with an earlier answer are not stated again. Results without an id of their own go by their path. */
+/* Tokens that were counted with an earlier answer are not stated again. Results without an id of their own go by their
+ * path. */
 static void count_once(struct exchange *exchange)
 {
     struct facts *const facts = &exchange->facts;
@@ -450,16 +462,20 @@ static void count_once(struct exchange *exchange)
 }
 
 /*
- * Is it a call at all? Where the path alone does not prove it, an answer of the API's own shape does. A call that failed has no such answer; then the
- * request may prove it: it hands in messages or a limit of tokens, or names a model where nobody else does.
+ * Is it a call at all? Where the path alone does not prove it, an answer of the API's own shape does. A call that
+ * failed has no such answer; then the request may prove it: it hands in messages or a limit of tokens, or names a model
+ * where nobody else does.
  */
-static bool is_inference(const struct exchange *exchange, const struct exchange_outcome *outcome, const struct exchange_end *end)
+static bool is_inference(const struct exchange *exchange, const struct exchange_outcome *outcome,
+                         const struct exchange_end *end)
 {
     const struct facts *const facts = &exchange->facts;
     const struct recognised *const recognised = &exchange->recognised;
     const bool named = facts_has_text(facts, FACT_REQUEST_MODEL) && !recognised->model_bytes && !recognised->weak;
-    const bool failed = outcome->status >= 400 || !end->finished || (end->curl_code != 0 && end->curl_code != UINT64_MAX);
-    const bool proved = facts->shape_seen || (facts->shape_asked && (recognised->request_proves || failed)) || (named && failed);
+    const bool failed =
+        outcome->status >= 400 || !end->finished || (end->curl_code != 0 && end->curl_code != UINT64_MAX);
+    const bool proved =
+        facts->shape_seen || (facts->shape_asked && (recognised->request_proves || failed)) || (named && failed);
     const bool proof_needed = recognised->tentative || (recognised->unproven && !failed);
     return !facts->not_inference && (!proof_needed || proved);
 }

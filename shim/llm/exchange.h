@@ -1,14 +1,14 @@
 /*
  * One HTTP exchange on its way to becoming a span: what was asked, what came back, when.
  *
- * Runs on the scribe's thread only (and in tests and fuzzers); an exchange is owned by who opened it. It is fed piece by piece, in any
- * cutting, keeps no body, and uses at most EXCHANGE_BYTES_MAX of memory whatever passes through it. It knows nothing of libcurl or of
- * the tape: the record kinds of any tap map to these calls.
+ * Runs on the scribe's thread only (and in tests and fuzzers); an exchange is owned by who opened it. It is fed piece
+ * by piece, in any cutting, keeps no body, and uses at most EXCHANGE_BYTES_MAX of memory whatever passes through it. It
+ * knows nothing of libcurl or of the tape: the record kinds of any tap map to these calls.
  *
  *   exchange_open -> request_body* -> response_header* -> response_body* -> exchange_close -> span
  *
- * Response pieces may begin before the request's body is complete. Prompt text dies here: it is hashed, measured and forgotten (a preview of
- * the instructions is kept only if the configuration asks for it).
+ * Response pieces may begin before the request's body is complete. Prompt text dies here: it is hashed, measured and
+ * forgotten (a preview of the instructions is kept only if the configuration asks for it).
  */
 #pragma once
 
@@ -18,11 +18,12 @@ enum { EXCHANGE_BYTES_MAX = 64 * 1024 };
 
 /* Read-only after start; one per process. */
 struct exchange_config {
-    uint8_t hash_key[32]; /* from LIBPPROF_HASH_KEY, else a fixed public value: prompt ids then agree between machines */
+    uint8_t
+        hash_key[32]; /* from LIBPPROF_HASH_KEY, else a fixed public value: prompt ids then agree between machines */
     size_t hash_key_bytes;
     unsigned preview_chars; /* 0: no preview */
-    const char *prompt; /* LIBPPROF_PROMPT, "name" or "name@version", or NULL */
-    const char *endpoints; /* LIBPPROF_ENDPOINTS or NULL, see recognise.h */
+    const char *prompt;     /* LIBPPROF_PROMPT, "name" or "name@version", or NULL */
+    const char *endpoints;  /* LIBPPROF_ENDPOINTS or NULL, see recognise.h */
 };
 
 struct exchange_start {
@@ -44,18 +45,21 @@ struct exchange_end {
     uint64_t time_ns; /* monotonic, when the end was seen */
     uint64_t curl_code;
     const char *curl_error; /* name of the code ("CURLE_OPERATION_TIMEDOUT"), or NULL */
-    uint64_t status; /* 0 or UINT64_MAX: not known, then the status line counts */
+    uint64_t status;        /* 0 or UINT64_MAX: not known, then the status line counts */
     uint64_t queue_ns, dns_ns, connect_ns, tls_ns, send_ns, wait_ns, total_ns; /* phases, already differences */
-    uint64_t num_connects, redirects, http_version10; /* http_version10: 10, 11, 20, 30 */
+    uint64_t num_connects, redirects, http_version10;                          /* http_version10: 10, 11, 20, 30 */
     uint64_t request_bytes, response_bytes;
-    bool no_response; /* the transport says that the server never answered: headers that came were a proxy's, of its tunnel */
-    bool finished; /* the transport reported a regular end or an error; false: removed or abandoned by the application */
+    bool no_response; /* the transport says that the server never answered: headers that came were a proxy's, of its
+                         tunnel */
+    bool
+        finished; /* the transport reported a regular end or an error; false: removed or abandoned by the application */
 };
 
 struct exchange;
 
 /* NULL when it is not an inference call (no span) or no memory (then *ret_no_memory is true). */
-struct exchange *exchange_open(const struct exchange_config *config, const struct exchange_start *start, bool *ret_no_memory);
+struct exchange *exchange_open(const struct exchange_config *config, const struct exchange_start *start,
+                               bool *ret_no_memory);
 
 void exchange_request_body(struct exchange *exchange, uint64_t time_ns, const uint8_t *data, size_t bytes);
 /* The request body is sent again from its beginning: forget what was seen of it. */
@@ -67,5 +71,6 @@ void exchange_resume(struct exchange *exchange, uint64_t time_ns);
 /* Bytes that the tape lost: facts may be missing, and framing starts afresh where it can. */
 void exchange_lost(struct exchange *exchange, uint64_t bytes);
 
-/* Ends and frees it. True: *ret_span (initialised here) holds the facts; false: it turned out to be no inference call. */
+/* Ends and frees it. True: *ret_span (initialised here) holds the facts; false: it turned out to be no inference call.
+ */
 bool exchange_close(struct exchange *exchange, const struct exchange_end *end, struct span *ret_span);

@@ -1,6 +1,6 @@
 /*
- * Puts the facts of an exchange into its span, see exchange_span.h. Token rule (OpenTelemetry): input includes cached tokens, output includes
- * reasoning, whatever the provider states.
+ * Puts the facts of an exchange into its span, see exchange_span.h. Token rule (OpenTelemetry): input includes cached
+ * tokens, output includes reasoning, whatever the provider states.
  *
  * Called by exchange_close on the scribe's thread.
  */

@@ -6,8 +6,8 @@
 
 struct exchange_outcome {
     bool whole, cancelled; /* neither: cut */
-    bool lost; /* bytes are missing: nothing is said about what was not seen */
-    uint64_t status; /* 0: none */
+    bool lost;             /* bytes are missing: nothing is said about what was not seen */
+    uint64_t status;       /* 0: none */
 };
 
 void exchange_span_facts(struct span *span, const struct facts *facts, const struct exchange_outcome *outcome,

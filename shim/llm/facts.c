@@ -137,8 +137,10 @@ void facts_set_number(struct facts *facts, enum facts_number which, uint64_t val
 
 void facts_set_count(struct facts *facts, enum facts_number which, const struct json_value *value)
 {
-    /* Relays state one number under several names within one object, and 0 under those that they do not use (new-api). */
-    const bool unused_name = facts->usage_open && which < FACT_USAGE_END && !value->u64 && facts_has_number(facts, which);
+    /* Relays state one number under several names within one object, and 0 under those that they do not use (new-api).
+     */
+    const bool unused_name =
+        facts->usage_open && which < FACT_USAGE_END && !value->u64 && facts_has_number(facts, which);
     if (value->has_u64 && !unused_name)
         facts_set_number(facts, which, value->u64);
 }

@@ -1,8 +1,8 @@
 /*
  * What is known so far about one exchange, in neutral terms: dialects put facts in, the exchange takes a span out.
  *
- * Written by dialects from JSON callbacks, on the scribe's thread only. Fixed size, no allocation. A fact that was not stated stays absent;
- * a later statement replaces an earlier one ("last wins").
+ * Written by dialects from JSON callbacks, on the scribe's thread only. Fixed size, no allocation. A fact that was not
+ * stated stays absent; a later statement replaces an earlier one ("last wins").
  */
 #pragma once
 
@@ -14,8 +14,8 @@
 #include "json_scan.h"
 #include "prompt.h"
 
-/* Token classes and times as the provider states them. The arithmetic (input includes cached, output includes reasoning) is done once, at the
- * end, from the three switches below. */
+/* Token classes and times as the provider states them. The arithmetic (input includes cached, output includes
+ * reasoning) is done once, at the end, from the three switches below. */
 enum facts_number {
     FACT_INPUT,
     FACT_OUTPUT,
@@ -30,7 +30,7 @@ enum facts_number {
     FACT_OUTPUT_IMAGE,
     FACT_ACCEPTED_PREDICTION,
     FACT_REJECTED_PREDICTION,
-    FACT_TOTAL, /* stated total: never a span field, but serves the arithmetic of some */
+    FACT_TOTAL,                /* stated total: never a span field, but serves the arithmetic of some */
     FACT_SERVER_TOOL_REQUESTS, /* usage.server_tool_use.*, summed by the dialect */
     FACT_COST_NANOUSD,
     FACT_USAGE_END, /* the ones above are replaced together by facts_usage_begin/end */
@@ -51,12 +51,14 @@ enum facts_text {
     FACT_SERVICE_TIER,
     FACT_ERROR_TYPE,
     FACT_ERROR_CODE,
-    FACT_STATUS, /* a state of the whole answer ("completed", "queued") that stands as finish reason where no choice states one */
+    FACT_STATUS, /* a state of the whole answer ("completed", "queued") that stands as finish reason where no choice
+                    states one */
     FACT_CONTENT_TYPE, /* of the response, lower case; set by the exchange */
     FACT_TEXT_COUNT
 };
 
-/* Kinds of generated content; an event can be in several. Signatures, citations, annotations, pings, roles and empty deltas are none. */
+/* Kinds of generated content; an event can be in several. Signatures, citations, annotations, pings, roles and empty
+ * deltas are none. */
 enum facts_content {
     CONTENT_TEXT = 1,
     CONTENT_REASONING = 2,
@@ -67,10 +69,11 @@ enum facts_content {
 };
 
 enum {
-    FACTS_TEXT_MAX = 512, /* as long as a span's texts: LiteLLM writes deployment and upstream's id into a response's id, well over 200 bytes */
-    FACTS_REASON_MAX = 40, /* longest known finish reason: model_context_window_exceeded */
+    FACTS_TEXT_MAX = 512,   /* as long as a span's texts: LiteLLM writes deployment and upstream's id into a response's
+                               id, well over 200 bytes */
+    FACTS_REASON_MAX = 40,  /* longest known finish reason: model_context_window_exceeded */
     FACTS_CHOICES_MAX = 16, /* choices followed one by one; more are counted in nothing */
-    FACTS_CALLS_MAX = 128, /* tool calls told apart; more are counted by their index */
+    FACTS_CALLS_MAX = 128,  /* tool calls told apart; more are counted by their index */
     FACTS_FRAGMENT_MAX = 512, /* arguments held until the call they belong to is known */
     FACTS_SCRATCH = 64,
     FACTS_NO_INDEX = 0xffffffff,
@@ -98,29 +101,31 @@ struct facts {
     /* ---- request ---- */
     bool stream_stated, stream_asked;
     bool shape_asked; /* messages, or a limit of tokens, were handed in: only language models are asked like this */
-    bool json_asked; /* the request demands JSON: response_format, format, ... */
+    bool json_asked;  /* the request demands JSON: response_format, format, ... */
     uint8_t format_matched, mime_matched; /* see dialect_request.c */
     struct prompt prompt;
 
-    /* ---- from here on of the answer, but for what requests state among the numbers and texts (facts_forget_answer) ----
-     * Switches that a dialect or the provider table sets: */
-    bool input_excludes_cache; /* the stated input lacks cache reads and writes (Anthropic, Converse) */
+    /* ---- from here on of the answer, but for what requests state among the numbers and texts (facts_forget_answer)
+     * ---- Switches that a dialect or the provider table sets: */
+    bool input_excludes_cache;      /* the stated input lacks cache reads and writes (Anthropic, Converse) */
     bool output_excludes_reasoning; /* the stated output lacks reasoning (xAI chat, Gemini) */
-    bool usage_from_timings; /* the counts come from the server's timing report: usage source "server_timings" */
-    const char *api; /* the answer shows that it is another API than the path said: its name, static; NULL: no */
+    bool usage_from_timings;        /* the counts come from the server's timing report: usage source "server_timings" */
+    const char *api;    /* the answer shows that it is another API than the path said: its name, static; NULL: no */
     bool not_inference; /* it turned out to be none: no span */
-    bool shape_seen; /* something only this API has was seen (a choice, usage, a content event): proves a tentative recognition */
-    bool stream; /* the answer is a stream; set by the exchange */
-    bool done; /* the stream's own end mark was seen ([DONE], message_stop, done:true, response.completed) */
-    bool no_end_mark; /* this answer shows no end mark: its end is the transport's end */
-    bool error_seen; /* an error object in the body or stream */
+    bool shape_seen;    /* something only this API has was seen (a choice, usage, a content event): proves a tentative
+                           recognition */
+    bool stream;        /* the answer is a stream; set by the exchange */
+    bool done;          /* the stream's own end mark was seen ([DONE], message_stop, done:true, response.completed) */
+    bool no_end_mark;   /* this answer shows no end mark: its end is the transport's end */
+    bool error_seen;    /* an error object in the body or stream */
     bool refused, filtered; /* stated outright; finish reasons are looked at by quality.c */
 
     /* ---- numbers and texts ---- */
     uint32_t number_present; /* bit n - FACT_USAGE_END */
     uint64_t number[FACT_NUMBER_COUNT - FACT_USAGE_END];
     struct facts_usage usage, pending;
-    struct facts_usage fallback; /* counts beside the body's own usage (headers, a relay's metrics), for answers that state none */
+    struct facts_usage
+        fallback; /* counts beside the body's own usage (headers, a relay's metrics), for answers that state none */
     bool usage_open;
     uint16_t text_bytes[FACT_TEXT_COUNT];
     char text[FACT_TEXT_COUNT][FACTS_TEXT_MAX];
@@ -130,9 +135,9 @@ struct facts {
     struct facts_choice choice[FACTS_CHOICES_MAX];
     uint32_t calls, calls_followed; /* counted; told apart in call[] */
     struct facts_call call[FACTS_CALLS_MAX];
-    uint64_t server_calls; /* calls seen that the service ran itself */
+    uint64_t server_calls;    /* calls seen that the service ran itself */
     bool server_calls_stated; /* 0 is a statement here, not ignorance */
-    uint64_t other_calls; /* counted without telling apart (facts_tool_calls_add) */
+    uint64_t other_calls;     /* counted without telling apart (facts_tool_calls_add) */
 
     /* the tool call fragment under way, between facts_call_begin and facts_call_end */
     struct {
@@ -147,17 +152,18 @@ struct facts {
     } fragment;
 
     /* ---- events ---- */
-    uint8_t event_kinds; /* of the event under way; cleared by the exchange */
-    uint8_t kinds; /* of the whole answer */
+    uint8_t event_kinds;   /* of the event under way; cleared by the exchange */
+    uint8_t kinds;         /* of the whole answer */
     uint64_t answer_bytes; /* visible text seen */
 
-    void *owner; /* the body that these facts are read from */
+    void *owner;                     /* the body that these facts are read from */
     uint64_t scratch[FACTS_SCRATCH]; /* the dialect's own, all zero at first */
 };
 
 struct exchange_config;
 void facts_init(struct facts *facts, const struct exchange_config *config);
-/* Another response to the same request: all that the one before stated is forgotten, and the switches stand as at first. */
+/* Another response to the same request: all that the one before stated is forgotten, and the switches stand as at
+ * first. */
 void facts_forget_answer(struct facts *facts);
 
 /* Texts: empty ones change nothing. */
@@ -166,14 +172,16 @@ void facts_set_text(struct facts *facts, enum facts_text which, const char *text
 void facts_set_value(struct facts *facts, enum facts_text which, const struct json_value *value);
 bool facts_has_text(const struct facts *facts, enum facts_text which);
 
-/* Numbers. facts_set_count takes has_u64 values only, others change nothing. Between facts_usage_begin and _end, usage numbers gather and replace
- * all former usage at the end, if there was any: "the last non-empty usage object wins". Without begin/end they overlay one by one. */
+/* Numbers. facts_set_count takes has_u64 values only, others change nothing. Between facts_usage_begin and _end, usage
+ * numbers gather and replace all former usage at the end, if there was any: "the last non-empty usage object wins".
+ * Without begin/end they overlay one by one. */
 void facts_set_number(struct facts *facts, enum facts_number which, uint64_t value);
 void facts_set_count(struct facts *facts, enum facts_number which, const struct json_value *value);
 void facts_add_count(struct facts *facts, enum facts_number which, const struct json_value *value);
 /* value times ns_per_unit, fractions kept: seconds 1e9, milliseconds 1e6, nanoseconds 1. */
 void facts_set_time(struct facts *facts, enum facts_number which, const struct json_value *value, double ns_per_unit);
-/* A cost (number, or text that spells one) times 10^power is nano-dollars: 9 for dollars, -1 for xAI's ticks (1e10 of them are a dollar). Exact. */
+/* A cost (number, or text that spells one) times 10^power is nano-dollars: 9 for dollars, -1 for xAI's ticks (1e10 of
+ * them are a dollar). Exact. */
 void facts_set_cost(struct facts *facts, const struct json_value *value, int power);
 bool facts_has_number(const struct facts *facts, enum facts_number which);
 uint64_t facts_number(const struct facts *facts, enum facts_number which); /* 0 if absent */
@@ -188,14 +196,15 @@ void facts_choice_seen(struct facts *facts, uint32_t choice);
 void facts_finish(struct facts *facts, uint32_t choice, const struct json_value *value);
 
 /*
- * Generated content of the event (or plain answer) under way. Empty pieces count for nothing. Visible text (CONTENT_TEXT) also goes to the JSON
- * check of its choice when JSON was asked for.
+ * Generated content of the event (or plain answer) under way. Empty pieces count for nothing. Visible text
+ * (CONTENT_TEXT) also goes to the JSON check of its choice when JSON was asked for.
  */
 void facts_content(struct facts *facts, enum facts_content kind, uint32_t choice, const char *text, size_t bytes);
 
 /*
- * Tool calls that the client is to run, from fragments or whole: begin at the call's object, say what is known in any order, end. Calls are told
- * apart by (choice, index); without an index, or with an index that stays the same, by a new id.
+ * Tool calls that the client is to run, from fragments or whole: begin at the call's object, say what is known in any
+ * order, end. Calls are told apart by (choice, index); without an index, or with an index that stays the same, by a new
+ * id.
  */
 void facts_call_begin(struct facts *facts, uint32_t choice);
 void facts_call_index(struct facts *facts, uint64_t index);

@@ -87,8 +87,8 @@ static struct state *state_of(struct facts *facts)
     }
 
 static const struct json_rule plain_rules[] = {
-    INTERACTION(""),        {"steps[]", STEP, 0},    STEP_RULES("steps[]"),
-    {"outputs[]", STEP, 0}, STEP_RULES("outputs[]"), ERRORS, {"object", OBJECT, 0},
+    INTERACTION(""), {"steps[]", STEP, 0},  STEP_RULES("steps[]"), {"outputs[]", STEP, 0}, STEP_RULES("outputs[]"),
+    ERRORS,          {"object", OBJECT, 0},
 };
 
 static const struct json_rule event_rules[] = {

@@ -38,7 +38,8 @@ static bool parse_offset(const char *p, const char *end, int64_t *ret_seconds)
     *ret_seconds = 0;
     if (end - p == 1)
         return (*p | 0x20) == 'z';
-    if (end - p != 6 || (*p != '+' && *p != '-') || p[3] != ':' || !two_digits(p + 1, &hours) || !two_digits(p + 4, &minutes))
+    if (end - p != 6 || (*p != '+' && *p != '-') || p[3] != ':' || !two_digits(p + 1, &hours) ||
+        !two_digits(p + 4, &minutes))
         return false;
     *ret_seconds = ((int64_t)hours * 3600 + (int64_t)minutes * 60) * (*p == '+' ? -1 : 1);
     return true;
@@ -49,10 +50,12 @@ static bool parse_rfc3339(const char *p, size_t bytes, uint64_t *ret_seconds)
 {
     unsigned century, year, month, day, hour, minute, second;
     int64_t offset;
-    if (bytes < 20 || p[4] != '-' || p[7] != '-' || p[13] != ':' || p[16] != ':' || !parse_offset(p + 19, p + bytes, &offset))
+    if (bytes < 20 || p[4] != '-' || p[7] != '-' || p[13] != ':' || p[16] != ':' ||
+        !parse_offset(p + 19, p + bytes, &offset))
         return false;
-    if (!two_digits(p, &century) || !two_digits(p + 2, &year) || !two_digits(p + 5, &month) || !two_digits(p + 8, &day) ||
-        !two_digits(p + 11, &hour) || !two_digits(p + 14, &minute) || !two_digits(p + 17, &second) || !month || month > 12)
+    if (!two_digits(p, &century) || !two_digits(p + 2, &year) || !two_digits(p + 5, &month) ||
+        !two_digits(p + 8, &day) || !two_digits(p + 11, &hour) || !two_digits(p + 14, &minute) ||
+        !two_digits(p + 17, &second) || !month || month > 12)
         return false;
     year += century * 100;
     /* Days from civil: years begin in March, so that the leap day is the last. */
@@ -125,7 +128,9 @@ bool response_header_wait(const char *text, size_t bytes, uint64_t wall_ns, uint
     if (json_number_parse(text, bytes, &number, &whole, &integer)) {
         /* Beyond a few years it is a date: seconds or milliseconds since 1970. */
         const double date_ns = number > 1e12 ? number * 1e6 : number > 1e9 ? number * 1e9 : 0;
-        *ret_ns = date_ns == 0 ? header_ns(number, 1e9) : date_ns > (double)wall_ns ? header_ns(date_ns - (double)wall_ns, 1) : 0;
+        *ret_ns = date_ns == 0                ? header_ns(number, 1e9)
+                  : date_ns > (double)wall_ns ? header_ns(date_ns - (double)wall_ns, 1)
+                                              : 0;
         return number >= 0;
     }
     if (parse_rfc3339(text, bytes, &seconds) || parse_http_date(text, bytes, &seconds)) {

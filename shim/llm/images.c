@@ -9,7 +9,8 @@
 
 enum rule { PICTURE = ANSWER_OWN, LINK, PARTIAL, CREATED, TYPE };
 
-/* The answer, and events image_generation.partial_image, image_generation.completed, image_edit.* (each one object with the picture in it). */
+/* The answer, and events image_generation.partial_image, image_generation.completed, image_edit.* (each one object with
+ * the picture in it). */
 static const struct json_rule plain_rules[] = {
     ANSWER_IDENTITY,
     ANSWER_ERRORS,
@@ -77,16 +78,19 @@ struct dialect dialect_images = {
     .request = {JSON_RULES(request_rules), on_request},
     .plain = {JSON_RULES(plain_rules), on_answer},
     .event = {JSON_RULES(event_rules), on_answer},
-    .docs =
-        "Recognised by the path's end: `/images/generations`, `/images/edits`, `/images/variations`, whoever serves it.\n\n"
-        "| fact | where |\n|---|---|\n"
-        "| model, n, stream | of the request: JSON, or parts of a form (edits, variations) |\n"
-        "| content | `data[].b64_json` or `data[].url`; in a stream `b64_json` of each partial and each finished picture |\n"
-        "| usage | `usage.input_tokens`, `output_tokens`, `input_tokens_details`, `output_tokens_details` (image and text tokens); in a stream in "
-        "`image_generation.completed` or `image_edit.completed` |\n"
-        "| cost | `usage.cost_in_usd_ticks` (xAI), `usage.cost` |\n"
-        "| error | `error.type`, `error.code`; event `error` |\n\n"
-        "Quirks: dall-e models state no usage. A picture's URL is fetched from elsewhere; that is no call.\n\n"
-        "Source: https://platform.openai.com/docs/api-reference/images, https://platform.openai.com/docs/api-reference/images-streaming, "
-        "https://docs.x.ai/docs/guides/image-generations, recorded traffic.\n",
+    .docs = "Recognised by the path's end: `/images/generations`, `/images/edits`, `/images/variations`, whoever "
+            "serves it.\n\n"
+            "| fact | where |\n|---|---|\n"
+            "| model, n, stream | of the request: JSON, or parts of a form (edits, variations) |\n"
+            "| content | `data[].b64_json` or `data[].url`; in a stream `b64_json` of each partial and each finished "
+            "picture |\n"
+            "| usage | `usage.input_tokens`, `output_tokens`, `input_tokens_details`, `output_tokens_details` (image "
+            "and text tokens); in a stream in "
+            "`image_generation.completed` or `image_edit.completed` |\n"
+            "| cost | `usage.cost_in_usd_ticks` (xAI), `usage.cost` |\n"
+            "| error | `error.type`, `error.code`; event `error` |\n\n"
+            "Quirks: dall-e models state no usage. A picture's URL is fetched from elsewhere; that is no call.\n\n"
+            "Source: https://platform.openai.com/docs/api-reference/images, "
+            "https://platform.openai.com/docs/api-reference/images-streaming, "
+            "https://docs.x.ai/docs/guides/image-generations, recorded traffic.\n",
 };

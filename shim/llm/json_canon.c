@@ -1,8 +1,8 @@
 /*
  * The order-independent hash of json_canon.h: a scanner whose rules match everything, and a sum.
  *
- * Called by prompt.c on the scribe's thread with the raw bytes of `tools` and `response_format`. It must give the same sums in every process and on
- * every machine: no addresses, no byte order of the machine, no random seeds.
+ * Called by prompt.c on the scribe's thread with the raw bytes of `tools` and `response_format`. It must give the same
+ * sums in every process and on every machine: no addresses, no byte order of the machine, no random seeds.
  */
 #include "json_canon.h"
 

@@ -1,6 +1,6 @@
 /*
- * The two searches that a JSON scanner spends its time in: the end of a run within a string, and the next bracket or quote. SSE2 where the compiler
- * has it, byte by byte otherwise; both read only [p, end).
+ * The two searches that a JSON scanner spends its time in: the end of a run within a string, and the next bracket or
+ * quote. SSE2 where the compiler has it, byte by byte otherwise; both read only [p, end).
  */
 #pragma once
 
@@ -17,7 +17,8 @@ static inline const char *json_find_string_end(const char *p, const char *end)
     const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
     for (; end - p >= 16; p += 16) {
         const __m128i block = _mm_loadu_si128((const __m128i *)(const void *)p);
-        const int hits = _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(block, quote), _mm_cmpeq_epi8(block, backslash)));
+        const int hits =
+            _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(block, quote), _mm_cmpeq_epi8(block, backslash)));
         if (hits)
             return p + __builtin_ctz((unsigned)hits);
     }

@@ -1,4 +1,5 @@
-/* The trie behind json_rules: built by json_rules.c, walked by json_scan.c. Besides those, json_canon.c alone includes this. */
+/* The trie behind json_rules: built by json_rules.c, walked by json_scan.c. Besides those, json_canon.c alone includes
+ * this. */
 #pragma once
 
 #include "json_scan.h"
@@ -6,11 +7,11 @@
 struct json_node {
     const char *key;
     uint8_t key_bytes;
-    uint8_t flags; /* enum json_rule_flags */
-    uint16_t rule; /* 0: no rule ends here */
-    uint16_t child, next; /* first key below, next key beside; 0: none */
+    uint8_t flags;         /* enum json_rule_flags */
+    uint16_t rule;         /* 0: no rule ends here */
+    uint16_t child, next;  /* first key below, next key beside; 0: none */
     uint16_t any, element; /* below "*" and "[]" */
-    uint64_t filter; /* json_key_bit of each key below; most keys of a document are refused by it */
+    uint64_t filter;       /* json_key_bit of each key below; most keys of a document are refused by it */
 };
 
 extern struct json_node json_nodes[];

@@ -1,8 +1,8 @@
 /*
  * The scanner of json_scan.h: a small state machine over matched containers; everything unmatched goes through skip().
  *
- * Runs on the scribe's thread. It must never allocate, recurse, or read beyond the pushed bytes; its stack of frames holds matched levels only, which
- * the tables bound, so depth of the input is no matter.
+ * Runs on the scribe's thread. It must never allocate, recurse, or read beyond the pushed bytes; its stack of frames
+ * holds matched levels only, which the tables bound, so depth of the input is no matter.
  */
 #include "json_scan.h"
 
@@ -59,7 +59,8 @@ static void report_text(struct json_scan *scan, enum json_type type, const char 
     value.text = text;
     value.bytes = bytes;
     value.cut = cut;
-    const bool may_be_number = bytes && !cut && bytes <= JSON_KEY_MAX && (text[0] == '-' || (text[0] >= '0' && text[0] <= '9'));
+    const bool may_be_number =
+        bytes && !cut && bytes <= JSON_KEY_MAX && (text[0] == '-' || (text[0] >= '0' && text[0] <= '9'));
     if (may_be_number && type != JSON_RAW_BYTES)
         value.has_number = json_number_parse(text, bytes, &value.number, &value.has_u64, &value.u64);
     if (type == JSON_NUMBER && !value.has_number && !cut)
@@ -543,7 +544,8 @@ void json_scan_push(struct json_scan *scan, const char *data, size_t bytes)
     }
 }
 
-void json_scan_init(struct json_scan *scan, const struct json_rules *rules, json_handler *handler, void *context, bool elements)
+void json_scan_init(struct json_scan *scan, const struct json_rules *rules, json_handler *handler, void *context,
+                    bool elements)
 {
     scan->handler = handler;
     scan->document = NULL;

@@ -1,13 +1,14 @@
 /*
  * An incremental JSON scanner: bytes are pushed in any cutting, values at known paths come back by callback.
  *
- * Called by the exchange (scribe's thread) for request bodies, plain answers and the events of streams. It allocates nothing, keeps at most
- * JSON_CAPTURE_MAX bytes of a value, and never reads outside of what it was given. What no rule names is skipped by counting brackets, so
- * neither depth nor length of the input matters. It is a reader of facts, not a validator: garbage is passed over (json_check.h validates).
+ * Called by the exchange (scribe's thread) for request bodies, plain answers and the events of streams. It allocates
+ * nothing, keeps at most JSON_CAPTURE_MAX bytes of a value, and never reads outside of what it was given. What no rule
+ * names is skipped by counting brackets, so neither depth nor length of the input matters. It is a reader of facts, not
+ * a validator: garbage is passed over (json_check.h validates).
  *
- * Paths: "choices[].delta.content", "usage.prompt_tokens", "[]" (element), "*" (any key), "" (the document itself). Where a key has an edge of
- * its own, "*" beside it is not tried. A rule on an object or array gets its begin and end. With duplicate keys each value is reported: the
- * last wins by overwriting.
+ * Paths: "choices[].delta.content", "usage.prompt_tokens", "[]" (element), "*" (any key), "" (the document itself).
+ * Where a key has an edge of its own, "*" beside it is not tried. A rule on an object or array gets its begin and end.
+ * With duplicate keys each value is reported: the last wins by overwriting.
  */
 #pragma once
 
@@ -17,9 +18,9 @@
 
 enum {
     JSON_CAPTURE_MAX = 512, /* longest text kept of a value that is not asked for in pieces */
-    JSON_KEY_MAX = 64, /* longer keys match nothing but "*" */
-    JSON_PATH_DEPTH = 24, /* levels of a path */
-    JSON_INDEX_MAX = 6, /* array indices reported for a value */
+    JSON_KEY_MAX = 64,      /* longer keys match nothing but "*" */
+    JSON_PATH_DEPTH = 24,   /* levels of a path */
+    JSON_INDEX_MAX = 6,     /* array indices reported for a value */
 };
 
 enum json_type {
@@ -37,7 +38,7 @@ enum json_type {
 
 enum json_rule_flags {
     JSON_PIECES = 1, /* a string comes in decoded pieces as the bytes come, with `first` and `last`; never cut short */
-    JSON_RAW = 2, /* the value comes as its undecoded bytes, in pieces; rules below it are not tried */
+    JSON_RAW = 2,    /* the value comes as its undecoded bytes, in pieces; rules below it are not tried */
 };
 
 /* A row of a dialect's table. `id` is the dialect's own, from 1. */
@@ -54,17 +55,20 @@ struct json_rules {
     uint16_t root; /* 0: not compiled yet */
 };
 
-#define JSON_RULES(table) {.rule = (table), .count = (uint16_t)(sizeof(table) / sizeof((table)[0])), .root = 0}
+#define JSON_RULES(table)                                                                                              \
+    {                                                                                                                  \
+        .rule = (table), .count = (uint16_t)(sizeof(table) / sizeof((table)[0])), .root = 0                            \
+    }
 
 /* Valid during the callback only. */
 struct json_value {
     uint16_t rule;
-    uint8_t type; /* enum json_type */
+    uint8_t type;     /* enum json_type */
     bool first, last; /* both true unless pieces are asked for; the last piece may be empty */
-    bool cut; /* the text was longer than JSON_CAPTURE_MAX */
-    bool has_u64; /* a number, or a string that spells one, that is a whole number >= 0 (12, 12.0, 1.2e1, "12") */
-    bool has_number; /* `number` is set */
-    uint8_t indexes; /* how many of `index` are set: arrays on the path, outermost first */
+    bool cut;         /* the text was longer than JSON_CAPTURE_MAX */
+    bool has_u64;     /* a number, or a string that spells one, that is a whole number >= 0 (12, 12.0, 1.2e1, "12") */
+    bool has_number;  /* `number` is set */
+    uint8_t indexes;  /* how many of `index` are set: arrays on the path, outermost first */
     uint32_t index[JSON_INDEX_MAX];
     const char *text; /* STRING: decoded; NUMBER: as spelled; RAW_BYTES: a piece; never NUL-terminated */
     size_t bytes;
@@ -92,10 +96,10 @@ struct json_scan {
     void *context;
     uint16_t root;
     uint8_t state;
-    uint8_t depth; /* matched levels */
-    bool elements; /* a top-level array is transparent: its elements are documents */
-    bool in_array; /* within such an array */
-    bool key_string; /* the string under way is a key */
+    uint8_t depth;    /* matched levels */
+    bool elements;    /* a top-level array is transparent: its elements are documents */
+    bool in_array;    /* within such an array */
+    bool key_string;  /* the string under way is a key */
     bool skip_string; /* within a string of a skipped value */
     bool in_skipped_array;
     bool escape; /* a backslash was the last byte */
@@ -117,8 +121,10 @@ struct json_scan {
 /* Builds the trie once; later calls are free. Scribe's thread only (or before threads start). */
 void json_rules_compile(struct json_rules *rules);
 
-/* `rules` must be compiled. `elements`: a top-level array is passed through, each of its elements is a document of its own. */
-void json_scan_init(struct json_scan *scan, const struct json_rules *rules, json_handler *handler, void *context, bool elements);
+/* `rules` must be compiled. `elements`: a top-level array is passed through, each of its elements is a document of its
+ * own. */
+void json_scan_init(struct json_scan *scan, const struct json_rules *rules, json_handler *handler, void *context,
+                    bool elements);
 
 /* Forget a half-read document (framing starts afresh); cheap. */
 void json_scan_reset(struct json_scan *scan);

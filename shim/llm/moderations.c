@@ -1,7 +1,8 @@
 /*
  * Moderations: OpenAI, Mistral and who copies them.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. What was judged and how it was judged is nobody's business here.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. What was judged and how it was judged is
+ * nobody's business here.
  */
 #include "dialect.h"
 #include "dialect_answer.h"
@@ -43,13 +44,13 @@ struct dialect dialect_moderations = {
     .request = {JSON_RULES(request_rules), on_request},
     .plain = {JSON_RULES(answer_rules), on_answer},
     .event = {JSON_RULES(answer_rules), on_answer},
-    .docs =
-        "Recognised by the path's end `/moderations` (OpenAI, Mistral, relays).\n\n"
-        "| fact | where |\n|---|---|\n"
-        "| model | request `model` (may be absent), answer `model` |\n"
-        "| id | `id` |\n"
-        "| usage | `usage` (Mistral); OpenAI states none |\n"
-        "| error | `error.type`, `error.code`, Mistral's flat `type` |\n\n"
-        "Quirks: `results[].flagged` is the answer and no content filter of the call itself; it is not kept.\n\n"
-        "Source: https://platform.openai.com/docs/api-reference/moderations, https://docs.mistral.ai/api, recorded traffic.\n",
+    .docs = "Recognised by the path's end `/moderations` (OpenAI, Mistral, relays).\n\n"
+            "| fact | where |\n|---|---|\n"
+            "| model | request `model` (may be absent), answer `model` |\n"
+            "| id | `id` |\n"
+            "| usage | `usage` (Mistral); OpenAI states none |\n"
+            "| error | `error.type`, `error.code`, Mistral's flat `type` |\n\n"
+            "Quirks: `results[].flagged` is the answer and no content filter of the call itself; it is not kept.\n\n"
+            "Source: https://platform.openai.com/docs/api-reference/moderations, https://docs.mistral.ai/api, recorded "
+            "traffic.\n",
 };

@@ -11,7 +11,8 @@ static bool ends_crlf(const char *line, size_t bytes)
     return bytes && line[bytes - 1] == '\n';
 }
 
-/* The value of `; key=` in a Content-Disposition line, quoted or not. NULL: not there. Quoted values may hold semicolons. */
+/* The value of `; key=` in a Content-Disposition line, quoted or not. NULL: not there. Quoted values may hold
+ * semicolons. */
 static const char *parameter(const char *line, size_t bytes, const char *key, size_t *ret_bytes)
 {
     const size_t key_bytes = strlen(key);
@@ -50,7 +51,8 @@ static void take_header(struct multipart *m)
         m->name_bytes = (uint8_t)(bytes < MULTIPART_NAME_MAX ? bytes : MULTIPART_NAME_MAX);
         memcpy(m->name, name, m->name_bytes);
     }
-    m->file = parameter(m->line, m->line_bytes, "filename", &bytes) || parameter(m->line, m->line_bytes, "filename*", &bytes);
+    m->file =
+        parameter(m->line, m->line_bytes, "filename", &bytes) || parameter(m->line, m->line_bytes, "filename*", &bytes);
 }
 
 static void begin_part(struct multipart *m)

@@ -1,8 +1,9 @@
 /*
  * An incremental scanner of multipart/form-data: short text fields come whole, files as their size.
  *
- * For requests whose model stands in a form part (audio, image edits). Scribe's thread; no allocation; keeps at most MULTIPART_VALUE_MAX bytes of a
- * field. The boundary is taken from the body's first line, so no header is needed; any cutting.
+ * For requests whose model stands in a form part (audio, image edits). Scribe's thread; no allocation; keeps at most
+ * MULTIPART_VALUE_MAX bytes of a field. The boundary is taken from the body's first line, so no header is needed; any
+ * cutting.
  */
 #pragma once
 
@@ -12,8 +13,8 @@
 
 enum {
     MULTIPART_BOUNDARY_MAX = 2 + 70, /* RFC 2046: 70 characters after the two dashes */
-    MULTIPART_LINE_MAX = 256, /* of a header line; the rest is not looked at */
-    MULTIPART_VALUE_MAX = 256, /* models, flags and numbers are far shorter; longer values are cut */
+    MULTIPART_LINE_MAX = 256,        /* of a header line; the rest is not looked at */
+    MULTIPART_VALUE_MAX = 256,       /* models, flags and numbers are far shorter; longer values are cut */
     MULTIPART_NAME_MAX = 64,
 };
 

@@ -132,7 +132,8 @@ static void on_request(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
     /* A schema is an object; "json" is found by the common part. */
-    if (value->rule == REQUEST_FORMAT && value->type == JSON_RAW_BYTES && value->first && value->bytes && value->text[0] == '{')
+    if (value->rule == REQUEST_FORMAT && value->type == JSON_RAW_BYTES && value->first && value->bytes &&
+        value->text[0] == '{')
         facts->json_asked = true;
     dialect_request_value(facts, value);
 }
@@ -156,12 +157,14 @@ struct dialect dialect_ollama = {
     .docs =
         "Recognised by the path's end `/api/chat` or `/api/generate`.\n\n"
         "| fact | where |\n|---|---|\n"
-        "| content | `message.content`, `message.thinking`, `message.tool_calls[]` (whole calls); `response`, `thinking` |\n"
+        "| content | `message.content`, `message.thinking`, `message.tool_calls[]` (whole calls); `response`, "
+        "`thinking` |\n"
         "| usage | `prompt_eval_count`, `eval_count` on the line with `done:true` |\n"
         "| server times | `total_duration`, `load_duration`, `prompt_eval_duration`, `eval_duration`, nanoseconds |\n"
         "| finish | `done_reason` |\n"
         "| error | `error`, a text |\n\n"
-        "Quirks: streams (JSON lines) unless the request has `stream:false`. Older servers leave `prompt_eval_count` out when the prompt was "
+        "Quirks: streams (JSON lines) unless the request has `stream:false`. Older servers leave `prompt_eval_count` "
+        "out when the prompt was "
         "cached: input is then unknown, not 0.\n\n"
         "Source: https://github.com/ollama/ollama/blob/main/docs/api.md, recorded traffic.\n",
 };

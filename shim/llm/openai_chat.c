@@ -1,8 +1,8 @@
 /*
  * OpenAI chat completions and text completions, and everybody who speaks them.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Usage has many spellings; all of them are rows of a table here, so that an
- * unknown relay's spelling is understood wherever it is known from another.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Usage has many spellings; all of them are
+ * rows of a table here, so that an unknown relay's spelling is understood wherever it is known from another.
  */
 #include "dialect.h"
 #include "dialect_request.h"
@@ -51,7 +51,7 @@ enum rule {
     COST_TICKS,
     METRIC_INPUT, /* within Bedrock's InvokeModel */
     METRIC_OUTPUT,
-    VECTOR, /* where a path does not tell chat from embeddings */
+    VECTOR,     /* where a path does not tell chat from embeddings */
     COUNT = 64, /* COUNT + enum facts_number */
 };
 
@@ -70,63 +70,82 @@ static struct state *state_of(struct facts *facts)
     return (struct state *)(void *)facts->scratch;
 }
 
-/* Where the answer's parts stand: under "delta" in a stream, under "message" else. (Perplexity's chunks have both: the message so far is no news.) */
-#define PARTS(at)                                                                                                                 \
-    {at ".content", TEXT, JSON_PIECES}, {at ".content[]", TEXT, JSON_PIECES}, {at ".content[].text", TEXT, JSON_PIECES},          \
-        {at ".content[].thinking", REASONING, JSON_PIECES}, {at ".content[].thinking[].text", REASONING, JSON_PIECES},            \
-        {at ".reasoning_content", REASONING, JSON_PIECES}, {at ".reasoning", REASONING, JSON_PIECES},                             \
-        {at ".reasoning_text", REASONING, JSON_PIECES}, {at ".reasoning_details[].text", REASONING, JSON_PIECES},                 \
-        {at ".reasoning_details[].summary", REASONING, JSON_PIECES}, {at ".refusal", REFUSAL, JSON_PIECES},                       \
-        {at ".audio.data", MEDIA, JSON_PIECES}, {at ".audio.transcript", MEDIA, JSON_PIECES},                                     \
-        {at ".images[].image_url.url", MEDIA, JSON_PIECES}, {at ".tool_calls[]", CALL, 0},                                        \
-        {at ".tool_calls[].index", CALL_INDEX, 0}, {at ".tool_calls[].id", CALL_ID, 0},                                           \
-        {at ".tool_calls[].function.name", CALL_NAME, 0},                                                                         \
-        {at ".tool_calls[].function.arguments", CALL_ARGUMENTS, JSON_PIECES}, {at ".tool_calls[].custom.name", CALL_NAME, 0},     \
-        {at ".tool_calls[].custom.input", CALL_FREE_INPUT, JSON_PIECES}, {at ".function_call", CALL, 0},                          \
-        {at ".function_call.name", CALL_NAME, 0}, {at ".function_call.arguments", CALL_ARGUMENTS, JSON_PIECES}
+/* Where the answer's parts stand: under "delta" in a stream, under "message" else. (Perplexity's chunks have both: the
+ * message so far is no news.) */
+#define PARTS(at)                                                                                                      \
+    {at ".content", TEXT, JSON_PIECES}, {at ".content[]", TEXT, JSON_PIECES},                                          \
+        {at ".content[].text", TEXT, JSON_PIECES}, {at ".content[].thinking", REASONING, JSON_PIECES},                 \
+        {at ".content[].thinking[].text", REASONING, JSON_PIECES}, {at ".reasoning_content", REASONING, JSON_PIECES},  \
+        {at ".reasoning", REASONING, JSON_PIECES}, {at ".reasoning_text", REASONING, JSON_PIECES},                     \
+        {at ".reasoning_details[].text", REASONING, JSON_PIECES},                                                      \
+        {at ".reasoning_details[].summary", REASONING, JSON_PIECES}, {at ".refusal", REFUSAL, JSON_PIECES},            \
+        {at ".audio.data", MEDIA, JSON_PIECES}, {at ".audio.transcript", MEDIA, JSON_PIECES},                          \
+        {at ".images[].image_url.url", MEDIA, JSON_PIECES}, {at ".tool_calls[]", CALL, 0},                             \
+        {at ".tool_calls[].index", CALL_INDEX, 0}, {at ".tool_calls[].id", CALL_ID, 0},                                \
+        {at ".tool_calls[].function.name", CALL_NAME, 0},                                                              \
+        {at ".tool_calls[].function.arguments", CALL_ARGUMENTS, JSON_PIECES},                                          \
+        {at ".tool_calls[].custom.name", CALL_NAME, 0},                                                                \
+        {at ".tool_calls[].custom.input", CALL_FREE_INPUT, JSON_PIECES}, {at ".function_call", CALL, 0},               \
+        {at ".function_call.name", CALL_NAME, 0},                                                                      \
+    {                                                                                                                  \
+        at ".function_call.arguments", CALL_ARGUMENTS, JSON_PIECES                                                     \
+    }
 
-#define COUNTED(path, fact) {path, COUNT + (fact), 0}
-#define INPUT_DETAILS(at)                                                                                                         \
-    COUNTED(at ".cached_tokens", FACT_CACHE_READ), COUNTED(at ".cache_write_tokens", FACT_CACHE_CREATION),                        \
+#define COUNTED(path, fact)                                                                                            \
+    {                                                                                                                  \
+        path, COUNT + (fact), 0                                                                                        \
+    }
+#define INPUT_DETAILS(at)                                                                                              \
+    COUNTED(at ".cached_tokens", FACT_CACHE_READ), COUNTED(at ".cache_write_tokens", FACT_CACHE_CREATION),             \
         COUNTED(at ".audio_tokens", FACT_INPUT_AUDIO), COUNTED(at ".image_tokens", FACT_INPUT_IMAGE)
-#define OUTPUT_DETAILS(at)                                                                                                        \
-    COUNTED(at ".reasoning_tokens", FACT_REASONING), COUNTED(at ".audio_tokens", FACT_OUTPUT_AUDIO),                              \
-        COUNTED(at ".image_tokens", FACT_OUTPUT_IMAGE),                                                                           \
-        COUNTED(at ".accepted_prediction_tokens", FACT_ACCEPTED_PREDICTION),                                                      \
+#define OUTPUT_DETAILS(at)                                                                                             \
+    COUNTED(at ".reasoning_tokens", FACT_REASONING), COUNTED(at ".audio_tokens", FACT_OUTPUT_AUDIO),                   \
+        COUNTED(at ".image_tokens", FACT_OUTPUT_IMAGE),                                                                \
+        COUNTED(at ".accepted_prediction_tokens", FACT_ACCEPTED_PREDICTION),                                           \
         COUNTED(at ".rejected_prediction_tokens", FACT_REJECTED_PREDICTION)
-#define USAGE_RULES(at)                                                                                                           \
-    {at, USAGE, 0}, COUNTED(at ".prompt_tokens", FACT_INPUT), COUNTED(at ".input_tokens", FACT_INPUT),                            \
-        COUNTED(at ".completion_tokens", FACT_OUTPUT), COUNTED(at ".output_tokens", FACT_OUTPUT),                                 \
-        COUNTED(at ".total_tokens", FACT_TOTAL), INPUT_DETAILS(at ".prompt_tokens_details"),                                      \
-        INPUT_DETAILS(at ".prompt_token_details"), INPUT_DETAILS(at ".input_tokens_details"),                                     \
-        OUTPUT_DETAILS(at ".completion_tokens_details"), OUTPUT_DETAILS(at ".completion_token_details"),                          \
-        OUTPUT_DETAILS(at ".output_tokens_details"), COUNTED(at ".cached_tokens", FACT_CACHE_READ),                               \
-        COUNTED(at ".num_cached_tokens", FACT_CACHE_READ), COUNTED(at ".prompt_cache_hit_tokens", FACT_CACHE_READ),               \
-        COUNTED(at ".cache_read_input_tokens", FACT_CACHE_READ), COUNTED(at ".cached_input_tokens", FACT_CACHE_READ),                                                                  \
-        COUNTED(at ".cache_creation_input_tokens", FACT_CACHE_CREATION), COUNTED(at ".reasoning_tokens", FACT_REASONING),         \
-        {at ".cost", COST_USD, 0}, {at ".cost.total_cost", COST_USD, 0}, {at ".cost_in_usd_ticks", COST_TICKS, 0},                \
-        {at ".queue_time", QUEUE_S, 0}, {at ".prompt_time", PREFILL_S, 0}, {at ".completion_time", DECODE_S, 0},                  \
-        {at ".total_time", PROCESSING_S, 0}, {at ".total_prompt_time_sec", PREFILL_S, 0},                                         \
-        {at ".total_completion_time_sec", DECODE_S, 0}, {at ".total_time_sec", PROCESSING_S, 0}
+#define USAGE_RULES(at)                                                                                                \
+    {at, USAGE, 0}, COUNTED(at ".prompt_tokens", FACT_INPUT), COUNTED(at ".input_tokens", FACT_INPUT),                 \
+        COUNTED(at ".completion_tokens", FACT_OUTPUT), COUNTED(at ".output_tokens", FACT_OUTPUT),                      \
+        COUNTED(at ".total_tokens", FACT_TOTAL), INPUT_DETAILS(at ".prompt_tokens_details"),                           \
+        INPUT_DETAILS(at ".prompt_token_details"), INPUT_DETAILS(at ".input_tokens_details"),                          \
+        OUTPUT_DETAILS(at ".completion_tokens_details"), OUTPUT_DETAILS(at ".completion_token_details"),               \
+        OUTPUT_DETAILS(at ".output_tokens_details"), COUNTED(at ".cached_tokens", FACT_CACHE_READ),                    \
+        COUNTED(at ".num_cached_tokens", FACT_CACHE_READ), COUNTED(at ".prompt_cache_hit_tokens", FACT_CACHE_READ),    \
+        COUNTED(at ".cache_read_input_tokens", FACT_CACHE_READ), COUNTED(at ".cached_input_tokens", FACT_CACHE_READ),  \
+        COUNTED(at ".cache_creation_input_tokens", FACT_CACHE_CREATION),                                               \
+        COUNTED(at ".reasoning_tokens", FACT_REASONING), {at ".cost", COST_USD, 0},                                    \
+        {at ".cost.total_cost", COST_USD, 0}, {at ".cost_in_usd_ticks", COST_TICKS, 0},                                \
+        {at ".queue_time", QUEUE_S, 0}, {at ".prompt_time", PREFILL_S, 0}, {at ".completion_time", DECODE_S, 0},       \
+        {at ".total_time", PROCESSING_S, 0}, {at ".total_prompt_time_sec", PREFILL_S, 0},                              \
+        {at ".total_completion_time_sec", DECODE_S, 0},                                                                \
+    {                                                                                                                  \
+        at ".total_time_sec", PROCESSING_S, 0                                                                          \
+    }
 
-#define ANSWER_RULES                                                                                                              \
-    {"id", ID, 0}, {"model", MODEL, 0}, {"model_id", MODEL, 0}, {"service_tier", TIER, 0}, {"choices[]", CHOICE, 0},              \
-        {"choices[].index", INDEX, 0}, {"choices[].finish_reason", FINISH, 0}, {"choices[].text", TEXT, JSON_PIECES}, {"choices[].error", ERROR, 0},             \
-        {"choices[].error.type", ERROR_TYPE, 0}, {"choices[].error.code", ERROR_CODE, 0}, USAGE_RULES("usage"),                   \
-        USAGE_RULES("choices[].usage"), USAGE_RULES("x_groq.usage"), {"time_info.queue_time", QUEUE_S, 0}, {"time_info.prompt_time", PREFILL_S, 0},               \
-        {"time_info.completion_time", DECODE_S, 0}, {"time_info.total_time", PROCESSING_S, 0}, {"timings", TIMINGS, 0},           \
-        {"timings.cache_n", TIMED_CACHE, 0}, {"timings.prompt_n", TIMED_INPUT, 0},                                                \
-        {"timings.predicted_n", TIMED_OUTPUT, 0}, {"timings.prompt_ms", PREFILL_MS, 0},                                           \
-        {"timings.predicted_ms", DECODE_MS, 0}, {"metrics.queue_time_ms", QUEUE_MS, 0},                                           \
-        {"metrics.time_to_first_token_ms", PREFILL_MS, 0}, {"metrics.generation_time_ms", DECODE_MS, 0}, {"error", ERROR, 0}, {"error.type", ERROR_TYPE, 0},                               \
-        {"error.code", ERROR_CODE, 0}, {"error.status", ERROR_STATUS, 0}, {"code", TOP_CODE, 0}, {"error_code", TOP_CODE, 0},     \
-        {"type", TOP_TYPE, 0}, {"error_type", TOP_TYPE, 0}, {"object", OBJECT, 0}, {"errors[]", ERROR, 0},                        \
-        {"errors[].code", ERROR_CODE, 0}, {"choices[].stop_reason", STOP_REASON, 0}, {"x_groq.error", ERROR, 0},                  \
-        {"amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0},                                                    \
-        {"amazon-bedrock-invocationMetrics.outputTokenCount", METRIC_OUTPUT, 0}
+#define ANSWER_RULES                                                                                                   \
+    {"id", ID, 0}, {"model", MODEL, 0}, {"model_id", MODEL, 0}, {"service_tier", TIER, 0}, {"choices[]", CHOICE, 0},   \
+        {"choices[].index", INDEX, 0}, {"choices[].finish_reason", FINISH, 0}, {"choices[].text", TEXT, JSON_PIECES},  \
+        {"choices[].error", ERROR, 0}, {"choices[].error.type", ERROR_TYPE, 0},                                        \
+        {"choices[].error.code", ERROR_CODE, 0}, USAGE_RULES("usage"), USAGE_RULES("choices[].usage"),                 \
+        USAGE_RULES("x_groq.usage"), {"time_info.queue_time", QUEUE_S, 0}, {"time_info.prompt_time", PREFILL_S, 0},    \
+        {"time_info.completion_time", DECODE_S, 0}, {"time_info.total_time", PROCESSING_S, 0},                         \
+        {"timings", TIMINGS, 0}, {"timings.cache_n", TIMED_CACHE, 0}, {"timings.prompt_n", TIMED_INPUT, 0},            \
+        {"timings.predicted_n", TIMED_OUTPUT, 0}, {"timings.prompt_ms", PREFILL_MS, 0},                                \
+        {"timings.predicted_ms", DECODE_MS, 0}, {"metrics.queue_time_ms", QUEUE_MS, 0},                                \
+        {"metrics.time_to_first_token_ms", PREFILL_MS, 0}, {"metrics.generation_time_ms", DECODE_MS, 0},               \
+        {"error", ERROR, 0}, {"error.type", ERROR_TYPE, 0}, {"error.code", ERROR_CODE, 0},                             \
+        {"error.status", ERROR_STATUS, 0}, {"code", TOP_CODE, 0}, {"error_code", TOP_CODE, 0}, {"type", TOP_TYPE, 0},  \
+        {"error_type", TOP_TYPE, 0}, {"object", OBJECT, 0}, {"errors[]", ERROR, 0}, {"errors[].code", ERROR_CODE, 0},  \
+        {"choices[].stop_reason", STOP_REASON, 0}, {"x_groq.error", ERROR, 0},                                         \
+        {"amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0},                                         \
+    {                                                                                                                  \
+        "amazon-bedrock-invocationMetrics.outputTokenCount", METRIC_OUTPUT, 0                                          \
+    }
 
-static const struct json_rule plain_rules[] = {ANSWER_RULES, PARTS("choices[].message"), {"data[].embedding", VECTOR, 0}};
-static const struct json_rule event_rules[] = {ANSWER_RULES, PARTS("choices[].delta"), {"value", BARE_TEXT, JSON_PIECES}};
+static const struct json_rule plain_rules[] = {
+    ANSWER_RULES, PARTS("choices[].message"), {"data[].embedding", VECTOR, 0}};
+static const struct json_rule event_rules[] = {
+    ANSWER_RULES, PARTS("choices[].delta"), {"value", BARE_TEXT, JSON_PIECES}};
 
 static const struct json_rule request_rules[] = {
     {"model", REQUEST_MODEL, 0},
@@ -191,7 +210,8 @@ static void content(struct facts *facts, const struct json_value *value, enum fa
     facts_content(facts, kind, state->choice, value->text, value->bytes);
 }
 
-/* In a plain answer each element is a call of its own, even where a server leaves ids empty; in a stream elements are fragments. */
+/* In a plain answer each element is a call of its own, even where a server leaves ids empty; in a stream elements are
+ * fragments. */
 static void begin_call(struct facts *facts, const struct json_value *value)
 {
     const bool listed = value->indexes > 1; /* the old "function_call" is none of a list */
@@ -242,8 +262,8 @@ static void usage(struct facts *facts, const struct json_value *value)
 }
 
 /*
- * What gives way to the error object's own "type" and "code": flat ones (Mistral, Databricks, Hugging Face), Google's "status". Anthropic's flat
- * "error" is no type.
+ * What gives way to the error object's own "type" and "code": flat ones (Mistral, Databricks, Hugging Face), Google's
+ * "status". Anthropic's flat "error" is no type.
  */
 static void fill_text(struct facts *facts, enum facts_text which, const struct json_value *value)
 {
@@ -323,7 +343,8 @@ static void of_few(struct facts *facts, const struct json_value *value)
     } else if (value->rule == METRIC_INPUT || value->rule == METRIC_OUTPUT) {
         facts_fallback(facts, value->rule == METRIC_INPUT ? FACT_INPUT : FACT_OUTPUT, value);
     } else if (state->invoked && !state->finish_bytes) {
-        finish(facts, value); /* DeepSeek's and Mistral's name for it within Bedrock's InvokeModel; at vLLM it is the stop word that was found */
+        finish(facts, value); /* DeepSeek's and Mistral's name for it within Bedrock's InvokeModel; at vLLM it is the
+                                 stop word that was found */
     }
 }
 
@@ -336,7 +357,9 @@ static void on_answer(void *context, const struct json_value *value)
     }
     switch (value->rule) {
     case ID:
-        if (!facts_has_text(facts, FACT_RESPONSE_ID)) /* relays that switch upstreams within a stream keep theirs in the first chunk */
+        if (!facts_has_text(
+                facts,
+                FACT_RESPONSE_ID)) /* relays that switch upstreams within a stream keep theirs in the first chunk */
             facts_set_value(facts, FACT_RESPONSE_ID, value);
         break;
     case BARE_TEXT:
@@ -437,24 +460,36 @@ struct dialect dialect_openai_chat = {
     .event_begin = on_event_begin,
     .close = on_close,
     .docs =
-        "Recognised by the path's end `/chat/completions` or `/completions`, whoever serves it; Databricks' `/serving-endpoints/E/invocations`, where an answer "
+        "Recognised by the path's end `/chat/completions` or `/completions`, whoever serves it; Databricks' "
+        "`/serving-endpoints/E/invocations`, where an answer "
         "with `data[].embedding` makes it embeddings.\n\n"
         "| fact | where |\n|---|---|\n"
-        "| content | `choices[].delta` in a stream, else `choices[].message`: `content` (text or list of parts), `reasoning_content`, "
-        "`reasoning`, `reasoning_details[]`, `refusal`, `tool_calls[]`, `function_call`, `audio`, `images[]`; `choices[].text` |\n"
-        "| usage | the last `usage` (or `x_groq.usage`, Moonshot's `choices[].usage`) that states a number; spellings of all known relays |\n"
-        "| cache | `prompt_tokens_details.cached_tokens`, `cached_tokens`, `num_cached_tokens`, `prompt_cache_hit_tokens`, "
+        "| content | `choices[].delta` in a stream, else `choices[].message`: `content` (text or list of parts), "
+        "`reasoning_content`, "
+        "`reasoning`, `reasoning_details[]`, `refusal`, `tool_calls[]`, `function_call`, `audio`, `images[]`; "
+        "`choices[].text` |\n"
+        "| usage | the last `usage` (or `x_groq.usage`, Moonshot's `choices[].usage`) that states a number; spellings "
+        "of all known relays |\n"
+        "| cache | `prompt_tokens_details.cached_tokens`, `cached_tokens`, `num_cached_tokens`, "
+        "`prompt_cache_hit_tokens`, "
         "`cache_read_input_tokens`, `cached_input_tokens` (Inception) |\n"
-        "| server times | `usage.{queue,prompt,completion,total}_time` (Groq), `time_info` (Cerebras), `timings` (llama.cpp), "
-        "`usage.total_*_sec` (mistral.rs), vLLM's `metrics`: `queue_time_ms`, `time_to_first_token_ms` (from the end of the queue: prefill), "
+        "| server times | `usage.{queue,prompt,completion,total}_time` (Groq), `time_info` (Cerebras), `timings` "
+        "(llama.cpp), "
+        "`usage.total_*_sec` (mistral.rs), vLLM's `metrics`: `queue_time_ms`, `time_to_first_token_ms` (from the end "
+        "of the queue: prefill), "
         "`generation_time_ms` (https://github.com/vllm-project/vllm/blob/main/docs/features/per_request_metrics.md) |\n"
-        "| cost | `usage.cost` in dollars (OpenRouter, Vercel), `usage.cost.total_cost` (Perplexity), `usage.cost_in_usd_ticks` (xAI) |\n"
-        "| error | `error.type`, `error.code`, `choices[].error` (OpenRouter), Google's `error.status`, flat `type`, `code` (xAI, "
+        "| cost | `usage.cost` in dollars (OpenRouter, Vercel), `usage.cost.total_cost` (Perplexity), "
+        "`usage.cost_in_usd_ticks` (xAI) |\n"
+        "| error | `error.type`, `error.code`, `choices[].error` (OpenRouter), Google's `error.status`, flat `type`, "
+        "`code` (xAI, "
         "Mistral, vLLM), `error_type` (Hugging Face), `error_code` (Databricks); event `error` |\n\n"
-        "Quirks: within Bedrock's InvokeModel DeepSeek and Mistral write `stop_reason` for `finish_reason`. xAI's `completion_tokens` lacks reasoning (told "
+        "Quirks: within Bedrock's InvokeModel DeepSeek and Mistral write `stop_reason` for `finish_reason`. xAI's "
+        "`completion_tokens` lacks reasoning (told "
         "by its `total_tokens`, else by the provider). Azure's first chunk has an "
-        "empty model and id. Perplexity repeats the message so far in each chunk; only the delta counts. Perplexity, Cerebras and some others end "
-        "without `[DONE]`. Writer streams text completions as bare `{\"value\": text}`. Streams from OpenAI without `stream_options.include_usage` have no usage. llama.cpp's `timings` stand in where there "
+        "empty model and id. Perplexity repeats the message so far in each chunk; only the delta counts. Perplexity, "
+        "Cerebras and some others end "
+        "without `[DONE]`. Writer streams text completions as bare `{\"value\": text}`. Streams from OpenAI without "
+        "`stream_options.include_usage` have no usage. llama.cpp's `timings` stand in where there "
         "is no usage (usage source `server_timings`).\n\n"
         "Source: https://platform.openai.com/docs/api-reference/chat, the services' own pages, recorded traffic.\n",
 };

@@ -1,8 +1,8 @@
 /*
  * OpenAI Responses and their compaction, and everybody who speaks them.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. The whole request and the whole answer are repeated in events of a stream;
- * only the small events carry content here, the large ones state facts.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. The whole request and the whole answer are
+ * repeated in events of a stream; only the small events carry content here, the large ones state facts.
  */
 #include "dialect.h"
 #include "dialect_answer.h"
@@ -53,7 +53,7 @@ enum event_kind {
 enum item_kind { ITEM_OTHER, ITEM_MESSAGE, ITEM_REASONING, ITEM_CALL, ITEM_FREE_CALL, ITEM_SERVER };
 
 struct state {
-    uint8_t event, item; /* enum event_kind, item_kind */
+    uint8_t event, item;  /* enum event_kind, item_kind */
     bool delta_too_early; /* content before the event's type was known */
     bool index_known;
     bool by_client, by_service; /* the item under way says who runs it */
@@ -61,7 +61,7 @@ struct state {
     char status[FACTS_REASON_MAX], reason[FACTS_REASON_MAX];
     char code[FACTS_REASON_MAX]; /* of an error, unless the event turns out to be another */
     uint64_t index, id, call_id; /* of the item that the event is about */
-    uint64_t items, served; /* bits by index: its beginning was seen; the service runs it */
+    uint64_t items, served;      /* bits by index: its beginning was seen; the service runs it */
 };
 _Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the state must fit");
 
@@ -103,21 +103,19 @@ static const struct {
     const char *name;
     enum item_kind kind;
 } items[] = {
-    {"message", ITEM_MESSAGE},
-    {"reasoning", ITEM_REASONING},
-    {"function_call", ITEM_CALL},
-    {"custom_tool_call", ITEM_FREE_CALL},
-    {"computer_call", ITEM_FREE_CALL},
-    {"local_shell_call", ITEM_FREE_CALL},
-    {"shell_call", ITEM_FREE_CALL},
-    {"apply_patch_call", ITEM_FREE_CALL},
+    {"message", ITEM_MESSAGE},         {"reasoning", ITEM_REASONING},
+    {"function_call", ITEM_CALL},      {"custom_tool_call", ITEM_FREE_CALL},
+    {"computer_call", ITEM_FREE_CALL}, {"local_shell_call", ITEM_FREE_CALL},
+    {"shell_call", ITEM_FREE_CALL},    {"apply_patch_call", ITEM_FREE_CALL},
 };
 
-#define RESPONSE_RULES(at)                                                                                                        \
-    {at "id", ANSWER_ID, 0}, {at "model", ANSWER_MODEL, 0}, {at "service_tier", ANSWER_TIER, 0}, {at "status", STATUS, 0},        \
-        {at "incomplete_details.reason", INCOMPLETE, 0}, ANSWER_USAGE_RULES(at "usage"), ANSWER_VLLM_METRICS(at "metrics"),       \
-        {at "error", ANSWER_ERROR, 0},                                                                                            \
-        {at "error.type", ANSWER_ERROR_TYPE, 0}, {at "error.code", ANSWER_ERROR_CODE, 0}
+#define RESPONSE_RULES(at)                                                                                             \
+    {at "id", ANSWER_ID, 0}, {at "model", ANSWER_MODEL, 0}, {at "service_tier", ANSWER_TIER, 0},                       \
+        {at "status", STATUS, 0}, {at "incomplete_details.reason", INCOMPLETE, 0}, ANSWER_USAGE_RULES(at "usage"),     \
+        ANSWER_VLLM_METRICS(at "metrics"), {at "error", ANSWER_ERROR, 0}, {at "error.type", ANSWER_ERROR_TYPE, 0},     \
+    {                                                                                                                  \
+        at "error.code", ANSWER_ERROR_CODE, 0                                                                          \
+    }
 
 static const struct json_rule plain_rules[] = {
     RESPONSE_RULES(""),
@@ -180,12 +178,14 @@ static void set_event(struct state *state, const char *name, size_t bytes)
         }
 }
 
-/* Calls that are not the client's are the service's: web search, files, code, images, MCP, and what will be invented. */
+/* Calls that are not the client's are the service's: web search, files, code, images, MCP, and what will be invented.
+ */
 static void set_item(struct state *state, const struct json_value *value)
 {
     static const char call[] = "_call";
     const size_t bytes = sizeof(call) - 1;
-    const bool any_call = value->type == JSON_STRING && value->bytes > bytes && !memcmp(value->text + value->bytes - bytes, call, bytes);
+    const bool any_call =
+        value->type == JSON_STRING && value->bytes > bytes && !memcmp(value->text + value->bytes - bytes, call, bytes);
     state->item = any_call ? ITEM_SERVER : ITEM_OTHER;
     for (size_t i = 0; i < sizeof(items) / sizeof(items[0]); i++)
         if (json_text_is(value, items[i].name))
@@ -217,8 +217,8 @@ static void put_status(struct facts *facts)
 }
 
 /*
- * Who runs a call is said by its type, except for two kinds: a search of tools says "execution", a shell says where its environment is (a container of
- * the service, or the client's own machine).
+ * Who runs a call is said by its type, except for two kinds: a search of tools says "execution", a shell says where its
+ * environment is (a container of the service, or the client's own machine).
  */
 static enum item_kind item_kind(const struct state *state)
 {
@@ -234,7 +234,8 @@ static void item_begin(struct state *state)
     state->by_client = state->by_service = false;
 }
 
-/* The place of an item in the output tells calls apart, and its call_id where a stream has several answers; its id only where a server leaves the place out. */
+/* The place of an item in the output tells calls apart, and its call_id where a stream has several answers; its id only
+ * where a server leaves the place out. */
 static void place_call(struct facts *facts)
 {
     const struct state *const state = state_of(facts);
@@ -253,8 +254,10 @@ static void open_call(struct facts *facts)
 
 static void delta(struct facts *facts, const struct json_value *value)
 {
-    static const enum facts_content kinds[] = {[TEXT_DELTA] = CONTENT_TEXT,       [REASONING_DELTA] = CONTENT_REASONING,
-                                               [REFUSAL_DELTA] = CONTENT_REFUSAL, [SERVER_DELTA] = CONTENT_TOOL,
+    static const enum facts_content kinds[] = {[TEXT_DELTA] = CONTENT_TEXT,
+                                               [REASONING_DELTA] = CONTENT_REASONING,
+                                               [REFUSAL_DELTA] = CONTENT_REFUSAL,
+                                               [SERVER_DELTA] = CONTENT_TOOL,
                                                [MEDIA_DELTA] = CONTENT_MEDIA};
     struct state *const state = state_of(facts);
     if (value->type != JSON_STRING || !value->bytes)
@@ -283,7 +286,8 @@ static void delta(struct facts *facts, const struct json_value *value)
 
 static void name_call(struct facts *facts)
 {
-    static const struct json_value named = {.type = JSON_STRING, .text = "call", .bytes = 4, .first = true, .last = true};
+    static const struct json_value named = {
+        .type = JSON_STRING, .text = "call", .bytes = 4, .first = true, .last = true};
     facts_call_name(facts, &named);
 }
 
@@ -453,7 +457,8 @@ static void item_begins(struct facts *facts)
 static void late_delta(struct facts *facts)
 {
     facts->json_asked = false; /* its text was not checked */
-    const struct json_value one = {.rule = DELTA, .type = JSON_STRING, .text = " ", .bytes = 1, .first = true, .last = true};
+    const struct json_value one = {
+        .rule = DELTA, .type = JSON_STRING, .text = " ", .bytes = 1, .first = true, .last = true};
     delta(facts, &one);
 }
 
@@ -461,13 +466,15 @@ static void on_event_end(struct facts *facts)
 {
     struct state *const state = state_of(facts);
     if (state->event == CREATED)
-        state->items = state->served = 0; /* a relay may run several answers within one stream; each counts its items from 0 */
+        state->items = state->served =
+            0; /* a relay may run several answers within one stream; each counts its items from 0 */
     if (state->delta_too_early && state->event != OTHER)
         late_delta(facts);
     if (state->event == ITEM_ADDED || state->event == ITEM_DONE)
         item_begins(facts);
     if (facts->fragment.open && (state->served & index_bit(state))) {
-        facts->fragment.open = false; /* commands of a shell in the service's container: content, but nothing for the client */
+        facts->fragment.open =
+            false; /* commands of a shell in the service's container: content, but nothing for the client */
     } else if (facts->fragment.open) {
         place_call(facts);
         facts_call_end(facts);
@@ -507,17 +514,23 @@ struct dialect dialect_openai_responses = {
     .docs =
         "Recognised by the path's end `/responses` or `/responses/compact`, by POST.\n\n"
         "| fact | where |\n|---|---|\n"
-        "| content | events `response.output_text.delta`, `response.reasoning_text.delta`, `response.reasoning_summary_text.delta`, "
+        "| content | events `response.output_text.delta`, `response.reasoning_text.delta`, "
+        "`response.reasoning_summary_text.delta`, "
         "`response.refusal.delta`, `response.function_call_arguments.delta`, `response.custom_tool_call_input.delta`, "
-        "`response.mcp_call_arguments.delta`, `response.code_interpreter_call_code.delta`, audio and partial images; the start of a "
+        "`response.mcp_call_arguments.delta`, `response.code_interpreter_call_code.delta`, audio and partial images; "
+        "the start of a "
         "call (`response.output_item.added`); in a plain answer `output[]` |\n"
         "| usage | `usage`, in a stream inside `response.completed`, `.incomplete` or `.failed` |\n"
-        "| server times | vLLM's `metrics`: `queue_time_ms`, `time_to_first_token_ms` (prefill), `generation_time_ms` |\n"
+        "| server times | vLLM's `metrics`: `queue_time_ms`, `time_to_first_token_ms` (prefill), `generation_time_ms` "
+        "|\n"
         "| finish | `status`, or `incomplete_details.reason` where that is `incomplete`; one for the whole answer |\n"
-        "| tool calls | items `function_call`, `custom_tool_call`, `computer_call`, `local_shell_call`, `shell_call` (of the client's own environment), "
-        "`apply_patch_call`, `tool_search_call` of execution `client`; run by the service: all other `..._call` (`web_search_call`, `file_search_call`, `code_interpreter_call`, `image_generation_call`, `mcp_call`) |\n"
+        "| tool calls | items `function_call`, `custom_tool_call`, `computer_call`, `local_shell_call`, `shell_call` "
+        "(of the client's own environment), "
+        "`apply_patch_call`, `tool_search_call` of execution `client`; run by the service: all other `..._call` "
+        "(`web_search_call`, `file_search_call`, `code_interpreter_call`, `image_generation_call`, `mcp_call`) |\n"
         "| error | `error` of the answer or of `response.failed`; event `error` |\n\n"
-        "Quirks: `response.created` and `response.completed` repeat the whole request; a background request answers `queued` without usage, "
+        "Quirks: `response.created` and `response.completed` repeat the whole request; a background request answers "
+        "`queued` without usage, "
         "and the later GET is no call of its own.\n\n"
         "Source: https://platform.openai.com/docs/api-reference/responses, recorded traffic.\n",
 };

@@ -1,8 +1,9 @@
 /*
  * OpenAI assistants' runs: made, streamed, continued with tool outputs, or asked after.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. A stream mixes objects of several kinds (threads, runs, steps, messages) with
- * keys of the same names; only a run states id, status and usage of the whole, so those wait until the event's kind is known.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. A stream mixes objects of several kinds
+ * (threads, runs, steps, messages) with keys of the same names; only a run states id, status and usage of the whole, so
+ * those wait until the event's kind is known.
  */
 #include "dialect.h"
 #include "dialect_answer.h"
@@ -32,17 +33,20 @@ enum { ID_MAX = 96 };
 struct state {
     uint8_t id_bytes, status_bytes, reason_bytes; /* of the object under way */
     bool run, other_object, error_event, failed;
-    bool function; /* the call under way is a function's: the client runs it */
-    uint32_t required; /* calls that the object under way asks the client for */
+    bool function;            /* the call under way is a function's: the client runs it */
+    uint32_t required;        /* calls that the object under way asks the client for */
     uint32_t required_by_run; /* the same of the last run that stated any */
     char id[ID_MAX], status[FACTS_REASON_MAX], reason[FACTS_REASON_MAX];
 };
 _Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the state must fit");
 
-#define RUN_RULES                                                                                                                 \
-    ANSWER_IDENTITY, ANSWER_ERRORS, ANSWER_USAGE_RULES("usage"), {"object", OBJECT, 0}, {"status", STATUS, 0},                    \
-        {"incomplete_details.reason", INCOMPLETE, 0}, {"last_error", LAST_ERROR, 0}, {"last_error.code", LAST_ERROR_CODE, 0},     \
-        {"required_action.submit_tool_outputs.tool_calls[]", REQUIRED, 0}
+#define RUN_RULES                                                                                                      \
+    ANSWER_IDENTITY, ANSWER_ERRORS, ANSWER_USAGE_RULES("usage"), {"object", OBJECT, 0}, {"status", STATUS, 0},         \
+        {"incomplete_details.reason", INCOMPLETE, 0}, {"last_error", LAST_ERROR, 0},                                   \
+        {"last_error.code", LAST_ERROR_CODE, 0},                                                                       \
+    {                                                                                                                  \
+        "required_action.submit_tool_outputs.tool_calls[]", REQUIRED, 0                                                \
+    }
 
 static const struct json_rule plain_rules[] = {RUN_RULES};
 
@@ -105,7 +109,8 @@ static void object_end(struct facts *facts)
     facts_usage_end(facts);
     facts_set_text(facts, FACT_RESPONSE_ID, state->id, state->id_bytes);
     /* A run may have completed in spite of a limit that it names. */
-    const bool incomplete = !state->status_bytes || (state->status_bytes == 10 && !memcmp(state->status, "incomplete", 10));
+    const bool incomplete =
+        !state->status_bytes || (state->status_bytes == 10 && !memcmp(state->status, "incomplete", 10));
     if (incomplete && state->reason_bytes)
         facts_set_text(facts, FACT_STATUS, state->reason, state->reason_bytes);
     else
@@ -125,7 +130,8 @@ static void call(struct facts *facts, const struct json_value *value)
             facts_call_begin(facts, 0);
             state->function = false;
         } else if (value->type == JSON_OBJECT_END) {
-            facts_content(facts, CONTENT_TOOL, 0, "x", 1); /* also of tools that the service runs: code interpreter, file search */
+            facts_content(facts, CONTENT_TOOL, 0, "x",
+                          1); /* also of tools that the service runs: code interpreter, file search */
             if (state->function)
                 facts_call_end(facts);
             facts->fragment.open = false;
@@ -255,7 +261,8 @@ static void on_event_end(struct facts *facts)
             facts->done = true;
 }
 
-/* A plain answer is one object. The calls that a run asks for were mostly seen as they came, in the deltas of a step. */
+/* A plain answer is one object. The calls that a run asks for were mostly seen as they came, in the deltas of a step.
+ */
 static void on_close(struct facts *facts)
 {
     const struct state *const state = state_of(facts);
@@ -277,21 +284,26 @@ struct dialect dialect_openai_runs = {
     .event_begin = on_event_begin,
     .event_end = on_event_end,
     .close = on_close,
-    .docs =
-        "Recognised by the path's end: POST `/threads/runs`, `/threads/T/runs`, `/threads/T/runs/R/submit_tool_outputs`; GET or POST "
-        "`/threads/T/runs/R` asks after a run or changes it.\n\n"
-        "| fact | where |\n|---|---|\n"
-        "| model | request `model` (often the assistant's own: absent), the run's `model` |\n"
-        "| id, finish | the run's `id`; `status`, or `incomplete_details.reason` where that is `incomplete` |\n"
-        "| usage | the run's `usage`, null until it has ended; that of steps is a part of it and not read |\n"
-        "| content | events `thread.message.delta` (`delta.content[].text.value`, `refusal`, `image_file`) and `thread.run.step.delta` "
-        "(`delta.step_details.tool_calls[]`) |\n"
-        "| tool calls | functions in the deltas, or `required_action.submit_tool_outputs.tool_calls[]`; code interpreter and file search are "
-        "content but not counted as calls |\n"
-        "| error | `error`; event `error`; `last_error.code` of a run that failed |\n\n"
-        "Quirks: events carry threads, runs, steps and messages, all with `id` and `status`; only objects `thread.run` speak for the whole. A "
-        "run that was not streamed states its tokens only to who asks after it, maybe several times: the tokens of one id are counted with the "
-        "first answer that states them, later answers have none.\n\n"
-        "Source: https://platform.openai.com/docs/api-reference/runs, https://platform.openai.com/docs/api-reference/assistants-streaming, "
-        "recorded traffic.\n",
+    .docs = "Recognised by the path's end: POST `/threads/runs`, `/threads/T/runs`, "
+            "`/threads/T/runs/R/submit_tool_outputs`; GET or POST "
+            "`/threads/T/runs/R` asks after a run or changes it.\n\n"
+            "| fact | where |\n|---|---|\n"
+            "| model | request `model` (often the assistant's own: absent), the run's `model` |\n"
+            "| id, finish | the run's `id`; `status`, or `incomplete_details.reason` where that is `incomplete` |\n"
+            "| usage | the run's `usage`, null until it has ended; that of steps is a part of it and not read |\n"
+            "| content | events `thread.message.delta` (`delta.content[].text.value`, `refusal`, `image_file`) and "
+            "`thread.run.step.delta` "
+            "(`delta.step_details.tool_calls[]`) |\n"
+            "| tool calls | functions in the deltas, or `required_action.submit_tool_outputs.tool_calls[]`; code "
+            "interpreter and file search are "
+            "content but not counted as calls |\n"
+            "| error | `error`; event `error`; `last_error.code` of a run that failed |\n\n"
+            "Quirks: events carry threads, runs, steps and messages, all with `id` and `status`; only objects "
+            "`thread.run` speak for the whole. A "
+            "run that was not streamed states its tokens only to who asks after it, maybe several times: the tokens of "
+            "one id are counted with the "
+            "first answer that states them, later answers have none.\n\n"
+            "Source: https://platform.openai.com/docs/api-reference/runs, "
+            "https://platform.openai.com/docs/api-reference/assistants-streaming, "
+            "recorded traffic.\n",
 };

@@ -1,8 +1,9 @@
 /*
  * Prompt identity, see prompt.h: hashes of the constant parts, joined under the key when the request is over.
  *
- * Runs on the scribe's thread within JSON callbacks of the request. Text must never outlive the exchange, and never reach the span but for the preview
- * that the configuration asked for. BLAKE2b is libsodium's, used without sodium_init (which opens files; the reference code needs no initialising).
+ * Runs on the scribe's thread within JSON callbacks of the request. Text must never outlive the exchange, and never
+ * reach the span but for the preview that the configuration asked for. BLAKE2b is libsodium's, used without sodium_init
+ * (which opens files; the reference code needs no initialising).
  */
 #include "prompt.h"
 
@@ -116,7 +117,9 @@ void prompt_message_role(struct prompt *prompt, const char *role, size_t bytes)
         const char *name;
         enum prompt_role role;
     } roles[] = {
-        {"system", PROMPT_ROLE_INSTRUCTIONS}, {"developer", PROMPT_ROLE_INSTRUCTIONS}, {"user", PROMPT_ROLE_USER},
+        {"system", PROMPT_ROLE_INSTRUCTIONS},
+        {"developer", PROMPT_ROLE_INSTRUCTIONS},
+        {"user", PROMPT_ROLE_USER},
         {"human", PROMPT_ROLE_USER},
     };
     prompt->role = PROMPT_ROLE_OTHER;
@@ -127,7 +130,8 @@ void prompt_message_role(struct prompt *prompt, const char *role, size_t bytes)
 
 void prompt_message_text(struct prompt *prompt, const char *text, size_t bytes)
 {
-    if (!prompt->in_message || prompt->role == PROMPT_ROLE_OTHER || (prompt->role == PROMPT_ROLE_USER && prompt->user_seen))
+    if (!prompt->in_message || prompt->role == PROMPT_ROLE_OTHER ||
+        (prompt->role == PROMPT_ROLE_USER && prompt->user_seen))
         return;
     const size_t room = sizeof(prompt->head) - prompt->head_bytes;
     const size_t taken = bytes < room ? bytes : room;

@@ -1,9 +1,10 @@
 /*
  * Which prompt was that? Said names first, else a keyed fingerprint of what is constant in the request.
  *
- * Fed by dialects from the request's JSON on the scribe's thread. Prompt text is hashed as it passes and forgotten; only `preview` keeps some of
- * it, and only if the configuration asks. The fingerprint does not depend on how the body was cut, on JSON white space, on escapes, nor on the
- * order of keys: instructions, tools and response format are hashed apart and joined at the end.
+ * Fed by dialects from the request's JSON on the scribe's thread. Prompt text is hashed as it passes and forgotten;
+ * only `preview` keeps some of it, and only if the configuration asks. The fingerprint does not depend on how the body
+ * was cut, on JSON white space, on escapes, nor on the order of keys: instructions, tools and response format are
+ * hashed apart and joined at the end.
  */
 #pragma once
 
@@ -17,7 +18,7 @@
 enum {
     PROMPT_NAME_MAX = 128,
     PROMPT_PREVIEW_MAX = 200 * 4, /* characters times the longest UTF-8 sequence */
-    PROMPT_BEGIN_WORDS = 8, /* of the user's text, when there are no instructions */
+    PROMPT_BEGIN_WORDS = 8,       /* of the user's text, when there are no instructions */
     PROMPT_BEGIN_BYTES = 96,
     PROMPT_HEAD_BYTES = 256, /* kept of the first user text until the role is known */
 };
@@ -27,13 +28,19 @@ struct exchange_config;
 enum prompt_role { PROMPT_ROLE_UNKNOWN, PROMPT_ROLE_INSTRUCTIONS, PROMPT_ROLE_USER, PROMPT_ROLE_OTHER };
 
 /* Who gave the name; a higher one wins. */
-enum prompt_said { PROMPT_SAID_NOT, PROMPT_SAID_ENVIRONMENT, PROMPT_SAID_METADATA, PROMPT_SAID_BODY, PROMPT_SAID_HEADER };
+enum prompt_said {
+    PROMPT_SAID_NOT,
+    PROMPT_SAID_ENVIRONMENT,
+    PROMPT_SAID_METADATA,
+    PROMPT_SAID_BODY,
+    PROMPT_SAID_HEADER
+};
 
 struct prompt {
     const struct exchange_config *config;
     struct json_canon tools, format; /* order-independent sums */
-    struct text_hash instructions; /* digests of the parts, in order */
-    struct text_hash message; /* of the message under way */
+    struct text_hash instructions;   /* digests of the parts, in order */
+    struct text_hash message;        /* of the message under way */
     uint32_t instruction_parts;
     enum prompt_role role;
     bool in_message, message_text, user_seen;
@@ -42,7 +49,7 @@ struct prompt {
     bool preview_of_instructions;
     char name[PROMPT_NAME_MAX], version[PROMPT_NAME_MAX];
     char head[PROMPT_PREVIEW_MAX]; /* beginning of the message under way */
-    char user[PROMPT_HEAD_BYTES]; /* beginning of the first user text */
+    char user[PROMPT_HEAD_BYTES];  /* beginning of the first user text */
     char preview[PROMPT_PREVIEW_MAX];
 };
 
@@ -52,11 +59,13 @@ void prompt_rewind(struct prompt *prompt);
 
 /* One message (an element of messages[], contents[], input[]): role and text may come in any order and in pieces. */
 void prompt_message_begin(struct prompt *prompt);
-void prompt_message_role(struct prompt *prompt, const char *role, size_t bytes); /* system, developer: instructions; user, human: user */
+void prompt_message_role(struct prompt *prompt, const char *role,
+                         size_t bytes); /* system, developer: instructions; user, human: user */
 void prompt_message_text(struct prompt *prompt, const char *text, size_t bytes);
 void prompt_message_end(struct prompt *prompt);
 
-/* A part of the same kind outside of messages: Anthropic "system", Responses "instructions", Ollama "system". Pieces as json_value gives them. */
+/* A part of the same kind outside of messages: Anthropic "system", Responses "instructions", Ollama "system". Pieces as
+ * json_value gives them. */
 void prompt_instructions(struct prompt *prompt, const struct json_value *piece);
 /* User text outside of messages: "prompt", a string "input". */
 void prompt_user(struct prompt *prompt, const struct json_value *piece);
@@ -75,5 +84,6 @@ struct span;
 /* Puts prompt_id, prompt_name, prompt_version and prompt_preview into the span, as far as known. */
 void prompt_finish(struct prompt *prompt, struct span *span);
 
-/* Keyed hash of an API key as 16 hex digits. `header` values such as "Bearer KEY" give the same alias as the bare key. */
+/* Keyed hash of an API key as 16 hex digits. `header` values such as "Bearer KEY" give the same alias as the bare key.
+ */
 void prompt_key_alias(const struct exchange_config *config, const char *value, size_t bytes, char ret_alias[17]);

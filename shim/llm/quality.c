@@ -1,6 +1,6 @@
 /*
- * Quality signals from finish reasons and incremental checks, see quality.h. A signal is set or absent; false is never stated, because the traffic
- * states none of them as false.
+ * Quality signals from finish reasons and incremental checks, see quality.h. A signal is set or absent; false is never
+ * stated, because the traffic states none of them as false.
  *
  * Called by exchange_close on the scribe's thread.
  */
@@ -12,17 +12,40 @@
 #include <strings.h>
 
 /* Every spelling of "the token limit ended it", of "a filter did", of "the model refused", in any case of letters. */
-static const char *const truncated[] = {"length", "max_tokens", "max_output_tokens", "MAX_TOKENS", "max_length",
-                                        "model_context_window_exceeded", "model_length", "token_limit", "maximum_tokens",
-                                        "limit", "ERROR_LIMIT" /* Cohere */, "max_completion_tokens",
-                                        "max_prompt_tokens" /* OpenAI's runs */, "budget_exceeded" /* Interactions */, NULL};
-static const char *const filtered[] = {"content_filter", "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT",
-                                       "SPII", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR",
-                                       "content_filtered", "guardrail_intervened", "ERROR_TOXIC", "sensitive" /* Zhipu, Z.ai */, NULL};
+static const char *const truncated[] = {"length",
+                                        "max_tokens",
+                                        "max_output_tokens",
+                                        "MAX_TOKENS",
+                                        "max_length",
+                                        "model_context_window_exceeded",
+                                        "model_length",
+                                        "token_limit",
+                                        "maximum_tokens",
+                                        "limit",
+                                        "ERROR_LIMIT" /* Cohere */,
+                                        "max_completion_tokens",
+                                        "max_prompt_tokens" /* OpenAI's runs */,
+                                        "budget_exceeded" /* Interactions */,
+                                        NULL};
+static const char *const filtered[] = {"content_filter",
+                                       "SAFETY",
+                                       "RECITATION",
+                                       "BLOCKLIST",
+                                       "PROHIBITED_CONTENT",
+                                       "SPII",
+                                       "IMAGE_SAFETY",
+                                       "IMAGE_PROHIBITED_CONTENT",
+                                       "IMAGE_RECITATION",
+                                       "MODEL_ARMOR",
+                                       "content_filtered",
+                                       "guardrail_intervened",
+                                       "ERROR_TOXIC",
+                                       "sensitive" /* Zhipu, Z.ai */,
+                                       NULL};
 static const char *const refused[] = {"refusal", NULL};
 /* Codes of errors that are a filter's word on the prompt: OpenAI and Azure, pictures, Alibaba. */
-static const char *const blocked[] = {"content_filter", "content_policy_violation", "moderation_blocked", "data_inspection_failed",
-                                      "DataInspectionFailed", NULL};
+static const char *const blocked[] = {"content_filter",         "content_policy_violation", "moderation_blocked",
+                                      "data_inspection_failed", "DataInspectionFailed",     NULL};
 /* The model wrote a call that could not be read, so that none came: Gemini, Bedrock Converse. */
 static const char *const malformed[] = {"MALFORMED_FUNCTION_CALL", "malformed_tool_use", NULL};
 
@@ -84,6 +107,7 @@ void quality_finish(const struct facts *facts, bool whole, struct span *span)
     const uint64_t invalid = invalid_arguments(facts);
     if (invalid)
         span_set_u64(span, SPAN_tool_args_invalid, invalid);
-    if (!(facts->kinds & (CONTENT_TEXT | CONTENT_TOOL | CONTENT_MEDIA | CONTENT_REFUSAL | CONTENT_ELSEWHERE)) && facts->shape_seen)
+    if (!(facts->kinds & (CONTENT_TEXT | CONTENT_TOOL | CONTENT_MEDIA | CONTENT_REFUSAL | CONTENT_ELSEWHERE)) &&
+        facts->shape_seen)
         span_set_u64(span, SPAN_empty_answer, 1);
 }

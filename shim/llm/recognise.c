@@ -63,7 +63,8 @@ static bool view_equals(struct url_view view, const char *text, size_t bytes)
     return view.bytes == bytes && bytes && !memcmp(view.data, text, bytes);
 }
 
-/* Compares a pattern of endpoints.def with what stands before the last segment, from the right. *ret_model: what '@' stands for. */
+/* Compares a pattern of endpoints.def with what stands before the last segment, from the right. *ret_model: what '@'
+ * stands for. */
 static bool before_matches(const char *pattern, struct url_view path, struct url_view *ret_model)
 {
     struct url_view rest = {pattern, strlen(pattern)};
@@ -107,7 +108,10 @@ static const char *polled(struct url_view path, enum method method)
         return view_equals(owner, "batch", 5) ? "batch" : NULL; /* Mistral */
     if (!view_equals(kind, "batches", 7))
         return NULL;
-    return view_equals(owner, "v1beta", 6) || view_equals(owner, "v1", 2) || view_equals(owner, "messages", 8) || view_equals(owner, "openai", 6) ? "batch" : NULL;
+    return view_equals(owner, "v1beta", 6) || view_equals(owner, "v1", 2) || view_equals(owner, "messages", 8) ||
+                   view_equals(owner, "openai", 6)
+               ? "batch"
+               : NULL;
 }
 
 static bool is_huggingface(const struct url *url)
@@ -131,7 +135,8 @@ static bool names_embedder(const struct recognised *ret)
     return false;
 }
 
-/* Text generation inference at the root, "models/M[/pipeline/feature-extraction]" and "pipeline/feature-extraction/M". */
+/* Text generation inference at the root, "models/M[/pipeline/feature-extraction]" and "pipeline/feature-extraction/M".
+ */
 static bool recognise_huggingface(struct url_view path, struct recognised *ret)
 {
     while (path.bytes && path.data[path.bytes - 1] == '/')
@@ -190,14 +195,17 @@ static bool recognise_row(const struct url *url, enum method method, const char 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct row *row = &rows[i];
         struct url_view model = {0};
-        if (row->last_bytes != last.bytes || memcmp(row->last, last.data, last.bytes) || !method_allowed(method, row->flags))
+        if (row->last_bytes != last.bytes || memcmp(row->last, last.data, last.bytes) ||
+            !method_allowed(method, row->flags))
             continue;
-        if ((row->provider[0] && (!provider || strcmp(provider, row->provider))) || !before_matches(row->before, before, &model))
+        if ((row->provider[0] && (!provider || strcmp(provider, row->provider))) ||
+            !before_matches(row->before, before, &model))
             continue;
         ret->api = row->api;
         ret->tentative = !(row->flags & FIRM) && (!provider || (row->flags & WEAK) || is_platform(provider));
         ret->weak = (row->flags & WEAK) != 0;
-        ret->poll = (row->flags & POLL) && !(method != METHOD_GET && (view_equals(last, "batches", 7) || view_equals(last, "jobs", 4)));
+        ret->poll = (row->flags & POLL) &&
+                    !(method != METHOD_GET && (view_equals(last, "batches", 7) || view_equals(last, "jobs", 4)));
         ret->stream_known = (row->flags & (STREAM | WHOLE)) != 0;
         ret->stream = (row->flags & STREAM) != 0;
         if (!provider && row->hint[0])
@@ -223,8 +231,9 @@ static void take_deployment(struct url_view path, struct recognised *ret)
 /* What an InvokeModel call does depends on the model's family. */
 static const char *invoke_operation(const struct recognised *ret)
 {
-    static const char *const text_families[] = {"titan-t", "meta.llama", "cohere.command-light", "cohere.command-text",
-                                                "mistral.mi", "ai21.j2", "claude-instant", "claude-v2"};
+    static const char *const text_families[] = {
+        "titan-t",    "meta.llama", "cohere.command-light", "cohere.command-text",
+        "mistral.mi", "ai21.j2",    "claude-instant",       "claude-v2"};
     if (model_has(ret, "embed"))
         return "embeddings";
     if (model_has(ret, "rerank"))
@@ -240,8 +249,9 @@ static const char *invoke_operation(const struct recognised *ret)
 /* Whose bodies an InvokeModel call has; NULL: Bedrock's own dialect knows. */
 static const char *invoke_shape(const struct recognised *ret)
 {
-    static const char *const chat_families[] = {"openai.", "qwen.", "deepseek.", "moonshot", "minimax.", "zai.", "nvidia.", "google.",
-                                                "writer.", "ai21.jamba", "mistral.pixtral", "mistral.mistral-large-3"};
+    static const char *const chat_families[] = {"openai.",  "qwen.",      "deepseek.",       "moonshot",
+                                                "minimax.", "zai.",       "nvidia.",         "google.",
+                                                "writer.",  "ai21.jamba", "mistral.pixtral", "mistral.mistral-large-3"};
     if (model_has(ret, "anthropic."))
         return "messages";
     if (model_has(ret, "embed"))

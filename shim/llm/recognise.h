@@ -1,9 +1,10 @@
 /*
- * Is this HTTP request a call of a language model, and which shape of API does it speak? Path suffix first, host second.
+ * Is this HTTP request a call of a language model, and which shape of API does it speak? Path suffix first, host
+ * second.
  *
- * recognise() runs on the scribe's thread; recognise_candidate() on the application's thread before a transfer is armed. Both are pure apart from
- * the table that recognise_configure() fills once at start; neither allocates, locks or changes errno.
- * Known hosts: providers.def. Known paths: endpoints.def.
+ * recognise() runs on the scribe's thread; recognise_candidate() on the application's thread before a transfer is
+ * armed. Both are pure apart from the table that recognise_configure() fills once at start; neither allocates, locks or
+ * changes errno. Known hosts: providers.def. Known paths: endpoints.def.
  */
 #pragma once
 
@@ -11,30 +12,35 @@
 #include <stddef.h>
 
 enum {
-    RECOGNISE_MODEL_MAX = 192, /* names may be ARNs (Bedrock's inference profiles reach about 150 bytes) */
+    RECOGNISE_MODEL_MAX = 192,    /* names may be ARNs (Bedrock's inference profiles reach about 150 bytes) */
     RECOGNISE_ENDPOINTS_MAX = 64, /* entries of LIBPPROF_ENDPOINTS */
 };
 
 /* Texts are NUL-terminated and live as long as the process. */
 struct recognised {
-    const char *api; /* the corpus' name of the shape: "chat-completions", "messages", ... (pprof.api) */
-    const char *shape; /* the API whose bodies it has, where that is not `api` itself (InvokeModel with another provider's model), or NULL */
+    const char *api;       /* the corpus' name of the shape: "chat-completions", "messages", ... (pprof.api) */
+    const char *shape;     /* the API whose bodies it has, where that is not `api` itself (InvokeModel with another
+                              provider's model), or NULL */
     const char *operation; /* gen_ai.operation.name */
-    const char *provider; /* gen_ai.provider.name, or NULL: host and path do not tell who serves it */
-    bool tentative; /* path and host alone do not prove it: a span only if a body turns out to have the shape of this API */
+    const char *provider;  /* gen_ai.provider.name, or NULL: host and path do not tell who serves it */
+    bool tentative; /* path and host alone do not prove it: a span only if a body turns out to have the shape of this
+                       API */
     bool request_proves; /* ...or the request has it, because the host is known to serve models beside other things */
-    bool unproven; /* the path proves a call of a model, of what kind of model not: an answer without this API's shape makes no span, an error does */
-    bool weak; /* such a path is anybody's: that the request names a model proves nothing */
-    bool poll; /* asks after a call that was made before (a run, a batch): times are not a model's, tokens count once per id */
-    bool stream_known; /* the URL decides about streaming... */
-    bool stream; /* ...and says this */
-    size_t model_bytes; /* 0: the URL names no model */
+    bool unproven; /* the path proves a call of a model, of what kind of model not: an answer without this API's shape
+                      makes no span, an error does */
+    bool weak;     /* such a path is anybody's: that the request names a model proves nothing */
+    bool poll; /* asks after a call that was made before (a run, a batch): times are not a model's, tokens count once
+                  per id */
+    bool stream_known;               /* the URL decides about streaming... */
+    bool stream;                     /* ...and says this */
+    size_t model_bytes;              /* 0: the URL names no model */
     char model[RECOGNISE_MODEL_MAX]; /* percent-decoded; an ARN stays whole */
 };
 
 /*
- * `url`: "scheme://host[:port]/path", user info, query and fragment are passed over if there. `method_bytes` 0: not known (taken for POST,
- * tentatively). `headers`: "Name: value\n" lines, may be empty. False: no inference call, *ret_recognised is then undefined.
+ * `url`: "scheme://host[:port]/path", user info, query and fragment are passed over if there. `method_bytes` 0: not
+ * known (taken for POST, tentatively). `headers`: "Name: value\n" lines, may be empty. False: no inference call,
+ * *ret_recognised is then undefined.
  */
 bool recognise(const char *method, size_t method_bytes, const char *url, size_t url_bytes, const char *headers,
                size_t headers_bytes, struct recognised *ret_recognised);
@@ -43,9 +49,10 @@ bool recognise(const char *method, size_t method_bytes, const char *url, size_t 
 bool recognise_candidate(const char *method, size_t method_bytes, const char *url, size_t url_bytes);
 
 /*
- * LIBPPROF_ENDPOINTS: "host[:port][/path]=api[,provider];...". An entry without path tells who that host is (paths that are known keep their own
- * shape, all other POSTs get `api`); with a path it is for that path and what lies below it. Once, before threads start; NULL or "" empties the
- * table. Bad entries are left out. Returns NULL, or one sentence about the first bad entry (static memory).
+ * LIBPPROF_ENDPOINTS: "host[:port][/path]=api[,provider];...". An entry without path tells who that host is (paths that
+ * are known keep their own shape, all other POSTs get `api`); with a path it is for that path and what lies below it.
+ * Once, before threads start; NULL or "" empties the table. Bad entries are left out. Returns NULL, or one sentence
+ * about the first bad entry (static memory).
  */
 const char *recognise_configure(const char *endpoints);
 

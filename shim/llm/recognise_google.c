@@ -76,7 +76,8 @@ static bool model_has(const struct recognised *ret, const char *word)
 bool recognise_google(struct url_view path, const char *provider, struct recognised *ret)
 {
     const char *slash = memrchr(path.data, '/', path.bytes);
-    const struct verb *verb = slash ? find_verb((struct url_view){slash, (size_t)(path.data + path.bytes - slash)}) : NULL;
+    const struct verb *verb =
+        slash ? find_verb((struct url_view){slash, (size_t)(path.data + path.bytes - slash)}) : NULL;
     if (!verb)
         return false;
     const bool publisher = contains(path, "/publishers/");

@@ -1,4 +1,5 @@
-/* Who serves a host, see recognise_host.h. recognise_endpoint_find() also runs on the application's thread; the rest on the scribe's or at start. */
+/* Who serves a host, see recognise_host.h. recognise_endpoint_find() also runs on the application's thread; the rest on
+ * the scribe's or at start. */
 #include "recognise_host.h"
 
 #include <stdio.h>
@@ -81,7 +82,8 @@ static char *trim(char *text)
     return text;
 }
 
-/* "host[:port][/path]=api[,provider]", NUL-terminated, in endpoints_text; blanks may stand around each part. Returns what is wrong, or NULL. */
+/* "host[:port][/path]=api[,provider]", NUL-terminated, in endpoints_text; blanks may stand around each part. Returns
+ * what is wrong, or NULL. */
 static const char *add_endpoint(char *entry)
 {
     char *equals = strrchr(entry, '=');
@@ -132,7 +134,8 @@ const char *recognise_configure(const char *list)
         snprintf(shown, sizeof(shown), "%s", entry);
         const char *wrong = entry[0] ? add_endpoint(entry) : NULL;
         if (wrong && !endpoints_error[0])
-            snprintf(endpoints_error, sizeof(endpoints_error), "LIBPPROF_ENDPOINTS: \"%s\" %s and is ignored", shown, wrong);
+            snprintf(endpoints_error, sizeof(endpoints_error), "LIBPPROF_ENDPOINTS: \"%s\" %s and is ignored", shown,
+                     wrong);
     }
     return endpoints_error[0] ? endpoints_error : NULL;
 }

@@ -5,12 +5,13 @@
 
 struct recognise_endpoint {
     struct url_view host, path; /* path: empty, or without the slash at its end */
-    uint16_t port; /* 0: any */
+    uint16_t port;              /* 0: any */
     const char *api, *provider; /* provider: NULL if not given */
 };
 
 /* From providers.def, else from ports that tell; NULL: nobody we know. `url` as split. */
 const char *recognise_host_provider(const struct url *url);
 
-/* The entry of LIBPPROF_ENDPOINTS for this URL, or NULL; the one with the longest path wins. Returns at once when there are none. */
+/* The entry of LIBPPROF_ENDPOINTS for this URL, or NULL; the one with the longest path wins. Returns at once when there
+ * are none. */
 const struct recognise_endpoint *recognise_endpoint_find(const struct url *url);

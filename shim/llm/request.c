@@ -11,7 +11,8 @@ static void on_field(void *context, const char *name, size_t name_bytes, const c
 {
     struct request *const request = context;
     const struct json_rules *const rules = &request->dialect->request.rules;
-    struct json_value as_json = {.type = JSON_STRING, .first = true, .last = true, .cut = cut, .text = value, .bytes = bytes};
+    struct json_value as_json = {
+        .type = JSON_STRING, .first = true, .last = true, .cut = cut, .text = value, .bytes = bytes};
     as_json.has_number = json_number_parse(value, bytes, &as_json.number, &as_json.has_u64, &as_json.u64);
     if (json_text_is(&as_json, "true") || json_text_is(&as_json, "True"))
         as_json.type = JSON_TRUE;
@@ -94,7 +95,8 @@ void request_reset(struct request *request)
     request->kind = UNDECIDED;
     request->head_bytes = 0;
     request->decided = false;
-    json_scan_init(&request->scan, &request->dialect->request.rules, request->dialect->request.value, request->facts, false);
+    json_scan_init(&request->scan, &request->dialect->request.rules, request->dialect->request.value, request->facts,
+                   false);
     multipart_init(&request->form, &form_handler, request);
 }
 

@@ -1,5 +1,6 @@
 /*
- * A request body on its way to the dialect: JSON, a multipart form, or either of them compressed. What it is, its first bytes tell.
+ * A request body on its way to the dialect: JSON, a multipart form, or either of them compressed. What it is, its first
+ * bytes tell.
  *
  * Owned by the exchange, scribe's thread. Memory is taken only for compressed bodies.
  */

@@ -1,7 +1,7 @@
 /*
- * Response headers as rows of tables. Precedence of times: what the body states; then the rows of time_headers[] from top to bottom (the server that
- * ran the model before proxies, proxies from the inner to the outer); a row under a relay's prefix comes behind the same row without it, because it
- * times the upstream of whoever answered.
+ * Response headers as rows of tables. Precedence of times: what the body states; then the rows of time_headers[] from
+ * top to bottom (the server that ran the model before proxies, proxies from the inner to the outer); a row under a
+ * relay's prefix comes behind the same row without it, because it times the upstream of whoever answered.
  *
  * Called by the exchange on the scribe's thread, for the headers of the last response only.
  */
@@ -22,16 +22,17 @@ static const struct {
     {"openai-processing-ms", HEADER_PROCESSING, 1e6},
     {"x-amzn-bedrock-invocation-latency", HEADER_PROCESSING, 1e6},
     {"x-metrics-e2e-ms", HEADER_PROCESSING, 1e6}, /* xAI */
-    {"x-total-time", HEADER_PROCESSING, 1e6}, /* TGI */
+    {"x-total-time", HEADER_PROCESSING, 1e6},     /* TGI */
     {"ms-azureml-model-time", HEADER_PROCESSING, 1e6},
     {"fireworks-server-processing-time", HEADER_PROCESSING, 1e9}, /* docs.fireworks.ai, performance metrics */
-    {"cmp-upstream-response-duration", HEADER_PROCESSING, 1e6}, /* Azure */
-    {"server-timing", HEADER_PROCESSING, 1e6}, /* see server_timing */
+    {"cmp-upstream-response-duration", HEADER_PROCESSING, 1e6},   /* Azure */
+    {"server-timing", HEADER_PROCESSING, 1e6},                    /* see server_timing */
     {"x-litellm-response-duration-ms", HEADER_PROCESSING, 1e6},
     {"x-envoy-upstream-service-time", HEADER_PROCESSING, 1e6},
     {"x-kong-upstream-latency", HEADER_PROCESSING, 1e6},
     {"x-compute-time", HEADER_PROCESSING, 1e9}, /* TGI: seconds, of all requests of a batch */
-    {"x-inference-time", HEADER_PROCESSING, 1e6}, /* TGI: the total without waiting; prefill and decode, not told apart */
+    {"x-inference-time", HEADER_PROCESSING,
+     1e6},                               /* TGI: the total without waiting; prefill and decode, not told apart */
     {"x-queue-time", HEADER_QUEUE, 1e6}, /* TGI */
     {"fireworks-prefill-queue-duration", HEADER_QUEUE, 1e9},
 };
@@ -53,7 +54,8 @@ static const struct {
     {"internal-output-tokens", FACT_OUTPUT},
 };
 
-static const char *const tier_headers[] = {"azureai-processed-tier", "x-gemini-service-tier", "x-amzn-bedrock-service-tier"};
+static const char *const tier_headers[] = {"azureai-processed-tier", "x-gemini-service-tier",
+                                           "x-amzn-bedrock-service-tier"};
 
 /* Put before the upstream's own names by LiteLLM. */
 static const char relay_prefix[] = "llm_provider-";
@@ -65,7 +67,8 @@ static bool is(const char *name, size_t bytes, const char *literal)
 
 static bool name_of_metric(const char *metric, size_t bytes, const char *name)
 {
-    return bytes > strlen(name) && !strncasecmp(metric, name, strlen(name)) && (metric[strlen(name)] == ';' || metric[strlen(name)] == ' ');
+    return bytes > strlen(name) && !strncasecmp(metric, name, strlen(name)) &&
+           (metric[strlen(name)] == ';' || metric[strlen(name)] == ' ');
 }
 
 /* "dur=MS" among the parameters of one metric. */
@@ -82,7 +85,8 @@ static bool duration(const char *metric, size_t bytes, double *ret_ms)
     return json_number_parse(at + 4, (size_t)(stop - at - 4), ret_ms, &whole, &integer);
 }
 
-/* "name;dur=MS, other;desc=..": the front ends of Google and Anthropic, and who calls it the total. Most other metrics are of caches. */
+/* "name;dur=MS, other;desc=..": the front ends of Google and Anthropic, and who calls it the total. Most other metrics
+ * are of caches. */
 static bool server_timing(const char *value, size_t bytes, double *ret_ms)
 {
     static const char *const metrics[] = {"gfet4t7", "x-originResponse", "total"};
@@ -100,7 +104,8 @@ static bool server_timing(const char *value, size_t bytes, double *ret_ms)
     return false;
 }
 
-static bool take_time(struct response_headers *headers, const char *name, size_t name_bytes, const char *value, size_t bytes, bool relayed)
+static bool take_time(struct response_headers *headers, const char *name, size_t name_bytes, const char *value,
+                      size_t bytes, bool relayed)
 {
     for (size_t i = 0; i < sizeof(time_headers) / sizeof(time_headers[0]); i++) {
         double number;
@@ -108,8 +113,9 @@ static bool take_time(struct response_headers *headers, const char *name, size_t
         uint64_t integer;
         if (!is(name, name_bytes, time_headers[i].name))
             continue;
-        const bool known = is(name, name_bytes, "server-timing") ? server_timing(value, bytes, &number)
-                                                                 : json_number_parse(value, bytes, &number, &whole, &integer);
+        const bool known = is(name, name_bytes, "server-timing")
+                               ? server_timing(value, bytes, &number)
+                               : json_number_parse(value, bytes, &number, &whole, &integer);
         const enum header_time time = time_headers[i].time;
         const uint8_t rank = (uint8_t)(2 * i + 1 + relayed);
         if (known && number >= 0 && (!headers->time_rank[time] || rank <= headers->time_rank[time])) {
@@ -134,8 +140,8 @@ static bool take_count(struct facts *facts, const char *name, size_t name_bytes,
     return false;
 }
 
-static void take_text(struct response_headers *headers, struct facts *facts, const char *name, size_t name_bytes, const char *value,
-                      size_t bytes)
+static void take_text(struct response_headers *headers, struct facts *facts, const char *name, size_t name_bytes,
+                      const char *value, size_t bytes)
 {
     for (size_t i = 0; i < sizeof(tier_headers) / sizeof(tier_headers[0]); i++)
         if (is(name, name_bytes, tier_headers[i]) && bytes <= sizeof(headers->tier)) {
@@ -145,7 +151,8 @@ static void take_text(struct response_headers *headers, struct facts *facts, con
     if (is(name, name_bytes, "x-litellm-response-cost"))
         headers->has_cost = decimal_scaled(value, bytes, 9, &headers->cost_nanousd);
     if (is(name, name_bytes, "x-amzn-errortype")) {
-        /* "namespace#Name:address"; the name counts (https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html) */
+        /* "namespace#Name:address"; the name counts (https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html)
+         */
         const char *const colon = memchr(value, ':', bytes);
         const size_t named = colon ? (size_t)(colon - value) : bytes;
         const char *const hash = memrchr(value, '#', named);
@@ -160,8 +167,8 @@ void response_headers_init(struct response_headers *headers, struct facts *facts
     facts->fallback.present = 0;
 }
 
-void response_headers_line(struct response_headers *headers, struct facts *facts, const char *name, size_t name_bytes, const char *value,
-                           size_t value_bytes, uint64_t wall_ns)
+void response_headers_line(struct response_headers *headers, struct facts *facts, const char *name, size_t name_bytes,
+                           const char *value, size_t value_bytes, uint64_t wall_ns)
 {
     const size_t prefix = sizeof(relay_prefix) - 1;
     const bool relayed = name_bytes > prefix && !strncasecmp(name, relay_prefix, prefix);
@@ -170,7 +177,8 @@ void response_headers_line(struct response_headers *headers, struct facts *facts
         name_bytes -= prefix;
     }
     if (response_limits_header(&headers->limits, name, name_bytes, value, value_bytes, wall_ns, relayed) ||
-        take_time(headers, name, name_bytes, value, value_bytes, relayed) || take_count(facts, name, name_bytes, value, value_bytes))
+        take_time(headers, name, name_bytes, value, value_bytes, relayed) ||
+        take_count(facts, name, name_bytes, value, value_bytes))
         return;
     take_text(headers, facts, name, name_bytes, value, value_bytes);
 }

@@ -1,4 +1,5 @@
-/* Facts from response headers: limits, waiting times, times that servers and proxies state, counts that stand in, service tier. */
+/* Facts from response headers: limits, waiting times, times that servers and proxies state, counts that stand in,
+ * service tier. */
 #pragma once
 
 #include "facts.h"
@@ -18,12 +19,13 @@ struct response_headers {
     char tier[32];
 };
 
-/* A new response begins: what the headers of an earlier one (100, a redirect, before authentication) said is forgotten. */
+/* A new response begins: what the headers of an earlier one (100, a redirect, before authentication) said is forgotten.
+ */
 void response_headers_init(struct response_headers *headers, struct facts *facts);
 
 /* One header line, name and value already apart, value trimmed. Unknown ones are passed over. */
-void response_headers_line(struct response_headers *headers, struct facts *facts, const char *name, size_t name_bytes, const char *value,
-                           size_t value_bytes, uint64_t wall_ns);
+void response_headers_line(struct response_headers *headers, struct facts *facts, const char *name, size_t name_bytes,
+                           const char *value, size_t value_bytes, uint64_t wall_ns);
 
 /* The body has been read. Its own statements of times, tier and cost stand; headers fill what it left out. */
 void response_headers_finish(const struct response_headers *headers, struct facts *facts, struct span *span);

@@ -1,10 +1,10 @@
 /*
- * Rate limits in every known spelling, see response_limits.h. A name is taken apart into kind, window and part, whatever their order:
+ * Rate limits in every known spelling, see response_limits.h. A name is taken apart into kind, window and part,
+ * whatever their order:
  *
- *   x-ratelimit-PART-KIND[-WINDOW]      OpenAI, Azure, Groq, xAI, Cerebras, Mistral, Fireworks, SambaNova; without KIND: OpenRouter, Together
- *   anthropic-ratelimit-KIND-PART       Anthropic
- *   [x-]ratelimit[bysize]-PART[-WINDOW] Mistral's and Hugging Face's gateways (Kong); "bysize" counts tokens
- *   x-tokenlimit-PART                   Together
+ *   x-ratelimit-PART-KIND[-WINDOW]      OpenAI, Azure, Groq, xAI, Cerebras, Mistral, Fireworks, SambaNova; without
+ * KIND: OpenRouter, Together anthropic-ratelimit-KIND-PART       Anthropic [x-]ratelimit[bysize]-PART[-WINDOW]
+ * Mistral's and Hugging Face's gateways (Kong); "bysize" counts tokens x-tokenlimit-PART                   Together
  *   x-trial-endpoint-call-PART, x-endpoint-monthly-call-PART   Cohere
  *   ratelimit, ratelimit-policy         the IETF's draft: r= and t=, q=
  *   retry-after-ms, x-ms-retry-after-ms, retry-after
@@ -31,7 +31,9 @@ struct word {
 
 /* Longer ones before their own beginnings. */
 static const struct word parts[] = {
-    {"limit", PART_LIMIT}, {"remaining", PART_REMAINING}, {"reset", PART_RESET},
+    {"limit", PART_LIMIT},
+    {"remaining", PART_REMAINING},
+    {"reset", PART_RESET},
 };
 static const struct word kinds[] = {
     {"requests", LIMIT_REQUESTS},
@@ -44,8 +46,14 @@ static const struct word kinds[] = {
     {"tokens", LIMIT_TOKENS},
 };
 static const struct word windows[] = {
-    {"second", WINDOW_SECOND},   {"10-second", WINDOW_10_SECONDS},  {"minute", WINDOW_MINUTE},       {"hour", WINDOW_HOUR},
-    {"day", WINDOW_DAY},         {"month", WINDOW_MONTH},           {"usage-based", WINDOW_BESIDE}, {"usage_based", WINDOW_BESIDE},
+    {"second", WINDOW_SECOND},
+    {"10-second", WINDOW_10_SECONDS},
+    {"minute", WINDOW_MINUTE},
+    {"hour", WINDOW_HOUR},
+    {"day", WINDOW_DAY},
+    {"month", WINDOW_MONTH},
+    {"usage-based", WINDOW_BESIDE},
+    {"usage_based", WINDOW_BESIDE},
 };
 
 static const struct {
@@ -70,7 +78,8 @@ static const struct {
 static bool take(const char **name, size_t *bytes, const char *word)
 {
     const size_t length = strlen(word);
-    if (*bytes < length || strncasecmp(*name, word, length) != 0 || (*bytes > length && (*name)[length] != '-' && (*name)[length] != '_'))
+    if (*bytes < length || strncasecmp(*name, word, length) != 0 ||
+        (*bytes > length && (*name)[length] != '-' && (*name)[length] != '_'))
         return false;
     const size_t taken = length + (*bytes > length);
     *name += taken;
@@ -132,7 +141,8 @@ static void state(struct response_limits *limits, struct place place, uint64_t v
         stated->reset_ns = value;
 }
 
-static void state_number(struct response_limits *limits, struct place place, const char *value, size_t bytes, bool relayed)
+static void state_number(struct response_limits *limits, struct place place, const char *value, size_t bytes,
+                         bool relayed)
 {
     double number;
     bool whole;
@@ -148,7 +158,8 @@ static void state_number(struct response_limits *limits, struct place place, con
 }
 
 /* `"default";r=50;t=30`, or the older `limit=100, remaining=50, reset=30`: the value behind one of two keys. */
-static bool parameter(const char *value, size_t bytes, const char *key, const char *old_key, const char **ret, size_t *ret_bytes)
+static bool parameter(const char *value, size_t bytes, const char *key, const char *old_key, const char **ret,
+                      size_t *ret_bytes)
 {
     const char *const end = value + bytes;
     while (value < end) {
@@ -159,7 +170,8 @@ static bool parameter(const char *value, size_t bytes, const char *key, const ch
             stop++;
         const char *const equals = memchr(value, '=', (size_t)(stop - value));
         const size_t name = equals ? (size_t)(equals - value) : 0;
-        if (name && ((strlen(key) == name && !memcmp(key, value, name)) || (strlen(old_key) == name && !memcmp(old_key, value, name)))) {
+        if (name && ((strlen(key) == name && !memcmp(key, value, name)) ||
+                     (strlen(old_key) == name && !memcmp(old_key, value, name)))) {
             *ret = equals + 1;
             *ret_bytes = (size_t)(stop - equals - 1);
             return true;
@@ -169,7 +181,8 @@ static bool parameter(const char *value, size_t bytes, const char *key, const ch
     return false;
 }
 
-static void draft_header(struct response_limits *limits, const char *value, size_t bytes, uint64_t wall_ns, bool relayed)
+static void draft_header(struct response_limits *limits, const char *value, size_t bytes, uint64_t wall_ns,
+                         bool relayed)
 {
     const struct place place = {LIMIT_REQUESTS, WINDOW_UNSTATED, 0};
     const char *text;
@@ -179,11 +192,13 @@ static void draft_header(struct response_limits *limits, const char *value, size
         state_number(limits, (struct place){place.kind, place.window, PART_LIMIT}, text, text_bytes, relayed);
     if (parameter(value, bytes, "r", "remaining", &text, &text_bytes))
         state_number(limits, (struct place){place.kind, place.window, PART_REMAINING}, text, text_bytes, relayed);
-    if (parameter(value, bytes, "t", "reset", &text, &text_bytes) && response_header_wait(text, text_bytes, wall_ns, &ns))
+    if (parameter(value, bytes, "t", "reset", &text, &text_bytes) &&
+        response_header_wait(text, text_bytes, wall_ns, &ns))
         state(limits, (struct place){place.kind, place.window, PART_RESET}, ns, relayed);
 }
 
-static bool retry(struct response_limits *limits, const char *name, size_t name_bytes, const char *value, size_t bytes, uint64_t wall_ns)
+static bool retry(struct response_limits *limits, const char *name, size_t name_bytes, const char *value, size_t bytes,
+                  uint64_t wall_ns)
 {
     static const struct {
         const char *name;
@@ -211,14 +226,15 @@ static bool retry(struct response_limits *limits, const char *name, size_t name_
     return false;
 }
 
-bool response_limits_header(struct response_limits *limits, const char *name, size_t name_bytes, const char *value, size_t value_bytes,
-                            uint64_t wall_ns, bool relayed)
+bool response_limits_header(struct response_limits *limits, const char *name, size_t name_bytes, const char *value,
+                            size_t value_bytes, uint64_t wall_ns, bool relayed)
 {
     struct place place;
     uint64_t ns;
     if (retry(limits, name, name_bytes, value, value_bytes, wall_ns))
         return true;
-    if ((name_bytes == 9 && !strncasecmp(name, "ratelimit", 9)) || (name_bytes == 16 && !strncasecmp(name, "ratelimit-policy", 16))) {
+    if ((name_bytes == 9 && !strncasecmp(name, "ratelimit", 9)) ||
+        (name_bytes == 16 && !strncasecmp(name, "ratelimit-policy", 16))) {
         draft_header(limits, value, value_bytes, wall_ns, relayed);
         return true;
     }
@@ -249,8 +265,10 @@ void response_limits_finish(const struct response_limits *limits, struct span *s
     } fields[LIMIT_KINDS] = {
         [LIMIT_REQUESTS] = {SPAN_limit_requests, SPAN_limit_requests_remaining, SPAN_limit_requests_reset_ns},
         [LIMIT_TOKENS] = {SPAN_limit_tokens, SPAN_limit_tokens_remaining, SPAN_limit_tokens_reset_ns},
-        [LIMIT_INPUT_TOKENS] = {SPAN_limit_input_tokens, SPAN_limit_input_tokens_remaining, SPAN_limit_input_tokens_reset_ns},
-        [LIMIT_OUTPUT_TOKENS] = {SPAN_limit_output_tokens, SPAN_limit_output_tokens_remaining, SPAN_limit_output_tokens_reset_ns},
+        [LIMIT_INPUT_TOKENS] = {SPAN_limit_input_tokens, SPAN_limit_input_tokens_remaining,
+                                SPAN_limit_input_tokens_reset_ns},
+        [LIMIT_OUTPUT_TOKENS] = {SPAN_limit_output_tokens, SPAN_limit_output_tokens_remaining,
+                                 SPAN_limit_output_tokens_reset_ns},
     };
     for (size_t kind = 0; kind < LIMIT_KINDS; kind++) {
         const struct limit_stated *best = NULL;

@@ -25,7 +25,7 @@ enum limit_window {
 enum limit_part { PART_LIMIT = 1, PART_REMAINING = 2, PART_RESET = 4, PART_UNLIMITED = 8 };
 
 struct limit_stated {
-    uint8_t parts; /* enum limit_part */
+    uint8_t parts;   /* enum limit_part */
     uint8_t relayed; /* the same, of what a relay handed on under a prefix */
     uint64_t limit, remaining, reset_ns;
 };
@@ -37,11 +37,11 @@ struct response_limits {
 };
 
 /* One header line, the prefix of a relay already taken off its name. False: it states no limit. */
-bool response_limits_header(struct response_limits *limits, const char *name, size_t name_bytes, const char *value, size_t value_bytes,
-                            uint64_t wall_ns, bool relayed);
+bool response_limits_header(struct response_limits *limits, const char *name, size_t name_bytes, const char *value,
+                            size_t value_bytes, uint64_t wall_ns, bool relayed);
 
 /*
- * Of several windows of one kind the tightest goes into the span, with its own limit, rest and reset: the one of which the fewest are left; where
- * no rest is stated, the one of the smallest limit; the shorter one if equal.
+ * Of several windows of one kind the tightest goes into the span, with its own limit, rest and reset: the one of which
+ * the fewest are left; where no rest is stated, the one of the smallest limit; the shorter one if equal.
  */
 void response_limits_finish(const struct response_limits *limits, struct span *span);

@@ -1,7 +1,8 @@
 /*
  * Framing of server-sent events (WHATWG HTML, 9.2), see sse.h.
  *
- * Runs on the scribe's thread inside exchange_response_body. It must never wait for a complete line: lines of 100 KB are usual.
+ * Runs on the scribe's thread inside exchange_response_body. It must never wait for a complete line: lines of 100 KB
+ * are usual.
  */
 #include "sse.h"
 
@@ -104,7 +105,8 @@ static const char *field(struct sse *sse, const char *p, const char *end)
     return p;
 }
 
-/* Where this line ends within [p, end). Data is JSON, which has neither LF nor CR inside, so this is a search over long runs. */
+/* Where this line ends within [p, end). Data is JSON, which has neither LF nor CR inside, so this is a search over long
+ * runs. */
 static const char *find_line_end(const char *p, const char *end)
 {
     const char *const lf = memchr(p, '\n', (size_t)(end - p));

@@ -16,10 +16,10 @@ struct url_view {
 
 struct url {
     struct url_view scheme; /* empty: none was given */
-    struct url_view host; /* without brackets, without the dot at the end */
-    struct url_view path; /* from the first slash, may be empty */
-    struct url_view query; /* without the question mark */
-    uint16_t port; /* from the URL, else from the scheme, else 0 */
+    struct url_view host;   /* without brackets, without the dot at the end */
+    struct url_view path;   /* from the first slash, may be empty */
+    struct url_view query;  /* without the question mark */
+    uint16_t port;          /* from the URL, else from the scheme, else 0 */
     bool port_given;
     bool ipv6;
 };

@@ -1,7 +1,7 @@
 /*
- * A plain libcurl program, measured from inside: N requests with a 4 KB body over one kept connection; prints the CPU time of its own thread and of
- * the whole process (under the shim: with the scribe), per request and per chunk. Run without and with the shim by scripts/bench.
- * Usage: bench_client BASE_URL json|sse/EVENTS N
+ * A plain libcurl program, measured from inside: N requests with a 4 KB body over one kept connection; prints the CPU
+ * time of its own thread and of the whole process (under the shim: with the scribe), per request and per chunk. Run
+ * without and with the shim by scripts/bench. Usage: bench_client BASE_URL json|sse/EVENTS N
  */
 #include <curl/curl.h>
 #include <stdio.h>
@@ -34,7 +34,8 @@ int main(int argc, char **argv)
     char url[512], body[4096];
     snprintf(url, sizeof url, "%s/%s/v1/chat/completions", argv[1], argv[2]);
     int head = snprintf(body, sizeof body,
-                        "{\"model\":\"gpt-4o-mini\",\"stream\":true,\"messages\":[{\"role\":\"system\",\"content\":\"You sort support tickets.\"},"
+                        "{\"model\":\"gpt-4o-mini\",\"stream\":true,\"messages\":[{\"role\":\"system\",\"content\":"
+                        "\"You sort support tickets.\"},"
                         "{\"role\":\"user\",\"content\":\"");
     memset(body + head, 'a', sizeof body - (size_t)head);
     memcpy(body + sizeof body - 5, "\"}]}", 5);
@@ -62,9 +63,9 @@ int main(int argc, char **argv)
         }
     }
     double n = (double)requests;
-    printf("{\"requests\":%ld,\"chunks\":%llu,\"thread_us\":%.4f,\"process_us\":%.4f,\"wall_us\":%.4f}\n", requests, chunks,
-           (seconds(CLOCK_THREAD_CPUTIME_ID) - thread) / n * 1e6, (seconds(CLOCK_PROCESS_CPUTIME_ID) - process) / n * 1e6,
-           (seconds(CLOCK_MONOTONIC) - wall) / n * 1e6);
+    printf("{\"requests\":%ld,\"chunks\":%llu,\"thread_us\":%.4f,\"process_us\":%.4f,\"wall_us\":%.4f}\n", requests,
+           chunks, (seconds(CLOCK_THREAD_CPUTIME_ID) - thread) / n * 1e6,
+           (seconds(CLOCK_PROCESS_CPUTIME_ID) - process) / n * 1e6, (seconds(CLOCK_MONOTONIC) - wall) / n * 1e6);
     curl_slist_free_all(headers);
     curl_easy_cleanup(easy);
     return 0;

@@ -1,7 +1,7 @@
 /*
- * How small and how fast the span format is: encodes the workload as blocks of 256 (what the shim sends) and of 65,536 rows (what the store keeps),
- * decodes it, and prints bytes and nanoseconds of CPU per span, one JSON object a line. One thread.
- * Usage: bench_format SPANS
+ * How small and how fast the span format is: encodes the workload as blocks of 256 (what the shim sends) and of 65,536
+ * rows (what the store keeps), decodes it, and prints bytes and nanoseconds of CPU per span, one JSON object a line.
+ * One thread. Usage: bench_format SPANS
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,8 +40,9 @@ static void measure(const char *what, struct span *spans, size_t n, size_t rows,
         bytes += (double)out.bytes;
     }
     double whole = (double)(n / rows * rows);
-    printf("{\"workload\":\"%s\",\"rows\":%zu,\"level\":%d,\"bytes_per_span\":%.2f,\"encode_ns\":%.1f,\"decode_all_ns\":%.1f}\n", what, rows, level,
-           bytes / whole, encode / whole, decode / whole);
+    printf("{\"workload\":\"%s\",\"rows\":%zu,\"level\":%d,\"bytes_per_span\":%.2f,\"encode_ns\":%.1f,\"decode_all_"
+           "ns\":%.1f}\n",
+           what, rows, level, bytes / whole, encode / whole, decode / whole);
     span_block_done(&block);
     span_buffer_done(&out);
     free(order);

@@ -1,7 +1,7 @@
 /*
- * How fast the collector takes spans in: frames of 256 spans, verified, stored and rolled up, 64 frames a transaction as under load; then the size of the
- * store before and after the merge. One thread; CPU time.
- * Usage: bench_ingest STORE_FILE SPANS      STORE_FILE must not exist
+ * How fast the collector takes spans in: frames of 256 spans, verified, stored and rolled up, 64 frames a transaction
+ * as under load; then the size of the store before and after the merge. One thread; CPU time. Usage: bench_ingest
+ * STORE_FILE SPANS      STORE_FILE must not exist
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,7 +67,8 @@ int main(int argc, char **argv)
     if (argc != 3)
         return 2;
     size_t n = (size_t)atol(argv[2]) / SPAN_BLOCK_ROWS_SHIM * SPAN_BLOCK_ROWS_SHIM;
-    struct span_process process = {.start_ns = 1767225600000000000u, .pid = 4711, .executable = "bench", .service = "bench", .host = "bench"};
+    struct span_process process = {
+        .start_ns = 1767225600000000000u, .pid = 4711, .executable = "bench", .service = "bench", .host = "bench"};
     memcpy(process.identity, "bench-process-id", 16);
     struct span_buffer frames;
     span_buffer_init(&frames, (size_t)4 << 30);
@@ -100,10 +101,12 @@ int main(int argc, char **argv)
     struct store_totals totals;
     must(store_totals(store, &totals), "totals");
     store_close(store);
-    printf("{\"spans\":%zu,\"ingest_per_s\":%.0f,\"ingest_ns\":%.1f,\"wire_bytes_per_span\":%.2f,\"store_bytes_per_span_fresh\":%.2f,"
+    printf("{\"spans\":%zu,\"ingest_per_s\":%.0f,\"ingest_ns\":%.1f,\"wire_bytes_per_span\":%.2f,\"store_bytes_per_"
+           "span_fresh\":%.2f,"
            "\"store_bytes_per_span_merged\":%.2f,\"file_bytes_per_span\":%.2f,\"merge_ns\":%.1f}\n",
-           n, (double)n / (taken - start) * 1e9, (taken - start) / (double)n, (double)frames.bytes / (double)n, before / (double)n,
-           (double)totals.bytes / (double)n, file_bytes(argv[1]) / (double)n, (merged - taken) / (double)n);
+           n, (double)n / (taken - start) * 1e9, (taken - start) / (double)n, (double)frames.bytes / (double)n,
+           before / (double)n, (double)totals.bytes / (double)n, file_bytes(argv[1]) / (double)n,
+           (merged - taken) / (double)n);
     span_buffer_done(&frames);
     return 0;
 }

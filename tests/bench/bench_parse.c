@@ -1,8 +1,9 @@
 /*
- * What the scribe spends on bytes: per event of a stream, per byte of a plain answer and of a request, per exchange. One JSON row each.
+ * What the scribe spends on bytes: per event of a stream, per byte of a plain answer and of a request, per exchange.
+ * One JSON row each.
  *
- * Times are those of the thread's own processor clock, the median of rounds. Instructions are counted by the kernel where it lets us, else the row is left out.
- * Usage: bench_parse [SECONDS PER ROW]     Run by scripts/bench.
+ * Times are those of the thread's own processor clock, the median of rounds. Instructions are counted by the kernel
+ * where it lets us, else the row is left out. Usage: bench_parse [SECONDS PER ROW]     Run by scripts/bench.
  */
 #include "../../shim/llm/exchange.h"
 
@@ -31,8 +32,13 @@ static struct exchange *open_exchange(void)
 {
     static const char url[] = "https://api.openai.com/v1/chat/completions";
     static const char headers[] = "Authorization: Bearer sk-example\nContent-Type: application/json\n";
-    const struct exchange_start start = {.wall_ns = UINT64_C(1750000000000000000), .method = "POST", .method_bytes = 4, .url = url,
-                                         .url_bytes = sizeof(url) - 1, .headers = headers, .headers_bytes = sizeof(headers) - 1,
+    const struct exchange_start start = {.wall_ns = UINT64_C(1750000000000000000),
+                                         .method = "POST",
+                                         .method_bytes = 4,
+                                         .url = url,
+                                         .url_bytes = sizeof(url) - 1,
+                                         .headers = headers,
+                                         .headers_bytes = sizeof(headers) - 1,
                                          .decoded = true};
     bool no_memory;
     struct exchange *const exchange = exchange_open(&config, &start, &no_memory);
@@ -50,10 +56,19 @@ static void answer_head(struct exchange *exchange, const char *type)
 
 static void close_exchange(struct exchange *exchange)
 {
-    const struct exchange_end end = {.time_ns = UINT64_C(1) << 40, .total_ns = UINT64_MAX, .queue_ns = UINT64_MAX, .dns_ns = UINT64_MAX,
-                                     .connect_ns = UINT64_MAX, .tls_ns = UINT64_MAX, .send_ns = UINT64_MAX, .wait_ns = UINT64_MAX,
-                                     .num_connects = UINT64_MAX, .redirects = UINT64_MAX, .request_bytes = UINT64_MAX,
-                                     .response_bytes = UINT64_MAX, .finished = true};
+    const struct exchange_end end = {.time_ns = UINT64_C(1) << 40,
+                                     .total_ns = UINT64_MAX,
+                                     .queue_ns = UINT64_MAX,
+                                     .dns_ns = UINT64_MAX,
+                                     .connect_ns = UINT64_MAX,
+                                     .tls_ns = UINT64_MAX,
+                                     .send_ns = UINT64_MAX,
+                                     .wait_ns = UINT64_MAX,
+                                     .num_connects = UINT64_MAX,
+                                     .redirects = UINT64_MAX,
+                                     .request_bytes = UINT64_MAX,
+                                     .response_bytes = UINT64_MAX,
+                                     .finished = true};
     if (!exchange_close(exchange, &end, &span))
         exit(1);
 }
@@ -110,17 +125,22 @@ static double do_opens(void)
 
 static void make_event(void)
 {
-    const char *const head = "data: {\"id\":\"chatcmpl-AbCdEfGhIjKlMnOpQrStUvWxYz012\",\"object\":\"chat.completion.chunk\",\"created\":1750000000,"
-                             "\"model\":\"gpt-4o-mini-2024-07-18\",\"service_tier\":\"default\",\"system_fingerprint\":\"fp_0123456789\","
-                             "\"choices\":[{\"index\":0,\"delta\":{\"content\":\" ";
+    const char *const head =
+        "data: "
+        "{\"id\":\"chatcmpl-AbCdEfGhIjKlMnOpQrStUvWxYz012\",\"object\":\"chat.completion.chunk\",\"created\":"
+        "1750000000,"
+        "\"model\":\"gpt-4o-mini-2024-07-18\",\"service_tier\":\"default\",\"system_fingerprint\":\"fp_0123456789\","
+        "\"choices\":[{\"index\":0,\"delta\":{\"content\":\" ";
     const char *const tail = "\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n";
-    event_bytes = (size_t)snprintf(event, sizeof(event), "%s%.*s%s", head, EVENT_BYTES - (int)(strlen(head) + strlen(tail)),
-                                   "quick brown foxes jump over lazy dogs and back again", tail);
+    event_bytes =
+        (size_t)snprintf(event, sizeof(event), "%s%.*s%s", head, EVENT_BYTES - (int)(strlen(head) + strlen(tail)),
+                         "quick brown foxes jump over lazy dogs and back again", tail);
 }
 
 static size_t text_escaped(char *to, size_t bytes)
 {
-    static const char text[] = "The quick brown fox, so they say, jumps over the lazy dog; and \\\"why not?\\\" asks the dog.\\n";
+    static const char text[] =
+        "The quick brown fox, so they say, jumps over the lazy dog; and \\\"why not?\\\" asks the dog.\\n";
     size_t used = 0;
     for (; used + sizeof(text) - 1 < bytes; used += sizeof(text) - 1)
         memcpy(to + used, text, sizeof(text) - 1);
@@ -135,13 +155,16 @@ static void make_plain(void)
     for (unsigned i = 0; used < PLAIN_BYTES - 70000; i++) {
         used += (size_t)sprintf(plain + used, "%s{\"index\":%u,\"logprobs\":{\"content\":[", i ? "," : "", i);
         for (unsigned j = 0; j < 200; j++)
-            used += (size_t)sprintf(plain + used, "%s{\"token\":\" fox\",\"logprob\":-0.0123,\"bytes\":[32,102,111,120],\"top_logprobs\":[]}",
-                                    j ? "," : "");
+            used += (size_t)sprintf(
+                plain + used,
+                "%s{\"token\":\" fox\",\"logprob\":-0.0123,\"bytes\":[32,102,111,120],\"top_logprobs\":[]}",
+                j ? "," : "");
         used += (size_t)sprintf(plain + used, "]},\"message\":{\"role\":\"assistant\",\"content\":\"");
         used += text_escaped(plain + used, 20000);
         used += (size_t)sprintf(plain + used, "\"},\"finish_reason\":\"stop\"}");
     }
-    used += (size_t)sprintf(plain + used, "],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":20,\"total_tokens\":30}}");
+    used += (size_t)sprintf(plain + used,
+                            "],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":20,\"total_tokens\":30}}");
     plain_bytes = used;
 }
 
@@ -189,8 +212,12 @@ static double measure(double (*work)(void), double seconds)
 /* Instructions per unit in user space; negative: the kernel counts none for us. */
 static double instructions(double (*work)(void))
 {
-    struct perf_event_attr wanted = {.type = PERF_TYPE_HARDWARE, .size = sizeof(wanted), .config = PERF_COUNT_HW_INSTRUCTIONS,
-                                     .disabled = 1, .exclude_kernel = 1, .exclude_hv = 1};
+    struct perf_event_attr wanted = {.type = PERF_TYPE_HARDWARE,
+                                     .size = sizeof(wanted),
+                                     .config = PERF_COUNT_HW_INSTRUCTIONS,
+                                     .disabled = 1,
+                                     .exclude_kernel = 1,
+                                     .exclude_hv = 1};
     const int counter = (int)syscall(SYS_perf_event_open, &wanted, 0, -1, -1, 0);
     uint64_t count = 0;
     if (counter < 0)
@@ -209,14 +236,19 @@ int main(int argc, char **argv)
     make_event();
     make_plain();
     make_request();
-    printf("{\"what\":\"scribe: event of %zu bytes\",\"value\":\"%.0f ns\",\"goal\":\"≤ 600 ns\"}\n", event_bytes, measure(do_events, seconds));
+    printf("{\"what\":\"scribe: event of %zu bytes\",\"value\":\"%.0f ns\",\"goal\":\"≤ 600 ns\"}\n", event_bytes,
+           measure(do_events, seconds));
     const double count = instructions(do_events);
     if (count >= 0)
-        printf("{\"what\":\"scribe: event of %zu bytes, instructions\",\"value\":\"%.0f\",\"goal\":\"–\"}\n", event_bytes, count);
-    printf("{\"what\":\"scribe: plain JSON answer\",\"value\":\"%.0f MB/s\",\"goal\":\"≥ 700 MB/s\"}\n", 1e3 / measure(do_plain, seconds));
-    printf("{\"what\":\"scribe: request body\",\"value\":\"%.0f MB/s\",\"goal\":\"≥ 700 MB/s\"}\n", 1e3 / measure(do_request, seconds));
-    printf("{\"what\":\"scribe: an exchange without bodies, opened and closed\",\"value\":\"%.2f µs\",\"goal\":\"–\"}\n",
-           measure(do_opens, seconds) / 1e3);
+        printf("{\"what\":\"scribe: event of %zu bytes, instructions\",\"value\":\"%.0f\",\"goal\":\"–\"}\n",
+               event_bytes, count);
+    printf("{\"what\":\"scribe: plain JSON answer\",\"value\":\"%.0f MB/s\",\"goal\":\"≥ 700 MB/s\"}\n",
+           1e3 / measure(do_plain, seconds));
+    printf("{\"what\":\"scribe: request body\",\"value\":\"%.0f MB/s\",\"goal\":\"≥ 700 MB/s\"}\n",
+           1e3 / measure(do_request, seconds));
+    printf(
+        "{\"what\":\"scribe: an exchange without bodies, opened and closed\",\"value\":\"%.2f µs\",\"goal\":\"–\"}\n",
+        measure(do_opens, seconds) / 1e3);
     free(plain);
     free(request);
     return 0;

@@ -1,9 +1,8 @@
 /*
- * The fastest possible stand-in for a model, for benchmarks of the shim: answers POSTs on loopback from memory, one thread per connection.
- * SIMULATED: fixed answers. The path says what comes back:
- *   /json/v1/chat/completions        a chat completion of about 570 bytes
- *   /sse/N/v1/chat/completions       N events of 300 bytes, each an HTTP chunk of its own, then usage and [DONE]
- * Usage: bench_server PORT_FILE      until SIGTERM
+ * The fastest possible stand-in for a model, for benchmarks of the shim: answers POSTs on loopback from memory, one
+ * thread per connection. SIMULATED: fixed answers. The path says what comes back: /json/v1/chat/completions        a
+ * chat completion of about 570 bytes /sse/N/v1/chat/completions       N events of 300 bytes, each an HTTP chunk of its
+ * own, then usage and [DONE] Usage: bench_server PORT_FILE      until SIGTERM
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -44,20 +43,26 @@ static char *make_stream(unsigned events, size_t *ret_bytes)
     char *out = malloc((size_t)events * (EVENT_BYTES + 16) + 4096);
     if (out == NULL)
         exit(1);
-    size_t used = (size_t)sprintf(out, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
+    size_t used = (size_t)sprintf(
+        out, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
     for (unsigned i = 0; i < events; i++) {
         char event[EVENT_BYTES + 1];
         int n = snprintf(event, sizeof event,
-                         "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1767225600,\"model\":\"gpt-4o-mini\","
-                         "\"system_fingerprint\":\"fp_0123456789\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" word%u\"},\"logprobs\":null,"
+                         "data: "
+                         "{\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1767225600,"
+                         "\"model\":\"gpt-4o-mini\","
+                         "\"system_fingerprint\":\"fp_0123456789\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" "
+                         "word%u\"},\"logprobs\":null,"
                          "\"finish_reason\":null}],\"obfuscation\":\"",
                          i % 10);
         memset(event + n, 'x', (size_t)(EVENT_BYTES - n));
         memcpy(event + EVENT_BYTES - 4, "\"}\n\n", 4);
         used += add_chunk(out + used, event, EVENT_BYTES);
     }
-    static const char last[] = "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"model\":\"gpt-4o-mini\",\"choices\":[],"
-                               "\"usage\":{\"prompt_tokens\":1000,\"completion_tokens\":400,\"total_tokens\":1400}}\n\ndata: [DONE]\n\n";
+    static const char last[] =
+        "data: "
+        "{\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"model\":\"gpt-4o-mini\",\"choices\":[],"
+        "\"usage\":{\"prompt_tokens\":1000,\"completion_tokens\":400,\"total_tokens\":1400}}\n\ndata: [DONE]\n\n";
     used += add_chunk(out + used, last, sizeof last - 1);
     memcpy(out + used, "0\r\n\r\n", 5);
     *ret_bytes = used + 5;
@@ -66,19 +71,25 @@ static char *make_stream(unsigned events, size_t *ret_bytes)
 
 static char *make_json(size_t *ret_bytes)
 {
-    static const char body[] =
-        "{\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion\",\"created\":1767225600,\"model\":\"gpt-4o-mini\",\"choices\":[{\"index\":0,"
-        "\"message\":{\"role\":\"assistant\",\"content\":\"Thank you for writing. The second charge in March was made in error; it goes back to your "
-        "card within five working days, and there is nothing further for you to do about it today.\",\"refusal\":null},\"logprobs\":null,"
-        "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":1000,\"completion_tokens\":40,\"total_tokens\":1040},\"service_tier\":\"default\"}";
+    static const char body[] = "{\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion\",\"created\":1767225600,"
+                               "\"model\":\"gpt-4o-mini\",\"choices\":[{\"index\":0,"
+                               "\"message\":{\"role\":\"assistant\",\"content\":\"Thank you for writing. The second "
+                               "charge in March was made in error; it goes back to your "
+                               "card within five working days, and there is nothing further for you to do about it "
+                               "today.\",\"refusal\":null},\"logprobs\":null,"
+                               "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":1000,\"completion_tokens\":"
+                               "40,\"total_tokens\":1040},\"service_tier\":\"default\"}";
     char *out = malloc(sizeof body + 256);
     if (out == NULL)
         exit(1);
-    *ret_bytes = (size_t)sprintf(out, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s", sizeof body - 1, body);
+    *ret_bytes =
+        (size_t)sprintf(out, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+                        sizeof body - 1, body);
     return out;
 }
 
-/* Reads one request with its body. Returns the number of events asked for, 0 for plain JSON, -1 at the end of the connection. */
+/* Reads one request with its body. Returns the number of events asked for, 0 for plain JSON, -1 at the end of the
+ * connection. */
 static long read_request(int fd, char *buffer)
 {
     size_t used = 0;

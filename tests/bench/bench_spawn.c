@@ -1,7 +1,7 @@
 /*
- * What preloading costs a program that does nothing: starts PROGRAM N times in turn without and with LD_PRELOAD and prints the 10th percentile and
- * the median of the wall time of each in microseconds.
- * Usage: bench_spawn LIBRARY N PROGRAM
+ * What preloading costs a program that does nothing: starts PROGRAM N times in turn without and with LD_PRELOAD and
+ * prints the 10th percentile and the median of the wall time of each in microseconds. Usage: bench_spawn LIBRARY N
+ * PROGRAM
  */
 #include <spawn.h>
 #include <stdio.h>
@@ -29,7 +29,8 @@ static double run(const char *program, char *const environment[])
     pid_t pid;
     int status;
     double start = now_us();
-    if (posix_spawn(&pid, program, NULL, NULL, argv, environment) != 0 || waitpid(pid, &status, 0) != pid || status != 0) {
+    if (posix_spawn(&pid, program, NULL, NULL, argv, environment) != 0 || waitpid(pid, &status, 0) != pid ||
+        status != 0) {
         fprintf(stderr, "bench_spawn: cannot run %s\n", program);
         exit(1);
     }
@@ -53,8 +54,8 @@ int main(int argc, char **argv)
     }
     qsort(times[0], n, sizeof(double), compare);
     qsort(times[1], n, sizeof(double), compare);
-    printf("{\"bare_p10_us\":%.1f,\"with_p10_us\":%.1f,\"bare_p50_us\":%.1f,\"with_p50_us\":%.1f}\n", times[0][n / 10], times[1][n / 10],
-           times[0][n / 2], times[1][n / 2]);
+    printf("{\"bare_p10_us\":%.1f,\"with_p10_us\":%.1f,\"bare_p50_us\":%.1f,\"with_p50_us\":%.1f}\n", times[0][n / 10],
+           times[1][n / 10], times[0][n / 2], times[1][n / 2]);
     free(times[0]);
     free(times[1]);
     return 0;

@@ -1,6 +1,7 @@
 /*
- * Spans for benchmarks: arrival times and token counts from two public traces of production traffic where they are found, durations log-normal,
- * 500 prompts (Zipf 0.9), 12 models. SIMULATED traffic; the facts are those that a streamed chat completion fills. One thread.
+ * Spans for benchmarks: arrival times and token counts from two public traces of production traffic where they are
+ * found, durations log-normal, 500 prompts (Zipf 0.9), 12 models. SIMULATED traffic; the facts are those that a
+ * streamed chat completion fills. One thread.
  */
 #include "workload.h"
 
@@ -138,8 +139,18 @@ static void set_times(struct workload *w, struct span *span, uint64_t start_ns, 
 
 static void set_model(struct workload *w, struct span *span, bool stream)
 {
-    static const char *const models[MODELS] = {"gpt-4o-mini", "gpt-4o", "gpt-4.1", "gpt-4.1-mini", "o3", "o4-mini",
-        "claude-sonnet-4-5", "claude-haiku-4-5", "claude-opus-4-1", "mistral-large", "llama-3.3-70b", "deepseek-chat"};
+    static const char *const models[MODELS] = {"gpt-4o-mini",
+                                               "gpt-4o",
+                                               "gpt-4.1",
+                                               "gpt-4.1-mini",
+                                               "o3",
+                                               "o4-mini",
+                                               "claude-sonnet-4-5",
+                                               "claude-haiku-4-5",
+                                               "claude-opus-4-1",
+                                               "mistral-large",
+                                               "llama-3.3-70b",
+                                               "deepseek-chat"};
     unsigned model = zipf(w, MODELS);
     bool anthropic = model >= 6 && model <= 8;
     set_text(span, SPAN_provider, anthropic ? "anthropic" : "openai");

@@ -8,7 +8,7 @@ struct workload {
     struct {
         uint64_t gap_ns;
         uint32_t input, output;
-    } *trace;
+    } * trace;
     uint64_t random;
     bool response_ids; /* random 24-character ids, as some providers send: about 18 bytes that nothing can compress */
     bool gap_sketches;

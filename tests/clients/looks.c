@@ -1,4 +1,5 @@
-/* A program that looks closely: debug callback, progress callback, the header functions, the number and sizes of pieces. */
+/* A program that looks closely: debug callback, progress callback, the header functions, the number and sizes of
+ * pieces. */
 #include "client.h"
 
 struct counts {
@@ -52,8 +53,8 @@ int main(int argc, char **argv)
         print_headers(easy);
         for (int type = CURLINFO_HEADER_IN; type <= CURLINFO_DATA_OUT; type++)
             printf("%d: %zu bytes\n", type, counts.bytes[type]);
-        printf("texts %s, progress %ld %ld %ld %ld\n", counts.calls[CURLINFO_TEXT] > 0 ? "yes" : "no", (long)last[0], (long)last[1], (long)last[2],
-               (long)last[3]);
+        printf("texts %s, progress %ld %ld %ld %ld\n", counts.calls[CURLINFO_TEXT] > 0 ? "yes" : "no", (long)last[0],
+               (long)last[1], (long)last[2], (long)last[3]);
         curl_easy_cleanup(easy);
     }
     return 0;

@@ -37,7 +37,8 @@ __attribute__((visibility("default"))) void *realloc(void *memory, size_t bytes)
     return refused() ? NULL : __libc_realloc(memory, bytes);
 }
 
-__attribute__((visibility("default"))) void *mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
+__attribute__((visibility("default"))) void *mmap(void *at, size_t bytes, int protection, int flags, int fd,
+                                                  off_t offset)
 {
     if (no_mappings) {
         errno = ENOMEM;

@@ -1,11 +1,12 @@
 /*
- * Sends the requests of a list file, as an ordinary program would that knows nothing of libpprof; one line per answer with a checksum of the body.
- * Run by tests/e2e/replay without and with the shim: the output has to be the same.
+ * Sends the requests of a list file, as an ordinary program would that knows nothing of libpprof; one line per answer
+ * with a checksum of the body. Run by tests/e2e/replay without and with the shim: the output has to be the same.
  *
  * replay_client LIST PORT [--http 1.0|1.1|2] [--decode] [--multi N] [--cancel BYTES]
  *
- * LIST: per exchange a line `id TAB method TAB count of headers TAB bytes of body`, then the URL, the headers, the body and LF. All connections go to
- * 127.0.0.1:PORT. --decode: libcurl decodes contents. --multi: N transfers at a time. --cancel: the write callback refuses after BYTES.
+ * LIST: per exchange a line `id TAB method TAB count of headers TAB bytes of body`, then the URL, the headers, the body
+ * and LF. All connections go to 127.0.0.1:PORT. --decode: libcurl decodes contents. --multi: N transfers at a time.
+ * --cancel: the write callback refuses after BYTES.
  */
 #include <curl/curl.h>
 #include <inttypes.h>
@@ -87,7 +88,8 @@ static void set_body(CURL *easy, struct exchange *exchange, unsigned number)
         curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, exchange->body);
 }
 
-static void prepare(CURL *easy, struct exchange *exchange, unsigned number, const struct options *options, struct curl_slist *connect_to)
+static void prepare(CURL *easy, struct exchange *exchange, unsigned number, const struct options *options,
+                    struct curl_slist *connect_to)
 {
     curl_easy_reset(easy);
     curl_easy_setopt(easy, CURLOPT_URL, exchange->url);
@@ -95,7 +97,8 @@ static void prepare(CURL *easy, struct exchange *exchange, unsigned number, cons
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
     curl_easy_setopt(easy, CURLOPT_TIMEOUT, 60L);
-    curl_easy_setopt(easy, CURLOPT_MAXCONNECTS, 200L); /* with the usual five it depends on milliseconds which one is closed */
+    curl_easy_setopt(easy, CURLOPT_MAXCONNECTS,
+                     200L); /* with the usual five it depends on milliseconds which one is closed */
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, options->http);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L); /* the test's own certificate */
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
@@ -123,7 +126,8 @@ static void ended(CURL *easy, CURLcode code)
     curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &exchange->connects);
 }
 
-static void run_one_by_one(struct exchange *exchanges, unsigned count, const struct options *options, struct curl_slist *connect_to)
+static void run_one_by_one(struct exchange *exchanges, unsigned count, const struct options *options,
+                           struct curl_slist *connect_to)
 {
     CURL *const easy = curl_easy_init();
     for (unsigned i = 0; i < count; i++) {
@@ -133,7 +137,8 @@ static void run_one_by_one(struct exchange *exchanges, unsigned count, const str
     curl_easy_cleanup(easy);
 }
 
-static void run_many(struct exchange *exchanges, unsigned count, const struct options *options, struct curl_slist *connect_to)
+static void run_many(struct exchange *exchanges, unsigned count, const struct options *options,
+                     struct curl_slist *connect_to)
 {
     CURLM *const multi = curl_multi_init();
     unsigned next = 0, running_handles = 0;
@@ -237,8 +242,8 @@ static struct options parse(int argc, char **argv)
 
 static void print_and_free(struct exchange *exchange, bool with_connections)
 {
-    printf("%s\t%d\t%ld\t%zu\t%016" PRIx64 "\t%ld\t%ld\n", exchange->id, (int)exchange->code, exchange->status, exchange->received,
-           exchange->checksum, exchange->version, with_connections ? exchange->connects : -1);
+    printf("%s\t%d\t%ld\t%zu\t%016" PRIx64 "\t%ld\t%ld\n", exchange->id, (int)exchange->code, exchange->status,
+           exchange->received, exchange->checksum, exchange->version, with_connections ? exchange->connects : -1);
     free(exchange->id);
     free(exchange->method);
     free(exchange->url);

@@ -1,6 +1,6 @@
 /*
- * An exchange of any API with any request, headers and body, cut anywhere, with losses, pauses and rewinds between: a span or none, never a crash, and
- * no more time between first and last content than passed.
+ * An exchange of any API with any request, headers and body, cut anywhere, with losses, pauses and rewinds between: a
+ * span or none, never a crash, and no more time between first and last content than passed.
  *
  * Input: byte 0 picks the URL, byte 1 the cutting; then request, headers and body, separated by 0xff.
  */
@@ -47,7 +47,8 @@ static void feed_body(struct exchange *exchange, const uint8_t *data, size_t byt
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
-    static const struct exchange_config config = {.hash_key = {1}, .hash_key_bytes = 32, .preview_chars = 20, .prompt = "n@v"};
+    static const struct exchange_config config = {
+        .hash_key = {1}, .hash_key_bytes = 32, .preview_chars = 20, .prompt = "n@v"};
     static struct span span;
     bool no_memory;
     if (bytes < 2)
@@ -60,8 +61,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     const uint8_t *const headers = data + request + (request < bytes);
     const size_t header_bytes = until_mark(headers, (size_t)(data + bytes - headers));
     const uint8_t *const body = headers + header_bytes + (headers + header_bytes < data + bytes);
-    const struct exchange_start start = {.method = "POST", .method_bytes = 4, .url = url, .url_bytes = strlen(url),
-                                         .headers = (const char *)headers, .headers_bytes = header_bytes};
+    const struct exchange_start start = {.method = "POST",
+                                         .method_bytes = 4,
+                                         .url = url,
+                                         .url_bytes = strlen(url),
+                                         .headers = (const char *)headers,
+                                         .headers_bytes = header_bytes};
     struct exchange *const exchange = exchange_open(&config, &start, &no_memory);
     if (!exchange)
         return 0;
@@ -76,8 +81,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         line = end;
     }
     feed_body(exchange, body, (size_t)(data + bytes - body), step);
-    const struct exchange_end end = {.time_ns = 1u << 30, .total_ns = UINT64_MAX, .queue_ns = UINT64_MAX, .finished = true};
-    if (exchange_close(exchange, &end, &span) && span_has(&span, SPAN_decode_ns) && span.value[SPAN_decode_ns].u64 > 1u << 30)
+    const struct exchange_end end = {
+        .time_ns = 1u << 30, .total_ns = UINT64_MAX, .queue_ns = UINT64_MAX, .finished = true};
+    if (exchange_close(exchange, &end, &span) && span_has(&span, SPAN_decode_ns) &&
+        span.value[SPAN_decode_ns].u64 > 1u << 30)
         abort();
     return 0;
 }

@@ -1,4 +1,5 @@
-/* Any bytes in any cutting: the scanner reads nothing beyond them, ends in a sane state, and tells the same however it was cut. */
+/* Any bytes in any cutting: the scanner reads nothing beyond them, ends in a sane state, and tells the same however it
+ * was cut. */
 #include "../../shim/llm/json_canon.h"
 #include "../../shim/llm/json_check.h"
 #include "../../shim/llm/json_scan.h"
@@ -6,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct json_rule table[] = {
-    {"a", 1, 0}, {"b", 2, JSON_PIECES}, {"c", 3, JSON_RAW}, {"d[].e", 4, 0}, {"f.*.g", 5, JSON_PIECES}, {"", 6, 0}, {"h[][].i.j", 7, 0}};
+static const struct json_rule table[] = {{"a", 1, 0},        {"b", 2, JSON_PIECES},     {"c", 3, JSON_RAW},
+                                         {"d[].e", 4, 0},    {"f.*.g", 5, JSON_PIECES}, {"", 6, 0},
+                                         {"h[][].i.j", 7, 0}};
 static struct json_rules rules = JSON_RULES(table);
 
 static void on_value(void *context, const struct json_value *value)

@@ -11,7 +11,8 @@ static void add(uint64_t *sum, const char *data, size_t bytes)
         *sum = *sum * 31 + (unsigned char)data[i];
 }
 
-static void on_field(void *context, const char *name, size_t name_bytes, const char *value, size_t value_bytes, bool cut)
+static void on_field(void *context, const char *name, size_t name_bytes, const char *value, size_t value_bytes,
+                     bool cut)
 {
     add(context, name, name_bytes);
     add(context, value, value_bytes);

@@ -1,4 +1,5 @@
-/* Any bytes in any cutting: events of SSE and lines of JSON are the same, begin and end in turn, and nothing beyond the input is read. */
+/* Any bytes in any cutting: events of SSE and lines of JSON are the same, begin and end in turn, and nothing beyond the
+ * input is read. */
 #include "../../shim/llm/json_canon.h"
 #include "../../shim/llm/ndjson.h"
 #include "../../shim/llm/sse.h"

@@ -1,8 +1,9 @@
 /*
  * The simulated language model behind tests/servers/model_server: what it was asked, and its answer as timed pieces.
  *
- * SIMULATED: there is no model. Text comes from a fixed stock, tokens are counted by a rule of thumb (model_tokens), and the pace
- * is computed from the table in model_text.c. The bytes on the wire follow the providers' documented formats.
+ * SIMULATED: there is no model. Text comes from a fixed stock, tokens are counted by a rule of thumb (model_tokens),
+ * and the pace is computed from the table in model_text.c. The bytes on the wire follow the providers' documented
+ * formats.
  */
 #pragma once
 
@@ -63,7 +64,8 @@ void model_answer_done(struct model_answer *answer);
 void model_say(struct model_answer *answer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Appends `prefix`, the JSON of `object` (which it frees) and `suffix`. */
 void model_say_json(struct model_answer *answer, const char *prefix, cJSON *object, const char *suffix);
-void model_header(struct model_answer *answer, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void model_header(struct model_answer *answer, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 void model_openai_chat(const struct model_request *request, struct model_answer *answer);
 void model_openai_embeddings(const struct model_request *request, struct model_answer *answer);

@@ -1,6 +1,7 @@
 /*
- * Anthropic's messages as the simulated model answers them: one JSON object, or named SSE events with cumulative usage in
- * message_delta. Input tokens exclude what the prompt cache served. Format: docs.anthropic.com, "Streaming Messages".
+ * Anthropic's messages as the simulated model answers them: one JSON object, or named SSE events with cumulative usage
+ * in message_delta. Input tokens exclude what the prompt cache served. Format: docs.anthropic.com, "Streaming
+ * Messages".
  */
 #include "model.h"
 
@@ -26,12 +27,13 @@ static cJSON *message(const struct model_request *request, const char *id)
     return json;
 }
 
-static void stream(const struct model_request *request, struct model_answer *answer, const char *id, uint64_t seed, size_t tokens,
-                   const char *stop)
+static void stream(const struct model_request *request, struct model_answer *answer, const char *id, uint64_t seed,
+                   size_t tokens, const char *stop)
 {
     struct model_speed speed = model_speed_of(request->model);
     answer->content_type = "text/event-stream; charset=utf-8";
-    answer->clock_s += speed.queue_s + (double)(request->input_tokens - request->cached_tokens) / speed.prefill_tokens_per_s;
+    answer->clock_s +=
+        speed.queue_s + (double)(request->input_tokens - request->cached_tokens) / speed.prefill_tokens_per_s;
     cJSON *start = cJSON_CreateObject();
     cJSON_AddStringToObject(start, "type", "message_start");
     cJSON *inner = message(request, id);
@@ -40,8 +42,9 @@ static void stream(const struct model_request *request, struct model_answer *ans
     usage_into(inner, request, 1);
     cJSON_AddItemToObject(start, "message", inner);
     model_say_json(answer, "event: message_start\ndata: ", start, "\n\n");
-    model_say(answer, "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":"
-                      "{\"type\":\"text\",\"text\":\"\"}}\n\nevent: ping\ndata: {\"type\": \"ping\"}\n\n");
+    model_say(answer,
+              "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":"
+              "{\"type\":\"text\",\"text\":\"\"}}\n\nevent: ping\ndata: {\"type\": \"ping\"}\n\n");
     for (size_t i = 0; i < tokens; i++) {
         answer->clock_s += 1 / speed.decode_tokens_per_s;
         cJSON *event = cJSON_CreateObject();
@@ -54,16 +57,18 @@ static void stream(const struct model_request *request, struct model_answer *ans
     }
     model_say(answer, "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n");
     model_say(answer,
-              "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"%s\",\"stop_sequence\":null},"
+              "event: message_delta\ndata: "
+              "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"%s\",\"stop_sequence\":null},"
               "\"usage\":{\"output_tokens\":%zu}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
               stop, tokens);
 }
 
-static void plain(const struct model_request *request, struct model_answer *answer, const char *id, uint64_t seed, size_t tokens,
-                  const char *stop)
+static void plain(const struct model_request *request, struct model_answer *answer, const char *id, uint64_t seed,
+                  size_t tokens, const char *stop)
 {
     struct model_speed speed = model_speed_of(request->model);
-    answer->clock_s += speed.queue_s + (double)(request->input_tokens - request->cached_tokens) / speed.prefill_tokens_per_s +
+    answer->clock_s += speed.queue_s +
+                       (double)(request->input_tokens - request->cached_tokens) / speed.prefill_tokens_per_s +
                        (double)tokens / speed.decode_tokens_per_s;
     char text[4096] = "";
     size_t used = 0;

@@ -1,6 +1,6 @@
 /*
- * OpenAI's chat completions and embeddings as the simulated model answers them: plain JSON, or SSE chunks with usage in the last
- * one when stream_options.include_usage asks for it. Format: platform.openai.com API reference, "Chat".
+ * OpenAI's chat completions and embeddings as the simulated model answers them: plain JSON, or SSE chunks with usage in
+ * the last one when stream_options.include_usage asks for it. Format: platform.openai.com API reference, "Chat".
  */
 #include "model.h"
 
@@ -75,7 +75,8 @@ static void chat_stream(const struct model_request *request, struct model_answer
     answer->clock_s += (double)(request->input_tokens - request->cached_tokens) / speed.prefill_tokens_per_s;
     if (request->wants_tool) {
         delta = cJSON_CreateObject();
-        cJSON_AddItemToArray(cJSON_AddArrayToObject(delta, "tool_calls"), tool_call(request, "{\"city\":\"Paris\"}", true));
+        cJSON_AddItemToArray(cJSON_AddArrayToObject(delta, "tool_calls"),
+                             tool_call(request, "{\"city\":\"Paris\"}", true));
         say_chunk(answer, id, request->model, delta, NULL);
     }
     for (size_t i = 0; i < tokens && !request->wants_tool; i++) {
@@ -105,7 +106,8 @@ static void chat_plain(const struct model_request *request, struct model_answer 
         used += (size_t)snprintf(text + used, sizeof text - used, "%s", model_word(seed, i));
     if (request->wants_json)
         snprintf(text, sizeof text, "{\"category\":\"billing\",\"urgent\":%s}", seed & 1 ? "true" : "false");
-    double seconds = speed.queue_s + (double)(request->input_tokens - request->cached_tokens) / speed.prefill_tokens_per_s +
+    double seconds = speed.queue_s +
+                     (double)(request->input_tokens - request->cached_tokens) / speed.prefill_tokens_per_s +
                      (double)tokens / speed.decode_tokens_per_s;
     answer->clock_s += seconds;
     model_header(answer, "openai-processing-ms", "%.0f", seconds * 1000);
@@ -117,7 +119,8 @@ static void chat_plain(const struct model_request *request, struct model_answer 
     cJSON_AddStringToObject(message, "role", "assistant");
     if (request->wants_tool) {
         cJSON_AddNullToObject(message, "content");
-        cJSON_AddItemToArray(cJSON_AddArrayToObject(message, "tool_calls"), tool_call(request, "{\"city\":\"Paris\"}", false));
+        cJSON_AddItemToArray(cJSON_AddArrayToObject(message, "tool_calls"),
+                             tool_call(request, "{\"city\":\"Paris\"}", false));
     } else {
         cJSON_AddStringToObject(message, "content", text);
     }

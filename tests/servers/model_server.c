@@ -1,12 +1,13 @@
 /*
- * A local model server for the demo and the tests: speaks OpenAI chat and embeddings, Anthropic messages and Ollama's native API, plain and
- * streamed, at a realistic pace. SIMULATED: see model.h.
+ * A local model server for the demo and the tests: speaks OpenAI chat and embeddings, Anthropic messages and Ollama's
+ * native API, plain and streamed, at a realistic pace. SIMULATED: see model.h.
  *
  *   model_server [--port N] [--port-file FILE] [--pace X] [--no-cache]
  *
- * Listens on 127.0.0.1 only, one thread per connection (libmicrohttpd), until SIGTERM or SIGINT. --port 0 (the default) takes a free port;
- * --port-file receives it once the server listens. --pace multiplies all times; 0 answers at once. --no-cache: no simulated prompt
- * cache, so that the same request always gets the same bytes.
+ * Listens on 127.0.0.1 only, one thread per connection (libmicrohttpd), until SIGTERM or SIGINT. --port 0 (the default)
+ * takes a free port;
+ * --port-file receives it once the server listens. --pace multiplies all times; 0 answers at once. --no-cache: no
+ * simulated prompt cache, so that the same request always gets the same bytes.
  */
 #include "model.h"
 
@@ -37,8 +38,8 @@ static const struct route {
     void (*answer)(const struct model_request *request, struct model_answer *answer);
     bool streams_by_default;
 } routes[] = {
-    {"/v1/chat/completions", model_openai_chat, false},  {"/v1/embeddings", model_openai_embeddings, false},
-    {"/v1/messages", model_anthropic_messages, false},   {"/api/chat", model_ollama_chat, true},
+    {"/v1/chat/completions", model_openai_chat, false}, {"/v1/embeddings", model_openai_embeddings, false},
+    {"/v1/messages", model_anthropic_messages, false},  {"/api/chat", model_ollama_chat, true},
     {"/api/generate", model_ollama_generate, true},
 };
 
@@ -66,7 +67,8 @@ static void read_messages(const cJSON *body, struct model_request *request, cons
         const char *text = text_of(cJSON_GetObjectItem(message, "content"));
         const cJSON *role = cJSON_GetObjectItem(message, "role");
         request->input_tokens += model_tokens(text) + 4;
-        if (cJSON_IsString(role) && (strcmp(role->valuestring, "system") == 0 || strcmp(role->valuestring, "developer") == 0))
+        if (cJSON_IsString(role) &&
+            (strcmp(role->valuestring, "system") == 0 || strcmp(role->valuestring, "developer") == 0))
             instructions = text;
         else
             *ret_user = text;
@@ -146,7 +148,8 @@ static void make_answer(struct connection *c, const char *method, const char *ur
 static void sleep_until_due(const struct connection *c, double due_s)
 {
     double at = (double)c->received.tv_nsec * 1e-9 + due_s * arg_pace;
-    struct timespec until = {.tv_sec = c->received.tv_sec + (time_t)at, .tv_nsec = (long)((at - (double)(time_t)at) * 1e9)};
+    struct timespec until = {.tv_sec = c->received.tv_sec + (time_t)at,
+                             .tv_nsec = (long)((at - (double)(time_t)at) * 1e9)};
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
         ;
 }
@@ -176,7 +179,8 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, struct con
     struct MHD_Response *response;
     if (c->answer.n_pieces == 1) {
         sleep_until_due(c, c->answer.pieces[0].due_s);
-        response = MHD_create_response_from_buffer(c->answer.pieces[0].bytes, c->answer.pieces[0].data, MHD_RESPMEM_PERSISTENT);
+        response = MHD_create_response_from_buffer(c->answer.pieces[0].bytes, c->answer.pieces[0].data,
+                                                   MHD_RESPMEM_PERSISTENT);
     } else {
         response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16384, next_bytes, c, NULL);
     }
@@ -227,7 +231,8 @@ static enum MHD_Result handle(void *server, struct MHD_Connection *connection, c
     return send_answer(connection, c);
 }
 
-static void completed(void *server, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode why)
+static void completed(void *server, struct MHD_Connection *connection, void **state,
+                      enum MHD_RequestTerminationCode why)
 {
     (void)server;
     (void)connection;
@@ -254,9 +259,11 @@ static bool write_port(const char *file, unsigned port)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"port", required_argument, NULL, 'p'}, {"port-file", required_argument, NULL, 'f'}, {"pace", required_argument, NULL, 'x'},
-        {"no-cache", no_argument, NULL, 'c'},   {0}};
+    static const struct option options[] = {{"port", required_argument, NULL, 'p'},
+                                            {"port-file", required_argument, NULL, 'f'},
+                                            {"pace", required_argument, NULL, 'x'},
+                                            {"no-cache", no_argument, NULL, 'c'},
+                                            {0}};
     unsigned port = 0;
     const char *port_file = NULL;
     for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -277,11 +284,12 @@ int main(int argc, char **argv)
     sigaddset(&stop, SIGINT);
     pthread_sigmask(SIG_BLOCK, &stop, NULL);
     signal(SIGPIPE, SIG_IGN);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct MHD_Daemon *daemon =
-        MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, handle, NULL,
-                         MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
-                         MHD_OPTION_CONNECTION_TIMEOUT, 120u, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct MHD_Daemon *daemon = MHD_start_daemon(
+        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, handle, NULL,
+        MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
+        MHD_OPTION_CONNECTION_TIMEOUT, 120u, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
     if (daemon == NULL) {
         fprintf(stderr, "model_server: cannot listen on 127.0.0.1:%u: choose another --port\n", port);
         return 1;

@@ -1,5 +1,6 @@
 /*
- * Text, tokens, pace and prompt cache of the simulated model (see model.h). Any thread; the prompt cache has its own lock.
+ * Text, tokens, pace and prompt cache of the simulated model (see model.h). Any thread; the prompt cache has its own
+ * lock.
  */
 #include "model.h"
 
@@ -10,12 +11,16 @@
 #include <string.h>
 
 static const char *const words[] = {
-    "The", " answer", " depends", " on", " what", " you", " measure", ":", " a", " request", " first", " waits", ",",
-    " then", " the", " model", " reads", " the", " prompt", ",", " and", " only", " then", " does", " it", " begin",
-    " to", " write", ".", " Most", " of", " the", " time", " a", " person", " sees", " is", " the", " time", " to", " the",
-    " first", " token", ".", "\n\n", "If", " that", " is", " long", ",", " look", " at", " the", " length", " of", " the",
-    " instructions", ";", " if", " the", " gaps", " are", " long", ",", " look", " at", " the", " server", ".", " Caching",
-    " helps", " when", " the", " beginning", " stays", " the", " same", " –", " byte", " for", " byte", ".",
+    "The",      " answer",    " depends",      " on",   " what",   " you",   " measure", ":",       " a",
+    " request", " first",     " waits",        ",",     " then",   " the",   " model",   " reads",  " the",
+    " prompt",  ",",          " and",          " only", " then",   " does",  " it",      " begin",  " to",
+    " write",   ".",          " Most",         " of",   " the",    " time",  " a",       " person", " sees",
+    " is",      " the",       " time",         " to",   " the",    " first", " token",   ".",       "\n\n",
+    "If",       " that",      " is",           " long", ",",       " look",  " at",      " the",    " length",
+    " of",      " the",       " instructions", ";",     " if",     " the",   " gaps",    " are",    " long",
+    ",",        " look",      " at",           " the",  " server", ".",      " Caching", " helps",  " when",
+    " the",     " beginning", " stays",        " the",  " same",   " –",     " byte",    " for",    " byte",
+    ".",
 };
 enum { WORDS = sizeof words / sizeof words[0] };
 
@@ -45,8 +50,9 @@ struct model_speed model_speed_of(const char *model)
         const char *prefix;
         struct model_speed speed;
     } table[] = {
-        {"gpt-4o-mini", {0.010, 0, 9000, 110}}, {"gpt", {0.020, 0, 5000, 70}},   {"claude-haiku", {0.010, 0, 8000, 120}},
-        {"claude", {0.030, 0, 4000, 60}},       {"llama", {0, 0.040, 1500, 45}}, {"", {0.015, 0, 5000, 80}},
+        {"gpt-4o-mini", {0.010, 0, 9000, 110}},  {"gpt", {0.020, 0, 5000, 70}},
+        {"claude-haiku", {0.010, 0, 8000, 120}}, {"claude", {0.030, 0, 4000, 60}},
+        {"llama", {0, 0.040, 1500, 45}},         {"", {0.015, 0, 5000, 80}},
     };
     for (size_t i = 0;; i++)
         if (strncmp(model, table[i].prefix, strlen(table[i].prefix)) == 0)

@@ -1,4 +1,5 @@
-/* Reads exchanges kept as JSON lines, see corpus.h. The same for Python: tests/corpus.py. Used by test programs, on their only thread. */
+/* Reads exchanges kept as JSON lines, see corpus.h. The same for Python: tests/corpus.py. Used by test programs, on
+ * their only thread. */
 #include "corpus.h"
 
 #include <glob.h>
@@ -17,8 +18,10 @@ const char *corpus_directory(void)
     globfree(&found);
     if (there)
         return directory;
-    fprintf(stderr, "\n*** THE CORPUS IS NOT THERE (%s): nothing was checked against recorded traffic.\n"
-                    "*** Set LIBPPROF_CORPUS to its directory.\n\n", pattern);
+    fprintf(stderr,
+            "\n*** THE CORPUS IS NOT THERE (%s): nothing was checked against recorded traffic.\n"
+            "*** Set LIBPPROF_CORPUS to its directory.\n\n",
+            pattern);
     return NULL;
 }
 
@@ -87,7 +90,8 @@ static struct corpus_bytes joined(const cJSON *lines)
     const cJSON *line;
     cJSON_ArrayForEach(line, lines) room += strlen(line->valuestring) + 1;
     struct corpus_bytes bytes = {.data = malloc(room), .count = 0};
-    cJSON_ArrayForEach(line, lines) {
+    cJSON_ArrayForEach(line, lines)
+    {
         if (line != lines->child)
             bytes.data[bytes.count++] = '\n';
         memcpy(bytes.data + bytes.count, line->valuestring, strlen(line->valuestring));

@@ -1,7 +1,9 @@
 /*
- * What the `truth` of an exchange means for a span: names of the corpus against fields of the span, normalised as both documents say.
+ * What the `truth` of an exchange means for a span: names of the corpus against fields of the span, normalised as both
+ * documents say.
  *
- * Used by test_corpus.c alone. A truth that is wrong stands in tests/corpus_wrong_truths.txt with its reason; nothing else is excused.
+ * Used by test_corpus.c alone. A truth that is wrong stands in tests/corpus_wrong_truths.txt with its reason; nothing
+ * else is excused.
  */
 #include "corpus_truth.h"
 
@@ -84,10 +86,11 @@ static void tokens(struct context *context, const char *provider, const char *ap
 {
     const cJSON *const input = fact_of(context, "input_tokens"), *const output = fact_of(context, "output_tokens");
     double in = input ? input->valuedouble : 0, out = output ? output->valuedouble : 0;
-    if (!strcmp(api, "messages") || !strcmp(api, "converse") || (!strcmp(api, "invoke") && fact_of(context, "cache_read_tokens")))
+    if (!strcmp(api, "messages") || !strcmp(api, "converse") ||
+        (!strcmp(api, "invoke") && fact_of(context, "cache_read_tokens")))
         in += value_of(context, "cache_read_tokens") + value_of(context, "cache_write_tokens");
-    const bool beside = (!strcmp(provider, "xai") && !strcmp(api, "chat-completions")) || !strcmp(api, "generateContent") ||
-                        !strcmp(api, "interactions");
+    const bool beside = (!strcmp(provider, "xai") && !strcmp(api, "chat-completions")) ||
+                        !strcmp(api, "generateContent") || !strcmp(api, "interactions");
     if (beside)
         out += value_of(context, "reasoning_tokens");
     number(context, "input_tokens", SPAN_input_tokens, input, in);
@@ -106,7 +109,8 @@ static void finish_reasons(struct context *context)
     const cJSON *const reasons = fact_of(context, "finish_reasons"), *reason;
     char expected[SPAN_TEXT_MAX] = "";
     bool any = false;
-    cJSON_ArrayForEach(reason, reasons) {
+    cJSON_ArrayForEach(reason, reasons)
+    {
         if (reason != reasons->child)
             strcat(expected, "\x1f");
         if (cJSON_IsString(reason)) {
@@ -146,8 +150,8 @@ static void stream(struct context *context, const cJSON *record)
     }
     const cJSON *flag;
     bool unseen = false;
-    cJSON_ArrayForEach(flag, cJSON_GetObjectItem(record, "flags"))
-        unseen = unseen || !strcmp(flag->valuestring, "request_not_recorded");
+    cJSON_ArrayForEach(flag, cJSON_GetObjectItem(record, "flags")) unseen =
+        unseen || !strcmp(flag->valuestring, "request_not_recorded");
     if (!unseen && asked && span_has(context->span, SPAN_request_stream))
         number(context, "stream_requested", SPAN_request_stream, true, cJSON_IsTrue(asked));
     else if (!unseen && cJSON_IsTrue(asked))
@@ -168,7 +172,8 @@ unsigned corpus_compare(const cJSON *record, const struct span *span, const char
                  {"response_id", SPAN_response_id}};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         const cJSON *const fact = fact_of(&context, texts[i].name);
-        text(&context, texts[i].name, texts[i].field, cJSON_IsString(fact) && *fact->valuestring ? fact->valuestring : NULL);
+        text(&context, texts[i].name, texts[i].field,
+             cJSON_IsString(fact) && *fact->valuestring ? fact->valuestring : NULL);
     }
     text(&context, "api", SPAN_api, api);
     tokens(&context, provider, api);

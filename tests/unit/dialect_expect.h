@@ -1,4 +1,5 @@
-/* For the tests of dialects: one exchange, fed in several cuttings, must give these facts each time. Include once, in the test's own file. */
+/* For the tests of dialects: one exchange, fed in several cuttings, must give these facts each time. Include once, in
+ * the test's own file. */
 #pragma once
 
 #include "exchange_run.h"
@@ -36,10 +37,10 @@ static void expect_n(struct exchange_text text, const struct expected *expected,
     }
 }
 
-#define EXPECT(text, ...)                                                                                                         \
-    do {                                                                                                                          \
-        const struct expected list[] = {__VA_ARGS__};                                                                             \
-        expect_n(text, list, sizeof(list) / sizeof(list[0]));                                                                     \
+#define EXPECT(text, ...)                                                                                              \
+    do {                                                                                                               \
+        const struct expected list[] = {__VA_ARGS__};                                                                  \
+        expect_n(text, list, sizeof(list) / sizeof(list[0]));                                                          \
     } while (0)
 
 #define SSE_HEAD "HTTP/1.1 200 OK\nContent-Type: text/event-stream\n"

@@ -14,7 +14,7 @@ struct exchange_text {
     const char *response_headers; /* lines with \n; NULL: status 200 alone */
     const char *response;
     size_t response_bytes; /* 0: strlen */
-    size_t step; /* bytes per piece; 0: whole */
+    size_t step;           /* bytes per piece; 0: whole */
     uint64_t curl_code;
     const char *curl_error;
     bool removed;
@@ -24,9 +24,14 @@ static inline struct exchange *exchange_run_open(const struct exchange_config *c
 {
     const char *const headers = text->headers ? text->headers : "";
     const char *const method = text->method ? text->method : "POST";
-    const struct exchange_start start = {.time_ns = 1000, .wall_ns = UINT64_C(1750000000000000000), .method = method,
-                                         .method_bytes = strlen(method), .url = text->url, .url_bytes = strlen(text->url),
-                                         .headers = headers, .headers_bytes = strlen(headers)};
+    const struct exchange_start start = {.time_ns = 1000,
+                                         .wall_ns = UINT64_C(1750000000000000000),
+                                         .method = method,
+                                         .method_bytes = strlen(method),
+                                         .url = text->url,
+                                         .url_bytes = strlen(text->url),
+                                         .headers = headers,
+                                         .headers_bytes = strlen(headers)};
     bool no_memory;
     struct exchange *const exchange = exchange_open(config, &start, &no_memory);
     if (!exchange)
@@ -41,17 +46,29 @@ static inline struct exchange *exchange_run_open(const struct exchange_config *c
     return exchange;
 }
 
-static inline bool exchange_run_close(struct exchange *exchange, const struct exchange_text *text, uint64_t time_ns, struct span *ret_span)
+static inline bool exchange_run_close(struct exchange *exchange, const struct exchange_text *text, uint64_t time_ns,
+                                      struct span *ret_span)
 {
-    const struct exchange_end end = {.time_ns = time_ns, .curl_code = text->curl_code, .curl_error = text->curl_error,
-                                     .total_ns = UINT64_MAX, .queue_ns = UINT64_MAX, .dns_ns = UINT64_MAX, .connect_ns = UINT64_MAX,
-                                     .tls_ns = UINT64_MAX, .send_ns = UINT64_MAX, .wait_ns = UINT64_MAX, .num_connects = UINT64_MAX,
-                                     .redirects = UINT64_MAX, .request_bytes = UINT64_MAX, .response_bytes = UINT64_MAX,
+    const struct exchange_end end = {.time_ns = time_ns,
+                                     .curl_code = text->curl_code,
+                                     .curl_error = text->curl_error,
+                                     .total_ns = UINT64_MAX,
+                                     .queue_ns = UINT64_MAX,
+                                     .dns_ns = UINT64_MAX,
+                                     .connect_ns = UINT64_MAX,
+                                     .tls_ns = UINT64_MAX,
+                                     .send_ns = UINT64_MAX,
+                                     .wait_ns = UINT64_MAX,
+                                     .num_connects = UINT64_MAX,
+                                     .redirects = UINT64_MAX,
+                                     .request_bytes = UINT64_MAX,
+                                     .response_bytes = UINT64_MAX,
                                      .finished = !text->removed};
     return exchange_close(exchange, &end, ret_span);
 }
 
-static inline bool exchange_run(const struct exchange_config *config, const struct exchange_text *text, struct span *ret_span)
+static inline bool exchange_run(const struct exchange_config *config, const struct exchange_text *text,
+                                struct span *ret_span)
 {
     struct exchange *const exchange = exchange_run_open(config, text);
     if (!exchange)
@@ -59,7 +76,8 @@ static inline bool exchange_run(const struct exchange_config *config, const stru
     const size_t bytes = text->response_bytes ? text->response_bytes : strlen(text->response);
     const size_t step = text->step ? text->step : bytes ? bytes : 1;
     for (size_t at = 0; at < bytes; at += step)
-        exchange_response_body(exchange, 2000 + at, (const uint8_t *)text->response + at, step < bytes - at ? step : bytes - at);
+        exchange_response_body(exchange, 2000 + at, (const uint8_t *)text->response + at,
+                               step < bytes - at ? step : bytes - at);
     return exchange_run_close(exchange, text, 9000000, ret_span);
 }
 

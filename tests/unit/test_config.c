@@ -1,4 +1,5 @@
-/* shim/config.c and say.c: what each variable becomes, bad values, LD_PRELOAD for children. The environment is a table here. */
+/* shim/config.c and say.c: what each variable becomes, bad values, LD_PRELOAD for children. The environment is a table
+ * here. */
 #include "../../shim/config.h"
 
 #include <setjmp.h>
@@ -80,7 +81,8 @@ static void test_paths(void **state)
     assert_string_equal(READ({"HOME", "/home/u"}, {"XDG_STATE_HOME", "/s"}).spool, "/s/libpprof/spool");
     assert_null(READ({"HOME", "/home/u"}, {"LIBPPROF_SPOOL", "off"}).spool);
     assert_string_equal(READ({"HOME", "/home/u"}, {"LIBPPROF_SPOOL", "/sp"}).spool, "/sp");
-    assert_string_equal(READ({"HOME", "/home/u"}, {"LIBPPROF_SPOOL", "sp"}).spool, "/home/u/.local/state/libpprof/spool");
+    assert_string_equal(READ({"HOME", "/home/u"}, {"LIBPPROF_SPOOL", "sp"}).spool,
+                        "/home/u/.local/state/libpprof/spool");
 }
 
 static void test_service_and_labels(void **state)
@@ -92,7 +94,8 @@ static void test_service_and_labels(void **state)
     assert_string_equal(config.labels, "team.color=red,deployment.environment=prod");
     config = READ({"OTEL_RESOURCE_ATTRIBUTES", attributes}, {"OTEL_SERVICE_NAME", "otel"});
     assert_string_equal(config.service, "otel");
-    config = READ({"OTEL_RESOURCE_ATTRIBUTES", attributes}, {"OTEL_SERVICE_NAME", "otel"}, {"LIBPPROF_SERVICE", "said"});
+    config =
+        READ({"OTEL_RESOURCE_ATTRIBUTES", attributes}, {"OTEL_SERVICE_NAME", "otel"}, {"LIBPPROF_SERVICE", "said"});
     assert_string_equal(config.service, "said");
     assert_string_equal(READ({"LIBPPROF_TEAM", "core"}).team, "core");
     assert_string_equal(READ({"LIBPPROF_PROMPT", "triage@3"}).prompt, "triage@3");
@@ -237,9 +240,9 @@ static int remove_log(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing_said),      cmocka_unit_test(test_switches), cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_nothing_said),       cmocka_unit_test(test_switches), cmocka_unit_test(test_paths),
         cmocka_unit_test(test_service_and_labels), cmocka_unit_test(test_preview),  cmocka_unit_test(test_hash_key),
-        cmocka_unit_test(test_values_are_copied), cmocka_unit_test(test_too_long), cmocka_unit_test(test_said_once),
+        cmocka_unit_test(test_values_are_copied),  cmocka_unit_test(test_too_long), cmocka_unit_test(test_said_once),
         cmocka_unit_test(test_unfollow),
     };
     return cmocka_run_group_tests(tests, make_log, remove_log);

@@ -1,9 +1,11 @@
 /*
- * Every exchange of our own fixtures or of the recorded corpus becomes the span that its `truth` states, however its body is cut: whole, as it came
- * from the socket, byte by byte, at random; and event streams with other line ends. Negatives make no span. Each API has a fixture.
+ * Every exchange of our own fixtures or of the recorded corpus becomes the span that its `truth` states, however its
+ * body is cut: whole, as it came from the socket, byte by byte, at random; and event streams with other line ends.
+ * Negatives make no span. Each API has a fixture.
  *
- * test_corpus [fixtures]: without an argument the corpus is read. That is other people's data and not part of this repository; where it is not there
- * this test says so and is reported as skipped. CORPUS_ONLY=text picks records by id or API.
+ * test_corpus [fixtures]: without an argument the corpus is read. That is other people's data and not part of this
+ * repository; where it is not there this test says so and is reported as skipped. CORPUS_ONLY=text picks records by id
+ * or API.
  */
 #include "corpus_truth.h"
 
@@ -17,7 +19,8 @@
 #include <string.h>
 
 enum cutting { WHOLE, RECORDED, SINGLE_BYTES, RANDOM, RANDOM_CRLF, CUTTINGS };
-static const char *const cutting_names[] = {"whole", "recorded pieces", "byte by byte", "random cuts", "random cuts, CR LF"};
+static const char *const cutting_names[] = {"whole", "recorded pieces", "byte by byte", "random cuts",
+                                            "random cuts, CR LF"};
 
 static const struct exchange_config config = {.hash_key = {1, 2, 3}, .hash_key_bytes = 32};
 
@@ -37,10 +40,12 @@ static char *header_lines(const cJSON *headers)
 {
     size_t room = 1;
     const cJSON *header;
-    cJSON_ArrayForEach(header, headers) room += strlen(header->string) + (cJSON_IsString(header) ? strlen(header->valuestring) : 0) + 4;
+    cJSON_ArrayForEach(header, headers) room +=
+        strlen(header->string) + (cJSON_IsString(header) ? strlen(header->valuestring) : 0) + 4;
     char *const lines = calloc(room, 1);
     char *to = lines;
-    cJSON_ArrayForEach(header, headers) {
+    cJSON_ArrayForEach(header, headers)
+    {
         if (cJSON_IsString(header))
             to += sprintf(to, "%s: %s\n", header->string, header->valuestring);
     }
@@ -64,7 +69,8 @@ static size_t piece_bytes(enum cutting cutting, size_t left, const cJSON **chunk
 
 typedef void feed(struct exchange *exchange, uint64_t time_ns, const uint8_t *data, size_t bytes);
 
-static void feed_pieces(struct exchange *exchange, struct corpus_bytes body, enum cutting cutting, const cJSON *chunks, feed *to)
+static void feed_pieces(struct exchange *exchange, struct corpus_bytes body, enum cutting cutting, const cJSON *chunks,
+                        feed *to)
 {
     const cJSON *chunk = chunks ? chunks->child : NULL;
     unsigned seed = (unsigned)body.count;
@@ -84,7 +90,8 @@ static void feed_headers(struct exchange *exchange, const cJSON *response)
     snprintf(line, sizeof(line), "HTTP/1.1 %d X\r\n", cJSON_GetObjectItem(response, "status")->valueint);
     exchange_response_header(exchange, 500, line, strlen(line));
     const cJSON *header;
-    cJSON_ArrayForEach(header, cJSON_GetObjectItem(response, "headers")) {
+    cJSON_ArrayForEach(header, cJSON_GetObjectItem(response, "headers"))
+    {
         if (!cJSON_IsString(header))
             continue;
         const size_t room = strlen(header->string) + strlen(header->valuestring) + 5;
@@ -99,13 +106,19 @@ static void feed_headers(struct exchange *exchange, const cJSON *response)
 static bool run(const cJSON *record, enum cutting cutting, struct span *ret_span)
 {
     counted_forget(); /* each run is the first that asks */
-    const cJSON *const request = cJSON_GetObjectItem(record, "request"), *const response = cJSON_GetObjectItem(record, "response");
+    const cJSON *const request = cJSON_GetObjectItem(record, "request"), *const response =
+                                                                             cJSON_GetObjectItem(record, "response");
     const char *const method = cJSON_GetObjectItem(request, "method")->valuestring;
     const char *const url = cJSON_GetObjectItem(request, "url")->valuestring;
     char *const headers = header_lines(cJSON_GetObjectItem(request, "headers"));
-    const struct exchange_start start = {
-        .wall_ns = UINT64_C(1700000000000000000), .method = method, .method_bytes = strlen(method), .url = url,
-        .url_bytes = strlen(url), .headers = headers, .headers_bytes = strlen(headers), .decoded = true};
+    const struct exchange_start start = {.wall_ns = UINT64_C(1700000000000000000),
+                                         .method = method,
+                                         .method_bytes = strlen(method),
+                                         .url = url,
+                                         .url_bytes = strlen(url),
+                                         .headers = headers,
+                                         .headers_bytes = strlen(headers),
+                                         .decoded = true};
     bool no_memory;
     struct exchange *const exchange = exchange_open(&config, &start, &no_memory);
     free(headers);
@@ -123,10 +136,19 @@ static bool run(const cJSON *record, enum cutting cutting, struct span *ret_span
     }
     feed_pieces(exchange, body, cutting, cJSON_GetObjectItem(response, "chunk_sizes"), exchange_response_body);
     free(body.data);
-    const struct exchange_end end = {.time_ns = UINT64_C(1) << 40, .total_ns = UINT64_MAX, .queue_ns = UINT64_MAX, .dns_ns = UINT64_MAX,
-                                     .connect_ns = UINT64_MAX, .tls_ns = UINT64_MAX, .send_ns = UINT64_MAX,
-                                     .wait_ns = UINT64_MAX, .num_connects = UINT64_MAX, .redirects = UINT64_MAX,
-                                     .request_bytes = UINT64_MAX, .response_bytes = UINT64_MAX, .finished = true};
+    const struct exchange_end end = {.time_ns = UINT64_C(1) << 40,
+                                     .total_ns = UINT64_MAX,
+                                     .queue_ns = UINT64_MAX,
+                                     .dns_ns = UINT64_MAX,
+                                     .connect_ns = UINT64_MAX,
+                                     .tls_ns = UINT64_MAX,
+                                     .send_ns = UINT64_MAX,
+                                     .wait_ns = UINT64_MAX,
+                                     .num_connects = UINT64_MAX,
+                                     .redirects = UINT64_MAX,
+                                     .request_bytes = UINT64_MAX,
+                                     .response_bytes = UINT64_MAX,
+                                     .finished = true};
     return exchange_close(exchange, &end, ret_span);
 }
 
@@ -171,7 +193,8 @@ static void check(void *context, const cJSON *record, bool negative)
         totals->runs++;
         const bool made = run(record, cutting, &span);
         if (made == negative) {
-            fprintf(stderr, "%s (%s): %s\n", id, cutting_names[cutting], negative ? "a span came of a negative" : "no span");
+            fprintf(stderr, "%s (%s): %s\n", id, cutting_names[cutting],
+                    negative ? "a span came of a negative" : "no span");
             wrong++;
         } else if (made) {
             wrong += corpus_compare(record, &span, cutting_names[cutting], &totals->facts);
@@ -208,7 +231,8 @@ int main(int count, char **arguments)
     corpus_each(directory, check, &totals);
     if (fixtures && !getenv("CORPUS_ONLY"))
         totals.wrong += unseen(&totals);
-    printf("%lu exchanges, %lu of them exact, fed in %lu ways; %lu facts compared, %lu wrong; %lu exchanges of APIs without dialect\n",
+    printf("%lu exchanges, %lu of them exact, fed in %lu ways; %lu facts compared, %lu wrong; %lu exchanges of APIs "
+           "without dialect\n",
            totals.exchanges, totals.exact, totals.runs, totals.facts, totals.wrong, totals.skipped);
     return totals.wrong || !totals.exchanges ? 1 : 0;
 }

@@ -180,9 +180,12 @@ static void names(void **state)
     static const struct {
         const char *value;
         enum decode_kind kind;
-    } cases[] = {{"gzip", DECODE_GZIP}, {" GZIP ", DECODE_GZIP}, {"x-gzip", DECODE_GZIP}, {"deflate", DECODE_DEFLATE},
-                 {"br", DECODE_BROTLI}, {"zstd", DECODE_ZSTD}, {"identity", DECODE_NONE}, {"", DECODE_NONE},
-                 {"gzip, br", DECODE_UNKNOWN}, {"compress", DECODE_UNKNOWN}, {"aws-chunked", DECODE_UNKNOWN}};
+    } cases[] = {{"gzip", DECODE_GZIP},          {" GZIP ", DECODE_GZIP},
+                 {"x-gzip", DECODE_GZIP},        {"deflate", DECODE_DEFLATE},
+                 {"br", DECODE_BROTLI},          {"zstd", DECODE_ZSTD},
+                 {"identity", DECODE_NONE},      {"", DECODE_NONE},
+                 {"gzip, br", DECODE_UNKNOWN},   {"compress", DECODE_UNKNOWN},
+                 {"aws-chunked", DECODE_UNKNOWN}};
     struct sink sink;
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -194,7 +197,11 @@ static void names(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(any_cutting), cmocka_unit_test(damage), cmocka_unit_test(two_members_and_garbage),
-                                       cmocka_unit_test(bomb), cmocka_unit_test(refuses_large_windows), cmocka_unit_test(names)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(any_cutting),
+                                       cmocka_unit_test(damage),
+                                       cmocka_unit_test(two_members_and_garbage),
+                                       cmocka_unit_test(bomb),
+                                       cmocka_unit_test(refuses_large_windows),
+                                       cmocka_unit_test(names)};
     return cmocka_run_group_tests(tests, make_text, NULL);
 }

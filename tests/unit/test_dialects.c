@@ -1,26 +1,31 @@
 /* Dialects on exchanges written from the services' documentation: each fact, in several cuttings. */
 #include "dialect_expect.h"
 
-#define CHUNK(rest) "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"model\":\"gpt-4o-2024-08-06\"," rest "}\n\n"
+#define CHUNK(rest)                                                                                                    \
+    "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"model\":\"gpt-4o-2024-08-06\"," rest "}\n\n"
 
 static void test_openai_plain(void **state)
 {
     (void)state;
     const struct exchange_text text = {
         .url = "https://api.openai.com/v1/chat/completions",
-        .request = "{\"model\":\"gpt-4o\",\"max_completion_tokens\":99,\"n\":2,\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}",
-        .response = "{\"id\":\"chatcmpl-9\",\"model\":\"gpt-4o-2024-08-06\",\"service_tier\":\"default\",\"choices\":["
-                    "{\"index\":1,\"message\":{\"role\":\"assistant\",\"content\":\"b\"},\"finish_reason\":\"length\"},"
-                    "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"a\"},\"finish_reason\":\"stop\"}],"
-                    "\"usage\":{\"prompt_tokens\":19,\"completion_tokens\":10,\"total_tokens\":29,\"prompt_tokens_details\":"
-                    "{\"cached_tokens\":16,\"audio_tokens\":0},\"completion_tokens_details\":{\"reasoning_tokens\":4}}}"};
-    EXPECT(text, {SPAN_request_model, "gpt-4o"}, {SPAN_response_model, "gpt-4o-2024-08-06"}, {SPAN_response_id, "chatcmpl-9"},
-           {SPAN_finish_reasons, "stop,length"}, {SPAN_input_tokens, "19"}, {SPAN_output_tokens, "10"},
-           {SPAN_cache_read_tokens, "16"}, {SPAN_reasoning_tokens, "4"}, {SPAN_input_audio_tokens, "0"}, {SPAN_max_tokens, "99"},
-           {SPAN_choices_asked, "2"}, {SPAN_request_stream, "0"}, {SPAN_response_stream, "0"}, {SPAN_tool_calls, "0"},
+        .request = "{\"model\":\"gpt-4o\",\"max_completion_tokens\":99,\"n\":2,\"messages\":[{\"role\":\"user\","
+                   "\"content\":\"hi\"}]}",
+        .response =
+            "{\"id\":\"chatcmpl-9\",\"model\":\"gpt-4o-2024-08-06\",\"service_tier\":\"default\",\"choices\":["
+            "{\"index\":1,\"message\":{\"role\":\"assistant\",\"content\":\"b\"},\"finish_reason\":\"length\"},"
+            "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"a\"},\"finish_reason\":\"stop\"}],"
+            "\"usage\":{\"prompt_tokens\":19,\"completion_tokens\":10,\"total_tokens\":29,\"prompt_tokens_details\":"
+            "{\"cached_tokens\":16,\"audio_tokens\":0},\"completion_tokens_details\":{\"reasoning_tokens\":4}}}"};
+    EXPECT(text, {SPAN_request_model, "gpt-4o"}, {SPAN_response_model, "gpt-4o-2024-08-06"},
+           {SPAN_response_id, "chatcmpl-9"}, {SPAN_finish_reasons, "stop,length"}, {SPAN_input_tokens, "19"},
+           {SPAN_output_tokens, "10"}, {SPAN_cache_read_tokens, "16"}, {SPAN_reasoning_tokens, "4"},
+           {SPAN_input_audio_tokens, "0"}, {SPAN_max_tokens, "99"}, {SPAN_choices_asked, "2"},
+           {SPAN_request_stream, "0"}, {SPAN_response_stream, "0"}, {SPAN_tool_calls, "0"},
            {SPAN_usage_source, "provider"}, {SPAN_completeness, "whole"}, {SPAN_truncated, "1"}, {SPAN_error_type, "-"},
-           {SPAN_stream_events, "-"}, {SPAN_provider, "openai"}, {SPAN_operation, "chat"}, {SPAN_api, "chat-completions"},
-           {SPAN_host, "api.openai.com"}, {SPAN_port, "443"}, {SPAN_status, "200"}, {SPAN_service_tier, "default"});
+           {SPAN_stream_events, "-"}, {SPAN_provider, "openai"}, {SPAN_operation, "chat"},
+           {SPAN_api, "chat-completions"}, {SPAN_host, "api.openai.com"}, {SPAN_port, "443"}, {SPAN_status, "200"},
+           {SPAN_service_tier, "default"});
 }
 
 static void test_openai_stream(void **state)
@@ -30,25 +35,35 @@ static void test_openai_stream(void **state)
         .url = "https://api.openai.com/v1/chat/completions",
         .request = "{\"messages\":[],\"stream\":true,\"model\":\"gpt-4o\"}",
         .response_headers = SSE_HEAD,
-        .response = ": OPENROUTER PROCESSING\n\n" CHUNK("\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]")
+        .response = ": OPENROUTER PROCESSING\n\n" CHUNK(
+            "\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]")
             CHUNK("\"choices\":[{\"index\":0,\"delta\":{\"content\":\"He\"}}],\"usage\":null")
-                CHUNK("\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c1\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]}}]")
-                    CHUNK("\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{\\\"a\\\":\"}}]}}]")
-                        CHUNK("\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"1}\"}}]}}]")
+                CHUNK("\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c1\",\"function\":{"
+                      "\"name\":\"f\",\"arguments\":\"\"}}]}}]")
+                    CHUNK("\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{"
+                          "\"arguments\":\"{\\\"a\\\":\"}}]}}]")
+                        CHUNK("\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{"
+                              "\"arguments\":\"1}\"}}]}}]")
                             CHUNK("\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]")
-                                CHUNK("\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":6,\"total_tokens\":11}") "data: [DONE]\n\n"};
-    EXPECT(text, {SPAN_stream_events, "7"}, {SPAN_content_chunks, "4"}, {SPAN_tool_calls, "1"}, {SPAN_finish_reasons, "tool_calls"},
-           {SPAN_input_tokens, "5"}, {SPAN_output_tokens, "6"}, {SPAN_response_stream, "1"}, {SPAN_request_stream, "1"},
-           {SPAN_completeness, "whole"}, {SPAN_tool_args_invalid, "-"}, {SPAN_empty_answer, "-"});
+                                CHUNK("\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":6,\"total_"
+                                      "tokens\":11}") "data: [DONE]\n\n"};
+    EXPECT(text, {SPAN_stream_events, "7"}, {SPAN_content_chunks, "4"}, {SPAN_tool_calls, "1"},
+           {SPAN_finish_reasons, "tool_calls"}, {SPAN_input_tokens, "5"}, {SPAN_output_tokens, "6"},
+           {SPAN_response_stream, "1"}, {SPAN_request_stream, "1"}, {SPAN_completeness, "whole"},
+           {SPAN_tool_args_invalid, "-"}, {SPAN_empty_answer, "-"});
     /* The same calls without index: a new id begins a new call. */
-    text.response = CHUNK("\"choices\":[{\"delta\":{\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}}]")
-        CHUNK("\"choices\":[{\"delta\":{\"tool_calls\":[{\"id\":\"b\",\"function\":{\"name\":\"g\",\"arguments\":\"{\\\"x\"}}]}}]")
-            CHUNK("\"choices\":[{\"delta\":{\"tool_calls\":[{\"function\":{\"arguments\":\"!\"}}]},\"finish_reason\":\"tool_calls\"}]");
-    EXPECT(text, {SPAN_tool_calls, "2"}, {SPAN_tool_args_invalid, "1"}, {SPAN_completeness, "whole"}, {SPAN_input_tokens, "-"},
-           {SPAN_usage_source, "-"});
+    text.response = CHUNK("\"choices\":[{\"delta\":{\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"f\","
+                          "\"arguments\":\"{}\"}}]}}]")
+        CHUNK("\"choices\":[{\"delta\":{\"tool_calls\":[{\"id\":\"b\",\"function\":{\"name\":\"g\",\"arguments\":\"{"
+              "\\\"x\"}}]}}]") CHUNK("\"choices\":[{\"delta\":{\"tool_calls\":[{\"function\":{\"arguments\":\"!\"}}]},"
+                                     "\"finish_reason\":\"tool_calls\"}]");
+    EXPECT(text, {SPAN_tool_calls, "2"}, {SPAN_tool_args_invalid, "1"}, {SPAN_completeness, "whole"},
+           {SPAN_input_tokens, "-"}, {SPAN_usage_source, "-"});
     /* Index 0 for both calls. */
-    text.response = CHUNK("\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}},"
-                          "{\"function\":{\"arguments\":\"{}\",\"name\":\"g\"},\"id\":\"b\",\"index\":0}]},\"finish_reason\":\"tool_calls\"}]");
+    text.response = CHUNK("\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":"
+                          "\"f\",\"arguments\":\"{}\"}},"
+                          "{\"function\":{\"arguments\":\"{}\",\"name\":\"g\"},\"id\":\"b\",\"index\":0}]},\"finish_"
+                          "reason\":\"tool_calls\"}]");
     EXPECT(text, {SPAN_tool_calls, "2"}, {SPAN_tool_args_invalid, "-"});
 }
 
@@ -58,55 +73,79 @@ static void test_openai_relatives(void **state)
     struct exchange_text text = {
         .url = "https://api.x.ai/v1/chat/completions",
         .request = "{\"model\":\"grok-4\"}",
-        .response = "{\"choices\":[{\"message\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":10,"
-                    "\"completion_tokens\":5,\"total_tokens\":115,\"completion_tokens_details\":{\"reasoning_tokens\":100},"
-                    "\"cost_in_usd_ticks\":1234500}}"};
-    EXPECT(text, {SPAN_output_tokens, "105"}, {SPAN_reasoning_tokens, "100"}, {SPAN_cost_nanousd, "123450"}, {SPAN_provider, "x_ai"});
+        .response =
+            "{\"choices\":[{\"message\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":"
+            "10,"
+            "\"completion_tokens\":5,\"total_tokens\":115,\"completion_tokens_details\":{\"reasoning_tokens\":100},"
+            "\"cost_in_usd_ticks\":1234500}}"};
+    EXPECT(text, {SPAN_output_tokens, "105"}, {SPAN_reasoning_tokens, "100"}, {SPAN_cost_nanousd, "123450"},
+           {SPAN_provider, "x_ai"});
     text = (struct exchange_text){
-        .url = "https://api.groq.com/openai/v1/chat/completions", .response_headers = SSE_HEAD, .request = "{\"stream\":true}",
-        .response = CHUNK("\"choices\":[{\"index\":0,\"delta\":{\"reasoning\":\"hm\"},\"finish_reason\":\"stop\"}],\"x_groq\":{\"usage\":{\"queue_time\":0.25,"
-                          "\"prompt_tokens\":\"18\",\"completion_tokens\":3.0,\"prompt_time\":0.001,\"completion_time\":0.5,\"total_time\":0.501}}")
-            "event: error\ndata: {\"error\":{\"message\":\"m\",\"type\":\"invalid_request_error\",\"code\":\"tool_use_failed\"}}\n\n"};
+        .url = "https://api.groq.com/openai/v1/chat/completions",
+        .response_headers = SSE_HEAD,
+        .request = "{\"stream\":true}",
+        .response = CHUNK("\"choices\":[{\"index\":0,\"delta\":{\"reasoning\":\"hm\"},\"finish_reason\":\"stop\"}],\"x_"
+                          "groq\":{\"usage\":{\"queue_time\":0.25,"
+                          "\"prompt_tokens\":\"18\",\"completion_tokens\":3.0,\"prompt_time\":0.001,\"completion_"
+                          "time\":0.5,\"total_time\":0.501}}") "event: error\ndata: "
+                                                               "{\"error\":{\"message\":\"m\",\"type\":\"invalid_"
+                                                               "request_error\",\"code\":\"tool_use_failed\"}}\n\n"};
     EXPECT(text, {SPAN_input_tokens, "18"}, {SPAN_output_tokens, "3"}, {SPAN_server_queue_ns, "250000000"},
            {SPAN_server_prefill_ns, "1000000"}, {SPAN_error_type, "invalid_request_error"}, {SPAN_content_chunks, "1"});
-    text = (struct exchange_text){
-        .url = "https://openrouter.ai/api/v1/chat/completions", .request = "{}",
-        .response = "   \n\n  {\"choices\":[{\"error\":{\"code\":502,\"message\":\"x\"},\"message\":{\"content\":null}}],\"usage\":{\"cost\":5.952e-05}}"};
+    text = (struct exchange_text){.url = "https://openrouter.ai/api/v1/chat/completions",
+                                  .request = "{}",
+                                  .response = "   \n\n  "
+                                              "{\"choices\":[{\"error\":{\"code\":502,\"message\":\"x\"},\"message\":{"
+                                              "\"content\":null}}],\"usage\":{\"cost\":5.952e-05}}"};
     EXPECT(text, {SPAN_error_type, "502"}, {SPAN_cost_nanousd, "59520"}, {SPAN_finish_reasons, "-"});
-    text = (struct exchange_text){
-        .url = "http://127.0.0.1:8080/v1/chat/completions", .request = "{}",
-        .response = "{\"choices\":[{\"message\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}],\"timings\":{\"cache_n\":4,\"prompt_n\":6,"
-                    "\"prompt_ms\":12.5,\"predicted_n\":7,\"predicted_ms\":70}}"};
+    text = (struct exchange_text){.url = "http://127.0.0.1:8080/v1/chat/completions",
+                                  .request = "{}",
+                                  .response = "{\"choices\":[{\"message\":{\"content\":\"x\"},\"finish_reason\":"
+                                              "\"stop\"}],\"timings\":{\"cache_n\":4,\"prompt_n\":6,"
+                                              "\"prompt_ms\":12.5,\"predicted_n\":7,\"predicted_ms\":70}}"};
     EXPECT(text, {SPAN_input_tokens, "10"}, {SPAN_output_tokens, "7"}, {SPAN_usage_source, "server_timings"},
            {SPAN_server_prefill_ns, "12500000"}, {SPAN_server_decode_ns, "70000000"}, {SPAN_port, "8080"});
-    text = (struct exchange_text){ /* vLLM with --enable-per-request-metrics: in the last chunk of a stream; null where it cannot be told */
-        .url = "http://127.0.0.1:8000/v1/chat/completions", .response_headers = SSE_HEAD, .request = "{\"stream\":true}",
-        .response = CHUNK("\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}],\"metrics\":null")
-            CHUNK("\"choices\":[],\"usage\":{\"prompt_tokens\":42,\"completion_tokens\":128},\"metrics\":{\"time_to_first_token_ms\":85.25,"
-                  "\"generation_time_ms\":1240.5,\"queue_time_ms\":12.5,\"mean_itl_ms\":null,\"output_token_metrics\":{\"reasoning\":"
+    text = (struct exchange_text){
+        /* vLLM with --enable-per-request-metrics: in the last chunk of a stream; null where it cannot be told */
+        .url = "http://127.0.0.1:8000/v1/chat/completions",
+        .response_headers = SSE_HEAD,
+        .request = "{\"stream\":true}",
+        .response = CHUNK(
+            "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}],\"metrics\":null")
+            CHUNK("\"choices\":[],\"usage\":{\"prompt_tokens\":42,\"completion_tokens\":128},\"metrics\":{\"time_to_"
+                  "first_token_ms\":85.25,"
+                  "\"generation_time_ms\":1240.5,\"queue_time_ms\":12.5,\"mean_itl_ms\":null,\"output_token_metrics\":{"
+                  "\"reasoning\":"
                   "{\"time_to_first_token_ms\":1,\"generation_time_ms\":2}}}")};
-    EXPECT(text, {SPAN_server_queue_ns, "12500000"}, {SPAN_server_prefill_ns, "85250000"}, {SPAN_server_decode_ns, "1240500000"},
-           {SPAN_content_chunks, "1"}, {SPAN_input_tokens, "42"});
+    EXPECT(text, {SPAN_server_queue_ns, "12500000"}, {SPAN_server_prefill_ns, "85250000"},
+           {SPAN_server_decode_ns, "1240500000"}, {SPAN_content_chunks, "1"}, {SPAN_input_tokens, "42"});
 }
 
 static void test_openai_odd_calls(void **state)
 {
     (void)state;
-    struct exchange_text text = {.url = "http://gw.corp:4000/v1/chat/completions", .request = "{\"model\":\"m\",\"stream\":false}"};
+    struct exchange_text text = {.url = "http://gw.corp:4000/v1/chat/completions",
+                                 .request = "{\"model\":\"m\",\"stream\":false}"};
     /* Whole answers: an element is a call, whatever the ids and indexes. */
-    text.response = "{\"choices\":[{\"message\":{\"tool_calls\":[{\"id\":\"\",\"index\":0,\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}},"
-                    "{\"id\":\"\",\"index\":0,\"function\":{\"name\":\"f\",\"arguments\":\"{\"}},{\"function\":{\"name\":\"g\",\"arguments\":\"{}\"}}]},"
-                    "\"finish_reason\":\"tool_calls\"},{\"index\":1,\"message\":{\"function_call\":{\"name\":\"h\",\"arguments\":\"{}\"}}}]}";
+    text.response = "{\"choices\":[{\"message\":{\"tool_calls\":[{\"id\":\"\",\"index\":0,\"function\":{\"name\":\"f\","
+                    "\"arguments\":\"{}\"}},"
+                    "{\"id\":\"\",\"index\":0,\"function\":{\"name\":\"f\",\"arguments\":\"{\"}},{\"function\":{"
+                    "\"name\":\"g\",\"arguments\":\"{}\"}}]},"
+                    "\"finish_reason\":\"tool_calls\"},{\"index\":1,\"message\":{\"function_call\":{\"name\":\"h\","
+                    "\"arguments\":\"{}\"}}}]}";
     EXPECT(text, {SPAN_tool_calls, "4"}, {SPAN_tool_args_invalid, "1"}, {SPAN_finish_reasons, "tool_calls,"});
     /* Streams without ids and indexes: the name begins a call. */
     text.request = "{\"model\":\"m\",\"stream\":true}";
     text.response_headers = SSE_HEAD;
-    text.response = CHUNK("\"choices\":[{\"delta\":{\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}},{\"function\":{\"name\":\"g\"}}]}}]")
-        CHUNK("\"choices\":[{\"delta\":{\"tool_calls\":[{\"function\":{\"arguments\":\"{\\\"a\\\":1}\"}}]},\"finish_reason\":\"tool_calls\"}]");
+    text.response = CHUNK("\"choices\":[{\"delta\":{\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}"
+                          "},{\"function\":{\"name\":\"g\"}}]}}]")
+        CHUNK("\"choices\":[{\"delta\":{\"tool_calls\":[{\"function\":{\"arguments\":\"{\\\"a\\\":1}\"}}]},\"finish_"
+              "reason\":\"tool_calls\"}]");
     EXPECT(text, {SPAN_tool_calls, "2"}, {SPAN_tool_args_invalid, "-"}, {SPAN_content_chunks, "2"});
     /* The old function_call is one, even if its name is repeated. */
     text.response = CHUNK("\"choices\":[{\"delta\":{\"function_call\":{\"name\":\"f\",\"arguments\":\"\"}}}]")
-        CHUNK("\"choices\":[{\"delta\":{\"function_call\":{\"name\":\"f\",\"arguments\":\"{}\"}},\"finish_reason\":\"function_call\"}]");
+        CHUNK("\"choices\":[{\"delta\":{\"function_call\":{\"name\":\"f\",\"arguments\":\"{}\"}},\"finish_reason\":"
+              "\"function_call\"}]");
     EXPECT(text, {SPAN_tool_calls, "1"}, {SPAN_tool_args_invalid, "-"}, {SPAN_finish_reasons, "function_call"});
 }
 
@@ -114,25 +153,32 @@ static void test_openai_odd_usage(void **state)
 {
     (void)state;
     /* new-api states zeros under the names of another API. */
-    struct exchange_text text = {
-        .url = "http://gw.corp:3000/v1/chat/completions", .request = "{\"model\":\"m\"}",
-        .response = "{\"choices\":[{\"message\":{\"content\":\"x\"}}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":4,\"total_tokens\":13,"
-                    "\"prompt_tokens_details\":{\"cached_tokens\":3},\"input_tokens\":0,\"output_tokens\":0,\"prompt_cache_hit_tokens\":0,"
-                    "\"input_tokens_details\":null}}"};
+    struct exchange_text text = {.url = "http://gw.corp:3000/v1/chat/completions",
+                                 .request = "{\"model\":\"m\"}",
+                                 .response = "{\"choices\":[{\"message\":{\"content\":\"x\"}}],\"usage\":{\"prompt_"
+                                             "tokens\":9,\"completion_tokens\":4,\"total_tokens\":13,"
+                                             "\"prompt_tokens_details\":{\"cached_tokens\":3},\"input_tokens\":0,"
+                                             "\"output_tokens\":0,\"prompt_cache_hit_tokens\":0,"
+                                             "\"input_tokens_details\":null}}"};
     EXPECT(text, {SPAN_input_tokens, "9"}, {SPAN_output_tokens, "4"}, {SPAN_cache_read_tokens, "3"});
     /* A later object replaces an earlier one, with its zeros. */
     text.response_headers = SSE_HEAD;
-    text.response = CHUNK("\"choices\":[{\"delta\":{\"content\":\"x\"}}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":4}")
-        CHUNK("\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":0}") CHUNK("\"choices\":[],\"usage\":{}");
+    text.response =
+        CHUNK("\"choices\":[{\"delta\":{\"content\":\"x\"}}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":4}")
+            CHUNK("\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":0}")
+                CHUNK("\"choices\":[],\"usage\":{}");
     EXPECT(text, {SPAN_input_tokens, "9"}, {SPAN_output_tokens, "0"});
     text.url = "https://api.moonshot.ai/v1/chat/completions";
     text.response = CHUNK("\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"},\"usage\":null}]")
-        CHUNK("\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\",\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":2,\"cached_tokens\":5}}]");
-    EXPECT(text, {SPAN_input_tokens, "7"}, {SPAN_output_tokens, "2"}, {SPAN_cache_read_tokens, "5"}, {SPAN_finish_reasons, "stop"});
-    text = (struct exchange_text){
-        .url = "https://api.inceptionlabs.ai/v1/chat/completions", .request = "{}",
-        .response = "{\"choices\":[{\"message\":{\"content\":\"x\"}}],\"usage\":{\"prompt_tokens\":8,\"reasoning_tokens\":30,\"completion_tokens\":10,"
-                    "\"total_tokens\":48,\"cached_input_tokens\":4}}"};
+        CHUNK("\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\",\"usage\":{\"prompt_tokens\":7,"
+              "\"completion_tokens\":2,\"cached_tokens\":5}}]");
+    EXPECT(text, {SPAN_input_tokens, "7"}, {SPAN_output_tokens, "2"}, {SPAN_cache_read_tokens, "5"},
+           {SPAN_finish_reasons, "stop"});
+    text = (struct exchange_text){.url = "https://api.inceptionlabs.ai/v1/chat/completions",
+                                  .request = "{}",
+                                  .response = "{\"choices\":[{\"message\":{\"content\":\"x\"}}],\"usage\":{\"prompt_"
+                                              "tokens\":8,\"reasoning_tokens\":30,\"completion_tokens\":10,"
+                                              "\"total_tokens\":48,\"cached_input_tokens\":4}}"};
     EXPECT(text, {SPAN_output_tokens, "40"}, {SPAN_reasoning_tokens, "30"}, {SPAN_cache_read_tokens, "4"});
 }
 
@@ -142,7 +188,8 @@ static void test_openai_errors(void **state)
     static const struct {
         const char *response, *type;
     } errors[] = {
-        {"{\"error\":{\"type\":\"invalid_request_error\",\"code\":\"x\"},\"type\":\"error\",\"code\":7}", "invalid_request_error"},
+        {"{\"error\":{\"type\":\"invalid_request_error\",\"code\":\"x\"},\"type\":\"error\",\"code\":7}",
+         "invalid_request_error"},
         {"{\"type\":\"error\",\"error\":{\"type\":\"not_found_error\"}}", "not_found_error"},
         {"[{\"error\":{\"code\":400,\"message\":\"m\",\"status\":\"INVALID_ARGUMENT\"}}]", "INVALID_ARGUMENT"},
         {"{\"object\":\"error\",\"message\":\"m\",\"type\":\"\",\"param\":null,\"code\":40301}", "40301"},
@@ -151,7 +198,8 @@ static void test_openai_errors(void **state)
         {"{\"code\":\"invalid-argument\",\"error\":\"m\"}", "invalid-argument"},
         {"{\"detail\":\"m\"}", "422"},
     };
-    struct exchange_text text = {.url = "https://router.huggingface.co/v1/chat/completions", .request = "{\"model\":\"m\",\"stream\":true}",
+    struct exchange_text text = {.url = "https://router.huggingface.co/v1/chat/completions",
+                                 .request = "{\"model\":\"m\",\"stream\":true}",
                                  .response_headers = "HTTP/1.1 422 X\nContent-Type: application/json\n"};
     for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
         text.response = errors[i].response;
@@ -159,8 +207,11 @@ static void test_openai_errors(void **state)
     }
     /* Within a stream that began well: vLLM's flat error, an event of that name. */
     text.response_headers = SSE_HEAD;
-    text.response = CHUNK("\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"}}]")
-        "data: {\"object\":\"error\",\"message\":\"m\",\"type\":\"BadRequestError\",\"param\":null,\"code\":400}\n\ndata: [DONE]\n\n";
+    text.response =
+        CHUNK("\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"}}]") "data: "
+                                                                           "{\"object\":\"error\",\"message\":\"m\","
+                                                                           "\"type\":\"BadRequestError\",\"param\":"
+                                                                           "null,\"code\":400}\n\ndata: [DONE]\n\n";
     EXPECT(text, {SPAN_error_type, "BadRequestError"}, {SPAN_content_chunks, "1"}, {SPAN_status, "200"});
     text.response = "event: error\ndata: {\"message\":\"m\",\"code\":\"overloaded\"}\n\n";
     EXPECT(text, {SPAN_error_type, "overloaded"});
@@ -172,8 +223,10 @@ static void test_unknown_servers(void **state)
     (void)state;
     static struct span span;
     static const char refused[] = "HTTP/1.1 500 X\nContent-Type: application/json\n";
-    struct exchange_text text = {.url = "http://gpu7:8080/rerank", .request = "{\"model\":\"m\",\"query\":\"q\",\"documents\":[]}",
-                                 .response_headers = refused, .response = "{\"error\":{\"code\":500,\"type\":\"server_error\"}}"};
+    struct exchange_text text = {.url = "http://gpu7:8080/rerank",
+                                 .request = "{\"model\":\"m\",\"query\":\"q\",\"documents\":[]}",
+                                 .response_headers = refused,
+                                 .response = "{\"error\":{\"code\":500,\"type\":\"server_error\"}}"};
     EXPECT(text, {SPAN_error_type, "server_error"}, {SPAN_request_model, "m"}, {SPAN_api, "rerank"});
     text.url = "http://gpu7:8080/reranking";
     text.response_headers = NULL;
@@ -195,7 +248,8 @@ static void test_other_tasks(void **state)
 {
     (void)state;
     static struct span span;
-    struct exchange_text text = {.url = "https://router.huggingface.co/hf-inference/models/org/m", .request = "{\"inputs\":\"x\"}",
+    struct exchange_text text = {.url = "https://router.huggingface.co/hf-inference/models/org/m",
+                                 .request = "{\"inputs\":\"x\"}",
                                  .response = "[{\"score\":0.9,\"label\":\"cat\"}]"};
     assert_false(exchange_run(&config, &text, &span));
     text.response_headers = "HTTP/1.1 200 OK\nContent-Type: image/jpeg\n";
@@ -215,21 +269,34 @@ static void test_smaller_apis(void **state)
     struct exchange_text text = {
         .url = "https://eu-de.ml.cloud.ibm.com/ml/v1/text/embeddings?version=2024-05-02",
         .request = "{\"model_id\":\"ibm/slate\",\"inputs\":[\"x\"]}",
-        .response = "{\"model_id\":\"ibm/slate-v2\",\"results\":[{\"embedding\":[0.1]}],\"created_at\":\"2024\",\"input_token_count\":10}"};
-    EXPECT(text, {SPAN_request_model, "ibm/slate"}, {SPAN_response_model, "ibm/slate-v2"}, {SPAN_input_tokens, "10"}, {SPAN_api, "embeddings"});
+        .response = "{\"model_id\":\"ibm/"
+                    "slate-v2\",\"results\":[{\"embedding\":[0.1]}],\"created_at\":\"2024\",\"input_token_count\":10}"};
+    EXPECT(text, {SPAN_request_model, "ibm/slate"}, {SPAN_response_model, "ibm/slate-v2"}, {SPAN_input_tokens, "10"},
+           {SPAN_api, "embeddings"});
     text = (struct exchange_text){
-        .url = "https://ai.api.nvidia.com/v1/retrieval/nvidia/rerank-qa/reranking", .request = "{\"model\":\"nv-rerank\"}",
-        .response = "{\"rankings\":[{\"index\":0,\"logit\":1.5}],\"usage\":{\"prompt_tokens\":12,\"total_tokens\":12}}"};
-    EXPECT(text, {SPAN_input_tokens, "12"}, {SPAN_provider, "nvidia"}, {SPAN_api, "rerank"}, {SPAN_operation, "rerank"});
+        .url = "https://ai.api.nvidia.com/v1/retrieval/nvidia/rerank-qa/reranking",
+        .request = "{\"model\":\"nv-rerank\"}",
+        .response =
+            "{\"rankings\":[{\"index\":0,\"logit\":1.5}],\"usage\":{\"prompt_tokens\":12,\"total_tokens\":12}}"};
+    EXPECT(text, {SPAN_input_tokens, "12"}, {SPAN_provider, "nvidia"}, {SPAN_api, "rerank"},
+           {SPAN_operation, "rerank"});
     /* A segment's id is not the answer's. */
     text = (struct exchange_text){
-        .url = "https://api.openai.com/v1/audio/transcriptions", .request = "{\"model\":\"gpt-4o-transcribe-diarize\",\"stream\":true}",
+        .url = "https://api.openai.com/v1/audio/transcriptions",
+        .request = "{\"model\":\"gpt-4o-transcribe-diarize\",\"stream\":true}",
         .response_headers = SSE_HEAD,
-        .response = "data: {\"id\":\"seg_0\",\"type\":\"transcript.text.segment\",\"text\":\"hi\",\"speaker\":\"A\"}\n\n"
-                    "data: {\"type\":\"transcript.text.done\",\"text\":\"hi\",\"usage\":{\"type\":\"tokens\",\"input_tokens\":3,\"output_tokens\":5}}\n\n"};
-    EXPECT(text, {SPAN_response_id, "-"}, {SPAN_content_chunks, "1"}, {SPAN_input_tokens, "3"}, {SPAN_output_tokens, "5"});
-    text.response = "data: {\"id\":\"trsc-1\",\"object\":\"transcription.chunk\",\"choices\":[{\"delta\":{\"content\":\"hi\"}}]}\n\n"
-                    "data: {\"id\":\"trsc-1\",\"choices\":[{\"delta\":{\"content\":\"\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+        .response =
+            "data: {\"id\":\"seg_0\",\"type\":\"transcript.text.segment\",\"text\":\"hi\",\"speaker\":\"A\"}\n\n"
+            "data: "
+            "{\"type\":\"transcript.text.done\",\"text\":\"hi\",\"usage\":{\"type\":\"tokens\",\"input_tokens\":3,"
+            "\"output_tokens\":5}}\n\n"};
+    EXPECT(text, {SPAN_response_id, "-"}, {SPAN_content_chunks, "1"}, {SPAN_input_tokens, "3"},
+           {SPAN_output_tokens, "5"});
+    text.response =
+        "data: "
+        "{\"id\":\"trsc-1\",\"object\":\"transcription.chunk\",\"choices\":[{\"delta\":{\"content\":\"hi\"}}]}\n\n"
+        "data: {\"id\":\"trsc-1\",\"choices\":[{\"delta\":{\"content\":\"\"},\"finish_reason\":\"stop\"}]}\n\ndata: "
+        "[DONE]\n\n";
     EXPECT(text, {SPAN_response_id, "trsc-1"}, {SPAN_content_chunks, "1"}, {SPAN_finish_reasons, "stop"});
 }
 
@@ -237,25 +304,40 @@ static void test_anthropic(void **state)
 {
     (void)state;
     struct exchange_text text = {
-        .url = "https://api.anthropic.com/v1/messages", .request = "{\"model\":\"claude-x\",\"max_tokens\":5,\"stream\":true}",
+        .url = "https://api.anthropic.com/v1/messages",
+        .request = "{\"model\":\"claude-x\",\"max_tokens\":5,\"stream\":true}",
         .response_headers = SSE_HEAD,
         .response =
-            "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"model\":\"claude-x-1\",\"usage\":{\"input_tokens\":10,"
-            "\"cache_creation_input_tokens\":100,\"cache_read_input_tokens\":1000,\"cache_creation\":{\"ephemeral_5m_input_tokens\":60,"
+            "event: message_start\ndata: "
+            "{\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"model\":\"claude-x-1\",\"usage\":{\"input_"
+            "tokens\":10,"
+            "\"cache_creation_input_tokens\":100,\"cache_read_input_tokens\":1000,\"cache_creation\":{\"ephemeral_5m_"
+            "input_tokens\":60,"
             "\"ephemeral_1h_input_tokens\":40},\"output_tokens\":1}}}\n\n"
-            "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n"
+            "event: content_block_start\ndata: "
+            "{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n"
             "event: ping\ndata: {\"type\":\"ping\"}\n\n"
-            "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"Hi\"}}\n\n"
-            "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":1,\"content_block\":{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"f\",\"input\":{}}}\n\n"
-            "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"{\\\"a\\\":\"},\"index\":1}\n\n"
-            "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":1,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"2}\"}}\n\n"
-            "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\"},\"usage\":{\"output_tokens\":42}}\n\n"
+            "event: content_block_delta\ndata: "
+            "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"Hi\"}}\n\n"
+            "event: content_block_start\ndata: "
+            "{\"type\":\"content_block_start\",\"index\":1,\"content_block\":{\"type\":\"tool_use\",\"id\":\"t\","
+            "\"name\":\"f\",\"input\":{}}}\n\n"
+            "event: content_block_delta\ndata: "
+            "{\"type\":\"content_block_delta\",\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"{\\\"a\\\":"
+            "\"},\"index\":1}\n\n"
+            "event: content_block_delta\ndata: "
+            "{\"type\":\"content_block_delta\",\"index\":1,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":"
+            "\"2}\"}}\n\n"
+            "event: message_delta\ndata: "
+            "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\"},\"usage\":{\"output_tokens\":42}}\n\n"
             "event: message_stop\ndata: {\"type\":\"message_stop\"      }\n\n"};
     EXPECT(text, {SPAN_input_tokens, "1110"}, {SPAN_output_tokens, "42"}, {SPAN_cache_read_tokens, "1000"},
-           {SPAN_cache_creation_tokens, "100"}, {SPAN_cache_creation_5m_tokens, "60"}, {SPAN_cache_creation_1h_tokens, "40"},
-           {SPAN_finish_reasons, "tool_use"}, {SPAN_tool_calls, "1"}, {SPAN_tool_args_invalid, "-"}, {SPAN_stream_events, "9"},
-           {SPAN_content_chunks, "4"}, {SPAN_response_id, "msg_1"}, {SPAN_provider, "anthropic"}, {SPAN_completeness, "whole"});
-    text.response = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n";
+           {SPAN_cache_creation_tokens, "100"}, {SPAN_cache_creation_5m_tokens, "60"},
+           {SPAN_cache_creation_1h_tokens, "40"}, {SPAN_finish_reasons, "tool_use"}, {SPAN_tool_calls, "1"},
+           {SPAN_tool_args_invalid, "-"}, {SPAN_stream_events, "9"}, {SPAN_content_chunks, "4"},
+           {SPAN_response_id, "msg_1"}, {SPAN_provider, "anthropic"}, {SPAN_completeness, "whole"});
+    text.response = "event: error\ndata: "
+                    "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n";
     EXPECT(text, {SPAN_error_type, "overloaded_error"}, {SPAN_input_tokens, "-"}, {SPAN_tool_calls, "-"});
     text.response_headers = "HTTP/1.1 529 X\nContent-Type: text/event-stream\n";
     text.response = "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}";
@@ -269,10 +351,13 @@ static void test_anthropic_relays(void **state)
 {
     (void)state;
     struct exchange_text text = {
-        .url = "https://us-east5-aiplatform.googleapis.com/v1/projects/p/locations/us-east5/publishers/anthropic/models/claude-x@1:streamRawPredict",
-        .request = "{\"anthropic_version\":\"vertex-2023-10-16\",\"stream\":true}", .response_headers = "HTTP/1.1 429 X\nContent-Type: application/json\n",
+        .url = "https://us-east5-aiplatform.googleapis.com/v1/projects/p/locations/us-east5/publishers/anthropic/"
+               "models/claude-x@1:streamRawPredict",
+        .request = "{\"anthropic_version\":\"vertex-2023-10-16\",\"stream\":true}",
+        .response_headers = "HTTP/1.1 429 X\nContent-Type: application/json\n",
         .response = "[{\"error\":{\"code\":429,\"message\":\"Quota exceeded\",\"status\":\"RESOURCE_EXHAUSTED\"}}]"};
-    EXPECT(text, {SPAN_error_type, "RESOURCE_EXHAUSTED"}, {SPAN_request_model, "claude-x@1"}, {SPAN_api, "messages"}, {SPAN_provider, "gcp.vertex_ai"});
+    EXPECT(text, {SPAN_error_type, "RESOURCE_EXHAUSTED"}, {SPAN_request_model, "claude-x@1"}, {SPAN_api, "messages"},
+           {SPAN_provider, "gcp.vertex_ai"});
     text.url = "https://r.services.ai.azure.com/anthropic/v1/messages";
     text.response = "{\"error\":{\"code\":\"DeploymentNotFound\",\"message\":\"m\"}}";
     EXPECT(text, {SPAN_error_type, "DeploymentNotFound"});
@@ -281,53 +366,79 @@ static void test_anthropic_relays(void **state)
     /* Two answers in one stream, each numbered from 0. */
     text.response_headers = SSE_HEAD;
     text.response =
-        "data: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"usage\":{\"input_tokens\":3,\"output_tokens\":1}}}\n\n"
-        "data: {\"content_block\":{\"id\":\"s\",\"input\":{},\"name\":\"web_search\",\"type\":\"server_tool_use\"},\"index\":0,\"type\":\"content_block_start\"}\n\n"
-        "data: {\"type\":\"content_block_start\",\"index\":1,\"content_block\":{\"type\":\"tool_use\",\"id\":\"a\",\"name\":\"f\",\"input\":{}}}\n\n"
-        "data: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_2\",\"usage\":{\"input_tokens\":3,\"output_tokens\":1}}}\n\n"
-        "data: {\"content_block\":{\"id\":\"b\",\"input\":{},\"name\":\"f\",\"type\":\"tool_use\"},\"index\":0,\"type\":\"content_block_start\"}\n\n"
-        "data: {\"content_block\":{\"id\":\"c\",\"input\":{},\"name\":\"f\",\"type\":\"tool_use\"},\"index\":1,\"type\":\"content_block_start\"}\n\n"
-        "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\"},\"usage\":{\"output_tokens\":9}}\n\n"
+        "data: "
+        "{\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"usage\":{\"input_tokens\":3,\"output_tokens\":1}}}"
+        "\n\n"
+        "data: "
+        "{\"content_block\":{\"id\":\"s\",\"input\":{},\"name\":\"web_search\",\"type\":\"server_tool_use\"},\"index\":"
+        "0,\"type\":\"content_block_start\"}\n\n"
+        "data: "
+        "{\"type\":\"content_block_start\",\"index\":1,\"content_block\":{\"type\":\"tool_use\",\"id\":\"a\",\"name\":"
+        "\"f\",\"input\":{}}}\n\n"
+        "data: "
+        "{\"type\":\"message_start\",\"message\":{\"id\":\"msg_2\",\"usage\":{\"input_tokens\":3,\"output_tokens\":1}}}"
+        "\n\n"
+        "data: "
+        "{\"content_block\":{\"id\":\"b\",\"input\":{},\"name\":\"f\",\"type\":\"tool_use\"},\"index\":0,\"type\":"
+        "\"content_block_start\"}\n\n"
+        "data: "
+        "{\"content_block\":{\"id\":\"c\",\"input\":{},\"name\":\"f\",\"type\":\"tool_use\"},\"index\":1,\"type\":"
+        "\"content_block_start\"}\n\n"
+        "data: "
+        "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\"},\"usage\":{\"output_tokens\":9}}\n\n"
         "data: {\"type\":\"message_stop\"}\n\n";
-    EXPECT(text, {SPAN_tool_calls, "3"}, {SPAN_server_tool_calls, "1"}, {SPAN_content_chunks, "4"}, {SPAN_output_tokens, "9"});
+    EXPECT(text, {SPAN_tool_calls, "3"}, {SPAN_server_tool_calls, "1"}, {SPAN_content_chunks, "4"},
+           {SPAN_output_tokens, "9"});
 }
 
 /* Results of a batch: a line each. */
 static void test_anthropic_results(void **state)
 {
     (void)state;
-    const struct exchange_text text = {
-        .method = "GET", .url = "https://api.anthropic.com/v1/messages/batches/msgbatch_1/results",
-        .response_headers = "HTTP/1.1 200 OK\nContent-Type: application/x-jsonl\n",
-        .response = "{\"custom_id\":\"a\",\"result\":{\"type\":\"succeeded\",\"message\":{\"model\":\"claude-x-1\",\"usage\":{\"input_tokens\":2,"
-                    "\"cache_read_input_tokens\":10,\"output_tokens\":3}}}}\n"
-                    "{\"custom_id\":\"b\",\"result\":{\"type\":\"errored\",\"error\":{\"type\":\"error\",\"error\":{\"type\":\"api_error\"}}}}\n"
-                    "{\"custom_id\":\"c\",\"result\":{\"type\":\"succeeded\",\"message\":{\"model\":\"claude-x-1\",\"usage\":{\"input_tokens\":5,"
-                    "\"cache_read_input_tokens\":0,\"output_tokens\":4}}}}\n"};
-    EXPECT(text, {SPAN_api, "batch"}, {SPAN_response_stream, "1"}, {SPAN_stream_events, "3"}, {SPAN_content_chunks, "2"},
-           {SPAN_input_tokens, "17"}, {SPAN_output_tokens, "7"}, {SPAN_response_model, "claude-x-1"}, {SPAN_error_type, "-"});
+    const struct exchange_text text = {.method = "GET",
+                                       .url = "https://api.anthropic.com/v1/messages/batches/msgbatch_1/results",
+                                       .response_headers = "HTTP/1.1 200 OK\nContent-Type: application/x-jsonl\n",
+                                       .response =
+                                           "{\"custom_id\":\"a\",\"result\":{\"type\":\"succeeded\",\"message\":{"
+                                           "\"model\":\"claude-x-1\",\"usage\":{\"input_tokens\":2,"
+                                           "\"cache_read_input_tokens\":10,\"output_tokens\":3}}}}\n"
+                                           "{\"custom_id\":\"b\",\"result\":{\"type\":\"errored\",\"error\":{\"type\":"
+                                           "\"error\",\"error\":{\"type\":\"api_error\"}}}}\n"
+                                           "{\"custom_id\":\"c\",\"result\":{\"type\":\"succeeded\",\"message\":{"
+                                           "\"model\":\"claude-x-1\",\"usage\":{\"input_tokens\":5,"
+                                           "\"cache_read_input_tokens\":0,\"output_tokens\":4}}}}\n"};
+    EXPECT(text, {SPAN_api, "batch"}, {SPAN_response_stream, "1"}, {SPAN_stream_events, "3"},
+           {SPAN_content_chunks, "2"}, {SPAN_input_tokens, "17"}, {SPAN_output_tokens, "7"},
+           {SPAN_response_model, "claude-x-1"}, {SPAN_error_type, "-"});
 }
 
 static void test_ollama(void **state)
 {
     (void)state;
     struct exchange_text text = {
-        .url = "http://localhost:11434/api/chat", .request = "{\"model\":\"llama3\",\"options\":{\"num_predict\":8}}",
+        .url = "http://localhost:11434/api/chat",
+        .request = "{\"model\":\"llama3\",\"options\":{\"num_predict\":8}}",
         .response_headers = "HTTP/1.1 200 OK\nContent-Type: application/x-ndjson\n",
-        .response = "{\"model\":\"llama3\",\"message\":{\"role\":\"assistant\",\"content\":\"\",\"thinking\":\"mm\"},\"done\":false}\n"
-                    "{\"model\":\"llama3\",\"message\":{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[{\"function\":{\"name\":\"f\","
+        .response = "{\"model\":\"llama3\",\"message\":{\"role\":\"assistant\",\"content\":\"\",\"thinking\":\"mm\"},"
+                    "\"done\":false}\n"
+                    "{\"model\":\"llama3\",\"message\":{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[{"
+                    "\"function\":{\"name\":\"f\","
                     "\"arguments\":{\"a\":1}}},{\"function\":{\"name\":\"g\",\"arguments\":{}}}]},\"done\":false}\n"
-                    "{\"model\":\"llama3\",\"message\":{\"role\":\"assistant\",\"content\":\"\"},\"done_reason\":\"stop\",\"done\":true,"
-                    "\"total_duration\":4883583458,\"load_duration\":1334875,\"prompt_eval_count\":26,\"prompt_eval_duration\":342546000,"
+                    "{\"model\":\"llama3\",\"message\":{\"role\":\"assistant\",\"content\":\"\"},\"done_reason\":"
+                    "\"stop\",\"done\":true,"
+                    "\"total_duration\":4883583458,\"load_duration\":1334875,\"prompt_eval_count\":26,\"prompt_eval_"
+                    "duration\":342546000,"
                     "\"eval_count\":282,\"eval_duration\":4535599000}"};
-    EXPECT(text, {SPAN_input_tokens, "26"}, {SPAN_output_tokens, "282"}, {SPAN_stream_events, "3"}, {SPAN_content_chunks, "2"},
-           {SPAN_tool_calls, "2"}, {SPAN_finish_reasons, "stop"}, {SPAN_request_stream, "1"}, {SPAN_server_load_ns, "1334875"},
-           {SPAN_server_processing_ns, "4883583458"}, {SPAN_max_tokens, "8"}, {SPAN_completeness, "whole"});
+    EXPECT(text, {SPAN_input_tokens, "26"}, {SPAN_output_tokens, "282"}, {SPAN_stream_events, "3"},
+           {SPAN_content_chunks, "2"}, {SPAN_tool_calls, "2"}, {SPAN_finish_reasons, "stop"},
+           {SPAN_request_stream, "1"}, {SPAN_server_load_ns, "1334875"}, {SPAN_server_processing_ns, "4883583458"},
+           {SPAN_max_tokens, "8"}, {SPAN_completeness, "whole"});
     text.url = "http://localhost:11434/api/generate";
     text.request = "{\"model\":\"llama3\",\"prompt\":\"x\",\"stream\":false}";
     text.response_headers = NULL;
     text.response = "{\"model\":\"llama3\",\"response\":\"x\",\"done\":true,\"done_reason\":\"stop\",\"eval_count\":3}";
-    EXPECT(text, {SPAN_input_tokens, "-"}, {SPAN_output_tokens, "3"}, {SPAN_response_stream, "0"}, {SPAN_request_stream, "0"});
+    EXPECT(text, {SPAN_input_tokens, "-"}, {SPAN_output_tokens, "3"}, {SPAN_response_stream, "0"},
+           {SPAN_request_stream, "0"});
     text.response_headers = "HTTP/1.1 404 Not Found\n";
     text.response = "{\"error\":\"model not found\"}";
     EXPECT(text, {SPAN_error_type, "404"}, {SPAN_tool_calls, "-"});
@@ -335,12 +446,18 @@ static void test_ollama(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_openai_plain), cmocka_unit_test(test_openai_stream),
-                                       cmocka_unit_test(test_openai_relatives), cmocka_unit_test(test_openai_odd_calls),
-                                       cmocka_unit_test(test_openai_odd_usage), cmocka_unit_test(test_openai_errors),
-                                       cmocka_unit_test(test_unknown_servers), cmocka_unit_test(test_other_tasks),
-                                       cmocka_unit_test(test_smaller_apis), cmocka_unit_test(test_anthropic),
-                                       cmocka_unit_test(test_anthropic_relays), cmocka_unit_test(test_anthropic_results),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_openai_plain),
+                                       cmocka_unit_test(test_openai_stream),
+                                       cmocka_unit_test(test_openai_relatives),
+                                       cmocka_unit_test(test_openai_odd_calls),
+                                       cmocka_unit_test(test_openai_odd_usage),
+                                       cmocka_unit_test(test_openai_errors),
+                                       cmocka_unit_test(test_unknown_servers),
+                                       cmocka_unit_test(test_other_tasks),
+                                       cmocka_unit_test(test_smaller_apis),
+                                       cmocka_unit_test(test_anthropic),
+                                       cmocka_unit_test(test_anthropic_relays),
+                                       cmocka_unit_test(test_anthropic_results),
                                        cmocka_unit_test(test_ollama)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

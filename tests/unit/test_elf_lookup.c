@@ -28,13 +28,18 @@ static void add_dynamic(struct made *made, size_t *n, ElfW(Sxword) tag, const vo
 }
 
 /* A symbol of this name, which goes to the end of the strings. */
-static ElfW(Sym) symbol(struct made *made, const char *name, unsigned bind, unsigned type, unsigned visibility, unsigned value)
+static ElfW(Sym)
+    symbol(struct made *made, const char *name, unsigned bind, unsigned type, unsigned visibility, unsigned value)
 {
     size_t at = made->strings_used + 1; /* after a NUL */
     memcpy(made->strings + at, name, strlen(name) + 1);
     made->strings_used = at + strlen(name);
-    return (ElfW(Sym)){.st_name = (ElfW(Word))at, .st_info = (unsigned char)(bind << 4U | type),
-                       .st_other = (unsigned char)visibility, .st_shndx = 1, .st_value = value, .st_size = 8};
+    return (ElfW(Sym)){.st_name = (ElfW(Word))at,
+                       .st_info = (unsigned char)(bind << 4U | type),
+                       .st_other = (unsigned char)visibility,
+                       .st_shndx = 1,
+                       .st_value = value,
+                       .st_size = 8};
 }
 
 static uint32_t gnu_hash(const char *name)
@@ -100,8 +105,8 @@ static void test_types_that_do_not_count(void **state)
     const struct {
         unsigned bind, type;
         bool found;
-    } cases[] = {{STB_GLOBAL, STT_FUNC, true},    {STB_GLOBAL, STT_OBJECT, true},     {STB_LOCAL, STT_FUNC, false},
-                 {STB_GLOBAL, STT_TLS, false},    {STB_GLOBAL, STT_GNU_IFUNC, false}, {STB_GNU_UNIQUE, STT_OBJECT, true},
+    } cases[] = {{STB_GLOBAL, STT_FUNC, true}, {STB_GLOBAL, STT_OBJECT, true},     {STB_LOCAL, STT_FUNC, false},
+                 {STB_GLOBAL, STT_TLS, false}, {STB_GLOBAL, STT_GNU_IFUNC, false}, {STB_GNU_UNIQUE, STT_OBJECT, true},
                  {STB_WEAK, STT_NOTYPE, true}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct made made = {.strings = ""};
@@ -224,9 +229,12 @@ static void test_early_walk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_made_tables),   cmocka_unit_test(test_types_that_do_not_count),
-        cmocka_unit_test(test_empty_buckets_and_tables), cmocka_unit_test(test_real_objects),
-        cmocka_unit_test(test_addresses),     cmocka_unit_test(test_early_walk),
+        cmocka_unit_test(test_made_tables),
+        cmocka_unit_test(test_types_that_do_not_count),
+        cmocka_unit_test(test_empty_buckets_and_tables),
+        cmocka_unit_test(test_real_objects),
+        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_early_walk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

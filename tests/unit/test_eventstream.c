@@ -67,8 +67,8 @@ static size_t put_header(uint8_t *to, const char *name, const char *value)
 }
 
 /* Appends a message; `extra` are raw header bytes before the named ones. */
-static size_t put_message(uint8_t *to, const char *type, const char *key, const char *name, const void *extra, size_t extra_bytes,
-                          const char *payload)
+static size_t put_message(uint8_t *to, const char *type, const char *key, const char *name, const void *extra,
+                          size_t extra_bytes, const char *payload)
 {
     size_t at = 12;
     if (extra_bytes)
@@ -89,16 +89,17 @@ static size_t put_message(uint8_t *to, const char *type, const char *key, const 
 static size_t sample(uint8_t *to)
 {
     /* one header of each type that is no string: bool, byte, short, int, long, bytes, timestamp, uuid */
-    static const uint8_t others[] = {1, 'a', 0, 1, 'b', 2, 9, 1, 'c', 3, 1, 2, 1, 'd', 4, 1, 2, 3, 4, 1, 'e', 5, 1, 2, 3, 4, 5, 6, 7, 8,
-                                     1, 'f', 6, 0, 0, 1, 'g', 8, 1, 2, 3, 4, 5, 6, 7, 8,
-                                     1, 'h', 9, 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8};
+    static const uint8_t others[] = {1, 'a', 0, 1,   'b', 2, 9, 1, 'c', 3,   1, 2, 1, 'd', 4,   1, 2, 3, 4, 1, 'e', 5,
+                                     1, 2,   3, 4,   5,   6, 7, 8, 1,   'f', 6, 0, 0, 1,   'g', 8, 1, 2, 3, 4, 5,   6,
+                                     7, 8,   1, 'h', 9,   1, 2, 3, 4,   5,   6, 7, 8, 1,   2,   3, 4, 5, 6, 7, 8};
     size_t at = put_message(to, "event", ":event-type", "contentBlockDelta", others, sizeof(others), "{\"delta\":1}");
     at += put_message(to + at, "event", ":event-type", "messageStop", NULL, 0, "");
     at += put_message(to + at, "exception", ":exception-type", "throttlingException", NULL, 0, "{}");
     return at + put_message(to + at, "error", ":error-code", "InternalError", NULL, 0, "");
 }
 
-static const char expected[] = "<event contentBlockDelta>{\"delta\":1}\n<event messageStop>\n<exception throttlingException>{}\n<error InternalError>\n";
+static const char expected[] = "<event contentBlockDelta>{\"delta\":1}\n<event messageStop>\n<exception "
+                               "throttlingException>{}\n<error InternalError>\n";
 
 static bool feed(const uint8_t *data, size_t bytes, size_t step, struct log *log)
 {
@@ -150,7 +151,8 @@ static void damage(void **state)
 
 static void lying_lengths(void **state)
 {
-    static const uint32_t lengths[][2] = {{0, 0}, {15, 0}, {16, 1}, {100, 85}, {0xffffffff, 0}, {1u << 26, 0}, {1u << 24, 1u << 20}};
+    static const uint32_t lengths[][2] = {
+        {0, 0}, {15, 0}, {16, 1}, {100, 85}, {0xffffffff, 0}, {1u << 26, 0}, {1u << 24, 1u << 20}};
     uint8_t prelude[12];
     (void)state;
     for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
@@ -205,7 +207,8 @@ static void decodes_base64(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(any_cutting), cmocka_unit_test(damage), cmocka_unit_test(lying_lengths),
-                                       cmocka_unit_test(header_past_its_end), cmocka_unit_test(decodes_base64)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(any_cutting), cmocka_unit_test(damage),
+                                       cmocka_unit_test(lying_lengths), cmocka_unit_test(header_past_its_end),
+                                       cmocka_unit_test(decodes_base64)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* An exchange as a whole: times, pauses, how it ended, quality signals, limits in headers, lost bytes, framing that the content-type hides. */
+/* An exchange as a whole: times, pauses, how it ended, quality signals, limits in headers, lost bytes, framing that the
+ * content-type hides. */
 #include "exchange_run.h"
 #include "../../shim/llm/response_headers.h"
 
@@ -59,8 +60,13 @@ static void test_times(void **state)
 
 static const char *completeness(const char *response, uint64_t curl_code, bool removed)
 {
-    const struct exchange_text text = {.url = chat, .request = "{}", .response_headers = SSE_HEAD, .response = response,
-                                       .curl_code = curl_code, .curl_error = curl_code ? "CURLE_X" : NULL, .removed = removed};
+    const struct exchange_text text = {.url = chat,
+                                       .request = "{}",
+                                       .response_headers = SSE_HEAD,
+                                       .response = response,
+                                       .curl_code = curl_code,
+                                       .curl_error = curl_code ? "CURLE_X" : NULL,
+                                       .removed = removed};
     assert_true(exchange_run(&config, &text, &span));
     return exchange_field(&span, SPAN_completeness);
 }
@@ -85,9 +91,14 @@ static void test_completeness(void **state)
 static void test_no_response(void **state)
 {
     (void)state;
-    const struct exchange_text text = {.url = chat, .request = "{}", .response_headers = "HTTP/1.1 200 Connection established\nRetry-After: 20\n"};
-    struct exchange_end end = {.time_ns = 9000, .curl_code = 60, .curl_error = "CURLE_PEER_FAILED_VERIFICATION", .total_ns = UINT64_MAX,
-                               .no_response = true, .finished = true};
+    const struct exchange_text text = {
+        .url = chat, .request = "{}", .response_headers = "HTTP/1.1 200 Connection established\nRetry-After: 20\n"};
+    struct exchange_end end = {.time_ns = 9000,
+                               .curl_code = 60,
+                               .curl_error = "CURLE_PEER_FAILED_VERIFICATION",
+                               .total_ns = UINT64_MAX,
+                               .no_response = true,
+                               .finished = true};
     assert_true(exchange_close(exchange_run_open(&config, &text), &end, &span));
     assert_false(span_has(&span, SPAN_status));
     assert_string_equal(exchange_field(&span, SPAN_completeness), "cut");
@@ -99,12 +110,14 @@ static void test_no_response(void **state)
     assert_true(span_has(&span, SPAN_retry_after_ns));
 }
 
-/* The transport's clock starts later than ours: its total never leaves out what arrived, nor takes in what came after the end. */
+/* The transport's clock starts later than ours: its total never leaves out what arrived, nor takes in what came after
+ * the end. */
 static void test_total(void **state)
 {
     (void)state;
     const struct exchange_text text = {.url = chat, .request = "{}", .response_headers = SSE_HEAD};
-    static const uint64_t totals[][2] = {{5000, 20000}, {20000, 20000}, {25000, 25000}, {400000, 400000}, {UINT64_MAX, 299000}};
+    static const uint64_t totals[][2] = {
+        {5000, 20000}, {20000, 20000}, {25000, 25000}, {400000, 400000}, {UINT64_MAX, 299000}};
     for (size_t i = 0; i < sizeof(totals) / sizeof(totals[0]); i++) {
         struct exchange *const exchange = exchange_run_open(&config, &text);
         struct exchange_end end = {.time_ns = 300000, .total_ns = totals[i][0], .finished = true};
@@ -115,10 +128,11 @@ static void test_total(void **state)
     }
 }
 
-static void quality(const char *request, const char *response, const char *truncated, const char *refused, const char *filtered,
-                    const char *json, const char *empty)
+static void quality(const char *request, const char *response, const char *truncated, const char *refused,
+                    const char *filtered, const char *json, const char *empty)
 {
-    const struct exchange_text text = {.url = chat, .request = request, .response_headers = SSE_HEAD, .response = response, .step = 5};
+    const struct exchange_text text = {
+        .url = chat, .request = request, .response_headers = SSE_HEAD, .response = response, .step = 5};
     assert_true(exchange_run(&config, &text, &span));
     assert_string_equal(exchange_field(&span, SPAN_truncated), truncated);
     assert_string_equal(exchange_field(&span, SPAN_refused), refused);
@@ -135,17 +149,20 @@ static void test_quality(void **state)
     quality(plain, SAID("a") STOPPED("length") END, "1", "-", "-", "-", "-");
     quality(plain, SAID("a") STOPPED("content_filter") END, "-", "-", "1", "-", "-");
     quality(plain, STOPPED("stop") END, "-", "-", "-", "-", "1");
-    quality(plain, "data: {\"choices\":[{\"delta\":{\"refusal\":\"no\"}}]}\n\n" STOPPED("stop") END, "-", "1", "-", "-", "-");
+    quality(plain, "data: {\"choices\":[{\"delta\":{\"refusal\":\"no\"}}]}\n\n" STOPPED("stop") END, "-", "1", "-", "-",
+            "-");
     quality(json, SAID("{\\\"a\\\"") SAID(":1}") STOPPED("stop") END, "-", "-", "-", "-", "-");
     quality(json, SAID("{\\\"a\\\"") SAID(":1") STOPPED("length") END, "1", "-", "-", "1", "-");
     quality(json, SAID("Sure! {}") STOPPED("stop") END, "-", "-", "-", "1", "-");
     quality(plain, SAID("Sure! {}") STOPPED("stop") END, "-", "-", "-", "-", "-");
     quality(json, SAID("{\\\"a\\\""), "-", "-", "-", "-", "-"); /* cut off: nothing is said */
-    static const char *const schemas[] = {"{\"guided_json\":{\"type\":\"object\"}}", "{\"structured_outputs\":{\"json\":{\"type\":\"object\"}}}",
+    static const char *const schemas[] = {"{\"guided_json\":{\"type\":\"object\"}}",
+                                          "{\"structured_outputs\":{\"json\":{\"type\":\"object\"}}}",
                                           "{\"json_schema\":{}}", "{\"guided_json\":\"{}\"}"};
     for (size_t i = 0; i < sizeof(schemas) / sizeof(schemas[0]); i++)
         quality(schemas[i], SAID("Sure! {}") STOPPED("stop") END, "-", "-", "-", "1", "-");
-    quality("{\"guided_json\":null,\"structured_outputs\":{\"choice\":[\"a\"]}}", SAID("Sure! {}") STOPPED("stop") END, "-", "-", "-", "-", "-");
+    quality("{\"guided_json\":null,\"structured_outputs\":{\"choice\":[\"a\"]}}", SAID("Sure! {}") STOPPED("stop") END,
+            "-", "-", "-", "-", "-");
     quality(plain, SAID("a") STOPPED("sensitive") END, "-", "-", "1", "-", "-");
     quality(plain, "{\"error\":{\"code\":\"content_filter\",\"message\":\"m\"}}", "-", "-", "1", "-", "-");
 }
@@ -156,9 +173,13 @@ static void test_quality_of_choices(void **state)
     static const char json[] = "{\"n\":2,\"response_format\":{\"type\":\"json_object\"}}";
     (void)state;
 #define CHOICE(index, text) "data: {\"choices\":[{\"index\":" index ",\"delta\":{\"content\":\"" text "\"}}]}\n\n"
-#define LAST(index, reason) "data: {\"choices\":[{\"index\":" index ",\"delta\":{},\"finish_reason\":\"" reason "\"}]}\n\n"
-    quality(json, CHOICE("0", "{") CHOICE("1", "[") CHOICE("0", "}") CHOICE("1", "]") LAST("0", "stop") LAST("1", "stop") END, "-", "-", "-", "-", "-");
-    quality(json, CHOICE("0", "{") CHOICE("1", "[") CHOICE("0", "}") LAST("0", "stop") LAST("1", "length") END, "1", "-", "-", "1", "-");
+#define LAST(index, reason)                                                                                            \
+    "data: {\"choices\":[{\"index\":" index ",\"delta\":{},\"finish_reason\":\"" reason "\"}]}\n\n"
+    quality(json,
+            CHOICE("0", "{") CHOICE("1", "[") CHOICE("0", "}") CHOICE("1", "]") LAST("0", "stop") LAST("1", "stop") END,
+            "-", "-", "-", "-", "-");
+    quality(json, CHOICE("0", "{") CHOICE("1", "[") CHOICE("0", "}") LAST("0", "stop") LAST("1", "length") END, "1",
+            "-", "-", "1", "-");
 }
 
 static void test_lost(void **state)
@@ -180,9 +201,11 @@ static void test_framing_told_by_bytes(void **state)
 {
     (void)state;
     static const char *const heads[] = {"HTTP/1.1 200 OK\n", "HTTP/1.1 200 OK\nContent-Type: application/json\n",
-                                        "HTTP/1.1 100 Continue\nHTTP/1.1 302 X\nContent-Type: text/html\nHTTP/2 200\nContent-Type: application/octet-stream\n"};
+                                        "HTTP/1.1 100 Continue\nHTTP/1.1 302 X\nContent-Type: text/html\nHTTP/2 "
+                                        "200\nContent-Type: application/octet-stream\n"};
     for (size_t i = 0; i < 3; i++) {
-        struct exchange_text text = {.url = chat, .request = "{}", .response_headers = heads[i], .response = SAID("a") END, .step = 1};
+        struct exchange_text text = {
+            .url = chat, .request = "{}", .response_headers = heads[i], .response = SAID("a") END, .step = 1};
         assert_true(exchange_run(&config, &text, &span));
         assert_int_equal(u64(SPAN_response_stream), 1);
         assert_int_equal(u64(SPAN_status), 200);
@@ -197,10 +220,14 @@ static void test_headers(void **state)
 {
     (void)state;
     const struct exchange_text text = {
-        .url = chat, .request = "{}", .response = "",
-        .response_headers = "HTTP/1.1 429 Too Many\nx-ratelimit-limit-requests: 500\nX-RateLimit-Remaining-Tokens: 29982\n"
-                            "x-ratelimit-reset-tokens: 6m0.5s\nx-ratelimit-reset-requests: 120ms\nRetry-After: 20\nopenai-processing-ms: 17\n"
-                            "x-envoy-upstream-service-time: 99\nanthropic-ratelimit-input-tokens-reset: 2025-06-15T15:06:45Z\n"};
+        .url = chat,
+        .request = "{}",
+        .response = "",
+        .response_headers =
+            "HTTP/1.1 429 Too Many\nx-ratelimit-limit-requests: 500\nX-RateLimit-Remaining-Tokens: 29982\n"
+            "x-ratelimit-reset-tokens: 6m0.5s\nx-ratelimit-reset-requests: 120ms\nRetry-After: "
+            "20\nopenai-processing-ms: 17\n"
+            "x-envoy-upstream-service-time: 99\nanthropic-ratelimit-input-tokens-reset: 2025-06-15T15:06:45Z\n"};
     assert_true(exchange_run(&config, &text, &span));
     assert_int_equal(u64(SPAN_limit_requests), 500);
     assert_int_equal(u64(SPAN_limit_tokens_remaining), 29982);
@@ -208,7 +235,8 @@ static void test_headers(void **state)
     assert_int_equal(u64(SPAN_limit_requests_reset_ns), 120000000);
     assert_int_equal(u64(SPAN_retry_after_ns), 20000000000);
     assert_int_equal(u64(SPAN_server_processing_ns), 17000000);
-    assert_int_equal(u64(SPAN_limit_input_tokens_reset_ns), UINT64_C(5000000000)); /* the run's clock stands at 15:06:40 */
+    assert_int_equal(u64(SPAN_limit_input_tokens_reset_ns),
+                     UINT64_C(5000000000)); /* the run's clock stands at 15:06:40 */
     assert_string_equal(exchange_field(&span, SPAN_error_type), "429");
     uint64_t ns;
     assert_false(response_header_wait("soon", 4, 0, &ns));
@@ -227,9 +255,10 @@ static void test_others(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_times),   cmocka_unit_test(test_completeness), cmocka_unit_test(test_quality), cmocka_unit_test(test_quality_of_choices),
-                                       cmocka_unit_test(test_lost),    cmocka_unit_test(test_framing_told_by_bytes),
-                                       cmocka_unit_test(test_headers), cmocka_unit_test(test_others),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_times),       cmocka_unit_test(test_completeness),
+                                       cmocka_unit_test(test_quality),     cmocka_unit_test(test_quality_of_choices),
+                                       cmocka_unit_test(test_lost),        cmocka_unit_test(test_framing_told_by_bytes),
+                                       cmocka_unit_test(test_headers),     cmocka_unit_test(test_others),
                                        cmocka_unit_test(test_no_response), cmocka_unit_test(test_total)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* response_headers.c: limits in every spelling of numbers and times, what servers say about their own time, counts that stand in. */
+/* response_headers.c: limits in every spelling of numbers and times, what servers say about their own time, counts that
+ * stand in. */
 #include "shim/llm/decimal.h"
 #include "shim/llm/response_headers.h"
 #include "span/span.h"
@@ -32,7 +33,8 @@ static void waits(void **state)
                  {"2025-01-31T13:00:10+01:00", 10 * NS},
                  {"2025-01-31T11:00:00Z", 0},
                  {"Fri, 31 Jan 2025 12:01:00 GMT", 60 * NS}};
-    static const char *const none[] = {"", "soon", "1x", "ms", "2025-13-31T12:00:10Z", "Fri, 31 Xan 2025 12:01:00 GMT", "1m30"};
+    static const char *const none[] = {
+        "", "soon", "1x", "ms", "2025-13-31T12:00:10Z", "Fri, 31 Xan 2025 12:01:00 GMT", "1m30"};
     uint64_t ns;
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -76,28 +78,29 @@ static void limits_in_every_spelling(void **state)
         const char *line;
         enum span_field field;
         uint64_t expected;
-    } cases[] = {{"X-RateLimit-Limit-Requests: 5000", SPAN_limit_requests, 5000},
-                 {"x-ratelimit-remaining-tokens: 17", SPAN_limit_tokens_remaining, 17},
-                 {"x-ratelimit-reset-tokens: 6ms", SPAN_limit_tokens_reset_ns, 6000000},
-                 {"x-ratelimit-limit-tokens-minute: 1000000", SPAN_limit_tokens, 1000000},
-                 {"x-ratelimit-limit-req-minute: 300", SPAN_limit_requests, 300},
-                 {"x-ratelimit-remaining-tokens-prompt: 9", SPAN_limit_input_tokens_remaining, 9},
-                 {"x-ratelimit-limit-tokens-generated: 8", SPAN_limit_output_tokens, 8},
-                 {"anthropic-ratelimit-output-tokens-reset: 2025-01-31T12:00:01Z", SPAN_limit_output_tokens_reset_ns, NS},
-                 {"anthropic-ratelimit-input-tokens-limit: 40000", SPAN_limit_input_tokens, 40000},
-                 {"ratelimit-remaining: 398", SPAN_limit_requests_remaining, 398},
-                 {"ratelimit-limit: 100, 100;w=60", SPAN_limit_requests, 100},
-                 {"ratelimitbysize-remaining: 499978", SPAN_limit_tokens_remaining, 499978},
-                 {"x-ratelimitbysize-limit-minute: 500000", SPAN_limit_tokens, 500000},
-                 {"x-tokenlimit-limit: 66", SPAN_limit_tokens, 66},
-                 {"x-trial-endpoint-call-limit: 40", SPAN_limit_requests, 40},
-                 {"ratelimit: \"default\";r=50;t=30", SPAN_limit_requests_remaining, 50},
-                 {"ratelimit: limit=100, remaining=60, reset=30", SPAN_limit_requests_reset_ns, 30 * NS},
-                 {"ratelimit-policy: \"default\";q=100;w=10", SPAN_limit_requests, 100},
-                 {"llm_provider-x-ratelimit-limit-requests: 12", SPAN_limit_requests, 12},
-                 {"retry-after: 2", SPAN_retry_after_ns, 2 * NS},
-                 {"x-ms-retry-after-ms: 750", SPAN_retry_after_ns, 750000000},
-                 {"retry-after-ms: 1500", SPAN_retry_after_ns, 1500000000}};
+    } cases[] = {
+        {"X-RateLimit-Limit-Requests: 5000", SPAN_limit_requests, 5000},
+        {"x-ratelimit-remaining-tokens: 17", SPAN_limit_tokens_remaining, 17},
+        {"x-ratelimit-reset-tokens: 6ms", SPAN_limit_tokens_reset_ns, 6000000},
+        {"x-ratelimit-limit-tokens-minute: 1000000", SPAN_limit_tokens, 1000000},
+        {"x-ratelimit-limit-req-minute: 300", SPAN_limit_requests, 300},
+        {"x-ratelimit-remaining-tokens-prompt: 9", SPAN_limit_input_tokens_remaining, 9},
+        {"x-ratelimit-limit-tokens-generated: 8", SPAN_limit_output_tokens, 8},
+        {"anthropic-ratelimit-output-tokens-reset: 2025-01-31T12:00:01Z", SPAN_limit_output_tokens_reset_ns, NS},
+        {"anthropic-ratelimit-input-tokens-limit: 40000", SPAN_limit_input_tokens, 40000},
+        {"ratelimit-remaining: 398", SPAN_limit_requests_remaining, 398},
+        {"ratelimit-limit: 100, 100;w=60", SPAN_limit_requests, 100},
+        {"ratelimitbysize-remaining: 499978", SPAN_limit_tokens_remaining, 499978},
+        {"x-ratelimitbysize-limit-minute: 500000", SPAN_limit_tokens, 500000},
+        {"x-tokenlimit-limit: 66", SPAN_limit_tokens, 66},
+        {"x-trial-endpoint-call-limit: 40", SPAN_limit_requests, 40},
+        {"ratelimit: \"default\";r=50;t=30", SPAN_limit_requests_remaining, 50},
+        {"ratelimit: limit=100, remaining=60, reset=30", SPAN_limit_requests_reset_ns, 30 * NS},
+        {"ratelimit-policy: \"default\";q=100;w=10", SPAN_limit_requests, 100},
+        {"llm_provider-x-ratelimit-limit-requests: 12", SPAN_limit_requests, 12},
+        {"retry-after: 2", SPAN_retry_after_ns, 2 * NS},
+        {"x-ms-retry-after-ms: 750", SPAN_retry_after_ns, 750000000},
+        {"retry-after-ms: 1500", SPAN_retry_after_ns, 1500000000}};
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         ANSWER(cases[i].line);
@@ -108,22 +111,25 @@ static void limits_in_every_spelling(void **state)
 static void no_limit_is_absent(void **state)
 {
     (void)state;
-    ANSWER("x-ratelimit-limit-tokens: -1", "x-ratelimit-remaining-tokens-minute: 9223372036854767616", "x-ratelimit-limit-images: 5",
-           "anthropic-ratelimit-requests-tier: 4", "x-ratelimit-limit-requests: many");
+    ANSWER("x-ratelimit-limit-tokens: -1", "x-ratelimit-remaining-tokens-minute: 9223372036854767616",
+           "x-ratelimit-limit-images: 5", "anthropic-ratelimit-requests-tier: 4", "x-ratelimit-limit-requests: many");
     for (int field = 0; field < SPAN_FIELD_COUNT; field++)
         assert_false(span_has(&span, (enum span_field)field));
 }
 
-/* Several windows: the one of which the fewest are left, with its own limit and reset. The relay's own words before those it hands on. */
+/* Several windows: the one of which the fewest are left, with its own limit and reset. The relay's own words before
+ * those it hands on. */
 static void the_tightest_window_counts(void **state)
 {
     (void)state;
-    ANSWER("x-ratelimit-limit-requests-day: 14400", "x-ratelimit-remaining-requests-day: 14399", "x-ratelimit-limit-requests-minute: 30",
-           "x-ratelimit-remaining-requests-minute: 29", "x-ratelimit-reset-requests-minute: 7.5", "x-ratelimit-reset-requests-day: 86400");
+    ANSWER("x-ratelimit-limit-requests-day: 14400", "x-ratelimit-remaining-requests-day: 14399",
+           "x-ratelimit-limit-requests-minute: 30", "x-ratelimit-remaining-requests-minute: 29",
+           "x-ratelimit-reset-requests-minute: 7.5", "x-ratelimit-reset-requests-day: 86400");
     expect_span(SPAN_limit_requests, 30);
     expect_span(SPAN_limit_requests_remaining, 29);
     expect_span(SPAN_limit_requests_reset_ns, 7 * NS + NS / 2);
-    ANSWER("x-ratelimit-limit-tokens: 100", "llm_provider-x-ratelimit-limit-tokens: 7", "retry-after: 2", "retry-after-ms: 1750");
+    ANSWER("x-ratelimit-limit-tokens: 100", "llm_provider-x-ratelimit-limit-tokens: 7", "retry-after: 2",
+           "retry-after-ms: 1750");
     expect_span(SPAN_limit_tokens, 100);
     expect_span(SPAN_retry_after_ns, 1750000000);
     ANSWER("llm_provider-x-ratelimit-limit-tokens: 7", "x-ratelimit-limit-tokens: 100");
@@ -145,8 +151,8 @@ static void times(void **state)
     assert_int_equal(facts_number(&facts, FACT_SERVER_PROCESSING_NS), 95000000);
     assert_int_equal(facts_number(&facts, FACT_SERVER_QUEUE_NS), 3000000);
     assert_false(facts_has_number(&facts, FACT_SERVER_DECODE_NS));
-    ANSWER("fireworks-server-processing-time: 0.41", "x-envoy-upstream-service-time: 500", "fireworks-prefill-queue-duration: 0.002",
-           "fireworks-prompt-tokens: 12");
+    ANSWER("fireworks-server-processing-time: 0.41", "x-envoy-upstream-service-time: 500",
+           "fireworks-prefill-queue-duration: 0.002", "fireworks-prompt-tokens: 12");
     assert_int_equal(facts_number(&facts, FACT_SERVER_PROCESSING_NS), 410000000);
     assert_int_equal(facts_number(&facts, FACT_SERVER_QUEUE_NS), 2000000);
     assert_int_equal(facts_number(&facts, FACT_INPUT), 12);
@@ -160,7 +166,8 @@ static void times(void **state)
 
 static void counts_stand_in(void **state)
 {
-    static const char *const lines[] = {"x-amzn-bedrock-input-token-count: 18", "x-amzn-bedrock-output-token-count: 5", NULL};
+    static const char *const lines[] = {"x-amzn-bedrock-input-token-count: 18", "x-amzn-bedrock-output-token-count: 5",
+                                        NULL};
     (void)state;
     answer(lines, 0);
     assert_int_equal(facts_number(&facts, FACT_INPUT), 18);
@@ -173,7 +180,8 @@ static void counts_stand_in(void **state)
 static void texts_and_cost(void **state)
 {
     (void)state;
-    ANSWER("x-amzn-errortype: ValidationException:http://x", "azureai-processed-tier: Default", "x-litellm-response-cost: 1.25e-05");
+    ANSWER("x-amzn-errortype: ValidationException:http://x", "azureai-processed-tier: Default",
+           "x-litellm-response-cost: 1.25e-05");
     assert_memory_equal(facts.text[FACT_ERROR_TYPE], "ValidationException", 19);
     assert_int_equal(facts.text_bytes[FACT_ERROR_TYPE], 19);
     assert_memory_equal(facts.text[FACT_SERVICE_TIER], "Default", 7);
@@ -186,18 +194,12 @@ static void decimals(void **state)
         const char *text;
         int power;
         uint64_t expected;
-    } cases[] = {{"0", 9, 0},
-                 {"0.0000001", 9, 100},
-                 {"1.5e-9", 9, 2}, /* half a nano-dollar is rounded up */
-                 {"1.4e-9", 9, 1},
-                 {"0.3", 9, 300000000},
-                 {"1e-400", 9, 0},
-                 {"18446744073.709551615", 9, UINT64_MAX},
-                 {"150000", -1, 15000},
-                 {"15", -1, 2},
-                 {"0.00E5", 9, 0},
-                 {"00012.50", 2, 1250}};
-    static const char *const none[] = {"", ".5", "-1", "1e", "1e+", "1.2.3", "NaN", "1e30", "18446744073.709551616", "18446744073709551615.5"};
+    } cases[] = {
+        {"0", 9, 0},           {"0.0000001", 9, 100}, {"1.5e-9", 9, 2}, /* half a nano-dollar is rounded up */
+        {"1.4e-9", 9, 1},      {"0.3", 9, 300000000}, {"1e-400", 9, 0}, {"18446744073.709551615", 9, UINT64_MAX},
+        {"150000", -1, 15000}, {"15", -1, 2},         {"0.00E5", 9, 0}, {"00012.50", 2, 1250}};
+    static const char *const none[] = {
+        "", ".5", "-1", "1e", "1e+", "1.2.3", "NaN", "1e30", "18446744073.709551616", "18446744073709551615.5"};
     uint64_t got;
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -211,9 +213,14 @@ static void decimals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(waits),         cmocka_unit_test(limits_in_every_spelling), cmocka_unit_test(no_limit_is_absent),
-        cmocka_unit_test(the_tightest_window_counts), cmocka_unit_test(times),      cmocka_unit_test(counts_stand_in),
-        cmocka_unit_test(texts_and_cost), cmocka_unit_test(decimals),
+        cmocka_unit_test(waits),
+        cmocka_unit_test(limits_in_every_spelling),
+        cmocka_unit_test(no_limit_is_absent),
+        cmocka_unit_test(the_tightest_window_counts),
+        cmocka_unit_test(times),
+        cmocka_unit_test(counts_stand_in),
+        cmocka_unit_test(texts_and_cost),
+        cmocka_unit_test(decimals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,11 +22,43 @@ static bool valid(const char *text, size_t step)
 static void test_valid(void **state)
 {
     (void)state;
-    static const char *const good[] = {"{}", "[]", " {\"a\":1, \"b\":[true,false,null,-0.5e+3,\"\\u00e9\\n\"]} \n", "0", "-1", "\"x\"",
-                                       "1e5", "[[[[1]]],{\"a\":{\"b\":[]}}]", "null"};
-    static const char *const bad[] = {"", " ", "{", "{]", "[}", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "[1,]", "[,1]", "01", "1.", "1e",
-                                      "+1", "tru", "truee", "{}x", "{} {}", "\"a", "\"\\x\"", "\"\\u12g4\"", "```json\n{}\n```",
-                                      "\"a\nb\"", "{'a':1}", "-", "[1 2]", "{1:2}", "NaN"};
+    static const char *const good[] = {"{}",
+                                       "[]",
+                                       " {\"a\":1, \"b\":[true,false,null,-0.5e+3,\"\\u00e9\\n\"]} \n",
+                                       "0",
+                                       "-1",
+                                       "\"x\"",
+                                       "1e5",
+                                       "[[[[1]]],{\"a\":{\"b\":[]}}]",
+                                       "null"};
+    static const char *const bad[] = {"",
+                                      " ",
+                                      "{",
+                                      "{]",
+                                      "[}",
+                                      "{\"a\"}",
+                                      "{\"a\":}",
+                                      "{\"a\":1,}",
+                                      "[1,]",
+                                      "[,1]",
+                                      "01",
+                                      "1.",
+                                      "1e",
+                                      "+1",
+                                      "tru",
+                                      "truee",
+                                      "{}x",
+                                      "{} {}",
+                                      "\"a",
+                                      "\"\\x\"",
+                                      "\"\\u12g4\"",
+                                      "```json\n{}\n```",
+                                      "\"a\nb\"",
+                                      "{'a':1}",
+                                      "-",
+                                      "[1 2]",
+                                      "{1:2}",
+                                      "NaN"};
     for (size_t step = 1; step < 6; step++) {
         for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
             assert_true(valid(good[i], step));
@@ -80,6 +112,7 @@ static void test_canon(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_valid), cmocka_unit_test(test_deep), cmocka_unit_test(test_canon)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_valid), cmocka_unit_test(test_deep),
+                                       cmocka_unit_test(test_canon)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* The JSON scanner: the same values come out of every cutting, nothing is read beyond the input, garbage misleads nobody. */
+/* The JSON scanner: the same values come out of every cutting, nothing is read beyond the input, garbage misleads
+ * nobody. */
 #include "../../shim/llm/json_scan.h"
 
 #include "guard.h"
@@ -15,15 +16,9 @@
 enum { NAME = 1, TEXT, COUNT, BOX, ITEM, ANY, RAW, ROOT, DEEP };
 
 static const struct json_rule table[] = {
-    {"name", NAME, 0},
-    {"text", TEXT, JSON_PIECES},
-    {"usage.count", COUNT, 0},
-    {"usage", BOX, 0},
-    {"list[].v", ITEM, 0},
-    {"grid[][]", ITEM, 0},
-    {"map.*.n", ANY, 0},
-    {"raw", RAW, JSON_RAW},
-    {"a.b.c.d", DEEP, 0},
+    {"name", NAME, 0},   {"text", TEXT, JSON_PIECES}, {"usage.count", COUNT, 0},
+    {"usage", BOX, 0},   {"list[].v", ITEM, 0},       {"grid[][]", ITEM, 0},
+    {"map.*.n", ANY, 0}, {"raw", RAW, JSON_RAW},      {"a.b.c.d", DEEP, 0},
 };
 static struct json_rules rules = JSON_RULES(table);
 
@@ -112,9 +107,11 @@ static void test_values(void **state)
 {
     (void)state;
     expect("{\"name\":\"x\",\"usage\":{\"count\":12}}", "1 str x;4 { ;3 num =12 12;4 } ;", false);
-    expect(" { \"usage\" : { \"count\" : 1.20e1 , \"q\":[] } , \"name\":null}", "4 { ;3 num =12 1.20e1;4 } ;1 null ;", false);
+    expect(" { \"usage\" : { \"count\" : 1.20e1 , \"q\":[] } , \"name\":null}", "4 { ;3 num =12 1.20e1;4 } ;1 null ;",
+           false);
     expect("{\"usage\":null,\"name\":true,\"name\":false}", "4 null ;1 true ;1 false ;", false);
-    expect("{\"list\":[{\"v\":1},{\"w\":2,\"v\":\"7\"},3,{\"v\":-1.5}]}", "5/0 num =1 1;5/1 str =7 7;5/3 num -1.5;", false);
+    expect("{\"list\":[{\"v\":1},{\"w\":2,\"v\":\"7\"},3,{\"v\":-1.5}]}", "5/0 num =1 1;5/1 str =7 7;5/3 num -1.5;",
+           false);
     expect("{\"grid\":[[1,2],[],[3]]}", "5/0/0 num =1 1;5/0/1 num =2 2;5/2/0 num =3 3;", false);
     expect("{\"map\":{\"k1\":{\"n\":1},\"k\\u0032\":{\"n\":2}}}", "6@k1 num =1 1;6@k2 num =2 2;", false);
     expect("{\"a\":{\"b\":{\"x\":[{}],\"c\":{\"d\":\"ok\"}}}}", "9 str ok;", false);
@@ -124,8 +121,8 @@ static void test_strings(void **state)
 {
     (void)state;
     expect("{\"text\":\"a\\nb\\\"\\\\\\/\\u0041\",\"na\\u006de\":\"y\"}", "2 str a\nb\"\\/A;1 str y;", false);
-    expect("{\"text\":\"\\ud83d\\ude00!\",\"name\":\"\xf0\x9f\x98\x80\xc3\xa9\"}", "2 str \xf0\x9f\x98\x80!;1 str \xf0\x9f\x98\x80\xc3\xa9;",
-           false);
+    expect("{\"text\":\"\\ud83d\\ude00!\",\"name\":\"\xf0\x9f\x98\x80\xc3\xa9\"}",
+           "2 str \xf0\x9f\x98\x80!;1 str \xf0\x9f\x98\x80\xc3\xa9;", false);
     /* Surrogates without partner, bad hex, unknown escapes. */
     expect("{\"text\":\"\\ud83dx\\ude00\\uzz\\q\"}", "2 str \xef\xbf\xbdx\xef\xbf\xbd\xef\xbf\xbdzzq;", false);
     expect("{\"text\":\"\",\"name\":\"\"}", "2 str ;1 str ;", false);
@@ -213,15 +210,27 @@ static void test_numbers(void **state)
         const char *text;
         bool number, whole;
         double value;
-    } cases[] = {{"0", true, true, 0},        {"-0", true, true, 0},     {"12.0", true, true, 12},  {"1e3", true, true, 1000},
-                 {"5952e-8", true, false, 5952e-8}, {"-7", true, false, -7}, {"", false, false, 0},     {"-", false, false, 0},
-                 {"1e", false, false, 0},     {"1.2.3", false, false, 0}, {"0x10", false, false, 0}, {".5", false, false, 0},
-                 {"1e999", true, false, 0},   {"1e-999", true, false, 0}, {"120e-1", true, true, 12}};
+    } cases[] = {{"0", true, true, 0},
+                 {"-0", true, true, 0},
+                 {"12.0", true, true, 12},
+                 {"1e3", true, true, 1000},
+                 {"5952e-8", true, false, 5952e-8},
+                 {"-7", true, false, -7},
+                 {"", false, false, 0},
+                 {"-", false, false, 0},
+                 {"1e", false, false, 0},
+                 {"1.2.3", false, false, 0},
+                 {"0x10", false, false, 0},
+                 {".5", false, false, 0},
+                 {"1e999", true, false, 0},
+                 {"1e-999", true, false, 0},
+                 {"120e-1", true, true, 12}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         double number = -1;
         bool whole = false;
         uint64_t integer = 0;
-        assert_int_equal(json_number_parse(cases[i].text, strlen(cases[i].text), &number, &whole, &integer), cases[i].number);
+        assert_int_equal(json_number_parse(cases[i].text, strlen(cases[i].text), &number, &whole, &integer),
+                         cases[i].number);
         assert_int_equal(whole, cases[i].whole);
         if (whole)
             assert_true((double)integer == cases[i].value);
@@ -233,8 +242,8 @@ static void test_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),    cmocka_unit_test(test_strings),   cmocka_unit_test(test_raw),
-        cmocka_unit_test(test_several),   cmocka_unit_test(test_garbage),   cmocka_unit_test(test_unbounded),
+        cmocka_unit_test(test_values),      cmocka_unit_test(test_strings), cmocka_unit_test(test_raw),
+        cmocka_unit_test(test_several),     cmocka_unit_test(test_garbage), cmocka_unit_test(test_unbounded),
         cmocka_unit_test(test_long_pieces), cmocka_unit_test(test_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

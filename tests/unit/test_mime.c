@@ -1,7 +1,9 @@
 /*
- * hook_mime.c with the real libcurl: what is noted of forms that libcurl builds itself, and that libcurl gets what the application said.
+ * hook_mime.c with the real libcurl: what is noted of forms that libcurl builds itself, and that libcurl gets what the
+ * application said.
  *
- * Called directly, as entry.c would. Nothing is sent: libcurl's own behaviour under the hooks is tested by clients/mime and clients/mime_callback.
+ * Called directly, as entry.c would. Nothing is sent: libcurl's own behaviour under the hooks is tested by clients/mime
+ * and clients/mime_callback.
  */
 #include "../../shim/form.h"
 #include "../../shim/handles.h"
@@ -41,7 +43,8 @@ static void add(curl_mime *mime, const char *name, const char *value)
 
 /* What the scribe's parser makes of it: "name=value;" for each field. */
 static char seen[FORM_TEXT_BYTES_MAX];
-static void on_field(void *context, const char *name, size_t name_bytes, const char *value, size_t value_bytes, bool cut)
+static void on_field(void *context, const char *name, size_t name_bytes, const char *value, size_t value_bytes,
+                     bool cut)
 {
     (void)context;
     assert_false(cut);
@@ -137,6 +140,7 @@ static void test_others(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_text_parts), cmocka_unit_test(test_left_out), cmocka_unit_test(test_others)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_text_parts), cmocka_unit_test(test_left_out),
+                                       cmocka_unit_test(test_others)};
     return cmocka_run_group_tests(tests, start, NULL);
 }

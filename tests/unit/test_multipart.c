@@ -25,7 +25,8 @@ static void say(struct log *log, const char *format, ...)
     log->bytes += (size_t)bytes;
 }
 
-static void on_field(void *context, const char *name, size_t name_bytes, const char *value, size_t value_bytes, bool cut)
+static void on_field(void *context, const char *name, size_t name_bytes, const char *value, size_t value_bytes,
+                     bool cut)
 {
     say(context, "%.*s=%.*s%s\n", (int)name_bytes, name, (int)value_bytes, value, cut ? "..." : "");
 }
@@ -81,8 +82,9 @@ static void long_values_and_lines(void **state)
     char body[4096];
     struct log log;
     (void)state;
-    const int bytes = snprintf(body, sizeof(body),
-                               "--x\r\nX-Long: %0600d\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\n%01000d\r\n--x--\r\n", 1, 2);
+    const int bytes = snprintf(
+        body, sizeof(body),
+        "--x\r\nX-Long: %0600d\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\n%01000d\r\n--x--\r\n", 1, 2);
     assert_true(feed(body, (size_t)bytes, 13, &log));
     assert_true(strstr(log.text, "prompt=000") && strstr(log.text, "..."));
     assert_true(log.bytes < MULTIPART_VALUE_MAX + 20);
@@ -90,7 +92,8 @@ static void long_values_and_lines(void **state)
 
 static void what_is_no_form(void **state)
 {
-    static const char *const bodies[] = {"", "--", "--\r\n", "{\"model\":1}", "no dashes\r\n--", "--b\r\nContent-Disposition: form-data; name"};
+    static const char *const bodies[] = {
+        "", "--", "--\r\n", "{\"model\":1}", "no dashes\r\n--", "--b\r\nContent-Disposition: form-data; name"};
     char boundless[300];
     struct log log;
     (void)state;

@@ -1,4 +1,5 @@
-/* Prompt identity: the same whatever the cutting, white space, escapes and key order; different when what is constant differs. */
+/* Prompt identity: the same whatever the cutting, white space, escapes and key order; different when what is constant
+ * differs. */
 #include "exchange_run.h"
 #include "../../shim/llm/prompt.h"
 #include "../../shim/llm/prompt_begin.h"
@@ -34,9 +35,12 @@ static void test_stable(void **state)
     (void)state;
     static const char *const same[] = {
         "{\"model\":\"m\",\"messages\":[" SYSTEM("Be caf\\u00e9.") "," USER("one") "]," TOOLS "}",
-        "{" TOOLS ", \"messages\" : [ {\"content\":\"Be caf\xc3\xa9.\", \"role\":\"system\"},\n" USER("quite another") "]}",
-        "{\"messages\":[{\"content\":[{\"type\":\"text\",\"text\":\"Be caf\xc3\xa9.\"}],\"role\":\"developer\"}," USER("x") "],"
-        "\"tools\":[{\"function\":{\"parameters\":{},\"name\":\"f\"},\"type\":\"function\"}],\"model\":\"n\"}"};
+        "{" TOOLS
+        ", \"messages\" : [ {\"content\":\"Be caf\xc3\xa9.\", \"role\":\"system\"},\n" USER("quite another") "]}",
+        "{\"messages\":[{\"content\":[{\"type\":\"text\",\"text\":\"Be caf\xc3\xa9.\"}],\"role\":\"developer\"}," USER(
+            "x") "],"
+                 "\"tools\":[{\"function\":{\"parameters\":{},\"name\":\"f\"},\"type\":\"function\"}],\"model\":"
+                 "\"n\"}"};
     const uint64_t id = id_of(same[0], NULL, 10000);
     assert_true(id != 0);
     for (size_t i = 0; i < 3; i++)
@@ -44,7 +48,9 @@ static void test_stable(void **state)
             assert_true(id_of(same[i], NULL, step) == id);
     assert_true(id_of("{\"messages\":[" SYSTEM("Be caf\\u00e8.") "]," TOOLS "}", NULL, 99) != id);
     assert_true(id_of("{\"messages\":[" SYSTEM("Be caf\\u00e9.") "]}", NULL, 99) != id);
-    assert_true(id_of("{\"messages\":[" SYSTEM("Be caf\\u00e9.") "],\"response_format\":{\"type\":\"json_object\"}," TOOLS "}", NULL, 99) != id);
+    assert_true(
+        id_of("{\"messages\":[" SYSTEM("Be caf\\u00e9.") "],\"response_format\":{\"type\":\"json_object\"}," TOOLS "}",
+              NULL, 99) != id);
     config.hash_key[0]++;
     assert_true(id_of(same[0], NULL, 99) != id);
     config.hash_key[0]--;
@@ -80,7 +86,8 @@ static void test_user_beginning(void **state)
 static void test_said(void **state)
 {
     (void)state;
-    static const char request[] = "{\"metadata\":{\"prompt_name\":\"meta\",\"prompt_version\":\"3\"},\"messages\":[" SYSTEM("A") "]}";
+    static const char request[] =
+        "{\"metadata\":{\"prompt_name\":\"meta\",\"prompt_version\":\"3\"},\"messages\":[" SYSTEM("A") "]}";
     id_of(request, NULL, 4);
     assert_string_equal(exchange_field(&span, SPAN_prompt_name), "meta");
     assert_string_equal(exchange_field(&span, SPAN_prompt_version), "3");
@@ -124,7 +131,8 @@ static void test_key_alias(void **state)
     assert_int_equal(strlen(one), 16);
     prompt_key_alias(&config, "sk-abd", 6, two);
     assert_string_not_equal(one, two);
-    id_of("{}", "Authorization: Bearer sk-abc\ntraceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\n", 9);
+    id_of("{}", "Authorization: Bearer sk-abc\ntraceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\n",
+          9);
     assert_string_equal(exchange_field(&span, SPAN_key_alias), one);
     assert_true(span.value[SPAN_trace_hi].u64 == UINT64_C(0x0af7651916cd43dd));
     assert_true(span.value[SPAN_parent_id].u64 == UINT64_C(0xb7ad6b7169203331));
@@ -148,7 +156,8 @@ static void test_rewind(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_stable),  cmocka_unit_test(test_user_beginning), cmocka_unit_test(test_said),
-                                       cmocka_unit_test(test_preview), cmocka_unit_test(test_key_alias),      cmocka_unit_test(test_rewind)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_stable),    cmocka_unit_test(test_user_beginning),
+                                       cmocka_unit_test(test_said),      cmocka_unit_test(test_preview),
+                                       cmocka_unit_test(test_key_alias), cmocka_unit_test(test_rewind)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

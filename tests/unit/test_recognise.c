@@ -1,4 +1,5 @@
-/* recognise.c: which requests are calls of a model; own list, hostile URLs, LIBPPROF_ENDPOINTS, all URLs of the fixtures and of the corpus when it is there. */
+/* recognise.c: which requests are calls of a model; own list, hostile URLs, LIBPPROF_ENDPOINTS, all URLs of the
+ * fixtures and of the corpus when it is there. */
 #include "shim/llm/recognise.h"
 
 #include <dirent.h>
@@ -27,15 +28,17 @@ static const struct {
 } calls[] = {
     {"POST", "https://api.openai.com/v1/chat/completions", "chat-completions", "chat", "openai", "", -1, false},
     {"POST", "http://10.1.2.3:9999/x/y/chat/completions/", "chat-completions", "chat", NULL, "", -1, false},
-    {"POST", "https://r.openai.azure.com/openai/deployments/my%20d/chat/completions?api-version=1", "chat-completions", "chat",
-     "azure.ai.openai", "my d", -1, false},
-    {"POST", "https://r.services.ai.azure.com/openai/v1/responses", "responses", "chat", "azure.ai.openai", "", -1, false},
-    {"POST", "https://r.services.ai.azure.com/anthropic/v1/messages", "messages", "chat", "azure.ai.inference", "", -1, false},
+    {"POST", "https://r.openai.azure.com/openai/deployments/my%20d/chat/completions?api-version=1", "chat-completions",
+     "chat", "azure.ai.openai", "my d", -1, false},
+    {"POST", "https://r.services.ai.azure.com/openai/v1/responses", "responses", "chat", "azure.ai.openai", "", -1,
+     false},
+    {"POST", "https://r.services.ai.azure.com/anthropic/v1/messages", "messages", "chat", "azure.ai.inference", "", -1,
+     false},
     {"POST", "https://api.openai.com/v1/responses", "responses", "chat", "openai", "", -1, false},
-    {"POST", "https://eastus.api.cognitive.microsoft.com/openai/deployments/d/embeddings?api-version=1", "embeddings", "embeddings",
-     "azure.ai.openai", "d", -1, false},
-    {"POST", "https://copilot-proxy.githubusercontent.com/v1/engines/copilot-codex/completions", "completions", "text_completion", "github",
-     "copilot-codex", -1, false},
+    {"POST", "https://eastus.api.cognitive.microsoft.com/openai/deployments/d/embeddings?api-version=1", "embeddings",
+     "embeddings", "azure.ai.openai", "d", -1, false},
+    {"POST", "https://copilot-proxy.githubusercontent.com/v1/engines/copilot-codex/completions", "completions",
+     "text_completion", "github", "copilot-codex", -1, false},
     {"POST", "http://10.1.2.3:4000/v1/embeddings", "embeddings", "embeddings", NULL, "", -1, false},
     {"POST", "http://10.1.2.3:4000/embeddings", "embeddings", "embeddings", NULL, "", -1, true},
     {"POST", "https://integrate.api.nvidia.com/v1/ranking", "rerank", "rerank", "nvidia", "", -1, false},
@@ -45,73 +48,89 @@ static const struct {
      "generateContent", "generate_content", "gcp.gemini", "gemini-2.5-pro", 1, false},
     {"POST", "https://gw.example.com/v1/models/google/gemini-x:generateContent", "generateContent", "generate_content",
      "gcp.gemini", "google/gemini-x", 0, false},
-    {"POST", "https://eu-aiplatform.googleapis.com/v1/projects/p/locations/eu/publishers/anthropic/models/c@1:streamRawPredict",
+    {"POST",
+     "https://eu-aiplatform.googleapis.com/v1/projects/p/locations/eu/publishers/anthropic/models/c@1:streamRawPredict",
      "messages", "chat", "gcp.vertex_ai", "c@1", 1, false},
-    {"POST", "https://aiplatform.googleapis.com/v1/projects/p/locations/l/publishers/anthropic/models/count-tokens:rawPredict",
+    {"POST",
+     "https://aiplatform.googleapis.com/v1/projects/p/locations/l/publishers/anthropic/models/count-tokens:rawPredict",
      "count-tokens", "count_tokens", "gcp.vertex_ai", "", 0, false},
-    {"POST", "https://aiplatform.googleapis.com/v1/projects/p/locations/l/publishers/google/models/text-embedding-005:predict",
+    {"POST",
+     "https://aiplatform.googleapis.com/v1/projects/p/locations/l/publishers/google/models/text-embedding-005:predict",
      "embeddings", "embeddings", "gcp.vertex_ai", "text-embedding-005", 0, false},
-    {"POST", "https://aiplatform.googleapis.com/v1/projects/p/locations/l/publishers/google/models/imagen-4:predict", "predict",
-     "generate_content", "gcp.vertex_ai", "imagen-4", 0, false},
-    {"POST", "https://bedrock-runtime.us-east-1.amazonaws.com/model/arn%3Aaws%3Abedrock%3Aus%3A1%3Ainference-profile%2Fx/converse",
+    {"POST", "https://aiplatform.googleapis.com/v1/projects/p/locations/l/publishers/google/models/imagen-4:predict",
+     "predict", "generate_content", "gcp.vertex_ai", "imagen-4", 0, false},
+    {"POST",
+     "https://bedrock-runtime.us-east-1.amazonaws.com/model/arn%3Aaws%3Abedrock%3Aus%3A1%3Ainference-profile%2Fx/"
+     "converse",
      "converse", "chat", "aws.bedrock", "arn:aws:bedrock:us:1:inference-profile/x", 0, false},
-    {"POST", "https://bedrock-runtime.us-east-1.amazonaws.com/model/arn:aws:bedrock:us:1:inference-profile/x/converse-stream",
+    {"POST",
+     "https://bedrock-runtime.us-east-1.amazonaws.com/model/arn:aws:bedrock:us:1:inference-profile/x/converse-stream",
      "converse", "chat", "aws.bedrock", "arn:aws:bedrock:us:1:inference-profile/x", 1, false},
-    {"POST", "https://bedrock-runtime.eu-west-1.amazonaws.com/model/amazon.titan-embed-text-v2%3A0/invoke", "invoke", "embeddings",
-     "aws.bedrock", "amazon.titan-embed-text-v2:0", 0, false},
-    {"POST", "https://bedrock-runtime-fips.us-east-1.amazonaws.com/model/m/invoke-with-response-stream", "invoke", "chat",
-     "aws.bedrock", "m", 1, false},
+    {"POST", "https://bedrock-runtime.eu-west-1.amazonaws.com/model/amazon.titan-embed-text-v2%3A0/invoke", "invoke",
+     "embeddings", "aws.bedrock", "amazon.titan-embed-text-v2:0", 0, false},
+    {"POST", "https://bedrock-runtime-fips.us-east-1.amazonaws.com/model/m/invoke-with-response-stream", "invoke",
+     "chat", "aws.bedrock", "m", 1, false},
     {"POST", "http://localhost:11434/api/chat", "ollama-chat", "chat", "ollama", "", -1, false},
     {"POST", "http://localhost:3000/api/chat", "ollama-chat", "chat", NULL, "", -1, true},
     {"POST", "https://api.cohere.com/v2/chat", "chat", "chat", "cohere", "", -1, false},
     {"POST", "https://api.writer.com/v1/chat", "chat-completions", "chat", "writer", "", -1, false},
     {"POST", "https://x.endpoints.huggingface.cloud", "tgi-generate", "text_completion", "huggingface", "", -1, true},
     {"POST", "https://x.endpoints.huggingface.cloud/", "tgi-generate", "text_completion", "huggingface", "", -1, true},
-    {"POST", "https://api-inference.huggingface.co/models/org/m", "tgi-generate", "text_completion", "huggingface", "org/m", -1,
-     true},
-    {"POST", "https://api-inference.huggingface.co/models/org/x-embed-large", "embeddings", "embeddings", "huggingface", "org/x-embed-large",
-     -1, true},
-    {"POST", "https://b.inference.pharia.ai/v1/complete", "aleph-complete", "text_completion", "aleph-alpha", "", -1, false},
-    {"POST", "https://b.inference.pharia.ai/v1/batch_semantic_embed", "embeddings", "embeddings", "aleph-alpha", "", 0, false},
-    {"POST", "https://router.huggingface.co/hf-inference/models/org/m/pipeline/feature-extraction", "embeddings", "embeddings",
-     "huggingface", "org/m", -1, false},
-    {"POST", "https://eu-de.ml.cloud.ibm.com/ml/v1/text/chat_stream?version=1", "chat-completions", "chat", "ibm.watsonx.ai", "", 1,
+    {"POST", "https://api-inference.huggingface.co/models/org/m", "tgi-generate", "text_completion", "huggingface",
+     "org/m", -1, true},
+    {"POST", "https://api-inference.huggingface.co/models/org/x-embed-large", "embeddings", "embeddings", "huggingface",
+     "org/x-embed-large", -1, true},
+    {"POST", "https://b.inference.pharia.ai/v1/complete", "aleph-complete", "text_completion", "aleph-alpha", "", -1,
      false},
-    {"POST", "https://runtime.sagemaker.us-east-1.amazonaws.com/endpoints/E/invocations-response-stream", "sagemaker-invoke",
-     "text_completion", "aws.sagemaker", "E", 1, false},
-    {"POST", "https://d.cloud.databricks.com/serving-endpoints/llama/invocations", "chat-completions", "chat", "databricks", "llama",
-     -1, true},
-    {"POST", "https://api.portkey.ai/v1/prompts/pp-x/completions", "chat-completions", "chat", "portkey", "", -1, false},
+    {"POST", "https://b.inference.pharia.ai/v1/batch_semantic_embed", "embeddings", "embeddings", "aleph-alpha", "", 0,
+     false},
+    {"POST", "https://router.huggingface.co/hf-inference/models/org/m/pipeline/feature-extraction", "embeddings",
+     "embeddings", "huggingface", "org/m", -1, false},
+    {"POST", "https://eu-de.ml.cloud.ibm.com/ml/v1/text/chat_stream?version=1", "chat-completions", "chat",
+     "ibm.watsonx.ai", "", 1, false},
+    {"POST", "https://runtime.sagemaker.us-east-1.amazonaws.com/endpoints/E/invocations-response-stream",
+     "sagemaker-invoke", "text_completion", "aws.sagemaker", "E", 1, false},
+    {"POST", "https://d.cloud.databricks.com/serving-endpoints/llama/invocations", "chat-completions", "chat",
+     "databricks", "llama", -1, true},
+    {"POST", "https://api.portkey.ai/v1/prompts/pp-x/completions", "chat-completions", "chat", "portkey", "", -1,
+     false},
     {"POST", "https://api.minimax.io/v1/text/chatcompletion_v2", "chat-completions", "chat", "minimax", "", -1, false},
     {"POST", "https://openrouter.ai/api/v1/images", "images", "generate_content", "openrouter", "", -1, false},
-    {"POST", "https://a.snowflakecomputing.com/api/v2/cortex/inference:complete", "chat-completions", "chat", "snowflake", "", -1, false},
-    {"POST", "https://a.snowflakecomputing.com/api/v2/cortex/inference:embed", "embeddings", "embeddings", "snowflake", "", 0, false},
-    {"POST", "https://aiplatform.googleapis.com/v1beta1/projects/p/locations/global/interactions", "interactions", "generate_content",
-     "gcp.vertex_ai", "", -1, false},
-    {"POST", "https://generativelanguage.googleapis.com/v1beta/models/e:asyncBatchEmbedContent", "batch", "batch", "gcp.gemini", "e", 0,
-     false},
-    {"POST", "https://firebasevertexai.googleapis.com/v1beta/projects/p/models/gemini-x:generateContent", "generateContent",
-     "generate_content", "gcp.gemini", "gemini-x", 0, false},
+    {"POST", "https://a.snowflakecomputing.com/api/v2/cortex/inference:complete", "chat-completions", "chat",
+     "snowflake", "", -1, false},
+    {"POST", "https://a.snowflakecomputing.com/api/v2/cortex/inference:embed", "embeddings", "embeddings", "snowflake",
+     "", 0, false},
+    {"POST", "https://aiplatform.googleapis.com/v1beta1/projects/p/locations/global/interactions", "interactions",
+     "generate_content", "gcp.vertex_ai", "", -1, false},
+    {"POST", "https://generativelanguage.googleapis.com/v1beta/models/e:asyncBatchEmbedContent", "batch", "batch",
+     "gcp.gemini", "e", 0, false},
+    {"POST", "https://firebasevertexai.googleapis.com/v1beta/projects/p/models/gemini-x:generateContent",
+     "generateContent", "generate_content", "gcp.gemini", "gemini-x", 0, false},
     {"POST", "https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/l/endpoints/123:predict", "predict",
      "generate_content", "gcp.vertex_ai", "123", 0, true},
     {"POST", "https://us-east5-aiplatform.googleapis.com/v1/projects/p/locations/l/endpoints/openapi/chat/completions",
      "chat-completions", "chat", "gcp.vertex_ai", "", -1, false},
-    {"POST", "https://europe-west4-aiplatform.googleapis.com/v1/projects/p/locations/l/publishers/mistralai/models/m:streamRawPredict",
+    {"POST",
+     "https://europe-west4-aiplatform.googleapis.com/v1/projects/p/locations/l/publishers/mistralai/models/"
+     "m:streamRawPredict",
      "chat-completions", "chat", "gcp.vertex_ai", "m", 1, false},
-    {"POST", "https://gateway.ai.cloudflare.com/v1/a/g/google-ai-studio/v1/models/gemini-x:generateContent", "generateContent",
-     "generate_content", "cloudflare", "gemini-x", 0, false},
-    {"POST", "https://gateway.ai.cloudflare.com/v1/a/g/aws-bedrock/bedrock-runtime/us-east-1/model/m/invoke", "invoke", "chat",
-     "cloudflare", "m", 0, false},
-    {"POST", "http://localhost:4000/vertex_ai/v1/projects/p/locations/l/publishers/google/models/g:generateContent", "generateContent",
-     "generate_content", "gcp.vertex_ai", "g", 0, false},
+    {"POST", "https://gateway.ai.cloudflare.com/v1/a/g/google-ai-studio/v1/models/gemini-x:generateContent",
+     "generateContent", "generate_content", "cloudflare", "gemini-x", 0, false},
+    {"POST", "https://gateway.ai.cloudflare.com/v1/a/g/aws-bedrock/bedrock-runtime/us-east-1/model/m/invoke", "invoke",
+     "chat", "cloudflare", "m", 0, false},
+    {"POST", "http://localhost:4000/vertex_ai/v1/projects/p/locations/l/publishers/google/models/g:generateContent",
+     "generateContent", "generate_content", "gcp.vertex_ai", "g", 0, false},
     {"POST", "http://localhost:4000/bedrock/model/m/converse", "converse", "chat", "aws.bedrock", "m", 0, false},
-    {"POST", "https://ark.cn-beijing.volces.com/api/v3/chat/completions", "chat-completions", "chat", "volcengine", "", -1, false},
-    {"POST", "https://api.braintrust.dev/v1/proxy/chat/completions", "chat-completions", "chat", "braintrust", "", -1, false},
-    {"POST", "https://d.cloud.databricks.com/api/2.0/genie/spaces/s/conversations/c/messages", "messages", "chat", "databricks", "", -1,
-     true},
+    {"POST", "https://ark.cn-beijing.volces.com/api/v3/chat/completions", "chat-completions", "chat", "volcengine", "",
+     -1, false},
+    {"POST", "https://api.braintrust.dev/v1/proxy/chat/completions", "chat-completions", "chat", "braintrust", "", -1,
+     false},
+    {"POST", "https://d.cloud.databricks.com/api/2.0/genie/spaces/s/conversations/c/messages", "messages", "chat",
+     "databricks", "", -1, true},
     {"POST", "https://api.mistral.ai/v1/batch/jobs", "batch", "batch", "mistral_ai", "", -1, false},
     {"GET", "https://api.mistral.ai/v1/batch/jobs/j", "batch", "batch", "mistral_ai", "", -1, false},
-    {"GET", "https://generativelanguage.googleapis.com/v1beta/batches/b", "batch", "batch", "gcp.gemini", "", -1, false},
+    {"GET", "https://generativelanguage.googleapis.com/v1beta/batches/b", "batch", "batch", "gcp.gemini", "", -1,
+     false},
     {"POST", "http://localhost:8080/completion", "llamacpp-completion", "text_completion", NULL, "", -1, true},
     {"", "https://api.openai.com/v1/chat/completions", "chat-completions", "chat", "openai", "", -1, true},
     {"GET", "https://api.openai.com/v1/threads/t/runs/r", "runs", "invoke_agent", "openai", "", -1, false},
@@ -207,7 +226,8 @@ static void endpoints(void **state)
     assert_true(look("POST", "https://gw.corp/llm", "", &got));
     assert_string_equal(got.provider, "corp");
     assert_string_equal(recognise_configure("*.corp=messages"),
-                        "LIBPPROF_ENDPOINTS: \"*.corp=messages\" has a '*' (hosts and paths are compared as they stand) and is ignored");
+                        "LIBPPROF_ENDPOINTS: \"*.corp=messages\" has a '*' (hosts and paths are compared as they "
+                        "stand) and is ignored");
     assert_non_null(recognise_configure("h:0x=messages"));
     assert_non_null(recognise_configure("h:65536=messages"));
     assert_non_null(recognise_configure("h/p?q=1=messages"));
@@ -276,7 +296,9 @@ static const char *text_of(const cJSON *object, const char *name)
 static void compare_record(void *context, const cJSON *record, bool negative)
 {
     const cJSON *const request = cJSON_GetObjectItem(record, "request");
-    const struct record wanted = {.api = text_of(record, "api"), .method = text_of(request, "method"), .url = text_of(request, "url"),
+    const struct record wanted = {.api = text_of(record, "api"),
+                                  .method = text_of(request, "method"),
+                                  .url = text_of(request, "url"),
                                   .model = text_of(cJSON_GetObjectItem(record, "truth"), "model_requested")};
     unsigned *const wrong = context;
     assert_int_equal(negative, !wanted.api[0]);
@@ -309,8 +331,9 @@ static void corpus(void **state)
 
 static void is_cheap(void **state)
 {
-    static const char *const urls[] = {"https://api.openai.com/v1/chat/completions", "https://registry.npmjs.org/some/package/-/p.tgz",
-                                       "https://bedrock-runtime.us-east-1.amazonaws.com/model/amazon.nova-lite-v1%3A0/converse"};
+    static const char *const urls[] = {
+        "https://api.openai.com/v1/chat/completions", "https://registry.npmjs.org/some/package/-/p.tgz",
+        "https://bedrock-runtime.us-east-1.amazonaws.com/model/amazon.nova-lite-v1%3A0/converse"};
     enum { ROUNDS = 100000 };
     struct timespec from, to;
     volatile unsigned hits = 0;
@@ -329,9 +352,13 @@ static void is_cheap(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(knows_calls), cmocka_unit_test(knows_what_is_none), cmocka_unit_test(header_proves_messages),
-        cmocka_unit_test(endpoints),   cmocka_unit_test(hostile),            cmocka_unit_test(fixtures),
-        cmocka_unit_test(corpus),      cmocka_unit_test(is_cheap)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(knows_calls),
+                                       cmocka_unit_test(knows_what_is_none),
+                                       cmocka_unit_test(header_proves_messages),
+                                       cmocka_unit_test(endpoints),
+                                       cmocka_unit_test(hostile),
+                                       cmocka_unit_test(fixtures),
+                                       cmocka_unit_test(corpus),
+                                       cmocka_unit_test(is_cheap)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /*
- * Paths that calls of a model share with others: on hosts that nobody knows, and on platforms that serve much else, only an answer of the API's own
- * shape makes a span (on platforms also a request that only a language model gets). Answers of others are written after their documentation.
+ * Paths that calls of a model share with others: on hosts that nobody knows, and on platforms that serve much else,
+ * only an answer of the API's own shape makes a span (on platforms also a request that only a language model gets).
+ * Answers of others are written after their documentation.
  */
 #include "dialect_expect.h"
 
@@ -8,34 +9,43 @@
 
 static const struct exchange_text others[] = {
     /* ".../messages" of mail, chat and telephony */
-    {.url = "https://api.mailgun.net/v3/mg.example.com/messages", .response = "{\"id\":\"<1@mg>\",\"message\":\"Queued. Thank you.\"}"},
+    {.url = "https://api.mailgun.net/v3/mg.example.com/messages",
+     .response = "{\"id\":\"<1@mg>\",\"message\":\"Queued. Thank you.\"}"},
     {.url = "https://discord.com/api/v10/channels/1/messages",
-     .response = "{\"id\":\"1\",\"type\":0,\"content\":\"hi\",\"channel_id\":\"2\",\"author\":{\"id\":\"3\"},\"embeds\":[]}"},
+     .response =
+         "{\"id\":\"1\",\"type\":0,\"content\":\"hi\",\"channel_id\":\"2\",\"author\":{\"id\":\"3\"},\"embeds\":[]}"},
     {.url = "https://graph.facebook.com/v19.0/1/messages",
      .response = "{\"messaging_product\":\"whatsapp\",\"contacts\":[],\"messages\":[{\"id\":\"wamid.x\"}]}"},
     {.url = "https://desk.example.com/api/v1/messages",
      .response = "{\"id\":1,\"content\":[{\"type\":\"text\",\"text\":\"hi\"}],\"role\":\"assistant\"}"},
     {.url = "https://d.cloud.databricks.com/api/2.0/genie/spaces/S/conversations/C/messages",
-     .request = "{\"content\":\"how many?\"}", .response = "{\"id\":\"m\",\"space_id\":\"S\",\"content\":\"how many?\",\"status\":\"SUBMITTED\"}"},
+     .request = "{\"content\":\"how many?\"}",
+     .response = "{\"id\":\"m\",\"space_id\":\"S\",\"content\":\"how many?\",\"status\":\"SUBMITTED\"}"},
     {.url = "https://graphs.example.com/threads/T/runs",
-     .response = "{\"run_id\":\"r\",\"thread_id\":\"T\",\"assistant_id\":\"a\",\"status\":\"pending\",\"metadata\":{}}"},
+     .response =
+         "{\"run_id\":\"r\",\"thread_id\":\"T\",\"assistant_id\":\"a\",\"status\":\"pending\",\"metadata\":{}}"},
     /* chats of web applications, whatever their request looks like */
-    {.url = "https://app.example.com/api/chat", .request = "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
+    {.url = "https://app.example.com/api/chat",
+     .request = "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
      .response = "{\"message\":{\"role\":\"assistant\",\"content\":\"x\"},\"id\":\"1\"}"},
     {.url = "https://app.example.com/api/chat", .response = "{\"message\":\"sent\",\"done\":true}"},
-    {.url = "https://app.example.com/api/chat", .response_headers = SSE_HEAD,
-     .response = "data: {\"type\":\"text-delta\",\"id\":\"0\",\"delta\":\"Hi\"}\n\ndata: {\"type\":\"finish\"}\n\ndata: [DONE]\n\n"},
+    {.url = "https://app.example.com/api/chat",
+     .response_headers = SSE_HEAD,
+     .response = "data: {\"type\":\"text-delta\",\"id\":\"0\",\"delta\":\"Hi\"}\n\ndata: "
+                 "{\"type\":\"finish\"}\n\ndata: [DONE]\n\n"},
     {.url = "https://app.example.com/v1/chat", .response = "{\"response\":\"hello\",\"conversation_id\":\"c1\"}"},
     {.url = "https://app.example.com/v2/chat", .response = "{\"message\":{\"id\":\"1\",\"text\":\"x\"},\"id\":\"3\"}"},
     /* reports, tasks, courses, forms, media */
     {.url = "https://report.example.com/generate", .response = "{\"outputs\":[\"a.pdf\"]}"},
-    {.url = "https://report.example.com/generate", .response = "{\"id\":\"x\",\"model\":\"m\",\"usage\":{\"total_tokens\":3}}"},
+    {.url = "https://report.example.com/generate",
+     .response = "{\"id\":\"x\",\"model\":\"m\",\"usage\":{\"total_tokens\":3}}"},
     {.url = "https://report.example.com/v1/generate", .response = "{\"id\":\"r1\",\"text\":\"hello\"}"},
     {.url = "https://report.example.com/api/generate", .response = "{\"response\":\"ok\",\"done\":true}"},
     {.url = "https://tasks.example.com/complete", .response = "{\"completions\":[{\"id\":3}]}"},
     {.url = "https://tasks.example.com/v1/complete", .response = "{\"completion\":\"done\",\"stop_reason\":null}"},
     {.url = "https://lms.example.com/courses/1/completions", .response = "{\"id\":1,\"usage\":{\"total_tokens\":1}}"},
-    {.url = "https://forms.example.com/v1/forms/F/responses", .response = "{\"id\":\"1\",\"status\":\"completed\",\"output\":\"x\"}"},
+    {.url = "https://forms.example.com/v1/forms/F/responses",
+     .response = "{\"id\":\"1\",\"status\":\"completed\",\"output\":\"x\"}"},
     {.url = "https://video.example.com/embed", .response = "{\"html\":\"<iframe>\",\"type\":\"video\"}"},
     {.url = "https://video.example.com/api/embed", .response = "{\"embedding\":\"<iframe>\"}"},
     {.url = "https://video.example.com/v1/embed", .response = "{\"embeddings\":{\"html\":\"x\"}}"},
@@ -44,24 +54,35 @@ static const struct exchange_text others[] = {
     {.url = "https://shop.example.com/moderations", .response = "{\"results\":[{\"id\":1}]}"},
     {.url = "https://shop.example.com/images/edits", .response = "{\"data\":[{\"url\":\"http://x\"}]}"},
     {.url = "https://shop.example.com/audio/transcriptions", .response = "{\"text\":\"x\"}"},
-    {.url = "https://shop.example.com/v1/batches", .response = "{\"id\":\"b\",\"object\":\"batch\",\"request_counts\":3}"},
+    {.url = "https://shop.example.com/v1/batches",
+     .response = "{\"id\":\"b\",\"object\":\"batch\",\"request_counts\":3}"},
     {.url = "https://shop.example.com/v1beta/interactions", .response = "{\"id\":\"1\",\"status\":\"completed\"}"},
-    {.url = "https://api.openai.com/v1/uploads/upload_1/complete", .request = "{\"part_ids\":[\"p\"]}",
+    {.url = "https://api.openai.com/v1/uploads/upload_1/complete",
+     .request = "{\"part_ids\":[\"p\"]}",
      .response = "{\"id\":\"upload_1\",\"object\":\"upload\",\"status\":\"completed\",\"file\":{\"id\":\"f\"}}"},
     /* models that are none of language */
-    {.url = "https://x.endpoints.huggingface.cloud/", .request = "{\"inputs\":\"I like you\"}",
+    {.url = "https://x.endpoints.huggingface.cloud/",
+     .request = "{\"inputs\":\"I like you\"}",
      .response = "[{\"label\":\"POSITIVE\",\"score\":0.99}]"},
-    {.url = "https://api-inference.huggingface.co/models/org/sdxl", .request = "{\"inputs\":\"a cat\"}",
-     .response_headers = "HTTP/1.1 200 OK\nContent-Type: image/jpeg\n", .response = "\xff\xd8\xff\xe0"},
-    {.url = "https://router.huggingface.co/replicate/v1/models/org/flux/predictions", .request = "{\"input\":{\"prompt\":\"x\"}}",
+    {.url = "https://api-inference.huggingface.co/models/org/sdxl",
+     .request = "{\"inputs\":\"a cat\"}",
+     .response_headers = "HTTP/1.1 200 OK\nContent-Type: image/jpeg\n",
+     .response = "\xff\xd8\xff\xe0"},
+    {.url = "https://router.huggingface.co/replicate/v1/models/org/flux/predictions",
+     .request = "{\"input\":{\"prompt\":\"x\"}}",
      .response = "{\"id\":\"x\",\"model\":\"m\",\"output\":null,\"status\":\"starting\"}"},
-    {.url = "https://runtime.sagemaker.us-east-1.amazonaws.com/endpoints/xgboost/invocations", .request = "1,2,3", .response = "0.93\n"},
-    {.url = "https://d.cloud.databricks.com/serving-endpoints/churn/invocations", .request = "{\"dataframe_records\":[{\"a\":1}]}",
+    {.url = "https://runtime.sagemaker.us-east-1.amazonaws.com/endpoints/xgboost/invocations",
+     .request = "1,2,3",
+     .response = "0.93\n"},
+    {.url = "https://d.cloud.databricks.com/serving-endpoints/churn/invocations",
+     .request = "{\"dataframe_records\":[{\"a\":1}]}",
      .response = "{\"predictions\":[0.93]}"},
-    {.url = "https://ml.example.com/endpoints/E/invocations", .request = "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
+    {.url = "https://ml.example.com/endpoints/E/invocations",
+     .request = "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
      .response = "{\"error\":\"no such endpoint\"}"},
     {.url = "https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/l/endpoints/123:predict",
-     .request = "{\"instances\":[[1,2]]}", .response = "{\"predictions\":[{\"classes\":[\"a\"],\"scores\":[0.1]}],\"deployedModelId\":\"1\"}"},
+     .request = "{\"instances\":[[1,2]]}",
+     .response = "{\"predictions\":[{\"classes\":[\"a\"],\"scores\":[0.1]}],\"deployedModelId\":\"1\"}"},
 };
 
 static void test_others(void **state)
@@ -81,9 +102,11 @@ static void test_others(void **state)
 static const struct {
     const char *path, *response, *api;
 } calls[] = {
-    {"/messages", "{\"type\":\"message\",\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"x\"}]}", "messages"},
+    {"/messages", "{\"type\":\"message\",\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"x\"}]}",
+     "messages"},
     {"/messages", "{\"content\":[],\"usage\":{\"input_tokens\":1,\"output_tokens\":1}}", "messages"},
-    {"/v1/complete", "{\"type\":\"completion\",\"completion\":\" x\",\"stop_reason\":\"stop_sequence\"}", "text-complete"},
+    {"/v1/complete", "{\"type\":\"completion\",\"completion\":\" x\",\"stop_reason\":\"stop_sequence\"}",
+     "text-complete"},
     {"/complete", "{\"completions\":[{\"completion\":\"x\"}]}", "aleph-complete"},
     {"/completions", "{\"choices\":[{\"text\":\"x\"}]}", "completions"},
     {"/api/chat", "{\"model\":\"m\",\"message\":{\"content\":\"x\"},\"done\":true}", "ollama-chat"},
@@ -114,8 +137,8 @@ static void test_unknown_hosts(void **state)
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
         char url[96];
         snprintf(url, sizeof(url), "http://10.0.0.7:8000%s", calls[i].path);
-        const struct exchange_text text = {.url = url, .request = "{\"model\":\"m\"}", .response_headers = JSON_HEAD,
-                                           .response = calls[i].response};
+        const struct exchange_text text = {
+            .url = url, .request = "{\"model\":\"m\"}", .response_headers = JSON_HEAD, .response = calls[i].response};
         EXPECT(text, {SPAN_api, calls[i].api}, {SPAN_request_model, "m"});
     }
 }
@@ -127,20 +150,24 @@ static void test_platforms(void **state)
     (void)state;
     struct exchange_text text = {.url = "https://d.cloud.databricks.com/serving-endpoints/llama/invocations",
                                  .request = "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
-                                 .response_headers = "HTTP/1.1 429 X\n", .response = limited};
+                                 .response_headers = "HTTP/1.1 429 X\n",
+                                 .response = limited};
     EXPECT(text, {SPAN_status, "429"}, {SPAN_request_model, "llama"}, {SPAN_provider, "databricks"});
     text = (struct exchange_text){.url = "https://api-inference.huggingface.co/models/org/m",
                                   .request = "{\"inputs\":\"x\",\"parameters\":{\"temperature\":0.5}}",
-                                  .response_headers = "HTTP/1.1 404 X\n", .response = "Not Found"};
+                                  .response_headers = "HTTP/1.1 404 X\n",
+                                  .response = "Not Found"};
     EXPECT(text, {SPAN_status, "404"}, {SPAN_api, "tgi-generate"}, {SPAN_request_model, "org/m"});
     text = (struct exchange_text){.url = "https://runtime.sagemaker.us-east-1.amazonaws.com/endpoints/E/invocations",
                                   .request = "{\"inputs\":\"x\",\"parameters\":{\"max_new_tokens\":5}}",
-                                  .response_headers = "HTTP/1.1 424 X\n", .response = "{\"message\":\"x\"}"};
+                                  .response_headers = "HTTP/1.1 424 X\n",
+                                  .response = "{\"message\":\"x\"}"};
     EXPECT(text, {SPAN_status, "424"}, {SPAN_max_tokens, "5"});
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_others), cmocka_unit_test(test_unknown_hosts), cmocka_unit_test(test_platforms)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_others), cmocka_unit_test(test_unknown_hosts),
+                                       cmocka_unit_test(test_platforms)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -91,7 +91,9 @@ static void test_events(void **state)
     (void)state;
     expect("data: {\"a\":1}\n\ndata:{\"a\":2}\n\ndata: [DONE]\n\n", "<|{\"a\":1}><|{\"a\":2}>DONE");
     expect("event: ping\ndata: {}\n\n: comment\n\nid: 7\nretry: 10\ndata: x\n\n", "<ping|{}><|x>");
-    expect("\xef\xbb\xbf" "data: x\n\n", "<|x>");
+    expect("\xef\xbb\xbf"
+           "data: x\n\n",
+           "<|x>");
     expect("data: a\ndata: b\n\n", "<|a\nb>");
     expect("data: [DONE] \n", "DONE");
     expect("data: last, no blank line", "<|last, no blank line>");

@@ -303,7 +303,7 @@ static int in_child(void)
     if (write_text(1, "orphan", &lost) || lost != 6)
         return 2;
     if (tape_start() != 0 || !tape_alive() || tape_losses().records != 1 || tape_losses().bytes != 6)
-        return 3; /* its own loss, not the parent's */
+        return 3;           /* its own loss, not the parent's */
     if (tape_read(&record)) /* nothing of the parent's */
         return 4;
     if (!write_text(2, "mine", &lost) || !tape_read(&record) || memcmp(record.payload, "mine", 4) != 0)

@@ -23,7 +23,8 @@ static void splits(void **state)
         const char *url, *scheme, *host, *path, *query;
         unsigned port;
     } cases[] = {
-        {"https://api.openai.com/v1/chat/completions?a=b#c", "https", "api.openai.com", "/v1/chat/completions", "a=b", 443},
+        {"https://api.openai.com/v1/chat/completions?a=b#c", "https", "api.openai.com", "/v1/chat/completions", "a=b",
+         443},
         {"http://user:p@ss@h:8080/x", "http", "h", "/x", "", 8080},
         {"http://[::1]:11434/api/chat", "http", "::1", "/api/chat", "", 11434},
         {"http://[fe80::1%25eth0]/", "http", "fe80::1%25eth0", "/", "", 80},
@@ -49,8 +50,17 @@ static void splits(void **state)
 
 static void refuses(void **state)
 {
-    static const char *const cases[] = {"", "/v1/chat", "http://", "http:///x", "http://:80/", "http://h:99999/", "http://h:1x/",
-                                        "http://[::1", "http://[::1]x/", "file:///etc/passwd", "http://a@/"};
+    static const char *const cases[] = {"",
+                                        "/v1/chat",
+                                        "http://",
+                                        "http:///x",
+                                        "http://:80/",
+                                        "http://h:99999/",
+                                        "http://h:1x/",
+                                        "http://[::1",
+                                        "http://[::1]x/",
+                                        "file:///etc/passwd",
+                                        "http://a@/"};
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct url url;
@@ -62,7 +72,8 @@ static void decodes(void **state)
 {
     static const struct {
         const char *text, *decoded;
-    } cases[] = {{"a%3Ab", "a:b"}, {"%", "%"}, {"%2", "%2"}, {"%zz", "%zz"}, {"%00x", "%00x"}, {"%2F%2f", "//"}, {"%%41", "%A"}};
+    } cases[] = {{"a%3Ab", "a:b"}, {"%", "%"},       {"%2", "%2"},  {"%zz", "%zz"},
+                 {"%00x", "%00x"}, {"%2F%2f", "//"}, {"%%41", "%A"}};
     char out[16];
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

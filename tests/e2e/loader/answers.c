@@ -1,4 +1,5 @@
-/* Prints what dlsym and dlvsym answer for the names on stdin, through RTLD_DEFAULT, RTLD_NEXT and a handle: object and offset. */
+/* Prints what dlsym and dlvsym answer for the names on stdin, through RTLD_DEFAULT, RTLD_NEXT and a handle: object and
+ * offset. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +11,8 @@ static void print(const char *how, const char *name, void *address)
         printf("%s %s none\n", how, name);
         return;
     }
-    printf("%s %s %s+%zx\n", how, name, strrchr(info.dli_fname, '/'), (size_t)((char *)address - (char *)info.dli_fbase));
+    printf("%s %s %s+%zx\n", how, name, strrchr(info.dli_fname, '/'),
+           (size_t)((char *)address - (char *)info.dli_fbase));
 }
 
 int main(void)

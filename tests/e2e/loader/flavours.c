@@ -1,6 +1,7 @@
 /*
- * Two libcurls in one process. Each has its own allocator here, so that a handle made by the wrong one shows. Reached by dlsym and by plugins
- * that are bound by symbol and loaded RTLD_LOCAL. Arguments: the plugin of the first flavour, of the second.
+ * Two libcurls in one process. Each has its own allocator here, so that a handle made by the wrong one shows. Reached
+ * by dlsym and by plugins that are bound by symbol and loaded RTLD_LOCAL. Arguments: the plugin of the first flavour,
+ * of the second.
  */
 #include <curl/curl.h>
 #include <dlfcn.h>
@@ -42,7 +43,8 @@ int main(int argc, char **argv)
         if (library == NULL)
             return 77;
         global_init *global = (global_init *)dlsym(library, "curl_global_init_mem");
-        (void)global(CURL_GLOBAL_ALL, i == 0 ? malloc_0 : malloc_1, free, realloc, strdup, i == 0 ? calloc_0 : calloc_1);
+        (void)global(CURL_GLOBAL_ALL, i == 0 ? malloc_0 : malloc_1, free, realloc, strdup,
+                     i == 0 ? calloc_0 : calloc_1);
     }
     for (int round = 0; round < 3 && argc == 3; round++) {
         for (int i = 0; i < 2; i++) {

@@ -1,11 +1,13 @@
-/* Makes many calls over one connection and says on stderr how long they took: "p50_us p99_us max_us". Usage: many URL CALLS [PAUSE_US] */
+/* Makes many calls over one connection and says on stderr how long they took: "p50_us p99_us max_us". Usage: many URL
+ * CALLS [PAUSE_US] */
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-static const char body[] = "{\"model\":\"gpt-test-1\",\"messages\":[{\"role\":\"system\",\"content\":\"You are terse.\"}]}";
+static const char body[] =
+    "{\"model\":\"gpt-test-1\",\"messages\":[{\"role\":\"system\",\"content\":\"You are terse.\"}]}";
 static size_t total;
 
 static size_t on_data(char *data, size_t size, size_t count, void *context)

@@ -33,8 +33,8 @@ void plugin_cleanup(CURL *easy)
     curl_easy_cleanup(easy);
 }
 
-CURLcode plugin_global_init(curl_malloc_callback m, curl_free_callback f, curl_realloc_callback r, curl_strdup_callback s,
-                            curl_calloc_callback c)
+CURLcode plugin_global_init(curl_malloc_callback m, curl_free_callback f, curl_realloc_callback r,
+                            curl_strdup_callback s, curl_calloc_callback c)
 {
     return curl_global_init_mem(CURL_GLOBAL_ALL, m, f, r, s, c);
 }

@@ -1,4 +1,5 @@
-/* Loads and unloads libcurl, and a plugin bound to it, two hundred times (each takes 30 ms without the shim), using both each time. Arguments: plugin, URL. */
+/* Loads and unloads libcurl, and a plugin bound to it, two hundred times (each takes 30 ms without the shim), using
+ * both each time. Arguments: plugin, URL. */
 #include <curl/curl.h>
 #undef curl_easy_setopt
 #include <dlfcn.h>
@@ -20,7 +21,8 @@ int main(int argc, char **argv)
         CURL *(*init)(void) = (CURL * (*)(void)) dlsym(library, "curl_easy_init");
         CURLcode (*perform)(CURL *) = (CURLcode(*)(CURL *))dlsym(library, "curl_easy_perform");
         void (*cleanup)(CURL *) = (void (*)(CURL *))dlsym(library, "curl_easy_cleanup");
-        CURLcode (*setopt)(CURL *, CURLoption, ...) = (CURLcode(*)(CURL *, CURLoption, ...))dlsym(library, "curl_easy_setopt");
+        CURLcode (*setopt)(CURL *, CURLoption, ...) =
+            (CURLcode(*)(CURL *, CURLoption, ...))dlsym(library, "curl_easy_setopt");
         CURL *easy = init();
         (void)setopt(easy, CURLOPT_URL, argv[2]);
         (void)setopt(easy, CURLOPT_WRITEFUNCTION, count);
