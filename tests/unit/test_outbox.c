@@ -428,7 +428,7 @@ static void test_fork(void **state)
         struct outbox_config config = {.socket_path = socket_path, .process = mine};
         int rc = outbox_start(&config);
         add(5);
-        (void)outbox_turn(tape_now_ns() + 25 * MS, &no_loss);
+        (void)turn_after(OUTBOX_AGE_MAX_MS);
         _exit(rc == 0 && outbox_lost_spans() == 0 ? 0 : 1);
     }
     int status;
@@ -463,7 +463,7 @@ static void test_no_descriptors_left(void **state)
             _exit(2);
         }
         add(3);
-        (void)outbox_turn(tape_now_ns() + 25 * MS, &no_loss);
+        (void)turn_after(OUTBOX_AGE_MAX_MS);
         outbox_finish(20, &no_loss);
         /* The three standard descriptors are as they were. */
         _exit(fcntl(0, F_GETFD) >= 0 && fcntl(1, F_GETFD) >= 0 && fcntl(2, F_GETFD) >= 0 ? 0 : 1);
