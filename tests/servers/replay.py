@@ -100,7 +100,9 @@ def answer(record, delivery):
         body = encode(body, encoding, response.get("chunk_sizes") or [])
         headers.append(("Content-Encoding", encoding))
     kept = body[:cut_place(record["id"], len(body))] if shape == "cut" else body
-    if shape in ("length", "cut"):
+    if response["status"] in (204, 304):  # these end with their headers, whatever was recorded (RFC 9110, 6.4.1)
+        kept, pieces = b"", []
+    elif shape in ("length", "cut"):
         headers.append(("Content-Length", str(len(body))))
         pieces = [kept]
     elif shape == "close":
