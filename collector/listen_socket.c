@@ -83,7 +83,9 @@ int listen_socket_open(struct listener *listener)
     /* The mode that the socket has before bind is the mode of its file: it is never open to others, not for a moment.
      */
     if (listener->fd < 0 || fchmod(listener->fd, listener->config.any_user ? 0666 : 0600) != 0 ||
-        bind(listener->fd, (const struct sockaddr *)&address, sizeof address) != 0 || listen(listener->fd, 4096) != 0)
+        bind(listener->fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
+        (listener->config.any_user && chmod(path, 0666) != 0) || /* what the umask took away */
+        listen(listener->fd, 4096) != 0)
         return listen_because(-1, "the socket %s cannot be made: %s", path, strerror(errno));
     return 0;
 }

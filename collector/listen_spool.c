@@ -29,8 +29,9 @@ static bool ends_with(const char *name, const char *end)
     return bytes > strlen(end) && strcmp(name + bytes - strlen(end), end) == 0;
 }
 
-/* All whole frames of the file. 0, LISTEN_END when it is damaged, or negative store_status. */
-static int take_file(struct listener *listener, int fd, uint8_t *buffer)
+/* All whole frames of the file; one that was closed has no others. 0, LISTEN_END when it is damaged, or negative
+ * store_status. */
+static int take_file(struct listener *listener, int fd, bool closed, uint8_t *buffer)
 {
     struct listen_sender sender = {0};
     size_t have = 0;
@@ -44,6 +45,8 @@ static int take_file(struct listener *listener, int fd, uint8_t *buffer)
             continue;
         if (got < 0)
             return listen_because(STORE_FAILED, "a spool file cannot be read: %s", strerror(errno));
+        if (got == 0 && closed && have != 0)
+            return listen_because(LISTEN_END, "a spool file ends within a frame");
         if (got == 0)
             return 0; /* half a frame at the end is what a dying writer leaves */
         have += (size_t)got;
@@ -90,7 +93,7 @@ static int take_in(struct listener *listener, int directory, const char *name, u
 
     if (fd < 0)
         return 0;
-    status = take_file(listener, fd, buffer);
+    status = take_file(listener, fd, ends_with(name, ".frames"), buffer);
     damaged = status == LISTEN_END;
     if (damaged)
         status = 0;

@@ -6,6 +6,7 @@
 #include "init.h"
 
 #include "config.h"
+#include "llm/recognise.h"
 #include "loader.h"
 #include "scribe.h"
 
@@ -48,6 +49,9 @@ __attribute__((constructor)) static void begin(void)
     if (!shim_config.disabled && may_work()) {
         if (!shim_config.follow)
             config_unfollow(environ, loader_own_path());
+        const char *wrong = recognise_configure(shim_config.endpoints);
+        if (wrong != NULL)
+            shim_say_once(wrong);
         shim_active = true;
         loader_active = true;
     }

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "../span/block.h"
+#include "config.h"
 #include "spool.h"
 #include "tape.h"
 #include "wire.h"
@@ -80,6 +81,11 @@ static void count_lost(uint64_t spans)
     box.loss.spans += spans;
 }
 
+static void say_no_way_out(void)
+{
+    shim_say_once("finished calls are lost: no collector listens on LIBPPROF_SOCKET, and LIBPPROF_SPOOL takes nothing");
+}
+
 /* Takes `parcel` out, whose predecessor is `before` (NULL: it is the first), and frees it. */
 static void remove_parcel(struct parcel *before, struct parcel *parcel)
 {
@@ -109,6 +115,7 @@ static bool evict_one(uint64_t now_ns)
     }
     if (spool_append(&box.spool, now_ns, parcel->data, parcel->bytes) != 0) {
         count_lost(parcel->spans);
+        say_no_way_out();
     }
     remove_parcel(before, parcel);
     return true;
@@ -419,6 +426,8 @@ void outbox_finish(unsigned wait_ms, const struct span_loss *loss)
     if (box.first != NULL) {
         disconnect(now_ns, OUTBOX_RECONNECT_MS);
         spool_all(now_ns);
+        if (box.first != NULL)
+            say_no_way_out(); /* the process ends with them */
     }
     box.grace_ns = 0;
     spool_close(&box.spool);

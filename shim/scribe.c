@@ -354,7 +354,6 @@ static void prepare(struct scribe *scribe)
         .hash_key_bytes = shim_config.hash_key_bytes,
         .preview_chars = shim_config.preview_chars,
         .prompt = shim_config.prompt,
-        .endpoints = shim_config.endpoints,
     };
     memcpy(scribe->exchange_config.hash_key, shim_config.hash_key, sizeof scribe->exchange_config.hash_key);
     struct outbox_config config = {.socket_path = shim_config.socket, .spool_dir = shim_config.spool};

@@ -17,7 +17,7 @@ static void print_bounds(FILE *out, const struct grouping *grouping)
     char first[DISPLAY_BYTES], last[DISPLAY_BYTES], span[DISPLAY_BYTES];
     display_time(first, grouping->first_ns);
     display_time(last, grouping->last_ns);
-    display_duration(span, (grouping->last_ns - grouping->first_ns) / 1000000000 * 1000000000);
+    display_duration(span, grouping->last_ns - grouping->first_ns);
     if (strcmp(first, last) == 0)
         (void)fprintf(out, ", %s", first);
     else

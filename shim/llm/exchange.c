@@ -352,6 +352,7 @@ void exchange_lost(struct exchange *exchange, uint64_t bytes)
     exchange->lost += bytes;
     if (exchange->response_begun) {
         body_lost(&exchange->body);
+        timing_lost(&exchange->timing);
         exchange->encoded = exchange->encoded || exchange->decode; /* no decoder goes on behind a gap */
     } else {
         request_reset(&exchange->request);
@@ -438,7 +439,7 @@ static void put_stream(struct exchange *exchange)
     if (!exchange->response_begun || exchange->encoded)
         return;
     span_set_u64(&exchange->span, SPAN_response_stream, facts->stream);
-    if (!facts->stream)
+    if (!facts->stream || exchange->timing.gapped) /* with pieces missing, counts would be too low */
         return;
     span_set_u64(&exchange->span, SPAN_stream_events, exchange->body.events);
     span_set_u64(&exchange->span, SPAN_content_chunks, exchange->body.content_events);

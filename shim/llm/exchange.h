@@ -23,7 +23,6 @@ struct exchange_config {
     size_t hash_key_bytes;
     unsigned preview_chars; /* 0: no preview */
     const char *prompt;     /* LIBPPROF_PROMPT, "name" or "name@version", or NULL */
-    const char *endpoints;  /* LIBPPROF_ENDPOINTS or NULL, see recognise.h */
 };
 
 struct exchange_start {

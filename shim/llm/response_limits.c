@@ -23,6 +23,8 @@
 
 /* Hugging Face states about 2^63 where there is no limit (Azure -1). */
 #define UNLIMITED (UINT64_C(1) << 60)
+/* A year: nobody means more. */
+#define RETRY_NS_MAX (UINT64_C(31536000) * UINT64_C(1000000000))
 
 struct word {
     const char *text;
@@ -217,7 +219,7 @@ static bool retry(struct response_limits *limits, const char *name, size_t name_
             known = json_number_parse(value, bytes, &number, &whole, &integer) && number >= 0;
             ns = known ? header_ns(number, 1e6) : 0;
         }
-        if (known && limits->retry_rank <= names[i].rank) {
+        if (known && ns < RETRY_NS_MAX && limits->retry_rank <= names[i].rank) {
             limits->retry_ns = ns;
             limits->retry_rank = names[i].rank;
         }

@@ -19,7 +19,7 @@ void timing_init(struct timing *timing, uint64_t start_ns)
     timing->start_ns = timing->now_ns = start_ns;
     timing->first_ns = timing->last_ns = 0;
     timing->paused_ns = timing->pause_began_ns = timing->paused_in_gap_ns = timing->decode_paused_ns = 0;
-    timing->content = timing->paused = timing->ever_paused = false;
+    timing->content = timing->paused = timing->ever_paused = timing->gapped = timing->first_missed = false;
     span_sketch_init(&timing->gaps);
 }
 
@@ -58,6 +58,12 @@ void timing_content(struct timing *timing, uint64_t time_ns)
     timing->paused_in_gap_ns = 0;
 }
 
+void timing_lost(struct timing *timing)
+{
+    timing->gapped = true;
+    timing->first_missed = timing->first_missed || !timing->content;
+}
+
 static void write_sketch(const struct timing *timing, struct span *span)
 {
     struct span_buffer buffer;
@@ -74,7 +80,10 @@ void timing_finish(struct timing *timing, uint64_t end_ns, struct span *span)
         span_set_u64(span, SPAN_paused_ns, timing->paused_ns);
     if (!timing->content)
         return;
-    span_set_u64(span, SPAN_ttft_ns, timing->first_ns - timing->start_ns);
+    if (!timing->first_missed)
+        span_set_u64(span, SPAN_ttft_ns, timing->first_ns - timing->start_ns);
+    if (timing->gapped)
+        return; /* what was seen of the rest is less than there was */
     span_set_u64(span, SPAN_decode_ns, timing->last_ns - timing->first_ns - timing->decode_paused_ns);
     if (!timing->gaps.count)
         return;

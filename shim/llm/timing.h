@@ -19,6 +19,7 @@ struct timing {
     uint64_t paused_ns, pause_began_ns, paused_in_gap_ns;
     uint64_t decode_paused_ns;
     bool content, paused, ever_paused;
+    bool gapped, first_missed; /* pieces are missing; some before the first content that was seen */
     struct span_sketch gaps;
 };
 
@@ -27,4 +28,6 @@ void timing_pause(struct timing *timing, uint64_t time_ns);
 void timing_resume(struct timing *timing, uint64_t time_ns);
 /* An event with generated content was complete. */
 void timing_content(struct timing *timing, uint64_t time_ns);
+/* Pieces of the answer did not get here. */
+void timing_lost(struct timing *timing);
 void timing_finish(struct timing *timing, uint64_t end_ns, struct span *span);

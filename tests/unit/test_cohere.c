@@ -48,42 +48,38 @@ static void test_v2_stream(void **state)
                                                                                    "\"id\":\"a\",\"type\":\"function\","
                                                                                    "\"function\":{\"name\":\"f\","
                                                                                    "\"arguments\":\"\"}}}}")
-            EVENT("tool-call-delta", ",\"index\":0,\"delta\":{\"message\":{\"tool_calls\":{\"function\":{\"arguments\":"
-                                     "\"{\"}}}}") "event: tool-call-delta\ndata: "
-                                                  "{\"delta\":{\"message\":{\"tool_calls\":{\"function\":{"
-                                                  "\"arguments\":\"}\"}}}},\"index\":0}\n\n" EVENT(
-                                                      "tool-call-end",
-                                                      ",\"index\":0") "event: tool-call-start\ndata: "
-                                                                      "{\"delta\":{\"message\":{\"tool_calls\":{\"id\":"
-                                                                      "\"b\",\"function\":{\"name\":\"g\"}}}},"
-                                                                      "\"index\":1}\n\n" EVENT("content-start",
-                                                                                               ",\"index\":0,\"delta\":"
-                                                                                               "{\"message\":{"
-                                                                                               "\"content\":{\"type\":"
-                                                                                               "\"text\",\"text\":\"\"}"
-                                                                                               "}}")
-                                                                          EVENT("content-delta",
-                                                                                ",\"index\":0,\"delta\":{\"message\":{"
-                                                                                "\"content\":{\"text\":\"a\"}}}")
-                                                                              EVENT(
-                                                                                  "citation-start",
-                                                                                  ",\"index\":0,\"delta\":{\"message\":"
-                                                                                  "{\"citations\":{\"text\":\"a\"}}}")
-                                                                                  EVENT("content-delta",
-                                                                                        ",\"index\":0,\"delta\":{"
-                                                                                        "\"message\":{\"content\":{"
-                                                                                        "\"thinking\":\"t\"}}}")
-                                                                                      EVENT("message-end",
-                                                                                            ",\"delta\":{\"finish_"
-                                                                                            "reason\":\"COMPLETE\","
-                                                                                            "\"usage\":{\"billed_"
-                                                                                            "units\":{\"input_tokens\":"
-                                                                                            "1,\"output_tokens\":2},"
-                                                                                            "\"tokens\":{\"input_"
-                                                                                            "tokens\":71,\"output_"
-                                                                                            "tokens\":3}}}") "data: "
-                                                                                                             "[DONE]"
-                                                                                                             "\n\n"};
+            EVENT("tool-call-delta",
+                  ",\"index\":0,\"delta\":{\"message\":{\"tool_calls\":{\"function\":{\"arguments\":"
+                  "\"{\"}}}}") "event: tool-call-delta\ndata: "
+                               "{\"delta\":{\"message\":{\"tool_calls\":{\"function\":{"
+                               "\"arguments\":\"}\"}}}},\"index\":0}\n\n" EVENT(
+                                   "tool-call-end",
+                                   ",\"index\":0") "event: tool-call-start\ndata: "
+                                                   "{\"delta\":{\"message\":{\"tool_calls\":{\"id\":"
+                                                   "\"b\",\"function\":{\"name\":\"g\"}}}},"
+                                                   "\"index\":1}\n\n" EVENT("content-start", ",\"index\":0,\"delta\":"
+                                                                                             "{\"message\":{"
+                                                                                             "\"content\":{\"type\":"
+                                                                                             "\"text\",\"text\":\"\"}"
+                                                                                             "}}")
+                                                       EVENT("content-delta", ",\"index\":0,\"delta\":{\"message\":{"
+                                                                              "\"content\":{\"text\":\"a\"}}}")
+                                                           EVENT("citation-start",
+                                                                 ",\"index\":0,\"delta\":{\"message\":"
+                                                                 "{\"citations\":{\"text\":\"a\"}}}")
+                                                               EVENT("content-delta", ",\"index\":0,\"delta\":{"
+                                                                                      "\"message\":{\"content\":{"
+                                                                                      "\"thinking\":\"t\"}}}")
+                                                                   EVENT("message-end", ",\"delta\":{\"finish_"
+                                                                                        "reason\":\"COMPLETE\","
+                                                                                        "\"usage\":{\"billed_"
+                                                                                        "units\":{\"input_tokens\":"
+                                                                                        "1,\"output_tokens\":2},"
+                                                                                        "\"tokens\":{\"input_"
+                                                                                        "tokens\":71,\"output_"
+                                                                                        "tokens\":3}}}") "data: "
+                                                                                                         "[DONE]"
+                                                                                                         "\n\n"};
     EXPECT(text, {SPAN_stream_events, "12"}, {SPAN_content_chunks, "7"}, {SPAN_tool_calls, "2"},
            {SPAN_tool_args_invalid, "-"}, {SPAN_response_id, "i-2"}, {SPAN_input_tokens, "71"},
            {SPAN_output_tokens, "3"}, {SPAN_finish_reasons, "COMPLETE"}, {SPAN_completeness, "whole"},

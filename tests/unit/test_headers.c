@@ -112,7 +112,8 @@ static void no_limit_is_absent(void **state)
 {
     (void)state;
     ANSWER("x-ratelimit-limit-tokens: -1", "x-ratelimit-remaining-tokens-minute: 9223372036854767616",
-           "x-ratelimit-limit-images: 5", "anthropic-ratelimit-requests-tier: 4", "x-ratelimit-limit-requests: many");
+           "x-ratelimit-limit-images: 5", "anthropic-ratelimit-requests-tier: 4", "x-ratelimit-limit-requests: many",
+           "retry-after: 99999999999999999999");
     for (int field = 0; field < SPAN_FIELD_COUNT; field++)
         assert_false(span_has(&span, (enum span_field)field));
 }

@@ -323,6 +323,14 @@ static void test_spool(void **state)
     assert_int_equal(stats.frames, 3 + 2 + 3 + 2);
     assert_int_equal(stats.files, 3);
     assert_int_equal(stats.damaged, 1);
+    /* One that was closed has no half frames: something cut it. What is whole in it is taken, the file is kept. */
+    make_stream(&bytes, 2, 1, 3);
+    write_spool("cut.frames", bytes.data, bytes.bytes - 9);
+    span_buffer_done(&bytes);
+    assert_int_equal(listen_spool(listener), 1);
+    assert_true(exists("cut.frames.damaged"));
+    listen_get_stats(listener, &stats);
+    assert_int_equal(stats.damaged, 2);
     /* The processes whose last frame was lost send it again. */
     for (unsigned p = 1; p < 4; p += 2) {
         make_stream(&bytes, p, 1, 3);

@@ -99,9 +99,10 @@ static void test_stream(void **state)
         .request = streamed,
         .response_headers = SSE_HEAD,
         .response = CREATED EVENT("response.in_progress", "\"response\":{\"status\":\"in_progress\",\"usage\":null}")
-            EVENT("response.output_item.added", "\"output_index\":0,\"item\":{\"id\":\"rs\",\"type\":\"reasoning\","
-                                                "\"summary\":[]}") EVENT(
-                "response.reasoning_summary_text.delta", "\"item_id\":\"rs\",\"output_index\":0,\"delta\":\"I think\"")
+            EVENT("response.output_item.added",
+                  "\"output_index\":0,\"item\":{\"id\":\"rs\",\"type\":\"reasoning\","
+                  "\"summary\":[]}") EVENT("response.reasoning_summary_text.delta",
+                                           "\"item_id\":\"rs\",\"output_index\":0,\"delta\":\"I think\"")
                 EVENT("response.reasoning_summary_text.done",
                       "\"item_id\":\"rs\",\"output_index\":0,\"text\":\"I think\"")
                     EVENT("response.output_item.added",

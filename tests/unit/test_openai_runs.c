@@ -81,12 +81,14 @@ static void test_stream(void **state)
            {SPAN_response_model, "gpt-4o"}, {SPAN_finish_reasons, "completed"}, {SPAN_completeness, "whole"},
            {SPAN_request_stream, "1"}, {SPAN_error_type, "-"}, {SPAN_tool_args_invalid, "-"});
     /* The calls asked for at the end are those of the deltas. No event names: the objects say what they are. */
-    text.response = "data: " RUN("queued", "\"usage\":null") "\n\n" CALLS("{\"index\":0,\"id\":\"c1\",\"type\":"
-                                                                          "\"function\",\"function\":{\"name\":\"f\","
-                                                                          "\"arguments\":\"{\"}}") "data: " STEP(
-        USAGE) "\n\n"
-               "data: " RUN("requires_action", "\"required_action\":{\"submit_tool_outputs\":{\"tool_calls\":[{\"id\":"
-                                               "\"c1\"}]}},\"usage\":null") "\n\n";
+    text.response = "data: " RUN("queued", "\"usage\":null") "\n\n" CALLS(
+        "{\"index\":0,\"id\":\"c1\",\"type\":"
+        "\"function\",\"function\":{\"name\":\"f\","
+        "\"arguments\":\"{\"}}") "data: " STEP(USAGE) "\n\n"
+                                                      "data: " RUN("requires_action",
+                                                                   "\"required_action\":{\"submit_tool_outputs\":{"
+                                                                   "\"tool_calls\":[{\"id\":"
+                                                                   "\"c1\"}]}},\"usage\":null") "\n\n";
     EXPECT(text, {SPAN_tool_calls, "1"}, {SPAN_tool_args_invalid, "1"}, {SPAN_finish_reasons, "requires_action"},
            {SPAN_input_tokens, "-"}, {SPAN_completeness, "whole"}, {SPAN_response_id, "run_1"});
     /* Cut after a step: its status and usage say nothing of the run. */
