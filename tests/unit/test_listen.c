@@ -265,6 +265,24 @@ static void test_socket_file(void **state)
     assert_int_equal(open_listener(), 0);
 }
 
+/* Who may connect is said by the socket's mode alone, whatever the umask. */
+static void test_socket_mode(void **state)
+{
+    struct listen_config config = {.socket_path = path, .spool_dir = spool, .store = store, .any_user = true};
+    struct stat st;
+    const mode_t before = umask(077);
+
+    (void)state;
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    listen_close(listener);
+    listener = NULL;
+    assert_int_equal(listen_open(&config, &listener), 0);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0666);
+    (void)umask(before);
+}
+
 static void write_spool(const char *name, const uint8_t *data, size_t bytes)
 {
     char to[200];
@@ -374,6 +392,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_half_frame_and_resend, setup, teardown),
         cmocka_unit_test_setup_teardown(test_close_takes_rest, setup, teardown),
         cmocka_unit_test_setup_teardown(test_socket_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_socket_mode, setup, teardown),
         cmocka_unit_test_setup_teardown(test_spool, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bounds, setup, teardown),
     };
