@@ -7,7 +7,8 @@
 #include <curl/curl.h>
 
 #define NAME(code) [code] = #code
-static const char *const names[] = {
+static const char names[][40] = {
+    /* no pointers: nothing to relocate at start */
     NAME(CURLE_UNSUPPORTED_PROTOCOL),
     NAME(CURLE_FAILED_INIT),
     NAME(CURLE_URL_MALFORMAT),
@@ -101,5 +102,5 @@ static const char *const names[] = {
 
 const char *phases_curl_error(uint64_t code)
 {
-    return code < sizeof names / sizeof names[0] ? names[code] : NULL;
+    return code < sizeof names / sizeof names[0] && names[code][0] != '\0' ? names[code] : NULL;
 }

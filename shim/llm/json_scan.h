@@ -20,6 +20,7 @@ enum {
     JSON_CAPTURE_MAX = 512, /* longest text kept of a value that is not asked for in pieces */
     JSON_KEY_MAX = 64,      /* longer keys match nothing but "*" */
     JSON_PATH_DEPTH = 24,   /* levels of a path */
+    JSON_PATH_BYTES = 104,  /* of a path in a table, its NUL included */
     JSON_INDEX_MAX = 6,     /* array indices reported for a value */
 };
 
@@ -42,8 +43,9 @@ enum json_rule_flags {
 };
 
 /* A row of a dialect's table. `id` is the dialect's own, from 1. */
+/* The text lies in the table itself: two thousand pointers would be relocated at the start of every program. */
 struct json_rule {
-    const char *path;
+    char path[JSON_PATH_BYTES];
     uint16_t id;
     uint16_t flags;
 };

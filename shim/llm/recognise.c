@@ -11,7 +11,7 @@
 enum method { METHOD_UNKNOWN, METHOD_POST, METHOD_GET, METHOD_OTHER };
 
 static const struct {
-    const char *name, *operation;
+    char name[24], operation[20];
 } apis[] = {
 #define API(name, operation) {name, operation},
 #include "apis.def"
@@ -21,7 +21,7 @@ static const struct {
 struct row {
     uint8_t last_bytes;
     uint8_t flags;
-    const char *last, *before, *provider, *api, *hint;
+    char last[32], before[32], provider[20], api[24], hint[20]; /* no pointers: nothing to relocate at start */
 };
 
 static const struct row rows[] = {

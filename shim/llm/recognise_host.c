@@ -10,7 +10,7 @@
 enum { ENDPOINTS_TEXT_MAX = 8192 };
 
 static const struct {
-    const char *provider, *host;
+    char provider[24], host[56]; /* no pointers: nothing to relocate at start */
 } providers[] = {
 #define PROVIDER(name, host) {name, host},
 #include "providers.def"
