@@ -49,7 +49,8 @@ __attribute__((constructor)) static void begin(void)
     if (!shim_config.disabled && may_work()) {
         if (!shim_config.follow)
             config_unfollow(environ, loader_own_path());
-        const char *wrong = recognise_configure(shim_config.endpoints);
+        /* Where nothing is set, the pages of its tables are not touched. */
+        const char *wrong = shim_config.endpoints != NULL ? recognise_configure(shim_config.endpoints) : NULL;
         if (wrong != NULL)
             shim_say_once(wrong);
         shim_active = true;

@@ -54,6 +54,12 @@ struct exchange_end {
         finished; /* the transport reported a regular end or an error; false: removed or abandoned by the application */
 };
 
+/* Initialisers of an end of which the transport measured nothing. */
+#define EXCHANGE_END_UNKNOWN                                                                                           \
+    .queue_ns = UINT64_MAX, .dns_ns = UINT64_MAX, .connect_ns = UINT64_MAX, .tls_ns = UINT64_MAX,                      \
+    .send_ns = UINT64_MAX, .wait_ns = UINT64_MAX, .total_ns = UINT64_MAX, .num_connects = UINT64_MAX,                  \
+    .redirects = UINT64_MAX, .request_bytes = UINT64_MAX, .response_bytes = UINT64_MAX
+
 struct exchange;
 
 /* NULL when it is not an inference call (no span) or no memory (then *ret_no_memory is true). */

@@ -52,17 +52,7 @@ static inline bool exchange_run_close(struct exchange *exchange, const struct ex
     const struct exchange_end end = {.time_ns = time_ns,
                                      .curl_code = text->curl_code,
                                      .curl_error = text->curl_error,
-                                     .total_ns = UINT64_MAX,
-                                     .queue_ns = UINT64_MAX,
-                                     .dns_ns = UINT64_MAX,
-                                     .connect_ns = UINT64_MAX,
-                                     .tls_ns = UINT64_MAX,
-                                     .send_ns = UINT64_MAX,
-                                     .wait_ns = UINT64_MAX,
-                                     .num_connects = UINT64_MAX,
-                                     .redirects = UINT64_MAX,
-                                     .request_bytes = UINT64_MAX,
-                                     .response_bytes = UINT64_MAX,
+                                     EXCHANGE_END_UNKNOWN,
                                      .finished = !text->removed};
     return exchange_close(exchange, &end, ret_span);
 }
