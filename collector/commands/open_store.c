@@ -23,6 +23,10 @@ const char *store_operand(const struct arguments *arguments, char *buffer, size_
 
 void complain_store(const char *path, int status)
 {
+    if (path[0] == '\0') {
+        complain("the name of FILE is empty; give the name of a store, or none for %s.", DEFAULT_STORE);
+        return;
+    }
     switch (status) {
     case STORE_MISSING:
         complain("there is no file %s; `pprofctl record -o %s -- CMD` makes one.", path, path);
@@ -40,7 +44,9 @@ void complain_store(const char *path, int status)
         complain("%s is in use by another pprofd or `pprofctl record`; choose another FILE or wait for it.", path);
         break;
     case STORE_DAMAGED:
-        complain("%s is damaged (%s); `pprofctl check %s` says where.", path, store_why(), path);
+        complain("%s is damaged (%s); `pprofctl check %s` says where, and where that cannot open it either, "
+                 "`sqlite3 %s .recover` saves what can be read.",
+                 path, store_why(), path, path);
         break;
     default:
         complain("%s cannot be used: %s", path, store_why());

@@ -24,7 +24,7 @@ CASES = {
                  "pprofctl report --limit many", "pprofctl report --since tomorrow", "pprofctl report --last 7", "pprofctl report --last 7d --since 7d",
                  "pprofctl report --since 2026-11-24 --until 2026-11-23", "pprofctl report a.db b.db", "pprofctl help nonsense",
                  "pprofctl help --man nonsense", "pprofctl record", "pprofctl record --quiet=1 true", "pprofctl doctor"],
-    "files": ["pprofctl report missing.db", "pprofctl report notes.txt", "pprofctl check notes.txt", "pprofctl export .", "pprofctl dump notes.txt",
+    "files": ["pprofctl report missing.db", "pprofctl report ''", "pprofctl report notes.txt", "pprofctl check notes.txt", "pprofctl export .", "pprofctl dump notes.txt",
               "pprofctl dump missing.db", "pprofctl dump .", "pprofctl dump empty", "pprofctl dump cut.frames"],
     "record-refuses": ["pprofctl record -- no-such-command", "pprofctl record -- ./notes.txt", "pprofctl record -- ./static",
                        "pprofctl record -o notes.txt -- true", "pprofctl record -o no/such/directory/x.db -- true"],
