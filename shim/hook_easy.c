@@ -38,7 +38,7 @@ CURL *hook_curl_easy_init(const struct origin *origin)
         return NULL;
     CURL *easy = library->real.curl_easy_init();
     if (easy != NULL)
-        (void)handles_insert(easy, library);
+        (void)transfer_new_handle(easy, library);
     return easy;
 }
 
@@ -53,7 +53,7 @@ CURL *hook_curl_easy_duphandle(const struct origin *origin, CURL *easy)
     if (duplicate == NULL || source == NULL)
         return duplicate;
     capture_clean_duplicate(source, duplicate);
-    struct handle *handle = handles_insert(duplicate, library);
+    struct handle *handle = transfer_new_handle(duplicate, library);
     if (handle != NULL)
         shadow_copy(&handle->shadow, &source->shadow);
     return duplicate;

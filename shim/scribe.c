@@ -46,6 +46,7 @@ enum {
     STACK_BYTES_SECOND = 2 * 1024 * 1024, /* where static thread-local storage fills the first choice */
     RECORDS_PER_TURN = 1024,
     FINISH_CHECK_RECORDS = 64,
+    SKIM_RECORDS_MAX = TAPE_RING_BYTES / 40, /* a full tape of the smallest; other threads may go on writing */
     FINISH_SPOOL_MS = 300, /* what the caller of scribe_finish allows for writing the spool after its wait */
     BUSY_MS = 2,
     QUIET_MS = 10,
@@ -55,7 +56,7 @@ enum {
     DEEP_IN_FLIGHT_MS = 100,
     ALONE_CHECK_MS = 1000,
     SWEEP_MS = 1000,
-    SILENT_MS_MAX = 2 * 3600 * 1000, /* the end of such a request was lost on the tape, or it hangs for good */
+    SILENT_MS_MAX = 2 * 3600 * 1000, /* such a request hangs for good, or its end was lost with its tape */
     SILENT_FULL_MS_MAX = 60 * 1000,  /* the same while the table is full */
 };
 
@@ -75,9 +76,10 @@ struct scribe {
     /* The scribe's own from here on. */
     struct exchange_config exchange_config;
     uint64_t lost_exchanges;
-    uint64_t record_ns; /* when the last record was read */
-    uint64_t sweep_ns;  /* last look for flights that fell silent */
-    uint64_t alone_ns;  /* last look whether the application's threads have all ended */
+    uint64_t lost_records, lost_bytes; /* that time did not allow to read when the process ended */
+    uint64_t record_ns;                /* when the last record was read */
+    uint64_t sweep_ns;                 /* last look for flights that fell silent */
+    uint64_t alone_ns;                 /* last look whether the application's threads have all ended */
     struct flights flights;
 };
 
@@ -98,8 +100,9 @@ static void futex_wait_ns(_Atomic uint32_t *word, uint32_t value, uint64_t ns)
 static struct span_loss losses(const struct scribe *scribe)
 {
     struct tape_loss tape = tape_losses();
-    return (struct span_loss){
-        .tape_records = tape.records, .tape_bytes = tape.bytes, .exchanges = scribe->lost_exchanges};
+    return (struct span_loss){.tape_records = tape.records + scribe->lost_records,
+                              .tape_bytes = tape.bytes + scribe->lost_bytes,
+                              .exchanges = tape.calls + scribe->lost_exchanges};
 }
 
 /* ---- records ---- */
@@ -113,8 +116,11 @@ static void close_flight(struct scribe *scribe, struct flight *flight, const str
     flights_remove(&scribe->flights, flight);
 }
 
+/* How a request without an end came to this. */
+enum cut { CUT_UNDER_WAY, CUT_SILENT, CUT_END_LOST };
+
 /* Ends the request as one whose end was not seen. */
-static void cut_flight(struct scribe *scribe, struct flight *flight, uint64_t now_ns)
+static void cut_flight(struct scribe *scribe, struct flight *flight, uint64_t now_ns, enum cut cut)
 {
     struct tape_end unknown;
     memset(&unknown, 0xff, sizeof unknown); /* TAPE_UNKNOWN everywhere */
@@ -122,14 +128,20 @@ static void cut_flight(struct scribe *scribe, struct flight *flight, uint64_t no
     struct exchange_end end;
     phases_compute(&unknown, TAPE_UNKNOWN, &end);
     end.time_ns = now_ns;
+    end.unseen = cut != CUT_UNDER_WAY;
+    end.lost_bytes = cut == CUT_END_LOST ? sizeof unknown : 0;
     close_flight(scribe, flight, &end);
 }
 
-static void cut_silent_flights(struct scribe *scribe, uint64_t now_ns, uint64_t last_ns)
+/* Where the tape lost an end, none of these can be said to be under way. */
+static void cut_silent_flights(struct scribe *scribe, uint64_t now_ns, uint64_t last_ns, enum cut cut)
 {
     size_t position = 0;
+    if (tape_losses().ends > 0) {
+        cut = CUT_END_LOST;
+    }
     for (struct flight *flight; (flight = flights_next(&scribe->flights, &position, last_ns)) != NULL;) {
-        cut_flight(scribe, flight, now_ns);
+        cut_flight(scribe, flight, now_ns, cut);
     }
 }
 
@@ -141,7 +153,7 @@ static void sweep_if_due(struct scribe *scribe, uint64_t now_ns)
     scribe->sweep_ns = now_ns;
     uint64_t silent_ns = (scribe->flights.n < FLIGHTS_MAX ? SILENT_MS_MAX : SILENT_FULL_MS_MAX) * NS_PER_MS;
     if (now_ns > silent_ns) {
-        cut_silent_flights(scribe, now_ns, now_ns - silent_ns);
+        cut_silent_flights(scribe, now_ns, now_ns - silent_ns, CUT_SILENT);
     }
 }
 
@@ -193,7 +205,7 @@ static void take_end(struct scribe *scribe, struct flight *flight, const struct 
 {
     struct tape_end tape_end;
     if (record->bytes < sizeof tape_end) {
-        cut_flight(scribe, flight, record->time_ns);
+        cut_flight(scribe, flight, record->time_ns, CUT_END_LOST);
         return;
     }
     memcpy(&tape_end, record->payload, sizeof tape_end);
@@ -260,6 +272,23 @@ static unsigned read_tape(struct scribe *scribe, unsigned n)
         taken++;
     }
     return taken;
+}
+
+/* What is on the tape when there is no time left: bodies are counted as lost, all else is quickly done. */
+static void skim_tape(struct scribe *scribe)
+{
+    struct tape_record record;
+    for (unsigned n = 0; n < SKIM_RECORDS_MAX && tape_read(&record); n++) {
+        bool body = record.kind == TAPE_REQUEST_BODY || record.kind == TAPE_RESPONSE_BODY;
+        struct flight *flight = body ? flights_find(&scribe->flights, record.transfer) : NULL;
+        if (flight != NULL) {
+            exchange_lost(flight->exchange, record.lost_bytes + record.bytes);
+            scribe->lost_records++;
+            scribe->lost_bytes += record.bytes;
+        } else if (!body) {
+            take_record(scribe, &record);
+        }
+    }
 }
 
 /* ---- sleeping, and ending ---- */
@@ -329,7 +358,8 @@ static void finish(struct scribe *scribe, uint64_t deadline_ns)
     while (read_tape(scribe, FINISH_CHECK_RECORDS) > 0 && now_ns < deadline_ns) {
         now_ns = tape_now_ns();
     }
-    cut_silent_flights(scribe, now_ns, UINT64_MAX);
+    skim_tape(scribe);
+    cut_silent_flights(scribe, now_ns, UINT64_MAX, CUT_UNDER_WAY);
     struct span_loss loss = losses(scribe);
     now_ns = tape_now_ns();
     outbox_finish(now_ns < deadline_ns ? (unsigned)((deadline_ns - now_ns) / NS_PER_MS) : 0, &loss);

@@ -32,9 +32,7 @@ enum {
     UNIT = 8,
     RING_UNITS = TAPE_RING_BYTES / UNIT,
     REWIND_UNITS = 64 * 1024 / UNIT, /* when empty beyond this, begin again at the front, where caches are warm */
-    END_UNITS =
-        64 * 1024 / UNIT, /* kept free for TAPE_END: a lost piece spoils a fact, a lost end leaves a request open */
-    RETIRED_MAX = 4,      /* rings given up before the tape goes dead for good */
+    RETIRED_MAX = 4,                 /* rings given up before the tape goes dead for good */
 };
 static const uint64_t STUCK_NS = 1000ull * 1000 * 1000;
 static const uint64_t ALIVE = 0x7470617465766c61u;
@@ -51,14 +49,25 @@ struct record {
     uint64_t bytes; /* of payload; the payload follows, or with RECORD_SPILLED its address */
 };
 
+/* Of a TAPE_END: so much is kept free for each open transfer, and once more for the gap before the ring's end. A lost
+ * piece spoils a fact; a lost end leaves a call open. */
+enum { END_UNITS = (sizeof(struct record) + sizeof(struct tape_end) + UNIT - 1) / UNIT };
+_Static_assert((TAPE_ENDS_MAX + 1) * END_UNITS <= RING_UNITS * 3 / 4, "the ends leave room for what comes before them");
+
 /* A forked child finds zeros everywhere in it, and with them a dead, empty tape that has lost nothing. */
 struct ring {
     _Atomic uint64_t alive; /* ALIVE */
     _Atomic uint64_t spilled_bytes;
     _Atomic uint64_t lost_records;
     _Atomic uint64_t lost_bytes;
+    _Atomic uint64_t lost_calls;
+    _Atomic uint64_t lost_ends;
+    _Atomic uint64_t begun; /* TAPE_BEGIN records that it took */
+    /* Transfers begun and not ended: too low at no time, else an end would find its room taken. */
+    _Atomic uint32_t open;
     /* The reader's own; the scribe's thread only. */
-    struct record *held;     /* returned by the last tape_read */
+    struct record *held; /* returned by the last tape_read */
+    uint64_t begins_read;
     uint64_t stuck_since_ns; /* 0: not stuck */
     unsigned retired_count;
     struct ring *retired[RETIRED_MAX]; /* given up before this one; their losses count */
@@ -111,6 +120,11 @@ static int map_ring(struct ring **ret_ring)
     return 0;
 }
 
+static void count(_Atomic uint64_t *counter)
+{
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
 static void count_lost(struct ring *ring, size_t bytes)
 {
     atomic_fetch_add_explicit(&ring->lost_records, 1, memory_order_relaxed);
@@ -119,16 +133,37 @@ static void count_lost(struct ring *ring, size_t bytes)
 
 static bool drop(struct ring *ring, size_t bytes, uint64_t *lost)
 {
-    *lost += bytes;
+    *lost += bytes != 0 ? bytes : 1;
     count_lost(ring, bytes);
     return false;
 }
 
-/* Room for `units`, in one piece, with `spare` more left free; NULL when there is none. */
-static struct record *reserve(struct ring *ring, uint32_t units, uint32_t spare)
+/* What the ends of all open transfers need. */
+static uint32_t units_of_ends(struct ring *ring)
+{
+    uint32_t open = atomic_load_explicit(&ring->open, memory_order_acquire);
+    return ((open < TAPE_ENDS_MAX ? open : TAPE_ENDS_MAX) + 1) * END_UNITS;
+}
+
+/* A child of fork may end a transfer that its parent began. */
+static void one_less_open(struct ring *ring)
+{
+    uint32_t open = atomic_load_explicit(&ring->open, memory_order_relaxed);
+    while (open != 0 && !atomic_compare_exchange_weak_explicit(&ring->open, &open, open - 1, memory_order_acq_rel,
+                                                               memory_order_relaxed))
+        continue;
+}
+
+/*
+ * Room for `units`, in one piece; NULL when there is none. What is no end leaves free what the ends will need: `open`
+ * is read after the state, and a beginning counts itself before it reserves, so whoever succeeds knew of all that did
+ * before.
+ */
+static struct record *reserve(struct ring *ring, enum tape_kind kind, uint32_t units)
 {
     uint64_t state = atomic_load_explicit(&ring->state, memory_order_acquire);
     for (;;) {
+        uint32_t spare = kind == TAPE_END ? 0 : units_of_ends(ring);
         uint32_t head = (uint32_t)(state >> 32);
         uint32_t tail = (uint32_t)state;
         uint32_t at = head % RING_UNITS;
@@ -182,7 +217,7 @@ static bool write_spilled(struct ring *ring, const struct record *head, const vo
     uint32_t size = sizeof(struct record) + sizeof(void *);
     int saved_errno = errno;
     void *memory = spill(ring, a, a_bytes, b, b_bytes);
-    struct record *record = memory == NULL ? NULL : reserve(ring, size / UNIT, END_UNITS);
+    struct record *record = memory == NULL ? NULL : reserve(ring, head->kind, size / UNIT);
 
     if (record == NULL) {
         if (memory != NULL)
@@ -261,6 +296,8 @@ static bool give_up_when_stuck(struct ring *ring, uint64_t state)
     fresh->retired[ring->retired_count] = ring;
     fresh->retired_count = ring->retired_count + 1;
     count_lost(fresh, (size_t)(uint32_t)((uint32_t)(state >> 32) - (uint32_t)state) * UNIT);
+    count(&fresh->lost_ends); /* whose lay there, nobody knows */
+    atomic_store_explicit(&fresh->open, atomic_load_explicit(&ring->open, memory_order_relaxed), memory_order_relaxed);
     atomic_store_explicit(&fresh->alive, ALIVE, memory_order_relaxed);
     atomic_store_explicit(&current_ring, fresh, memory_order_release);
     return true;
@@ -301,14 +338,25 @@ bool tape_write(enum tape_kind kind, uint64_t transfer, uint64_t time_ns, const 
     }
     if (atomic_load_explicit(&ring->alive, memory_order_acquire) != ALIVE)
         return drop(ring, bytes, lost);
+    if (kind == TAPE_BEGIN)
+        atomic_fetch_add_explicit(&ring->open, 1, memory_order_acq_rel);
     if (bytes >= TAPE_SPILL_BYTES) {
         struct record head = {.kind = (uint16_t)kind, .transfer = transfer, .time_ns = time_ns, .bytes = bytes};
         return write_spilled(ring, &head, a, a_bytes, b, b_bytes, lost);
     }
     uint32_t size = (uint32_t)(sizeof(struct record) + bytes + UNIT - 1) & ~(uint32_t)(UNIT - 1);
-    struct record *record = reserve(ring, size / UNIT, kind == TAPE_END ? 0 : END_UNITS);
-    if (record == NULL)
+    struct record *record = reserve(ring, kind, size / UNIT);
+    if (record == NULL) {
+        if (kind == TAPE_BEGIN)
+            one_less_open(ring);
+        if (kind == TAPE_END)
+            count(&ring->lost_ends);
         return drop(ring, bytes, lost);
+    }
+    if (kind == TAPE_END)
+        one_less_open(ring);
+    if (kind == TAPE_BEGIN)
+        count(&ring->begun);
     record->kind = (uint16_t)kind;
     record->transfer = transfer;
     record->time_ns = time_ns;
@@ -350,6 +398,7 @@ bool tape_read(struct tape_record *ret_record)
             advance(ring, size / UNIT);
             continue;
         }
+        ring->begins_read += record->kind == TAPE_BEGIN;
         const void *payload = record + 1;
         if (record->flags & RECORD_SPILLED)
             memcpy(&payload, record + 1, sizeof(payload));
@@ -379,6 +428,8 @@ static void add_losses(const struct ring *ring, struct tape_loss *sum)
 {
     sum->records += atomic_load_explicit(&ring->lost_records, memory_order_relaxed);
     sum->bytes += atomic_load_explicit(&ring->lost_bytes, memory_order_relaxed);
+    sum->calls += atomic_load_explicit(&ring->lost_calls, memory_order_relaxed);
+    sum->ends += atomic_load_explicit(&ring->lost_ends, memory_order_relaxed);
 }
 
 struct tape_loss tape_losses(void)
@@ -388,9 +439,20 @@ struct tape_loss tape_losses(void)
     if (ring == NULL)
         return sum;
     add_losses(ring, &sum);
-    for (unsigned i = 0; i < ring->retired_count; i++)
-        add_losses(ring->retired[i], &sum);
+    for (unsigned i = 0; i < ring->retired_count; i++) {
+        const struct ring *retired = ring->retired[i];
+        add_losses(retired, &sum);
+        /* Beginnings that lie there unread, and those of writers that come back to it. */
+        sum.calls += atomic_load_explicit(&retired->begun, memory_order_relaxed) - retired->begins_read;
+    }
     return sum;
+}
+
+void tape_call_lost(void)
+{
+    struct ring *ring = atomic_load_explicit(&current_ring, memory_order_acquire);
+    if (ring != NULL)
+        count(&ring->lost_calls);
 }
 
 uint64_t tape_now_ns(void)

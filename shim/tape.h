@@ -30,6 +30,7 @@ enum {
         4 * 1024 * 1024, /* about 3 ms of memory bandwidth of parsing; the scribe looks every 2 ms while busy */
     TAPE_SPILL_BYTES = 256 * 1024,
     TAPE_SPILL_TOTAL_MAX = 256 * 1024 * 1024,
+    TAPE_ENDS_MAX = 16384, /* open transfers whose ends have room kept: as many as the scribe follows (flights.h) */
 };
 
 /* Which hook wrote; nothing behind the tape depends on it. */
@@ -85,6 +86,8 @@ struct tape_record {
 struct tape_loss {
     uint64_t records;
     uint64_t bytes;
+    uint64_t calls; /* transfers whose beginning was lost: nothing of them is known */
+    uint64_t ends;  /* at least so many transfers that were followed lost their end */
 };
 
 /* Maps the ring and brings it to life. Any thread, several at once too, without waiting; harmless when it lives.
@@ -94,11 +97,16 @@ bool tape_alive(void);
 
 /*
  * Any application thread. Appends a record of one or two pieces (b may be NULL). `lost` is the transfer's own counter
- * of lost bytes: increased when the record did not fit, taken over into the record and zeroed when it did. Returns
- * false when it was dropped. The ring's last 64 KiB are kept for TAPE_END. Cost: one compare-and-swap, one memcpy.
+ * of lost bytes: increased (by 1 for a record without payload) when the record did not fit, taken over into the record
+ * and zeroed when it did. Returns false when it was dropped. A TAPE_BEGIN that is accepted keeps room for its TAPE_END,
+ * so that ends fit whatever else floods the tape, up to TAPE_ENDS_MAX open transfers. Cost: one compare-and-swap, one
+ * memcpy.
  */
 bool tape_write(enum tape_kind kind, uint64_t transfer, uint64_t time_ns, const void *a, size_t a_bytes, const void *b,
                 size_t b_bytes, uint64_t *lost);
+
+/* The beginning of a transfer that is a call did not fit: counts the call, once. Any application thread. */
+void tape_call_lost(void);
 
 /* Scribe only. The next record, or false when there is none yet. Releases and wipes the previous one. */
 bool tape_read(struct tape_record *ret_record);

@@ -211,6 +211,16 @@ static void write_form(struct handle *handle, uint64_t time_ns)
         (void)tape_write(TAPE_REQUEST_BODY, handle->transfer, time_ns, text, bytes, NULL, 0, &handle->lost);
 }
 
+/* What the scribe would have taken for no call is none here either. */
+static void count_call_lost(const struct tape_begin *begin, const char *text)
+{
+    struct recognised recognised;
+    const char *url = text + begin->method_bytes;
+    if (recognise(text, begin->method_bytes, url, begin->url_bytes, url + begin->url_bytes, begin->headers_bytes,
+                  &recognised))
+        tape_call_lost();
+}
+
 void transfer_open(struct handle *handle, const struct transfer_opening *opening)
 {
     struct tape_begin begin = opening->begin;
@@ -222,8 +232,12 @@ void transfer_open(struct handle *handle, const struct transfer_opening *opening
         begin.request_bytes = body_bytes;
     handle->lost = 0;
     handle->transfer = atomic_fetch_add_explicit(&last_transfer, 1, memory_order_relaxed) + 1;
-    (void)tape_write(TAPE_BEGIN, handle->transfer, opening->time_ns, &begin, sizeof(begin), opening->text, text_bytes,
-                     &handle->lost);
+    if (!tape_write(TAPE_BEGIN, handle->transfer, opening->time_ns, &begin, sizeof(begin), opening->text, text_bytes,
+                    &handle->lost)) {
+        handle->transfer = 0; /* what would follow means nothing without its beginning */
+        count_call_lost(&begin, opening->text);
+        return;
+    }
     write_form(handle, opening->time_ns);
     if (body_bytes != 0)
         (void)tape_write(TAPE_REQUEST_BODY, handle->transfer, opening->time_ns, body, body_bytes, NULL, 0,
@@ -317,6 +331,18 @@ void transfer_close(struct handle *handle, CURL *easy, uint64_t curl_code, enum 
         return;
     transfer_facts(handle, easy, &facts);
     transfer_close_with(handle, &facts, curl_code, how);
+}
+
+struct handle *transfer_new_handle(const void *key, struct library *library)
+{
+    struct handle *stale = handles_find(key);
+    if (stale != NULL) {
+        struct tape_end unknown;
+        memset(&unknown, 0xff, sizeof(unknown)); /* TAPE_UNKNOWN everywhere */
+        transfer_leave(stale);
+        transfer_close_with(stale, &unknown, TAPE_UNKNOWN, TAPE_ABANDONED);
+    }
+    return handles_insert(key, library);
 }
 
 void transfer_join(struct handle *handle, struct handle *multi)

@@ -18,6 +18,10 @@ struct transfer_opening {
     char text[TRANSFER_TEXT_BYTES_MAX];
 };
 
+/* The record of a handle that libcurl has just made, or NULL (no memory: the handle is only forwarded). Where the
+ * address still has a record, whose handle went without our knowing, that one's transfer is ended first. */
+struct handle *transfer_new_handle(const void *key, struct library *library);
+
 /* Decides whether the next transfer of this handle is recorded. True: the opening is filled in and the handle is armed.
  */
 bool transfer_prepare(struct handle *handle, CURL *easy, struct transfer_opening *ret_opening);

@@ -286,8 +286,9 @@ void body_push(struct body *body, uint64_t time_ns, const char *data, size_t byt
 
 void body_lost(struct body *body)
 {
-    if (body->framing == BODY_UNDECIDED)
-        return;
+    const bool lines = body->hint == BODY_SSE || body->hint == BODY_LINES;
+    if (body->framing == BODY_UNDECIDED && lines && !body->prefix_bytes)
+        return; /* it begins with the next event that is whole */
     json_scan_reset(&body->scan);
     body->facts->fragment.open = body->facts->usage_open = false;
     body->in_event = false;
@@ -299,6 +300,8 @@ void body_lost(struct body *body)
         ndjson_init(&body->frame.lines, &line_events, body);
     if (body->framing == BODY_AWS)
         body->frame.aws.stream.bad = true; /* no mark tells where the next message begins */
+    if (body->framing == BODY_PLAIN || body->framing == BODY_ARRAY || body->framing == BODY_UNDECIDED)
+        body->framing = BODY_OPAQUE; /* nor where in the document the rest stands */
 }
 
 void body_end(struct body *body)

@@ -36,6 +36,7 @@ struct exchange {
     uint64_t body_time_ns; /* of the last piece, the one being decoded */
     bool encodings_undone; /* by the tap */
     bool request_begun, request_read, response_begun;
+    bool request_torn; /* pieces of it are missing: what stands behind them is not read */
     struct exchange *next_free;
     struct facts facts;
     struct request request;
@@ -235,7 +236,7 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     exchange->wall_ns = start->wall_ns;
     exchange->status = exchange->lost = 0;
     exchange->encodings_undone = start->decoded;
-    exchange->request_begun = false;
+    exchange->request_begun = exchange->request_torn = false;
     span_init(&exchange->span);
     timing_init(&exchange->timing, start->time_ns);
     facts_init(&exchange->facts, config);
@@ -258,11 +259,13 @@ void exchange_request_body(struct exchange *exchange, uint64_t time_ns, const ui
 {
     (void)time_ns;
     exchange->request_begun = exchange->request_begun || bytes;
-    request_push(&exchange->request, data, bytes);
+    if (!exchange->request_torn)
+        request_push(&exchange->request, data, bytes);
 }
 
 void exchange_request_rewind(struct exchange *exchange)
 {
+    exchange->request_torn = false;
     request_reset(&exchange->request);
     prompt_rewind(&exchange->facts.prompt);
     exchange->facts.json_asked = exchange->facts.shape_asked = exchange->facts.stream_stated =
@@ -350,12 +353,14 @@ void exchange_resume(struct exchange *exchange, uint64_t time_ns)
 void exchange_lost(struct exchange *exchange, uint64_t bytes)
 {
     exchange->lost += bytes;
-    if (exchange->response_begun) {
+    if (exchange->status) { /* its response has begun: perhaps the loss was there */
         body_lost(&exchange->body);
         timing_lost(&exchange->timing);
         exchange->encoded = exchange->encoded || exchange->decode; /* no decoder goes on behind a gap */
-    } else {
+    }
+    if (!exchange->response_begun) {
         request_reset(&exchange->request);
+        exchange->request_torn = true;
     }
 }
 
@@ -411,7 +416,7 @@ static struct exchange_outcome outcome_of(const struct exchange *exchange, const
         outcome.whole = body_readable && everything_seen(exchange);
     else
         outcome.whole = !body_readable || end_mark_seen(exchange) || outcome.status >= 400;
-    outcome.cancelled = own && !outcome.whole;
+    outcome.cancelled = own && !outcome.whole && !end->unseen;
     return outcome;
 }
 
@@ -436,7 +441,8 @@ static void put_stream(struct exchange *exchange)
     const bool request_read = exchange->request_read;
     if (facts->stream_stated || request_read)
         span_set_u64(&exchange->span, SPAN_request_stream, facts->stream_asked);
-    if (!exchange->response_begun || exchange->encoded)
+    const bool beginning_lost = exchange->lost && exchange->body.framing == BODY_OPAQUE;
+    if (!exchange->response_begun || exchange->encoded || beginning_lost)
         return;
     span_set_u64(&exchange->span, SPAN_response_stream, facts->stream);
     if (!facts->stream || exchange->timing.gapped) /* with pieces missing, counts would be too low */
@@ -485,7 +491,7 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
 {
     struct facts *const facts = &exchange->facts;
     struct span *const span = &exchange->span;
-    exchange->request_read = request_end(&exchange->request);
+    exchange->request_read = request_end(&exchange->request) && !exchange->request_torn;
     if (end->no_response && !exchange->response_begun) {
         begin_response(exchange);
         exchange->status = 0;
@@ -497,6 +503,7 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
     response_headers_finish(&exchange->headers, facts, span);
     count_once(exchange);
     const struct exchange_outcome outcome = outcome_of(exchange, end);
+    exchange->lost += end->lost_bytes;
     const bool inference = is_inference(exchange, &outcome, end);
     if (inference) {
         exchange_span_transport(span, end);
@@ -510,6 +517,8 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
             put_static(span, SPAN_operation, recognise_operation(facts->api));
         }
         exchange_span_facts(span, facts, &outcome, end);
+        if (exchange->request_torn)
+            prompt_torn(&facts->prompt);
         prompt_finish(&facts->prompt, span);
         if (exchange->lost)
             span_set_u64(span, SPAN_lost_bytes, exchange->lost);

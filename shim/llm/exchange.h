@@ -48,8 +48,10 @@ struct exchange_end {
     uint64_t queue_ns, dns_ns, connect_ns, tls_ns, send_ns, wait_ns, total_ns; /* phases, already differences */
     uint64_t num_connects, redirects, http_version10;                          /* http_version10: 10, 11, 20, 30 */
     uint64_t request_bytes, response_bytes;
-    bool no_response; /* the transport says that the server never answered: headers that came were a proxy's, of its
-                         tunnel */
+    bool no_response;    /* the transport says that the server never answered: headers that came were a proxy's, of its
+                            tunnel */
+    bool unseen;         /* nobody knows how it ended: its end was lost, or did not come for hours */
+    uint64_t lost_bytes; /* of the end itself */
     bool
         finished; /* the transport reported a regular end or an error; false: removed or abandoned by the application */
 };

@@ -82,6 +82,7 @@ static void forget_body(struct prompt *prompt)
     json_canon_init(&prompt->format);
     text_hash_init(&prompt->instructions, 2);
     prompt->instruction_parts = 0;
+    prompt->torn = false;
     prompt->in_message = prompt->message_text = prompt->user_seen = prompt->preview_of_instructions = false;
     prompt->head_bytes = prompt->user_bytes = prompt->preview_bytes = 0;
     prompt->role = PROMPT_ROLE_UNKNOWN;
@@ -100,6 +101,12 @@ void prompt_init(struct prompt *prompt, const struct exchange_config *config)
 void prompt_rewind(struct prompt *prompt)
 {
     forget_body(prompt);
+}
+
+void prompt_torn(struct prompt *prompt)
+{
+    forget_body(prompt);
+    prompt->torn = true;
 }
 
 void prompt_message_begin(struct prompt *prompt)
@@ -324,7 +331,7 @@ void prompt_finish(struct prompt *prompt, struct span *span)
 {
     struct constant constant;
     char version[8];
-    const bool known = gather(prompt, &constant);
+    const bool known = !prompt->torn && gather(prompt, &constant);
     const uint64_t id = known ? keyed_hash(prompt->config, constant.data, constant.bytes) : 0;
     if (known)
         span_set_u64(span, SPAN_prompt_id, id);

@@ -44,6 +44,7 @@ struct prompt {
     uint32_t instruction_parts;
     enum prompt_role role;
     bool in_message, message_text, user_seen;
+    bool torn;
     uint8_t said, version_said; /* enum prompt_said */
     uint16_t name_bytes, version_bytes, head_bytes, user_bytes, preview_bytes;
     bool preview_of_instructions;
@@ -56,6 +57,9 @@ struct prompt {
 void prompt_init(struct prompt *prompt, const struct exchange_config *config);
 /* The request body comes again from its beginning; what headers said stays. */
 void prompt_rewind(struct prompt *prompt);
+
+/* Pieces of the body are missing: no fingerprint, no preview; names that were said stay. */
+void prompt_torn(struct prompt *prompt);
 
 /* One message (an element of messages[], contents[], input[]): role and text may come in any order and in pieces. */
 void prompt_message_begin(struct prompt *prompt);

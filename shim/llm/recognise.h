@@ -2,9 +2,10 @@
  * Is this HTTP request a call of a language model, and which shape of API does it speak? Path suffix first, host
  * second.
  *
- * recognise() runs on the scribe's thread; recognise_candidate() on the application's thread before a transfer is
- * armed. Both are pure apart from the table that recognise_configure() fills once at start; neither allocates, locks or
- * changes errno. Known hosts: providers.def. Known paths: endpoints.def.
+ * recognise() runs on the scribe's thread, and on the application's to tell whether a transfer that the tape lost was a
+ * call; recognise_candidate() on the application's thread before a transfer is armed. Both are pure apart from the
+ * table that recognise_configure() fills once at start; neither allocates, locks or changes errno. Known hosts:
+ * providers.def. Known paths: endpoints.def.
  */
 #pragma once
 

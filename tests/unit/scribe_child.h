@@ -58,6 +58,7 @@ struct exchange {
     uint64_t request_bytes, response_bytes, lost_bytes, rewinds, headers, pauses, resumes;
 };
 static _Atomic uint64_t closed;
+static _Atomic bool held; /* the scribe waits at the beginning of a request to "hold" */
 
 struct exchange *exchange_open(const struct exchange_config *config, const struct exchange_start *start,
                                bool *ret_no_memory)
@@ -66,6 +67,9 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     if (*ret_no_memory || config->preview_chars != 7 ||
         (start->url_bytes == 5 && memcmp(start->url, "other", 5) == 0)) {
         return NULL;
+    }
+    while (start->url_bytes == 4 && memcmp(start->url, "hold", 4) == 0 && atomic_load(&held)) {
+        (void)usleep(1000);
     }
     return calloc(1, sizeof(struct exchange));
 }
@@ -112,7 +116,8 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
     span_set_u64(ret_span, SPAN_start_ns, 1700000000000000000U);
     span_set_u64(ret_span, SPAN_request_bytes, exchange->request_bytes);
     span_set_u64(ret_span, SPAN_response_bytes, exchange->response_bytes);
-    span_set_u64(ret_span, SPAN_lost_bytes, exchange->lost_bytes);
+    span_set_u64(ret_span, SPAN_lost_bytes, exchange->lost_bytes + end->lost_bytes);
+    span_set_u64(ret_span, SPAN_refused, end->unseen);
     span_set_u64(ret_span, SPAN_redirects, exchange->rewinds);
     span_set_u64(ret_span, SPAN_stream_events, exchange->headers);
     span_set_u64(ret_span, SPAN_tool_calls, exchange->pauses * 10 + exchange->resumes);
@@ -178,7 +183,7 @@ static bool wait_for(const _Atomic uint64_t *what, uint64_t wanted, uint64_t ms)
 
 static struct {
     unsigned files, greetings;
-    uint64_t rows, unfinished;
+    uint64_t rows, unfinished, unseen, lost_bytes;
     struct span last;
     struct span_loss loss;
 } out;
@@ -204,6 +209,8 @@ static bool read_frames(const uint8_t *data, size_t bytes)
             out.rows += block.n;
             for (size_t i = 0; i < block.n; i++) {
                 out.unfinished += block.column[SPAN_truncated].u64[i];
+                out.unseen += block.column[SPAN_refused].u64[i];
+                out.lost_bytes += block.column[SPAN_lost_bytes].u64[i];
             }
             span_block_row(&block, block.n - 1, &out.last);
             span_block_done(&block);

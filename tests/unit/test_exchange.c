@@ -208,6 +208,52 @@ static void test_lost(void **state)
     assert_false(span_has(&span, SPAN_ttft_ns));
 }
 
+/* What stands behind a gap is not taken for a document of its own, and nothing is concluded from what is missing. */
+static void test_lost_pieces_of_a_document(void **state)
+{
+    (void)state;
+    static const char half[] = "{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"content\":\"a";
+    static const char rest[] = "b\"}],\"x\":{\"model\":\"wrong\",\"stream\":true}}";
+    const struct exchange_text text = {.url = chat,
+                                       .request = "{\"messages\":[{\"role\":\"system\",\"content\":\"a\"}]}"};
+    struct exchange *exchange = exchange_run_open(&config, &text);
+    assert_true(exchange_run_close(exchange, &text, 5000, &span));
+    assert_true(span_has(&span, SPAN_prompt_id));
+
+    exchange =
+        exchange_run_open(&config, &(struct exchange_text){.url = chat, .request = half, .response_headers = ""});
+    exchange_lost(exchange, 5);
+    exchange_request_body(exchange, 1500, (const uint8_t *)rest, strlen(rest));
+    exchange_response_header(exchange, 2000, "HTTP/1.1 200 OK\r\n", 17);
+    body_at(exchange, 3000, "{\"choices\":[{\"message\":{\"content\":\"a");
+    exchange_lost(exchange, 7);
+    body_at(exchange, 4000, "b\"}}], \"x\":{\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":9}}}");
+    assert_true(exchange_run_close(exchange, &text, 5000, &span));
+    assert_int_equal(u64(SPAN_lost_bytes), 12);
+    assert_string_equal(exchange_field(&span, SPAN_request_model), "m");
+    assert_false(span_has(&span, SPAN_request_stream));
+    assert_false(span_has(&span, SPAN_prompt_id));
+    assert_false(span_has(&span, SPAN_input_tokens));
+}
+
+/* The end itself was lost: nobody cancelled the call. */
+static void test_end_not_seen(void **state)
+{
+    (void)state;
+    const struct exchange_text text = {.url = chat, .request = "{}", .response_headers = SSE_HEAD};
+    static const char *const bodies[] = {SAID("a"), SAID("a") STOPPED("stop") END};
+    static const char *const completeness[] = {"cut", "whole"};
+    for (unsigned i = 0; i < 2; i++) {
+        struct exchange *const exchange = exchange_run_open(&config, &text);
+        body_at(exchange, 3000, bodies[i]);
+        const struct exchange_end end = {EXCHANGE_END_UNKNOWN, .time_ns = 5000, .curl_code = UINT64_MAX, .unseen = true,
+                                         .lost_bytes = 136};
+        assert_true(exchange_close(exchange, &end, &span));
+        assert_string_equal(exchange_field(&span, SPAN_completeness), completeness[i]);
+        assert_int_equal(u64(SPAN_lost_bytes), 136);
+    }
+}
+
 static void test_framing_told_by_bytes(void **state)
 {
     (void)state;
@@ -266,10 +312,12 @@ static void test_others(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_times),       cmocka_unit_test(test_completeness),
-                                       cmocka_unit_test(test_quality),     cmocka_unit_test(test_quality_of_choices),
-                                       cmocka_unit_test(test_lost),        cmocka_unit_test(test_framing_told_by_bytes),
-                                       cmocka_unit_test(test_headers),     cmocka_unit_test(test_others),
-                                       cmocka_unit_test(test_no_response), cmocka_unit_test(test_total)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_times),        cmocka_unit_test(test_completeness),
+        cmocka_unit_test(test_quality),      cmocka_unit_test(test_quality_of_choices),
+        cmocka_unit_test(test_lost),         cmocka_unit_test(test_lost_pieces_of_a_document),
+        cmocka_unit_test(test_end_not_seen), cmocka_unit_test(test_framing_told_by_bytes),
+        cmocka_unit_test(test_headers),      cmocka_unit_test(test_others),
+        cmocka_unit_test(test_no_response),  cmocka_unit_test(test_total)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

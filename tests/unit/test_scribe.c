@@ -158,6 +158,59 @@ static int full_table(void)
     return 0;
 }
 
+static void *let_go(void *unused)
+{
+    (void)unused;
+    (void)usleep(50000); /* until the time that scribe_finish allows is over; correct without it, too */
+    atomic_store(&held, false);
+    return NULL;
+}
+
+/* An end that the tape lost: the call is not said to be cancelled, and what was lost is stated. */
+static int lost_end(void)
+{
+    atomic_store(&held, true);
+    CHECK(scribe_ensure() == 0);
+    write_begin(1, "chat");
+    write_begin(2, "hold");
+    while (tape_losses().records == 0) {
+        write_piece(TAPE_RESPONSE_BODY, 3, 1000);
+    }
+    while (tape_losses().ends == 0) {
+        write_end(4); /* transfers that nobody began, so that nobody kept room for them */
+    }
+    write_end(1);
+    CHECK(tape_losses().ends == 2);
+    atomic_store(&held, false);
+    scribe_finish(5000);
+    CHECK(read_spool());
+    CHECK(out.rows == 2 && out.unseen == 2 && out.lost_bytes == 2 * sizeof(struct tape_end));
+    return 0;
+}
+
+/* The process ends before the scribe has read what is on the tape: calls that ended did end, what was not read of their
+ * bodies is counted. */
+static int no_time_to_read(void)
+{
+    enum { CALLS = 3000 };
+    pthread_t thread;
+    atomic_store(&held, true);
+    CHECK(scribe_ensure() == 0);
+    write_begin(1, "hold");
+    for (uint64_t i = 2; i < 2 + CALLS; i++) {
+        write_all(i);
+    }
+    CHECK(tape_losses().records == 0);
+    CHECK(pthread_create(&thread, NULL, let_go, NULL) == 0);
+    scribe_finish(0);
+    CHECK(pthread_join(thread, NULL) == 0);
+    scribe_finish(5000); /* under load, the first did not wait long enough */
+    CHECK(read_spool());
+    CHECK(out.rows == 1 + CALLS && out.unfinished == 1 && out.unseen == 0);
+    CHECK(out.loss.exchanges == 0 && out.loss.tape_bytes == out.lost_bytes);
+    return 0;
+}
+
 static int forked_child(void)
 {
     CHECK(!scribe_running());
@@ -408,6 +461,8 @@ CHILD_TEST(finish_again)
 CHILD_TEST(damaged_records)
 CHILD_TEST(many_threads)
 CHILD_TEST(full_table)
+CHILD_TEST(lost_end)
+CHILD_TEST(no_time_to_read)
 CHILD_TEST(fork_with_requests_in_flight)
 CHILD_TEST(child_of_vfork)
 CHILD_TEST(hung_collector)
@@ -466,6 +521,8 @@ int main(void)
         TEST(damaged_records),
         TEST(many_threads),
         TEST(full_table),
+        TEST(lost_end),
+        TEST(no_time_to_read),
         TEST(fork_with_requests_in_flight),
         TEST(child_of_vfork),
         TEST(hung_collector),

@@ -182,6 +182,68 @@ static void test_full(void **state)
     drain();
 }
 
+static void fill(uint64_t transfer, uint64_t *lost)
+{
+    static const char piece[16384];
+    for (size_t bytes = sizeof(piece); bytes > 0; bytes /= 2)
+        while (tape_write(TAPE_RESPONSE_BODY, transfer, 1, piece, bytes, NULL, 0, lost))
+            continue;
+}
+
+/* Each beginning that the tape took keeps room for its end, whatever comes between, wherever the ring's end lies. */
+static void test_ends_of_all_open_transfers_fit(void **state)
+{
+    (void)state;
+    static const uint32_t open[] = {1, 400, 10000};
+    struct tape_end end = {.status = 200};
+    struct tape_record record;
+    for (unsigned round = 0; round < 9; round++) {
+        uint64_t lost = 0, ends = 0;
+        for (uint64_t i = 0; i < open[round % 3]; i++)
+            assert_true(tape_write(TAPE_BEGIN, i, 1, "begin", 5, NULL, 0, &lost));
+        fill(0, &lost);
+        for (unsigned i = 0; i < 60 + 17 * round; i++) /* another place in the ring */
+            assert_true(tape_read(&record));
+        fill(0, &lost);
+        uint64_t nothing = 0;
+        assert_false(tape_write(TAPE_BEGIN, 1, 1, &end, sizeof(end), NULL, 0, &nothing));
+        for (uint64_t i = 0; i < open[round % 3]; i++)
+            assert_true(tape_write(TAPE_END, i, 1, &end, sizeof(end), NULL, 0, &lost));
+        while (tape_read(&record))
+            ends += record.kind == TAPE_END;
+        assert_int_equal(ends, open[round % 3]);
+    }
+    assert_int_equal(tape_losses().ends, 0);
+}
+
+/* Ends of transfers that another process began take no room from others for good. */
+static void test_ends_without_a_beginning(void **state)
+{
+    (void)state;
+    struct tape_end end = {.status = 200};
+    uint64_t lost = 0;
+    for (unsigned i = 0; i < 100; i++)
+        assert_true(tape_write(TAPE_END, i, 1, &end, sizeof(end), NULL, 0, &lost));
+    drain();
+    assert_true(tape_write(TAPE_BEGIN, 1, 1, "begin", 5, NULL, 0, &lost));
+    fill(1, &lost);
+    assert_true(tape_write(TAPE_END, 1, 1, &end, sizeof(end), NULL, 0, &lost));
+    drain();
+}
+
+/* A record without payload that is lost says so, too: a rewind, a pause. */
+static void test_records_without_payload_count(void **state)
+{
+    (void)state;
+    uint64_t lost = 0;
+    fill(1, &lost);
+    lost = 0;
+    while (tape_write(TAPE_PAUSE, 1, 1, NULL, 0, NULL, 0, &lost))
+        continue;
+    assert_int_equal(lost, 1);
+    drain();
+}
+
 static void test_spill(void **state)
 {
     (void)state;
@@ -366,12 +428,15 @@ static void test_abandoned_record(void **state)
     assert_true(write_text(4, "before", &lost));
     write_and_jump();
     assert_true(write_text(6, "behind", &lost));
+    assert_true(tape_write(TAPE_BEGIN, 8, 1, "begin", 5, NULL, 0, &lost));
     assert_true(tape_read(&record));
     assert_int_equal(record.transfer, 4);
     assert_false(tape_read(&record)); /* waits for the missing one, for a while */
     usleep(1100 * 1000);
     assert_false(tape_read(&record));
     assert_true(tape_losses().records > before.records);
+    assert_int_equal(tape_losses().calls - before.calls, 1); /* transfer 8 */
+    assert_true(tape_losses().ends > before.ends);
     assert_true(write_text(7, "afterwards", &lost));
     assert_true(tape_read(&record));
     assert_int_equal(record.transfer, 7);
@@ -387,6 +452,9 @@ int main(void)
         cmocka_unit_test_setup(test_order_and_content, start),
         cmocka_unit_test_setup(test_wrap_around, start),
         cmocka_unit_test_setup(test_full, start),
+        cmocka_unit_test_setup(test_ends_of_all_open_transfers_fit, start),
+        cmocka_unit_test_setup(test_ends_without_a_beginning, start),
+        cmocka_unit_test_setup(test_records_without_payload_count, start),
         cmocka_unit_test_setup(test_spill, start),
         cmocka_unit_test_setup(test_spills_are_bounded, start),
         cmocka_unit_test_setup(test_many_writers, start),
