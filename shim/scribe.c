@@ -102,7 +102,7 @@ static struct span_loss losses(const struct scribe *scribe)
     struct tape_loss tape = tape_losses();
     return (struct span_loss){.tape_records = tape.records + scribe->lost_records,
                               .tape_bytes = tape.bytes + scribe->lost_bytes,
-                              .exchanges = tape.calls + scribe->lost_exchanges};
+                              .exchanges = tape.calls + scribe->lost_exchanges + exchange_given_up()};
 }
 
 /* ---- records ---- */
@@ -385,6 +385,7 @@ static void prepare(struct scribe *scribe)
         .preview_chars = shim_config.preview_chars,
         .prompt = shim_config.prompt,
     };
+    exchange_new_process();
     memcpy(scribe->exchange_config.hash_key, shim_config.hash_key, sizeof scribe->exchange_config.hash_key);
     struct outbox_config config = {.socket_path = shim_config.socket, .spool_dir = shim_config.spool};
     struct process_info_names names = {

@@ -2,14 +2,15 @@
  * One exchange from its first record to its span, see exchange.h: recognise, scan the request, follow the response,
  * close.
  *
- * Runs on the scribe's thread. Exchanges come from a small pool so that the host's allocator is hardly touched; nothing
- * here grows with a body.
+ * Runs on the scribe's thread. The state of one lies on a desk (desk.h): a call that waits costs little, and the host's
+ * allocator is hardly touched; nothing here grows with a body.
  */
 #include "exchange.h"
 
 #include "body.h"
 #include "counted.h"
 #include "decode.h"
+#include "desk.h"
 #include "exchange_span.h"
 #include "recognise.h"
 #include "request.h"
@@ -20,11 +21,9 @@
 #include <string.h>
 #include <strings.h>
 
-enum { POOL_MAX = 4 };
-
 enum { CURLE_WRITE_ERROR = 23, CURLE_ABORTED_BY_CALLBACK = 42 }; /* the application's own callback ended it */
 
-struct exchange {
+struct work {
     const struct exchange_config *config;
     struct dialect *dialect;
     struct recognised recognised;
@@ -37,39 +36,34 @@ struct exchange {
     bool encodings_undone; /* by the tap */
     bool request_begun, request_read, response_begun;
     bool request_torn; /* pieces of it are missing: what stands behind them is not read */
-    struct exchange *next_free;
-    struct facts facts;
     struct request request;
     struct body body;
-    struct timing timing;
     struct response_headers headers;
     struct span span;
+    struct facts facts; /* these two clear themselves */
+    struct timing timing;
 };
-_Static_assert(sizeof(struct exchange) <= EXCHANGE_BYTES_MAX, "an exchange must stay within its budget");
+_Static_assert(sizeof(struct work) <= EXCHANGE_BYTES_MAX, "an exchange must stay within its budget");
 
-/* Scribe's thread only. A forked child inherits the free ones with its copy of memory. */
-static struct exchange *pool;
-static unsigned pool_count;
+_Static_assert(sizeof(struct work) % 8 == 0, "desks count in words");
 
-static struct exchange *pool_take(void)
+/* Where the state lies is the desk's matter. */
+struct exchange {
+    struct desk_work desk;
+};
+
+/* NULL: it was given up, and counted, when memory ran out. */
+static struct work *work_of(struct exchange *exchange)
 {
-    struct exchange *const exchange = pool;
-    if (!exchange)
-        return malloc(sizeof(*exchange));
-    pool = exchange->next_free;
-    pool_count--;
-    return exchange;
+    return desk_bring(&exchange->desk);
 }
 
-static void pool_give(struct exchange *exchange)
+static void tidy(void *place)
 {
-    if (pool_count == POOL_MAX) {
-        free(exchange);
-        return;
-    }
-    exchange->next_free = pool;
-    pool = exchange;
-    pool_count++;
+    struct work *const work = place;
+    facts_tidy(&work->facts);
+    request_tidy(&work->request);
+    json_scan_tidy(&work->body.scan);
 }
 
 struct header {
@@ -125,7 +119,7 @@ static void take_traceparent(struct span *span, const struct header *header)
     span_set_u64(span, SPAN_parent_id, parent);
 }
 
-static void take_request_header(struct exchange *exchange, const struct header *header)
+static void take_request_header(struct work *exchange, const struct header *header)
 {
     static const char *const keys[] = {"authorization", "x-api-key", "api-key", "x-goog-api-key"};
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
@@ -143,7 +137,7 @@ static void take_request_header(struct exchange *exchange, const struct header *
         prompt_header(&exchange->facts.prompt, header->name, header->name_bytes, header->value, header->value_bytes);
 }
 
-static void take_request_headers(struct exchange *exchange, const char *headers, size_t bytes)
+static void take_request_headers(struct work *exchange, const char *headers, size_t bytes)
 {
     const char *const end = headers + bytes;
     while (headers < end) {
@@ -176,7 +170,7 @@ static void put_address(struct span *span, const struct exchange_start *start)
         span_set_text(span, SPAN_path, url.path.data, url.path.bytes);
 }
 
-static void begin_response(struct exchange *exchange)
+static void begin_response(struct work *exchange)
 {
     struct facts *const facts = &exchange->facts;
     body_init(&exchange->body, exchange->dialect, facts, &exchange->timing);
@@ -187,7 +181,7 @@ static void begin_response(struct exchange *exchange)
     exchange->encoded = exchange->response_begun = false;
 }
 
-static void open_facts(struct exchange *exchange)
+static void open_facts(struct work *exchange)
 {
     const struct recognised *const recognised = &exchange->recognised;
     struct facts *const facts = &exchange->facts;
@@ -201,7 +195,7 @@ static void open_facts(struct exchange *exchange)
 }
 
 /* What the request said of streaming stays; dialects open with what holds where it says nothing. */
-static void forget_answer(struct exchange *exchange)
+static void forget_answer(struct work *exchange)
 {
     struct facts *const facts = &exchange->facts;
     const bool stated = facts->stream_stated, asked = facts->stream_asked;
@@ -224,11 +218,14 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     struct dialect *const dialect = dialect_by_api(recognised.shape ? recognised.shape : recognised.api);
     if (!dialect)
         return NULL;
-    struct exchange *const exchange = pool_take();
+    struct exchange *const owner = malloc(sizeof(*owner));
+    struct work *const exchange = owner ? desk_open(&owner->desk, sizeof(*exchange), tidy) : NULL;
     if (!exchange) {
+        free(owner);
         *ret_no_memory = true;
         return NULL;
     }
+    memset(exchange, 0, offsetof(struct work, facts));
     exchange->config = config;
     exchange->dialect = dialect;
     exchange->recognised = recognised;
@@ -252,19 +249,25 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     put_static(&exchange->span, SPAN_operation, recognised.operation);
     put_static(&exchange->span, SPAN_provider, recognised.provider);
     take_request_headers(exchange, start->headers, start->headers_bytes);
-    return exchange;
+    return owner;
 }
 
-void exchange_request_body(struct exchange *exchange, uint64_t time_ns, const uint8_t *data, size_t bytes)
+void exchange_request_body(struct exchange *owner, uint64_t time_ns, const uint8_t *data, size_t bytes)
 {
+    struct work *const exchange = work_of(owner);
+    if (!exchange)
+        return;
     (void)time_ns;
     exchange->request_begun = exchange->request_begun || bytes;
     if (!exchange->request_torn)
         request_push(&exchange->request, data, bytes);
 }
 
-void exchange_request_rewind(struct exchange *exchange)
+void exchange_request_rewind(struct exchange *owner)
 {
+    struct work *const exchange = work_of(owner);
+    if (!exchange)
+        return;
     exchange->request_torn = false;
     request_reset(&exchange->request);
     prompt_rewind(&exchange->facts.prompt);
@@ -285,12 +288,12 @@ static uint64_t status_of_line(const char *line, size_t bytes)
 
 static void on_decoded(void *context, const char *data, size_t bytes)
 {
-    struct exchange *const exchange = context;
+    struct work *const exchange = context;
     body_push(&exchange->body, exchange->body_time_ns, data, bytes);
 }
 
 /* The application gets this body encoded; it is undone here for the facts' sake. A second encoding is not undone. */
-static void take_encoding(struct exchange *exchange, const struct header *header)
+static void take_encoding(struct work *exchange, const struct header *header)
 {
     const enum decode_kind kind = decode_kind(header->value, header->value_bytes);
     if (exchange->encodings_undone || kind == DECODE_NONE)
@@ -303,8 +306,11 @@ static void take_encoding(struct exchange *exchange, const struct header *header
     exchange->encoded = exchange->encoded || !exchange->decode;
 }
 
-void exchange_response_header(struct exchange *exchange, uint64_t time_ns, const char *line, size_t bytes)
+void exchange_response_header(struct exchange *owner, uint64_t time_ns, const char *line, size_t bytes)
 {
+    struct work *const exchange = work_of(owner);
+    if (!exchange)
+        return;
     struct header header;
     (void)time_ns;
     if (bytes >= 5 && !memcmp(line, "HTTP/", 5)) {
@@ -328,8 +334,11 @@ void exchange_response_header(struct exchange *exchange, uint64_t time_ns, const
                                            header.value_bytes);
 }
 
-void exchange_response_body(struct exchange *exchange, uint64_t time_ns, const uint8_t *data, size_t bytes)
+void exchange_response_body(struct exchange *owner, uint64_t time_ns, const uint8_t *data, size_t bytes)
 {
+    struct work *const exchange = work_of(owner);
+    if (!exchange)
+        return;
     exchange->response_begun = exchange->response_begun || bytes;
     exchange->body_time_ns = time_ns;
     if (exchange->encoded)
@@ -340,18 +349,27 @@ void exchange_response_body(struct exchange *exchange, uint64_t time_ns, const u
         exchange->encoded = true;
 }
 
-void exchange_pause(struct exchange *exchange, uint64_t time_ns)
+void exchange_pause(struct exchange *owner, uint64_t time_ns)
 {
+    struct work *const exchange = work_of(owner);
+    if (!exchange)
+        return;
     timing_pause(&exchange->timing, time_ns);
 }
 
-void exchange_resume(struct exchange *exchange, uint64_t time_ns)
+void exchange_resume(struct exchange *owner, uint64_t time_ns)
 {
+    struct work *const exchange = work_of(owner);
+    if (!exchange)
+        return;
     timing_resume(&exchange->timing, time_ns);
 }
 
-void exchange_lost(struct exchange *exchange, uint64_t bytes)
+void exchange_lost(struct exchange *owner, uint64_t bytes)
 {
+    struct work *const exchange = work_of(owner);
+    if (!exchange)
+        return;
     exchange->lost += bytes;
     if (exchange->status) { /* its response has begun: perhaps the loss was there */
         body_lost(&exchange->body);
@@ -384,7 +402,7 @@ static bool finish_stated(const struct facts *facts)
 }
 
 /* Did the answer itself say that it is complete? */
-static bool end_mark_seen(const struct exchange *exchange)
+static bool end_mark_seen(const struct work *exchange)
 {
     const struct facts *const facts = &exchange->facts;
     if (!facts->stream || !exchange->body.complete || exchange->body.framing == BODY_ARRAY)
@@ -394,7 +412,7 @@ static bool end_mark_seen(const struct exchange *exchange)
 
 /* Whoever stops behind the end of a stream has everything, and so have we: behind its last mark, or behind the reason
  * and the usage. */
-static bool everything_seen(const struct exchange *exchange)
+static bool everything_seen(const struct work *exchange)
 {
     const struct facts *const facts = &exchange->facts;
     if (!facts->stream || !exchange->body.complete)
@@ -403,7 +421,7 @@ static bool everything_seen(const struct exchange *exchange)
     return exchange->body.framing == BODY_ARRAY || facts->done || facts->error_seen || (usage && finish_stated(facts));
 }
 
-static struct exchange_outcome outcome_of(const struct exchange *exchange, const struct exchange_end *end)
+static struct exchange_outcome outcome_of(const struct work *exchange, const struct exchange_end *end)
 {
     struct exchange_outcome outcome = {.lost = exchange->lost > 0, .status = exchange->status};
     const bool failed = end->curl_code != 0 && end->curl_code != UINT64_MAX;
@@ -425,7 +443,7 @@ static struct exchange_outcome outcome_of(const struct exchange *exchange, const
  * a multi handle with its first turn); its end is earlier than when the application asked for the result. So the total
  * is the transport's, but covers everything that was seen.
  */
-static uint64_t total_of(const struct exchange *exchange, const struct exchange_end *end)
+static uint64_t total_of(const struct work *exchange, const struct exchange_end *end)
 {
     const uint64_t elapsed = end->time_ns > exchange->start_ns ? end->time_ns - exchange->start_ns : 0;
     if (end->total_ns == UINT64_MAX)
@@ -435,7 +453,7 @@ static uint64_t total_of(const struct exchange *exchange, const struct exchange_
                                                    : end->total_ns; /* microseconds, as libcurl's */
 }
 
-static void put_stream(struct exchange *exchange)
+static void put_stream(struct work *exchange)
 {
     const struct facts *const facts = &exchange->facts;
     const bool request_read = exchange->request_read;
@@ -453,7 +471,7 @@ static void put_stream(struct exchange *exchange)
 
 /* Tokens that were counted with an earlier answer are not stated again. Results without an id of their own go by their
  * path. */
-static void count_once(struct exchange *exchange)
+static void count_once(struct work *exchange)
 {
     struct facts *const facts = &exchange->facts;
     const char *id = facts->text[FACT_RESPONSE_ID];
@@ -473,7 +491,7 @@ static void count_once(struct exchange *exchange)
  * failed has no such answer; then the request may prove it: it hands in messages or a limit of tokens, or names a model
  * where nobody else does.
  */
-static bool is_inference(const struct exchange *exchange, const struct exchange_outcome *outcome,
+static bool is_inference(const struct work *exchange, const struct exchange_outcome *outcome,
                          const struct exchange_end *end)
 {
     const struct facts *const facts = &exchange->facts;
@@ -487,7 +505,7 @@ static bool is_inference(const struct exchange *exchange, const struct exchange_
     return !facts->not_inference && (!proof_needed || proved);
 }
 
-bool exchange_close(struct exchange *exchange, const struct exchange_end *end, struct span *ret_span)
+static bool finish(struct work *exchange, const struct exchange_end *end, struct span *ret_span)
 {
     struct facts *const facts = &exchange->facts;
     struct span *const span = &exchange->span;
@@ -525,6 +543,24 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
         span_copy(ret_span, span);
     }
     decode_close(exchange->decode);
-    pool_give(exchange);
     return inference;
+}
+
+bool exchange_close(struct exchange *owner, const struct exchange_end *end, struct span *ret_span)
+{
+    struct work *const exchange = work_of(owner);
+    const bool inference = exchange && finish(exchange, end, ret_span);
+    desk_close(&owner->desk);
+    free(owner);
+    return inference;
+}
+
+void exchange_new_process(void)
+{
+    desk_new_process();
+}
+
+uint64_t exchange_given_up(void)
+{
+    return desk_given_up();
 }

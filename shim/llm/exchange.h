@@ -2,7 +2,8 @@
  * One HTTP exchange on its way to becoming a span: what was asked, what came back, when.
  *
  * Runs on the scribe's thread only (and in tests and fuzzers); an exchange is owned by who opened it. It is fed piece
- * by piece, in any cutting, keeps no body, and uses at most EXCHANGE_BYTES_MAX of memory whatever passes through it. It
+ * by piece, in any cutting, keeps no body, and uses at most EXCHANGE_BYTES_MAX of memory whatever passes through it;
+ * while many are under way, those that wait take what is known of them, a kilobyte or less (desk.h). It
  * knows nothing of libcurl or of the tape: the record kinds of any tap map to these calls.
  *
  *   exchange_open -> request_body* -> response_header* -> response_body* -> exchange_close -> span
@@ -77,6 +78,11 @@ void exchange_pause(struct exchange *exchange, uint64_t time_ns);
 void exchange_resume(struct exchange *exchange, uint64_t time_ns);
 /* Bytes that the tape lost: facts may be missing, and framing starts afresh where it can. */
 void exchange_lost(struct exchange *exchange, uint64_t bytes);
+
+/* Once in each process, before its first exchange; a forked child begins anew. */
+void exchange_new_process(void);
+/* Exchanges of this process that had to be given up because memory ran out; their close says false. */
+uint64_t exchange_given_up(void);
 
 /* Ends and frees it. True: *ret_span (initialised here) holds the facts; false: it turned out to be no inference call.
  */

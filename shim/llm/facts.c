@@ -101,6 +101,13 @@ void facts_forget_answer(struct facts *facts)
     facts->text_bytes[FACT_REQUEST_MODEL] = model_bytes;
 }
 
+void facts_tidy(struct facts *facts)
+{
+    facts->fragment.bytes = facts->fragment.open ? facts->fragment.bytes : 0;
+    memset(facts->fragment.arguments + facts->fragment.bytes, 0, FACTS_FRAGMENT_MAX - facts->fragment.bytes);
+    prompt_tidy(&facts->prompt);
+}
+
 void facts_set_text(struct facts *facts, enum facts_text which, const char *text, size_t bytes)
 {
     if (!bytes)

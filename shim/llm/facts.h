@@ -166,6 +166,9 @@ void facts_init(struct facts *facts, const struct exchange_config *config);
  * first. */
 void facts_forget_answer(struct facts *facts);
 
+/* Zeroes what no longer matters of texts. */
+void facts_tidy(struct facts *facts);
+
 /* Texts: empty ones change nothing. */
 void facts_set_text(struct facts *facts, enum facts_text which, const char *text, size_t bytes);
 /* The same from a JSON string (or number, as spelled); other types change nothing. */

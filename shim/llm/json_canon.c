@@ -149,3 +149,15 @@ void json_canon_end(struct json_canon *canon)
 {
     (void)json_scan_end(&canon->scan);
 }
+
+void json_canon_tidy(struct json_canon *canon)
+{
+    if (json_scan_at_rest(&canon->scan)) { /* another value begins with json_canon_init */
+        memset(&canon->scan, 0, sizeof(canon->scan));
+        memset(&canon->text, 0, sizeof(canon->text));
+        memset(canon->level, 0, sizeof(canon->level));
+        return;
+    }
+    json_scan_tidy(&canon->scan);
+    memset(canon->level + canon->depth + 1, 0, sizeof(canon->level) - (canon->depth + 1) * sizeof(canon->level[0]));
+}

@@ -38,4 +38,6 @@ struct json_canon {
 
 void json_canon_init(struct json_canon *canon);
 void json_canon_push(struct json_canon *canon, const char *json, size_t bytes);
+/* Between two pushes: zeroes what no longer matters. */
+void json_canon_tidy(struct json_canon *canon);
 void json_canon_end(struct json_canon *canon); /* completes a bare number */

@@ -565,6 +565,22 @@ void json_scan_reset(struct json_scan *scan)
     scan->any_bytes = scan->text_bytes = scan->key_bytes = 0;
 }
 
+bool json_scan_at_rest(const struct json_scan *scan)
+{
+    return scan->state == AT_VALUE && !scan->depth && !scan->in_array;
+}
+
+void json_scan_tidy(struct json_scan *scan)
+{
+    const bool text = scan->state == IN_LITERAL || (scan->state == IN_STRING && !scan->key_string);
+    scan->text_bytes = text ? scan->text_bytes : 0;
+    scan->key_bytes = scan->state == IN_STRING && scan->key_string ? scan->key_bytes : 0;
+    memset(scan->text + scan->text_bytes, 0, sizeof(scan->text) - scan->text_bytes);
+    memset(scan->key + scan->key_bytes, 0, sizeof(scan->key) - scan->key_bytes);
+    memset(scan->any + scan->any_bytes, 0, sizeof(scan->any) - scan->any_bytes);
+    memset(scan->frame + scan->depth, 0, sizeof(scan->frame) - scan->depth * sizeof(scan->frame[0]));
+}
+
 bool json_scan_end(struct json_scan *scan)
 {
     if (scan->state == IN_LITERAL && !scan->depth)

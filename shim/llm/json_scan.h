@@ -131,6 +131,12 @@ void json_scan_init(struct json_scan *scan, const struct json_rules *rules, json
 /* Forget a half-read document (framing starts afresh); cheap. */
 void json_scan_reset(struct json_scan *scan);
 
+/* Between two documents, or before the first. */
+bool json_scan_at_rest(const struct json_scan *scan);
+
+/* Zeroes what no longer matters: texts, keys and levels of values that are over. */
+void json_scan_tidy(struct json_scan *scan);
+
 /* Takes everything. Several documents may follow one another with or without white space between. */
 void json_scan_push(struct json_scan *scan, const char *data, size_t bytes);
 

@@ -47,10 +47,10 @@ static size_t whole_characters(const char *text, size_t bytes, size_t max)
 
 static void keep_preview(struct prompt *prompt, const char *text, size_t bytes)
 {
-    const size_t room = sizeof(prompt->preview) - prompt->preview_bytes;
+    const size_t wanted = (size_t)prompt->config->preview_chars * 4; /* the longest that so many characters can be */
+    const size_t most = wanted < sizeof(prompt->preview) ? wanted : sizeof(prompt->preview);
+    const size_t room = most - prompt->preview_bytes;
     const size_t taken = bytes < room ? bytes : room;
-    if (!prompt->config->preview_chars)
-        return;
     memcpy(prompt->preview + prompt->preview_bytes, text, taken);
     prompt->preview_bytes = (uint16_t)(prompt->preview_bytes + taken);
 }
@@ -107,6 +107,31 @@ void prompt_torn(struct prompt *prompt)
 {
     forget_body(prompt);
     prompt->torn = true;
+}
+
+/* So much of the preview as the configuration asks for. */
+static size_t preview_length(const struct prompt *prompt)
+{
+    size_t characters = 0, bytes = 0;
+    while (bytes < prompt->preview_bytes) {
+        characters += ((unsigned char)prompt->preview[bytes] & 0xc0) != 0x80;
+        if (characters > prompt->config->preview_chars)
+            break;
+        bytes++;
+    }
+    return bytes;
+}
+
+void prompt_tidy(struct prompt *prompt)
+{
+    prompt->head_bytes = prompt->in_message ? prompt->head_bytes : 0;
+    prompt->user_bytes = prompt->instruction_parts ? 0 : prompt->user_bytes; /* it counts where there are none */
+    prompt->preview_bytes = (uint16_t)preview_length(prompt);
+    memset(prompt->head + prompt->head_bytes, 0, sizeof(prompt->head) - prompt->head_bytes);
+    memset(prompt->user + prompt->user_bytes, 0, sizeof(prompt->user) - prompt->user_bytes);
+    memset(prompt->preview + prompt->preview_bytes, 0, sizeof(prompt->preview) - prompt->preview_bytes);
+    json_canon_tidy(&prompt->tools);
+    json_canon_tidy(&prompt->format);
 }
 
 void prompt_message_begin(struct prompt *prompt)
@@ -306,13 +331,7 @@ static bool gather(const struct prompt *prompt, struct constant *ret)
 
 static void finish_preview(const struct prompt *prompt, struct span *span)
 {
-    size_t characters = 0, bytes = 0;
-    while (bytes < prompt->preview_bytes) {
-        characters += ((unsigned char)prompt->preview[bytes] & 0xc0) != 0x80;
-        if (characters > prompt->config->preview_chars)
-            break;
-        bytes++;
-    }
+    size_t bytes = preview_length(prompt);
     /* The buffer may end within a character: take back what is incomplete. */
     size_t lead = bytes;
     while (lead && ((unsigned char)prompt->preview[lead - 1] & 0xc0) == 0x80)

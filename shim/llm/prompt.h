@@ -84,6 +84,9 @@ void prompt_said_version(struct prompt *prompt, enum prompt_said by, const char 
 /* A request header, if it is one that names prompts. */
 void prompt_header(struct prompt *prompt, const char *name, size_t name_bytes, const char *value, size_t value_bytes);
 
+/* Zeroes what no longer matters of texts. */
+void prompt_tidy(struct prompt *prompt);
+
 struct span;
 /* Puts prompt_id, prompt_name, prompt_version and prompt_preview into the span, as far as known. */
 void prompt_finish(struct prompt *prompt, struct span *span);

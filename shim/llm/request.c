@@ -67,17 +67,31 @@ static bool decide(struct request *request)
     if (gzip < 0 || zstd < 0)
         return false;
     request->decided = true;
-    if (gzip || zstd)
-        request->decode = decode_open(gzip ? DECODE_GZIP : DECODE_ZSTD, push_plain, request);
+    request->encoding = gzip ? DECODE_GZIP : zstd ? DECODE_ZSTD : DECODE_NONE;
     return true;
+}
+
+/* Members of gzip and frames of zstd may follow one another; what else follows is no part of the body. */
+static void push_encoded(struct request *request, const uint8_t *data, size_t bytes)
+{
+    const uint8_t begins = request->encoding == DECODE_GZIP ? 0x1f : 0x28;
+    if (!request->decode && (request->torn || data[0] == begins))
+        request->decode = decode_open((enum decode_kind)request->encoding, push_plain, request);
+    if (!request->decode)
+        return;
+    request->torn = !decode_push(request->decode, data, bytes) || !decode_complete(request->decode);
+    if (request->torn)
+        return;
+    decode_close(request->decode);
+    request->decode = NULL;
 }
 
 static void push(struct request *request, const uint8_t *data, size_t bytes)
 {
-    if (request->decode)
-        (void)decode_push(request->decode, data, bytes);
-    else
+    if (request->encoding == DECODE_NONE)
         push_plain(request, (const char *)data, bytes);
+    else
+        push_encoded(request, data, bytes);
 }
 
 void request_init(struct request *request, struct dialect *dialect, struct facts *facts)
@@ -95,9 +109,16 @@ void request_reset(struct request *request)
     request->kind = UNDECIDED;
     request->head_bytes = 0;
     request->decided = false;
+    request->encoding = DECODE_NONE;
+    request->torn = false;
     json_scan_init(&request->scan, &request->dialect->request.rules, request->dialect->request.value, request->facts,
                    false);
     multipart_init(&request->form, &form_handler, request);
+}
+
+void request_tidy(struct request *request)
+{
+    json_scan_tidy(&request->scan);
 }
 
 void request_push(struct request *request, const uint8_t *data, size_t bytes)
@@ -105,8 +126,10 @@ void request_push(struct request *request, const uint8_t *data, size_t bytes)
     while (!request->decided && bytes) {
         request->head[request->head_bytes++] = *data++;
         bytes--;
-        if (decide(request))
+        if (decide(request)) {
+            request->torn = request->encoding != DECODE_NONE;
             push(request, request->head, request->head_bytes);
+        }
     }
     if (bytes)
         push(request, data, bytes);
@@ -114,7 +137,6 @@ void request_push(struct request *request, const uint8_t *data, size_t bytes)
 
 bool request_end(struct request *request)
 {
-    const bool intact = !request->decode || decode_complete(request->decode);
     if (!request->decided && request->head_bytes)
         push(request, request->head, request->head_bytes);
     decode_close(request->decode);
@@ -122,5 +144,5 @@ bool request_end(struct request *request)
     if (request->kind == FORM)
         return multipart_complete(&request->form);
     (void)json_scan_end(&request->scan);
-    return intact && json_scan_documents(&request->scan) > 0;
+    return !request->torn && json_scan_documents(&request->scan) > 0;
 }

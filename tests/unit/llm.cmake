@@ -2,7 +2,7 @@
 find_library(CJSON_LIBRARY cjson REQUIRED)
 find_library(BROTLIENC_LIBRARY brotlienc REQUIRED)
 
-foreach(module json_scan json_check sse ndjson dialects exchange prompt)
+foreach(module desk json_scan json_check sse ndjson dialects exchange prompt)
   pprof_unit_test(${module} pprof_llm)
 endforeach()
 
@@ -17,6 +17,7 @@ foreach(module url recognise headers decode eventstream multipart)
     pprof_unit_test(${module} pprof_llm)
   endif()
 endforeach()
+target_link_options(test_desk PRIVATE -Wl,--wrap=malloc)
 target_link_libraries(test_decode PRIVATE ${BROTLIENC_LIBRARY})
 # Those that read exchanges: our own fixtures always, the recorded corpus where it is.
 target_link_libraries(test_recognise PRIVATE ${CJSON_LIBRARY})

@@ -11,6 +11,7 @@
 
 #include "../../shim/llm/counted.h"
 #include "../../shim/llm/dialect.h"
+#include "../../shim/llm/desk.h"
 #include "../../shim/llm/exchange.h"
 #include "corpus.h"
 
@@ -18,9 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum cutting { WHOLE, RECORDED, SINGLE_BYTES, RANDOM, RANDOM_CRLF, CUTTINGS };
-static const char *const cutting_names[] = {"whole", "recorded pieces", "byte by byte", "random cuts",
-                                            "random cuts, CR LF"};
+enum cutting { WHOLE, RECORDED, SINGLE_BYTES, RANDOM, RANDOM_CRLF, CROWDED, CUTTINGS };
+static const char *const cutting_names[] = {"whole",       "recorded pieces",    "byte by byte",
+                                            "random cuts", "random cuts, CR LF", "random cuts, packed between them"};
 
 static const struct exchange_config config = {.hash_key = {1, 2, 3}, .hash_key_bytes = 32};
 
@@ -58,13 +59,40 @@ static size_t piece_bytes(enum cutting cutting, size_t left, const cJSON **chunk
     size_t bytes = left;
     if (cutting == SINGLE_BYTES)
         bytes = 1;
-    if (cutting == RANDOM || cutting == RANDOM_CRLF)
+    if (cutting == RANDOM || cutting == RANDOM_CRLF || cutting == CROWDED)
         bytes = (size_t)rand_r(seed) % ((rand_r(seed) & 7) ? 40 : 4000) + 1;
     if (cutting == RECORDED && *chunk) {
         bytes = (size_t)(*chunk)->valuedouble;
         *chunk = (*chunk)->next;
     }
     return bytes < left ? bytes : left;
+}
+
+/* One exchange for every desk: whoever comes shares one, and is packed when these are asked for it. */
+static struct exchange *crowd[DESKS];
+
+static void crowd_comes(void)
+{
+    static const char url[] = "https://api.openai.com/v1/chat/completions";
+    const struct exchange_start start = {.method = "POST", .method_bytes = 4, .url = url, .url_bytes = strlen(url)};
+    for (unsigned i = 0; i < DESKS; i++) {
+        bool no_memory;
+        crowd[i] = exchange_open(&config, &start, &no_memory);
+    }
+}
+
+static void crowd_leaves(void)
+{
+    static struct span span;
+    const struct exchange_end end = {EXCHANGE_END_UNKNOWN};
+    for (unsigned i = 0; i < DESKS; i++)
+        (void)exchange_close(crowd[i], &end, &span);
+}
+
+static void drive_out(enum cutting cutting)
+{
+    for (unsigned i = 0; cutting == CROWDED && i < DESKS; i++)
+        exchange_pause(crowd[i], 1);
 }
 
 typedef void feed(struct exchange *exchange, uint64_t time_ns, const uint8_t *data, size_t bytes);
@@ -80,11 +108,12 @@ static void feed_pieces(struct exchange *exchange, struct corpus_bytes body, enu
         memcpy(piece, body.data + at, bytes);
         to(exchange, 1000 + n * 1000, piece, bytes);
         free(piece);
+        drive_out(cutting);
         at += bytes;
     }
 }
 
-static void feed_headers(struct exchange *exchange, const cJSON *response)
+static void feed_headers(struct exchange *exchange, const cJSON *response, enum cutting cutting)
 {
     char line[64];
     snprintf(line, sizeof(line), "HTTP/1.1 %d X\r\n", cJSON_GetObjectItem(response, "status")->valueint);
@@ -99,6 +128,7 @@ static void feed_headers(struct exchange *exchange, const cJSON *response)
         snprintf(text, room, "%s: %s\r\n", header->string, header->valuestring);
         exchange_response_header(exchange, 500, text, strlen(text));
         free(text);
+        drive_out(cutting);
     }
 }
 
@@ -127,7 +157,7 @@ static bool run(const cJSON *record, enum cutting cutting, struct span *ret_span
     const struct corpus_bytes asked = corpus_body(request);
     feed_pieces(exchange, asked, cutting, NULL, exchange_request_body);
     free(asked.data);
-    feed_headers(exchange, response);
+    feed_headers(exchange, response, cutting);
     struct corpus_bytes body = corpus_body(response);
     if (cutting == RANDOM_CRLF) {
         const struct corpus_bytes other = with_crlf(body);
@@ -179,7 +209,11 @@ static void check(void *context, const cJSON *record, bool negative)
         if (cutting == RANDOM_CRLF && !negative && !has_framing(record, "sse"))
             continue;
         totals->runs++;
+        if (cutting == CROWDED)
+            crowd_comes();
         const bool made = run(record, cutting, &span);
+        if (cutting == CROWDED)
+            crowd_leaves();
         if (made == negative) {
             fprintf(stderr, "%s (%s): %s\n", id, cutting_names[cutting],
                     negative ? "a span came of a negative" : "no span");

@@ -1,0 +1,209 @@
+/*
+ * Desks and packets, see desk.h. Called by exchange.c on the scribe's thread.
+ *
+ * A packet is a row of [zeros][words][the words themselves], counted in words of 8 bytes, until the work is complete.
+ */
+#include "desk.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { WORD = 8, BLOCK = 8 /* words looked at together */, RUN_MAX = UINT16_MAX };
+
+struct desk {
+    struct desk_work *at; /* whose work lies here; NULL: nobody's */
+    unsigned users;       /* pieces of work that belong here, packed or not */
+    size_t bytes;
+    void (*tidy)(void *place);
+    uint64_t place[];
+};
+
+struct run {
+    uint16_t zeros, words;
+};
+
+/* The scribe's thread only. A forked child inherits what was there with its copy of memory. */
+static struct desk *desks[DESKS];
+static unsigned count, idle, next;
+static uint64_t given_up;
+static size_t memory; /* of desks and packets */
+
+static bool is_zero(const uint64_t *words)
+{
+    uint64_t all = 0;
+    for (unsigned i = 0; i < BLOCK; i++)
+        all |= words[i];
+    return !all;
+}
+
+/* The next run from word `at` on. A single zero among others is not worth a run. */
+static struct run next_run(const uint64_t *place, size_t at, size_t words)
+{
+    size_t from = at;
+    while (from + BLOCK <= words && is_zero(place + from))
+        from += BLOCK;
+    while (from < words && !place[from])
+        from++;
+    if (from - at > RUN_MAX)
+        from = at + RUN_MAX;
+    size_t to = from;
+    while (to < words && to - from < RUN_MAX && (place[to] || (to + 1 < words && place[to + 1])))
+        to++;
+    return (struct run){(uint16_t)(from - at), (uint16_t)(to - from)};
+}
+
+static size_t packed_bytes(const struct desk *desk)
+{
+    const size_t words = desk->bytes / WORD;
+    size_t bytes = 0;
+    for (size_t at = 0; at < words;) {
+        const struct run run = next_run(desk->place, at, words);
+        bytes += sizeof(run) + (size_t)run.words * WORD;
+        at += (size_t)run.zeros + run.words;
+    }
+    return bytes;
+}
+
+static void pack(const struct desk *desk, uint8_t *to)
+{
+    const size_t words = desk->bytes / WORD;
+    for (size_t at = 0; at < words;) {
+        const struct run run = next_run(desk->place, at, words);
+        memcpy(to, &run, sizeof(run));
+        memcpy(to + sizeof(run), desk->place + at + run.zeros, (size_t)run.words * WORD);
+        to += sizeof(run) + (size_t)run.words * WORD;
+        at += (size_t)run.zeros + run.words;
+    }
+}
+
+/* Returns the packet's length. */
+static size_t unpack(struct desk *desk, const uint8_t *packed)
+{
+    const size_t words = desk->bytes / WORD;
+    const uint8_t *from = packed;
+    memset(desk->place, 0, desk->bytes);
+    for (size_t at = 0; at < words;) {
+        struct run run;
+        memcpy(&run, from, sizeof(run));
+        at += run.zeros;
+        memcpy(desk->place + at, from + sizeof(run), (size_t)run.words * WORD);
+        from += sizeof(run) + (size_t)run.words * WORD;
+        at += run.words;
+    }
+    return (size_t)(from - packed);
+}
+
+/* Makes room on the desk. */
+static void clear_desk(struct desk *desk)
+{
+    struct desk_work *const work = desk->at;
+    if (!work)
+        return;
+    desk->tidy(desk->place);
+    const size_t bytes = packed_bytes(desk);
+    work->packed = malloc(bytes);
+    if (work->packed) {
+        pack(desk, work->packed);
+        memory += bytes;
+    } else {
+        work->given_up = true;
+        given_up++;
+    }
+    desk->at = NULL;
+}
+
+static struct desk *make_desk(size_t bytes)
+{
+    struct desk *const desk = count < DESKS ? malloc(sizeof(*desk) + bytes) : NULL;
+    if (!desk)
+        return NULL;
+    memory += sizeof(*desk) + bytes;
+    *desk = (struct desk){.bytes = bytes};
+    idle++;
+    return desks[count++] = desk;
+}
+
+static struct desk *idle_desk(void)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (!desks[i]->users)
+            return desks[i];
+    return NULL;
+}
+
+void *desk_open(struct desk_work *work, size_t bytes, void (*tidy)(void *place))
+{
+    struct desk *desk = idle ? idle_desk() : make_desk(bytes);
+    if (!desk && !count)
+        return NULL;
+    if (!desk)
+        desk = desks[next++ % count];
+    idle -= !desk->users;
+    clear_desk(desk);
+    desk->tidy = tidy;
+    desk->at = work;
+    desk->users++;
+    *work = (struct desk_work){.desk = desk};
+    return desk->place;
+}
+
+void *desk_bring(struct desk_work *work)
+{
+    struct desk *const desk = work->desk;
+    if (work->given_up)
+        return NULL;
+    if (desk->at != work) {
+        clear_desk(desk);
+        memory -= unpack(desk, work->packed);
+        free(work->packed);
+        work->packed = NULL;
+        desk->at = work;
+    }
+    return desk->place;
+}
+
+void desk_new_process(void)
+{
+    static struct desk *inherited[DESKS]; /* the parent may have been moving them: never touched, but reachable */
+    static pid_t owner;
+    if (owner == getpid())
+        return;
+    if (owner) {
+        memcpy(inherited, desks, sizeof(inherited));
+        memset(desks, 0, sizeof(desks));
+        count = idle = 0;
+        given_up = memory = 0;
+    }
+    owner = getpid();
+}
+
+static void remove_desk(struct desk *desk)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (desks[i] == desk)
+            desks[i] = desks[--count];
+    memory -= sizeof(*desk) + desk->bytes;
+    idle--;
+    free(desk);
+}
+
+void desk_close(struct desk_work *work)
+{
+    struct desk *const desk = work->desk;
+    if (desk->at == work)
+        desk->at = NULL;
+    idle += !--desk->users;
+    if (!desk->users && idle > DESKS_IDLE_MAX)
+        remove_desk(desk);
+}
+
+uint64_t desk_given_up(void)
+{
+    return given_up;
+}
+
+size_t desk_memory(void)
+{
+    return memory;
+}

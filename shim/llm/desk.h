@@ -1,0 +1,45 @@
+/*
+ * Where exchanges lie while they are worked on. There are few desks, each holds one piece of work at a time; work that
+ * waits while another needs its desk is packed (runs of zeros left out) and unpacked to the very same place, so that
+ * pointers within it stay true.
+ *
+ * So a process with few calls at a time never packs anything, and ten thousand calls that wait cost what is known of
+ * them and not ten thousand times the room that an answer may need.
+ *
+ * Scribe's thread only (or a test's). Memory: malloc, DESKS times the size of the work and one packet per piece of work
+ * that lies elsewhere. Where there is no memory for a packet, the work that was to be packed is given up and counted.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    DESKS = 32,
+    DESKS_IDLE_MAX = 4, /* kept for the next ones */
+};
+
+struct desk;
+
+/* All zero bytes: none yet. */
+struct desk_work {
+    struct desk *desk;
+    uint8_t *packed; /* NULL: it lies on the desk, or was given up */
+    bool given_up;
+};
+
+/* Makes `*tidy` run before work is packed: it zeroes what no longer matters. The work is `bytes` long, the same for all
+ * callers, a multiple of 8 below 512 KB. Returns the place, its contents undefined, or NULL: no memory. */
+void *desk_open(struct desk_work *work, size_t bytes, void (*tidy)(void *place));
+/* Brings it to its desk. NULL: it was given up. */
+void *desk_bring(struct desk_work *work);
+void desk_close(struct desk_work *work);
+
+/* What lies on the desks of a process that forked is not its child's. */
+void desk_new_process(void);
+
+/* How many pieces of work were given up for want of memory since the process (or its forked parent) began. */
+uint64_t desk_given_up(void);
+/* Bytes of all desks and packets now. */
+size_t desk_memory(void);

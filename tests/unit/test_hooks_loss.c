@@ -1,0 +1,75 @@
+/*
+ * What the hooks do where something is missing: room on the tape, the end of a handle's life.
+ */
+#include "hook_play.h"
+
+/* A full tape: the call goes on as ever, nothing of it is written, and it is counted as one that was not followed; what
+ * is no call is not. */
+static void test_beginning_lost(void **state)
+{
+    (void)state;
+    static const char piece[1024];
+    static const char *const paths[] = {"/v1/plain", "/v1/other"};
+    uint64_t lost = 0;
+    assert_int_equal(tape_start(), 0);
+    for (size_t bytes = sizeof(piece); bytes > 0; bytes /= 2)
+        while (tape_write(TAPE_RESPONSE_BODY, 1, 1, piece, bytes, NULL, 0, &lost))
+            continue;
+    for (unsigned i = 0; i < 2; i++) {
+        struct tape_loss before = tape_losses();
+        size_t backlog = tape_backlog_bytes();
+        CURL *easy = make(paths[i]);
+        for (unsigned k = 0; k < 2; k++) {
+            reset_sinks(NULL);
+            SET(easy, CURLOPT_COPYPOSTFIELDS, "a body");
+            assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
+            assert_string_equal(body.text, "hello");
+            assert_false(handles_find(easy)->armed);
+            assert_int_equal(tape_losses().calls - before.calls, i == 0 ? k + 1 : 0);
+        }
+        CURLM *multi = curl_multi_init();
+        int running = 1, left;
+        assert_int_equal(hook_curl_multi_add_handle(&origin, multi, easy), CURLM_OK);
+        while (running != 0) {
+            curl_multi_perform(multi, &running);
+            curl_multi_poll(multi, NULL, 0, 20, NULL);
+        }
+        assert_non_null(hook_curl_multi_info_read(&origin, multi, &left));
+        assert_int_equal(hook_curl_multi_remove_handle(&origin, multi, easy), CURLM_OK);
+        hook_curl_easy_cleanup(&origin, easy);
+        assert_int_equal(hook_curl_multi_cleanup(&origin, multi), CURLM_OK);
+        assert_int_equal(tape_losses().calls - before.calls, i == 0 ? 3 : 0);
+        assert_int_equal(tape_losses().records - before.records, 3); /* the beginnings alone */
+        assert_int_equal(tape_backlog_bytes(), backlog);
+    }
+    struct tape_record record;
+    while (tape_read(&record))
+        continue;
+}
+
+/* The address of a handle that went without our knowing comes back as a new one. */
+static void test_stale_handle(void **state)
+{
+    (void)state;
+    CURL *easy = make("/v1/slow");
+    CURLM *multi = curl_multi_init();
+    run_slow(multi, easy);
+    struct handle *record = transfer_new_handle(easy, &library); /* what a hook of curl_easy_init does */
+    assert_string_equal(read_tape(), SLOW "end how=2 code=-1 status=-1\n");
+    assert_int_equal(record->transfer, 0);
+    assert_null(record->multi);
+    assert_null(handles_find(multi)->multi_first);
+    (void)curl_multi_remove_handle(multi, easy);
+    hook_curl_easy_cleanup(&origin, easy);
+    assert_int_equal(hook_curl_multi_cleanup(&origin, multi), CURLM_OK);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup(name, reset_sinks)
+    const struct CMUnitTest tests[] = {
+        CASE(test_beginning_lost),
+        CASE(test_stale_handle),
+    };
+    return cmocka_run_group_tests(tests, start_all, stop_all);
+}
