@@ -52,13 +52,16 @@ void shadow_set_url(struct shadow *shadow, const char *text)
     size_t path_bytes = *path == '/' ? strcspn(path, "?#") : 0;
     bool no_path = path_bytes == 0;
 
-    if (host_bytes == 0 || host_bytes + path_bytes + no_path > sizeof(shadow->url))
+    char url[SHADOW_URL_BYTES_MAX];
+    if (host_bytes == 0 || host_bytes + path_bytes + no_path > sizeof(url))
         return;
-    memcpy(shadow->url, host, host_bytes);
-    memcpy(shadow->url + host_bytes, no_path ? "/" : path, no_path ? 1 : path_bytes);
+    memcpy(url, host, host_bytes);
+    memcpy(url + host_bytes, no_path ? "/" : path, no_path ? 1 : path_bytes);
     for (size_t i = 0; i < host_bytes + path_bytes; i++)
-        if ((unsigned char)shadow->url[i] < 0x20)
+        if ((unsigned char)url[i] < 0x20)
             return;
+    if (keep_set(&shadow->url, url, host_bytes + path_bytes + no_path) < 0)
+        return;
     shadow->host_bytes = (unsigned short)host_bytes;
     shadow->url_bytes = (unsigned short)(host_bytes + path_bytes + no_path);
 }
@@ -217,17 +220,20 @@ void shadow_drop(struct shadow *shadow)
 {
     keep_drop(&shadow->copied);
     keep_drop(&shadow->bearer);
+    keep_drop(&shadow->url);
 }
 
 void shadow_copy(struct shadow *to, const struct shadow *from)
 {
     *to = *from;
-    to->copied = to->bearer = (struct keep){0};
+    to->copied = to->bearer = to->url = (struct keep){0};
     to->mime = NULL; /* libcurl makes a form of its own */
     if (from->copied.data != NULL && keep_set(&to->copied, from->copied.data, from->copied.bytes) < 0)
         to->fields_kind = SHADOW_FIELDS_UNSEEN;
     if (from->bearer.data != NULL)
         (void)keep_set(&to->bearer, from->bearer.data, from->bearer.bytes);
+    if (from->url.data != NULL && keep_set(&to->url, from->url.data, from->url.bytes) < 0)
+        to->url_bytes = to->host_bytes = 0;
 }
 
 void shadow_set(struct shadow *shadow, CURLoption option, uintptr_t argument)
@@ -281,9 +287,9 @@ size_t shadow_url(const struct shadow *shadow, char *out, size_t room)
     char port[16] = "";
     size_t port_bytes = 0;
     if (shadow->port != 0) { /* replaces the one in the URL */
-        const char *last = memrchr(shadow->url, ':', host_bytes);
-        if (last != NULL && memchr(last, ']', (size_t)(shadow->url + host_bytes - last)) == NULL)
-            host_bytes = (size_t)(last - shadow->url);
+        const char *last = memrchr(shadow->url.data, ':', host_bytes);
+        if (last != NULL && memchr(last, ']', (size_t)(shadow->url.data + host_bytes - last)) == NULL)
+            host_bytes = (size_t)(last - shadow->url.data);
         port_bytes = (size_t)snprintf(port, sizeof(port), ":%ld", shadow->port & 0xffff);
     }
     const char *prefix = scheme == SHADOW_SCHEME_HTTPS ? "https://" : "http://";
@@ -292,9 +298,9 @@ size_t shadow_url(const struct shadow *shadow, char *out, size_t room)
     if (prefix_bytes + host_bytes + port_bytes + path_bytes > room)
         return 0;
     memcpy(out, prefix, prefix_bytes);
-    memcpy(out + prefix_bytes, shadow->url, host_bytes);
+    memcpy(out + prefix_bytes, shadow->url.data, host_bytes);
     memcpy(out + prefix_bytes + host_bytes, port, port_bytes);
-    memcpy(out + prefix_bytes + host_bytes + port_bytes, shadow->url + shadow->host_bytes, path_bytes);
+    memcpy(out + prefix_bytes + host_bytes + port_bytes, shadow->url.data + shadow->host_bytes, path_bytes);
     return prefix_bytes + host_bytes + port_bytes + path_bytes;
 }
 

@@ -51,7 +51,7 @@ struct shadow {
     unsigned short url_bytes;                 /* 0: none, or too long to be of interest */
     unsigned short host_bytes;                /* "host[:port]", the beginning of url */
     char method[SHADOW_METHOD_BYTES_MAX + 1]; /* CURLOPT_CUSTOMREQUEST, "" when not set */
-    char url[SHADOW_URL_BYTES_MAX];           /* host and path, without scheme, user info, query and fragment; no NUL */
+    struct keep url;                          /* host and path, without scheme, user info, query and fragment; no NUL */
 };
 
 /* As libcurl has it after curl_easy_init and curl_easy_reset. `drop` wipes what is kept first. */

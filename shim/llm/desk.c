@@ -102,7 +102,7 @@ static void clear_desk(struct desk *desk)
         return;
     desk->tidy(desk->place);
     const size_t bytes = packed_bytes(desk);
-    work->packed = malloc(bytes);
+    work->packed = malloc(bytes ? bytes : 1);
     if (work->packed) {
         pack(desk, work->packed);
         memory += bytes;

@@ -18,6 +18,8 @@ target_sources(test_tape PRIVATE ${PROJECT_SOURCE_DIR}/shim/tape.c)
 pprof_unit_test(handles)
 target_sources(test_handles PRIVATE ${PROJECT_SOURCE_DIR}/shim/handles.c ${PROJECT_SOURCE_DIR}/shim/shadow.c
   ${PROJECT_SOURCE_DIR}/shim/keep.c)
+pprof_unit_test(keep Threads::Threads)
+target_sources(test_keep PRIVATE ${PROJECT_SOURCE_DIR}/shim/keep.c)
 pprof_unit_test(shadow)
 target_sources(test_shadow PRIVATE ${PROJECT_SOURCE_DIR}/shim/shadow.c ${PROJECT_SOURCE_DIR}/shim/keep.c)
 foreach(module hooks hooks_loss)
