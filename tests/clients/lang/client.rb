@@ -1,4 +1,5 @@
 # Ruby typhoeus: ethon binds libcurl by FFI (dlopen and dlsym). Single requests, a streamed one, then a hydra (multi).
+require_relative 'quiet_media_types'
 require 'typhoeus'
 require 'json'
 base = ARGV[0]

@@ -1,5 +1,6 @@
 # Exceptions in callbacks of curb (C extension) and typhoeus (FFI), and a throw past libcurl; the next request works.
 require 'curb'
+require_relative 'quiet_media_types'
 require 'typhoeus'
 require 'json'
 url = ARGV[0] + '/v1/chat/completions'
