@@ -16,6 +16,8 @@
 
 #include "../span/block.h"
 #include "config.h"
+#include "greeting.h"
+#include "journal.h"
 #include "spool.h"
 #include "tape.h"
 #include "wire.h"
@@ -23,9 +25,9 @@
 enum {
     CUT_TEXT_BYTES =
         128 * 1024, /* a block of long texts is cut early, so that a frame stays well below the unacknowledged bound */
-    GREETING_BYTES_MAX = 4 * 1024, /* the texts of struct span_process together are below 1.2 KiB */
-    RETRY_SEND_MS = 5,             /* the socket takes no more now */
+    RETRY_SEND_MS = 5, /* the socket takes no more now */
     WAIT_ACK_MS = 50,
+    ALIVE_MS = 10, /* between notes that this process lives */
     FINISH_SLICE_MS = 10,
 };
 
@@ -36,7 +38,9 @@ struct parcel {
     uint64_t sequence;
     uint64_t spans;
     size_t bytes;
-    size_t sent; /* on this connection */
+    size_t sent;      /* on this connection */
+    unsigned journal; /* number of the journal in whose ring it lies; 0: none */
+    size_t ring_at;
     uint8_t data[];
 };
 
@@ -47,7 +51,7 @@ static struct outbox {
     struct span_process process;
     char socket_path[2][128]; /* the second is tried where nobody listens on the first */
     uint8_t identity[16];
-    uint8_t greeting[GREETING_BYTES_MAX]; /* the PROCESS frame */
+    uint8_t greeting[SPAN_JOURNAL_GREETING_BYTES]; /* the PROCESS frame */
     size_t greeting_bytes;
     size_t greeting_sent; /* on this connection */
 
@@ -68,11 +72,12 @@ static struct outbox {
     uint64_t grace_ns;    /* until then a collector that was there is expected back, and frames wait for it in memory */
     uint64_t progress_ns; /* last acknowledgement, or since when there is something to acknowledge */
     struct spool spool;
+    struct journal journal;
 
     struct span_loss loss;      /* everybody's, as last told, and our own spans */
     struct span_loss loss_told; /* as of the last frame */
     uint64_t loss_told_ns;
-} box = {.wire.own = {.fd = -1}, .spool.own = {.fd = -1}};
+} box = {.wire.own = {.fd = -1}, .spool.own = {.fd = -1}, .journal.own = {.fd = -1}};
 
 /* ---- parcels ---- */
 
@@ -101,25 +106,108 @@ static void remove_parcel(struct parcel *before, struct parcel *parcel)
     free(parcel);
 }
 
-/* Gives the oldest parcel that is not half on the wire to the spool, or counts it as lost. False when there is none. */
-static bool evict_one(uint64_t now_ns)
+/* The oldest parcel that is not half on the wire, and its predecessor. */
+static struct parcel *oldest(struct parcel **ret_before)
 {
-    struct parcel *before = NULL;
     struct parcel *parcel = box.first;
+    *ret_before = NULL;
     if (parcel != NULL && parcel->sent > 0 && parcel->sent < parcel->bytes) {
-        before = parcel;
+        *ret_before = parcel;
         parcel = parcel->next;
     }
-    if (parcel == NULL) {
+    return parcel;
+}
+
+/* Gives that parcel to the spool. False when there is none or the spool does not take it. */
+static bool spool_oldest(uint64_t now_ns)
+{
+    struct parcel *before;
+    struct parcel *parcel = oldest(&before);
+    if (parcel == NULL || spool_append(&box.spool, now_ns, parcel->data, parcel->bytes) != 0) {
         return false;
-    }
-    if (spool_append(&box.spool, now_ns, parcel->data, parcel->bytes) != 0) {
-        count_lost(parcel->spans);
-        say_no_way_out();
     }
     remove_parcel(before, parcel);
     return true;
 }
+
+/* The same, but what the spool does not take is lost. False when there is none. */
+static bool evict_one(uint64_t now_ns)
+{
+    struct parcel *before;
+    if (spool_oldest(now_ns)) {
+        return true;
+    }
+    struct parcel *parcel = oldest(&before);
+    if (parcel == NULL) {
+        return false;
+    }
+    count_lost(parcel->spans);
+    say_no_way_out();
+    remove_parcel(before, parcel);
+    return true;
+}
+
+/* ---- the journal ---- */
+
+static bool in_journal(const struct parcel *parcel)
+{
+    return journal_is_open(&box.journal) && parcel->journal == box.journal.n;
+}
+
+static bool ring_is_free(size_t at, size_t bytes)
+{
+    for (const struct parcel *parcel = box.first; parcel != NULL; parcel = parcel->next) {
+        if (in_journal(parcel) && at < parcel->ring_at + parcel->bytes && parcel->ring_at < at + bytes) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Writes the parcel into the journal's ring; older ones make room by going to the spool. */
+static bool protect(uint64_t now_ns, struct parcel *parcel)
+{
+    size_t at;
+    while (journal_ring_place(&box.journal, parcel->bytes, &at)) {
+        if (ring_is_free(at, parcel->bytes)) {
+            if (journal_ring_write(&box.journal, at, parcel->data, parcel->bytes)) {
+                parcel->journal = box.journal.n;
+                parcel->ring_at = at;
+                return true;
+            }
+        } else {
+            struct parcel *before;
+            if (oldest(&before) == parcel || !spool_oldest(now_ns)) {
+                return false;
+            }
+        }
+    }
+    return false;
+}
+
+/* Opens a journal where there is none, and writes into it what is here. */
+static void have_journal(uint64_t now_ns)
+{
+    bool fresh;
+    if (!journal_ready(&box.journal, now_ns, box.frame_sequence + 1, box.span_sequence, &fresh) || !fresh) {
+        return;
+    }
+    struct parcel *next;
+    for (struct parcel *parcel = box.first; parcel != NULL; parcel = next) {
+        next = parcel->next;
+        if (!protect(now_ns, parcel)) {
+            break;
+        }
+    }
+    for (size_t i = 0; i < box.n_pending; i++) {
+        struct journal_slot none = {0};
+        if (!journal_add(&box.journal, box.pending[i], 0, &none)) {
+            break;
+        }
+    }
+}
+
+/* ---- frames ---- */
 
 /* Puts a frame into the queue. Its sequence number is used up in any case. */
 static void enqueue(uint64_t now_ns, enum span_frame_kind kind, const struct span_buffer *payload, uint64_t spans)
@@ -143,6 +231,7 @@ static void enqueue(uint64_t now_ns, enum span_frame_kind kind, const struct spa
     if (parcel == NULL) {
         count_lost(spans);
         span_buffer_done(&out);
+        journal_restart(&box.journal, box.frame_sequence + 1, box.span_sequence);
         return;
     }
     *parcel = (struct parcel){.sequence = frame.sequence, .spans = spans, .bytes = out.bytes};
@@ -158,6 +247,11 @@ static void enqueue(uint64_t now_ns, enum span_frame_kind kind, const struct spa
     box.queued_bytes += parcel->bytes;
     box.loss_told = frame.loss;
     box.loss_told_ns = now_ns;
+    /* At each moment what was pending is in the journal as pending, as a frame of the same number, or as both. */
+    if (!protect(now_ns, parcel) && journal_is_open(&box.journal) && box.first == parcel) {
+        (void)spool_oldest(now_ns); /* it is longer than the ring */
+    }
+    journal_restart(&box.journal, box.frame_sequence + 1, box.span_sequence);
 }
 
 /* Makes a frame of the pending spans. */
@@ -265,11 +359,14 @@ static bool read_acks(uint64_t now_ns)
 {
     uint64_t acked = 0;
     bool alive = wire_receive(&box.wire, &acked) == 0;
+    uint64_t stored = 0;
     while (box.first != NULL && box.first->sequence <= acked && box.first->sent == box.first->bytes) {
+        stored = box.first->sequence;
         remove_parcel(NULL, box.first);
         box.progress_ns = now_ns;
         box.useful = true;
     }
+    journal_acked(&box.journal, stored);
     return alive;
 }
 
@@ -323,33 +420,13 @@ static int next_turn_ms(uint64_t now_ns)
     return wait;
 }
 
-static int make_greeting(const struct span_process *process)
-{
-    struct span_buffer payload, out;
-    span_buffer_init(&payload, GREETING_BYTES_MAX);
-    span_buffer_init(&out, GREETING_BYTES_MAX);
-    int rc = span_process_write(&payload, process);
-    if (rc == 0) {
-        struct span_frame frame = {.kind = SPAN_FRAME_PROCESS, .payload = payload.data, .payload_bytes = payload.bytes};
-        memcpy(frame.identity, process->identity, sizeof frame.identity);
-        rc = span_frame_write(&out, &frame);
-    }
-    if (rc == 0) {
-        memcpy(box.greeting, out.data, out.bytes);
-        box.greeting_bytes = out.bytes;
-        box.spool.greeting = box.greeting;
-        box.spool.greeting_bytes = box.greeting_bytes;
-    }
-    span_buffer_done(&payload);
-    span_buffer_done(&out);
-    return rc == 0 ? 0 : -ENOMEM;
-}
-
 /* Where memory was short when the process began to record, the greeting is made as soon as there is some. */
 static bool started(void)
 {
     if (!box.started && box.configured)
-        box.started = make_greeting(&box.process) == 0;
+        box.started = greeting_make(&box.process, box.greeting, sizeof box.greeting, &box.greeting_bytes) == 0;
+    box.spool.greeting = box.journal.greeting = box.greeting;
+    box.spool.greeting_bytes = box.journal.greeting_bytes = box.greeting_bytes;
     return box.started;
 }
 
@@ -357,6 +434,7 @@ int outbox_start(const struct outbox_config *config)
 {
     own_fd_close(&box.wire.own); /* a parent's, or none */
     own_fd_close(&box.spool.own);
+    own_fd_close(&box.journal.own);
     memset(&box, 0, sizeof box); /* nothing is freed: in a forked child the parent's lists may be torn */
     box.wire.own = OWN_FD_NONE;
     box.connect_wait_ms = OUTBOX_RECONNECT_MS;
@@ -368,20 +446,37 @@ int outbox_start(const struct outbox_config *config)
         }
     }
     spool_init(&box.spool, config->spool_dir, box.identity, OUTBOX_SPOOL_BYTES_MAX);
+    struct span_journal_head head = {.owner = config->owner, .spool_said = config->spool_said};
+    memcpy(head.identity, box.identity, sizeof head.identity);
+    memcpy(head.spool, box.spool.directory, strnlen(box.spool.directory, sizeof head.spool - 1));
+    journal_init(&box.journal, &head, config->journal, config->journal_disk_first);
     box.process = config->process;
     box.configured = true;
     return started() ? 0 : -ENOMEM;
 }
 
-void outbox_add(uint64_t now_ns, struct span *span)
+/* Into the journal; where that is full, after a cut. */
+static void journal_pending(uint64_t now_ns, const struct span *span, uint64_t flight, struct journal_slot *slot)
+{
+    have_journal(now_ns);
+    if (!journal_add(&box.journal, span, flight, slot) && journal_is_open(&box.journal) && box.n_pending > 0) {
+        cut(now_ns);
+        (void)journal_add(&box.journal, span, flight, slot);
+    }
+    journal_flight_end(&box.journal, slot);
+}
+
+void outbox_add(uint64_t now_ns, struct span *span, uint64_t flight, struct journal_slot *slot)
 {
     span_set_u64(span, SPAN_seq, ++box.span_sequence);
     struct span *copy = started() ? malloc(sizeof *copy) : NULL;
     if (copy == NULL) {
         count_lost(1);
+        journal_flight_end(&box.journal, slot);
         return;
     }
     span_copy(copy, span);
+    journal_pending(now_ns, copy, flight, slot);
     if (box.n_pending == 0) {
         box.pending_since_ns = now_ns;
     }
@@ -392,16 +487,61 @@ void outbox_add(uint64_t now_ns, struct span *span)
     }
 }
 
+bool outbox_flight(uint64_t now_ns, struct journal_slot *slot, uint64_t flight, uint64_t begin_ns,
+                   const struct span *so_far)
+{
+    if (!started()) {
+        return false;
+    }
+    have_journal(now_ns);
+    return journal_flight(&box.journal, slot, flight, begin_ns, so_far);
+}
+
+void outbox_flight_end(struct journal_slot *slot)
+{
+    journal_flight_end(&box.journal, slot);
+}
+
+void outbox_alive(uint64_t now_ns)
+{
+    if (now_ns - box.journal.alive_ns >= ALIVE_MS * (uint64_t)NS_PER_MS) {
+        journal_alive(&box.journal, now_ns);
+    }
+}
+
 int outbox_turn(uint64_t now_ns, const struct span_loss *loss)
 {
     merge_loss(loss);
     if (!started()) {
         return -1;
     }
+    if (box.n_pending > 0 || box.first != NULL) {
+        have_journal(now_ns); /* again, where one had to be given up */
+    }
     cut_if_due(now_ns);
     tell_loss(now_ns, false);
     exchange_with_collector(now_ns);
+    journal_loss(&box.journal, &box.loss);
     return next_turn_ms(now_ns);
+}
+
+/* The process ends: what is nowhere else stays in the journal, and what is not there either is lost. */
+static void leave_journal(void)
+{
+    struct span_loss loss = box.loss; /* as it will be if nothing comes after this */
+    bool keep = loss_untold();
+    for (struct parcel *parcel = box.first; parcel != NULL; parcel = parcel->next) {
+        keep = true;
+        if (!in_journal(parcel)) {
+            loss.spans += parcel->spans;
+            say_no_way_out();
+        }
+    }
+    if (keep) {
+        journal_loss(&box.journal, &loss);
+    } else {
+        journal_remove(&box.journal);
+    }
 }
 
 void outbox_finish(unsigned wait_ms, const struct span_loss *loss)
@@ -428,11 +568,10 @@ void outbox_finish(unsigned wait_ms, const struct span_loss *loss)
     if (box.first != NULL) {
         disconnect(now_ns, OUTBOX_RECONNECT_MS);
         spool_all(now_ns);
-        if (box.first != NULL)
-            say_no_way_out(); /* the process ends with them */
     }
     box.grace_ns = 0;
     spool_close(&box.spool);
+    leave_journal();
 }
 
 uint64_t outbox_lost_spans(void)
