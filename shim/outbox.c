@@ -18,6 +18,7 @@
 #include "config.h"
 #include "greeting.h"
 #include "journal.h"
+#include "parcels.h"
 #include "spool.h"
 #include "tape.h"
 #include "wire.h"
@@ -32,17 +33,6 @@ enum {
 };
 
 #define NS_PER_MS 1000000U
-
-struct parcel {
-    struct parcel *next;
-    uint64_t sequence;
-    uint64_t spans;
-    size_t bytes;
-    size_t sent;      /* on this connection */
-    unsigned journal; /* number of the journal in whose ring it lies; 0: none */
-    size_t ring_at;
-    uint8_t data[];
-};
 
 /* Owner: the scribe's thread. A forked child inherits a snapshot of it, possibly torn, and trusts only the descriptors,
  * which are checked. */
@@ -61,8 +51,7 @@ static struct outbox {
     uint64_t pending_since_ns;
     uint64_t span_sequence;
 
-    struct parcel *first, *last;
-    size_t queued_bytes;
+    struct parcels queue;
     uint64_t frame_sequence;
 
     struct wire wire;
@@ -76,6 +65,8 @@ static struct outbox {
 
     struct span_loss loss;      /* everybody's, as last told, and our own spans */
     struct span_loss loss_told; /* as of the last frame */
+    bool finishing;             /* the process ends: the next frame is its last, and says so */
+    bool final_told;            /* the last frame did */
     uint64_t loss_told_ns;
 } box = {.wire.own = {.fd = -1}, .spool.own = {.fd = -1}, .journal.own = {.fd = -1}};
 
@@ -91,42 +82,16 @@ static void say_no_way_out(void)
     shim_say_once("finished calls are lost: no collector listens on LIBPPROF_SOCKET, and LIBPPROF_SPOOL takes nothing");
 }
 
-/* Takes `parcel` out, whose predecessor is `before` (NULL: it is the first), and frees it. */
-static void remove_parcel(struct parcel *before, struct parcel *parcel)
-{
-    if (before == NULL) {
-        box.first = parcel->next;
-    } else {
-        before->next = parcel->next;
-    }
-    if (box.last == parcel) {
-        box.last = before;
-    }
-    box.queued_bytes -= parcel->bytes;
-    free(parcel);
-}
-
-/* The oldest parcel that is not half on the wire, and its predecessor. */
-static struct parcel *oldest(struct parcel **ret_before)
-{
-    struct parcel *parcel = box.first;
-    *ret_before = NULL;
-    if (parcel != NULL && parcel->sent > 0 && parcel->sent < parcel->bytes) {
-        *ret_before = parcel;
-        parcel = parcel->next;
-    }
-    return parcel;
-}
-
-/* Gives that parcel to the spool. False when there is none or the spool does not take it. */
+/* Gives the oldest parcel that is not half on the wire to the spool. False when there is none or the spool does not
+ * take it. */
 static bool spool_oldest(uint64_t now_ns)
 {
     struct parcel *before;
-    struct parcel *parcel = oldest(&before);
+    struct parcel *parcel = parcels_oldest(&box.queue, &before);
     if (parcel == NULL || spool_append(&box.spool, now_ns, parcel->data, parcel->bytes) != 0) {
         return false;
     }
-    remove_parcel(before, parcel);
+    parcels_remove(&box.queue, before, parcel);
     return true;
 }
 
@@ -137,13 +102,13 @@ static bool evict_one(uint64_t now_ns)
     if (spool_oldest(now_ns)) {
         return true;
     }
-    struct parcel *parcel = oldest(&before);
+    struct parcel *parcel = parcels_oldest(&box.queue, &before);
     if (parcel == NULL) {
         return false;
     }
     count_lost(parcel->spans);
     say_no_way_out();
-    remove_parcel(before, parcel);
+    parcels_remove(&box.queue, before, parcel);
     return true;
 }
 
@@ -156,7 +121,7 @@ static bool in_journal(const struct parcel *parcel)
 
 static bool ring_is_free(size_t at, size_t bytes)
 {
-    for (const struct parcel *parcel = box.first; parcel != NULL; parcel = parcel->next) {
+    for (const struct parcel *parcel = box.queue.first; parcel != NULL; parcel = parcel->next) {
         if (in_journal(parcel) && at < parcel->ring_at + parcel->bytes && parcel->ring_at < at + bytes) {
             return false;
         }
@@ -177,7 +142,7 @@ static bool protect(uint64_t now_ns, struct parcel *parcel)
             }
         } else {
             struct parcel *before;
-            if (oldest(&before) == parcel || !spool_oldest(now_ns)) {
+            if (parcels_oldest(&box.queue, &before) == parcel || !spool_oldest(now_ns)) {
                 return false;
             }
         }
@@ -193,7 +158,7 @@ static void have_journal(uint64_t now_ns)
         return;
     }
     struct parcel *next;
-    for (struct parcel *parcel = box.first; parcel != NULL; parcel = next) {
+    for (struct parcel *parcel = box.queue.first; parcel != NULL; parcel = next) {
         next = parcel->next;
         if (!protect(now_ns, parcel)) {
             break;
@@ -212,7 +177,10 @@ static void have_journal(uint64_t now_ns)
 /* Puts a frame into the queue. Its sequence number is used up in any case. */
 static void enqueue(uint64_t now_ns, enum span_frame_kind kind, const struct span_buffer *payload, uint64_t spans)
 {
-    struct span_frame frame = {.kind = (uint16_t)kind, .sequence = ++box.frame_sequence, .loss = box.loss};
+    struct span_frame frame = {.kind = (uint16_t)kind,
+                               .flags = box.finishing ? SPAN_FRAME_FINAL : 0,
+                               .sequence = ++box.frame_sequence,
+                               .loss = box.loss};
     memcpy(frame.identity, box.identity, sizeof frame.identity);
     if (payload != NULL) {
         frame.payload = payload->data;
@@ -222,10 +190,10 @@ static void enqueue(uint64_t now_ns, enum span_frame_kind kind, const struct spa
     span_buffer_init(&out, SPAN_FRAME_HEADER_BYTES + SPAN_FRAME_PAYLOAD_MAX);
     struct parcel *parcel = NULL;
     if (span_frame_write(&out, &frame) == 0 && out.bytes <= OUTBOX_UNACKED_BYTES_MAX) {
-        while (box.queued_bytes + out.bytes > OUTBOX_UNACKED_BYTES_MAX && evict_one(now_ns)) {
+        while (box.queue.bytes + out.bytes > OUTBOX_UNACKED_BYTES_MAX && evict_one(now_ns)) {
         }
-        if (box.queued_bytes + out.bytes <= OUTBOX_UNACKED_BYTES_MAX) {
-            parcel = malloc(sizeof *parcel + out.bytes);
+        if (box.queue.bytes + out.bytes <= OUTBOX_UNACKED_BYTES_MAX) {
+            parcel = parcels_append(&box.queue, frame.sequence, spans, out.data, out.bytes);
         }
     }
     if (parcel == NULL) {
@@ -234,24 +202,18 @@ static void enqueue(uint64_t now_ns, enum span_frame_kind kind, const struct spa
         journal_restart(&box.journal, box.frame_sequence + 1, box.span_sequence);
         return;
     }
-    *parcel = (struct parcel){.sequence = frame.sequence, .spans = spans, .bytes = out.bytes};
-    memcpy(parcel->data, out.data, out.bytes);
     span_buffer_done(&out);
-    if (box.first == NULL) {
-        box.first = parcel;
+    if (box.queue.first == parcel) {
         box.progress_ns = now_ns;
-    } else {
-        box.last->next = parcel;
     }
-    box.last = parcel;
-    box.queued_bytes += parcel->bytes;
     box.loss_told = frame.loss;
     box.loss_told_ns = now_ns;
     /* At each moment what was pending is in the journal as pending, as a frame of the same number, or as both. */
-    if (!protect(now_ns, parcel) && journal_is_open(&box.journal) && box.first == parcel) {
+    if (!protect(now_ns, parcel) && journal_is_open(&box.journal) && box.queue.first == parcel) {
         (void)spool_oldest(now_ns); /* it is longer than the ring */
     }
     journal_restart(&box.journal, box.frame_sequence + 1, box.span_sequence);
+    box.final_told = box.finishing;
 }
 
 /* Makes a frame of the pending spans. */
@@ -309,7 +271,7 @@ static void disconnect(uint64_t now_ns, uint64_t wait_ms)
     wire_close(&box.wire);
     box.connect_ns = now_ns + wait_ms * NS_PER_MS;
     box.useful = false;
-    for (struct parcel *parcel = box.first; parcel != NULL; parcel = parcel->next) {
+    for (struct parcel *parcel = box.queue.first; parcel != NULL; parcel = parcel->next) {
         parcel->sent = 0;
     }
 }
@@ -342,7 +304,7 @@ static bool send_some(void)
         }
         box.greeting_sent += (size_t)n;
     }
-    for (struct parcel *parcel = box.first; parcel != NULL; parcel = parcel->next) {
+    for (struct parcel *parcel = box.queue.first; parcel != NULL; parcel = parcel->next) {
         while (parcel->sent < parcel->bytes) {
             long n = wire_send(&box.wire, parcel->data + parcel->sent, parcel->bytes - parcel->sent);
             if (n <= 0) {
@@ -360,9 +322,10 @@ static bool read_acks(uint64_t now_ns)
     uint64_t acked = 0;
     bool alive = wire_receive(&box.wire, &acked) == 0;
     uint64_t stored = 0;
-    while (box.first != NULL && box.first->sequence <= acked && box.first->sent == box.first->bytes) {
-        stored = box.first->sequence;
-        remove_parcel(NULL, box.first);
+    while (box.queue.first != NULL && box.queue.first->sequence <= acked &&
+           box.queue.first->sent == box.queue.first->bytes) {
+        stored = box.queue.first->sequence;
+        parcels_remove(&box.queue, NULL, box.queue.first);
         box.progress_ns = now_ns;
         box.useful = true;
     }
@@ -372,14 +335,15 @@ static bool read_acks(uint64_t now_ns)
 
 static void spool_all(uint64_t now_ns)
 {
-    while (box.first != NULL && spool_append(&box.spool, now_ns, box.first->data, box.first->bytes) == 0) {
-        remove_parcel(NULL, box.first);
+    while (box.queue.first != NULL &&
+           spool_append(&box.spool, now_ns, box.queue.first->data, box.queue.first->bytes) == 0) {
+        parcels_remove(&box.queue, NULL, box.queue.first);
     }
 }
 
 static void exchange_with_collector(uint64_t now_ns)
 {
-    if (box.first != NULL) {
+    if (box.queue.first != NULL) {
         connect_if_due(now_ns);
     }
     if (wire_connected(&box.wire)) {
@@ -389,7 +353,7 @@ static void exchange_with_collector(uint64_t now_ns)
             disconnect(now_ns, 0);
         } else if (!alive) {
             disconnect(now_ns, OUTBOX_RECONNECT_MS);
-        } else if (box.first != NULL && now_ns - box.progress_ns >= OUTBOX_STALLED_MS * (uint64_t)NS_PER_MS) {
+        } else if (box.queue.first != NULL && now_ns - box.progress_ns >= OUTBOX_STALLED_MS * (uint64_t)NS_PER_MS) {
             disconnect(now_ns, OUTBOX_STALLED_MS);
         }
     }
@@ -406,9 +370,9 @@ static int ms_until(uint64_t now_ns, uint64_t then_ns)
 static int next_turn_ms(uint64_t now_ns)
 {
     int wait = -1;
-    if (box.first != NULL && wire_connected(&box.wire)) {
-        wait = box.last->sent < box.last->bytes ? RETRY_SEND_MS : WAIT_ACK_MS;
-    } else if (box.first != NULL) {
+    if (box.queue.first != NULL && wire_connected(&box.wire)) {
+        wait = box.queue.last->sent < box.queue.last->bytes ? RETRY_SEND_MS : WAIT_ACK_MS;
+    } else if (box.queue.first != NULL) {
         wait = now_ns < box.grace_ns ? OUTBOX_RESTART_RETRY_MS : (int)box.connect_wait_ms;
     } else if (loss_untold()) {
         wait = ms_until(now_ns, box.loss_told_ns + OUTBOX_LOSS_MS * (uint64_t)NS_PER_MS);
@@ -515,7 +479,7 @@ int outbox_turn(uint64_t now_ns, const struct span_loss *loss)
     if (!started()) {
         return -1;
     }
-    if (box.n_pending > 0 || box.first != NULL) {
+    if (box.n_pending > 0 || box.queue.first != NULL) {
         have_journal(now_ns); /* again, where one had to be given up */
     }
     cut_if_due(now_ns);
@@ -530,7 +494,7 @@ static void leave_journal(void)
 {
     struct span_loss loss = box.loss; /* as it will be if nothing comes after this */
     bool keep = loss_untold();
-    for (struct parcel *parcel = box.first; parcel != NULL; parcel = parcel->next) {
+    for (struct parcel *parcel = box.queue.first; parcel != NULL; parcel = parcel->next) {
         keep = true;
         if (!in_journal(parcel)) {
             loss.spans += parcel->spans;
@@ -544,6 +508,25 @@ static void leave_journal(void)
     }
 }
 
+/* Says that this was all, when no frame says so yet. Who has sent nothing has nothing to say, and asks nobody. */
+static void say_goodbye(uint64_t now_ns)
+{
+    if (box.frame_sequence == 0 || box.final_told) {
+        return;
+    }
+    enqueue(now_ns, SPAN_FRAME_LOSS, NULL, 0);
+    if (box.queue.last != NULL && box.queue.last->sequence == box.frame_sequence) {
+        box.queue.last->goodbye = true;
+    }
+}
+
+/* Nothing else is left, and it is on its way: nobody's exit waits for the acknowledgement of a mere goodbye. */
+static bool said_goodbye(void)
+{
+    return wire_connected(&box.wire) && box.queue.first != NULL && box.queue.first == box.queue.last &&
+           box.queue.first->goodbye && box.queue.first->sent == box.queue.first->bytes;
+}
+
 void outbox_finish(unsigned wait_ms, const struct span_loss *loss)
 {
     merge_loss(loss);
@@ -552,22 +535,31 @@ void outbox_finish(unsigned wait_ms, const struct span_loss *loss)
     }
     uint64_t now_ns = tape_now_ns();
     uint64_t deadline_ns = now_ns + (uint64_t)wait_ms * NS_PER_MS;
+    box.finishing = true;
     cut(now_ns);
     tell_loss(now_ns, true);
+    say_goodbye(now_ns);
+    box.finishing = false;
     box.connect_ns = 0; /* the last chance */
     box.spool.retry_ns = 0;
     exchange_with_collector(now_ns);
-    while (box.first != NULL && wire_connected(&box.wire) && now_ns < deadline_ns) {
-        bool unsent = box.last->sent < box.last->bytes;
+    while (box.queue.first != NULL && wire_connected(&box.wire) && !said_goodbye() && now_ns < deadline_ns) {
+        bool unsent = box.queue.last->sent < box.queue.last->bytes;
         struct pollfd wait = {.fd = box.wire.own.fd, .events = (short)(unsent ? POLLIN | POLLOUT : POLLIN)};
         int left_ms = ms_until(now_ns, deadline_ns);
         (void)poll(&wait, 1, left_ms < FINISH_SLICE_MS ? left_ms : FINISH_SLICE_MS);
         now_ns = tape_now_ns();
         exchange_with_collector(now_ns);
     }
-    if (box.first != NULL) {
+    if (said_goodbye()) {
+        parcels_remove(&box.queue, NULL, box.queue.first);
+    } else if (box.queue.first != NULL) {
         disconnect(now_ns, OUTBOX_RECONNECT_MS);
         spool_all(now_ns);
+        if (box.queue.first != NULL && box.queue.first == box.queue.last && box.queue.first->goodbye) {
+            parcels_remove(&box.queue, NULL,
+                           box.queue.first); /* then nobody knows that this was all, and nobody will say so */
+        }
     }
     box.grace_ns = 0;
     spool_close(&box.spool);
