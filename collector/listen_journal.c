@@ -111,7 +111,7 @@ static int store_journal(struct listener *listener, const uint8_t *file, size_t 
     size_t used = 0;
     int status;
 
-    span_buffer_init(&frames, SPAN_JOURNAL_BYTES_MAX * 2);
+    span_buffer_init(&frames, (size_t)2 * SPAN_JOURNAL_BYTES_MAX);
     status = span_journal_frames(&frames, file, bytes, &found) == 0
                  ? listen_take(listener, &sender, frames.data, frames.bytes, &used)
                  : listen_because(LISTEN_END, "a journal is damaged");
