@@ -36,7 +36,8 @@ void *desk_open(struct desk_work *work, size_t bytes, void (*tidy)(void *place))
 void *desk_bring(struct desk_work *work);
 void desk_close(struct desk_work *work);
 
-/* What lies on the desks of a process that forked is not its child's. */
+/* Once in each process, before its first exchange: what lies on the desks of a process that forked is not its child's.
+ */
 void desk_new_process(void);
 
 /* How many pieces of work were given up for want of memory since the process (or its forked parent) began. */

@@ -33,6 +33,7 @@
 
 #include "../../shim/config.h"
 #include "../../shim/flights.h"
+#include "../../shim/llm/desk.h"
 #include "../../shim/llm/exchange.h"
 #include "../../shim/scribe.h"
 #include "../../shim/tape.h"
@@ -73,10 +74,10 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     }
     return calloc(1, sizeof(struct exchange));
 }
-void exchange_new_process(void)
+void desk_new_process(void)
 {
 }
-uint64_t exchange_given_up(void)
+uint64_t desk_given_up(void)
 {
     return 0;
 }
@@ -86,6 +87,11 @@ void exchange_request_body(struct exchange *exchange, uint64_t time_ns, const ui
     (void)data;
     exchange->request_bytes += bytes;
 }
+void exchange_request_headers(struct exchange *exchange, const char *headers, size_t bytes)
+{
+    (void)exchange, (void)headers, (void)bytes;
+}
+
 void exchange_request_rewind(struct exchange *exchange)
 {
     exchange->rewinds++;
@@ -116,6 +122,13 @@ void exchange_resume(struct exchange *exchange, uint64_t time_ns)
 void exchange_lost(struct exchange *exchange, uint64_t bytes)
 {
     exchange->lost_bytes += bytes;
+}
+bool exchange_peek(struct exchange *exchange, uint64_t time_ns, struct span *ret_span)
+{
+    (void)time_ns;
+    span_init(ret_span);
+    span_set_u64(ret_span, SPAN_stream_events, exchange->headers);
+    return true;
 }
 bool exchange_close(struct exchange *exchange, const struct exchange_end *end, struct span *ret_span)
 {

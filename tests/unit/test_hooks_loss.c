@@ -31,7 +31,7 @@ static void test_beginning_lost(void **state)
         int running = 1, left;
         assert_int_equal(hook_curl_multi_add_handle(&origin, multi, easy), CURLM_OK);
         while (running != 0) {
-            curl_multi_perform(multi, &running);
+            hook_curl_multi_perform(&origin, multi, &running);
             curl_multi_poll(multi, NULL, 0, 20, NULL);
         }
         assert_non_null(hook_curl_multi_info_read(&origin, multi, &left));
