@@ -29,9 +29,38 @@ static bool host_names_other_protocol(const char *host)
     return false;
 }
 
+const struct shadow_texts *shadow_texts(const struct shadow *shadow)
+{
+    return (const struct shadow_texts *)(const void *)shadow->texts.data;
+}
+
+/* Where a text is to be put; NULL when there is none to put and none was, or no memory. */
+static struct shadow_texts *texts_for(struct shadow *shadow, size_t bytes)
+{
+    static const struct shadow_texts none;
+    if (shadow->texts.data == NULL && bytes != 0)
+        (void)keep_set(&shadow->texts, &none, sizeof(none));
+    return (struct shadow_texts *)(void *)shadow->texts.data;
+}
+
+/* As much as fits: what is cut off is not looked for. */
+static void set_beside(struct shadow *shadow, const char *user, size_t user_bytes, const char *query)
+{
+    const size_t room = SHADOW_BESIDE_BYTES_MAX - 1;
+    const size_t used = user_bytes < room / 2 ? user_bytes : room / 2;
+    const size_t rest = strnlen(query, room - used);
+    struct shadow_texts *texts = texts_for(shadow, used + rest);
+    if (texts == NULL)
+        return;
+    memcpy(texts->beside, user, used);
+    memcpy(texts->beside + used, query, rest);
+    texts->beside[used + rest] = '\0';
+}
+
 void shadow_set_url(struct shadow *shadow, const char *text)
 {
     shadow->url_bytes = shadow->host_bytes = 0;
+    set_beside(shadow, "", 0, "");
     shadow->scheme = SHADOW_SCHEME_OTHER;
     if (text == NULL)
         return;
@@ -51,6 +80,7 @@ void shadow_set_url(struct shadow *shadow, const char *text)
     size_t host_bytes = (size_t)(path - host);
     size_t path_bytes = *path == '/' ? strcspn(path, "?#") : 0;
     bool no_path = path_bytes == 0;
+    set_beside(shadow, text, (size_t)(host - text), path + path_bytes);
 
     char url[SHADOW_URL_BYTES_MAX];
     if (host_bytes == 0 || host_bytes + path_bytes + no_path > sizeof(url))
@@ -211,6 +241,28 @@ static void set_string(struct keep *keep, const char *text)
         (void)keep_set(keep, text, strlen(text));
 }
 
+static bool set_told(struct shadow *shadow, CURLoption option, uintptr_t argument)
+{
+    static const CURLoption options[SHADOW_TOLD_N] = {
+        [SHADOW_TOLD_USERPWD] = CURLOPT_USERPWD,   [SHADOW_TOLD_USERNAME] = CURLOPT_USERNAME,
+        [SHADOW_TOLD_PASSWORD] = CURLOPT_PASSWORD, [SHADOW_TOLD_PROXYUSERPWD] = CURLOPT_PROXYUSERPWD,
+        [SHADOW_TOLD_COOKIE] = CURLOPT_COOKIE,     [SHADOW_TOLD_USERAGENT] = CURLOPT_USERAGENT,
+        [SHADOW_TOLD_REFERER] = CURLOPT_REFERER};
+    for (unsigned i = 0; i < SHADOW_TOLD_N; i++) {
+        if (options[i] != option)
+            continue;
+        const char *text = (const char *)argument;
+        size_t bytes = text == NULL ? 0 : strnlen(text, SHADOW_TOLD_BYTES_MAX - 1);
+        struct shadow_texts *texts = texts_for(shadow, bytes);
+        if (texts != NULL && bytes > 0)
+            memcpy(texts->told[i], text, bytes);
+        if (texts != NULL)
+            texts->told[i][bytes] = '\0';
+        return true;
+    }
+    return false;
+}
+
 void shadow_init(struct shadow *shadow)
 {
     *shadow = (struct shadow){
@@ -226,12 +278,13 @@ void shadow_drop(struct shadow *shadow)
     keep_drop(&shadow->copied);
     keep_drop(&shadow->bearer);
     keep_drop(&shadow->url);
+    keep_drop(&shadow->texts);
 }
 
 void shadow_copy(struct shadow *to, const struct shadow *from)
 {
     *to = *from;
-    to->copied = to->bearer = to->url = (struct keep){0};
+    to->copied = to->bearer = to->url = to->texts = (struct keep){0};
     to->mime = NULL; /* libcurl makes a form of its own */
     if (from->copied.data != NULL && keep_set(&to->copied, from->copied.data, from->copied.bytes) < 0)
         to->fields_kind = SHADOW_FIELDS_UNSEEN;
@@ -239,12 +292,14 @@ void shadow_copy(struct shadow *to, const struct shadow *from)
         (void)keep_set(&to->bearer, from->bearer.data, from->bearer.bytes);
     if (from->url.data != NULL && keep_set(&to->url, from->url.data, from->url.bytes) < 0)
         to->url_bytes = to->host_bytes = 0;
+    if (from->texts.data != NULL)
+        (void)keep_set(&to->texts, from->texts.data, from->texts.bytes);
 }
 
 void shadow_set(struct shadow *shadow, CURLoption option, uintptr_t argument)
 {
     if (set_callback(&shadow->callbacks, option, argument) || set_body(shadow, option, argument) ||
-        set_request(shadow, option, argument))
+        set_request(shadow, option, argument) || set_told(shadow, option, argument))
         return;
     const char *text = (const char *)argument;
     switch ((int)option) {

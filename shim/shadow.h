@@ -11,7 +11,31 @@
 
 #include <stdio.h>
 
-enum { SHADOW_URL_BYTES_MAX = 512, SHADOW_METHOD_BYTES_MAX = 15 };
+enum {
+    SHADOW_URL_BYTES_MAX = 512,
+    SHADOW_METHOD_BYTES_MAX = 15,
+    SHADOW_BESIDE_BYTES_MAX = 128, /* of the URL's user info, query and fragment */
+    SHADOW_TOLD_BYTES_MAX = 32,    /* of each option in shadow_told */
+};
+
+/* Options whose texts go with the request and may come back in an answer: their beginnings are noted, so that an echo
+ * can be told. */
+enum shadow_told {
+    SHADOW_TOLD_USERPWD,
+    SHADOW_TOLD_USERNAME,
+    SHADOW_TOLD_PASSWORD,
+    SHADOW_TOLD_PROXYUSERPWD,
+    SHADOW_TOLD_COOKIE,
+    SHADOW_TOLD_USERAGENT,
+    SHADOW_TOLD_REFERER,
+    SHADOW_TOLD_N
+};
+
+/* Few handles have any: made when the first is set. */
+struct shadow_texts {
+    char told[SHADOW_TOLD_N][SHADOW_TOLD_BYTES_MAX]; /* NUL-terminated */
+    char beside[SHADOW_BESIDE_BYTES_MAX];            /* "userinfo@?query#fragment", NUL-terminated, cut */
+};
 
 enum shadow_request { SHADOW_GET, SHADOW_HEAD, SHADOW_POST, SHADOW_PUT, SHADOW_MULTIPART };
 enum shadow_fields {
@@ -57,6 +81,7 @@ struct shadow {
     unsigned short url_bytes;                 /* 0: none, or too long to be of interest */
     unsigned short host_bytes;                /* "host[:port]", the beginning of url */
     char method[SHADOW_METHOD_BYTES_MAX + 1]; /* CURLOPT_CUSTOMREQUEST, "" when not set */
+    struct keep texts;                        /* shadow_texts() */
     struct keep url;                          /* host and path, without scheme, user info, query and fragment; no NUL */
 };
 
@@ -72,6 +97,8 @@ void shadow_set_url(struct shadow *shadow, const char *text);
 
 /* "https://host[:port]/path" into `out`; 0 when there is none or it is not HTTP. */
 size_t shadow_url(const struct shadow *shadow, char *out, size_t room);
+/* NULL: none was set. */
+const struct shadow_texts *shadow_texts(const struct shadow *shadow);
 const char *shadow_method(const struct shadow *shadow);
 /* True when the body of the next transfer comes from the read function. */
 bool shadow_body_is_read(const struct shadow *shadow);

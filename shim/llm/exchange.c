@@ -14,7 +14,9 @@
 #include "exchange_span.h"
 #include "recognise.h"
 #include "request.h"
+#include "request_headers.h"
 #include "response_headers.h"
+#include "span_clean.h"
 #include "url.h"
 
 #include <stdlib.h>
@@ -39,6 +41,9 @@ struct work {
     struct request request;
     struct body body;
     struct response_headers headers;
+    struct secret_echo echo; /* what of the request must not come back */
+    uint16_t path_bytes;
+    char path[SPAN_TEXT_MAX]; /* of the URL; the span gets it when all is known that must not stand in it */
     struct span span;
     struct facts facts; /* these two clear themselves */
     struct timing timing;
@@ -66,88 +71,10 @@ static void tidy(void *place)
     json_scan_tidy(&work->body.scan);
 }
 
-struct header {
-    const char *name, *value;
-    size_t name_bytes, value_bytes;
-};
-
-/* "Name: value" with any line end. False: no header line. */
-static bool split_header(const char *line, size_t bytes, struct header *ret)
+static void take_headers(struct work *exchange, const char *headers, size_t bytes)
 {
-    const char *const colon = memchr(line, ':', bytes);
-    if (!colon || colon == line)
-        return false;
-    const char *value = colon + 1, *end = line + bytes;
-    while (value < end && (*value == ' ' || *value == '\t'))
-        value++;
-    while (end > value && (end[-1] == '\r' || end[-1] == '\n' || end[-1] == ' ' || end[-1] == '\t'))
-        end--;
-    *ret = (struct header){line, value, (size_t)(colon - line), (size_t)(end - value)};
-    return true;
-}
-
-static bool header_is(const struct header *header, const char *name)
-{
-    return strlen(name) == header->name_bytes && !strncasecmp(header->name, name, header->name_bytes);
-}
-
-static bool hex_u64(const char *p, uint64_t *ret)
-{
-    uint64_t value = 0;
-    for (unsigned i = 0; i < 16; i++) {
-        const char c = p[i];
-        const bool digit = c >= '0' && c <= '9';
-        if (!digit && (c < 'a' || c > 'f'))
-            return false;
-        value = value << 4 | (uint64_t)(digit ? c - '0' : c - 'a' + 10);
-    }
-    *ret = value;
-    return true;
-}
-
-/* W3C traceparent: 00-TRACE(32)-PARENT(16)-FLAGS(2). */
-static void take_traceparent(struct span *span, const struct header *header)
-{
-    uint64_t high, low, parent;
-    const char *const p = header->value;
-    if (header->value_bytes < 55 || p[2] != '-' || p[35] != '-' || p[52] != '-')
-        return;
-    if (!hex_u64(p + 3, &high) || !hex_u64(p + 19, &low) || !hex_u64(p + 36, &parent) || !(high | low) || !parent)
-        return;
-    span_set_u64(span, SPAN_trace_hi, high);
-    span_set_u64(span, SPAN_trace_lo, low);
-    span_set_u64(span, SPAN_parent_id, parent);
-}
-
-static void take_request_header(struct work *exchange, const struct header *header)
-{
-    static const char *const keys[] = {"authorization", "x-api-key", "api-key", "x-goog-api-key"};
-    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-        char alias[17];
-        if (!header_is(header, keys[i]))
-            continue;
-        prompt_key_alias(exchange->config, header->value, header->value_bytes, alias);
-        if (alias[0] && (i > 0 || !span_has(&exchange->span, SPAN_key_alias)))
-            span_set_text(&exchange->span, SPAN_key_alias, alias, strlen(alias));
-        return;
-    }
-    if (header_is(header, "traceparent"))
-        take_traceparent(&exchange->span, header);
-    else
-        prompt_header(&exchange->facts.prompt, header->name, header->name_bytes, header->value, header->value_bytes);
-}
-
-static void take_request_headers(struct work *exchange, const char *headers, size_t bytes)
-{
-    const char *const end = headers + bytes;
-    while (headers < end) {
-        const char *const lf = memchr(headers, '\n', (size_t)(end - headers));
-        const char *const stop = lf ? lf : end;
-        struct header header;
-        if (split_header(headers, (size_t)(stop - headers), &header))
-            take_request_header(exchange, &header);
-        headers = lf ? lf + 1 : end;
-    }
+    const struct request_headers to = {exchange->config, &exchange->span, &exchange->facts.prompt, &exchange->echo};
+    request_headers_take(&to, headers, bytes);
 }
 
 static void put_static(struct span *span, enum span_field field, const char *text)
@@ -156,8 +83,9 @@ static void put_static(struct span *span, enum span_field field, const char *tex
         span_set_text(span, field, text, strlen(text));
 }
 
-static void put_address(struct span *span, const struct exchange_start *start)
+static void put_address(struct work *exchange, const struct exchange_start *start)
 {
+    struct span *const span = &exchange->span;
     struct url url;
     if (start->method_bytes)
         span_set_text(span, SPAN_method, start->method, start->method_bytes);
@@ -166,8 +94,19 @@ static void put_address(struct span *span, const struct exchange_start *start)
     span_set_text(span, SPAN_host, url.host.data, url.host.bytes);
     if (url.port)
         span_set_u64(span, SPAN_port, url.port);
-    if (url.path.bytes)
-        span_set_text(span, SPAN_path, url.path.data, url.path.bytes);
+    exchange->path_bytes =
+        (uint16_t)(url.path.bytes < sizeof(exchange->path) ? url.path.bytes : sizeof(exchange->path));
+    if (exchange->path_bytes)
+        memcpy(exchange->path, url.path.data, exchange->path_bytes);
+}
+
+static void put_path(struct work *exchange)
+{
+    char path[SPAN_TEXT_MAX];
+    const size_t bytes = secret_mask_path(exchange->path, exchange->path_bytes, exchange->recognised.model,
+                                          exchange->recognised.model_bytes, &exchange->echo, path, sizeof(path));
+    if (bytes)
+        span_set_text(&exchange->span, SPAN_path, path, bytes);
 }
 
 static void begin_response(struct work *exchange)
@@ -234,6 +173,7 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     exchange->status = exchange->lost = 0;
     exchange->encodings_undone = start->decoded;
     exchange->request_begun = exchange->request_torn = false;
+    exchange->path_bytes = 0;
     span_init(&exchange->span);
     timing_init(&exchange->timing, start->time_ns);
     facts_init(&exchange->facts, config);
@@ -244,11 +184,12 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     /* Whole microseconds, as everything measured here: the last three digits would cost the store a byte and a half per
      * span. */
     span_set_u64(&exchange->span, SPAN_start_ns, start->wall_ns / 1000 * 1000);
-    put_address(&exchange->span, start);
     put_static(&exchange->span, SPAN_api, recognised.api);
     put_static(&exchange->span, SPAN_operation, recognised.operation);
     put_static(&exchange->span, SPAN_provider, recognised.provider);
-    take_request_headers(exchange, start->headers, start->headers_bytes);
+    secret_echo_init(&exchange->echo);
+    take_headers(exchange, start->headers, start->headers_bytes);
+    put_address(exchange, start);
     return owner;
 }
 
@@ -258,7 +199,7 @@ void exchange_request_headers(struct exchange *owner, const char *headers, size_
     if (!exchange)
         return;
     recognise_headers(headers, bytes, &exchange->recognised);
-    take_request_headers(exchange, headers, bytes);
+    take_headers(exchange, headers, bytes);
 }
 
 void exchange_request_body(struct exchange *owner, uint64_t time_ns, const uint8_t *data, size_t bytes)
@@ -329,7 +270,7 @@ void exchange_response_header(struct exchange *owner, uint64_t time_ns, const ch
         begin_response(exchange);
         return;
     }
-    if (!split_header(line, bytes, &header))
+    if (!header_split(line, bytes, &header))
         return;
     if (header_is(&header, "content-type"))
         body_content_type(&exchange->body, header.value, header.value_bytes);
@@ -487,9 +428,9 @@ static void count_once(struct work *exchange)
     size_t bytes = facts->text_bytes[FACT_RESPONSE_ID];
     if (!exchange->dialect->repeats || !(facts_number(facts, FACT_INPUT) | facts_number(facts, FACT_OUTPUT)))
         return;
-    if (!bytes && span_has(&exchange->span, SPAN_path)) {
-        id = exchange->span.value[SPAN_path].text.data;
-        bytes = exchange->span.value[SPAN_path].text.bytes;
+    if (!bytes) {
+        id = exchange->path;
+        bytes = exchange->path_bytes;
     }
     if (!counted_first(id, bytes))
         facts->usage.present = 0;
@@ -547,11 +488,15 @@ static bool finish(struct work *exchange, const struct exchange_end *end, struct
         if (exchange->request_torn)
             prompt_torn(&facts->prompt);
         prompt_finish(&facts->prompt, span);
+        put_path(exchange);
+        span_clean(span, facts, &exchange->echo);
         if (exchange->lost)
             span_set_u64(span, SPAN_lost_bytes, exchange->lost);
         span_copy(ret_span, span);
     }
     decode_close(exchange->decode);
+    secret_echo_wipe(&exchange->echo);
+    explicit_bzero(exchange->path, exchange->path_bytes);
     return inference;
 }
 
