@@ -39,7 +39,7 @@ static void finish(struct handle *handle, CURL *easy, uint64_t curl_code, enum t
 static struct handle *multi_record(CURLM *multi, struct library *library)
 {
     struct handle *record = handles_find(multi);
-    return record != NULL ? record : handles_insert(multi, library);
+    return record != NULL ? record : transfer_new_handle(multi, library);
 }
 
 /* Everything that was added since libcurl was last driven. */

@@ -77,6 +77,14 @@ static void count_lost(uint64_t spans)
     box.loss.spans += spans;
 }
 
+static void count_lost_no_memory(uint64_t spans)
+{
+    count_lost(spans);
+    if (spans > 0) {
+        shim_say_once("finished calls are lost: there is no memory to hand them on");
+    }
+}
+
 static void say_no_way_out(void)
 {
     shim_say_once("finished calls are lost: no collector listens on LIBPPROF_SOCKET, and LIBPPROF_SPOOL takes nothing");
@@ -197,7 +205,7 @@ static void enqueue(uint64_t now_ns, enum span_frame_kind kind, const struct spa
         }
     }
     if (parcel == NULL) {
-        count_lost(spans);
+        count_lost_no_memory(spans);
         span_buffer_done(&out);
         journal_restart(&box.journal, box.frame_sequence + 1, box.span_sequence);
         return;
@@ -227,7 +235,7 @@ static void cut(uint64_t now_ns)
     if (span_block_encode(&block, (const struct span *const *)box.pending, box.n_pending, SPAN_ZSTD_LEVEL_SHIM) == 0) {
         enqueue(now_ns, SPAN_FRAME_SPANS, &block, box.n_pending);
     } else {
-        count_lost(box.n_pending);
+        count_lost_no_memory(box.n_pending);
     }
     span_buffer_done(&block);
     for (size_t i = 0; i < box.n_pending; i++) {
@@ -435,7 +443,7 @@ void outbox_add(uint64_t now_ns, struct span *span, uint64_t flight, struct jour
     span_set_u64(span, SPAN_seq, ++box.span_sequence);
     struct span *copy = started() ? malloc(sizeof *copy) : NULL;
     if (copy == NULL) {
-        count_lost(1);
+        count_lost_no_memory(1);
         journal_flight_end(&box.journal, slot);
         return;
     }

@@ -60,6 +60,7 @@ static void set_beside(struct shadow *shadow, const char *user, size_t user_byte
 void shadow_set_url(struct shadow *shadow, const char *text)
 {
     shadow->url_bytes = shadow->host_bytes = 0;
+    shadow->url_unseen = false;
     set_beside(shadow, "", 0, "");
     shadow->scheme = SHADOW_SCHEME_OTHER;
     if (text == NULL)
@@ -90,7 +91,8 @@ void shadow_set_url(struct shadow *shadow, const char *text)
     for (size_t i = 0; i < host_bytes + path_bytes; i++)
         if ((unsigned char)url[i] < 0x20)
             return;
-    if (keep_set(&shadow->url, url, host_bytes + path_bytes + no_path) < 0)
+    shadow->url_unseen = keep_set(&shadow->url, url, host_bytes + path_bytes + no_path) < 0;
+    if (shadow->url_unseen)
         return;
     shadow->host_bytes = (unsigned short)host_bytes;
     shadow->url_bytes = (unsigned short)(host_bytes + path_bytes + no_path);
@@ -290,8 +292,10 @@ void shadow_copy(struct shadow *to, const struct shadow *from)
         to->fields_kind = SHADOW_FIELDS_UNSEEN;
     if (from->bearer.data != NULL)
         (void)keep_set(&to->bearer, from->bearer.data, from->bearer.bytes);
-    if (from->url.data != NULL && keep_set(&to->url, from->url.data, from->url.bytes) < 0)
+    if (from->url.data != NULL && keep_set(&to->url, from->url.data, from->url.bytes) < 0) {
         to->url_bytes = to->host_bytes = 0;
+        to->url_unseen = true;
+    }
     if (from->texts.data != NULL)
         (void)keep_set(&to->texts, from->texts.data, from->texts.bytes);
 }

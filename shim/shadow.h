@@ -75,6 +75,7 @@ struct shadow {
     enum shadow_fields fields_kind;
     enum shadow_request request;
     long port; /* 0: the URL's */
+    bool url_unseen; /* there is one, but there was no memory to note it */
     bool include_header, connect_only, accepts_encoding, keeps_encoding;
 
     enum shadow_scheme scheme, default_scheme;

@@ -9,6 +9,7 @@
 #include "transfer.h"
 
 #include "capture.h"
+#include "config.h"
 #include "form.h"
 #include "llm/exchange.h"
 #include "llm/recognise.h"
@@ -202,6 +203,11 @@ static bool prepare(struct handle *handle, uint64_t queued_ns, struct opening *o
     char *url = opening->text + method_bytes;
     memcpy(opening->text, method, method_bytes);
     size_t url_bytes = shadow_url(shadow, url, TRANSFER_TEXT_BYTES_MAX - method_bytes);
+    if (shadow->url_unseen) {
+        shim_say_once("a request is not followed: there was no memory to note its URL");
+        if (scribe_ensure() == 0)
+            tape_call_lost();
+    }
     if (url_bytes == 0 || !recognise_candidate(method, method_bytes, url, url_bytes) || scribe_ensure() < 0)
         return false;
 
@@ -410,7 +416,10 @@ struct handle *transfer_new_handle(const void *key, struct library *library)
         transfer_leave(stale);
         transfer_close_with(stale, &unknown, TAPE_UNKNOWN, TAPE_ABANDONED);
     }
-    return handles_insert(key, library);
+    struct handle *handle = handles_insert(key, library);
+    if (handle == NULL)
+        shim_say_once("a handle of libcurl is not followed: there is no memory for it");
+    return handle;
 }
 
 void transfer_join(struct handle *handle, struct handle *multi)

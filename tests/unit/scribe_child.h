@@ -265,6 +265,37 @@ static bool read_spool(void)
     return good;
 }
 
+/* What scribe_finish did not wait for is written a little later; the child's alarm bounds this. */
+static bool wait_for_rows(uint64_t rows)
+{
+    bool good = read_spool();
+    while (good && out.rows < rows) {
+        (void)usleep(10000);
+        good = read_spool();
+    }
+    return good && out.rows == rows;
+}
+
+/* Until something stands in a spool file that is being written. */
+static bool wait_for_part(void)
+{
+    for (;;) {
+        DIR *directory = opendir(spool_dir);
+        for (struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL;) {
+            struct stat info;
+            if (strstr(entry->d_name, ".part") != NULL && fstatat(dirfd(directory), entry->d_name, &info, 0) == 0 &&
+                info.st_size > 0) {
+                (void)closedir(directory);
+                return true;
+            }
+        }
+        if (directory != NULL) {
+            (void)closedir(directory);
+        }
+        (void)usleep(1000);
+    }
+}
+
 /* ---- children: 0 is success, otherwise the line that failed ---- */
 
 #define CHECK(condition)                                                                                               \
