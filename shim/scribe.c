@@ -244,6 +244,9 @@ static void take_record(struct scribe *scribe, const struct tape_record *record)
         flight->request_bytes += record->bytes;
         exchange_request_body(exchange, record->time_ns, record->payload, record->bytes);
         break;
+    case TAPE_REQUEST_HEADERS:
+        exchange_request_headers(exchange, (const char *)record->payload, record->bytes);
+        break;
     case TAPE_REQUEST_REWIND:
         exchange_request_rewind(exchange);
         break;

@@ -254,6 +254,12 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     return exchange;
 }
 
+void exchange_request_headers(struct exchange *exchange, const char *headers, size_t bytes)
+{
+    recognise_headers(headers, bytes, &exchange->recognised);
+    take_request_headers(exchange, headers, bytes);
+}
+
 void exchange_request_body(struct exchange *exchange, uint64_t time_ns, const uint8_t *data, size_t bytes)
 {
     (void)time_ns;
