@@ -14,7 +14,12 @@
 
 #include "../../span/span.h"
 
-enum { EXCHANGE_BYTES_MAX = 64 * 1024 };
+enum {
+    EXCHANGE_BYTES_MAX = 64 * 1024,
+    EXCHANGE_BESIDE =
+        1, /* a line of the headers that begins with this byte is none: it holds "userinfo@?query#fragment"
+              of the URL or a credential from an option, so that echoes of it can be told */
+};
 
 /* Read-only after start; one per process. */
 struct exchange_config {
@@ -32,7 +37,7 @@ struct exchange_start {
     size_t method_bytes;
     const char *url; /* "scheme://host[:port]/path", no user info, no query */
     size_t url_bytes;
-    const char *headers; /* "Name: value\n" lines */
+    const char *headers; /* "Name: value\n" lines, and lines that begin with EXCHANGE_BESIDE */
     size_t headers_bytes;
     bool multipart_unseen; /* the body is multipart and cannot be seen */
     bool body_unseen;
@@ -77,6 +82,12 @@ void exchange_pause(struct exchange *exchange, uint64_t time_ns);
 void exchange_resume(struct exchange *exchange, uint64_t time_ns);
 /* Bytes that the tape lost: facts may be missing, and framing starts afresh where it can. */
 void exchange_lost(struct exchange *exchange, uint64_t bytes);
+
+/*
+ * What a span would say if the process died now: who was asked what and what came back so far, without a preview.
+ * Changes nothing. False: nothing shows yet that it is an inference call.
+ */
+bool exchange_peek(const struct exchange *exchange, uint64_t time_ns, struct span *ret_span);
 
 /* Ends and frees it. True: *ret_span (initialised here) holds the facts; false: it turned out to be no inference call.
  */
