@@ -110,10 +110,13 @@ static void check_block(struct check *check, sqlite3_stmt *list)
             const uint8_t *data = span_block_find(&view, field, &bytes);
 
             found = data != NULL;
-            if (data != NULL && store_decode(&store->column[f], field, data, bytes, n) != 0)
-                found = STORE_DAMAGED;
+            int status = data == NULL ? 0 : store_decode(&store->column[f], field, data, bytes, n);
+            if (status != 0)
+                found = status;
         }
-        if (found < 0)
+        if (found < 0 && found != STORE_DAMAGED)
+            fault(check, "block %lld: %s", (long long)id, store_why());
+        else if (found < 0)
             fault(check, "block %lld: field %s cannot be decoded", (long long)id, span_fields[f].ident);
         if (field == SPAN_start_ns)
             has_start = found == 1;

@@ -167,7 +167,8 @@ int store_process_loss(struct store *store, struct store_process *known, const s
 void store_processes_trim(struct store *store); /* at most STORE_PROCESSES_KEPT stay */
 void store_processes_clear(struct store *store);
 
-/* store_scan.c: decodes one column by the type of its field; 0 or -1. */
+/* store_scan.c: decodes one column by the type of its field; 0, STORE_DAMAGED, or STORE_FAILED: no memory, which says
+ * nothing of the column. */
 int store_decode(struct span_column *column, enum span_field field, const uint8_t *data, size_t bytes, size_t n);
 /* store_scan.c: fills store->row_process for n rows, from one process (process_id > 0) or from the block's own column.
  * 0, STORE_DAMAGED or worse. */

@@ -126,7 +126,8 @@ static int decode_source(struct merge *merge, const struct source *source, enum 
     data = span_block_find(&source->view, field, &bytes);
     if (data == NULL)
         return 0;
-    return store_decode(&merge->column, field, data, bytes, source->n) == 0 ? 1 : STORE_DAMAGED;
+    int status = store_decode(&merge->column, field, data, bytes, source->n);
+    return status == 0 ? 1 : status;
 }
 
 /* Every column is decoded once before anything is merged: a block that cannot be read, or that holds fields of a later
@@ -157,7 +158,9 @@ static int load_raw(struct merge *merge, struct source *source)
         const void *raw = sqlite3_column_blob(statement, 0);
         size_t bytes = (size_t)sqlite3_column_bytes(statement, 0);
 
-        if (raw == NULL || bytes == 0) {
+        if (raw == NULL && sqlite3_errcode(merge->store->db) == SQLITE_NOMEM) {
+            status = store_because(STORE_FAILED, "no memory");
+        } else if (raw == NULL || bytes == 0) {
             status = STORE_DAMAGED;
         } else if ((source->raw = malloc(bytes)) == NULL) {
             status = store_because(STORE_FAILED, "no memory");

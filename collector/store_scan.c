@@ -6,10 +6,11 @@
  */
 #include "store_inner.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-int store_decode(struct span_column *column, enum span_field field, const uint8_t *data, size_t bytes, size_t n)
+static int decode(struct span_column *column, enum span_field field, const uint8_t *data, size_t bytes, size_t n)
 {
     switch (span_fields[field].type) {
     case SPAN_STR:
@@ -19,6 +20,19 @@ int store_decode(struct span_column *column, enum span_field field, const uint8_
     default:
         return span_column_decode_u64(column, data, bytes, n);
     }
+}
+
+/* Of a decoder that failed: for want of memory, as malloc says, or because of the bytes? */
+static int undecodable(const char *what)
+{
+    return errno == ENOMEM ? store_because(STORE_FAILED, "no memory")
+                           : store_because(STORE_DAMAGED, "column %s is damaged", what);
+}
+
+int store_decode(struct span_column *column, enum span_field field, const uint8_t *data, size_t bytes, size_t n)
+{
+    errno = 0;
+    return decode(column, field, data, bytes, n) == 0 ? 0 : undecodable(span_fields[field].ident);
 }
 
 /* The bytes of one column of a merged block, good until the statement is reset: 1, 0 when absent, negative status. */
@@ -35,7 +49,10 @@ static int find_column(struct store *store, int64_t block, unsigned number, cons
     if (code == SQLITE_ROW) {
         *ret_data = sqlite3_column_blob(statement, 0);
         *ret_bytes = (size_t)sqlite3_column_bytes(statement, 0);
-        return *ret_data == NULL ? store_because(STORE_DAMAGED, "an empty column") : 1;
+        if (*ret_data == NULL)
+            return sqlite3_errcode(store->db) == SQLITE_NOMEM ? store_because(STORE_FAILED, "no memory")
+                                                              : store_because(STORE_DAMAGED, "an empty column");
+        return 1;
     }
     if (code != SQLITE_DONE) {
         int status = store_sqlite_failed(store, "reading a column");
@@ -55,8 +72,9 @@ int store_merged_column(struct store *store, int64_t block, enum span_field fiel
 
     if (found != 1)
         return found;
-    if (store_decode(column, field, data, bytes, n) != 0)
-        found = store_because(STORE_DAMAGED, "column %s is damaged", span_fields[field].ident);
+    int status = store_decode(column, field, data, bytes, n);
+    if (status != 0)
+        found = status;
     (void)sqlite3_reset(store->statement[STORE_SQL_col_get]);
     return found;
 }
@@ -83,8 +101,9 @@ static int process_column(struct store *store, int64_t block, size_t n)
 
     if (found == 0)
         return store_because(STORE_DAMAGED, "the column of processes is missing");
+    errno = 0;
     if (found == 1 && span_column_decode_u64(&store->process_column, data, bytes, n) != 0)
-        found = store_because(STORE_DAMAGED, "the column of processes is damaged");
+        found = undecodable("of processes");
     (void)sqlite3_reset(store->statement[STORE_SQL_col_get]);
     return found == 1 ? 0 : found;
 }
@@ -132,6 +151,8 @@ static int read_block(struct store *store, sqlite3_stmt *list, const enum span_f
     if (!merged) {
         const uint8_t *raw = sqlite3_column_blob(list, 4);
 
+        if (raw == NULL && sqlite3_errcode(store->db) == SQLITE_NOMEM)
+            return store_because(STORE_FAILED, "no memory");
         if (raw == NULL || span_block_open(&view, raw, (size_t)sqlite3_column_bytes(list, 4)) != 0 ||
             view.n != ret_rows->n)
             return store_because(STORE_DAMAGED, "its directory of columns is damaged");
@@ -150,8 +171,9 @@ static int read_block(struct store *store, sqlite3_stmt *list, const enum span_f
             const uint8_t *data = span_block_find(&view, field, &bytes);
 
             found = data != NULL;
-            if (data != NULL && store_decode(column, field, data, bytes, ret_rows->n) != 0)
-                found = store_because(STORE_DAMAGED, "column %s is damaged", span_fields[field].ident);
+            status = data == NULL ? 0 : store_decode(column, field, data, bytes, ret_rows->n);
+            if (status != 0)
+                found = status;
         }
         if (found < 0)
             return found;

@@ -26,8 +26,9 @@ static int decode_needed(struct store *store, const struct span_frame *frame, st
 
         if (data == NULL)
             continue;
-        if (store_decode(&store->column[field], field, data, bytes, view.n) != 0)
-            return store_because(STORE_DAMAGED, "column %s of a block is damaged", span_fields[field].ident);
+        int status = store_decode(&store->column[field], field, data, bytes, view.n);
+        if (status != 0)
+            return status;
         ret_rows->has[field] = true;
         ret_rows->column[field] = &store->column[field];
     }

@@ -4,6 +4,7 @@
  */
 #include "dump.h"
 
+#include <errno.h>
 #include <ctype.h>
 #include <inttypes.h>
 
@@ -102,9 +103,14 @@ int dump_block(struct dump *dump, const uint8_t *data, size_t bytes)
     for (size_t i = 0; i < view.n_columns; i++)
         dump_column(dump, view.column[i].number, view.column[i].data, view.column[i].bytes, view.n);
     span_block_init(&block);
+    errno = 0;
     int status = span_block_decode(&block, data, bytes);
+    const bool no_memory = status < 0 && errno == ENOMEM;
     span_block_done(&block);
-    if (status < 0) {
+    if (no_memory) {
+        complain("there is no memory to decode a block.");
+        dump->damaged = true;
+    } else if (status < 0) {
         (void)fputs("    DAMAGED: a column cannot be decoded\n", dump->out);
         dump->damaged = true;
     }
