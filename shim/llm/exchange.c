@@ -199,6 +199,21 @@ static void open_facts(struct exchange *exchange)
     facts_set_text(facts, FACT_REQUEST_MODEL, recognised->model, recognised->model_bytes);
 }
 
+/* Of a list of calls one is answered; its own dialect reads the answer. */
+static void take_step(struct exchange *exchange)
+{
+    struct facts *const facts = &exchange->facts;
+    const struct facts_step *const step = &facts->step[facts->answered];
+    struct dialect *const dialect = step->shape ? dialect_by_api(step->shape) : NULL;
+    if (!dialect)
+        return;
+    facts->api = step->api;
+    memset(facts->scratch, 0, sizeof(facts->scratch));
+    exchange->body.dialect = dialect;
+    if (dialect->open)
+        dialect->open(facts, step->api, exchange->recognised.provider);
+}
+
 /* What the request said of streaming stays; dialects open with what holds where it says nothing. */
 static void forget_answer(struct exchange *exchange)
 {
@@ -327,7 +342,10 @@ void exchange_response_header(struct exchange *exchange, uint64_t time_ns, const
 
 void exchange_response_body(struct exchange *exchange, uint64_t time_ns, const uint8_t *data, size_t bytes)
 {
-    exchange->response_begun = exchange->response_begun || bytes;
+    if (bytes && !exchange->response_begun) {
+        exchange->response_begun = true;
+        take_step(exchange);
+    }
     exchange->body_time_ns = time_ns;
     if (exchange->encoded)
         return;
@@ -452,7 +470,8 @@ static void count_once(struct exchange *exchange)
     struct facts *const facts = &exchange->facts;
     const char *id = facts->text[FACT_RESPONSE_ID];
     size_t bytes = facts->text_bytes[FACT_RESPONSE_ID];
-    if (!exchange->dialect->repeats || !(facts_number(facts, FACT_INPUT) | facts_number(facts, FACT_OUTPUT)))
+    const bool repeats = exchange->dialect->repeats || exchange->recognised.poll;
+    if (!repeats || !(facts_number(facts, FACT_INPUT) | facts_number(facts, FACT_OUTPUT)))
         return;
     if (!bytes && span_has(&exchange->span, SPAN_path)) {
         id = exchange->span.value[SPAN_path].text.data;
@@ -491,8 +510,8 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
         exchange->status = 0;
     }
     body_end(&exchange->body);
-    if (exchange->dialect->close)
-        exchange->dialect->close(facts);
+    if (exchange->body.dialect->close)
+        exchange->body.dialect->close(facts);
     facts_fallback_use(facts);
     response_headers_finish(&exchange->headers, facts, span);
     count_once(exchange);
