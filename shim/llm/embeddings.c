@@ -91,7 +91,6 @@ static const struct json_rule request_rules[] = {
     {"model", REQUEST_MODEL, 0},
     {"model_id", REQUEST_MODEL, 0},            /* watsonx */
     {"servingMode.modelId", REQUEST_MODEL, 0}, /* Oracle */
-    {"modelUri", REQUEST_MODEL, 0},            /* Yandex */
 };
 
 static void failed(struct facts *facts, const struct json_value *value)

@@ -256,23 +256,24 @@ static bool recognise_path(const struct url *url, enum method method, const stru
     return recognise_google(url->path, served->provider, ret) || recognise_root(url, headers, headers_bytes, ret);
 }
 
-/* What some say in headers alone: Vercel's gateway the model, it, DashScope and Naver that the answer streams. */
-static void take_headers(const char *headers, size_t headers_bytes, struct recognised *ret)
+void recognise_headers(const char *headers, size_t headers_bytes, struct recognised *recognised)
 {
     static const char models[][24] = {"ai-language-model-id", "ai-embedding-model-id", "ai-model-id"};
     const struct url_view streaming = recognise_header(headers, headers_bytes, "ai-language-model-streaming");
-    if (!strcmp(ret->api, "messages") && recognise_header(headers, headers_bytes, "anthropic-version").bytes)
-        ret->tentative = false;
-    const bool by_accept = !strcmp(ret->api, "dashscope-generation") || !strcmp(ret->api, "naver-chat");
+    if (!strcmp(recognised->api, "tencent-chat"))
+        recognise_tencent_action(headers, headers_bytes, recognised);
+    if (!strcmp(recognised->api, "messages") && recognise_header(headers, headers_bytes, "anthropic-version").bytes)
+        recognised->tentative = recognised->request_proves = false;
+    const bool by_accept = !strcmp(recognised->api, "dashscope-generation") || !strcmp(recognised->api, "naver-chat");
     if (streaming.bytes || url_view_is(recognise_header(headers, headers_bytes, "x-dashscope-sse"), "enable") ||
         (by_accept && url_view_is(recognise_header(headers, headers_bytes, "accept"), "text/event-stream"))) {
-        ret->stream_known = true;
-        ret->stream = !url_view_is(streaming, "false");
+        recognised->stream_known = true;
+        recognised->stream = !url_view_is(streaming, "false");
     }
-    for (size_t i = 0; i < sizeof(models) / sizeof(models[0]) && !ret->model_bytes; i++) {
+    for (size_t i = 0; i < sizeof(models) / sizeof(models[0]) && !recognised->model_bytes; i++) {
         const struct url_view model = recognise_header(headers, headers_bytes, models[i]);
-        ret->model_bytes = model.bytes < sizeof(ret->model) ? model.bytes : 0;
-        memcpy(ret->model, model.data ? model.data : "", ret->model_bytes);
+        recognised->model_bytes = model.bytes < sizeof(recognised->model) ? model.bytes : 0;
+        memcpy(recognised->model, model.data ? model.data : "", recognised->model_bytes);
     }
 }
 
@@ -285,7 +286,7 @@ static void correct(const struct url *url, const char *headers, size_t headers_b
         ret->provider = "azure.ai.openai";
     if (!known || strcmp(ret->provider, "sap") != 0) /* whose deployments have numbers, no names */
         take_deployment(url->path, ret);
-    take_headers(headers, headers_bytes, ret);
+    recognise_headers(headers, headers_bytes, ret);
 }
 
 static bool is_thread_message(struct url_view path)

@@ -97,8 +97,7 @@ static bool huggingface(struct url_view path, struct recognised *ret)
     return true;
 }
 
-/* Everything is a POST to the root; a header names the action. */
-static bool tencent(struct url_view path, const char *headers, size_t headers_bytes, struct recognised *ret)
+void recognise_tencent_action(const char *headers, size_t headers_bytes, struct recognised *ret)
 {
     static const struct {
         char action[24], api[16];
@@ -106,19 +105,24 @@ static bool tencent(struct url_view path, const char *headers, size_t headers_by
                    {"ChatStd", "tencent-chat"},         {"ChatTranslations", "tencent-chat"},
                    {"GetEmbedding", "embeddings"},      {"GetTokenCount", "count-tokens"}};
     const struct url_view action = recognise_header(headers, headers_bytes, "x-tc-action");
-    if (without_slashes(path).bytes)
-        return false;
-    if (!action.bytes) { /* the body or the query names it, which nobody reads here */
-        ret->api = "tencent-chat";
-        ret->tentative = true;
-        return true;
-    }
     for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
         if (url_view_is(action, actions[i].action)) {
-            ret->api = actions[i].api;
-            return true;
+            ret->api = recognise_api_name(actions[i].api, strlen(actions[i].api));
+            ret->operation = recognise_operation(ret->api);
+            ret->tentative = ret->request_proves = false;
         }
-    return false;
+}
+
+/* Everything is a POST to the root. What it is, a header says, which may be known later: until then the answer must
+ * show it. */
+static bool tencent(struct url_view path, const char *headers, size_t headers_bytes, struct recognised *ret)
+{
+    if (without_slashes(path).bytes)
+        return false;
+    ret->api = recognise_api_name("tencent-chat", 12);
+    ret->tentative = ret->weak = true;
+    recognise_tencent_action(headers, headers_bytes, ret);
+    return true;
 }
 
 /* "/v1/ACCOUNT/GATEWAY" alone: the body lists the calls to try. */

@@ -38,6 +38,20 @@ static const struct json_rule request_rules[] = {
     TABLE_MESSAGES("messages", "role", "text"),
 };
 
+/* "gpt://FOLDER/MODEL/VERSION": the folder is an account's. */
+static void on_request(void *context, const struct json_value *value)
+{
+    struct facts *const facts = context;
+    const char *model = value->text, *const end = value->text + value->bytes;
+    if (value->rule != REQUEST_MODEL || value->type != JSON_STRING || value->cut) {
+        dialect_request_value(facts, value);
+        return;
+    }
+    for (unsigned slashes = 0; model < end && slashes < 3; model++)
+        slashes += *model == '/';
+    facts_set_text(facts, FACT_REQUEST_MODEL, model, (size_t)(end - model));
+}
+
 static void on_answer(void *context, const struct json_value *value)
 {
     struct json_value as = *value;
@@ -55,14 +69,14 @@ struct dialect dialect_yandex = {
     .lines = true,
     .lines_as_json = true,
     .envelopes = "result response",
-    .request = {JSON_RULES(request_rules), dialect_table_request},
+    .request = {JSON_RULES(request_rules), on_request},
     .plain = {JSON_RULES(answer_rules), on_answer},
     .event = {JSON_RULES(answer_rules), on_answer},
     .docs =
         "Recognised by the path's end `/foundationModels/v1/completion` and `completionAsync` (`textEmbedding`: see "
         "embeddings).\n\n"
         "| fact | where |\n|---|---|\n"
-        "| model | request `modelUri`; answers state a version alone |\n"
+        "| model | request `modelUri` without its folder; answers state a version alone |\n"
         "| content | `result.alternatives[].message.text`, `toolCallList` |\n"
         "| usage | `result.usage`: `inputTextTokens`, `completionTokens`, `completionTokensDetails.reasoningTokens`, "
         "numbers as texts |\n"

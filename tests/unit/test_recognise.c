@@ -361,7 +361,10 @@ static void headers_name_model_and_stream(void **state)
     assert_true(look("POST", "https://hunyuan.tencentcloudapi.com/", "X-TC-Action: GetEmbedding\n", &got));
     assert_string_equal(got.api, "embeddings");
     assert_false(got.tentative);
-    assert_false(look("POST", "https://hunyuan.tencentcloudapi.com/", "X-TC-Action: SubmitHunyuanTo3DJob\n", &got));
+    assert_true(look("POST", "https://hunyuan.tencentcloudapi.com/", "X-TC-Action: SubmitHunyuanTo3DJob\n", &got));
+    assert_true(got.tentative && got.weak); /* only an answer of a chat's shape could make it one */
+    recognise_headers("X-TC-Action: ChatCompletions\n", 29, &got);
+    assert_false(got.tentative);
 }
 
 static void header_proves_messages(void **state)
