@@ -120,17 +120,40 @@ static void begin_response(struct work *exchange)
     exchange->encoded = exchange->response_begun = false;
 }
 
+/* What URL and headers say of the answer and the model. */
+static void take_recognised(struct work *exchange)
+{
+    const struct recognised *const recognised = &exchange->recognised;
+    struct facts *const facts = &exchange->facts;
+    if (recognised->stream_known) {
+        facts->stream_stated = true;
+        facts->stream_asked = recognised->stream;
+    }
+    facts_set_text(facts, FACT_REQUEST_MODEL, recognised->model, recognised->model_bytes);
+}
+
 static void open_facts(struct work *exchange)
 {
     const struct recognised *const recognised = &exchange->recognised;
     struct facts *const facts = &exchange->facts;
     if (exchange->dialect->open)
         exchange->dialect->open(facts, recognised->api, recognised->provider);
-    if (recognised->stream_known) {
-        facts->stream_stated = true;
-        facts->stream_asked = recognised->stream;
-    }
-    facts_set_text(facts, FACT_REQUEST_MODEL, recognised->model, recognised->model_bytes);
+    take_recognised(exchange);
+}
+
+/* Of a list of calls one is answered; its own dialect reads the answer. */
+static void take_step(struct work *exchange)
+{
+    struct facts *const facts = &exchange->facts;
+    const struct facts_step *const step = &facts->step[facts->answered];
+    struct dialect *const dialect = step->shape ? dialect_by_api(step->shape) : NULL;
+    if (!dialect)
+        return;
+    facts->api = step->api;
+    memset(facts->scratch, 0, sizeof(facts->scratch));
+    exchange->body.dialect = dialect;
+    if (dialect->open)
+        dialect->open(facts, step->api, exchange->recognised.provider);
 }
 
 /* What the request said of streaming stays; dialects open with what holds where it says nothing. */
@@ -193,12 +216,32 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     return owner;
 }
 
+/* Headers said what is called where the URL did not. */
+static void change_dialect(struct work *exchange)
+{
+    struct dialect *const dialect = dialect_by_api(exchange->recognised.api);
+    if (!dialect)
+        return;
+    exchange->dialect = dialect;
+    request_init(&exchange->request, dialect, &exchange->facts);
+    begin_response(exchange);
+    open_facts(exchange);
+    put_static(&exchange->span, SPAN_api, exchange->recognised.api);
+    put_static(&exchange->span, SPAN_operation, exchange->recognised.operation);
+}
+
 void exchange_request_headers(struct exchange *owner, const char *headers, size_t bytes)
 {
     struct work *const exchange = work_of(owner);
     if (!exchange)
         return;
-    recognise_headers(headers, bytes, &exchange->recognised);
+    struct recognised *const recognised = &exchange->recognised;
+    const struct recognised before = *recognised;
+    recognise_headers(headers, bytes, recognised);
+    if (recognised->api != before.api)
+        change_dialect(exchange);
+    else if (recognised->model_bytes != before.model_bytes || recognised->stream_known != before.stream_known)
+        take_recognised(exchange);
     take_headers(exchange, headers, bytes);
 }
 
@@ -289,7 +332,10 @@ void exchange_response_body(struct exchange *owner, uint64_t time_ns, const uint
     struct work *const exchange = work_of(owner);
     if (!exchange)
         return;
-    exchange->response_begun = exchange->response_begun || bytes;
+    if (bytes && !exchange->response_begun) {
+        exchange->response_begun = true;
+        take_step(exchange);
+    }
     exchange->body_time_ns = time_ns;
     if (exchange->encoded)
         return;
@@ -426,7 +472,8 @@ static void count_once(struct work *exchange)
     struct facts *const facts = &exchange->facts;
     const char *id = facts->text[FACT_RESPONSE_ID];
     size_t bytes = facts->text_bytes[FACT_RESPONSE_ID];
-    if (!exchange->dialect->repeats || !(facts_number(facts, FACT_INPUT) | facts_number(facts, FACT_OUTPUT)))
+    const bool repeats = exchange->dialect->repeats || exchange->recognised.poll;
+    if (!repeats || !(facts_number(facts, FACT_INPUT) | facts_number(facts, FACT_OUTPUT)))
         return;
     if (!bytes) {
         id = exchange->path;
@@ -465,8 +512,8 @@ static bool finish(struct work *exchange, const struct exchange_end *end, struct
         exchange->status = 0;
     }
     body_end(&exchange->body);
-    if (exchange->dialect->close)
-        exchange->dialect->close(facts);
+    if (exchange->body.dialect->close)
+        exchange->body.dialect->close(facts);
     facts_fallback_use(facts);
     response_headers_finish(&exchange->headers, facts, span);
     count_once(exchange);

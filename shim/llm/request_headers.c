@@ -1,6 +1,8 @@
 /* Header lines and the request's headers, see request_headers.h. Called by exchange.c on the scribe's thread. */
 #include "request_headers.h"
 
+#include "exchange_span.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -23,34 +25,6 @@ bool header_is(const struct header *header, const char *name)
     return strlen(name) == header->name_bytes && !strncasecmp(header->name, name, header->name_bytes);
 }
 
-static bool hex_u64(const char *p, uint64_t *ret)
-{
-    uint64_t value = 0;
-    for (unsigned i = 0; i < 16; i++) {
-        const char c = p[i];
-        const bool digit = c >= '0' && c <= '9';
-        if (!digit && (c < 'a' || c > 'f'))
-            return false;
-        value = value << 4 | (uint64_t)(digit ? c - '0' : c - 'a' + 10);
-    }
-    *ret = value;
-    return true;
-}
-
-/* W3C traceparent: 00-TRACE(32)-PARENT(16)-FLAGS(2). */
-static void take_traceparent(struct span *span, const struct header *header)
-{
-    uint64_t high, low, parent;
-    const char *const p = header->value;
-    if (header->value_bytes < 55 || p[2] != '-' || p[35] != '-' || p[52] != '-')
-        return;
-    if (!hex_u64(p + 3, &high) || !hex_u64(p + 19, &low) || !hex_u64(p + 36, &parent) || !(high | low) || !parent)
-        return;
-    span_set_u64(span, SPAN_trace_hi, high);
-    span_set_u64(span, SPAN_trace_lo, low);
-    span_set_u64(span, SPAN_parent_id, parent);
-}
-
 static void take(const struct request_headers *to, const struct header *header)
 {
     static const char *const keys[] = {"authorization", "x-api-key", "api-key", "x-goog-api-key"};
@@ -64,7 +38,7 @@ static void take(const struct request_headers *to, const struct header *header)
         return;
     }
     if (header_is(header, "traceparent"))
-        take_traceparent(to->span, header);
+        exchange_span_traceparent(to->span, header->value, header->value_bytes);
     else
         prompt_header(to->prompt, header->name, header->name_bytes, header->value, header->value_bytes);
 }
