@@ -201,14 +201,30 @@ static void merge_some(struct store *store, int fd)
     }
 }
 
-static int serve(struct store *store, struct listener *listener, int signals)
+/* What a turn that failed, or a store that was found gone, asks for. */
+static void look_after_store(const struct store *store, const struct options *options, int status, uint64_t *times_away)
 {
+    if (status == STORE_MISSING)
+        make_directories(options->store);
+    if (store_times_away(store) == *times_away)
+        return;
+    *times_away = store_times_away(store);
+    (void)fprintf(stderr,
+                  "pprofd: %s was moved, removed or replaced while it was in use; what comes now is in the one that is "
+                  "there now\n",
+                  options->store);
+}
+
+static int serve(struct store *store, struct listener *listener, int signals, const struct options *options)
+{
+    uint64_t times_away = store_times_away(store);
     struct pollfd fds[2] = {{.fd = listen_fd(listener), .events = POLLIN}, {.fd = signals, .events = POLLIN}};
     bool said = false; /* a failing store is reported once, until it works again */
     int idle_ms = 0;
 
     for (;;) {
         int wait_ms = listen_wait_ms(listener);
+        int status;
         int n;
 
         if (wait_ms < 0 || wait_ms > MERGE_EVERY_MS)
@@ -218,7 +234,9 @@ static int serve(struct store *store, struct listener *listener, int signals)
             return complain(strerror(errno));
         if (fds[1].revents != 0)
             return EXIT_SUCCESS;
-        if (listen_turn(listener, 0) != 0) {
+        status = listen_turn(listener, 0);
+        look_after_store(store, options, status, &times_away);
+        if (status != 0 && status != STORE_MOVED) {
             if (!said)
                 (void)fprintf(stderr, "pprofd: the store cannot be written, senders keep their spans meanwhile: %s\n",
                               listen_why());
@@ -277,7 +295,7 @@ static int run(struct store *store, const struct options *options)
     }
     (void)fprintf(stderr, "pprofd ready version=%s pid=%ld socket=%s store=%s spool=%s\n", PPROF_VERSION,
                   (long)getpid(), options->socket, options->store, options->spool[0] == '\0' ? "off" : options->spool);
-    code = serve(store, listener, signals);
+    code = serve(store, listener, signals, options);
     if (listen_close(listener) != 0) {
         (void)fprintf(stderr, "pprofd: the last spans could not be stored, their senders keep them: %s\n",
                       listen_why());

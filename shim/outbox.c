@@ -37,6 +37,7 @@ struct parcel {
     uint64_t spans;
     size_t bytes;
     size_t sent; /* on this connection */
+    bool goodbye;
     uint8_t data[];
 };
 
@@ -71,6 +72,8 @@ static struct outbox {
 
     struct span_loss loss;      /* everybody's, as last told, and our own spans */
     struct span_loss loss_told; /* as of the last frame */
+    bool finishing;             /* the process ends: the next frame is its last, and says so */
+    bool final_told;            /* the last frame did */
     uint64_t loss_told_ns;
 } box = {.wire.own = {.fd = -1}, .spool.own = {.fd = -1}};
 
@@ -124,7 +127,10 @@ static bool evict_one(uint64_t now_ns)
 /* Puts a frame into the queue. Its sequence number is used up in any case. */
 static void enqueue(uint64_t now_ns, enum span_frame_kind kind, const struct span_buffer *payload, uint64_t spans)
 {
-    struct span_frame frame = {.kind = (uint16_t)kind, .sequence = ++box.frame_sequence, .loss = box.loss};
+    struct span_frame frame = {.kind = (uint16_t)kind,
+                               .flags = box.finishing ? SPAN_FRAME_FINAL : 0,
+                               .sequence = ++box.frame_sequence,
+                               .loss = box.loss};
     memcpy(frame.identity, box.identity, sizeof frame.identity);
     if (payload != NULL) {
         frame.payload = payload->data;
@@ -158,6 +164,7 @@ static void enqueue(uint64_t now_ns, enum span_frame_kind kind, const struct spa
     box.queued_bytes += parcel->bytes;
     box.loss_told = frame.loss;
     box.loss_told_ns = now_ns;
+    box.final_told = box.finishing;
 }
 
 /* Makes a frame of the pending spans. */
@@ -402,6 +409,25 @@ int outbox_turn(uint64_t now_ns, const struct span_loss *loss)
     return next_turn_ms(now_ns);
 }
 
+/* Says that this was all, when no frame says so yet. Who has sent nothing has nothing to say, and asks nobody. */
+static void say_goodbye(uint64_t now_ns)
+{
+    if (box.frame_sequence == 0 || box.final_told) {
+        return;
+    }
+    enqueue(now_ns, SPAN_FRAME_LOSS, NULL, 0);
+    if (box.last != NULL && box.last->sequence == box.frame_sequence) {
+        box.last->goodbye = true;
+    }
+}
+
+/* Nothing else is left, and it is on its way: nobody's exit waits for the acknowledgement of a mere goodbye. */
+static bool said_goodbye(void)
+{
+    return wire_connected(&box.wire) && box.first != NULL && box.first == box.last && box.first->goodbye &&
+           box.first->sent == box.first->bytes;
+}
+
 void outbox_finish(unsigned wait_ms, const struct span_loss *loss)
 {
     merge_loss(loss);
@@ -410,12 +436,15 @@ void outbox_finish(unsigned wait_ms, const struct span_loss *loss)
     }
     uint64_t now_ns = tape_now_ns();
     uint64_t deadline_ns = now_ns + (uint64_t)wait_ms * NS_PER_MS;
+    box.finishing = true;
     cut(now_ns);
     tell_loss(now_ns, true);
+    say_goodbye(now_ns);
+    box.finishing = false;
     box.connect_ns = 0; /* the last chance */
     box.spool.retry_ns = 0;
     exchange_with_collector(now_ns);
-    while (box.first != NULL && wire_connected(&box.wire) && now_ns < deadline_ns) {
+    while (box.first != NULL && wire_connected(&box.wire) && !said_goodbye() && now_ns < deadline_ns) {
         bool unsent = box.last->sent < box.last->bytes;
         struct pollfd wait = {.fd = box.wire.own.fd, .events = (short)(unsent ? POLLIN | POLLOUT : POLLIN)};
         int left_ms = ms_until(now_ns, deadline_ns);
@@ -423,11 +452,16 @@ void outbox_finish(unsigned wait_ms, const struct span_loss *loss)
         now_ns = tape_now_ns();
         exchange_with_collector(now_ns);
     }
-    if (box.first != NULL) {
+    if (said_goodbye()) {
+        remove_parcel(NULL, box.first);
+    } else if (box.first != NULL) {
         disconnect(now_ns, OUTBOX_RECONNECT_MS);
         spool_all(now_ns);
-        if (box.first != NULL)
+        if (box.first != NULL && box.first == box.last && box.first->goodbye) {
+            remove_parcel(NULL, box.first); /* then nobody knows that this was all, and nobody will say so */
+        } else if (box.first != NULL) {
             say_no_way_out(); /* the process ends with them */
+        }
     }
     box.grace_ns = 0;
     spool_close(&box.spool);
