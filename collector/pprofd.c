@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../span/paths.h"
+#include "../span/place.h"
 #include "listen.h"
 #include "store.h"
 
@@ -35,8 +35,9 @@ static const char help[] =
     "\n"
     "usage: pprofd [OPTION...]\n"
     "\n"
-    "  --socket PATH   where programs send to     (default: $XDG_RUNTIME_DIR/pprofd.sock, else "
-    "/run/pprofd/pprofd.sock)\n"
+    "  --socket PATH   where programs send to     (default: pprofd.sock in $XDG_RUNTIME_DIR, else /run/user/UID,\n"
+    "                  root: /run/pprofd, else ~/.local/state/libpprof/run, else /tmp/libpprof-UID: the first of\n"
+    "                  them that is this user's alone; programs look in the same places)\n"
     "  --store FILE    where everything is kept   (default: $XDG_STATE_HOME/libpprof/pprof.db, else\n"
     "                  ~/.local/state/libpprof/pprof.db, without HOME /var/lib/pprofd/pprof.db)\n"
     "  --spool DIR     what programs left there while nobody listened is taken in; off: nothing\n"
@@ -70,10 +71,8 @@ static void defaults(struct options *options)
 {
     const char *home = getenv("HOME");
     const char *state = getenv("XDG_STATE_HOME");
-    const char *runtime = getenv("XDG_RUNTIME_DIR");
 
     memset(options, 0, sizeof *options);
-    (void)span_path_socket(options->socket, sizeof options->socket, runtime);
     (void)span_path_store(options->store, sizeof options->store, state, home);
     (void)span_path_spool(options->spool, sizeof options->spool, state, home);
 }
@@ -147,6 +146,23 @@ static void make_directories(const char *file)
         (void)mkdir(path, 0700); /* what cannot be made will be said when the file is opened */
         *slash = '/';
     }
+}
+
+/* The default is looked up after the options: nothing is made where it is not wanted. */
+static int find_socket(struct options *options)
+{
+    struct span_path_base base = {.runtime_dir = getenv("XDG_RUNTIME_DIR"),
+                                  .state_home = getenv("XDG_STATE_HOME"),
+                                  .home = getenv("HOME"),
+                                  .uid = geteuid()};
+    char runtime[SPAN_PATH_RUNTIME_BYTES_MAX + 1];
+
+    if (options->once || options->socket[0] != '\0')
+        return 0;
+    if (span_place_runtime(runtime, sizeof runtime, &base, true) != 0)
+        return complain("no directory of this user's own was found for the socket: set XDG_RUNTIME_DIR or HOME to one "
+                        "that only this user can write, or name a socket by --socket PATH");
+    return span_path_socket(options->socket, sizeof options->socket, runtime);
 }
 
 static struct store *open_store(const char *path)
@@ -314,6 +330,8 @@ int main(int argc, char **argv)
     defaults(&options);
     if (parse(argc, argv, &options, &code) != 0)
         return code;
+    if (find_socket(&options) != 0)
+        return EXIT_FAILURE;
     store = open_store(options.store);
     if (store == NULL)
         return EXIT_FAILURE;

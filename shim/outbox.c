@@ -46,7 +46,7 @@ struct parcel {
 static struct outbox {
     bool configured, started;
     struct span_process process;
-    char socket_path[128];
+    char socket_path[2][128]; /* the second is tried where nobody listens on the first */
     uint8_t identity[16];
     uint8_t greeting[GREETING_BYTES_MAX]; /* the PROCESS frame */
     size_t greeting_bytes;
@@ -232,7 +232,7 @@ static void connect_if_due(uint64_t now_ns)
     if (wire_connected(&box.wire) || now_ns < box.connect_ns) {
         return;
     }
-    if (wire_connect(&box.wire, box.socket_path) != 0) {
+    if (wire_connect(&box.wire, box.socket_path[0]) != 0 && wire_connect(&box.wire, box.socket_path[1]) != 0) {
         box.connect_ns =
             now_ns + (now_ns < box.grace_ns ? (uint64_t)OUTBOX_RESTART_RETRY_MS : OUTBOX_RECONNECT_MS) * NS_PER_MS;
         box.connect_wait_ms = box.connect_wait_ms * 2 < OUTBOX_RECONNECT_IDLE_MS_MAX ? box.connect_wait_ms * 2
@@ -368,9 +368,11 @@ int outbox_start(const struct outbox_config *config)
     box.wire.own = OWN_FD_NONE;
     box.connect_wait_ms = OUTBOX_RECONNECT_MS;
     memcpy(box.identity, config->process.identity, sizeof box.identity);
-    size_t path_bytes = config->socket_path == NULL ? 0 : strlen(config->socket_path);
-    if (path_bytes < sizeof box.socket_path && path_bytes > 0) {
-        memcpy(box.socket_path, config->socket_path, path_bytes);
+    const char *paths[2] = {config->socket_path, config->socket_path_else};
+    for (unsigned i = 0; i < 2; i++) {
+        if (paths[i] != NULL && strlen(paths[i]) < sizeof box.socket_path[i]) {
+            memcpy(box.socket_path[i], paths[i], strlen(paths[i]) + 1);
+        }
     }
     spool_init(&box.spool, config->spool_dir, box.identity, OUTBOX_SPOOL_BYTES_MAX);
     box.process = config->process;
