@@ -131,10 +131,10 @@ int run_make(struct run *run, const char *store_path)
     int status = choose_root(root);
     if (status == 0)
         status = run_name(name);
-    if (status == 0 && (realpath(store_path, real) == NULL || stat(real, &st) < 0))
-        status = -errno;
     if (status != 0)
         return status;
+    if (realpath(store_path, real) == NULL || stat(real, &st) < 0)
+        return -ENOENT;
     (void)snprintf(mark, sizeof(mark), "%ju %ju %s", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino, real);
     (void)snprintf(temporary, sizeof(temporary), "%s/.%s", root, name);
     (void)snprintf(run->path, sizeof(run->path), "%s/%.*s", root, NAME_BYTES, name);
