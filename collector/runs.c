@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "listen.h"
+#include "places.h"
 #include "reach.h"
 #include "store.h"
 
@@ -265,7 +266,13 @@ static enum belongs whose(int mark, const struct search *search)
 
 static bool take_files(const struct search *search, const char *folder)
 {
-    struct listen_config config = {.spool_dir = folder, .store = search->store, .any_user = geteuid() == 0};
+    struct places places;
+    places_find(&places);
+    struct listen_config config = {.spool_dir = folder,
+                                   .spool_said = true,
+                                   .journal_dirs = places.journals,
+                                   .store = search->store,
+                                   .any_user = geteuid() == 0};
     struct listener *listener;
     if (listen_open(&config, &listener) < 0)
         return false;
@@ -273,10 +280,9 @@ static bool take_files(const struct search *search, const char *folder)
     return listen_close(listener) == 0 && good;
 }
 
+/* Journals of programs that were killed may lie elsewhere, so a folder without files is looked after as well. */
 static void look_at(const struct search *search, const char *folder)
 {
-    if (!has_files(folder, false) && search->store == NULL)
-        return;
     int mark = open_mark(folder, O_RDWR);
     if (mark >= 0 && flock(mark, LOCK_EX | LOCK_NB) != 0) {
         (void)close(mark); /* its record lives, or somebody else is at it */
@@ -285,13 +291,13 @@ static void look_at(const struct search *search, const char *folder)
     enum belongs belongs = whose(mark, search);
     bool ours = belongs == TO_US || (belongs == TO_NOBODY && search->homeless);
     bool had = has_files(folder, false);
-    bool took = ours && had && search->store != NULL && take_files(search, folder);
-    search->left->taken += took;
-    if (ours && had && !took) {
+    bool took = ours && search->store != NULL && take_files(search, folder);
+    search->left->taken += took && had;
+    if (ours && !took && (had || users_of(folder) == 0)) {
         search->left->waiting++;
         (void)snprintf(search->left->where, sizeof(search->left->where), "%s", folder);
     }
-    if (search->store != NULL)
+    if (search->store != NULL && (took || belongs == TO_NOBODY))
         (void)remove_folder(folder);
     if (mark >= 0)
         (void)close(mark);

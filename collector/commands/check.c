@@ -46,7 +46,7 @@ int command_check(const struct arguments *arguments)
     (void)loss_sentence(sentence, &loss, " since the store began");
     printf("%s: %s calls in %s blocks of %s processes, %s. %s\n", path, calls, blocks, processes, size, sentence);
     if (left.waiting > 0)
-        printf("%s: calls of a recorded run wait in %s; `pprofctl report` takes them in.\n", path, left.where);
+        printf("%s: calls of a recorded run may wait in %s; `pprofctl report` takes them in.\n", path, left.where);
     if (faults == 0)
         printf("%s: nothing is wrong.\n", path);
     else

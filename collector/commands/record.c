@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../listen.h"
+#include "../places.h"
 #include "command.h"
 #include "launch.h"
 #include "open_store.h"
@@ -26,6 +27,7 @@ enum {
 struct record {
     const char *path;
     struct record_place place;
+    struct places places;
     struct store *store;
     struct listener *listener;
     uint64_t since_ns;
@@ -84,10 +86,13 @@ static int prepare(struct record *record)
     }
     if (place_make(&record->place, record->path) < 0)
         return -1;
+    places_find(&record->places);
     /* Where we are root, programs may give up their rights and still be ours: the socket's name is what lets them in.
      */
     struct listen_config config = {.socket_path = record->place.socket,
                                    .spool_dir = record->place.run.path,
+                                   .spool_said = true,
+                                   .journal_dirs = record->places.journals,
                                    .store = record->store,
                                    .any_user = geteuid() == 0};
     if (listen_open(&config, &record->listener) < 0) {

@@ -214,7 +214,7 @@ def any_user(bench):
 
     def serve(*options):
         process = subprocess.Popen([bench.bin / "pprofd", "--store", "pprof.db", "--socket", place / "pprofd.sock", *options], cwd=bench.scratch,
-                                   env=bench.environment, stderr=subprocess.PIPE)
+                                   env=bench.environment, stderr=subprocess.PIPE, bufsize=0)
         said = process.stderr.readline()
         expect(b"ready" in said, f"{said}")
         return process
