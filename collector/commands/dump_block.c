@@ -9,6 +9,7 @@
 #include <inttypes.h>
 
 #include "../../span/codec.h"
+#include "command.h"
 #include "display.h"
 
 void dump_hex(const struct dump *dump, const uint8_t *data, size_t bytes)
