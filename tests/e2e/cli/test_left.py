@@ -1,17 +1,18 @@
 #!/usr/bin/python3
 """Calls that their collector did not wait for, or whose programs became another user: stored, or where the user is told. Nothing goes to a stranger."""
+import json
 import os
+import random
 import re
 import signal
 import socket
 import subprocess
-import threading
 import time
 from pathlib import Path
 
 from cli import Skip, expect, main
 from test_record import Model, record
-from test_transparent import state, until
+from test_transparent import until
 
 NOBODY = 65534
 STATE = ".local/state/libpprof/runs"
@@ -73,6 +74,40 @@ def record_killed(bench):
         done = bench.run(bench.bin / "pprofd", "--once", "--store", "e.db", "--spool", "off")
         expect(done.returncode == 0 and reported(bench, "e.db") >= 4, f"pprofd takes in what lost its file: {done.stderr}")
         expect(folders(bench) == began, "nothing is left")
+
+
+def killed_anywhere(bench):
+    """record is killed at any moment of its program's 10 calls (seed 7): each is found, and none twice."""
+    dice = random.Random(7)
+    began = folders(bench)
+    with Model() as model:
+        script = f"for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; {quoted(model.call())} >/dev/null; done; echo end"
+        for turn in range(8):
+            store = f"{turn}.db"
+            process = start_recording(bench, script, "-o", store)
+            for _ in range(dice.randrange(1, 11)):
+                line = process.stdout.readline()
+            time.sleep(dice.random() * 0.03)
+            process.kill()
+            process.wait()
+            expect((line + process.stdout.read()).endswith(b"end\n"), "the program ends as if nothing had happened")
+            spans = [json.loads(line)["span_id"] for line in bench.run(bench.pprofctl, "export", store).stdout.splitlines()]
+            expect(len(spans) == len(set(spans)) == 10, f"turn {turn}: {len(spans)} calls, {len(set(spans))} different ones")
+            expect(bench.run(bench.pprofctl, "check", store).returncode == 0, "sound")
+    expect(folders(bench) == began, "no folder is left")
+
+
+def all_killed(bench):
+    """SIGKILL to the whole group, record and program at once: what had ended is found."""
+    with Model() as model:
+        script = f"for i in 1 2 3 4 5; do {quoted(model.call())} >/dev/null; done; echo now; exec sleep 100"
+        for turn in range(3):
+            process = subprocess.Popen([bench.pprofctl, "record", "-o", f"{turn}.db", "--", "sh", "-c", script], cwd=bench.scratch,
+                                       env=bench.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0)
+            expect(process.stdout.readline() == b"now\n", "begins")
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate(timeout=60)
+            expect(reported(bench, f"{turn}.db") == 5, f"turn {turn}")
 
 
 def report_of_a_file_in_use(bench):
@@ -254,5 +289,5 @@ def any_user(bench):
 
 
 if __name__ == "__main__":
-    main([record_killed, report_of_a_file_in_use, programs_left_behind, no_other_takes_the_socket, a_stranger_is_sent_nothing,
+    main([record_killed, killed_anywhere, all_killed, report_of_a_file_in_use, programs_left_behind, no_other_takes_the_socket, a_stranger_is_sent_nothing,
           programs_that_give_up_their_rights, any_user])
