@@ -240,6 +240,47 @@ os.wait()
         until(lambda: list(folder.glob("*.frames")) and reported(bench, "c.db") == 1, "what it left as nobody is taken in")
 
 
+def another_user_killed(bench):
+    """A program that gave up its rights is killed in a call: under root's record, and with no collector until pprofd --any-user comes."""
+    need_root()
+    readable_by_all(bench)
+    drop = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    library = bench.environment.get("LIBPPROF_SO", str(bench.bin.parent / "lib/libpprof.so"))
+    silent = socket.create_server(("127.0.0.1", 0))
+    with Model() as model:
+        call = model.call()
+        hang = [word.replace(model.url, f"http://127.0.0.1:{silent.getsockname()[1]}/v1/chat/completions") for word in call]
+        (bench.scratch / "late.sh").write_text(f"{quoted(call)} >/dev/null\nexec {quoted(hang)}\n")
+        os.chmod(bench.scratch / "late.sh", 0o644)
+
+        def kill_in_call():
+            connection, _ = silent.accept()
+            connection.recv(1000)
+            time.sleep(0.3)  # longer than a call may be in flight unnoticed
+            for pid in (int(p) for p in os.listdir("/proc") if p.isdigit()):
+                try:
+                    if str(silent.getsockname()[1]).encode() in Path(f"/proc/{pid}/cmdline").read_bytes() and os.readlink(f"/proc/{pid}/exe").endswith("/curl"):
+                        os.kill(pid, signal.SIGKILL)
+                except OSError:
+                    pass
+            connection.close()
+
+        def completeness(store):
+            return sorted(json.loads(line)["pprof.completeness"] for line in bench.run(bench.pprofctl, "export", store).stdout.splitlines())
+
+        process = start_recording(bench, f"{quoted(drop)} sh late.sh; true", "-o", "a.db")
+        kill_in_call()
+        said = process.communicate(timeout=60)[1]
+        expect(completeness("a.db") == ["killed", "whole"], f"under record: {completeness('a.db')} {said}")
+        process = subprocess.Popen([*drop, "sh", "late.sh"], cwd=bench.scratch, stdout=subprocess.DEVNULL,
+                                   env={"PATH": "/usr/bin:/bin", "LD_PRELOAD": library, "LIBPPROF_SOCKET": str(bench.scratch / "none.sock")})
+        kill_in_call()
+        process.wait(60)
+        done = bench.run(bench.bin / "pprofd", "--once", "--any-user", "--store", "b.db", "--spool", "off")
+        expect(done.returncode == 0 and "killed" in completeness("b.db"), f"without a collector: {done.stderr}")
+    silent.close()
+
+
 def any_user(bench):
     """pprofd --any-user: 20 of 20 calls of another user arrive, by the socket and by the spool that all may drop into; without it none is taken."""
     need_root()
@@ -290,4 +331,4 @@ def any_user(bench):
 
 if __name__ == "__main__":
     main([record_killed, killed_anywhere, all_killed, report_of_a_file_in_use, programs_left_behind, no_other_takes_the_socket, a_stranger_is_sent_nothing,
-          programs_that_give_up_their_rights, any_user])
+          programs_that_give_up_their_rights, another_user_killed, any_user])
