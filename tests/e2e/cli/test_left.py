@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -141,6 +142,21 @@ def programs_left_behind(bench):
         expect(bench.run(bench.pprofctl, "check").returncode == 0, "sound")
         until(lambda: reported(bench) == 3 and bench.run(bench.pprofctl, "record", "--quiet", "--", "true").returncode == 0 and folders(bench) == began,
               "the folder goes when nobody uses it")
+
+
+def the_library_stays(bench):
+    """Programs that are left behind start others without a complaint of the loader's, also where the library is reached by a link of record's."""
+    library = bench.environment.get("LIBPPROF_SO", str(bench.bin.parent / "lib/libpprof.so"))
+    shutil.copy(library, bench.scratch / "a name.so")
+    os.mkfifo(bench.scratch / "go")
+    script = "echo $LD_PRELOAD; (read x < go; /bin/true; echo done $?) >out 2>&1 & exit 0"
+    done = record(bench, "--quiet", "--", "sh", "-c", script, environment={"LIBPPROF_SO": str(bench.scratch / "a name.so")})
+    link = Path(done.stdout.decode().strip())
+    (bench.scratch / "go").write_text("go\n")
+    until(lambda: "done" in (bench.scratch / "out").read_text(), "the program that was left goes on")
+    expect((bench.scratch / "out").read_text() == "done 0\n", (bench.scratch / "out").read_text())
+    expect(link.is_symlink(), f"a link was needed for this test: {link}")
+    link.unlink()
 
 
 def no_other_takes_the_socket(bench):
@@ -330,5 +346,5 @@ def any_user(bench):
 
 
 if __name__ == "__main__":
-    main([record_killed, killed_anywhere, all_killed, report_of_a_file_in_use, programs_left_behind, no_other_takes_the_socket, a_stranger_is_sent_nothing,
+    main([record_killed, killed_anywhere, all_killed, report_of_a_file_in_use, programs_left_behind, the_library_stays, no_other_takes_the_socket, a_stranger_is_sent_nothing,
           programs_that_give_up_their_rights, another_user_killed, any_user])
