@@ -14,7 +14,7 @@ void body_event_counted(struct body *body)
     body->in_event = false;
     if (body->facts->event_kinds) {
         body->content_events++;
-        timing_content(body->timing, body->time_ns);
+        timing_content(body->timing, body->time_ns, body->facts->event_kinds & (CONTENT_TEXT | CONTENT_REFUSAL));
     }
     body->facts->event_kinds = 0;
 }

@@ -27,6 +27,8 @@ static const struct {
     {FACT_ACCEPTED_PREDICTION, SPAN_accepted_prediction_tokens},
     {FACT_REJECTED_PREDICTION, SPAN_rejected_prediction_tokens},
     {FACT_COST_NANOUSD, SPAN_cost_nanousd},
+    {FACT_DRAFT, SPAN_draft_tokens},
+    {FACT_ACCEPTED_DRAFT, SPAN_accepted_draft_tokens},
     {FACT_SERVER_QUEUE_NS, SPAN_server_queue_ns},
     {FACT_SERVER_LOAD_NS, SPAN_server_load_ns},
     {FACT_SERVER_PREFILL_NS, SPAN_server_prefill_ns},
@@ -44,6 +46,7 @@ static const struct {
     {FACT_RESPONSE_MODEL, SPAN_response_model},
     {FACT_RESPONSE_ID, SPAN_response_id},
     {FACT_SERVICE_TIER, SPAN_service_tier},
+    {FACT_SPEED, SPAN_speed},
 };
 
 static void put_text(struct span *span, enum span_field field, const struct facts *facts, enum facts_text which)

@@ -72,6 +72,26 @@ static void usage_put(struct facts_usage *usage, enum facts_number which, uint64
     usage->value[which] = value;
 }
 
+static void usage_raise(struct facts_usage *usage, enum facts_number which, uint64_t value)
+{
+    if (!((usage->present >> which) & 1) || usage->value[which] < value)
+        usage_put(usage, which, value);
+}
+
+/* A later statement: 0 erases nothing. A smaller one corrects (Gemini's first count of a prompt may be too high). */
+static void usage_restate(struct facts_usage *usage, enum facts_number which, uint64_t value)
+{
+    if (value || !((usage->present >> which) & 1))
+        usage_put(usage, which, value);
+}
+
+static void usage_overlay(struct facts_usage *usage, const struct facts_usage *by)
+{
+    for (unsigned which = 0; which < FACT_USAGE_END; which++)
+        if ((by->present >> which) & 1)
+            usage_restate(usage, (enum facts_number)which, by->value[which]);
+}
+
 static const struct facts_usage *usage_now(const struct facts *facts)
 {
     return facts->usage_open ? &facts->pending : &facts->usage;
@@ -137,12 +157,14 @@ void facts_set_number(struct facts *facts, enum facts_number which, uint64_t val
 
 void facts_set_count(struct facts *facts, enum facts_number which, const struct json_value *value)
 {
-    /* Relays state one number under several names within one object, and 0 under those that they do not use (new-api).
-     */
-    const bool unused_name =
-        facts->usage_open && which < FACT_USAGE_END && !value->u64 && facts_has_number(facts, which);
-    if (value->has_u64 && !unused_name)
+    if (!value->has_u64)
+        return;
+    if (which >= FACT_USAGE_END)
         facts_set_number(facts, which, value->u64);
+    else if (facts->usage_open)
+        usage_raise(&facts->pending, which, value->u64);
+    else
+        usage_restate(&facts->usage, which, value->u64);
 }
 
 void facts_add_count(struct facts *facts, enum facts_number which, const struct json_value *value)
@@ -184,13 +206,14 @@ uint64_t facts_number(const struct facts *facts, enum facts_number which)
 void facts_fallback(struct facts *facts, enum facts_number which, const struct json_value *value)
 {
     if (value->has_u64)
-        usage_put(&facts->fallback, which, value->u64);
+        usage_raise(&facts->fallback, which, value->u64);
 }
 
 void facts_fallback_use(struct facts *facts)
 {
-    if (!facts_has_number(facts, FACT_INPUT) && !facts_has_number(facts, FACT_OUTPUT) && facts->fallback.present)
-        facts->usage = facts->fallback;
+    for (unsigned which = 0; which < FACT_USAGE_END; which++)
+        if (((facts->fallback.present >> which) & 1) && !facts_number(facts, (enum facts_number)which))
+            usage_put(&facts->usage, (enum facts_number)which, facts->fallback.value[which]);
 }
 
 void facts_usage_begin(struct facts *facts)
@@ -201,8 +224,13 @@ void facts_usage_begin(struct facts *facts)
 
 void facts_usage_end(struct facts *facts)
 {
-    if (facts->usage_open && facts->pending.present)
-        facts->usage = facts->pending;
+    if (facts->usage_open)
+        usage_overlay(&facts->usage, &facts->pending);
+    facts->usage_open = false;
+}
+
+void facts_usage_drop(struct facts *facts)
+{
     facts->usage_open = false;
 }
 

@@ -33,7 +33,10 @@ enum facts_number {
     FACT_TOTAL,                /* stated total: never a span field, but serves the arithmetic of some */
     FACT_SERVER_TOOL_REQUESTS, /* usage.server_tool_use.*, summed by the dialect */
     FACT_COST_NANOUSD,
-    FACT_USAGE_END, /* the ones above are replaced together by facts_usage_begin/end */
+    FACT_TOOL_INPUT, /* tokens that the service's own tools added to the prompt, where they are stated beside it */
+    FACT_DRAFT,
+    FACT_ACCEPTED_DRAFT,
+    FACT_USAGE_END, /* the ones above gather between facts_usage_begin and facts_usage_end */
     FACT_SERVER_QUEUE_NS = FACT_USAGE_END,
     FACT_SERVER_LOAD_NS,
     FACT_SERVER_PREFILL_NS,
@@ -49,6 +52,7 @@ enum facts_text {
     FACT_RESPONSE_MODEL,
     FACT_RESPONSE_ID,
     FACT_SERVICE_TIER,
+    FACT_SPEED, /* that was served, beside the tier */
     FACT_ERROR_TYPE,
     FACT_ERROR_CODE,
     FACT_STATUS, /* a state of the whole answer ("completed", "queued") that stands as finish reason where no choice
@@ -109,7 +113,11 @@ struct facts {
      * ---- Switches that a dialect or the provider table sets: */
     bool input_excludes_cache;      /* the stated input lacks cache reads and writes (Anthropic, Converse) */
     bool output_excludes_reasoning; /* the stated output lacks reasoning (xAI chat, Gemini) */
-    bool usage_from_timings;        /* the counts come from the server's timing report: usage source "server_timings" */
+    bool reasoning_beside;          /* always, whatever the stated total says (Perplexity) */
+    bool reasoning_within;          /* never, even where it is said to be larger (OpenRouter estimates it) */
+    bool total_tells;  /* what the stated total has above input and output is output that nothing names (thinking) */
+    bool foreign_cost; /* the stated cost is in another currency than dollars */
+    bool usage_from_timings; /* the counts come from the server's timing report: usage source "server_timings" */
     const char *api;    /* the answer shows that it is another API than the path said: its name, static; NULL: no */
     bool not_inference; /* it turned out to be none: no span */
     bool shape_seen;    /* something only this API has was seen (a choice, usage, a content event): proves a tentative
@@ -172,9 +180,14 @@ void facts_set_text(struct facts *facts, enum facts_text which, const char *text
 void facts_set_value(struct facts *facts, enum facts_text which, const struct json_value *value);
 bool facts_has_text(const struct facts *facts, enum facts_text which);
 
-/* Numbers. facts_set_count takes has_u64 values only, others change nothing. Between facts_usage_begin and _end, usage
- * numbers gather and replace all former usage at the end, if there was any: "the last non-empty usage object wins".
- * Without begin/end they overlay one by one. */
+/*
+ * Numbers. facts_set_number replaces. facts_set_count takes has_u64 values only, others change nothing. Services repeat
+ * usage within one answer as it grows, and leave names out or state 0 where an earlier object had more to say: a later
+ * count of usage replaces an earlier one, but 0 and a missing name erase nothing. Between facts_usage_begin and _end
+ * the counts of one object gather and are then laid over the former by that rule; of several names for one number
+ * within an object the largest counts (relays state 0 or a part under those that they do not use). An object that
+ * facts_usage_drop ends never was.
+ */
 void facts_set_number(struct facts *facts, enum facts_number which, uint64_t value);
 void facts_set_count(struct facts *facts, enum facts_number which, const struct json_value *value);
 void facts_add_count(struct facts *facts, enum facts_number which, const struct json_value *value);
@@ -185,11 +198,12 @@ void facts_set_time(struct facts *facts, enum facts_number which, const struct j
 void facts_set_cost(struct facts *facts, const struct json_value *value, int power);
 bool facts_has_number(const struct facts *facts, enum facts_number which);
 uint64_t facts_number(const struct facts *facts, enum facts_number which); /* 0 if absent */
-/* A count that stands only where the body's own usage states neither input nor output. */
+/* A count that stands only where the body's own usage does not state it, or states 0. */
 void facts_fallback(struct facts *facts, enum facts_number which, const struct json_value *value);
 void facts_fallback_use(struct facts *facts);
 void facts_usage_begin(struct facts *facts);
 void facts_usage_end(struct facts *facts);
+void facts_usage_drop(struct facts *facts);
 
 /* Choices: seen at all; finish reason ("" and null state none). */
 void facts_choice_seen(struct facts *facts, uint32_t choice);
