@@ -39,6 +39,10 @@ static void usage(struct facts *facts, const struct json_value *value)
 
 void dialect_answer_value(struct facts *facts, const struct json_value *value)
 {
+    if (dialect_usage_is(value)) {
+        (void)dialect_usage_value(facts, value);
+        return;
+    }
     if (value->rule >= ANSWER_COUNT) {
         facts_set_count(facts, (enum facts_number)(value->rule - ANSWER_COUNT), value);
         return;
@@ -59,12 +63,6 @@ void dialect_answer_value(struct facts *facts, const struct json_value *value)
         break;
     case ANSWER_USAGE:
         usage(facts, value);
-        break;
-    case ANSWER_COST_USD:
-        facts_set_cost(facts, value, 9);
-        break;
-    case ANSWER_COST_TICKS:
-        facts_set_cost(facts, value, -1); /* xAI: 1e10 ticks are a dollar */
         break;
     case ANSWER_QUEUE_MS:
         facts_set_time(facts, FACT_SERVER_QUEUE_NS, value, 1e6);

@@ -6,6 +6,7 @@
  */
 #include "dialect.h"
 #include "dialect_request.h"
+#include "dialect_usage.h"
 
 #include <string.h>
 
@@ -33,7 +34,6 @@ enum rule {
     ERROR_TYPE,
     ERROR_CODE,
     OBJECT,
-    COUNT = 64,
 };
 
 enum { RESPONSE_MIME = REQUEST_OWN };
@@ -55,10 +55,6 @@ static struct state *state_of(struct facts *facts)
     return (struct state *)(void *)facts->scratch;
 }
 
-#define COUNTED(path, fact)                                                                                            \
-    {                                                                                                                  \
-        path, COUNT + (fact), 0                                                                                        \
-    }
 #define BY_MODALITY(path, rule)                                                                                        \
     {path "[]", rule, 0}, {path "[].modality", MODALITY, 0},                                                           \
     {                                                                                                                  \
@@ -66,10 +62,7 @@ static struct state *state_of(struct facts *facts)
     }
 #define INTERACTION(at)                                                                                                \
     {at "id", ID, 0}, {at "model", MODEL, 0}, {at "service_tier", TIER, 0}, {at "status", STATUS, 0},                  \
-        {at "usage", USAGE, 0}, COUNTED(at "usage.total_input_tokens", FACT_INPUT),                                    \
-        COUNTED(at "usage.total_output_tokens", FACT_OUTPUT),                                                          \
-        COUNTED(at "usage.total_thought_tokens", FACT_REASONING),                                                      \
-        COUNTED(at "usage.total_cached_tokens", FACT_CACHE_READ),                                                      \
+        {at "usage", USAGE, 0}, USAGE_RULES(at "usage"),                                                               \
         BY_MODALITY(at "usage.input_tokens_by_modality", INPUT_MODALITY),                                              \
         BY_MODALITY(at "usage.output_tokens_by_modality", OUTPUT_MODALITY)
 /* A step, an output or a piece of one. */
@@ -259,9 +252,9 @@ static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
     struct state *const state = state_of(facts);
-    if (value->rule >= COUNT) {
-        facts_set_count(facts, (enum facts_number)(value->rule - COUNT), value);
-        facts->shape_seen = true;
+    if (dialect_usage_is(value)) {
+        if (dialect_usage_value(facts, value))
+            facts->shape_seen = true;
         return;
     }
     switch (value->rule) {

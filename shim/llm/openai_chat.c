@@ -1,11 +1,12 @@
 /*
  * OpenAI chat completions and text completions, and everybody who speaks them.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Usage has many spellings; all of them are
- * rows of a table here, so that an unknown relay's spelling is understood wherever it is known from another.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. The many spellings of usage are
+ * dialect_usage.c's.
  */
 #include "dialect.h"
 #include "dialect_request.h"
+#include "dialect_usage.h"
 
 #include <string.h>
 
@@ -47,12 +48,9 @@ enum rule {
     TIMED_CACHE,
     TIMED_INPUT,
     TIMED_OUTPUT,
-    COST_USD,
-    COST_TICKS,
     METRIC_INPUT, /* within Bedrock's InvokeModel */
     METRIC_OUTPUT,
-    VECTOR,     /* where a path does not tell chat from embeddings */
-    COUNT = 64, /* COUNT + enum facts_number */
+    VECTOR, /* where a path does not tell chat from embeddings */
 };
 
 /* Dialect's own state within struct facts. */
@@ -91,33 +89,10 @@ static struct state *state_of(struct facts *facts)
         at ".function_call.arguments", CALL_ARGUMENTS, JSON_PIECES                                                     \
     }
 
-#define COUNTED(path, fact)                                                                                            \
-    {                                                                                                                  \
-        path, COUNT + (fact), 0                                                                                        \
-    }
-#define INPUT_DETAILS(at)                                                                                              \
-    COUNTED(at ".cached_tokens", FACT_CACHE_READ), COUNTED(at ".cache_write_tokens", FACT_CACHE_CREATION),             \
-        COUNTED(at ".audio_tokens", FACT_INPUT_AUDIO), COUNTED(at ".image_tokens", FACT_INPUT_IMAGE)
-#define OUTPUT_DETAILS(at)                                                                                             \
-    COUNTED(at ".reasoning_tokens", FACT_REASONING), COUNTED(at ".audio_tokens", FACT_OUTPUT_AUDIO),                   \
-        COUNTED(at ".image_tokens", FACT_OUTPUT_IMAGE),                                                                \
-        COUNTED(at ".accepted_prediction_tokens", FACT_ACCEPTED_PREDICTION),                                           \
-        COUNTED(at ".rejected_prediction_tokens", FACT_REJECTED_PREDICTION)
-#define USAGE_RULES(at)                                                                                                \
-    {at, USAGE, 0}, COUNTED(at ".prompt_tokens", FACT_INPUT), COUNTED(at ".input_tokens", FACT_INPUT),                 \
-        COUNTED(at ".completion_tokens", FACT_OUTPUT), COUNTED(at ".output_tokens", FACT_OUTPUT),                      \
-        COUNTED(at ".total_tokens", FACT_TOTAL), INPUT_DETAILS(at ".prompt_tokens_details"),                           \
-        INPUT_DETAILS(at ".prompt_token_details"), INPUT_DETAILS(at ".input_tokens_details"),                          \
-        OUTPUT_DETAILS(at ".completion_tokens_details"), OUTPUT_DETAILS(at ".completion_token_details"),               \
-        OUTPUT_DETAILS(at ".output_tokens_details"), COUNTED(at ".cached_tokens", FACT_CACHE_READ),                    \
-        COUNTED(at ".num_cached_tokens", FACT_CACHE_READ), COUNTED(at ".prompt_cache_hit_tokens", FACT_CACHE_READ),    \
-        COUNTED(at ".cache_read_input_tokens", FACT_CACHE_READ), COUNTED(at ".cached_input_tokens", FACT_CACHE_READ),  \
-        COUNTED(at ".cache_creation_input_tokens", FACT_CACHE_CREATION),                                               \
-        COUNTED(at ".reasoning_tokens", FACT_REASONING), {at ".cost", COST_USD, 0},                                    \
-        {at ".cost.total_cost", COST_USD, 0}, {at ".cost_in_usd_ticks", COST_TICKS, 0},                                \
-        {at ".queue_time", QUEUE_S, 0}, {at ".prompt_time", PREFILL_S, 0}, {at ".completion_time", DECODE_S, 0},       \
-        {at ".total_time", PROCESSING_S, 0}, {at ".total_prompt_time_sec", PREFILL_S, 0},                              \
-        {at ".total_completion_time_sec", DECODE_S, 0},                                                                \
+#define TIMED_USAGE(at)                                                                                                \
+    {at, USAGE, 0}, USAGE_RULES(at), {at ".queue_time", QUEUE_S, 0}, {at ".prompt_time", PREFILL_S, 0},                \
+        {at ".completion_time", DECODE_S, 0}, {at ".total_time", PROCESSING_S, 0},                                     \
+        {at ".total_prompt_time_sec", PREFILL_S, 0}, {at ".total_completion_time_sec", DECODE_S, 0},                   \
     {                                                                                                                  \
         at ".total_time_sec", PROCESSING_S, 0                                                                          \
     }
@@ -126,8 +101,8 @@ static struct state *state_of(struct facts *facts)
     {"id", ID, 0}, {"model", MODEL, 0}, {"model_id", MODEL, 0}, {"service_tier", TIER, 0}, {"choices[]", CHOICE, 0},   \
         {"choices[].index", INDEX, 0}, {"choices[].finish_reason", FINISH, 0}, {"choices[].text", TEXT, JSON_PIECES},  \
         {"choices[].error", ERROR, 0}, {"choices[].error.type", ERROR_TYPE, 0},                                        \
-        {"choices[].error.code", ERROR_CODE, 0}, USAGE_RULES("usage"), USAGE_RULES("choices[].usage"),                 \
-        USAGE_RULES("x_groq.usage"), {"time_info.queue_time", QUEUE_S, 0}, {"time_info.prompt_time", PREFILL_S, 0},    \
+        {"choices[].error.code", ERROR_CODE, 0}, TIMED_USAGE("usage"), TIMED_USAGE("choices[].usage"),                 \
+        TIMED_USAGE("x_groq.usage"), {"time_info.queue_time", QUEUE_S, 0}, {"time_info.prompt_time", PREFILL_S, 0},    \
         {"time_info.completion_time", DECODE_S, 0}, {"time_info.total_time", PROCESSING_S, 0},                         \
         {"timings", TIMINGS, 0}, {"timings.cache_n", TIMED_CACHE, 0}, {"timings.prompt_n", TIMED_INPUT, 0},            \
         {"timings.predicted_n", TIMED_OUTPUT, 0}, {"timings.prompt_ms", PREFILL_MS, 0},                                \
@@ -323,11 +298,7 @@ static void timing(struct facts *facts, const struct json_value *value)
     case TIMED_OUTPUT:
         state->timed_output = value->has_u64 ? value->u64 : 0;
         break;
-    case COST_USD:
-        facts_set_cost(facts, value, 9);
-        break;
     default:
-        facts_set_cost(facts, value, -1); /* xAI: 1e10 ticks are a dollar */
         break;
     }
 }
@@ -351,8 +322,8 @@ static void of_few(struct facts *facts, const struct json_value *value)
 static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
-    if (value->rule >= COUNT && value->rule < COUNT + FACT_USAGE_END) {
-        facts_set_count(facts, (enum facts_number)(value->rule - COUNT), value);
+    if (dialect_usage_is(value)) {
+        (void)dialect_usage_value(facts, value);
         return;
     }
     switch (value->rule) {
