@@ -39,7 +39,7 @@ static void text_of(const struct span *span, enum span_field field, char *to)
         sprintf(to, "%llu", (unsigned long long)value.u64);
         break;
     case SPAN_BOOL:
-        strcpy(to, value.u64 ? "true" : "false");
+        sprintf(to, "%s", value.u64 ? "true" : "false");
         break;
     case SPAN_ID64:
         sprintf(to, "%016llx", (unsigned long long)value.u64);
@@ -64,7 +64,7 @@ static void expected_text(const cJSON *value, char *to)
     if (cJSON_IsNumber(value))
         sprintf(to, "%.0f", value->valuedouble);
     else if (cJSON_IsBool(value))
-        strcpy(to, cJSON_IsTrue(value) ? "true" : "false");
+        sprintf(to, "%s", cJSON_IsTrue(value) ? "true" : "false");
     else if (cJSON_IsString(value))
         strcpy(to, value->valuestring);
     cJSON_ArrayForEach(item, value)
