@@ -101,6 +101,13 @@ static void turn(struct record *record, int timeout_ms)
     record->store_failed = listen_turn(record->listener, timeout_ms) < 0;
 }
 
+/* Milliseconds until the first of both wants to be called; -1: never. */
+static int wait_ms(const struct record *record)
+{
+    int listener = listen_wait_ms(record->listener), launch = launch_wait_ms(&record->launch);
+    return launch < 0 || (listener >= 0 && listener < launch) ? listener : launch;
+}
+
 static void in_child(void *context)
 {
     place_set_environment(context);
@@ -112,7 +119,7 @@ static void serve(struct record *record)
     while (!record->launch.ended) {
         struct pollfd fds[] = {{.fd = record->launch.signal_fd, .events = POLLIN},
                                {.fd = listen_fd(record->listener), .events = POLLIN}};
-        if (poll(fds, 2, listen_wait_ms(record->listener)) < 0 && errno != EINTR)
+        if (poll(fds, 2, wait_ms(record)) < 0 && errno != EINTR)
             return;
         launch_turn(&record->launch);
         turn(record, 0);
