@@ -11,6 +11,7 @@
 #include "counted.h"
 #include "decode.h"
 #include "exchange_span.h"
+#include "failure.h"
 #include "recognise.h"
 #include "request.h"
 #include "response_headers.h"
@@ -265,6 +266,8 @@ void exchange_request_rewind(struct exchange *exchange)
 {
     request_reset(&exchange->request);
     prompt_rewind(&exchange->facts.prompt);
+    exchange->facts.prompts = 0;
+    exchange->facts.prompt_of_tokens = false;
     exchange->facts.json_asked = exchange->facts.shape_asked = exchange->facts.stream_stated =
         exchange->facts.stream_asked = false;
     open_facts(exchange);
@@ -372,10 +375,14 @@ static bool status_is_final(const struct facts *facts)
 
 static bool finish_stated(const struct facts *facts)
 {
-    bool stated = status_is_final(facts);
-    for (uint32_t i = 0; i < facts->choices; i++)
-        stated = stated || facts->choice[i].stated;
-    return stated;
+    const uint64_t asked = facts_answers_asked(facts);
+    uint64_t seen = 0, stated = 0;
+    for (uint32_t i = 0; i < facts->choices; i++) {
+        seen += facts->choice[i].seen;
+        stated += facts->choice[i].stated;
+    }
+    const uint64_t all = asked > seen ? asked : seen; /* one of several answers is not all of them */
+    return status_is_final(facts) || (stated && stated >= (all < FACTS_CHOICES_MAX ? all : FACTS_CHOICES_MAX));
 }
 
 /* Did the answer itself say that it is complete? */
@@ -445,20 +452,25 @@ static void put_stream(struct exchange *exchange)
     span_set_u64(&exchange->span, SPAN_content_chunks, exchange->body.content_events);
 }
 
-/* Tokens that were counted with an earlier answer are not stated again. Results without an id of their own go by their
- * path. */
+/*
+ * Tokens that were counted with an earlier answer are not stated again: a call's own answer always counts and is
+ * remembered, what asks after it counts only if nothing did before (the creation of a background response states
+ * nothing). Results without an id of their own go by their path.
+ */
 static void count_once(struct exchange *exchange)
 {
     struct facts *const facts = &exchange->facts;
     const char *id = facts->text[FACT_RESPONSE_ID];
     size_t bytes = facts->text_bytes[FACT_RESPONSE_ID];
-    if (!exchange->dialect->repeats || !(facts_number(facts, FACT_INPUT) | facts_number(facts, FACT_OUTPUT)))
+    const bool asked_after = exchange->recognised.poll || exchange->dialect->repeats;
+    if (!(asked_after || exchange->dialect->kept) ||
+        !(facts_number(facts, FACT_INPUT) | facts_number(facts, FACT_OUTPUT)))
         return;
     if (!bytes && span_has(&exchange->span, SPAN_path)) {
         id = exchange->span.value[SPAN_path].text.data;
         bytes = exchange->span.value[SPAN_path].text.bytes;
     }
-    if (!counted_first(id, bytes))
+    if (!counted_first(id, bytes) && asked_after)
         facts->usage.present = 0;
 }
 
@@ -481,6 +493,15 @@ static bool is_inference(const struct exchange *exchange, const struct exchange_
     return !facts->not_inference && (!proof_needed || proved);
 }
 
+/* A success without any answer. */
+static bool is_silent(const struct exchange *exchange, const struct exchange_outcome *outcome,
+                      const struct exchange_end *end)
+{
+    const bool done = end->finished && (!end->curl_code || end->curl_code == UINT64_MAX);
+    return done && outcome->status == 200 && !exchange->encoded && !exchange->lost &&
+           (!exchange->response_begun || (exchange->facts.stream && !exchange->body.events));
+}
+
 bool exchange_close(struct exchange *exchange, const struct exchange_end *end, struct span *ret_span)
 {
     struct facts *const facts = &exchange->facts;
@@ -496,7 +517,9 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
     facts_fallback_use(facts);
     response_headers_finish(&exchange->headers, facts, span);
     count_once(exchange);
-    const struct exchange_outcome outcome = outcome_of(exchange, end);
+    failure_finish(facts);
+    struct exchange_outcome outcome = outcome_of(exchange, end);
+    outcome.silent = is_silent(exchange, &outcome, end);
     const bool inference = is_inference(exchange, &outcome, end);
     if (inference) {
         exchange_span_transport(span, end);

@@ -123,7 +123,7 @@ void facts_forget_answer(struct facts *facts)
 
 void facts_set_text(struct facts *facts, enum facts_text which, const char *text, size_t bytes)
 {
-    if (!bytes)
+    if (!bytes || (facts->error_closed && (which == FACT_ERROR_TYPE || which == FACT_ERROR_CODE)))
         return;
     if (bytes > FACTS_TEXT_MAX) {
         bytes = FACTS_TEXT_MAX;
@@ -234,8 +234,122 @@ void facts_usage_drop(struct facts *facts)
     facts->usage_open = false;
 }
 
+uint64_t facts_answers_asked(const struct facts *facts)
+{
+    const uint64_t prompts = facts->prompts && !facts->prompt_of_tokens ? facts->prompts : 1;
+    const uint64_t choices = facts_number(facts, FACT_CHOICES_ASKED);
+    uint64_t asked;
+    return __builtin_mul_overflow(prompts, choices ? choices : 1, &asked) ? UINT64_MAX : asked;
+}
+
+void facts_part(struct facts *facts, uint32_t index, const struct facts_part *part)
+{
+    if (index >= FACTS_CHOICES_MAX) {
+        facts->part_unseen = facts->part_unseen || part->present;
+        return;
+    }
+    struct facts_part *const to = &facts->part[index];
+    for (unsigned i = 0; i < PART_COUNTS; i++)
+        if ((part->present >> i) & 1)
+            to->count[i] = part->count[i];
+    if (part->present & FACTS_PART_TIMES) {
+        to->prefill_us = part->prefill_us;
+        to->decode_us = part->decode_us;
+    }
+    to->present |= part->present;
+}
+
+/* The sum of one count over all parts; of input and what a cache gave of it, once for each prompt. */
+static void sum_parts(struct facts *facts, unsigned which, enum facts_number fact)
+{
+    const uint64_t choices = facts_number(facts, FACT_CHOICES_ASKED), each = choices ? choices : 1;
+    const bool of_prompt = which == PART_INPUT || which == PART_CACHED;
+    uint64_t sum = 0, summed = UINT64_MAX;
+    bool stated = false;
+    for (unsigned i = 0; i < FACTS_CHOICES_MAX; i++) {
+        if (!((facts->part[i].present >> which) & 1) || (of_prompt && summed == i / each))
+            continue;
+        summed = i / each;
+        sum += facts->part[i].count[which];
+        stated = true;
+    }
+    if (stated)
+        facts_set_number(facts, fact, sum);
+}
+
+bool facts_parts_end(struct facts *facts)
+{
+    static const enum facts_number fact[PART_COUNTS] = {FACT_INPUT, FACT_OUTPUT, FACT_CACHE_READ, FACT_DRAFT,
+                                                        FACT_ACCEPTED_DRAFT};
+    uint64_t prefill_us = 0, decode_us = 0;
+    unsigned parts = 0;
+    bool timed = false;
+    for (unsigned i = 0; i < FACTS_CHOICES_MAX; i++) {
+        parts += facts->part[i].present != 0;
+        timed = timed || (facts->part[i].present & FACTS_PART_TIMES);
+        prefill_us += facts->part[i].prefill_us;
+        decode_us += facts->part[i].decode_us;
+    }
+    if (facts->part_unseen) { /* less than there was is no statement */
+        facts->usage.present = 0;
+        return true;
+    }
+    for (unsigned i = 0; i < PART_COUNTS; i++)
+        if (parts > 1 || !facts_has_number(facts, fact[i]))
+            sum_parts(facts, i, fact[i]);
+    if (parts > 1)
+        facts->usage.present &= ~(1u << FACT_TOTAL);
+    if (timed) {
+        facts_set_number(facts, FACT_SERVER_PREFILL_NS, prefill_us * 1000);
+        facts_set_number(facts, FACT_SERVER_DECODE_NS, decode_us * 1000);
+    }
+    return parts > 1;
+}
+
+static void add_earlier(struct facts *facts)
+{
+    for (unsigned i = 0; i < FACT_USAGE_END; i++)
+        if ((facts->earlier.present >> i) & 1) {
+            const bool more = (facts->usage.present >> i) & 1;
+            usage_put(&facts->usage, (enum facts_number)i,
+                      facts->earlier.value[i] + (more ? facts->usage.value[i] : 0));
+        }
+    for (unsigned i = 0; i < FACT_MAX_TOKENS - FACT_USAGE_END; i++)
+        if (facts->earlier_ns[i])
+            facts_set_number(facts, (enum facts_number)(FACT_USAGE_END + i),
+                             facts->earlier_ns[i] + facts_number(facts, (enum facts_number)(FACT_USAGE_END + i)));
+}
+
+/* What is known now is of the answers so far; the next one is an answer of its own. */
+void facts_document_end(struct facts *facts)
+{
+    facts->choice_base = facts->choices;
+    if (!facts->usage.present && !facts->number_present && !facts->usage_open)
+        return; /* one number of a bare list */
+    facts_usage_end(facts);
+    add_earlier(facts);
+    facts->earlier = facts->usage;
+    facts->usage.present = 0;
+    for (unsigned i = 0; i < FACT_MAX_TOKENS - FACT_USAGE_END; i++)
+        facts->earlier_ns[i] = facts_number(facts, (enum facts_number)(FACT_USAGE_END + i));
+    facts->number_present &= ~((1u << (FACT_MAX_TOKENS - FACT_USAGE_END)) - 1);
+}
+
+void facts_documents_end(struct facts *facts)
+{
+    add_earlier(facts);
+    facts->earlier.present = 0;
+    memset(facts->earlier_ns, 0, sizeof(facts->earlier_ns));
+}
+
+static uint32_t choice_of(const struct facts *facts, uint32_t choice)
+{
+    return choice < facts->choice_base ? choice + facts->choice_base : choice;
+}
+
 void facts_choice_seen(struct facts *facts, uint32_t choice)
 {
+    choice = choice_of(facts, choice);
     if (choice >= FACTS_CHOICES_MAX)
         return;
     facts->choice[choice].seen = true;
@@ -246,6 +360,7 @@ void facts_choice_seen(struct facts *facts, uint32_t choice)
 void facts_finish(struct facts *facts, uint32_t choice, const struct json_value *value)
 {
     facts_choice_seen(facts, choice);
+    choice = choice_of(facts, choice);
     if (choice >= FACTS_CHOICES_MAX || value->type != JSON_STRING || !value->bytes)
         return;
     struct facts_choice *const to = &facts->choice[choice];
@@ -265,6 +380,7 @@ void facts_content(struct facts *facts, enum facts_content kind, uint32_t choice
     if (kind != CONTENT_TEXT)
         return;
     facts->answer_bytes += bytes;
+    choice = choice_of(facts, choice);
     if (facts->json_asked && choice < FACTS_CHOICES_MAX)
         json_check_push(&facts->choice[choice].answer, text, bytes);
 }

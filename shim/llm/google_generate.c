@@ -329,7 +329,7 @@ static void on_open(struct facts *facts, const char *api, const char *provider)
 {
     (void)api;
     (void)provider;
-    facts->output_excludes_reasoning = true;
+    facts->output_excludes_reasoning = facts->total_tells = true;
 }
 
 struct dialect dialect_google_generate = {

@@ -341,7 +341,7 @@ static void on_open(struct facts *facts, const char *api, const char *provider)
 {
     (void)api;
     (void)provider;
-    facts->output_excludes_reasoning = true;
+    facts->output_excludes_reasoning = facts->total_tells = true;
 }
 
 struct dialect dialect_google_interactions = {
@@ -352,6 +352,7 @@ struct dialect dialect_google_interactions = {
     .event = {JSON_RULES(event_rules), on_answer},
     .open = on_open,
     .event_begin = on_event_begin,
+    .kept = true,
     .event_end = on_event_end,
     .docs = "Recognised by the path's end `/interactions` at Google's host, or `/v1beta/interactions` anywhere if the "
             "answer has its shape.\n\n"

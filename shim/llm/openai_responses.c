@@ -7,6 +7,7 @@
 #include "dialect.h"
 #include "dialect_answer.h"
 #include "dialect_request.h"
+#include "llamacpp.h"
 
 #include <string.h>
 
@@ -62,6 +63,7 @@ struct state {
     char code[FACTS_REASON_MAX]; /* of an error, unless the event turns out to be another */
     uint64_t index, id, call_id; /* of the item that the event is about */
     uint64_t items, served;      /* bits by index: its beginning was seen; the service runs it */
+    struct llamacpp llamacpp;
 };
 _Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the state must fit");
 
@@ -119,6 +121,8 @@ static const struct {
 
 static const struct json_rule plain_rules[] = {
     RESPONSE_RULES(""),
+    FAILURE_RULES,
+    LLAMACPP_TIMINGS,
     {"code", ANSWER_TOP_CODE, 0},
     {"output", OUTPUT, 0},
     {"output[]", ITEM, 0},
@@ -134,6 +138,8 @@ static const struct json_rule plain_rules[] = {
 
 static const struct json_rule event_rules[] = {
     RESPONSE_RULES("response."),
+    LLAMACPP_TIMINGS, /* beside the answer */
+    FAILURE_RULES,
     {"error", ANSWER_ERROR, 0},
     {"error.type", ANSWER_ERROR_TYPE, 0},
     {"error.code", ANSWER_ERROR_CODE, 0},
@@ -357,6 +363,10 @@ static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
     struct state *const state = state_of(facts);
+    if (llamacpp_is(value)) {
+        llamacpp_value(facts, &state->llamacpp, value);
+        return;
+    }
     switch (value->rule) {
     case OUTPUT:
         facts->shape_seen = facts->shape_seen || value->type == JSON_ARRAY_BEGIN;
@@ -493,7 +503,16 @@ static void on_event_end(struct facts *facts)
 
 static void on_close(struct facts *facts)
 {
-    const struct state *const state = state_of(facts);
+    struct state *const state = state_of(facts);
+    /* llama.cpp's timings: its times, drafts, and its counts where no usage is stated. */
+    const bool counted = facts_has_number(facts, FACT_INPUT) || facts_has_number(facts, FACT_OUTPUT);
+    if (counted)
+        state->llamacpp.part.present &= (uint8_t) ~(1u << PART_CACHED);
+    else
+        llamacpp_timings(&state->llamacpp, &state->llamacpp.part);
+    facts->usage_from_timings = !counted && state->llamacpp.timed;
+    facts_part(facts, 0, &state->llamacpp.part);
+    (void)facts_parts_end(facts);
     if (facts->stream)
         return;
     put_status(facts);
@@ -509,6 +528,7 @@ struct dialect dialect_openai_responses = {
     .event = {JSON_RULES(event_rules), on_answer},
     .open = NULL,
     .event_begin = on_event_begin,
+    .kept = true,
     .event_end = on_event_end,
     .close = on_close,
     .docs =
