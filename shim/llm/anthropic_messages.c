@@ -410,19 +410,25 @@ struct dialect dialect_anthropic_messages = {
     .event_begin = on_event_begin,
     .event_end = on_event_end,
     .close = on_close,
-    .docs = "Recognised by the path's end `/messages`, `/v1/complete` (the old text completions; not "
-            "`/threads/.../messages`) and `publishers/anthropic/models/M:rawPredict` on Vertex.\n\n"
-            "| fact | where |\n|---|---|\n"
-            "| content | `content[]`; in a stream `content_block_start` and `content_block_delta` (text, thinking, "
-            "partial_json) |\n"
-            "| usage | `usage`; in a stream `message_start.message.usage` overlaid by each `message_delta.usage` "
-            "(cumulative) |\n"
-            "| cache | `cache_read_input_tokens`, `cache_creation_input_tokens`, by lifetime in `cache_creation` |\n"
-            "| reasoning | `usage.output_tokens_details.thinking_tokens` |\n"
-            "| tool calls | `tool_use` blocks; `server_tool_use` and `mcp_tool_use` are the service's own |\n"
-            "| error | `error.type`, else Google's `error.status`, else `error.code`; also in an `error` event within "
-            "a 200 |\n\n"
-            "Quirks: `input_tokens` excludes cache reads and writes; the span's input is the sum. Signatures, "
-            "citations and pings are no content.\n\n"
-            "Source: https://docs.anthropic.com/en/api/messages, recorded traffic.\n",
+    .docs =
+        "Recognised by the path's end `/messages`, `/v1/complete` (the old text completions; not "
+        "`/threads/.../messages`) and `publishers/anthropic/models/M:rawPredict` on Vertex.\n\n"
+        "| fact | where |\n|---|---|\n"
+        "| content | `content[]`; in a stream `content_block_start` and `content_block_delta` (text, thinking, "
+        "partial_json) |\n"
+        "| usage | `usage`; in a stream `message_start.message.usage` overlaid by each `message_delta.usage` "
+        "(cumulative; 0 and missing names erase nothing) |\n"
+        "| iterations | `usage.iterations[]`: compactions and attempts of other models are added to the usage above "
+        "it; attempts declined before they wrote anything (not billed) and `advisor_message` (another model's) are "
+        "not |\n"
+        "| speed, cost | `usage.speed`; `usage.cost` (OpenRouter) |\n"
+        "| cache | `cache_read_input_tokens`, `cache_creation_input_tokens`, by lifetime in `cache_creation` |\n"
+        "| reasoning | `usage.output_tokens_details.thinking_tokens` |\n"
+        "| tool calls | `tool_use` blocks; `server_tool_use` and `mcp_tool_use` are the service's own |\n"
+        "| error | `error.type`, else Google's `error.status`, else `error.code`; also in an `error` event within "
+        "a 200; within a success also `success` false, a flat `code` (Z.ai) |\n\n"
+        "Quirks: `input_tokens` excludes cache reads and writes; the span's input is the sum. A stream that was cut "
+        "before its first `message_delta` states no output if `message_start` said 0. Signatures, "
+        "citations and pings are no content.\n\n"
+        "Source: https://docs.anthropic.com/en/api/messages, recorded traffic.\n",
 };

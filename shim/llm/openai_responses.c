@@ -532,7 +532,8 @@ struct dialect dialect_openai_responses = {
     .event_end = on_event_end,
     .close = on_close,
     .docs =
-        "Recognised by the path's end `/responses` or `/responses/compact`, by POST.\n\n"
+        "Recognised by the path's end `/responses` or `/responses/compact`, by POST; GET `/responses/R` and POST "
+        "`/responses/R/cancel` ask after an answer.\n\n"
         "| fact | where |\n|---|---|\n"
         "| content | events `response.output_text.delta`, `response.reasoning_text.delta`, "
         "`response.reasoning_summary_text.delta`, "
@@ -541,7 +542,9 @@ struct dialect dialect_openai_responses = {
         "the start of a "
         "call (`response.output_item.added`); in a plain answer `output[]` |\n"
         "| usage | `usage`, in a stream inside `response.completed`, `.incomplete` or `.failed` |\n"
-        "| server times | vLLM's `metrics`: `queue_time_ms`, `time_to_first_token_ms` (prefill), `generation_time_ms` "
+        "| cost | `usage.cost`, `usage.cost.total_cost` (Perplexity) |\n"
+        "| server times, drafts | llama.cpp's `timings`, beside the answer; vLLM's `metrics`: `queue_time_ms`, "
+        "`time_to_first_token_ms` (prefill), `generation_time_ms` "
         "|\n"
         "| finish | `status`, or `incomplete_details.reason` where that is `incomplete`; one for the whole answer |\n"
         "| tool calls | items `function_call`, `custom_tool_call`, `computer_call`, `local_shell_call`, `shell_call` "
@@ -550,7 +553,7 @@ struct dialect dialect_openai_responses = {
         "(`web_search_call`, `file_search_call`, `code_interpreter_call`, `image_generation_call`, `mcp_call`) |\n"
         "| error | `error` of the answer or of `response.failed`; event `error` |\n\n"
         "Quirks: `response.created` and `response.completed` repeat the whole request; a background request answers "
-        "`queued` without usage, "
-        "and the later GET is no call of its own.\n\n"
+        "`queued` without usage; the first answer to a later request that shows it (fetched, resumed, cancelled) "
+        "states it, later ones do not. What the creation stated is not stated again.\n\n"
         "Source: https://platform.openai.com/docs/api-reference/responses, recorded traffic.\n",
 };
