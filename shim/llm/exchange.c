@@ -15,6 +15,7 @@
 #include "recognise.h"
 #include "request.h"
 #include "response_headers.h"
+#include "span_clean.h"
 #include "url.h"
 
 #include <stdlib.h>
@@ -43,6 +44,9 @@ struct exchange {
     struct body body;
     struct timing timing;
     struct response_headers headers;
+    struct secret_echo echo; /* what of the request must not come back */
+    uint16_t path_bytes;
+    char path[SPAN_TEXT_MAX]; /* of the URL; the span gets it when all is known that must not stand in it */
     struct span span;
 };
 _Static_assert(sizeof(struct exchange) <= EXCHANGE_BYTES_MAX, "an exchange must stay within its budget");
@@ -150,8 +154,12 @@ static void take_request_headers(struct exchange *exchange, const char *headers,
         const char *const lf = memchr(headers, '\n', (size_t)(end - headers));
         const char *const stop = lf ? lf : end;
         struct header header;
-        if (split_header(headers, (size_t)(stop - headers), &header))
+        if (headers < stop && *headers == EXCHANGE_BESIDE) {
+            secret_echo_beside(&exchange->echo, headers + 1, (size_t)(stop - headers - 1));
+        } else if (split_header(headers, (size_t)(stop - headers), &header)) {
+            secret_echo_header(&exchange->echo, header.name, header.name_bytes, header.value, header.value_bytes);
             take_request_header(exchange, &header);
+        }
         headers = lf ? lf + 1 : end;
     }
 }
@@ -162,8 +170,9 @@ static void put_static(struct span *span, enum span_field field, const char *tex
         span_set_text(span, field, text, strlen(text));
 }
 
-static void put_address(struct span *span, const struct exchange_start *start)
+static void put_address(struct exchange *exchange, const struct exchange_start *start)
 {
+    struct span *const span = &exchange->span;
     struct url url;
     if (start->method_bytes)
         span_set_text(span, SPAN_method, start->method, start->method_bytes);
@@ -172,8 +181,19 @@ static void put_address(struct span *span, const struct exchange_start *start)
     span_set_text(span, SPAN_host, url.host.data, url.host.bytes);
     if (url.port)
         span_set_u64(span, SPAN_port, url.port);
-    if (url.path.bytes)
-        span_set_text(span, SPAN_path, url.path.data, url.path.bytes);
+    exchange->path_bytes =
+        (uint16_t)(url.path.bytes < sizeof(exchange->path) ? url.path.bytes : sizeof(exchange->path));
+    if (exchange->path_bytes)
+        memcpy(exchange->path, url.path.data, exchange->path_bytes);
+}
+
+static void put_path(struct exchange *exchange)
+{
+    char path[SPAN_TEXT_MAX];
+    const size_t bytes = secret_mask_path(exchange->path, exchange->path_bytes, exchange->recognised.model,
+                                          exchange->recognised.model_bytes, &exchange->echo, path, sizeof(path));
+    if (bytes)
+        span_set_text(&exchange->span, SPAN_path, path, bytes);
 }
 
 static void begin_response(struct exchange *exchange)
@@ -237,6 +257,7 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     exchange->status = exchange->lost = 0;
     exchange->encodings_undone = start->decoded;
     exchange->request_begun = false;
+    exchange->path_bytes = 0;
     span_init(&exchange->span);
     timing_init(&exchange->timing, start->time_ns);
     facts_init(&exchange->facts, config);
@@ -247,12 +268,19 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     /* Whole microseconds, as everything measured here: the last three digits would cost the store a byte and a half per
      * span. */
     span_set_u64(&exchange->span, SPAN_start_ns, start->wall_ns / 1000 * 1000);
-    put_address(&exchange->span, start);
     put_static(&exchange->span, SPAN_api, recognised.api);
     put_static(&exchange->span, SPAN_operation, recognised.operation);
     put_static(&exchange->span, SPAN_provider, recognised.provider);
+    secret_echo_init(&exchange->echo);
     take_request_headers(exchange, start->headers, start->headers_bytes);
+    put_address(exchange, start);
     return exchange;
+}
+
+void exchange_request_headers(struct exchange *exchange, const char *headers, size_t bytes)
+{
+    recognise_headers(headers, bytes, &exchange->recognised);
+    take_request_headers(exchange, headers, bytes);
 }
 
 void exchange_request_body(struct exchange *exchange, uint64_t time_ns, const uint8_t *data, size_t bytes)
@@ -466,9 +494,9 @@ static void count_once(struct exchange *exchange)
     if (!(asked_after || exchange->dialect->kept) ||
         !(facts_number(facts, FACT_INPUT) | facts_number(facts, FACT_OUTPUT)))
         return;
-    if (!bytes && span_has(&exchange->span, SPAN_path)) {
-        id = exchange->span.value[SPAN_path].text.data;
-        bytes = exchange->span.value[SPAN_path].text.bytes;
+    if (!bytes) {
+        id = exchange->path;
+        bytes = exchange->path_bytes;
     }
     if (!counted_first(id, bytes) && asked_after)
         facts->usage.present = 0;
@@ -534,11 +562,41 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
         }
         exchange_span_facts(span, facts, &outcome, end);
         prompt_finish(&facts->prompt, span);
+        put_path(exchange);
+        span_clean(span, facts, &exchange->echo);
         if (exchange->lost)
             span_set_u64(span, SPAN_lost_bytes, exchange->lost);
         span_copy(ret_span, span);
     }
     decode_close(exchange->decode);
+    secret_echo_wipe(&exchange->echo);
+    explicit_bzero(exchange->path, exchange->path_bytes);
     pool_give(exchange);
     return inference;
+}
+
+bool exchange_peek(const struct exchange *exchange, uint64_t time_ns, struct span *ret_span)
+{
+    const struct exchange_end end = {EXCHANGE_END_UNKNOWN, .time_ns = time_ns, .curl_code = UINT64_MAX};
+    const struct exchange_outcome outcome = {.lost = exchange->lost > 0, .status = exchange->status};
+    const struct facts *const facts = &exchange->facts;
+    struct timing timing = exchange->timing;
+    if (!is_inference(exchange, &outcome, &end))
+        return false;
+    span_copy(ret_span, &exchange->span);
+    if (outcome.status)
+        span_set_u64(ret_span, SPAN_status, outcome.status);
+    timing_finish(&timing, time_ns, ret_span);
+    if (facts->stream_stated)
+        span_set_u64(ret_span, SPAN_request_stream, facts->stream_asked);
+    if (exchange->response_begun && !exchange->encoded)
+        span_set_u64(ret_span, SPAN_response_stream, facts->stream);
+    if (exchange->response_begun && !exchange->encoded && facts->stream && !timing.gapped) {
+        span_set_u64(ret_span, SPAN_stream_events, exchange->body.events);
+        span_set_u64(ret_span, SPAN_content_chunks, exchange->body.content_events);
+    }
+    exchange_span_facts(ret_span, facts, &outcome, &end);
+    if (exchange->response_begun) /* the request is whole: its prompt is known */
+        prompt_peek(&facts->prompt, ret_span);
+    return true;
 }

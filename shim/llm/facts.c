@@ -97,6 +97,21 @@ static const struct facts_usage *usage_now(const struct facts *facts)
     return facts->usage_open ? &facts->pending : &facts->usage;
 }
 
+/* Of the document under way alone. */
+static bool has_now(const struct facts *facts, enum facts_number which)
+{
+    if (which < FACT_USAGE_END)
+        return (usage_now(facts)->present >> which) & 1;
+    return (facts->number_present >> (which - FACT_USAGE_END)) & 1;
+}
+
+static uint64_t number_now(const struct facts *facts, enum facts_number which)
+{
+    if (!has_now(facts, which))
+        return 0;
+    return which < FACT_USAGE_END ? usage_now(facts)->value[which] : facts->number[which - FACT_USAGE_END];
+}
+
 void facts_init(struct facts *facts, const struct exchange_config *config)
 {
     memset(facts, 0, sizeof(*facts));
@@ -170,7 +185,7 @@ void facts_set_count(struct facts *facts, enum facts_number which, const struct 
 void facts_add_count(struct facts *facts, enum facts_number which, const struct json_value *value)
 {
     uint64_t sum;
-    if (value->has_u64 && !__builtin_add_overflow(facts_number(facts, which), value->u64, &sum))
+    if (value->has_u64 && !__builtin_add_overflow(number_now(facts, which), value->u64, &sum))
         facts_set_number(facts, which, sum);
 }
 
@@ -189,18 +204,20 @@ void facts_set_cost(struct facts *facts, const struct json_value *value, int pow
         facts_set_number(facts, FACT_COST_NANOUSD, nanousd);
 }
 
+/* What earlier documents stated; within a usage object that one alone is looked at. */
+static bool has_earlier(const struct facts *facts, enum facts_number which)
+{
+    return which < FACT_MAX_TOKENS && !facts->usage_open && (facts->earlier.present >> which & 1);
+}
+
 bool facts_has_number(const struct facts *facts, enum facts_number which)
 {
-    if (which < FACT_USAGE_END)
-        return (usage_now(facts)->present >> which) & 1;
-    return (facts->number_present >> (which - FACT_USAGE_END)) & 1;
+    return has_now(facts, which) || has_earlier(facts, which);
 }
 
 uint64_t facts_number(const struct facts *facts, enum facts_number which)
 {
-    if (!facts_has_number(facts, which))
-        return 0;
-    return which < FACT_USAGE_END ? usage_now(facts)->value[which] : facts->number[which - FACT_USAGE_END];
+    return number_now(facts, which) + (has_earlier(facts, which) ? facts->earlier.value[which] : 0);
 }
 
 void facts_fallback(struct facts *facts, enum facts_number which, const struct json_value *value)
@@ -306,40 +323,30 @@ bool facts_parts_end(struct facts *facts)
     return parts > 1;
 }
 
-static void add_earlier(struct facts *facts)
-{
-    for (unsigned i = 0; i < FACT_USAGE_END; i++)
-        if ((facts->earlier.present >> i) & 1) {
-            const bool more = (facts->usage.present >> i) & 1;
-            usage_put(&facts->usage, (enum facts_number)i,
-                      facts->earlier.value[i] + (more ? facts->usage.value[i] : 0));
-        }
-    for (unsigned i = 0; i < FACT_MAX_TOKENS - FACT_USAGE_END; i++)
-        if (facts->earlier_ns[i])
-            facts_set_number(facts, (enum facts_number)(FACT_USAGE_END + i),
-                             facts->earlier_ns[i] + facts_number(facts, (enum facts_number)(FACT_USAGE_END + i)));
-}
-
 /* What is known now is of the answers so far; the next one is an answer of its own. */
 void facts_document_end(struct facts *facts)
 {
+    const uint32_t numbers = facts->number_present & ((1u << (FACT_MAX_TOKENS - FACT_USAGE_END)) - 1);
     facts->choice_base = facts->choices;
-    if (!facts->usage.present && !facts->number_present && !facts->usage_open)
-        return; /* one number of a bare list */
     facts_usage_end(facts);
-    add_earlier(facts);
-    facts->earlier = facts->usage;
+    if (!facts->usage.present && !numbers)
+        return; /* one number of a bare list */
+    for (unsigned i = 0; i < FACT_MAX_TOKENS; i++)
+        if (has_now(facts, (enum facts_number)i)) {
+            const uint64_t before = has_earlier(facts, (enum facts_number)i) ? facts->earlier.value[i] : 0;
+            facts->earlier.value[i] = before + number_now(facts, (enum facts_number)i);
+            facts->earlier.present |= 1u << i;
+        }
     facts->usage.present = 0;
-    for (unsigned i = 0; i < FACT_MAX_TOKENS - FACT_USAGE_END; i++)
-        facts->earlier_ns[i] = facts_number(facts, (enum facts_number)(FACT_USAGE_END + i));
     facts->number_present &= ~((1u << (FACT_MAX_TOKENS - FACT_USAGE_END)) - 1);
 }
 
 void facts_documents_end(struct facts *facts)
 {
-    add_earlier(facts);
+    for (unsigned i = 0; i < FACT_MAX_TOKENS; i++)
+        if (has_earlier(facts, (enum facts_number)i))
+            facts_set_number(facts, (enum facts_number)i, facts_number(facts, (enum facts_number)i));
     facts->earlier.present = 0;
-    memset(facts->earlier_ns, 0, sizeof(facts->earlier_ns));
 }
 
 static uint32_t choice_of(const struct facts *facts, uint32_t choice)

@@ -148,9 +148,11 @@ struct facts {
         fallback; /* counts beside the body's own usage (headers, a relay's metrics), for answers that state none */
     bool usage_open;
     struct facts_part part[FACTS_CHOICES_MAX];
-    bool part_unseen;           /* one more came than can be followed */
-    struct facts_usage earlier; /* of the documents of a plain answer that are complete */
-    uint64_t earlier_ns[FACT_MAX_TOKENS - FACT_USAGE_END];
+    bool part_unseen; /* one more came than can be followed */
+    struct {          /* of the documents of a plain answer that are complete */
+        uint32_t present;
+        uint64_t value[FACT_MAX_TOKENS];
+    } earlier;
     uint32_t choice_base; /* choices of earlier documents */
     uint16_t text_bytes[FACT_TEXT_COUNT];
     char text[FACT_TEXT_COUNT][FACTS_TEXT_MAX];
