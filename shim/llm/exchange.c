@@ -403,14 +403,7 @@ static bool status_is_final(const struct facts *facts)
 
 static bool finish_stated(const struct facts *facts)
 {
-    const uint64_t asked = facts_answers_asked(facts);
-    uint64_t seen = 0, stated = 0;
-    for (uint32_t i = 0; i < facts->choices; i++) {
-        seen += facts->choice[i].seen;
-        stated += facts->choice[i].stated;
-    }
-    const uint64_t all = asked > seen ? asked : seen; /* one of several answers is not all of them */
-    return status_is_final(facts) || (stated && stated >= (all < FACTS_CHOICES_MAX ? all : FACTS_CHOICES_MAX));
+    return status_is_final(facts) || facts_answers_ended(facts);
 }
 
 /* Did the answer itself say that it is complete? */

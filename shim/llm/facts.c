@@ -259,6 +259,18 @@ uint64_t facts_answers_asked(const struct facts *facts)
     return __builtin_mul_overflow(prompts, choices ? choices : 1, &asked) ? UINT64_MAX : asked;
 }
 
+bool facts_answers_ended(const struct facts *facts)
+{
+    const uint64_t asked = facts_answers_asked(facts);
+    uint64_t seen = 0, stated = 0;
+    for (uint32_t i = 0; i < facts->choices; i++) {
+        seen += facts->choice[i].seen;
+        stated += facts->choice[i].stated;
+    }
+    const uint64_t all = asked > seen ? asked : seen; /* one of several answers is not all of them */
+    return stated && stated >= (all < FACTS_CHOICES_MAX ? all : FACTS_CHOICES_MAX);
+}
+
 void facts_part(struct facts *facts, uint32_t index, const struct facts_part *part)
 {
     if (index >= FACTS_CHOICES_MAX) {

@@ -242,6 +242,9 @@ void facts_documents_end(struct facts *facts);
 /* How many answers the request asks for: prompts times choices, at least 1. */
 uint64_t facts_answers_asked(const struct facts *facts);
 
+/* As many as were asked for, and all that were seen, state how they ended. */
+bool facts_answers_ended(const struct facts *facts);
+
 /* Choices: seen at all; finish reason ("" and null state none). */
 void facts_choice_seen(struct facts *facts, uint32_t choice);
 void facts_finish(struct facts *facts, uint32_t choice, const struct json_value *value);
