@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "../listen.h"
+#include "../places.h"
 #include "command.h"
 #include "launch.h"
 #include "open_store.h"
@@ -25,10 +26,12 @@ enum {
 struct record {
     const char *path;
     struct record_place place;
+    struct places places;
     struct store *store;
     struct listener *listener;
     uint64_t since_ns;
-    struct span_loss loss_before;
+    struct loss loss_before;
+    int64_t processes_before; /* the store's highest number of a process */
     struct launch launch;
     bool store_failed; /* the last turn could not store; its sentence is in listen_why() */
 };
@@ -66,22 +69,26 @@ static int preflight(const char *command, bool anyway)
 /* Opens everything that the run needs. Returns 0, or -1 after having said what is wrong. */
 static int prepare(struct record *record)
 {
-    struct store_totals totals = {0};
     if (place_find_library(&record->place) < 0)
         return -1;
     record->store = open_store(record->path, STORE_WRITE);
     if (record->store == NULL)
         return -1;
-    int status = store_totals(record->store, &totals);
+    int status = store_newest_process(record->store, &record->processes_before);
+    if (status == STORE_OK)
+        status = store_loss(record->store, record->processes_before, &record->loss_before.known);
     if (status != STORE_OK) {
         complain_store(record->path, status);
         return -1;
     }
-    record->loss_before = totals.loss;
     if (place_make(&record->place) < 0)
         return -1;
-    struct listen_config config = {
-        .socket_path = record->place.socket, .spool_dir = record->place.spool, .store = record->store};
+    places_find(&record->places);
+    struct listen_config config = {.socket_path = record->place.socket,
+                                   .spool_dir = record->place.spool,
+                                   .spool_said = true,
+                                   .journal_dirs = record->places.journals,
+                                   .store = record->store};
     if (listen_open(&config, &record->listener) < 0) {
         complain("no collector could be started: %s", listen_why());
         return -1;
@@ -143,26 +150,28 @@ static void linger(struct record *record)
     record->store_failed = listen_spool(record->listener) < 0 || record->store_failed;
 }
 
-static struct span_loss loss_since(const struct span_loss *before, const struct span_loss *after)
+/* The losses of this run. A store that had to be begun anew meanwhile holds nothing from before it. */
+static int losses(struct record *record, struct loss *ret_loss)
 {
-    return (struct span_loss){.tape_records = after->tape_records - before->tape_records,
-                              .tape_bytes = after->tape_bytes - before->tape_bytes,
-                              .spans = after->spans - before->spans,
-                              .exchanges = after->exchanges - before->exchanges};
+    bool anew = store_times_away(record->store) > 0;
+    *ret_loss = (struct loss){0};
+    int status = store_loss(record->store, anew ? 0 : record->processes_before, &ret_loss->known);
+    if (!anew)
+        loss_subtract(ret_loss, &record->loss_before);
+    return status;
 }
 
 static void summarise(struct record *record, uint64_t still_running)
 {
-    struct store_totals totals = {0};
-    int status = store_totals(record->store, &totals);
+    struct summary summary = {
+        .path = record->path, .since_process_ns = record->since_ns, .still_running = still_running};
+    int status = losses(record, &summary.loss);
     if (status != STORE_OK) {
         complain_store(record->path, status);
         return;
     }
-    struct summary summary = {.path = record->path,
-                              .since_process_ns = record->since_ns,
-                              .loss = loss_since(&record->loss_before, &totals.loss),
-                              .still_running = still_running};
+    if (store_times_away(record->store) > 0)
+        complain("%s was moved or removed while it was being written; what came later is in a new one.", record->path);
     (void)summary_print(&summary, record->store);
 }
 

@@ -7,6 +7,7 @@
 #include "dialect.h"
 #include "dialect_request.h"
 #include "dialect_usage.h"
+#include "failure.h"
 
 #include <string.h>
 
@@ -28,6 +29,8 @@ enum rule {
     SERVER_TOOL,
     METRIC_INPUT,
     METRIC_OUTPUT,
+    METRIC_CACHE_READ,
+    METRIC_CACHE_CREATION,
     GUARDRAIL,
     FIRST_OUTPUT, /* of message_start: what was written before anything was sent */
     ITERATIONS,
@@ -76,7 +79,8 @@ static struct state *state_of(struct facts *facts)
     }
 /* Google in front of Vertex, Azure and relays answer for the service in words of their own. */
 #define ERROR_RULES                                                                                                    \
-    {"error", ERROR, 0}, {"error.type", ERROR_TYPE, 0}, {"error.status", ERROR_STATUS, 0},                             \
+    FAILURE_RULES, {"code", FAILURE_CODE, 0}, {"error", ERROR, 0}, {"error.type", ERROR_TYPE, 0},                      \
+        {"error.status", ERROR_STATUS, 0},                                                                             \
     {                                                                                                                  \
         "error.code", ERROR_CODE, 0                                                                                    \
     }
@@ -117,6 +121,8 @@ static const struct json_rule event_rules[] = {
     /* within Bedrock's InvokeModel */
     {"amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0},
     {"amazon-bedrock-invocationMetrics.outputTokenCount", METRIC_OUTPUT, 0},
+    {"amazon-bedrock-invocationMetrics.cacheReadInputTokenCount", METRIC_CACHE_READ, 0},
+    {"amazon-bedrock-invocationMetrics.cacheWriteInputTokenCount", METRIC_CACHE_CREATION, 0},
     {"amazon-bedrock-guardrailAction", GUARDRAIL, 0},
 };
 
@@ -198,6 +204,8 @@ static void error_name(struct facts *facts, const struct json_value *value)
         facts_set_value(facts, FACT_ERROR_TYPE, value);
 }
 
+static const enum facts_number metrics[] = {FACT_INPUT, FACT_OUTPUT, FACT_CACHE_READ, FACT_CACHE_CREATION};
+
 /* The parts that plain answers and events share. */
 static void on_common(struct facts *facts, const struct json_value *value)
 {
@@ -235,10 +243,10 @@ static void on_common(struct facts *facts, const struct json_value *value)
         facts->filtered = facts->filtered || json_text_is(value, "INTERVENED");
         break;
     case METRIC_INPUT:
-        facts_fallback(facts, FACT_INPUT, value);
-        break;
     case METRIC_OUTPUT:
-        facts_fallback(facts, FACT_OUTPUT, value);
+    case METRIC_CACHE_READ:
+    case METRIC_CACHE_CREATION:
+        facts_fallback(facts, metrics[value->rule - METRIC_INPUT], value);
         break;
     case ITERATIONS:
     case ITERATION:
@@ -247,6 +255,8 @@ static void on_common(struct facts *facts, const struct json_value *value)
         iteration(facts, value);
         break;
     default:
+        if (failure_is(value))
+            failure_value(facts, value);
         if (dialect_usage_is(value) && dialect_usage_value(facts, value))
             facts->shape_seen = true;
         break;
@@ -400,19 +410,25 @@ struct dialect dialect_anthropic_messages = {
     .event_begin = on_event_begin,
     .event_end = on_event_end,
     .close = on_close,
-    .docs = "Recognised by the path's end `/messages`, `/v1/complete` (the old text completions; not "
-            "`/threads/.../messages`) and `publishers/anthropic/models/M:rawPredict` on Vertex.\n\n"
-            "| fact | where |\n|---|---|\n"
-            "| content | `content[]`; in a stream `content_block_start` and `content_block_delta` (text, thinking, "
-            "partial_json) |\n"
-            "| usage | `usage`; in a stream `message_start.message.usage` overlaid by each `message_delta.usage` "
-            "(cumulative) |\n"
-            "| cache | `cache_read_input_tokens`, `cache_creation_input_tokens`, by lifetime in `cache_creation` |\n"
-            "| reasoning | `usage.output_tokens_details.thinking_tokens` |\n"
-            "| tool calls | `tool_use` blocks; `server_tool_use` and `mcp_tool_use` are the service's own |\n"
-            "| error | `error.type`, else Google's `error.status`, else `error.code`; also in an `error` event within "
-            "a 200 |\n\n"
-            "Quirks: `input_tokens` excludes cache reads and writes; the span's input is the sum. Signatures, "
-            "citations and pings are no content.\n\n"
-            "Source: https://docs.anthropic.com/en/api/messages, recorded traffic.\n",
+    .docs =
+        "Recognised by the path's end `/messages`, `/v1/complete` (the old text completions; not "
+        "`/threads/.../messages`) and `publishers/anthropic/models/M:rawPredict` on Vertex.\n\n"
+        "| fact | where |\n|---|---|\n"
+        "| content | `content[]`; in a stream `content_block_start` and `content_block_delta` (text, thinking, "
+        "partial_json) |\n"
+        "| usage | `usage`; in a stream `message_start.message.usage` overlaid by each `message_delta.usage` "
+        "(cumulative; 0 and missing names erase nothing) |\n"
+        "| iterations | `usage.iterations[]`: compactions and attempts of other models are added to the usage above "
+        "it; attempts declined before they wrote anything (not billed) and `advisor_message` (another model's) are "
+        "not |\n"
+        "| speed, cost | `usage.speed`; `usage.cost` (OpenRouter) |\n"
+        "| cache | `cache_read_input_tokens`, `cache_creation_input_tokens`, by lifetime in `cache_creation` |\n"
+        "| reasoning | `usage.output_tokens_details.thinking_tokens` |\n"
+        "| tool calls | `tool_use` blocks; `server_tool_use` and `mcp_tool_use` are the service's own |\n"
+        "| error | `error.type`, else Google's `error.status`, else `error.code`; also in an `error` event within "
+        "a 200; within a success also `success` false, a flat `code` (Z.ai) |\n\n"
+        "Quirks: `input_tokens` excludes cache reads and writes; the span's input is the sum. A stream that was cut "
+        "before its first `message_delta` states no output if `message_start` said 0. Signatures, "
+        "citations and pings are no content.\n\n"
+        "Source: https://docs.anthropic.com/en/api/messages, recorded traffic.\n",
 };

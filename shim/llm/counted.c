@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { IDS_MAX = 512 }; /* runs and batches that an application waits for at the same time, many times over */
+enum { IDS_MAX = 2048 }; /* what an application waits for at the same time, many times over */
 
 static uint64_t ids[IDS_MAX];
 static unsigned next;

@@ -1,6 +1,7 @@
 /*
- * Whose tokens were counted already? What is computed later (runs of assistants, batches) states its usage to everybody
- * who asks after it, as often as asked; only the first statement is consumption.
+ * Whose tokens were counted already? What is computed later (runs of assistants, batches, background responses) or kept
+ * (responses, interactions) states its usage to everybody who asks after it, as often as asked; only the first
+ * statement is consumption.
  *
  * Scribe's thread only. A fixed table of this process: the oldest id is forgotten for a new one.
  */

@@ -28,7 +28,8 @@ struct dialect {
     bool lines; /* a stream without content-type is one of JSON lines */
     bool array; /* a top-level array, where a stream was asked for, is a stream of its elements (Gemini without alt=sse)
                  */
-    bool repeats; /* the usage of one id is stated again to whoever asks again: it counts once (counted.h) */
+    bool repeats; /* the usage of one id is stated by every later answer about it: it counts once (counted.h) */
+    bool kept;    /* answers can be fetched again: their ids are remembered, see recognised.poll */
     /* All optional (NULL). */
     void (*open)(struct facts *facts, const char *api, const char *provider); /* before anything else */
     void (*response_header)(struct facts *facts, const char *name, size_t name_bytes, const char *value,

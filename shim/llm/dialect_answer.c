@@ -5,6 +5,8 @@
  */
 #include "dialect_answer.h"
 
+#include <string.h>
+
 static void error_name(struct facts *facts, const struct json_value *value)
 {
     switch (value->rule) {
@@ -43,6 +45,10 @@ void dialect_answer_value(struct facts *facts, const struct json_value *value)
         (void)dialect_usage_value(facts, value);
         return;
     }
+    if (failure_is(value)) {
+        failure_value(facts, value);
+        return;
+    }
     if (value->rule >= ANSWER_COUNT) {
         facts_set_count(facts, (enum facts_number)(value->rule - ANSWER_COUNT), value);
         return;
@@ -77,6 +83,14 @@ void dialect_answer_value(struct facts *facts, const struct json_value *value)
         error_name(facts, value);
         break;
     }
+}
+
+bool dialect_answer_names_error(const struct json_value *value)
+{
+    static const char end[] = "_error";
+    const size_t bytes = sizeof(end) - 1;
+    return value->type == JSON_STRING && value->bytes > bytes &&
+           !memcmp(value->text + value->bytes - bytes, end, bytes);
 }
 
 void dialect_answer_content(struct facts *facts)

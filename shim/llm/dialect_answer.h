@@ -4,6 +4,7 @@
 
 #include "dialect_usage.h"
 #include "facts.h"
+#include "failure.h"
 
 /* Ids of the rules that dialect_answer_value understands; a dialect's own begin at ANSWER_OWN, usage numbers at
  * ANSWER_COUNT. */
@@ -28,8 +29,9 @@ enum {
 /* {"error":{type,code,status}}, {"error":"text"}, {"type","code"} flat (Mistral), {"code","error":"text"} (xAI),
  * {"error":"text","error_type"} (Hugging Face's servers). */
 #define ANSWER_ERRORS                                                                                                  \
-    {"error", ANSWER_ERROR, 0}, {"error.type", ANSWER_ERROR_TYPE, 0}, {"error.status", ANSWER_ERROR_STATUS, 0},        \
-        {"error.code", ANSWER_ERROR_CODE, 0}, {"type", ANSWER_TOP_TYPE, 0}, {"error_type", ANSWER_TOP_TYPE, 0},        \
+    FAILURE_RULES, {"error", ANSWER_ERROR, 0}, {"error.type", ANSWER_ERROR_TYPE, 0},                                   \
+        {"error.status", ANSWER_ERROR_STATUS, 0}, {"error.code", ANSWER_ERROR_CODE, 0}, {"type", ANSWER_TOP_TYPE, 0},  \
+        {"error_type", ANSWER_TOP_TYPE, 0},                                                                            \
     {                                                                                                                  \
         "code", ANSWER_TOP_CODE, 0                                                                                     \
     }
@@ -56,6 +58,8 @@ enum {
 
 void dialect_answer_value(struct facts *facts, const struct json_value *value);
 
+/* An error's type as model servers spell it at paths that anybody may have: "not_supported_error". */
+bool dialect_answer_names_error(const struct json_value *value);
 /* Something was produced that is neither text nor a call: vectors, scores, pictures, sound. */
 void dialect_answer_content(struct facts *facts);
 /* The same, and nobody else answers like this: proves the shape as well. */

@@ -11,9 +11,11 @@
 #include "counted.h"
 #include "decode.h"
 #include "exchange_span.h"
+#include "failure.h"
 #include "recognise.h"
 #include "request.h"
 #include "response_headers.h"
+#include "span_clean.h"
 #include "url.h"
 
 #include <stdlib.h>
@@ -42,6 +44,9 @@ struct exchange {
     struct body body;
     struct timing timing;
     struct response_headers headers;
+    struct secret_echo echo; /* what of the request must not come back */
+    uint16_t path_bytes;
+    char path[SPAN_TEXT_MAX]; /* of the URL; the span gets it when all is known that must not stand in it */
     struct span span;
 };
 _Static_assert(sizeof(struct exchange) <= EXCHANGE_BYTES_MAX, "an exchange must stay within its budget");
@@ -149,8 +154,12 @@ static void take_request_headers(struct exchange *exchange, const char *headers,
         const char *const lf = memchr(headers, '\n', (size_t)(end - headers));
         const char *const stop = lf ? lf : end;
         struct header header;
-        if (split_header(headers, (size_t)(stop - headers), &header))
+        if (headers < stop && *headers == EXCHANGE_BESIDE) {
+            secret_echo_beside(&exchange->echo, headers + 1, (size_t)(stop - headers - 1));
+        } else if (split_header(headers, (size_t)(stop - headers), &header)) {
+            secret_echo_header(&exchange->echo, header.name, header.name_bytes, header.value, header.value_bytes);
             take_request_header(exchange, &header);
+        }
         headers = lf ? lf + 1 : end;
     }
 }
@@ -161,8 +170,9 @@ static void put_static(struct span *span, enum span_field field, const char *tex
         span_set_text(span, field, text, strlen(text));
 }
 
-static void put_address(struct span *span, const struct exchange_start *start)
+static void put_address(struct exchange *exchange, const struct exchange_start *start)
 {
+    struct span *const span = &exchange->span;
     struct url url;
     if (start->method_bytes)
         span_set_text(span, SPAN_method, start->method, start->method_bytes);
@@ -171,8 +181,19 @@ static void put_address(struct span *span, const struct exchange_start *start)
     span_set_text(span, SPAN_host, url.host.data, url.host.bytes);
     if (url.port)
         span_set_u64(span, SPAN_port, url.port);
-    if (url.path.bytes)
-        span_set_text(span, SPAN_path, url.path.data, url.path.bytes);
+    exchange->path_bytes =
+        (uint16_t)(url.path.bytes < sizeof(exchange->path) ? url.path.bytes : sizeof(exchange->path));
+    if (exchange->path_bytes)
+        memcpy(exchange->path, url.path.data, exchange->path_bytes);
+}
+
+static void put_path(struct exchange *exchange)
+{
+    char path[SPAN_TEXT_MAX];
+    const size_t bytes = secret_mask_path(exchange->path, exchange->path_bytes, exchange->recognised.model,
+                                          exchange->recognised.model_bytes, &exchange->echo, path, sizeof(path));
+    if (bytes)
+        span_set_text(&exchange->span, SPAN_path, path, bytes);
 }
 
 static void begin_response(struct exchange *exchange)
@@ -236,6 +257,7 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     exchange->status = exchange->lost = 0;
     exchange->encodings_undone = start->decoded;
     exchange->request_begun = false;
+    exchange->path_bytes = 0;
     span_init(&exchange->span);
     timing_init(&exchange->timing, start->time_ns);
     facts_init(&exchange->facts, config);
@@ -246,12 +268,19 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     /* Whole microseconds, as everything measured here: the last three digits would cost the store a byte and a half per
      * span. */
     span_set_u64(&exchange->span, SPAN_start_ns, start->wall_ns / 1000 * 1000);
-    put_address(&exchange->span, start);
     put_static(&exchange->span, SPAN_api, recognised.api);
     put_static(&exchange->span, SPAN_operation, recognised.operation);
     put_static(&exchange->span, SPAN_provider, recognised.provider);
+    secret_echo_init(&exchange->echo);
     take_request_headers(exchange, start->headers, start->headers_bytes);
+    put_address(exchange, start);
     return exchange;
+}
+
+void exchange_request_headers(struct exchange *exchange, const char *headers, size_t bytes)
+{
+    recognise_headers(headers, bytes, &exchange->recognised);
+    take_request_headers(exchange, headers, bytes);
 }
 
 void exchange_request_body(struct exchange *exchange, uint64_t time_ns, const uint8_t *data, size_t bytes)
@@ -265,6 +294,8 @@ void exchange_request_rewind(struct exchange *exchange)
 {
     request_reset(&exchange->request);
     prompt_rewind(&exchange->facts.prompt);
+    exchange->facts.prompts = 0;
+    exchange->facts.prompt_of_tokens = false;
     exchange->facts.json_asked = exchange->facts.shape_asked = exchange->facts.stream_stated =
         exchange->facts.stream_asked = false;
     open_facts(exchange);
@@ -372,10 +403,7 @@ static bool status_is_final(const struct facts *facts)
 
 static bool finish_stated(const struct facts *facts)
 {
-    bool stated = status_is_final(facts);
-    for (uint32_t i = 0; i < facts->choices; i++)
-        stated = stated || facts->choice[i].stated;
-    return stated;
+    return status_is_final(facts) || facts_answers_ended(facts);
 }
 
 /* Did the answer itself say that it is complete? */
@@ -445,20 +473,25 @@ static void put_stream(struct exchange *exchange)
     span_set_u64(&exchange->span, SPAN_content_chunks, exchange->body.content_events);
 }
 
-/* Tokens that were counted with an earlier answer are not stated again. Results without an id of their own go by their
- * path. */
+/*
+ * Tokens that were counted with an earlier answer are not stated again: a call's own answer always counts and is
+ * remembered, what asks after it counts only if nothing did before (the creation of a background response states
+ * nothing). Results without an id of their own go by their path.
+ */
 static void count_once(struct exchange *exchange)
 {
     struct facts *const facts = &exchange->facts;
     const char *id = facts->text[FACT_RESPONSE_ID];
     size_t bytes = facts->text_bytes[FACT_RESPONSE_ID];
-    if (!exchange->dialect->repeats || !(facts_number(facts, FACT_INPUT) | facts_number(facts, FACT_OUTPUT)))
+    const bool asked_after = exchange->recognised.poll || exchange->dialect->repeats;
+    if (!(asked_after || exchange->dialect->kept) ||
+        !(facts_number(facts, FACT_INPUT) | facts_number(facts, FACT_OUTPUT)))
         return;
-    if (!bytes && span_has(&exchange->span, SPAN_path)) {
-        id = exchange->span.value[SPAN_path].text.data;
-        bytes = exchange->span.value[SPAN_path].text.bytes;
+    if (!bytes) {
+        id = exchange->path;
+        bytes = exchange->path_bytes;
     }
-    if (!counted_first(id, bytes))
+    if (!counted_first(id, bytes) && asked_after)
         facts->usage.present = 0;
 }
 
@@ -481,6 +514,15 @@ static bool is_inference(const struct exchange *exchange, const struct exchange_
     return !facts->not_inference && (!proof_needed || proved);
 }
 
+/* A success without any answer. */
+static bool is_silent(const struct exchange *exchange, const struct exchange_outcome *outcome,
+                      const struct exchange_end *end)
+{
+    const bool done = end->finished && (!end->curl_code || end->curl_code == UINT64_MAX);
+    return done && outcome->status == 200 && !exchange->encoded && !exchange->lost &&
+           (!exchange->response_begun || (exchange->facts.stream && !exchange->body.events));
+}
+
 bool exchange_close(struct exchange *exchange, const struct exchange_end *end, struct span *ret_span)
 {
     struct facts *const facts = &exchange->facts;
@@ -496,7 +538,9 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
     facts_fallback_use(facts);
     response_headers_finish(&exchange->headers, facts, span);
     count_once(exchange);
-    const struct exchange_outcome outcome = outcome_of(exchange, end);
+    failure_finish(facts);
+    struct exchange_outcome outcome = outcome_of(exchange, end);
+    outcome.silent = is_silent(exchange, &outcome, end);
     const bool inference = is_inference(exchange, &outcome, end);
     if (inference) {
         exchange_span_transport(span, end);
@@ -511,11 +555,41 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
         }
         exchange_span_facts(span, facts, &outcome, end);
         prompt_finish(&facts->prompt, span);
+        put_path(exchange);
+        span_clean(span, facts, &exchange->echo);
         if (exchange->lost)
             span_set_u64(span, SPAN_lost_bytes, exchange->lost);
         span_copy(ret_span, span);
     }
     decode_close(exchange->decode);
+    secret_echo_wipe(&exchange->echo);
+    explicit_bzero(exchange->path, exchange->path_bytes);
     pool_give(exchange);
     return inference;
+}
+
+bool exchange_peek(const struct exchange *exchange, uint64_t time_ns, struct span *ret_span)
+{
+    const struct exchange_end end = {EXCHANGE_END_UNKNOWN, .time_ns = time_ns, .curl_code = UINT64_MAX};
+    const struct exchange_outcome outcome = {.lost = exchange->lost > 0, .status = exchange->status};
+    const struct facts *const facts = &exchange->facts;
+    struct timing timing = exchange->timing;
+    if (!is_inference(exchange, &outcome, &end))
+        return false;
+    span_copy(ret_span, &exchange->span);
+    if (outcome.status)
+        span_set_u64(ret_span, SPAN_status, outcome.status);
+    timing_finish(&timing, time_ns, ret_span);
+    if (facts->stream_stated)
+        span_set_u64(ret_span, SPAN_request_stream, facts->stream_asked);
+    if (exchange->response_begun && !exchange->encoded)
+        span_set_u64(ret_span, SPAN_response_stream, facts->stream);
+    if (exchange->response_begun && !exchange->encoded && facts->stream && !timing.gapped) {
+        span_set_u64(ret_span, SPAN_stream_events, exchange->body.events);
+        span_set_u64(ret_span, SPAN_content_chunks, exchange->body.content_events);
+    }
+    exchange_span_facts(ret_span, facts, &outcome, &end);
+    if (exchange->response_begun) /* the request is whole: its prompt is known */
+        prompt_peek(&facts->prompt, ret_span);
+    return true;
 }

@@ -101,11 +101,22 @@ struct facts_usage {
     uint64_t value[FACT_USAGE_END];
 };
 
+/* What one of several answers within one response states of itself (facts_part_*). */
+enum { PART_INPUT, PART_OUTPUT, PART_CACHED, PART_DRAFT, PART_ACCEPTED, PART_COUNTS };
+enum { FACTS_PART_TIMES = 128 };
+struct facts_part {
+    uint8_t present; /* bit per PART_*, FACTS_PART_TIMES */
+    uint32_t count[PART_COUNTS];
+    uint32_t prefill_us, decode_us;
+};
+
 struct facts {
     /* ---- request ---- */
     bool stream_stated, stream_asked;
     bool shape_asked; /* messages, or a limit of tokens, were handed in: only language models are asked like this */
     bool json_asked;  /* the request demands JSON: response_format, format, ... */
+    bool prompt_of_tokens;                /* the list of prompts is one, spelled as numbers of tokens */
+    uint32_t prompts;                     /* elements of a list of prompts; 0: no list */
     uint8_t format_matched, mime_matched; /* see dialect_request.c */
     struct prompt prompt;
 
@@ -126,6 +137,7 @@ struct facts {
     bool done;          /* the stream's own end mark was seen ([DONE], message_stop, done:true, response.completed) */
     bool no_end_mark;   /* this answer shows no end mark: its end is the transport's end */
     bool error_seen;    /* an error object in the body or stream */
+    bool error_closed;  /* ...in an event that is over: nothing else names it */
     bool refused, filtered; /* stated outright; finish reasons are looked at by quality.c */
 
     /* ---- numbers and texts ---- */
@@ -135,6 +147,13 @@ struct facts {
     struct facts_usage
         fallback; /* counts beside the body's own usage (headers, a relay's metrics), for answers that state none */
     bool usage_open;
+    struct facts_part part[FACTS_CHOICES_MAX];
+    bool part_unseen; /* one more came than can be followed */
+    struct {          /* of the documents of a plain answer that are complete */
+        uint32_t present;
+        uint64_t value[FACT_MAX_TOKENS];
+    } earlier;
+    uint32_t choice_base; /* choices of earlier documents */
     uint16_t text_bytes[FACT_TEXT_COUNT];
     char text[FACT_TEXT_COUNT][FACTS_TEXT_MAX];
 
@@ -205,6 +224,27 @@ void facts_usage_begin(struct facts *facts);
 void facts_usage_end(struct facts *facts);
 void facts_usage_drop(struct facts *facts);
 
+/*
+ * Several answers in one response.
+ *
+ * A stream may state usage of each by itself, each time as it stands, when it is under way or ends (llama.cpp, for
+ * several prompts or choices): facts_part is such a statement, the last of an index counts, and facts_parts_end lays
+ * their sums over the usage. Input of the choices of one prompt is one input.
+ *
+ * A plain body may be a list of answers: facts_document_end says that one is complete; what the next one states is
+ * added to it. facts_documents_end makes the sums at the end.
+ */
+void facts_part(struct facts *facts, uint32_t index, const struct facts_part *part);
+/* True: more than one stated something. */
+bool facts_parts_end(struct facts *facts);
+void facts_document_end(struct facts *facts);
+void facts_documents_end(struct facts *facts);
+/* How many answers the request asks for: prompts times choices, at least 1. */
+uint64_t facts_answers_asked(const struct facts *facts);
+
+/* As many as were asked for, and all that were seen, state how they ended. */
+bool facts_answers_ended(const struct facts *facts);
+
 /* Choices: seen at all; finish reason ("" and null state none). */
 void facts_choice_seen(struct facts *facts, uint32_t choice);
 void facts_finish(struct facts *facts, uint32_t choice, const struct json_value *value);
@@ -234,6 +274,17 @@ void facts_server_call(struct facts *facts);
 
 /* An error object or text. `type` wins over `code` in error.type. */
 void facts_error_seen(struct facts *facts);
+/* What an event of a stream calls itself is an error's name only if that event is an error; the first error names the
+ * answer's. */
+static inline void facts_error_event_begin(struct facts *facts)
+{
+    if (!facts->error_seen)
+        facts->text_bytes[FACT_ERROR_TYPE] = facts->text_bytes[FACT_ERROR_CODE] = 0;
+}
+static inline void facts_error_event_end(struct facts *facts)
+{
+    facts->error_closed = facts->error_seen;
+}
 
 /* ---- the request ---- */
 void facts_stream_asked(struct facts *facts, const struct json_value *value); /* true or false, else nothing */

@@ -329,7 +329,7 @@ static void on_open(struct facts *facts, const char *api, const char *provider)
 {
     (void)api;
     (void)provider;
-    facts->output_excludes_reasoning = true;
+    facts->output_excludes_reasoning = facts->total_tells = true;
 }
 
 struct dialect dialect_google_generate = {
@@ -348,9 +348,10 @@ struct dialect dialect_google_generate = {
         "| content | `candidates[].content.parts[]`: `text` (with `thought` true: reasoning), `functionCall`, "
         "`inlineData`, `fileData`, "
         "`executableCode`, `toolCall` |\n"
-        "| usage | the last `usageMetadata` that states a count; each chunk of a stream has one with the counts so far "
+        "| usage | `usageMetadata`; each chunk of a stream has one with the counts so far, laid over the earlier ones "
         "|\n"
-        "| input, output | `promptTokenCount` (cached included); `candidatesTokenCount` plus `thoughtsTokenCount` |\n"
+        "| input, output | `promptTokenCount` (cached included) plus `toolUsePromptTokenCount`; `candidatesTokenCount` "
+        "plus `thoughtsTokenCount`, also where one of them is absent |\n"
         "| cache, reasoning | `cachedContentTokenCount`, `thoughtsTokenCount` |\n"
         "| audio, image | `promptTokensDetails[]`, `candidatesTokensDetails[]` by `modality` |\n"
         "| model, id, finish | `modelVersion`, `responseId`, `candidates[].finishReason` by `index` |\n"

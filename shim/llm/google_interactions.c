@@ -341,7 +341,7 @@ static void on_open(struct facts *facts, const char *api, const char *provider)
 {
     (void)api;
     (void)provider;
-    facts->output_excludes_reasoning = true;
+    facts->output_excludes_reasoning = facts->total_tells = true;
 }
 
 struct dialect dialect_google_interactions = {
@@ -352,6 +352,7 @@ struct dialect dialect_google_interactions = {
     .event = {JSON_RULES(event_rules), on_answer},
     .open = on_open,
     .event_begin = on_event_begin,
+    .kept = true,
     .event_end = on_event_end,
     .docs = "Recognised by the path's end `/interactions` at Google's host, or `/v1beta/interactions` anywhere if the "
             "answer has its shape.\n\n"
@@ -359,7 +360,8 @@ struct dialect dialect_google_interactions = {
             "| content | `steps[]`: `content[]` of a `model_output`, `summary[]` of a `thought`; in a stream "
             "`step.start` and `step.delta` (`text`, "
             "`thought_summary`, `arguments_delta`) |\n"
-            "| usage | `usage.total_input_tokens`, `total_output_tokens` plus `total_thought_tokens`; in a stream "
+            "| usage | `usage.total_input_tokens` plus `total_tool_use_tokens`, `total_output_tokens` plus "
+            "`total_thought_tokens`; in a stream "
             "within `interaction.completed` |\n"
             "| cache, reasoning | `total_cached_tokens`, `total_thought_tokens` |\n"
             "| audio, image | `input_tokens_by_modality[]`, `output_tokens_by_modality[]` |\n"
@@ -370,7 +372,9 @@ struct dialect dialect_google_interactions = {
             "(`in_progress`) in a stream are no finish. "
             "Before 2026 steps were `outputs[]`, events `content.start`, `content.delta`, `interaction.complete`; they "
             "are read alike. Requests to an "
-            "`agent` name no model. A `thought_signature` is no content. Polling with GET is not seen as a call.\n\n"
+            "`agent` name no model. A `thought_signature` is no content. An interaction fetched (GET "
+            "`/interactions/I`) or cancelled states its "
+            "tokens once: if nothing that this process saw did before.\n\n"
             "Source: https://ai.google.dev/gemini-api/docs/interactions, "
             "https://ai.google.dev/gemini-api/docs/interactions/streaming.\n",
 };

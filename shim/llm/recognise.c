@@ -104,6 +104,12 @@ static const char *polled(struct url_view path, enum method method)
         return view_equals(pop(&path), "threads", 7) && method != METHOD_OTHER ? "runs" : NULL;
     if (method != METHOD_GET)
         return NULL;
+    if (view_equals(kind, "responses", 9))
+        return "responses";
+    if (view_equals(kind, "interactions", 12))
+        return "interactions";
+    if (view_equals(kind, "deferred-completion", 19))
+        return view_equals(owner, "chat", 4) ? "chat-completions" : NULL; /* xAI */
     if (view_equals(kind, "jobs", 4))
         return view_equals(owner, "batch", 5) ? "batch" : NULL; /* Mistral */
     if (!view_equals(kind, "batches", 7))
@@ -287,11 +293,16 @@ static bool recognise_path(const struct url *url, enum method method, const char
     return recognise_google(url->path, provider, ret) || (is_huggingface(url) && recognise_huggingface(url->path, ret));
 }
 
+void recognise_headers(const char *headers, size_t headers_bytes, struct recognised *recognised)
+{
+    if (!strcmp(recognised->api, "messages") && has_header(headers, headers_bytes, "anthropic-version"))
+        recognised->tentative = recognised->request_proves = false;
+}
+
 /* What paths alone get wrong. */
 static void correct(const struct url *url, const char *headers, size_t headers_bytes, struct recognised *ret)
 {
-    if (!strcmp(ret->api, "messages") && has_header(headers, headers_bytes, "anthropic-version"))
-        ret->tentative = false;
+    recognise_headers(headers, headers_bytes, ret);
     if (ret->provider && !strcmp(ret->provider, "azure.ai.inference") && url->path.bytes &&
         memmem(url->path.data, url->path.bytes, "/openai/", 8))
         ret->provider = "azure.ai.openai";
@@ -347,7 +358,9 @@ bool recognise_candidate(const char *method, size_t method_bytes, const char *ur
         if (view_equals(last, rows[i].last, rows[i].last_bytes) && method_allowed(how, rows[i].flags))
             return true;
     const struct url_view kind = pop(&path);
-    if (view_equals(kind, "runs", 4) || view_equals(kind, "batches", 7) || view_equals(kind, "jobs", 4))
+    if (view_equals(kind, "runs", 4) || view_equals(kind, "batches", 7) || view_equals(kind, "jobs", 4) ||
+        view_equals(kind, "responses", 9) || view_equals(kind, "interactions", 12) ||
+        view_equals(kind, "deferred-completion", 19))
         return true;
     if (how == METHOD_GET)
         return false;

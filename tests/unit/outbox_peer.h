@@ -49,6 +49,7 @@ static struct heard {
     size_t n;
     struct {
         unsigned kind;
+        unsigned flags;
         uint64_t sequence;
         size_t rows;
         uint64_t first_span;
@@ -95,6 +96,7 @@ static void parse(const uint8_t *data, size_t bytes)
         }
         heard.frame[heard.n].kind = frame.kind;
         heard.frame[heard.n].sequence = frame.sequence;
+        heard.frame[heard.n].flags = frame.flags;
         heard.frame[heard.n].loss = frame.loss;
         memcpy(heard.frame[heard.n].identity, frame.identity, 16);
         if (frame.kind == SPAN_FRAME_SPANS) {
@@ -196,7 +198,7 @@ static void add(size_t n)
         span_init(&span);
         span_set_u64(&span, SPAN_start_ns, 1700000000000000000U + i);
         span_set_text(&span, SPAN_request_model, "a-model", 7);
-        outbox_add(clock_ns, &span);
+        outbox_add(clock_ns, &span, 0, &(struct journal_slot){0});
     }
 }
 
@@ -218,7 +220,7 @@ static void add_noise(size_t n)
             }
             span_set_text(&span, fields[f], text, sizeof text);
         }
-        outbox_add(clock_ns, &span);
+        outbox_add(clock_ns, &span, 0, &(struct journal_slot){0});
     }
 }
 

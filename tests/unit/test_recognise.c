@@ -133,6 +133,14 @@ static const struct {
      false},
     {"POST", "http://localhost:8080/completion", "llamacpp-completion", "text_completion", NULL, "", -1, true},
     {"", "https://api.openai.com/v1/chat/completions", "chat-completions", "chat", "openai", "", -1, true},
+    {"GET", "https://api.openai.com/v1/responses/resp_1", "responses", "chat", "openai", "", -1, false},
+    {"POST", "https://api.openai.com/v1/responses/resp_1/cancel", "responses", "chat", "openai", "", -1, false},
+    {"GET", "http://localhost:4000/v1/responses/resp_1", "responses", "chat", NULL, "", -1, true},
+    {"GET", "https://generativelanguage.googleapis.com/v1beta/interactions/i", "interactions", "generate_content",
+     "gcp.gemini", "", -1, false},
+    {"GET", "https://api.x.ai/v1/chat/deferred-completion/r", "chat-completions", "chat", "x_ai", "", -1, false},
+    {"POST", "http://localhost:8080/v1/chat/completions/input_tokens", "count-tokens", "count_tokens", NULL, "", 0,
+     false},
     {"GET", "https://api.openai.com/v1/threads/t/runs/r", "runs", "invoke_agent", "openai", "", -1, false},
 };
 
@@ -157,13 +165,13 @@ static void knows_what_is_none(void **state)
 {
     static const char *const none[][2] = {
         {"GET", "https://api.openai.com/v1/models"},
-        {"GET", "https://api.openai.com/v1/responses/resp_1"},
         {"GET", "https://api.openai.com/v1/chat/completions/x"},
         {"GET", "https://api.openai.com/v1/chat/completions"},
         {"POST", "https://api.openai.com/v1/files"},
         {"POST", "https://api.openai.com/v1/threads/t/messages"},
         {"GET", "https://api.openai.com/v1/threads/t/runs"},
-        {"POST", "https://api.openai.com/v1/responses/resp_1/cancel"},
+        {"GET", "https://api.openai.com/v1/responses/resp_1/input_items"},
+        {"DELETE", "https://api.openai.com/v1/responses/resp_1"},
         {"DELETE", "https://api.openai.com/v1/chat/completions"},
         {"OPTIONS", "https://api.openai.com/v1/chat/completions"},
         {"POST", "https://host/x/tracing/batches"},
