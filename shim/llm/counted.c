@@ -31,6 +31,15 @@ bool counted_first(const char *id, size_t bytes)
     return true;
 }
 
+void counted_once(struct facts *facts, const char *path, size_t path_bytes, bool asked_after)
+{
+    const size_t bytes = facts->text_bytes[FACT_RESPONSE_ID];
+    if (!(facts_number(facts, FACT_INPUT) | facts_number(facts, FACT_OUTPUT)))
+        return;
+    if (!counted_first(bytes ? facts->text[FACT_RESPONSE_ID] : path, bytes ? bytes : path_bytes) && asked_after)
+        facts->usage.present = 0;
+}
+
 void counted_forget(void)
 {
     memset(ids, 0, sizeof(ids));

@@ -7,10 +7,18 @@
  */
 #pragma once
 
+#include "facts.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
 /* True: this id was not met before, and is remembered now. An empty id is always new. */
 bool counted_first(const char *id, size_t bytes);
+/*
+ * Tokens that were counted with an earlier answer are not stated again: a call's own answer always counts and is
+ * remembered by its id, what asks after it counts only if nothing did before (the creation of a background response
+ * states nothing). Results without an id of their own go by the path of their URL.
+ */
+void counted_once(struct facts *facts, const char *path, size_t path_bytes, bool asked_after);
 /* Forgets all (tests). */
 void counted_forget(void);

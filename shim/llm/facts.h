@@ -80,6 +80,7 @@ enum {
     FACTS_CALLS_MAX = 128,  /* tool calls told apart; more are counted by their index */
     FACTS_FRAGMENT_MAX = 512, /* arguments held until the call they belong to is known */
     FACTS_SCRATCH = 64,
+    FACTS_STEPS_MAX = 8,
     FACTS_NO_INDEX = 0xffffffff,
 };
 
@@ -118,6 +119,9 @@ struct facts {
     bool prompt_of_tokens;                /* the list of prompts is one, spelled as numbers of tokens */
     uint32_t prompts;                     /* elements of a list of prompts; 0: no list */
     uint8_t format_matched, mime_matched; /* see dialect_request.c */
+    struct facts_step {
+        const char *api, *shape; /* as struct recognised has them; NULL: not known */
+    } step[FACTS_STEPS_MAX];     /* the calls of a list of which one is answered */
     struct prompt prompt;
 
     /* ---- from here on of the answer, but for what requests state among the numbers and texts (facts_forget_answer)
@@ -129,6 +133,7 @@ struct facts {
     bool total_tells;  /* what the stated total has above input and output is output that nothing names (thinking) */
     bool foreign_cost; /* the stated cost is in another currency than dollars */
     bool usage_from_timings; /* the counts come from the server's timing report: usage source "server_timings" */
+    uint8_t answered;        /* which of `step` */
     const char *api;    /* the answer shows that it is another API than the path said: its name, static; NULL: no */
     bool not_inference; /* it turned out to be none: no span */
     bool shape_seen;    /* something only this API has was seen (a choice, usage, a content event): proves a tentative

@@ -28,6 +28,10 @@ enum rule {
     CHOICE_TEXT,
     CHOICE_FINISH,
     VECTOR,
+    TEXTS,
+    RUNTIME_MS,
+    COST,
+    EMBEDDED,
     INDEX, /* which of several answers; SGLang's from here on */
     META_FINISH,
     META_COUNT, /* META_COUNT + PART_* */
@@ -35,6 +39,7 @@ enum rule {
 };
 _Static_assert((int)META_END <= (int)ANSWER_COUNT, "the ids of the common rules follow");
 
+enum { PROMPT = REQUEST_OWN + 2 };
 enum { GENERATION = REQUEST_OWN, REQUEST_COMPARED };
 
 enum { TOKEN_TEXT_MAX = 128 };
@@ -46,6 +51,7 @@ struct state {
     struct facts_part part;
     bool special;
     bool huggingface;
+    bool prompted; /* by a "prompt", which vLLM's oldest server answers with texts alone */
     bool compared; /* sentences are: the answer's numbers are scores */
     uint8_t token_bytes;
     uint8_t finish_bytes;
@@ -85,9 +91,18 @@ static struct state *state_of(struct facts *facts)
     {                                                                                                                  \
         "choices[].finish_reason", CHOICE_FINISH, 0                                                                    \
     }
+#define DEEPINFRA                                                                                                      \
+    {"request_id", ANSWER_ID, 0}, {"inference_status.tokens_input", INPUT, 0},                                         \
+        {"inference_status.tokens_generated", OUTPUT, 0}, {"inference_status.runtime_ms", RUNTIME_MS, 0},              \
+        {"inference_status.cost", COST, 0}, {"estimated_cost", COST, 0}, {"num_input_tokens", INPUT, 0},               \
+        {"num_tokens", OUTPUT, 0}, {"num_output_tokens", OUTPUT, 0},                                                   \
+        {"results[].generated_text", GENERATED, JSON_PIECES},                                                          \
+    {                                                                                                                  \
+        "embeddings[]", EMBEDDED, 0                                                                                    \
+    }
 #define COMMON                                                                                                         \
     ANSWER_IDENTITY, ANSWER_USAGE_RULES("usage"), {"error", ANSWER_ERROR, 0}, {"error.type", ANSWER_ERROR_TYPE, 0},    \
-        {"error.code", ANSWER_ERROR_CODE, 0}, {"error_type", ERROR_NAME, 0}, DETAILS(""), SGLANG, TRITON
+        {"error.code", ANSWER_ERROR_CODE, 0}, {"error_type", ERROR_NAME, 0}, DETAILS(""), SGLANG, TRITON, DEEPINFRA
 
 static const struct json_rule plain_rules[] = {
     COMMON,
@@ -98,6 +113,7 @@ static const struct json_rule plain_rules[] = {
     {"generation", GENERATED, JSON_PIECES},
     {"generation.content", GENERATED, JSON_PIECES},
     {"outputs[]", PIECE, JSON_PIECES},
+    {"text[]", TEXTS, JSON_PIECES},
     {"", VECTOR, 0}, /* a bare list of numbers, or of such lists */
     {"[]", VECTOR, 0},
     {"[][]", VECTOR, 0},
@@ -111,6 +127,7 @@ static const struct json_rule event_rules[] = {
     {"token.text", TOKEN_TEXT, 0},
     {"token.special", TOKEN_SPECIAL, 0},
     {"outputs[]", PIECE, JSON_PIECES},
+    {"text[]", TEXTS, JSON_PIECES},
 };
 
 static const struct json_rule request_rules[] = {
@@ -135,7 +152,9 @@ static const struct json_rule request_rules[] = {
     {"text", REQUEST_USER, JSON_PIECES},
     {"text[]", REQUEST_USER, JSON_PIECES},
     {"text_input", REQUEST_USER, JSON_PIECES},
-    {"prompt", REQUEST_USER, JSON_PIECES},
+    {"prompt", PROMPT, JSON_PIECES},
+    {"input", REQUEST_USER, JSON_PIECES},
+    {"max_new_tokens", REQUEST_MAX_TOKENS, 0},
     REQUEST_MESSAGES("messages"),
 };
 
@@ -222,6 +241,23 @@ static void part_end(struct facts *facts)
     state->answers += !facts->stream;
 }
 
+/* A plain body or its elements: an answer, or numbers. */
+static void document(struct facts *facts, const struct json_value *value)
+{
+    struct state *const state = state_of(facts);
+    const bool numbers = value->rule == EMBEDDED
+                             ? value->type == JSON_ARRAY_BEGIN
+                             : value->type == JSON_NUMBER && state->huggingface && !state->compared && !facts->api;
+    if (numbers) {
+        facts->api = "embeddings";
+        dialect_answer_product(facts);
+    } else if (value->rule == VECTOR && !facts->stream && value->type == JSON_OBJECT_BEGIN) {
+        part_begin(state);
+    } else if (value->rule == VECTOR && !facts->stream && value->type == JSON_OBJECT_END) {
+        part_end(facts);
+    }
+}
+
 static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
@@ -233,6 +269,16 @@ static void on_answer(void *context, const struct json_value *value)
         break;
     case PIECE: /* bare texts prove nothing */
         generated(facts, value, 0);
+        break;
+    case TEXTS: /* vLLM's oldest server: the prompt and what was added, nothing else */
+        facts->shape_seen = facts->shape_seen || (value->type == JSON_STRING && state->prompted);
+        generated(facts, value, value->indexes ? value->index[value->indexes - 1] : 0);
+        break;
+    case RUNTIME_MS:
+        facts_set_time(facts, FACT_SERVER_PROCESSING_NS, value, 1e6);
+        break;
+    case COST:
+        facts_set_cost(facts, value, 9);
         break;
     case TOKEN:
     case TOKEN_TEXT:
@@ -255,15 +301,9 @@ static void on_answer(void *context, const struct json_value *value)
         facts->shape_seen = true;
         facts_set_value(facts, FACT_ERROR_TYPE, value);
         break;
-    case VECTOR: /* a plain body or its elements: an answer, or numbers */
-        if (!facts->stream && value->type == JSON_OBJECT_BEGIN)
-            part_begin(state);
-        else if (!facts->stream && value->type == JSON_OBJECT_END)
-            part_end(facts);
-        else if (value->type == JSON_NUMBER && state->huggingface && !state->compared && !facts->api) {
-            facts->api = "embeddings";
-            dialect_answer_product(facts);
-        }
+    case VECTOR:
+    case EMBEDDED:
+        document(facts, value);
         break;
     case CHOICE_TEXT:
         generated(facts, value, state->choice);
@@ -318,12 +358,17 @@ static void on_close(struct facts *facts)
 static void on_request(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
+    struct json_value as = *value;
+    if (value->rule == PROMPT) {
+        state_of(facts)->prompted = true;
+        as.rule = REQUEST_USER;
+    }
     if (value->rule == GENERATION)
         facts->shape_asked = true;
     else if (value->rule == REQUEST_COMPARED)
         state_of(facts)->compared = true;
     else
-        dialect_request_value(facts, value);
+        dialect_request_value(facts, &as);
 }
 
 static void on_open(struct facts *facts, const char *api, const char *provider)
@@ -357,14 +402,19 @@ struct dialect dialect_tgi = {
         "| finish | `details.finish_reason` |\n"
         "| server times | headers `x-total-time`, `x-queue-time`, `x-inference-time` (ms); `x-compute-time` (s) |\n"
         "| error | `error_type`, else the status |\n\n"
-        "Also read: SGLang's `text` and `meta_info` (of each answer of a list, or by `index` in a stream: summed, the "
-        "input of one prompt's choices once), Triton's `text_output`, DJL's `outputs[]`, and in SageMaker "
+        "Also read: DeepInfra's `/v1/inference/MODEL` (`results[].generated_text`, `inference_status`, "
+        "`num_input_tokens`), "
+        "the `text[]` of vLLM's oldest server where a `prompt` was asked, SGLang's `text` and `meta_info` (of each "
+        "answer of a "
+        "list, or by `index` in a stream: summed, the input of one prompt's choices once), Triton's "
+        "`text_output`, DJL's `outputs[]`, and in SageMaker "
         "OpenAI's `choices[]` and `usage`. A bare list of numbers from Hugging Face's `models/M` are embeddings.\n\n"
         "Quirks: events are `data:` without the blank. The last event repeats the whole answer as "
         "`generated_text`, which is no new content. `details` are "
         "null unless asked for. Errors may be plain text. A SageMaker stream is an AWS event stream of "
         "`PayloadPart`s.\n\n"
         "Source: https://huggingface.github.io/text-generation-inference/, "
-        "https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html, recorded "
+        "https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html, "
+        "https://deepinfra.com/docs/advanced/deepinfra_api, recorded "
         "traffic.\n",
 };

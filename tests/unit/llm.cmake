@@ -38,6 +38,8 @@ foreach(kind ${kinds})
   add_test(NAME unit/kind/${name} COMMAND test_kinds ${kind})
   set_tests_properties(unit/kind/${name} PROPERTIES TIMEOUT 120 LABELS unit)
 endforeach()
+add_test(NAME unit/reports COMMAND test_kinds reports)
+set_tests_properties(unit/reports PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120 LABELS unit)
 
 # Dialects beside those of test_dialects.
 foreach(module google cohere text_servers shapes delivery bedrock embeddings)
