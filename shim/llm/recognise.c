@@ -42,7 +42,7 @@ static const struct row rows[] = {
 #undef TAIL
 };
 
-/* What recognise_candidate() looks at of each row, close together. */
+/* What recognise_candidate() looks at of each row, close together; in the same order. */
 static const struct {
     uint8_t bytes, flags;
     char last[30];
@@ -347,10 +347,11 @@ bool recognise_candidate(const char *method, size_t method_bytes, const char *ur
     const enum method how = method_of(method, method_bytes);
     if (how == METHOD_OTHER || !url_split(url_text, url_bytes, &url))
         return false;
-    struct url_view path = url.path;
+    struct url_view path = url.path, model;
     const struct url_view last = pop(&path);
     for (size_t i = 0; i < sizeof(lasts) / sizeof(lasts[0]); i++)
-        if (view_equals(last, lasts[i].last, lasts[i].bytes) && method_allowed(how, lasts[i].flags))
+        if (view_equals(last, lasts[i].last, lasts[i].bytes) && method_allowed(how, lasts[i].flags) &&
+            row_matches(&rows[i], url.path, &model))
             return true;
     if (has_tail(&url, path, how))
         return true;
