@@ -31,14 +31,6 @@ struct library *library_of(const struct origin *from)
     return from->library;
 }
 
-bool recognise_session(const char *url, size_t url_bytes, bool socket)
-{
-    (void)url;
-    (void)url_bytes;
-    (void)socket;
-    return false;
-}
-
 bool recognise_candidate(const char *method, size_t method_bytes, const char *url, size_t url_bytes)
 {
     (void)method;
