@@ -193,12 +193,22 @@ static uint64_t wall_now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/* A session with a model over a socket of its own (WebSocket, or bytes by hand) is no exchange, and no span is made up
+ * for it: it is said. */
+static void say_of_session(const struct shadow *shadow, bool socket)
+{
+    if (recognise_session(shadow->url, shadow->url_bytes, socket))
+        shim_say_once("a session with a model over a WebSocket or a raw connection is not seen, no span comes of it");
+}
+
 /* The clock is read first: what a process' first call has to start must not be missing in its times. */
 static bool prepare(struct handle *handle, uint64_t queued_ns, struct opening *opening)
 {
     struct shadow *shadow = &handle->shadow;
-    if (shadow->connect_only)
+    if (shadow->connect_only) {
+        say_of_session(shadow, true);
         return false;
+    }
     const uint64_t now_ns = tape_now_ns(), wall_ns = wall_now_ns();
     opening->time_ns = queued_ns != 0 ? queued_ns : now_ns;
     take_url_object(handle);
@@ -213,7 +223,11 @@ static bool prepare(struct handle *handle, uint64_t queued_ns, struct opening *o
         if (scribe_ensure() == 0)
             tape_call_lost();
     }
-    if (url_bytes == 0 || !recognise_candidate(method, method_bytes, url, url_bytes) || scribe_ensure() < 0)
+    if (url_bytes == 0 || !recognise_candidate(method, method_bytes, url, url_bytes)) {
+        say_of_session(shadow, shadow->scheme == SHADOW_SCHEME_SOCKET);
+        return false;
+    }
+    if (scribe_ensure() < 0)
         return false;
 
     opening->begin = (struct tape_begin){
