@@ -197,7 +197,7 @@ static uint64_t wall_now_ns(void)
  * for it: it is said. */
 static void say_of_session(const struct shadow *shadow, bool socket)
 {
-    if (recognise_session(shadow->url.data, shadow->url_bytes, socket))
+    if (shadow->url_bytes != 0 && recognise_session(shadow->url.data, shadow->url_bytes, socket))
         shim_say_once("a session with a model over a WebSocket or a raw connection is not seen, no span comes of it");
 }
 
