@@ -205,6 +205,8 @@ static int store_failed(struct listener *listener, int status)
         listen_rollback(listener);
     while (listener->connections != NULL)
         drop(listener, listener->connections);
+    if (status == STORE_MOVED)
+        return status; /* the next transaction finds or makes the file again: senders may come at once */
     set_accepting(listener, false);
     listener->pause_ns = listen_now_ns() + LISTEN_PAUSE_MS * 1000000ull;
     return status;
@@ -274,8 +276,13 @@ static int read_some(struct listener *listener, struct connection *connection)
     }
     connection->bytes += (size_t)got;
     status = listen_take(listener, &connection->sender, connection->data, connection->bytes, &used);
+    if (status == LISTEN_AGAIN) {
+        drop(listener, connection);
+        return 0;
+    }
     if (status == LISTEN_END) {
         listener->stats.damaged++;
+        (void)listen_note(listener, STORE_LOSS_stream_damaged);
         /* What came before the damage is stored with the batch; it is not acknowledged, and will be found a repeat. */
         drop(listener, connection);
         return 0;

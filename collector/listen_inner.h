@@ -8,6 +8,7 @@
 struct listen_sender {
     uint8_t identity[16];
     bool greeted;   /* its PROCESS frame came */
+    uint64_t away;  /* store_times_away when it came: a store that was begun anew knows nobody */
     uint64_t taken; /* highest sequence number given to the store and not acknowledged yet; 0: none */
 };
 
@@ -38,7 +39,10 @@ struct listener {
     struct listen_stats stats;
 };
 
-enum { LISTEN_END = -100 }; /* the sender said something impossible: drop it */
+enum {
+    LISTEN_END = -100,   /* the sender said something impossible: drop it */
+    LISTEN_AGAIN = -101, /* it must introduce itself again: drop it, it is not to blame */
+};
 
 uint64_t listen_now_ns(void);
 int listen_because(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -51,6 +55,8 @@ void listen_socket_close(struct listener *listener);
  * *ret_used how far it came. */
 int listen_take(struct listener *listener, struct listen_sender *sender, const uint8_t *data, size_t bytes,
                 size_t *ret_used);
+/* listen_take.c: counts one event of an enum store_loss_kind in the transaction of the moment. */
+int listen_note(struct listener *listener, int kind);
 int listen_commit(struct listener *listener);
 /* After a failure: takes back what is open. */
 void listen_rollback(struct listener *listener);

@@ -24,6 +24,13 @@ static int begin(struct listener *listener)
     return 0;
 }
 
+int listen_note(struct listener *listener, int kind)
+{
+    int status = begin(listener);
+
+    return status != 0 ? status : store_note_loss(listener->config.store, (enum store_loss_kind)kind, 1, 0);
+}
+
 static int take_process(struct listener *listener, struct listen_sender *sender, const struct span_frame *frame)
 {
     struct span_process process;
@@ -40,6 +47,7 @@ static int take_process(struct listener *listener, struct listen_sender *sender,
         return listen_because(status, "%s", store_why());
     memcpy(sender->identity, frame->identity, sizeof sender->identity);
     sender->greeted = true;
+    sender->away = store_times_away(listener->config.store);
     return 0;
 }
 
@@ -52,6 +60,8 @@ static int take_spans(struct listener *listener, struct listen_sender *sender, c
     if (!sender->greeted || memcmp(sender->identity, frame->identity, sizeof sender->identity) != 0)
         return listen_because(LISTEN_END, "a frame of a process that did not introduce itself");
     status = begin(listener);
+    if (status == 0 && sender->away != store_times_away(listener->config.store))
+        return listen_because(LISTEN_AGAIN, "the store was begun anew");
     if (status == 0)
         status = store_take_frame(listener->config.store, frame, &repeat);
     if (status == STORE_DAMAGED)
@@ -94,6 +104,8 @@ int listen_take(struct listener *listener, struct listen_sender *sender, const u
             break;
         if (length < 0) {
             listener->stats.too_new += length == SPAN_FRAME_TOO_NEW;
+            if (length == SPAN_FRAME_TOO_NEW)
+                (void)listen_note(listener, STORE_LOSS_frame_too_new);
             status = listen_because(LISTEN_END, length == SPAN_FRAME_TOO_NEW ? "a frame of a later version"
                                                                              : "bytes that are not a frame");
             break;

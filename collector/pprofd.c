@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../span/paths.h"
+#include "../span/place.h"
 #include "listen.h"
 #include "store.h"
 
@@ -35,8 +35,9 @@ static const char help[] =
     "\n"
     "usage: pprofd [OPTION...]\n"
     "\n"
-    "  --socket PATH   where programs send to     (default: $XDG_RUNTIME_DIR/pprofd.sock, else "
-    "/run/pprofd/pprofd.sock)\n"
+    "  --socket PATH   where programs send to     (default: pprofd.sock in $XDG_RUNTIME_DIR, else /run/user/UID,\n"
+    "                  root: /run/pprofd, else ~/.local/state/libpprof/run, else /tmp/libpprof-UID: the first of\n"
+    "                  them that is this user's alone; programs look in the same places)\n"
     "  --store FILE    where everything is kept   (default: $XDG_STATE_HOME/libpprof/pprof.db, else\n"
     "                  ~/.local/state/libpprof/pprof.db, without HOME /var/lib/pprofd/pprof.db)\n"
     "  --spool DIR     what programs left there while nobody listened is taken in; off: nothing\n"
@@ -70,10 +71,8 @@ static void defaults(struct options *options)
 {
     const char *home = getenv("HOME");
     const char *state = getenv("XDG_STATE_HOME");
-    const char *runtime = getenv("XDG_RUNTIME_DIR");
 
     memset(options, 0, sizeof *options);
-    (void)span_path_socket(options->socket, sizeof options->socket, runtime);
     (void)span_path_store(options->store, sizeof options->store, state, home);
     (void)span_path_spool(options->spool, sizeof options->spool, state, home);
 }
@@ -149,6 +148,23 @@ static void make_directories(const char *file)
     }
 }
 
+/* The default is looked up after the options: nothing is made where it is not wanted. */
+static int find_socket(struct options *options)
+{
+    struct span_path_base base = {.runtime_dir = getenv("XDG_RUNTIME_DIR"),
+                                  .state_home = getenv("XDG_STATE_HOME"),
+                                  .home = getenv("HOME"),
+                                  .uid = geteuid()};
+    char runtime[SPAN_PATH_RUNTIME_BYTES_MAX + 1];
+
+    if (options->once || options->socket[0] != '\0')
+        return 0;
+    if (span_place_runtime(runtime, sizeof runtime, &base, true) != 0)
+        return complain("no directory of this user's own was found for the socket: set XDG_RUNTIME_DIR or HOME to one "
+                        "that only this user can write, or name a socket by --socket PATH");
+    return span_path_socket(options->socket, sizeof options->socket, runtime);
+}
+
 static struct store *open_store(const char *path)
 {
     struct store *store = NULL;
@@ -201,14 +217,30 @@ static void merge_some(struct store *store, int fd)
     }
 }
 
-static int serve(struct store *store, struct listener *listener, int signals)
+/* What a turn that failed, or a store that was found gone, asks for. */
+static void look_after_store(const struct store *store, const struct options *options, int status, uint64_t *times_away)
 {
+    if (status == STORE_MISSING)
+        make_directories(options->store);
+    if (store_times_away(store) == *times_away)
+        return;
+    *times_away = store_times_away(store);
+    (void)fprintf(stderr,
+                  "pprofd: %s was moved, removed or replaced while it was in use; what comes now is in the one that is "
+                  "there now\n",
+                  options->store);
+}
+
+static int serve(struct store *store, struct listener *listener, int signals, const struct options *options)
+{
+    uint64_t times_away = store_times_away(store);
     struct pollfd fds[2] = {{.fd = listen_fd(listener), .events = POLLIN}, {.fd = signals, .events = POLLIN}};
     bool said = false; /* a failing store is reported once, until it works again */
     int idle_ms = 0;
 
     for (;;) {
         int wait_ms = listen_wait_ms(listener);
+        int status;
         int n;
 
         if (wait_ms < 0 || wait_ms > MERGE_EVERY_MS)
@@ -218,7 +250,9 @@ static int serve(struct store *store, struct listener *listener, int signals)
             return complain(strerror(errno));
         if (fds[1].revents != 0)
             return EXIT_SUCCESS;
-        if (listen_turn(listener, 0) != 0) {
+        status = listen_turn(listener, 0);
+        look_after_store(store, options, status, &times_away);
+        if (status != 0 && status != STORE_MOVED) {
             if (!said)
                 (void)fprintf(stderr, "pprofd: the store cannot be written, senders keep their spans meanwhile: %s\n",
                               listen_why());
@@ -277,7 +311,7 @@ static int run(struct store *store, const struct options *options)
     }
     (void)fprintf(stderr, "pprofd ready version=%s pid=%ld socket=%s store=%s spool=%s\n", PPROF_VERSION,
                   (long)getpid(), options->socket, options->store, options->spool[0] == '\0' ? "off" : options->spool);
-    code = serve(store, listener, signals);
+    code = serve(store, listener, signals, options);
     if (listen_close(listener) != 0) {
         (void)fprintf(stderr, "pprofd: the last spans could not be stored, their senders keep them: %s\n",
                       listen_why());
@@ -296,6 +330,8 @@ int main(int argc, char **argv)
     defaults(&options);
     if (parse(argc, argv, &options, &code) != 0)
         return code;
+    if (find_socket(&options) != 0)
+        return EXIT_FAILURE;
     store = open_store(options.store);
     if (store == NULL)
         return EXIT_FAILURE;

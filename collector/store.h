@@ -2,8 +2,9 @@
  * The store: one SQLite file with blocks of columns, the process table, what was taken in, and hourly rollups.
  *
  *   process(id INTEGER PRIMARY KEY, identity BLOB UNIQUE, pid, uid, start_ns, executable, host, service, team,
- * container, labels, version, loss counters) seen(process, sequence) ; block(id, process, t_min, t_max, n, merged, raw)
- * ; col(block, field, data) ; rollup_hour(...) ; meta(key, value)
+ *           container, labels, version, loss counters, final); seen(process, first, last);
+ *   block(id, process, t_min, t_max, n, merged, raw); col(block, field, data); rollup_hour(...);
+ *   loss(kind, events, spans, last_ns); meta(key, value)
  *
  * Fresh blocks lie whole in block.raw as they came; the merge turns an hour's worth into col rows with up to
  * SPAN_BLOCK_ROWS_MAX rows and shared dictionaries. Readers see both alike through store_scan. A handle belongs to one
@@ -33,6 +34,7 @@ enum store_status {
     STORE_DAMAGED = -5,
     STORE_BUSY = -6,
     STORE_FAILED = -7, /* memory, disk */
+    STORE_MOVED = -8,  /* its file, or what lies beside it, was moved or removed; the next transaction begins anew */
 };
 
 /* Why the last call failed, one sentence without the file's name; valid until the next call on this thread. */
@@ -43,11 +45,16 @@ int store_open(const char *path, enum store_mode mode, struct store **ret_store)
 void store_close(struct store *store);
 
 /* ---- writing: begin, any number of takes, commit; acknowledge to the sender only after commit ---- */
+/* When the file is no longer where it was (removed, moved, replaced), it is opened or made anew under its name before
+ * the transaction begins: store_times_away tells, and then what senders said of themselves is to be asked again. */
 int store_begin(struct store *store);
+/* How often that happened to this handle. */
+uint64_t store_times_away(const struct store *store);
 int store_take_process(struct store *store, const struct span_process *process);
 /* Takes a SPANS or LOSS frame in. A repeat (same identity and sequence) is accepted and ignored: *ret_repeat tells. A
  * damaged payload is STORE_DAMAGED and leaves the transaction as it was. */
 int store_take_frame(struct store *store, const struct span_frame *frame, bool *ret_repeat);
+/* STORE_MOVED: written, but where nobody finds it; to be taken as not written. */
 int store_commit(struct store *store);
 void store_rollback(struct store *store);
 /* One step of merging small blocks; *ret_more tells whether more is due. In a transaction of its own. */
@@ -79,9 +86,49 @@ int store_scan(struct store *store, const struct store_query *query,
 struct store_totals {
     uint64_t spans, blocks, processes, bytes;
     uint64_t first_ns, last_ns; /* of starts; 0 when there are no spans */
-    struct span_loss loss;      /* sum over processes */
 };
 int store_totals(struct store *store, struct store_totals *ret_totals);
+
+/* ---- what is missing ---- */
+
+/* What the collector saw go wrong: X(identifier, whether calls are certainly missing because of it, one, several). */
+#define STORE_LOSSES(X)                                                                                                \
+    X(spool_damaged, true, "damaged spool file", "damaged spool files")                                                \
+    X(spool_refused, true, "program whose spool took no more", "programs whose spool took no more")                    \
+    X(mapping_damaged, true, "damaged file of a program that was killed",                                              \
+      "damaged files of programs that were killed")                                                                    \
+    X(frame_rejected, true, "message that could not be read", "messages that could not be read")                       \
+    X(frame_too_new, true, "message of a later version", "messages of a later version")                                \
+    X(stream_damaged, false, "connection that sent something else", "connections that sent something else")            \
+    X(log_orphaned, false, "log of an earlier store was set aside beside this one",                                    \
+      "logs of an earlier store were set aside beside this one")                                                       \
+    X(counters_absurd, false, "program with counts that cannot be right", "programs with counts that cannot be right")
+enum store_loss_kind {
+#define X(ident, certain, one, many) STORE_LOSS_##ident,
+    STORE_LOSSES(X)
+#undef X
+        STORE_LOSS_COUNT
+};
+
+/* Counts `events` of a kind, with `spans` finished calls that are known to be lost by them (0: not known how many). In
+ * the transaction that is open, else in one of its own. 0 or store_status. */
+int store_note_loss(struct store *store, enum store_loss_kind kind, uint64_t events, uint64_t spans);
+
+struct store_loss {
+    uint64_t processes;
+    struct span_loss counted; /* by the processes themselves, sum of their last words */
+    uint64_t frames;          /* numbered by a process, and never arrived here */
+    uint64_t open;            /* processes that have not said that they are done: they run, or were killed */
+    uint64_t older;           /* processes that began before this store and sent elsewhere before */
+    uint64_t events[STORE_LOSS_COUNT], spans[STORE_LOSS_COUNT];
+};
+/* Of all processes whose number in the store is above after_process; events and spans are those of the whole store. */
+int store_loss(struct store *store, int64_t after_process, struct store_loss *ret_loss);
+/* The highest number of a process; 0 when there is none. */
+int store_newest_process(struct store *store, int64_t *ret_id);
+
+/* Whether SQLite itself, asked anew, finds the file broken; false when it is busy or cannot be opened. */
+bool store_file_is_broken(const char *path);
 
 /* Verifies everything that can be: SQLite's own check, each block's columns, rollups against blocks, loss counters.
  * Calls `found` for each fault with one sentence (which names block and field). Returns the number of faults or a

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <sqlite3.h>
+#include <sys/types.h>
 
 #include "rollup.h"
 #include "store.h"
@@ -12,6 +13,7 @@ enum {
     STORE_APPLICATION_ID =
         0x7070726F,    /* "ppro"; in the file's header, tells a store of ours from any other SQLite file */
     STORE_VERSION = 1, /* user_version: raised when an older program could no longer read the file rightly */
+    STORE_PATH_MAX = 4096 + 16,
     /* How long a writer or reader waits for another process; a merge of 65,536 rows holds the lock for about 0.2 s. */
     STORE_BUSY_MS = 10000,
     /* Processes kept in memory between calls (about 1.3 KB each). */
@@ -23,6 +25,12 @@ enum {
     /* The number under which a merged block keeps the process of each row; never a field number on the wire. */
     STORE_FIELD_PROCESS = 0,
 };
+
+/* Counters and sequence numbers beyond what any process can reach are not believed: 2^40 calls are 35 years at a
+ * thousand a second. Sums of a million processes then still fit. */
+#define STORE_LOSS_MAX (INT64_C(1) << 40)
+#define STORE_LOSS_BYTES_MAX (INT64_C(1) << 42)
+#define STORE_SEQUENCE_MAX (UINT64_C(1) << 40)
 
 #define STORE_HOUR_NS 3600000000000ull
 
@@ -48,7 +56,13 @@ enum {
     STORE_SQL(process_by_identity, "SELECT * FROM process WHERE identity=?1")                                          \
     STORE_SQL(process_by_id, "SELECT * FROM process WHERE id=?1")                                                      \
     STORE_SQL(process_loss, "UPDATE process SET lost_tape_records=?2, lost_tape_bytes=?3, lost_spans=?4, "             \
-                            "lost_exchanges=?5 WHERE id=?1")                                                           \
+                            "lost_exchanges=?5, final=?6 WHERE id=?1")                                                 \
+    STORE_SQL(loss_add, "INSERT INTO loss(kind,events,spans,last_ns) VALUES(?1,?2,?3,?4) ON CONFLICT(kind) DO UPDATE " \
+                        "SET events=events+excluded.events, spans=spans+excluded.spans, last_ns=excluded.last_ns")     \
+    STORE_SQL(losses, "SELECT kind,events,spans FROM loss")                                                            \
+    STORE_SQL(accounts, "SELECT p.id,p.start_ns,p.final,p.lost_tape_records,p.lost_tape_bytes,p.lost_spans,"           \
+                        "p.lost_exchanges,s.first,s.last FROM process p LEFT JOIN seen s ON s.process=p.id "           \
+                        "WHERE p.id>?1 ORDER BY p.id,s.first")                                                         \
     STORE_SQL(seen_below, "SELECT first,last FROM seen WHERE process=?1 AND first<=?2 ORDER BY first DESC LIMIT 1")    \
     STORE_SQL(seen_put, "INSERT INTO seen(process,first,last) VALUES(?1,?2,?3) "                                       \
                         "ON CONFLICT(process,first) DO UPDATE SET last=excluded.last")                                 \
@@ -89,11 +103,23 @@ struct store_process {
     int64_t id;
     struct span_process process;
     struct span_loss loss;
+    uint64_t final; /* sequence number of the frame with which it said that it ends; 0: it has not */
+};
+
+/* Which file a name stood for when the store was opened. */
+struct store_place {
+    bool known;
+    dev_t device;
+    ino_t inode;
+    char path[STORE_PATH_MAX];
 };
 
 struct store {
-    sqlite3 *db;
+    sqlite3 *db; /* NULL only in a writer that lost its file and could not make it anew yet */
     bool writing;
+    bool has_log;                /* else the file system cannot have one, and readers wait for writers */
+    struct store_place place[3]; /* of a writer: the file, its log, the log's index */
+    uint64_t times_away;         /* the file was gone and another was begun or found */
     bool in_transaction;
     int64_t data_version; /* changes when another connection wrote: what is in memory is then stale */
     sqlite3_stmt *statement[STORE_SQL_COUNT];
@@ -112,6 +138,17 @@ static inline int64_t store_int(uint64_t value)
     return value > INT64_MAX ? INT64_MAX : (int64_t)value;
 }
 
+/* store_open.c: 0, or a status with the reason remembered; store->db may be set even then. */
+int store_open_reading(struct store *store, const char *path);
+int store_open_writing(struct store *store, const char *path);
+/* store_open.c: one integer; SQLite's code. */
+int store_pragma_int(sqlite3 *db, const char *text, int64_t *ret_value);
+/* store_make.c: makes the store where there is none or an empty file. 0 also when somebody else made it meanwhile. */
+int store_make(const char *path);
+/* store.c: remembers which files the open handle has. 0, or -1 when they are not in their places any more. */
+int store_note_places(struct store *store, const char *path);
+/* store.c: the status for one of SQLite's codes. */
+int store_status_of(int code);
 /* store.c: remember why (printf), map SQLite's codes. Both return the status. */
 int store_because(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int store_sqlite_failed(struct store *store, const char *doing);
@@ -125,7 +162,8 @@ int store_run(struct store *store, sqlite3_stmt *statement, const char *doing);
 struct store_process *store_process_by_id(struct store *store, int64_t id, int *ret_status);
 struct store_process *store_process_by_identity(struct store *store, const uint8_t identity[16], int *ret_status);
 int store_process_put(struct store *store, const struct span_process *process);
-int store_process_loss(struct store *store, struct store_process *known, const struct span_loss *loss);
+/* What a frame says of losses and of its process' end. */
+int store_process_loss(struct store *store, struct store_process *known, const struct span_frame *frame);
 void store_processes_trim(struct store *store); /* at most STORE_PROCESSES_KEPT stay */
 void store_processes_clear(struct store *store);
 

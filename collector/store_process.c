@@ -119,6 +119,7 @@ static void read_row(struct store_process *known, sqlite3_stmt *row)
     known->loss.tape_bytes = (uint64_t)sqlite3_column_int64(row, 13);
     known->loss.spans = (uint64_t)sqlite3_column_int64(row, 14);
     known->loss.exchanges = (uint64_t)sqlite3_column_int64(row, 15);
+    known->final = (uint64_t)sqlite3_column_int64(row, 16);
 }
 
 /* Steps the bound statement and keeps the row it gives. */
@@ -222,18 +223,32 @@ static uint64_t larger(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-int store_process_loss(struct store *store, struct store_process *known, const struct span_loss *loss)
+/* The larger one, as far as it can be believed. */
+static uint64_t largest(uint64_t known, uint64_t said, int64_t bound, bool *ret_absurd)
 {
+    if (said > (uint64_t)bound) {
+        *ret_absurd = known < (uint64_t)bound;
+        said = (uint64_t)bound;
+    }
+    return larger(known, said);
+}
+
+int store_process_loss(struct store *store, struct store_process *known, const struct span_frame *frame)
+{
+    bool absurd = false;
+    const struct span_loss *loss = &frame->loss;
+    uint64_t final = (frame->flags & SPAN_FRAME_FINAL) ? larger(known->final, frame->sequence) : known->final;
     /* Counters are cumulative, and frames may come late or twice: the largest value is the last. */
     struct span_loss now = {
-        .tape_records = larger(known->loss.tape_records, loss->tape_records),
-        .tape_bytes = larger(known->loss.tape_bytes, loss->tape_bytes),
-        .spans = larger(known->loss.spans, loss->spans),
-        .exchanges = larger(known->loss.exchanges, loss->exchanges),
+        .tape_records = largest(known->loss.tape_records, loss->tape_records, STORE_LOSS_MAX, &absurd),
+        .tape_bytes = largest(known->loss.tape_bytes, loss->tape_bytes, STORE_LOSS_BYTES_MAX, &absurd),
+        .spans = largest(known->loss.spans, loss->spans, STORE_LOSS_MAX, &absurd),
+        .exchanges = largest(known->loss.exchanges, loss->exchanges, STORE_LOSS_MAX, &absurd),
     };
     sqlite3_stmt *statement;
+    int status;
 
-    if (memcmp(&now, &known->loss, sizeof now) == 0)
+    if (final == known->final && memcmp(&now, &known->loss, sizeof now) == 0)
         return 0;
     statement = store_statement(store, STORE_SQL_process_loss);
     if (statement == NULL)
@@ -243,8 +258,11 @@ int store_process_loss(struct store *store, struct store_process *known, const s
     (void)sqlite3_bind_int64(statement, 3, store_int(now.tape_bytes));
     (void)sqlite3_bind_int64(statement, 4, store_int(now.spans));
     (void)sqlite3_bind_int64(statement, 5, store_int(now.exchanges));
+    (void)sqlite3_bind_int64(statement, 6, store_int(final));
     known->loss = now;
-    return store_run(store, statement, "storing losses");
+    known->final = final;
+    status = store_run(store, statement, "storing losses");
+    return status == 0 && absurd ? store_note_loss(store, STORE_LOSS_counters_absurd, 1, 0) : status;
 }
 
 void store_processes_clear(struct store *store)

@@ -222,15 +222,8 @@ int store_totals(struct store *store, struct store_totals *ret_totals)
     int status = sums(store, "SELECT count(*), sum(n), min(t_min), max(t_max) FROM block INDEXED BY block_time",
                       (uint64_t *const[]){&totals.blocks, &totals.spans, &totals.first_ns, &totals.last_ns}, 4);
 
-    /* total() never overflows, and hostile counters may sum to more than fits: stop at the largest integer. */
     if (status == 0)
-        status =
-            sums(store,
-                 "SELECT count(*), CAST(total(lost_tape_records) AS INTEGER), CAST(total(lost_tape_bytes) AS INTEGER),"
-                 " CAST(total(lost_spans) AS INTEGER), CAST(total(lost_exchanges) AS INTEGER) FROM process",
-                 (uint64_t *const[]){&totals.processes, &totals.loss.tape_records, &totals.loss.tape_bytes,
-                                     &totals.loss.spans, &totals.loss.exchanges},
-                 5);
+        status = sums(store, "SELECT count(*) FROM process", (uint64_t *const[]){&totals.processes}, 1);
     if (status == 0)
         status = sums(store, "PRAGMA page_count", (uint64_t *const[]){&pages}, 1);
     if (status == 0)

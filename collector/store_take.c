@@ -169,7 +169,7 @@ static int take(struct store *store, const struct span_frame *frame, struct stor
     int status = below < 0 ? below : seen_add(store, known->id, sequence, below == 1, first, last);
 
     if (status == 0)
-        status = store_process_loss(store, known, &frame->loss);
+        status = store_process_loss(store, known, frame);
     if (status != 0 || frame->kind != SPAN_FRAME_SPANS)
         return status;
     status = put_block(store, known->id, frame, rows);
@@ -193,7 +193,7 @@ int store_take_frame(struct store *store, const struct span_frame *frame, bool *
         return store_because(STORE_FAILED, "no transaction was begun");
     if (frame->kind != SPAN_FRAME_SPANS && frame->kind != SPAN_FRAME_LOSS)
         return store_because(STORE_DAMAGED, "a frame of kind %u is not for the store", frame->kind);
-    if (frame->sequence == 0 || frame->sequence > INT64_MAX)
+    if (frame->sequence == 0 || frame->sequence > STORE_SEQUENCE_MAX)
         return store_because(STORE_DAMAGED, "a frame's sequence number is not possible");
     known = store_process_by_identity(store, frame->identity, &status);
     if (status != 0)
@@ -205,7 +205,7 @@ int store_take_frame(struct store *store, const struct span_frame *frame, bool *
             return below;
         if (below == 1 && (int64_t)frame->sequence <= last) {
             *ret_repeat = true;
-            return store_process_loss(store, known, &frame->loss);
+            return store_process_loss(store, known, frame);
         }
     }
     if (frame->kind == SPAN_FRAME_SPANS) {

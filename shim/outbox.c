@@ -37,6 +37,7 @@ struct parcel {
     uint64_t spans;
     size_t bytes;
     size_t sent; /* on this connection */
+    bool goodbye;
     uint8_t data[];
 };
 
@@ -45,7 +46,7 @@ struct parcel {
 static struct outbox {
     bool configured, started;
     struct span_process process;
-    char socket_path[128];
+    char socket_path[2][128]; /* the second is tried where nobody listens on the first */
     uint8_t identity[16];
     uint8_t greeting[GREETING_BYTES_MAX]; /* the PROCESS frame */
     size_t greeting_bytes;
@@ -71,6 +72,8 @@ static struct outbox {
 
     struct span_loss loss;      /* everybody's, as last told, and our own spans */
     struct span_loss loss_told; /* as of the last frame */
+    bool finishing;             /* the process ends: the next frame is its last, and says so */
+    bool final_told;            /* the last frame did */
     uint64_t loss_told_ns;
 } box = {.wire.own = {.fd = -1}, .spool.own = {.fd = -1}};
 
@@ -124,7 +127,10 @@ static bool evict_one(uint64_t now_ns)
 /* Puts a frame into the queue. Its sequence number is used up in any case. */
 static void enqueue(uint64_t now_ns, enum span_frame_kind kind, const struct span_buffer *payload, uint64_t spans)
 {
-    struct span_frame frame = {.kind = (uint16_t)kind, .sequence = ++box.frame_sequence, .loss = box.loss};
+    struct span_frame frame = {.kind = (uint16_t)kind,
+                               .flags = box.finishing ? SPAN_FRAME_FINAL : 0,
+                               .sequence = ++box.frame_sequence,
+                               .loss = box.loss};
     memcpy(frame.identity, box.identity, sizeof frame.identity);
     if (payload != NULL) {
         frame.payload = payload->data;
@@ -158,6 +164,7 @@ static void enqueue(uint64_t now_ns, enum span_frame_kind kind, const struct spa
     box.queued_bytes += parcel->bytes;
     box.loss_told = frame.loss;
     box.loss_told_ns = now_ns;
+    box.final_told = box.finishing;
 }
 
 /* Makes a frame of the pending spans. */
@@ -225,7 +232,7 @@ static void connect_if_due(uint64_t now_ns)
     if (wire_connected(&box.wire) || now_ns < box.connect_ns) {
         return;
     }
-    if (wire_connect(&box.wire, box.socket_path) != 0) {
+    if (wire_connect(&box.wire, box.socket_path[0]) != 0 && wire_connect(&box.wire, box.socket_path[1]) != 0) {
         box.connect_ns =
             now_ns + (now_ns < box.grace_ns ? (uint64_t)OUTBOX_RESTART_RETRY_MS : OUTBOX_RECONNECT_MS) * NS_PER_MS;
         box.connect_wait_ms = box.connect_wait_ms * 2 < OUTBOX_RECONNECT_IDLE_MS_MAX ? box.connect_wait_ms * 2
@@ -361,9 +368,11 @@ int outbox_start(const struct outbox_config *config)
     box.wire.own = OWN_FD_NONE;
     box.connect_wait_ms = OUTBOX_RECONNECT_MS;
     memcpy(box.identity, config->process.identity, sizeof box.identity);
-    size_t path_bytes = config->socket_path == NULL ? 0 : strlen(config->socket_path);
-    if (path_bytes < sizeof box.socket_path && path_bytes > 0) {
-        memcpy(box.socket_path, config->socket_path, path_bytes);
+    const char *paths[2] = {config->socket_path, config->socket_path_else};
+    for (unsigned i = 0; i < 2; i++) {
+        if (paths[i] != NULL && strlen(paths[i]) < sizeof box.socket_path[i]) {
+            memcpy(box.socket_path[i], paths[i], strlen(paths[i]) + 1);
+        }
     }
     spool_init(&box.spool, config->spool_dir, box.identity, OUTBOX_SPOOL_BYTES_MAX);
     box.process = config->process;
@@ -402,6 +411,25 @@ int outbox_turn(uint64_t now_ns, const struct span_loss *loss)
     return next_turn_ms(now_ns);
 }
 
+/* Says that this was all, when no frame says so yet. Who has sent nothing has nothing to say, and asks nobody. */
+static void say_goodbye(uint64_t now_ns)
+{
+    if (box.frame_sequence == 0 || box.final_told) {
+        return;
+    }
+    enqueue(now_ns, SPAN_FRAME_LOSS, NULL, 0);
+    if (box.last != NULL && box.last->sequence == box.frame_sequence) {
+        box.last->goodbye = true;
+    }
+}
+
+/* Nothing else is left, and it is on its way: nobody's exit waits for the acknowledgement of a mere goodbye. */
+static bool said_goodbye(void)
+{
+    return wire_connected(&box.wire) && box.first != NULL && box.first == box.last && box.first->goodbye &&
+           box.first->sent == box.first->bytes;
+}
+
 void outbox_finish(unsigned wait_ms, const struct span_loss *loss)
 {
     merge_loss(loss);
@@ -410,12 +438,15 @@ void outbox_finish(unsigned wait_ms, const struct span_loss *loss)
     }
     uint64_t now_ns = tape_now_ns();
     uint64_t deadline_ns = now_ns + (uint64_t)wait_ms * NS_PER_MS;
+    box.finishing = true;
     cut(now_ns);
     tell_loss(now_ns, true);
+    say_goodbye(now_ns);
+    box.finishing = false;
     box.connect_ns = 0; /* the last chance */
     box.spool.retry_ns = 0;
     exchange_with_collector(now_ns);
-    while (box.first != NULL && wire_connected(&box.wire) && now_ns < deadline_ns) {
+    while (box.first != NULL && wire_connected(&box.wire) && !said_goodbye() && now_ns < deadline_ns) {
         bool unsent = box.last->sent < box.last->bytes;
         struct pollfd wait = {.fd = box.wire.own.fd, .events = (short)(unsent ? POLLIN | POLLOUT : POLLIN)};
         int left_ms = ms_until(now_ns, deadline_ns);
@@ -423,11 +454,16 @@ void outbox_finish(unsigned wait_ms, const struct span_loss *loss)
         now_ns = tape_now_ns();
         exchange_with_collector(now_ns);
     }
-    if (box.first != NULL) {
+    if (said_goodbye()) {
+        remove_parcel(NULL, box.first);
+    } else if (box.first != NULL) {
         disconnect(now_ns, OUTBOX_RECONNECT_MS);
         spool_all(now_ns);
-        if (box.first != NULL)
+        if (box.first != NULL && box.first == box.last && box.first->goodbye) {
+            remove_parcel(NULL, box.first); /* then nobody knows that this was all, and nobody will say so */
+        } else if (box.first != NULL) {
             say_no_way_out(); /* the process ends with them */
+        }
     }
     box.grace_ns = 0;
     spool_close(&box.spool);

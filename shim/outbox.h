@@ -10,8 +10,9 @@
 
 struct outbox_config {
     const char *socket_path;
-    const char *spool_dir;       /* NULL: no spool */
-    struct span_process process; /* who sends; process_info.h */
+    const char *socket_path_else; /* tried where nobody listens on the first; NULL: none */
+    const char *spool_dir;        /* NULL: no spool */
+    struct span_process process;  /* who sends; process_info.h */
 };
 
 enum {

@@ -27,6 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../span/place.h"
 #include "config.h"
 #include "flights.h"
 #include "llm/exchange.h"
@@ -346,6 +347,25 @@ static uint32_t serve_finish(struct scribe *scribe, uint32_t served)
     return wanted;
 }
 
+struct places {
+    char runtime[SPAN_PATH_RUNTIME_BYTES_MAX + 1]; /* "": there is none */
+    char socket[CONFIG_SOCKET_BYTES_MAX];
+};
+
+/* Where this process finds a collector: as its user is now, which need not be who started it. */
+static void find_places(struct places *ret_places)
+{
+    struct span_path_base base = shim_config.base;
+    base.uid = geteuid();
+    ret_places->socket[0] = '\0';
+    if (span_place_runtime(ret_places->runtime, sizeof ret_places->runtime, &base, true) == 0) {
+        (void)span_path_socket(ret_places->socket, sizeof ret_places->socket, ret_places->runtime);
+    }
+    if (shim_config.socket != NULL) {
+        memcpy(ret_places->socket, shim_config.socket, strlen(shim_config.socket) + 1);
+    }
+}
+
 static void prepare(struct scribe *scribe)
 {
     static const char name[] = "pprof-scribe";
@@ -356,7 +376,11 @@ static void prepare(struct scribe *scribe)
         .prompt = shim_config.prompt,
     };
     memcpy(scribe->exchange_config.hash_key, shim_config.hash_key, sizeof scribe->exchange_config.hash_key);
-    struct outbox_config config = {.socket_path = shim_config.socket, .spool_dir = shim_config.spool};
+    struct outbox_config config = {.spool_dir = shim_config.spool};
+    struct places places;
+    find_places(&places);
+    config.socket_path = places.socket;
+    config.socket_path_else = shim_config.socket == NULL ? SPAN_PATH_SYSTEM_SOCKET : NULL;
     struct process_info_names names = {
         .service = shim_config.service, .team = shim_config.team, .labels = shim_config.labels};
     process_info_collect(&config.process, &names);

@@ -16,6 +16,13 @@ enum span_frame_kind {
     SPAN_FRAME_LOSS = 4,  /* no payload, own sequence number: only the loss counters changed; acknowledged */
 };
 
+/* Bits of `flags` (0-7 may be ignored by who does not know them). */
+enum {
+    /* SPANS or LOSS: the process ends here in good order; every frame it ever numbered has at most this sequence
+     * number, and the counters of loss are its last word. One that goes on after all says so again later. */
+    SPAN_FRAME_FINAL = 1,
+};
+
 /* Losses since the process began; cumulative, so that a lost or repeated frame falsifies nothing. */
 struct span_loss {
     uint64_t tape_records; /* records that found the tape full */

@@ -6,6 +6,7 @@
 
 #include "command.h"
 #include "display.h"
+#include "loss.h"
 #include "open_store.h"
 
 static void print_fault(void *context, const char *sentence)
@@ -16,7 +17,8 @@ static void print_fault(void *context, const char *sentence)
 int command_check(const struct arguments *arguments)
 {
     char buffer[PATH_MAX], calls[DISPLAY_BYTES], blocks[DISPLAY_BYTES], processes[DISPLAY_BYTES], size[DISPLAY_BYTES];
-    char loss[256];
+    char sentence[LOSS_SENTENCE_BYTES];
+    struct loss loss = {0};
     const char *path = store_operand(arguments, buffer, sizeof(buffer));
     struct store_totals totals = {0};
     struct store *store = open_store(path, STORE_READ);
@@ -26,6 +28,8 @@ int command_check(const struct arguments *arguments)
     (void)snprintf(context, sizeof(context), "%s", path);
     long faults = store_check(store, print_fault, context);
     int status = faults < 0 ? (int)faults : store_totals(store, &totals);
+    if (status == STORE_OK)
+        status = store_loss(store, 0, &loss.known);
     store_close(store);
     if (status < 0) {
         complain_store(path, status);
@@ -35,8 +39,8 @@ int command_check(const struct arguments *arguments)
     display_count(blocks, totals.blocks);
     display_count(processes, totals.processes);
     display_size(size, totals.bytes);
-    (void)loss_sentence(loss, sizeof(loss), &totals.loss, " since the store began");
-    printf("%s: %s calls in %s blocks of %s processes, %s. %s\n", path, calls, blocks, processes, size, loss);
+    (void)loss_sentence(sentence, &loss, " since the store began");
+    printf("%s: %s calls in %s blocks of %s processes, %s. %s\n", path, calls, blocks, processes, size, sentence);
     if (faults == 0)
         printf("%s: nothing is wrong.\n", path);
     else

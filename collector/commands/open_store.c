@@ -3,12 +3,12 @@
  */
 #include "open_store.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "../../span/paths.h"
 #include "command.h"
-#include "display.h"
 
 const char *store_operand(const struct arguments *arguments, char *buffer, size_t buffer_bytes)
 {
@@ -19,6 +19,20 @@ const char *store_operand(const struct arguments *arguments, char *buffer, size_
         access(buffer, F_OK) == 0)
         return buffer;
     return DEFAULT_STORE;
+}
+
+/* SQLite's own tool is named only where SQLite's own check, in a fresh look, finds the file broken: run on a sound one
+ * it would make a copy that lacks what it does not know of. */
+static void complain_damaged(const char *path)
+{
+    char why[512];
+    (void)snprintf(why, sizeof(why), "%s", store_why());
+    if (store_file_is_broken(path))
+        complain("%s is damaged (%s); `pprofctl check %s` says where, and where that cannot open it either, "
+                 "`sqlite3 %s .recover` saves what can be read.",
+                 path, why, path, path);
+    else
+        complain("%s is damaged (%s); `pprofctl check %s` says where.", path, why, path);
 }
 
 void complain_store(const char *path, int status)
@@ -44,9 +58,7 @@ void complain_store(const char *path, int status)
         complain("%s is in use by another pprofd or `pprofctl record`; choose another FILE or wait for it.", path);
         break;
     case STORE_DAMAGED:
-        complain("%s is damaged (%s); `pprofctl check %s` says where, and where that cannot open it either, "
-                 "`sqlite3 %s .recover` saves what can be read.",
-                 path, store_why(), path, path);
+        complain_damaged(path);
         break;
     default:
         complain("%s cannot be used: %s", path, store_why());
@@ -65,21 +77,4 @@ struct store *open_store(const char *path, enum store_mode mode)
     else
         complain_store(path, status);
     return NULL;
-}
-
-bool loss_sentence(char *out, size_t out_bytes, const struct span_loss *loss, const char *since)
-{
-    if (loss->spans == 0 && loss->exchanges == 0 && loss->tape_records == 0 && loss->tape_bytes == 0) {
-        (void)snprintf(out, out_bytes, "Nothing was lost.");
-        return false;
-    }
-    char spans[DISPLAY_BYTES], exchanges[DISPLAY_BYTES], records[DISPLAY_BYTES], bytes[DISPLAY_BYTES];
-    display_count(spans, loss->spans);
-    display_count(exchanges, loss->exchanges);
-    display_count(records, loss->tape_records);
-    display_size(bytes, loss->tape_bytes);
-    (void)snprintf(out, out_bytes,
-                   "Lost%s: %s finished calls, %s calls that could not be followed, %s pieces of calls (%s).", since,
-                   spans, exchanges, records, bytes);
-    return true;
 }

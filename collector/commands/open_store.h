@@ -16,5 +16,3 @@ struct store *open_store(const char *path, enum store_mode mode);
 const char *store_operand(const struct arguments *arguments, char *buffer, size_t buffer_bytes);
 /* Says what went wrong with an open store. */
 void complain_store(const char *path, int status);
-/* "Lost since ...: ..." or "Nothing was lost." into out; whether anything was lost. */
-bool loss_sentence(char *out, size_t out_bytes, const struct span_loss *loss, const char *since);

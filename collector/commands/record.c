@@ -28,7 +28,8 @@ struct record {
     struct store *store;
     struct listener *listener;
     uint64_t since_ns;
-    struct span_loss loss_before;
+    struct loss loss_before;
+    int64_t processes_before; /* the store's highest number of a process */
     struct launch launch;
     bool store_failed; /* the last turn could not store; its sentence is in listen_why() */
 };
@@ -66,18 +67,18 @@ static int preflight(const char *command, bool anyway)
 /* Opens everything that the run needs. Returns 0, or -1 after having said what is wrong. */
 static int prepare(struct record *record)
 {
-    struct store_totals totals = {0};
     if (place_find_library(&record->place) < 0)
         return -1;
     record->store = open_store(record->path, STORE_WRITE);
     if (record->store == NULL)
         return -1;
-    int status = store_totals(record->store, &totals);
+    int status = store_newest_process(record->store, &record->processes_before);
+    if (status == STORE_OK)
+        status = store_loss(record->store, record->processes_before, &record->loss_before.known);
     if (status != STORE_OK) {
         complain_store(record->path, status);
         return -1;
     }
-    record->loss_before = totals.loss;
     if (place_make(&record->place) < 0)
         return -1;
     struct listen_config config = {
@@ -101,6 +102,13 @@ static void turn(struct record *record, int timeout_ms)
     record->store_failed = listen_turn(record->listener, timeout_ms) < 0;
 }
 
+/* Milliseconds until the first of both wants to be called; -1: never. */
+static int wait_ms(const struct record *record)
+{
+    int listener = listen_wait_ms(record->listener), launch = launch_wait_ms(&record->launch);
+    return launch < 0 || (listener >= 0 && listener < launch) ? listener : launch;
+}
+
 static void in_child(void *context)
 {
     place_set_environment(context);
@@ -112,7 +120,7 @@ static void serve(struct record *record)
     while (!record->launch.ended) {
         struct pollfd fds[] = {{.fd = record->launch.signal_fd, .events = POLLIN},
                                {.fd = listen_fd(record->listener), .events = POLLIN}};
-        if (poll(fds, 2, listen_wait_ms(record->listener)) < 0 && errno != EINTR)
+        if (poll(fds, 2, wait_ms(record)) < 0 && errno != EINTR)
             return;
         launch_turn(&record->launch);
         turn(record, 0);
@@ -136,26 +144,28 @@ static void linger(struct record *record)
     record->store_failed = listen_spool(record->listener) < 0 || record->store_failed;
 }
 
-static struct span_loss loss_since(const struct span_loss *before, const struct span_loss *after)
+/* The losses of this run. A store that had to be begun anew meanwhile holds nothing from before it. */
+static int losses(struct record *record, struct loss *ret_loss)
 {
-    return (struct span_loss){.tape_records = after->tape_records - before->tape_records,
-                              .tape_bytes = after->tape_bytes - before->tape_bytes,
-                              .spans = after->spans - before->spans,
-                              .exchanges = after->exchanges - before->exchanges};
+    bool anew = store_times_away(record->store) > 0;
+    *ret_loss = (struct loss){0};
+    int status = store_loss(record->store, anew ? 0 : record->processes_before, &ret_loss->known);
+    if (!anew)
+        loss_subtract(ret_loss, &record->loss_before);
+    return status;
 }
 
 static void summarise(struct record *record, uint64_t still_running)
 {
-    struct store_totals totals = {0};
-    int status = store_totals(record->store, &totals);
+    struct summary summary = {
+        .path = record->path, .since_process_ns = record->since_ns, .still_running = still_running};
+    int status = losses(record, &summary.loss);
     if (status != STORE_OK) {
         complain_store(record->path, status);
         return;
     }
-    struct summary summary = {.path = record->path,
-                              .since_process_ns = record->since_ns,
-                              .loss = loss_since(&record->loss_before, &totals.loss),
-                              .still_running = still_running};
+    if (store_times_away(record->store) > 0)
+        complain("%s was moved or removed while it was being written; what came later is in a new one.", record->path);
     (void)summary_print(&summary, record->store);
 }
 

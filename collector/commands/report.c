@@ -162,16 +162,14 @@ static int scan_and_print(const struct arguments *arguments, const struct format
     struct store *store = open_store(report.path, STORE_READ);
     if (store == NULL)
         return 1;
-    struct store_totals totals = {0};
-    int status = store_totals(store, &totals);
+    int status = grouping_scan(grouping, store);
     if (status == STORE_OK)
-        status = grouping_scan(grouping, store);
+        status = store_loss(store, 0, &report.loss.known);
     if (status != STORE_OK)
         complain_store(report.path, status);
     store_close(store);
     if (status != STORE_OK)
         return 1;
-    report.loss = totals.loss;
     return print_report(arguments, format, &report, order);
 }
 

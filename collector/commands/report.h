@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "loss.h"
 #include "report_columns.h"
 
 struct report {
@@ -16,7 +17,7 @@ struct report {
     size_t n_cut; /* groups beyond the limit */
     size_t width; /* of the text, 0: no limit */
     bool colour;
-    struct span_loss loss; /* of the whole store */
+    struct loss loss; /* of the whole store */
 };
 
 /* Return 0, or -1 when memory ran out. */

@@ -7,7 +7,6 @@
 #include <inttypes.h>
 
 #include "display.h"
-#include "open_store.h"
 
 static void print_value(FILE *out, const struct report_column *column, const struct report_value *value)
 {
@@ -45,8 +44,8 @@ int report_csv(FILE *out, const struct report *report)
         }
         (void)fputc('\n', out);
     }
-    char sentence[256];
-    if (loss_sentence(sentence, sizeof(sentence), &report->loss, " since the store began"))
+    char sentence[LOSS_SENTENCE_BYTES];
+    if (loss_sentence(sentence, &report->loss, " since the store began") == LOSS_SOME)
         (void)fprintf(stderr, "pprofctl: %s\n", sentence);
     if (grouping->damaged > 0)
         (void)fprintf(stderr, "pprofctl: %" PRIu64 " damaged blocks could not be read; see `pprofctl check %s`.\n",
@@ -120,10 +119,8 @@ int report_json(FILE *out, const struct report *report)
     }
     (void)fprintf(out, "  ],\n  \"rows_not_shown\": %zu,\n  \"total\": {", report->n_cut);
     json_group(out, &grouping->total, "");
-    (void)fprintf(out,
-                  "},\n  \"lost\": {\"spans\": %" PRIu64 ", \"exchanges\": %" PRIu64 ", \"tape_records\": %" PRIu64
-                  ", \"tape_bytes\": %" PRIu64 "},\n  \"damaged_blocks\": %" PRIu64 "\n}\n",
-                  report->loss.spans, report->loss.exchanges, report->loss.tape_records, report->loss.tape_bytes,
-                  grouping->damaged);
+    (void)fputs("},\n  \"lost\": {", out);
+    loss_json(out, &report->loss);
+    (void)fprintf(out, "},\n  \"damaged_blocks\": %" PRIu64 "\n}\n", grouping->damaged);
     return 0;
 }

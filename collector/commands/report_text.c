@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "display.h"
-#include "open_store.h"
 #include "table.h"
 
 enum { CELLS_MAX = TABLE_COLUMNS_MAX, NOTE_WIDTH = 100 };
@@ -65,7 +64,7 @@ static bool group_has_partial(struct group *group)
 
 static void print_tail(FILE *out, const struct report *report, const char *line_start)
 {
-    char sentence[256], count[DISPLAY_BYTES];
+    char sentence[LOSS_SENTENCE_BYTES], count[DISPLAY_BYTES];
     const struct grouping *grouping = report->grouping;
     if (report->n_cut > 0) {
         display_count(count, report->n_cut);
@@ -78,7 +77,7 @@ static void print_tail(FILE *out, const struct report *report, const char *line_
     }
     if (group_has_partial(&report->grouping->total))
         (void)fprintf(out, "%sA sum with + is larger in truth: some calls did not state their tokens.\n", line_start);
-    (void)loss_sentence(sentence, sizeof(sentence), &report->loss, " since the store began");
+    (void)loss_sentence(sentence, &report->loss, " since the store began");
     (void)fprintf(out, "%s%s\n", line_start, sentence);
     if (grouping->damaged > 0)
         (void)fprintf(out, "%sDamaged: %" PRIu64 " %s could not be read; `pprofctl check %s` says which.\n", line_start,

@@ -62,9 +62,9 @@ static void print_calls(struct group *group)
 
 static void print_rest(const struct summary *summary, uint64_t calls)
 {
-    char loss[256];
+    char loss[LOSS_SENTENCE_BYTES];
     const char *disabled = getenv("LIBPPROF_DISABLE");
-    if (loss_sentence(loss, sizeof(loss), &summary->loss, ""))
+    if (loss_sentence(loss, &summary->loss, "") != LOSS_NONE)
         (void)fprintf(stderr, "pprofctl: %s\n", loss);
     if (summary->still_running > 0)
         (void)fprintf(stderr, "pprofctl: %" PRIu64 " %s still running; later calls of theirs are not recorded.\n",

@@ -4,11 +4,12 @@
 #include <stdint.h>
 
 #include "../store.h"
+#include "loss.h"
 
 struct summary {
     const char *path;          /* of the store */
     uint64_t since_process_ns; /* only processes that began at this time or later */
-    struct span_loss loss;     /* of this run */
+    struct loss loss;          /* of this run */
     uint64_t still_running;    /* programs that still hold a connection */
 };
 

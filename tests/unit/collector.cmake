@@ -1,4 +1,4 @@
-foreach(name crash listen merge rollup store)
+foreach(name crash listen merge open rollup store)
   pprof_unit_test(${name} pprof_collector)
 endforeach()
 target_compile_definitions(test_crash PRIVATE PPROFD="$<TARGET_FILE:pprofd>")

@@ -49,6 +49,7 @@ static struct heard {
     size_t n;
     struct {
         unsigned kind;
+        unsigned flags;
         uint64_t sequence;
         size_t rows;
         uint64_t first_span;
@@ -95,6 +96,7 @@ static void parse(const uint8_t *data, size_t bytes)
         }
         heard.frame[heard.n].kind = frame.kind;
         heard.frame[heard.n].sequence = frame.sequence;
+        heard.frame[heard.n].flags = frame.flags;
         heard.frame[heard.n].loss = frame.loss;
         memcpy(heard.frame[heard.n].identity, frame.identity, 16);
         if (frame.kind == SPAN_FRAME_SPANS) {

@@ -33,8 +33,38 @@ static void test_spans_arrive_and_are_acknowledged(void **state)
     assert_int_equal(heard.frame[2].first_span, 4);
     acknowledge(connection, 2);
     outbox_finish(1000, &no_loss);
+    hear(connection); /* it says that this was all, and waits for nothing */
+    assert_int_equal(heard.n, 4);
+    assert_int_equal(heard.frame[3].kind, SPAN_FRAME_LOSS);
+    assert_int_equal(heard.frame[3].flags, SPAN_FRAME_FINAL);
+    assert_int_equal(heard.frame[3].sequence, 3);
     assert_int_equal(spool_files(".frames") + spool_files(".part"), 0);
     assert_int_equal(outbox_lost_spans(), 0);
+    (void)close(connection);
+    (void)close(listener);
+}
+
+/* The last frame of a process says that it is the last, whatever it carries; one that sent nothing says nothing. */
+static void test_the_end_is_said_once(void **state)
+{
+    (void)state;
+    int listener = listen_here();
+    outbox_finish(0, &no_loss);
+    (void)outbox_turn(tape_now_ns(), &no_loss);
+    assert_int_equal(accept_one(listener), -1);
+    add(7);
+    outbox_finish(0, &no_loss);
+    int connection = accept_one(listener);
+    hear(connection);
+    assert_int_equal(heard.n, 2);
+    assert_int_equal(heard.frame[1].rows, 7);
+    assert_int_equal(heard.frame[1].flags, SPAN_FRAME_FINAL);
+    outbox_finish(0, &no_loss); /* to the spool went what nobody acknowledged, and nothing is to be added */
+    assert_int_equal(spool_files(".frames"), 1);
+    assert_int_equal(heard.n, 2);
+    add(2); /* an exit handler goes on after all */
+    outbox_finish(0, &no_loss);
+    assert_int_equal(spool_files(".frames"), 2);
     (void)close(connection);
     (void)close(listener);
 }
@@ -516,6 +546,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_spans_arrive_and_are_acknowledged),
+        TEST(test_the_end_is_said_once),
         TEST(test_full_blocks_go_at_once),
         TEST(test_restart_of_the_collector),
         TEST(test_collector_stays_away_then_comes),

@@ -12,6 +12,10 @@ class Failure(Exception):
     pass
 
 
+class Skip(Exception):
+    """What this machine, or this user, lacks for a test."""
+
+
 def expect(condition, message):
     if not condition:
         raise Failure(message)
@@ -61,6 +65,8 @@ def main(tests, **options):
                 bench.bless = arguments.bless
                 test(bench)
                 print(f"ok      {test.__name__}")
+            except Skip as why:
+                print(f"skipped {test.__name__}: {why}")
             except (Failure, subprocess.TimeoutExpired) as failure:
                 failed += 1
                 print(f"FAILED  {test.__name__}: {failure}")

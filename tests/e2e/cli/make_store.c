@@ -164,14 +164,16 @@ static struct span_frame frame_of(const struct span_process *process, unsigned k
     return frame;
 }
 
-static int take(struct store *store, uint64_t first, size_t n, uint64_t sequence)
+/* The nth frame of all; the processes take turns. */
+static int take(struct store *store, uint64_t first, size_t n, uint64_t turn, bool final)
 {
-    const struct span_process *process = &processes[sequence % PROCESSES];
+    const struct span_process *process = &processes[turn % PROCESSES];
     struct span_buffer payload;
     bool repeat;
     span_buffer_init(&payload, SPAN_FRAME_PAYLOAD_MAX);
     int status = encode(&payload, first, n);
-    struct span_frame frame = frame_of(process, SPAN_FRAME_SPANS, sequence, &payload);
+    struct span_frame frame = frame_of(process, SPAN_FRAME_SPANS, (turn + PROCESSES - 1) / PROCESSES, &payload);
+    frame.flags = final ? SPAN_FRAME_FINAL : 0;
     if (status == 0)
         status = store_take_process(store, process);
     if (status == 0)
@@ -183,13 +185,14 @@ static int take(struct store *store, uint64_t first, size_t n, uint64_t sequence
 static int write_store(const char *path, uint64_t n)
 {
     struct store *store;
-    uint64_t rows = n < 2 * ROWS ? 25 : ROWS, sequence = 0;
+    uint64_t rows = n < 2 * ROWS ? 25 : ROWS, turn = 0;
     int status = store_open(path, STORE_WRITE, &store);
     if (status != STORE_OK)
         return status;
     status = store_begin(store);
     for (uint64_t first = 0; first < n && status == STORE_OK; first += rows)
-        status = take(store, first, (size_t)(n - first < rows ? n - first : rows), ++sequence);
+        status =
+            take(store, first, (size_t)(n - first < rows ? n - first : rows), ++turn, first + PROCESSES * rows >= n);
     if (status == STORE_OK)
         status = store_commit(store);
     store_close(store);

@@ -1,0 +1,167 @@
+/*
+ * What is missing from a store, as far as that can be known: what programs count themselves, frames that were numbered
+ * and never came, programs that never said that they were done, and what the collector saw go wrong.
+ *
+ * Called by pprofd and record (to note) and by every command that says something about loss (to read). One thread per
+ * store. Must never make a sum smaller than it was.
+ */
+#include "store_inner.h"
+
+#include <string.h>
+#include <time.h>
+
+static const char *const kinds[STORE_LOSS_COUNT] = {
+#define X(ident, certain, one, many) #ident,
+    STORE_LOSSES(X)
+#undef X
+};
+
+static uint64_t add_capped(uint64_t a, uint64_t b)
+{
+    return b > INT64_MAX || a + b > INT64_MAX ? INT64_MAX : a + b;
+}
+
+static int note(struct store *store, enum store_loss_kind kind, uint64_t events, uint64_t spans)
+{
+    sqlite3_stmt *statement = store_statement(store, STORE_SQL_loss_add);
+    struct timespec now;
+
+    if (statement == NULL)
+        return store_sqlite_failed(store, "noting a loss");
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    (void)sqlite3_bind_text(statement, 1, kinds[kind], -1, SQLITE_STATIC);
+    (void)sqlite3_bind_int64(statement, 2, (int64_t)(events < STORE_LOSS_MAX ? events : STORE_LOSS_MAX));
+    (void)sqlite3_bind_int64(statement, 3, (int64_t)(spans < STORE_LOSS_MAX ? spans : STORE_LOSS_MAX));
+    (void)sqlite3_bind_int64(statement, 4, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
+    return store_run(store, statement, "noting a loss");
+}
+
+int store_note_loss(struct store *store, enum store_loss_kind kind, uint64_t events, uint64_t spans)
+{
+    int status;
+
+    if (store->in_transaction)
+        return note(store, kind, events, spans);
+    status = store_begin(store);
+    if (status != 0)
+        return status;
+    status = note(store, kind, events, spans);
+    if (status == 0)
+        return store_commit(store);
+    store_rollback(store);
+    return status;
+}
+
+static uint64_t column(sqlite3_stmt *row, int at)
+{
+    int64_t value = sqlite3_column_int64(row, at);
+
+    return value < 0 ? 0 : (uint64_t)value;
+}
+
+static int read_noted(struct store *store, struct store_loss *loss)
+{
+    sqlite3_stmt *statement = store_statement(store, STORE_SQL_losses);
+    int code;
+
+    if (statement == NULL)
+        return store_sqlite_failed(store, "reading losses");
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+        const char *kind = (const char *)sqlite3_column_text(statement, 0);
+
+        for (int k = 0; kind != NULL && k < STORE_LOSS_COUNT; k++)
+            if (strcmp(kind, kinds[k]) == 0) {
+                loss->events[k] = column(statement, 1);
+                loss->spans[k] = column(statement, 2);
+            }
+    }
+    (void)sqlite3_reset(statement);
+    return code == SQLITE_DONE ? 0 : store_sqlite_failed(store, "reading losses");
+}
+
+/* One process while its ranges come by. */
+struct account {
+    int64_t id;
+    uint64_t final, start_ns;
+    uint64_t first, last; /* of all ranges; 0: nothing came */
+    uint64_t held;        /* frames in them */
+};
+
+static void settle(const struct account *account, uint64_t begun_ns, struct store_loss *loss)
+{
+    uint64_t missing;
+
+    if (account->id == 0)
+        return;
+    loss->processes++;
+    if (account->last == 0 || account->final != account->last)
+        loss->open++;
+    if (account->last == 0)
+        return;
+    missing = account->last - account->held;
+    /* What a process sent before this store began went to another one. */
+    if (account->start_ns < begun_ns && account->first > 1) {
+        loss->older++;
+        missing -= account->first - 1;
+    }
+    loss->frames = add_capped(loss->frames, missing);
+}
+
+static int begun(struct store *store, uint64_t *ret_ns)
+{
+    int64_t value = 0;
+    int code = store_pragma_int(store->db, "SELECT value FROM meta WHERE key='begun_ns'", &value);
+
+    *ret_ns = value < 0 ? 0 : (uint64_t)value;
+    return code == SQLITE_OK || code == SQLITE_ERROR ? 0 : store_sqlite_failed(store, "reading losses");
+}
+
+int store_loss(struct store *store, int64_t after_process, struct store_loss *ret_loss)
+{
+    sqlite3_stmt *rows = store_statement(store, STORE_SQL_accounts);
+    struct account account = {0};
+    uint64_t begun_ns = 0;
+    int status = begun(store, &begun_ns);
+    int code;
+
+    memset(ret_loss, 0, sizeof *ret_loss);
+    if (status != 0)
+        return status;
+    if (rows == NULL)
+        return store_sqlite_failed(store, "reading losses");
+    (void)sqlite3_bind_int64(rows, 1, after_process);
+    while ((code = sqlite3_step(rows)) == SQLITE_ROW) {
+        struct span_loss *counted = &ret_loss->counted;
+        uint64_t first = column(rows, 7);
+        uint64_t last = column(rows, 8);
+
+        if (sqlite3_column_int64(rows, 0) != account.id) {
+            settle(&account, begun_ns, ret_loss);
+            account = (struct account){.id = sqlite3_column_int64(rows, 0),
+                                       .start_ns = column(rows, 1),
+                                       .final = column(rows, 2),
+                                       .first = first};
+            counted->tape_records = add_capped(counted->tape_records, column(rows, 3));
+            counted->tape_bytes = add_capped(counted->tape_bytes, column(rows, 4));
+            counted->spans = add_capped(counted->spans, column(rows, 5));
+            counted->exchanges = add_capped(counted->exchanges, column(rows, 6));
+        }
+        if (last >= first && first > account.last) {
+            account.last = last;
+            account.held += last - first + 1;
+        }
+    }
+    (void)sqlite3_reset(rows);
+    if (code != SQLITE_DONE)
+        return store_sqlite_failed(store, "reading losses");
+    settle(&account, begun_ns, ret_loss);
+    return read_noted(store, ret_loss);
+}
+
+int store_newest_process(struct store *store, int64_t *ret_id)
+{
+    *ret_id = 0;
+    if (store_pragma_int(store->db, "SELECT coalesce(max(id),0) FROM process", ret_id) != SQLITE_OK)
+        return store_sqlite_failed(store, "reading losses");
+    return 0;
+}

@@ -1,0 +1,360 @@
+/*
+ * Opening the store's file: telling whether it is ours, making it, and reading it where nothing may be written.
+ *
+ * Called by store.c alone, in pprofd, record and the commands that read. Must never change a file that is not ours,
+ * never leave a half-made store under the store's name, and never call a sound file anything else, whoever was killed
+ * beside it or is writing to it right now.
+ */
+#include "store_inner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    HEADER_BYTES = 100, /* SQLite's file header: https://www.sqlite.org/fileformat2.html, section 1.3 */
+    AT_USER_VERSION = 60,
+    AT_APPLICATION_ID = 68,
+    /* A file that is being made, opened or closed by somebody else right now is looked at again, so often. */
+    OPEN_TRIES = 40,
+    OPEN_RETRY_MS = 25,
+    WAL_TRIES = 10,
+};
+
+static uint32_t big_endian(const uint8_t *data)
+{
+    return (uint32_t)data[0] << 24 | (uint32_t)data[1] << 16 | (uint32_t)data[2] << 8 | data[3];
+}
+
+int store_pragma_int(sqlite3 *db, const char *text, int64_t *ret_value)
+{
+    sqlite3_stmt *statement;
+    int code = sqlite3_prepare_v2(db, text, -1, &statement, NULL);
+
+    if (code != SQLITE_OK)
+        return code;
+    code = sqlite3_step(statement);
+    if (code == SQLITE_ROW)
+        *ret_value = sqlite3_column_int64(statement, 0);
+    (void)sqlite3_finalize(statement);
+    return code == SQLITE_ROW ? SQLITE_OK : code == SQLITE_DONE ? SQLITE_ERROR : code;
+}
+
+/*
+ * The header's bytes as they lie in the file, without a lock, a journal's or a log's being looked at, or a side file's
+ * being made: it may be anybody's file. What is asked of them never changes in a store of ours, because it is put in
+ * its place whole (store_make.c). SQLite does the reading: had we opened and closed the file ourselves, POSIX would
+ * drop the locks of every other handle in this process.
+ */
+static int read_header(const char *path, uint8_t header[HEADER_BYTES])
+{
+    sqlite3 *db = NULL;
+    sqlite3_file *file = NULL;
+    int code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+
+    if (code == SQLITE_OK)
+        code = sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, (void *)&file);
+    if (code == SQLITE_OK)
+        code = file == NULL || file->pMethods == NULL ? SQLITE_CANTOPEN
+                                                      : file->pMethods->xRead(file, header, HEADER_BYTES, 0);
+    (void)sqlite3_close(db);
+    return code;
+}
+
+static int too_new(long long version)
+{
+    return store_because(STORE_TOO_NEW,
+                         "a later version of libpprof wrote it (format %lld, this program reads up to %d)", version,
+                         STORE_VERSION);
+}
+
+static int recognise(const char *path)
+{
+    uint8_t header[HEADER_BYTES] = {0};
+    int code = read_header(path, header);
+
+    if (code != SQLITE_OK && code != SQLITE_IOERR_SHORT_READ)
+        return store_because(store_status_of(code), "it cannot be read: %s", sqlite3_errstr(code));
+    if (code == SQLITE_IOERR_SHORT_READ || memcmp(header, "SQLite format 3", 16) != 0 ||
+        big_endian(header + AT_APPLICATION_ID) != STORE_APPLICATION_ID)
+        return store_because(STORE_FOREIGN, "it is not a libpprof store; it was left as it is, name another file");
+    if (big_endian(header + AT_USER_VERSION) > STORE_VERSION)
+        return too_new((long long)big_endian(header + AT_USER_VERSION));
+    return 0;
+}
+
+/* What can be said before SQLite sees the file. *ret_new: it is to be made (missing or empty). */
+static int inspect(const char *path, enum store_mode mode, bool *ret_new)
+{
+    struct stat st;
+
+    *ret_new = false;
+    if (stat(path, &st) != 0) {
+        if (errno == EACCES)
+            return store_because(STORE_DENIED, "no permission to enter its directory");
+        if (errno != ENOENT)
+            return store_because(STORE_FAILED, "%s", strerror(errno));
+        if (mode == STORE_READ)
+            return store_because(STORE_MISSING, "there is no such file");
+        *ret_new = true;
+        return 0;
+    }
+    if (!S_ISREG(st.st_mode))
+        return store_because(STORE_FOREIGN, "it is %s, not a file",
+                             S_ISDIR(st.st_mode) ? "a directory" : "a device, pipe or socket");
+    if (access(path, mode == STORE_READ ? R_OK : R_OK | W_OK) != 0)
+        return store_because(STORE_DENIED,
+                             mode == STORE_READ ? "no permission to read it" : "no permission to write it");
+    if (st.st_size == 0) {
+        if (mode == STORE_READ)
+            return store_because(STORE_FOREIGN, "the file is empty: nothing was recorded into it");
+        *ret_new = true;
+        return 0;
+    }
+    return recognise(path);
+}
+
+/* "file:" + path with the characters that mean something in a URI escaped, + tail. Caller frees. */
+static char *make_uri(const char *path, const char *tail)
+{
+    size_t room = 5 + 3 * strlen(path) + strlen(tail) + 1;
+    char *uri = malloc(room);
+    size_t n = 5;
+
+    if (uri == NULL)
+        return NULL;
+    memcpy(uri, "file:", 5);
+    for (const char *p = path; *p != '\0'; p++) {
+        if (*p == '?' || *p == '#' || *p == '%')
+            n += (size_t)snprintf(uri + n, room - n, "%%%02X", (unsigned)(unsigned char)*p);
+        else
+            uri[n++] = *p;
+    }
+    memcpy(uri + n, tail, strlen(tail) + 1);
+    return uri;
+}
+
+static bool has_bytes(const char *path, const char *tail)
+{
+    char name[STORE_PATH_MAX + 16];
+    struct stat st;
+
+    return (size_t)snprintf(name, sizeof name, "%s%s", path, tail) < sizeof name && stat(name, &st) == 0 &&
+           st.st_size > 0;
+}
+
+/* Opens with this URI tail and reads something, so that whatever hinders has shown itself: SQLite's code. */
+static int try_reading(struct store *store, const char *path, const char *tail, const char *pragma)
+{
+    char *uri = make_uri(path, tail);
+    int64_t tables = 0;
+    int64_t version = 0;
+    int code;
+
+    (void)sqlite3_close(store->db);
+    store->db = NULL;
+    if (uri == NULL)
+        return SQLITE_NOMEM;
+    code = sqlite3_open_v2(uri, &store->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
+    free(uri);
+    if (code != SQLITE_OK)
+        return code;
+    (void)sqlite3_extended_result_codes(store->db, 1);
+    (void)sqlite3_busy_timeout(store->db, STORE_BUSY_MS);
+    code = sqlite3_exec(store->db, pragma, NULL, NULL, NULL);
+    if (code == SQLITE_OK)
+        code = store_pragma_int(store->db, "SELECT count(*) FROM sqlite_schema", &tables);
+    if (code == SQLITE_OK)
+        code = store_pragma_int(store->db, "PRAGMA user_version", &version);
+    if (code == SQLITE_OK && version > STORE_VERSION)
+        (void)too_new(version);
+    return code == SQLITE_OK && version > STORE_VERSION ? STORE_TOO_NEW : code;
+}
+
+/*
+ * Where no file may be made beside the store. A log without its index: the index is built in memory, with nobody to be
+ * locked out, for whoever writes has the index there. No log: the file is all there is, and stays so.
+ */
+static int read_unwritable(struct store *store, const char *path)
+{
+    int code;
+
+    if (has_bytes(path, "-journal"))
+        return SQLITE_READONLY_ROLLBACK;
+    if (!has_bytes(path, "-wal"))
+        return try_reading(store, path, "?immutable=1", "");
+    if (has_bytes(path, "-shm"))
+        return SQLITE_CANTOPEN;
+    code = try_reading(store, path, "?vfs=unix-none", "PRAGMA locking_mode=EXCLUSIVE");
+    (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    if (code == SQLITE_OK && has_bytes(path, "-shm"))
+        code = SQLITE_BUSY; /* somebody began to write meanwhile */
+    return code;
+}
+
+/* A killed writer's half change is undone by whoever may write, as SQLite does it. Whether there is another try. */
+static bool undo_half_change(const char *path)
+{
+    sqlite3 *db = NULL;
+    int64_t tables = 0;
+    int code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+
+    if (code == SQLITE_OK) {
+        (void)sqlite3_busy_timeout(db, STORE_BUSY_MS);
+        code = store_pragma_int(db, "SELECT count(*) FROM sqlite_schema", &tables);
+    }
+    (void)sqlite3_close(db);
+    return code == SQLITE_OK;
+}
+
+static void nap(void)
+{
+    struct timespec pause = {0, OPEN_RETRY_MS * 1000000L};
+
+    (void)nanosleep(&pause, NULL);
+}
+
+/* Codes that may be those of a moment: a writer that opens or closes the store makes and removes files beside it. */
+static bool may_pass(int code)
+{
+    switch (code & 0xff) {
+    case SQLITE_CANTOPEN:
+    case SQLITE_PROTOCOL:
+    case SQLITE_IOERR:
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return true;
+    default:
+        return false;
+    }
+}
+
+int store_open_reading(struct store *store, const char *path)
+{
+    int code = SQLITE_OK;
+
+    for (int i = 0; i < OPEN_TRIES; i++) {
+        bool is_new;
+        int status = inspect(path, STORE_READ, &is_new);
+
+        if (status != 0)
+            return status;
+        code = try_reading(store, path, "", "");
+        if ((code & 0xff) == SQLITE_CANTOPEN || (code & 0xff) == SQLITE_READONLY)
+            code = read_unwritable(store, path);
+        if (code == SQLITE_OK) {
+            (void)sqlite3_exec(store->db, "PRAGMA trusted_schema=OFF; PRAGMA cache_size=-32768", NULL, NULL, NULL);
+            return 0;
+        }
+        if (code == STORE_TOO_NEW)
+            return code;
+        if (code == SQLITE_READONLY_ROLLBACK && access(path, W_OK) == 0 && undo_half_change(path))
+            continue;
+        if (!may_pass(code))
+            break;
+        nap();
+    }
+    if (code == SQLITE_READONLY_ROLLBACK)
+        return store_because(STORE_DENIED, "a change of it was interrupted and must be undone first, which needs "
+                                           "permission to write; read it once as its owner");
+    return store_because(store_status_of(code), "reading failed: %s", sqlite3_errstr(code));
+}
+
+static bool in_wal_mode(sqlite3 *db)
+{
+    sqlite3_stmt *statement = NULL;
+    bool wal = false;
+
+    if (sqlite3_prepare_v2(db, "PRAGMA journal_mode", -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW) {
+        const char *mode = (const char *)sqlite3_column_text(statement, 0);
+
+        wal = mode != NULL && strcmp(mode, "wal") == 0;
+    }
+    (void)sqlite3_finalize(statement);
+    return wal;
+}
+
+static int set_up_writing(struct store *store)
+{
+    int64_t version = 0;
+
+    (void)sqlite3_extended_result_codes(store->db, 1);
+    (void)sqlite3_busy_timeout(store->db, STORE_BUSY_MS);
+    /* Between the change to a log and the first look at it, somebody who closes the store may take the change back.
+     * Where a file system cannot have a log it stays without. */
+    for (int i = 0; i < WAL_TRIES; i++) {
+        if (sqlite3_exec(store->db,
+                         "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=4000;"
+                         "PRAGMA cache_size=-32768; PRAGMA journal_size_limit=67108864; PRAGMA trusted_schema=OFF",
+                         NULL, NULL, NULL) != SQLITE_OK ||
+            store_pragma_int(store->db, "PRAGMA user_version", &version) != SQLITE_OK)
+            return store_sqlite_failed(store, "opening");
+        store->has_log = in_wal_mode(store->db);
+        if (store->has_log)
+            break;
+    }
+    return version > STORE_VERSION ? too_new(version) : 0;
+}
+
+int store_open_writing(struct store *store, const char *path)
+{
+    int status = 0;
+
+    for (int i = 0; i < OPEN_TRIES; i++) {
+        bool is_new;
+
+        status = inspect(path, STORE_WRITE, &is_new);
+        if (status == 0 && is_new) {
+            status = store_make(path);
+            if (status == 0)
+                status = inspect(path, STORE_WRITE, &is_new);
+        }
+        if (status != 0)
+            return status;
+        if (is_new)
+            continue; /* it went away again */
+        if (sqlite3_open_v2(path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK)
+            status = set_up_writing(store);
+        else
+            status = store_sqlite_failed(store, "opening");
+        if (status == 0 && store_note_places(store, path) == 0)
+            return 0;
+        if (status == STORE_TOO_NEW || status == STORE_BUSY ||
+            (status != 0 && !may_pass(sqlite3_extended_errcode(store->db))))
+            return status;
+        (void)sqlite3_close(store->db);
+        store->db = NULL;
+        nap();
+    }
+    return status != 0 ? status : store_because(STORE_FAILED, "it is moved or removed again and again");
+}
+
+bool store_file_is_broken(const char *path)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *statement = NULL;
+    bool broken = false;
+    int code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+
+    if (code == SQLITE_OK) {
+        (void)sqlite3_busy_timeout(db, STORE_BUSY_MS);
+        code = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &statement, NULL);
+    }
+    if (code == SQLITE_OK) {
+        code = sqlite3_step(statement);
+        if (code == SQLITE_ROW) {
+            const char *text = (const char *)sqlite3_column_text(statement, 0);
+
+            broken = text != NULL && strcmp(text, "ok") != 0;
+        }
+    }
+    (void)sqlite3_finalize(statement);
+    (void)sqlite3_close(db);
+    return broken || (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
+}
