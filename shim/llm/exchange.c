@@ -17,6 +17,8 @@
 #include "span_clean.h"
 #include "url.h"
 
+#include "../../span/alias.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -131,10 +133,12 @@ static void take_request_header(struct exchange *exchange, const struct header *
 {
     static const char *const keys[] = {"authorization", "x-api-key", "api-key", "x-goog-api-key"};
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-        char alias[17];
+        char alias[SPAN_ALIAS_BYTES];
         if (!header_is(header, keys[i]))
             continue;
-        prompt_key_alias(exchange->config, header->value, header->value_bytes, alias);
+        if (!exchange->config->has_hash_key)
+            return;
+        span_key_alias(exchange->config->hash_key, header->value, header->value_bytes, alias);
         if (alias[0] && (i > 0 || !span_has(&exchange->span, SPAN_key_alias)))
             span_set_text(&exchange->span, SPAN_key_alias, alias, strlen(alias));
         return;

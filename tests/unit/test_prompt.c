@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-static struct exchange_config config = {.hash_key = {9, 9}, .hash_key_bytes = 32};
+static struct exchange_config config = {.hash_key = {9, 9}, .has_hash_key = true};
 static struct span span;
 
 static uint64_t id_of(const char *request, const char *headers, size_t step)
