@@ -227,6 +227,9 @@ static void take_record(struct scribe *scribe, const struct tape_record *record)
         flight->body_ns = record->time_ns;
         exchange_request_body(exchange, record->time_ns, record->payload, record->bytes);
         break;
+    case TAPE_REQUEST_HEADERS:
+        exchange_request_headers(exchange, (const char *)record->payload, record->bytes);
+        break;
     case TAPE_REQUEST_REWIND:
         exchange_request_rewind(exchange);
         break;

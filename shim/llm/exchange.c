@@ -46,7 +46,8 @@ struct exchange {
     struct timing timing;
     struct response_headers headers;
     struct secret_echo echo; /* what of the request must not come back */
-    uint64_t path_hash;      /* of the whole path; the span's has masks in it */
+    uint16_t path_bytes;
+    char path[SPAN_TEXT_MAX]; /* of the URL; the span gets it when all is known that must not stand in it */
     struct span span;
 };
 _Static_assert(sizeof(struct exchange) <= EXCHANGE_BYTES_MAX, "an exchange must stay within its budget");
@@ -172,22 +173,10 @@ static void put_static(struct span *span, enum span_field field, const char *tex
         span_set_text(span, field, text, strlen(text));
 }
 
-static uint64_t hash_path(struct url_view path)
-{
-    struct text_hash hash;
-    uint64_t digest[2];
-    text_hash_init(&hash, 4);
-    text_hash_push(&hash, path.data, path.bytes);
-    text_hash_end(&hash, digest);
-    return digest[0];
-}
-
 static void put_address(struct exchange *exchange, const struct exchange_start *start)
 {
     struct span *const span = &exchange->span;
-    const struct recognised *const recognised = &exchange->recognised;
     struct url url;
-    char path[SPAN_TEXT_MAX];
     if (start->method_bytes)
         span_set_text(span, SPAN_method, start->method, start->method_bytes);
     if (!url_split(start->url, start->url_bytes, &url))
@@ -195,11 +184,19 @@ static void put_address(struct exchange *exchange, const struct exchange_start *
     span_set_text(span, SPAN_host, url.host.data, url.host.bytes);
     if (url.port)
         span_set_u64(span, SPAN_port, url.port);
-    exchange->path_hash = hash_path(url.path);
-    const size_t bytes = secret_mask_path(url.path.data, url.path.bytes, recognised->model, recognised->model_bytes,
-                                          &exchange->echo, path, sizeof(path));
+    exchange->path_bytes =
+        (uint16_t)(url.path.bytes < sizeof(exchange->path) ? url.path.bytes : sizeof(exchange->path));
+    if (exchange->path_bytes)
+        memcpy(exchange->path, url.path.data, exchange->path_bytes);
+}
+
+static void put_path(struct exchange *exchange)
+{
+    char path[SPAN_TEXT_MAX];
+    const size_t bytes = secret_mask_path(exchange->path, exchange->path_bytes, exchange->recognised.model,
+                                          exchange->recognised.model_bytes, &exchange->echo, path, sizeof(path));
     if (bytes)
-        span_set_text(span, SPAN_path, path, bytes);
+        span_set_text(&exchange->span, SPAN_path, path, bytes);
 }
 
 static void begin_response(struct exchange *exchange)
@@ -263,7 +260,7 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     exchange->status = exchange->lost = 0;
     exchange->encodings_undone = start->decoded;
     exchange->request_begun = false;
-    exchange->path_hash = 0;
+    exchange->path_bytes = 0;
     span_init(&exchange->span);
     timing_init(&exchange->timing, start->time_ns);
     facts_init(&exchange->facts, config);
@@ -281,6 +278,12 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     take_request_headers(exchange, start->headers, start->headers_bytes);
     put_address(exchange, start);
     return exchange;
+}
+
+void exchange_request_headers(struct exchange *exchange, const char *headers, size_t bytes)
+{
+    recognise_headers(headers, bytes, &exchange->recognised);
+    take_request_headers(exchange, headers, bytes);
 }
 
 void exchange_request_body(struct exchange *exchange, uint64_t time_ns, const uint8_t *data, size_t bytes)
@@ -484,8 +487,8 @@ static void count_once(struct exchange *exchange)
     if (!exchange->dialect->repeats || !(facts_number(facts, FACT_INPUT) | facts_number(facts, FACT_OUTPUT)))
         return;
     if (!bytes) {
-        id = (const char *)&exchange->path_hash;
-        bytes = sizeof(exchange->path_hash);
+        id = exchange->path;
+        bytes = exchange->path_bytes;
     }
     if (!counted_first(id, bytes))
         facts->usage.present = 0;
@@ -540,6 +543,7 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
         }
         exchange_span_facts(span, facts, &outcome, end);
         prompt_finish(&facts->prompt, span);
+        put_path(exchange);
         span_clean(span, facts, &exchange->echo);
         if (exchange->lost)
             span_set_u64(span, SPAN_lost_bytes, exchange->lost);
@@ -547,6 +551,7 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
     }
     decode_close(exchange->decode);
     secret_echo_wipe(&exchange->echo);
+    explicit_bzero(exchange->path, exchange->path_bytes);
     pool_give(exchange);
     return inference;
 }

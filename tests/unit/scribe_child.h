@@ -75,6 +75,11 @@ void exchange_request_body(struct exchange *exchange, uint64_t time_ns, const ui
     (void)data;
     exchange->request_bytes += bytes;
 }
+void exchange_request_headers(struct exchange *exchange, const char *headers, size_t bytes)
+{
+    (void)exchange, (void)headers, (void)bytes;
+}
+
 void exchange_request_rewind(struct exchange *exchange)
 {
     exchange->rewinds++;
