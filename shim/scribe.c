@@ -29,6 +29,7 @@
 
 #include "../span/place.h"
 #include "config.h"
+#include "exchange_keys.h"
 #include "flights.h"
 #include "llm/exchange.h"
 #include "outbox.h"
@@ -110,6 +111,7 @@ static void close_flight(struct scribe *scribe, struct flight *flight, const str
     struct span span;
     if (exchange_close(flight->exchange, end, &span)) {
         outbox_add(tape_now_ns(), &span);
+        exchange_keys_save(&scribe->exchange_config);
     }
     flights_remove(&scribe->flights, flight);
 }
@@ -373,12 +375,7 @@ static void prepare(struct scribe *scribe)
 {
     static const char name[] = "pprof-scribe";
     (void)pthread_setname_np(pthread_self(), name);
-    scribe->exchange_config = (struct exchange_config){
-        .hash_key_bytes = shim_config.hash_key_bytes,
-        .preview_chars = shim_config.preview_chars,
-        .prompt = shim_config.prompt,
-    };
-    memcpy(scribe->exchange_config.hash_key, shim_config.hash_key, sizeof scribe->exchange_config.hash_key);
+    exchange_keys_prepare(&scribe->exchange_config);
     struct outbox_config config = {.spool_dir = shim_config.spool};
     struct places places;
     find_places(&places);

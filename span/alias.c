@@ -25,7 +25,8 @@ uint64_t span_keyed_hash(const uint8_t key[SPAN_KEY_BYTES], const void *data, si
     return hash;
 }
 
-void span_key_alias(const uint8_t key[SPAN_KEY_BYTES], const char *value, size_t bytes, char ret_alias[SPAN_ALIAS_BYTES])
+void span_key_alias(const uint8_t key[SPAN_KEY_BYTES], const char *value, size_t bytes,
+                    char ret_alias[SPAN_ALIAS_BYTES])
 {
     memset(ret_alias, 0, SPAN_ALIAS_BYTES);
     while (bytes > 0 && (*value == ' ' || *value == '\t'))

@@ -17,4 +17,5 @@ void span_key_from_text(uint8_t ret_key[SPAN_KEY_BYTES], const char *text);
 /* The first 64 bits of the keyed hash, big-endian. */
 uint64_t span_keyed_hash(const uint8_t key[SPAN_KEY_BYTES], const void *data, size_t bytes);
 /* Hash of an API key as 16 hex digits, "" for an empty one. Blanks around it and "Bearer " before it do not count. */
-void span_key_alias(const uint8_t key[SPAN_KEY_BYTES], const char *value, size_t bytes, char ret_alias[SPAN_ALIAS_BYTES]);
+void span_key_alias(const uint8_t key[SPAN_KEY_BYTES], const char *value, size_t bytes,
+                    char ret_alias[SPAN_ALIAS_BYTES]);

@@ -99,7 +99,8 @@ static bool exists(const char *path)
     return lstat(path, &st) == 0;
 }
 
-int span_install_key_find(uint8_t ret_key[SPAN_KEY_BYTES], const struct span_path_base *base, char *ret_path, size_t cap)
+int span_install_key_find(uint8_t ret_key[SPAN_KEY_BYTES], const struct span_path_base *base, char *ret_path,
+                          size_t cap)
 {
     char directory[SPAN_PLACE_BYTES];
     int error = -ENOENT;

@@ -1,7 +1,7 @@
 /*
  * The key of this installation: 32 random bytes in a file of the user's own, made at first use. It serves the hashes of
- * alias.h where LIBPPROF_HASH_KEY gives no key of the fleet: hashes are then equal for all programs of this user on this
- * host, and say nothing to anybody else, however short the password was.
+ * alias.h where LIBPPROF_HASH_KEY gives no key of the fleet: hashes are then equal for all programs of this user on
+ * this host, and say nothing to anybody else, however short the password was.
  *
  * Looks at the file system; allocates nothing, reads no environment. The scribe's thread, pprofctl.
  */

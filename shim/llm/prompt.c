@@ -295,7 +295,7 @@ static void finish_preview(const struct prompt *prompt, struct span *span)
         text_hash_end(&prompt->instructions, digest);
     const struct shown_text source = {
         .text = prompt->preview,
-        .bytes = whole_characters(prompt->preview, prompt->preview_bytes, prompt->preview_bytes),
+        .bytes = prompt->preview_bytes,
         .digest = {digest[0], digest[1]},
         .asked = !prompt->preview_of_instructions,
     };

@@ -2,9 +2,9 @@
  * Which prompt was that? Said names first, else a keyed fingerprint of what is constant in the request.
  *
  * Fed by dialects from the request's JSON on the scribe's thread. Prompt text is hashed as it passes and forgotten;
- * only `preview` keeps some of it, and only if the configuration asks; of that, shown.h decides what is seen. The fingerprint does not depend on how the body
- * was cut, on JSON white space, on escapes, nor on the order of keys: instructions, tools and response format are
- * hashed apart and joined at the end.
+ * only `preview` keeps some of it, and only if the configuration asks; of that, shown.h decides what is seen. The
+ * fingerprint does not depend on how the body was cut, on JSON white space, on escapes, nor on the order of keys:
+ * instructions, tools and response format are hashed apart and joined at the end.
  */
 #pragma once
 

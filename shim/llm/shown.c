@@ -60,6 +60,8 @@ static bool text_public(struct shown *shown, const uint64_t digest[2])
 /* Notes that the text has the word; true if three different ones have had it. */
 static bool word_public(struct shown *shown, const char *word, size_t bytes, uint32_t text)
 {
+    if (bytes > SHOWN_WORD_BYTES_MAX)
+        return false;
     struct shown_slot *const slot = slot_of(shown, hash_of(shown, 'w', word, bytes));
     if (slot->seen[0] == SHOWN_PUBLIC)
         return true;
@@ -78,10 +80,20 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* Not a word but data: digits, addresses, paths, keys, very long ones, control characters. */
+static bool is_ascii(const char *word, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        if ((unsigned char)word[i] >= 0x80)
+            return false;
+    return true;
+}
+
+/* Not a word but data: digits, addresses, paths, keys, very long ones, control characters. Scripts that part no words
+ * by blanks have long ones. */
 static bool is_data(const char *word, size_t bytes)
 {
-    if (bytes > SHOWN_WORD_BYTES_MAX || secret_key_shaped(word, bytes) || secret_address_shaped(word, bytes))
+    if ((bytes > SHOWN_WORD_BYTES_MAX && is_ascii(word, bytes)) || secret_key_shaped(word, bytes) ||
+        secret_address_shaped(word, bytes))
         return true;
     for (size_t i = 0; i < bytes; i++) {
         const unsigned char c = (unsigned char)word[i];
@@ -97,67 +109,66 @@ void shown_init(struct shown *shown, const uint8_t key[32])
     memcpy(shown->key, key, sizeof(shown->key));
 }
 
+/* The first `chars` characters. */
+static size_t cut(const char *text, size_t bytes, unsigned chars)
+{
+    size_t at = 0;
+    for (unsigned n = 0; at < bytes; at++) {
+        n += ((unsigned char)text[at] & 0xc0) != 0x80;
+        if (n > chars)
+            break;
+    }
+    return at;
+}
+
 struct line {
     char *text;
     size_t bytes, room;
-    unsigned chars, chars_max;
     bool gap, any; /* something was left out before the next word; a word stands there */
 };
 
-static unsigned characters(const char *text, size_t bytes)
+static void put(struct line *line, const char *text, size_t bytes)
 {
-    unsigned n = 0;
-    for (size_t i = 0; i < bytes; i++)
-        n += ((unsigned char)text[i] & 0xc0) != 0x80;
-    return n;
-}
-
-/* False: no more fits. */
-static bool put(struct line *line, const char *text, size_t bytes)
-{
-    const unsigned blank = line->bytes > 0, chars = characters(text, bytes) + blank;
-    if (line->chars + chars > line->chars_max || line->bytes + bytes + blank > line->room)
-        return false;
+    const size_t blank = line->bytes > 0;
+    if (line->bytes + bytes + blank > line->room)
+        return;
     if (blank)
         line->text[line->bytes++] = ' ';
     memcpy(line->text + line->bytes, text, bytes);
     line->bytes += bytes;
-    line->chars += chars;
-    return true;
 }
 
-static bool put_word(struct line *line, const char *word, size_t bytes)
+static void put_word(struct line *line, const char *word, size_t bytes)
 {
     static const char dots[] = "\xe2\x80\xa6";
-    if (line->gap && !put(line, dots, sizeof(dots) - 1))
-        return false;
+    if (line->gap)
+        put(line, dots, sizeof(dots) - 1);
     line->gap = false;
-    if (!put(line, word, bytes))
-        return false;
-    return line->any = true;
+    put(line, word, bytes);
+    line->any = true;
 }
 
 size_t shown_preview(struct shown *shown, const struct shown_text *text, unsigned chars, char *ret_text, size_t room)
 {
     const bool all = text->asked || text_public(shown, text->digest);
     const uint32_t tag = (uint32_t)(text->digest[0] % (SHOWN_PUBLIC - 1)) + 1;
-    struct line line = {.text = ret_text, .room = room, .chars_max = chars};
-    unsigned read = 0;
-    for (size_t at = 0; at < text->bytes;) {
+    const size_t end = cut(text->text, text->bytes, chars);
+    struct line line = {.text = ret_text, .room = room};
+    for (size_t at = 0; at < end;) {
         size_t bytes = 0;
-        while (at < text->bytes && is_blank(text->text[at]))
+        while (at < end && is_blank(text->text[at]))
             at++;
-        while (at + bytes < text->bytes && !is_blank(text->text[at + bytes]))
+        while (at + bytes < end && !is_blank(text->text[at + bytes]))
             bytes++;
-        read += characters(text->text + at, bytes) + 1;
-        if (!bytes || read > chars + 1)
+        if (!bytes)
             break;
-        const bool data = is_data(text->text + at, bytes);
-        const bool known = !data && !text->asked && word_public(shown, text->text + at, bytes, tag);
-        if (data || !(all || known))
+        const char *const word = text->text + at;
+        const bool data = is_data(word, bytes);
+        const bool known = !data && !text->asked && word_public(shown, word, bytes, tag);
+        if (!data && (all || known))
+            put_word(&line, word, bytes);
+        else
             line.gap = true;
-        else if (!put_word(&line, text->text + at, bytes))
-            break;
         at += bytes;
     }
     return line.any ? line.bytes : 0;

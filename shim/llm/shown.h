@@ -15,9 +15,9 @@
 enum {
     SHOWN_SLOTS = 4096,
     SHOWN_WAYS = 4,
-    SHOWN_TEXTS = 3,            /* so many texts, or times, make a word public */
-    SHOWN_WORD_BYTES_MAX = 24,  /* longer "words" are data */
-    SHOWN_DIRTY_MAX = 128,      /* slots changed and not yet saved; more are saved when they change again */
+    SHOWN_TEXTS = 3,           /* so many texts, or times, make a word public */
+    SHOWN_WORD_BYTES_MAX = 24, /* longer "words" are data */
+    SHOWN_DIRTY_MAX = 128,     /* slots changed and not yet saved; more are saved when they change again */
 };
 
 /* A word: two of the texts that had it. A text: how often it came, and 0. SHOWN_PUBLIC in `seen[0]`: enough. */
@@ -45,8 +45,8 @@ struct shown_text {
 void shown_init(struct shown *shown, const uint8_t key[32]);
 
 /*
- * Counts the text and its words, and writes of its beginning what may be seen, at most `chars` characters: words
- * separated by one blank, "…" for those that may not. Words with digits, addresses, paths and keys are never seen.
- * Returns the bytes written to ret_text; 0: nothing may be seen.
+ * Counts the text and the words among its first `chars` characters, and writes those of them that may be seen,
+ * separated by one blank; "…" stands for others before them. Words with digits, addresses, paths and keys are never
+ * seen. Returns the bytes written to ret_text; 0: nothing may be seen.
  */
 size_t shown_preview(struct shown *shown, const struct shown_text *text, unsigned chars, char *ret_text, size_t room);
