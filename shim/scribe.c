@@ -27,7 +27,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../span/place.h"
 #include "config.h"
 #include "exchange_keys.h"
 #include "flights.h"
@@ -35,7 +34,9 @@
 #include "outbox.h"
 #include "phases.h"
 #include "process_info.h"
+#include "snapshots.h"
 #include "tape.h"
+#include "where.h"
 
 #define NS_PER_MS 1000000ULL
 
@@ -81,6 +82,7 @@ struct scribe {
     uint64_t sweep_ns;  /* last look for flights that fell silent */
     uint64_t alone_ns;  /* last look whether the application's threads have all ended */
     struct flights flights;
+    struct snapshots snapshots;
 };
 
 /* Set once and never changed; a forked child finds zeros behind it. */
@@ -109,10 +111,14 @@ static struct span_loss losses(const struct scribe *scribe)
 static void close_flight(struct scribe *scribe, struct flight *flight, const struct exchange_end *end)
 {
     struct span span;
+    struct journal_slot slot = {flight->journal_file, flight->journal_slot};
     if (exchange_close(flight->exchange, end, &span)) {
-        outbox_add(tape_now_ns(), &span);
+        outbox_add(tape_now_ns(), &span, flight->number, &slot);
         exchange_keys_save(&scribe->exchange_config);
+    } else {
+        outbox_flight_end(&slot);
     }
+    snapshots_forget(&scribe->snapshots, flight);
     flights_remove(&scribe->flights, flight);
 }
 
@@ -145,6 +151,15 @@ static void sweep_if_due(struct scribe *scribe, uint64_t now_ns)
     uint64_t silent_ns = (scribe->flights.n < FLIGHTS_MAX ? SILENT_MS_MAX : SILENT_FULL_MS_MAX) * NS_PER_MS;
     if (now_ns > silent_ns) {
         cut_silent_flights(scribe, now_ns, now_ns - silent_ns);
+    }
+}
+
+/* For the case that the process dies before the next turn. */
+static void note_flights(struct scribe *scribe, uint64_t now_ns)
+{
+    snapshots_turn(&scribe->snapshots, now_ns);
+    if (scribe->flights.n > 0) {
+        outbox_alive(now_ns);
     }
 }
 
@@ -221,12 +236,14 @@ static void take_record(struct scribe *scribe, const struct tape_record *record)
     }
     struct exchange *exchange = flight->exchange;
     flight->last_ns = record->time_ns;
+    snapshots_touch(&scribe->snapshots, flight);
     if (record->lost_bytes > 0) {
         exchange_lost(exchange, record->lost_bytes);
     }
     switch (record->kind) {
     case TAPE_REQUEST_BODY:
         flight->body_ns = record->time_ns;
+        flight->request_bytes += record->bytes;
         exchange_request_body(exchange, record->time_ns, record->payload, record->bytes);
         break;
     case TAPE_REQUEST_HEADERS:
@@ -236,9 +253,11 @@ static void take_record(struct scribe *scribe, const struct tape_record *record)
         exchange_request_rewind(exchange);
         break;
     case TAPE_RESPONSE_HEADER:
+        flight->response_bytes += record->bytes;
         exchange_response_header(exchange, record->time_ns, (const char *)record->payload, record->bytes);
         break;
     case TAPE_RESPONSE_BODY:
+        flight->response_bytes += record->bytes;
         exchange_response_body(exchange, record->time_ns, record->payload, record->bytes);
         break;
     case TAPE_PAUSE:
@@ -352,35 +371,14 @@ static uint32_t serve_finish(struct scribe *scribe, uint32_t served)
     return wanted;
 }
 
-struct places {
-    char runtime[SPAN_PATH_RUNTIME_BYTES_MAX + 1]; /* "": there is none */
-    char socket[CONFIG_SOCKET_BYTES_MAX];
-};
-
-/* Where this process finds a collector: as its user is now, which need not be who started it. */
-static void find_places(struct places *ret_places)
-{
-    struct span_path_base base = shim_config.base;
-    base.uid = geteuid();
-    ret_places->socket[0] = '\0';
-    if (span_place_runtime(ret_places->runtime, sizeof ret_places->runtime, &base, true) == 0) {
-        (void)span_path_socket(ret_places->socket, sizeof ret_places->socket, ret_places->runtime);
-    }
-    if (shim_config.socket != NULL) {
-        memcpy(ret_places->socket, shim_config.socket, strlen(shim_config.socket) + 1);
-    }
-}
-
 static void prepare(struct scribe *scribe)
 {
     static const char name[] = "pprof-scribe";
     (void)pthread_setname_np(pthread_self(), name);
     exchange_keys_prepare(&scribe->exchange_config);
-    struct outbox_config config = {.spool_dir = shim_config.spool};
-    struct places places;
-    find_places(&places);
-    config.socket_path = places.socket;
-    config.socket_path_else = shim_config.socket == NULL ? SPAN_PATH_SYSTEM_SOCKET : NULL;
+    struct outbox_config config = {0};
+    process_info_owner(&config.owner);
+    where_find(&config);
     struct process_info_names names = {
         .service = shim_config.service, .team = shim_config.team, .labels = shim_config.labels};
     process_info_collect(&config.process, &names);
@@ -402,6 +400,7 @@ static void *run(void *argument)
             scribe->record_ns = now_ns;
         }
         sweep_if_due(scribe, now_ns);
+        note_flights(scribe, now_ns);
         struct span_loss loss = losses(scribe);
         int outbox_ms = outbox_turn(now_ns, &loss);
         served = serve_finish(scribe, served);

@@ -74,6 +74,16 @@ int span_path_socket(char *out, size_t cap, const char *runtime)
     return join(out, cap, runtime, "/pprofd.sock");
 }
 
+int span_path_journals(char *out, size_t cap, const char *runtime)
+{
+    return join(out, cap, runtime, "/libpprof");
+}
+
+int span_path_journals_in_memory(char *out, size_t cap, uint64_t uid)
+{
+    return join_number(out, cap, "/dev/shm/libpprof", '-', uid);
+}
+
 int span_path_state(char *out, size_t cap, const char *xdg_state_home, const char *home)
 {
     if (absolute(xdg_state_home))

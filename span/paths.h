@@ -36,6 +36,11 @@ int span_path_runtime(char *out, size_t cap, const struct span_path_base *base, 
 /* The collector's socket in the runtime directory. A unix socket's path holds 107 bytes: pass sizeof sun_path. */
 int span_path_socket(char *out, size_t cap, const char *runtime);
 
+/* Where journals of living processes lie below it. */
+int span_path_journals(char *out, size_t cap, const char *runtime);
+/* Where they lie when the runtime directory is on a disk, which may make a writer wait: /dev/shm/libpprof-UID. */
+int span_path_journals_in_memory(char *out, size_t cap, uint64_t uid);
+
 /* $XDG_STATE_HOME/libpprof, else $HOME/.local/state/libpprof; -1 when neither is set. */
 int span_path_state(char *out, size_t cap, const char *xdg_state_home, const char *home);
 

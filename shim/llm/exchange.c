@@ -188,15 +188,17 @@ static void put_address(struct exchange *exchange, const struct exchange_start *
         (uint16_t)(url.path.bytes < sizeof(exchange->path) ? url.path.bytes : sizeof(exchange->path));
     if (exchange->path_bytes)
         memcpy(exchange->path, url.path.data, exchange->path_bytes);
+    secret_echo_path(&exchange->echo, exchange->path, exchange->path_bytes, exchange->recognised.model,
+                     exchange->recognised.model_bytes);
 }
 
-static void put_path(struct exchange *exchange)
+static void put_path(const struct exchange *exchange, struct span *span)
 {
     char path[SPAN_TEXT_MAX];
     const size_t bytes = secret_mask_path(exchange->path, exchange->path_bytes, exchange->recognised.model,
                                           exchange->recognised.model_bytes, &exchange->echo, path, sizeof(path));
     if (bytes)
-        span_set_text(&exchange->span, SPAN_path, path, bytes);
+        span_set_text(span, SPAN_path, path, bytes);
 }
 
 static void begin_response(struct exchange *exchange)
@@ -543,7 +545,7 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
         }
         exchange_span_facts(span, facts, &outcome, end);
         prompt_finish(&facts->prompt, span);
-        put_path(exchange);
+        put_path(exchange, span);
         span_clean(span, facts, &exchange->echo);
         if (exchange->lost)
             span_set_u64(span, SPAN_lost_bytes, exchange->lost);
@@ -554,4 +556,32 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
     explicit_bzero(exchange->path, exchange->path_bytes);
     pool_give(exchange);
     return inference;
+}
+
+bool exchange_peek(const struct exchange *exchange, uint64_t time_ns, struct span *ret_span)
+{
+    const struct exchange_end end = {EXCHANGE_END_UNKNOWN, .time_ns = time_ns, .curl_code = UINT64_MAX};
+    const struct exchange_outcome outcome = {.lost = exchange->lost > 0, .status = exchange->status};
+    const struct facts *const facts = &exchange->facts;
+    struct timing timing = exchange->timing;
+    if (!is_inference(exchange, &outcome, &end))
+        return false;
+    span_copy(ret_span, &exchange->span);
+    if (outcome.status)
+        span_set_u64(ret_span, SPAN_status, outcome.status);
+    timing_finish(&timing, time_ns, ret_span);
+    if (facts->stream_stated)
+        span_set_u64(ret_span, SPAN_request_stream, facts->stream_asked);
+    if (exchange->response_begun && !exchange->encoded)
+        span_set_u64(ret_span, SPAN_response_stream, facts->stream);
+    if (exchange->response_begun && !exchange->encoded && facts->stream && !timing.gapped) {
+        span_set_u64(ret_span, SPAN_stream_events, exchange->body.events);
+        span_set_u64(ret_span, SPAN_content_chunks, exchange->body.content_events);
+    }
+    exchange_span_facts(ret_span, facts, &outcome, &end);
+    if (exchange->response_begun) /* the request is whole: its prompt is known */
+        prompt_peek(&facts->prompt, ret_span);
+    put_path(exchange, ret_span);
+    span_clean(ret_span, facts, &exchange->echo);
+    return true;
 }

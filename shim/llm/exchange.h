@@ -86,6 +86,12 @@ void exchange_resume(struct exchange *exchange, uint64_t time_ns);
 /* Bytes that the tape lost: facts may be missing, and framing starts afresh where it can. */
 void exchange_lost(struct exchange *exchange, uint64_t bytes);
 
+/*
+ * What a span would say if the process died now: who was asked what and what came back so far, without a preview.
+ * Changes nothing. False: nothing shows yet that it is an inference call.
+ */
+bool exchange_peek(const struct exchange *exchange, uint64_t time_ns, struct span *ret_span);
+
 /* Ends and frees it. True: *ret_span (initialised here) holds the facts; false: it turned out to be no inference call.
  */
 bool exchange_close(struct exchange *exchange, const struct exchange_end *end, struct span *ret_span);
