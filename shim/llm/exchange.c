@@ -319,16 +319,6 @@ void exchange_request_rewind(struct exchange *exchange)
     open_facts(exchange);
 }
 
-static uint64_t status_of_line(const char *line, size_t bytes)
-{
-    const char *const blank = memchr(line, ' ', bytes);
-    uint64_t status = 0;
-    for (const char *p = blank ? blank + 1 : line + bytes; p < line + bytes && *p >= '0' && *p <= '9' && status < 1000;
-         p++)
-        status = status * 10 + (uint64_t)(*p - '0');
-    return status;
-}
-
 static void on_decoded(void *context, const char *data, size_t bytes)
 {
     struct exchange *const exchange = context;
@@ -356,7 +346,7 @@ void exchange_response_header(struct exchange *exchange, uint64_t time_ns, const
     if (bytes >= 5 && !memcmp(line, "HTTP/", 5)) {
         if (exchange->status) /* another response: after 100, a redirect, authentication */
             forget_answer(exchange);
-        exchange->status = status_of_line(line, bytes);
+        exchange->status = response_status_of_line(line, bytes);
         begin_response(exchange);
         return;
     }
