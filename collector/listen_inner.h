@@ -8,6 +8,7 @@
 struct listen_sender {
     uint8_t identity[16];
     bool greeted;   /* its PROCESS frame came */
+    bool in_file;   /* where that frame may be damaged: others say whose they are */
     uint64_t away;  /* store_times_away when it came: a store that was begun anew knows nobody */
     uint64_t taken; /* highest sequence number given to the store and not acknowledged yet; 0: none */
 };

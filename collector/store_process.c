@@ -281,6 +281,16 @@ void store_processes_trim(struct store *store)
         store_processes_clear(store);
 }
 
+int store_take_stranger(struct store *store, const uint8_t identity[16])
+{
+    struct span_process process = {0};
+
+    if (find_identity(store, identity) != NULL)
+        return 0;
+    memcpy(process.identity, identity, sizeof process.identity);
+    return store_take_process(store, &process);
+}
+
 int store_take_process(struct store *store, const struct span_process *process)
 {
     if (!store->in_transaction)
