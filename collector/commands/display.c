@@ -243,9 +243,9 @@ void display_csv(FILE *out, const char *text)
  * itself: "://", "www.", "name@host". */
 static bool means_something(const char *text, const char *at)
 {
-    if (strchr("|\\`*_<>[]!&~$^{}@", *at) != NULL)
+    if (strchr("|\\`*_<>[]!&~$^{}", *at) != NULL || (*at == '@' && strchr(at, '.') != NULL))
         return true;
-    if (at == text && strchr("#-+=", *at) != NULL)
+    if (at == text && at[1] != '\0' && strchr("#-+=", *at) != NULL)
         return true;
     if (*at == ':')
         return at[1] == '/' || strncasecmp(at - (at - text >= 6 ? 6 : at - text), "mailto", 6) == 0;
