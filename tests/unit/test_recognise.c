@@ -135,6 +135,14 @@ static const struct {
      false},
     {"POST", "http://localhost:8080/completion", "llamacpp-completion", "text_completion", NULL, "", -1, true},
     {"", "https://api.openai.com/v1/chat/completions", "chat-completions", "chat", "openai", "", -1, true},
+    {"GET", "https://api.openai.com/v1/responses/resp_1", "responses", "chat", "openai", "", -1, false},
+    {"POST", "https://api.openai.com/v1/responses/resp_1/cancel", "responses", "chat", "openai", "", -1, false},
+    {"GET", "http://localhost:4000/v1/responses/resp_1", "responses", "chat", NULL, "", -1, true},
+    {"GET", "https://generativelanguage.googleapis.com/v1beta/interactions/i", "interactions", "generate_content",
+     "gcp.gemini", "", -1, false},
+    {"GET", "https://api.x.ai/v1/chat/deferred-completion/r", "chat-completions", "chat", "x_ai", "", -1, false},
+    {"POST", "http://localhost:8080/v1/chat/completions/input_tokens", "count-tokens", "count_tokens", NULL, "", 0,
+     false},
     {"GET", "https://api.openai.com/v1/threads/t/runs/r", "runs", "invoke_agent", "openai", "", -1, false},
     {"POST", "https://api.cloudflare.com/client/v4/accounts/a/ai/run/@cf/meta/llama-3.1-8b", "workers-ai-run", "chat",
      "cloudflare", "@cf/meta/llama-3.1-8b", -1, false},
@@ -200,13 +208,13 @@ static void knows_what_is_none(void **state)
 {
     static const char *const none[][2] = {
         {"GET", "https://api.openai.com/v1/models"},
-        {"GET", "https://api.openai.com/v1/responses/resp_1"},
         {"GET", "https://api.openai.com/v1/chat/completions/x"},
         {"GET", "https://api.openai.com/v1/chat/completions"},
         {"POST", "https://api.openai.com/v1/files"},
         {"POST", "https://api.openai.com/v1/threads/t/messages"},
         {"GET", "https://api.openai.com/v1/threads/t/runs"},
-        {"POST", "https://api.openai.com/v1/responses/resp_1/cancel"},
+        {"GET", "https://api.openai.com/v1/responses/resp_1/input_items"},
+        {"DELETE", "https://api.openai.com/v1/responses/resp_1"},
         {"DELETE", "https://api.openai.com/v1/chat/completions"},
         {"OPTIONS", "https://api.openai.com/v1/chat/completions"},
         {"POST", "https://host/x/tracing/batches"},
@@ -339,6 +347,41 @@ static void no_endpoint_is_in_anothers_shadow(void **state)
         if (strcmp(got.api, endpoint_rows[i].api) != 0 || got.stream != ((endpoint_rows[i].flags & STREAM) != 0) ||
             got.weak != ((endpoint_rows[i].flags & WEAK) != 0) || (got.tentative && (endpoint_rows[i].flags & FIRM)))
             fail_msg("%s: another entry's, %s", url, got.api);
+    }
+}
+
+static void sessions_are_told_apart(void **state)
+{
+    static const struct {
+        const char *url;
+        bool http, socket; /* is it one, asked by HTTP or over a socket */
+    } urls[] = {
+        {"api.openai.com/v1/realtime", true, true},
+        {"https://api.openai.com/v1/realtime/client_secrets", true, true},
+        {"https://api.openai.com/v1/realtime/calls", true, true},
+        {"https://r.openai.azure.com/openai/realtime", true, true},
+        {"http://127.0.0.1:9/v1/realtime", true, true},
+        {"https://generativelanguage.googleapis.com/ws/google.ai.generativelanguage.v1beta.GenerativeService."
+         "BidiGenerateContent",
+         true, true},
+        {"https://dashscope.aliyuncs.com/api-ws/v1/realtime", true, true},
+        {"https://dashscope-intl.aliyuncs.com/api-ws/inference", true, true},
+        {"https://spark-api.xf-yun.com/v3.5/chat", false, true},
+        {"https://api.openai.com/v1/responses", false, true},
+        {"https://relay.example.com/v1/chat/completions", false, true},
+        {"https://api.openai.com/v1/models", false, true},
+        {"https://quotes.example.com/realtime", false, false},
+        {"https://quotes.example.com/realtime/sessions", false, false},
+        {"https://quotes.example.com/v2/stream", false, false},
+        {"https://chat.example.com/socket", false, false},
+        {"", false, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+        const size_t bytes = strlen(urls[i].url);
+        if (recognise_session(urls[i].url, bytes, false) != urls[i].http ||
+            recognise_session(urls[i].url, bytes, true) != urls[i].socket)
+            fail_msg("%s", urls[i].url);
     }
 }
 
@@ -540,6 +583,7 @@ int main(void)
                                        cmocka_unit_test(knows_what_is_none),
                                        cmocka_unit_test(hosts_are_sorted_and_alone),
                                        cmocka_unit_test(no_endpoint_is_in_anothers_shadow),
+                                       cmocka_unit_test(sessions_are_told_apart),
                                        cmocka_unit_test(headers_name_model_and_stream),
                                        cmocka_unit_test(header_proves_messages),
                                        cmocka_unit_test(endpoints),
