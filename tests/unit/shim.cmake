@@ -29,11 +29,14 @@ target_sources(test_handles PRIVATE ${PROJECT_SOURCE_DIR}/shim/handles.c ${PROJE
   ${PROJECT_SOURCE_DIR}/shim/keep.c)
 pprof_unit_test(shadow)
 target_sources(test_shadow PRIVATE ${PROJECT_SOURCE_DIR}/shim/shadow.c ${PROJECT_SOURCE_DIR}/shim/keep.c)
-pprof_unit_test(hooks curl)
-target_sources(test_hooks PRIVATE ${PROJECT_SOURCE_DIR}/shim/tape.c ${PROJECT_SOURCE_DIR}/shim/handles.c
+set(SHIM_HOOK_SOURCES ${PROJECT_SOURCE_DIR}/shim/tape.c ${PROJECT_SOURCE_DIR}/shim/handles.c
   ${PROJECT_SOURCE_DIR}/shim/shadow.c ${PROJECT_SOURCE_DIR}/shim/keep.c ${PROJECT_SOURCE_DIR}/shim/capture.c ${PROJECT_SOURCE_DIR}/shim/callbacks.c
   ${PROJECT_SOURCE_DIR}/shim/transfer.c ${PROJECT_SOURCE_DIR}/shim/hook_easy.c ${PROJECT_SOURCE_DIR}/shim/hook_multi.c
   ${PROJECT_SOURCE_DIR}/shim/hook_mime.c)
+foreach(name contexts hooks)
+  pprof_unit_test(${name} curl)
+  target_sources(test_${name} PRIVATE ${SHIM_HOOK_SOURCES})
+endforeach()
 
 # The tape again under ThreadSanitizer, which does not go together with AddressSanitizer: compiled apart from the build's flags.
 set(TAPE_TSAN ${CMAKE_CURRENT_BINARY_DIR}/test_tape_tsan)
