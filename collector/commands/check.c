@@ -8,6 +8,7 @@
 #include "display.h"
 #include "loss.h"
 #include "open_store.h"
+#include "waits.h"
 
 static void print_fault(void *context, const char *sentence)
 {
@@ -30,6 +31,7 @@ int command_check(const struct arguments *arguments)
     int status = faults < 0 ? (int)faults : store_totals(store, &totals);
     if (status == STORE_OK)
         status = store_loss(store, 0, &loss.known);
+    loss.waiting = waits_for(path);
     store_close(store);
     if (status < 0) {
         complain_store(path, status);
@@ -41,6 +43,8 @@ int command_check(const struct arguments *arguments)
     display_size(size, totals.bytes);
     (void)loss_sentence(sentence, &loss, " since the store began");
     printf("%s: %s calls in %s blocks of %s processes, %s. %s\n", path, calls, blocks, processes, size, sentence);
+    if (loss.waiting > 0)
+        waits_print(stdout);
     if (faults == 0)
         printf("%s: nothing is wrong.\n", path);
     else

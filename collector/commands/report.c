@@ -11,6 +11,7 @@
 #include "command.h"
 #include "display.h"
 #include "open_store.h"
+#include "waits.h"
 #include "when.h"
 
 enum { LIMIT_FOR_PEOPLE = 40, LIMIT_MAX = 100000000, WIDTH_MAX = 10000 };
@@ -165,6 +166,7 @@ static int scan_and_print(const struct arguments *arguments, const struct format
     int status = grouping_scan(grouping, store);
     if (status == STORE_OK)
         status = store_loss(store, 0, &report.loss.known);
+    report.loss.waiting = waits_for(report.path);
     if (status != STORE_OK)
         complain_store(report.path, status);
     store_close(store);
