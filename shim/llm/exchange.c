@@ -186,13 +186,13 @@ static void put_address(struct exchange *exchange, const struct exchange_start *
         memcpy(exchange->path, url.path.data, exchange->path_bytes);
 }
 
-static void put_path(struct exchange *exchange)
+static void put_path(const struct exchange *exchange, struct secret_echo *echo, struct span *span)
 {
     char path[SPAN_TEXT_MAX];
     const size_t bytes = secret_mask_path(exchange->path, exchange->path_bytes, exchange->recognised.model,
-                                          exchange->recognised.model_bytes, &exchange->echo, path, sizeof(path));
+                                          exchange->recognised.model_bytes, echo, path, sizeof(path));
     if (bytes)
-        span_set_text(&exchange->span, SPAN_path, path, bytes);
+        span_set_text(span, SPAN_path, path, bytes);
 }
 
 static void begin_response(struct exchange *exchange)
@@ -539,7 +539,7 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
         }
         exchange_span_facts(span, facts, &outcome, end);
         prompt_finish(&facts->prompt, span);
-        put_path(exchange);
+        put_path(exchange, &exchange->echo, span);
         span_clean(span, facts, &exchange->echo);
         if (exchange->lost)
             span_set_u64(span, SPAN_lost_bytes, exchange->lost);
@@ -575,5 +575,10 @@ bool exchange_peek(const struct exchange *exchange, uint64_t time_ns, struct spa
     exchange_span_facts(ret_span, facts, &outcome, &end);
     if (exchange->response_begun) /* the request is whole: its prompt is known */
         prompt_peek(&facts->prompt, ret_span);
+    /* It will lie in a file: as clean as what is sent. */
+    struct secret_echo echo = exchange->echo;
+    put_path(exchange, &echo, ret_span);
+    span_clean(ret_span, facts, &echo);
+    secret_echo_wipe(&echo);
     return true;
 }
