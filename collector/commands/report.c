@@ -160,13 +160,15 @@ static int scan_and_print(const struct arguments *arguments, const struct format
 {
     char path[PATH_MAX];
     struct report report = {.path = store_operand(arguments, path, sizeof(path)), .grouping = grouping};
+    report.loss.waiting = take_in_left(report.path);
     struct store *store = open_store(report.path, STORE_READ);
     if (store == NULL)
         return 1;
     int status = grouping_scan(grouping, store);
     if (status == STORE_OK)
         status = store_loss(store, 0, &report.loss.known);
-    report.loss.waiting = waits_for(report.path);
+    report.waiting = waits_for(report.path);
+    report.loss.waiting += report.waiting;
     if (status != STORE_OK)
         complain_store(report.path, status);
     store_close(store);
