@@ -47,8 +47,7 @@ int command_check(const struct arguments *arguments)
     (void)loss_sentence(sentence, &loss, " since the store began");
     printf("%s: %s calls in %s blocks of %s processes, %s. %s\n", path, calls, blocks, processes, size, sentence);
     if (left.waiting > 0)
-        printf("%s: calls of a recorded run may wait in %s; `pprofctl report` takes them in.
-", path, left.where);
+        printf("%s: calls of a recorded run may wait in %s; `pprofctl report` takes them in.\n", path, left.where);
     if (loss.waiting > left.waiting)
         waits_print(stdout);
     if (faults == 0)
