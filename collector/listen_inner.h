@@ -1,6 +1,8 @@
 /* What listen.c, listen_socket.c, listen_take.c and listen_spool.c share. */
 #pragma once
 
+#include <sys/types.h>
+
 #include "../span/frame.h"
 #include "listen.h"
 
@@ -63,6 +65,8 @@ int listen_commit(struct listener *listener);
 /* After a failure: takes back what is open. */
 void listen_rollback(struct listener *listener);
 
-/* listen_journal.c: takes over the journals of the dead in a directory; `in_spool`: it is the spool's. No transaction
- * may be open. Number of files, or negative store_status. */
-long listen_journals(struct listener *listener, const char *path, bool in_spool);
+/* listen_journal.c: takes over the journals of the dead in a directory, which is `user`'s or, `in_spool`, the spool. No
+ * transaction may be open. Number of files, or negative store_status. */
+long listen_journals(struct listener *listener, const char *path, uid_t user, bool in_spool);
+/* listen_others.c: the same in the directories of all users but root who keep no collector. Root alone may call it. */
+long listen_journals_of_others(struct listener *listener);

@@ -148,10 +148,25 @@ static void remove_unborn(int directory, const char *name)
     (void)close(fd);
 }
 
-long listen_journals(struct listener *listener, const char *path, bool in_spool)
+/* Runtime directories are guessed: one that somebody else made is none of ours. With another user's nothing else is
+ * believed than that it is that user's. */
+static int open_guessed(const char *path, uid_t user)
 {
-    /* Runtime directories are guessed: one that somebody else made is none of ours. */
-    int fd = in_spool ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : span_place_open(path, geteuid(), false);
+    struct stat st;
+
+    if (user == geteuid())
+        return span_place_open(path, user, false);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 && (fstat(fd, &st) != 0 || st.st_uid != user)) {
+        (void)close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+long listen_journals(struct listener *listener, const char *path, uid_t user, bool in_spool)
+{
+    int fd = in_spool ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : open_guessed(path, user);
     DIR *directory = fd < 0 ? NULL : fdopendir(fd);
     struct dirent *entry;
     long files = 0;

@@ -133,9 +133,14 @@ static long take_journals(struct listener *listener)
     long files = 0;
 
     if (listener->config.spool_dir != NULL)
-        files = listen_journals(listener, listener->config.spool_dir, true);
+        files = listen_journals(listener, listener->config.spool_dir, geteuid(), true);
     for (const char *const *path = listener->config.journal_dirs; path != NULL && *path != NULL && files >= 0; path++) {
-        long more = listen_journals(listener, *path, false);
+        long more = listen_journals(listener, *path, geteuid(), false);
+
+        files = more < 0 ? more : files + more;
+    }
+    if (files >= 0 && listener->config.journal_dirs != NULL && listener->config.any_user && geteuid() == 0) {
+        long more = listen_journals_of_others(listener);
 
         files = more < 0 ? more : files + more;
     }

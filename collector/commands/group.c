@@ -11,8 +11,9 @@ static const enum span_field token_fields[GROUP_TOKENS] = {SPAN_input_tokens, SP
                                                            SPAN_cache_read_tokens, SPAN_reasoning_tokens};
 static const enum span_field phase_fields[GROUP_PHASES] = {SPAN_queue_ns, SPAN_dns_ns,  SPAN_connect_ns, SPAN_tls_ns,
                                                            SPAN_send_ns,  SPAN_wait_ns, SPAN_decode_ns};
-static const enum span_field other_fields[] = {SPAN_total_ns,   SPAN_ttft_ns,          SPAN_gap_sketch,
-                                               SPAN_error_type, SPAN_server_decode_ns, SPAN_lost_bytes};
+static const enum span_field other_fields[] = {SPAN_total_ns,   SPAN_ttft_ns,    SPAN_first_text_ns,
+                                               SPAN_gap_sketch, SPAN_error_type, SPAN_server_decode_ns,
+                                               SPAN_lost_bytes};
 
 enum {
     OTHER_FIELDS = sizeof(other_fields) / sizeof(other_fields[0]),
@@ -170,6 +171,8 @@ static void add_row(struct group *group, const struct store_rows *rows, size_t r
             add_sum(&group->phase[i], value);
     if (read_u64(rows, SPAN_ttft_ns, row, &value))
         quantiles_add(&group->time[GROUP_TTFT], value);
+    if (read_u64(rows, SPAN_first_text_ns, row, &value))
+        quantiles_add(&group->time[GROUP_FIRST_TEXT], value);
     if (read_u64(rows, SPAN_total_ns, row, &value)) {
         quantiles_add(&group->time[GROUP_TOTAL], value);
         add_sum(&group->whole, value);

@@ -23,7 +23,7 @@ enum group_phase {
     GROUP_DECODE,
     GROUP_PHASES
 };
-enum group_time { GROUP_TTFT, GROUP_ITL, GROUP_TOTAL, GROUP_TIMES };
+enum group_time { GROUP_TTFT, GROUP_FIRST_TEXT, GROUP_ITL, GROUP_TOTAL, GROUP_TIMES };
 
 /* A sum and the number of calls that stated it. */
 struct group_sum {

@@ -119,10 +119,12 @@ int place_make(struct record_place *place, const char *store_path)
 
 bool place_leave(struct record_place *place)
 {
-    if (place->link[0] != '\0')
+    bool left = run_leave(&place->run);
+    /* What a program that still runs starts would complain about a library that is gone. */
+    if (!left && place->link[0] != '\0')
         (void)unlink(place->link);
     place->link[0] = '\0';
-    return run_leave(&place->run);
+    return left;
 }
 
 void place_set_environment(const struct record_place *place)

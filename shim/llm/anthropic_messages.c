@@ -6,13 +6,14 @@
  */
 #include "dialect.h"
 #include "dialect_request.h"
+#include "dialect_usage.h"
+#include "failure.h"
 
 #include <string.h>
 
 enum rule {
     ID = 1,
     MODEL,
-    TIER,
     STOP,
     TYPE,
     INDEX,
@@ -28,15 +29,33 @@ enum rule {
     SERVER_TOOL,
     METRIC_INPUT,
     METRIC_OUTPUT,
+    METRIC_CACHE_READ,
+    METRIC_CACHE_CREATION,
     GUARDRAIL,
-    COUNT = 64,
+    FIRST_OUTPUT, /* of message_start: what was written before anything was sent */
+    ITERATIONS,
+    ITERATION,
+    ITERATION_TYPE,
+    ITERATION_COUNT,
 };
+
+/* What an iteration of usage counts. */
+static const enum facts_number iterated[] = {
+    FACT_INPUT,    FACT_OUTPUT, FACT_CACHE_READ, FACT_CACHE_CREATION, FACT_CACHE_CREATION_5M, FACT_CACHE_CREATION_1H,
+    FACT_REASONING};
+enum { ITERATED = sizeof(iterated) / sizeof(iterated[0]), ITERATED_OUTPUT = 1 };
 
 struct state {
     uint64_t server_blocks; /* bit per content block index: a tool that the service runs */
     uint32_t index;
     bool index_known, server_block;
     bool stop, blocks, message;
+    bool first_output_known;
+    uint64_t first_output;
+    struct {
+        uint64_t one[ITERATED], sum[ITERATED]; /* of the one under way; of those that count */
+        bool advice, attempt, any;
+    } iterations;
 };
 _Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the state must fit");
 
@@ -45,20 +64,13 @@ static struct state *state_of(struct facts *facts)
     return (struct state *)(void *)facts->scratch;
 }
 
-#define COUNTED(path, fact)                                                                                            \
+#define STATED_USAGE(at)                                                                                               \
+    USAGE_RULES(at), {at ".server_tool_use", SERVER_TOOL, 0}, {at ".server_tool_use.*", SERVER_TOOL, 0},               \
+        {at ".iterations", ITERATIONS, 0}, {at ".iterations[]", ITERATION, 0},                                         \
+        {at ".iterations[].type", ITERATION_TYPE, 0}, {at ".iterations[].*", ITERATION_COUNT, 0},                      \
+        {at ".iterations[].cache_creation.*", ITERATION_COUNT, 0},                                                     \
     {                                                                                                                  \
-        path, COUNT + (fact), 0                                                                                        \
-    }
-#define USAGE_RULES(at)                                                                                                \
-    COUNTED(at ".input_tokens", FACT_INPUT), COUNTED(at ".output_tokens", FACT_OUTPUT),                                \
-        COUNTED(at ".cache_read_input_tokens", FACT_CACHE_READ),                                                       \
-        COUNTED(at ".cache_creation_input_tokens", FACT_CACHE_CREATION),                                               \
-        COUNTED(at ".cache_creation.ephemeral_5m_input_tokens", FACT_CACHE_CREATION_5M),                               \
-        COUNTED(at ".cache_creation.ephemeral_1h_input_tokens", FACT_CACHE_CREATION_1H),                               \
-        COUNTED(at ".output_tokens_details.thinking_tokens", FACT_REASONING), {at ".service_tier", TIER, 0},           \
-        {at ".server_tool_use", SERVER_TOOL, 0},                                                                       \
-    {                                                                                                                  \
-        at ".server_tool_use.*", SERVER_TOOL, 0                                                                        \
+        at ".iterations[].output_tokens_details.*", ITERATION_COUNT, 0                                                 \
     }
 #define BLOCK_RULES(at)                                                                                                \
     {at ".type", BLOCK_TYPE, 0}, {at ".text", TEXT, JSON_PIECES},                                                      \
@@ -67,7 +79,8 @@ static struct state *state_of(struct facts *facts)
     }
 /* Google in front of Vertex, Azure and relays answer for the service in words of their own. */
 #define ERROR_RULES                                                                                                    \
-    {"error", ERROR, 0}, {"error.type", ERROR_TYPE, 0}, {"error.status", ERROR_STATUS, 0},                             \
+    FAILURE_RULES, {"code", FAILURE_CODE, 0}, {"error", ERROR, 0}, {"error.type", ERROR_TYPE, 0},                      \
+        {"error.status", ERROR_STATUS, 0},                                                                             \
     {                                                                                                                  \
         "error.code", ERROR_CODE, 0                                                                                    \
     }
@@ -78,7 +91,7 @@ static const struct json_rule plain_rules[] = {
     {"stop_reason", STOP, 0},
     {"type", TYPE, 0},
     BLOCK_RULES("content[]"),
-    USAGE_RULES("usage"),
+    STATED_USAGE("usage"),
     ERROR_RULES,
     {"completion", TEXT, JSON_PIECES},
     {"amazon-bedrock-guardrailAction", GUARDRAIL, 0},
@@ -90,14 +103,15 @@ static const struct json_rule event_rules[] = {
     {"message.id", ID, 0},
     {"message.model", MODEL, 0},
     {"message.stop_reason", STOP, 0},
-    USAGE_RULES("message.usage"),
+    STATED_USAGE("message.usage"),
+    {"message.usage.output_tokens", FIRST_OUTPUT, 0},
     BLOCK_RULES("content_block"),
     {"content_block.id", BLOCK_ID, 0},
     {"delta.text", TEXT, JSON_PIECES},
     {"delta.thinking", REASONING, JSON_PIECES},
     {"delta.partial_json", ARGUMENTS, JSON_PIECES},
     {"delta.stop_reason", STOP, 0},
-    USAGE_RULES("usage"),
+    STATED_USAGE("usage"),
     ERROR_RULES,
     /* text completions */
     {"completion", TEXT, JSON_PIECES},
@@ -107,6 +121,8 @@ static const struct json_rule event_rules[] = {
     /* within Bedrock's InvokeModel */
     {"amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0},
     {"amazon-bedrock-invocationMetrics.outputTokenCount", METRIC_OUTPUT, 0},
+    {"amazon-bedrock-invocationMetrics.cacheReadInputTokenCount", METRIC_CACHE_READ, 0},
+    {"amazon-bedrock-invocationMetrics.cacheWriteInputTokenCount", METRIC_CACHE_CREATION, 0},
     {"amazon-bedrock-guardrailAction", GUARDRAIL, 0},
 };
 
@@ -125,10 +141,44 @@ static const struct json_rule request_rules[] = {
     REQUEST_METADATA,
 };
 
-static void count(struct facts *facts, const struct json_value *value)
+/*
+ * One request may be several runs of models: a compaction before the answer, attempts of models that declined, advice.
+ * The usage above the list states the last ones alone. What is billed is the sum, without attempts that were declined
+ * before they wrote anything, and without advice, which is another model's.
+ */
+static void iteration(struct facts *facts, const struct json_value *value)
 {
-    facts_set_count(facts, (enum facts_number)(value->rule - COUNT), value);
-    facts->shape_seen = facts->shape_seen || value->has_u64;
+    struct state *const state = state_of(facts);
+    const bool counts =
+        !state->iterations.advice && (!state->iterations.attempt || state->iterations.one[ITERATED_OUTPUT] > 0);
+    if (value->rule == ITERATIONS) {
+        if (value->type == JSON_ARRAY_BEGIN) /* stated again, not once more */
+            memset(&state->iterations, 0, sizeof(state->iterations));
+    } else if (value->rule == ITERATION_TYPE) {
+        state->iterations.attempt = json_text_is(value, "message") || json_text_is(value, "fallback_message");
+        state->iterations.advice = json_text_is(value, "advisor_message");
+    } else if (value->rule == ITERATION_COUNT) {
+        const enum facts_number which = value->has_u64 ? dialect_usage_fact(value->key, value->key_bytes) : FACT_TOTAL;
+        for (unsigned i = 0; i < ITERATED; i++)
+            if (iterated[i] == which)
+                state->iterations.one[i] = value->u64;
+    } else if (value->type == JSON_OBJECT_BEGIN) {
+        memset(state->iterations.one, 0, sizeof(state->iterations.one));
+        state->iterations.attempt = state->iterations.advice = false;
+    } else if (value->type == JSON_OBJECT_END && counts) {
+        state->iterations.any = true;
+        for (unsigned i = 0; i < ITERATED; i++)
+            if (__builtin_add_overflow(state->iterations.sum[i], state->iterations.one[i], &state->iterations.sum[i]))
+                state->iterations.sum[i] = UINT64_MAX;
+    }
+}
+
+static void sum_iterations(struct facts *facts)
+{
+    const struct state *const state = state_of(facts);
+    for (unsigned i = 0; state->iterations.any && i < ITERATED; i++)
+        if (state->iterations.sum[i] > facts_number(facts, iterated[i]))
+            facts_set_number(facts, iterated[i], state->iterations.sum[i]);
 }
 
 static void stop(struct facts *facts, const struct json_value *value)
@@ -154,6 +204,8 @@ static void error_name(struct facts *facts, const struct json_value *value)
         facts_set_value(facts, FACT_ERROR_TYPE, value);
 }
 
+static const enum facts_number metrics[] = {FACT_INPUT, FACT_OUTPUT, FACT_CACHE_READ, FACT_CACHE_CREATION};
+
 /* The parts that plain answers and events share. */
 static void on_common(struct facts *facts, const struct json_value *value)
 {
@@ -163,9 +215,6 @@ static void on_common(struct facts *facts, const struct json_value *value)
         break;
     case MODEL:
         facts_set_value(facts, FACT_RESPONSE_MODEL, value);
-        break;
-    case TIER:
-        facts_set_value(facts, FACT_SERVICE_TIER, value);
         break;
     case STOP:
         stop(facts, value);
@@ -194,14 +243,22 @@ static void on_common(struct facts *facts, const struct json_value *value)
         facts->filtered = facts->filtered || json_text_is(value, "INTERVENED");
         break;
     case METRIC_INPUT:
-        facts_fallback(facts, FACT_INPUT, value);
-        break;
     case METRIC_OUTPUT:
-        facts_fallback(facts, FACT_OUTPUT, value);
+    case METRIC_CACHE_READ:
+    case METRIC_CACHE_CREATION:
+        facts_fallback(facts, metrics[value->rule - METRIC_INPUT], value);
+        break;
+    case ITERATIONS:
+    case ITERATION:
+    case ITERATION_TYPE:
+    case ITERATION_COUNT:
+        iteration(facts, value);
         break;
     default:
-        if (value->rule >= COUNT)
-            count(facts, value);
+        if (failure_is(value))
+            failure_value(facts, value);
+        if (dialect_usage_is(value) && dialect_usage_value(facts, value))
+            facts->shape_seen = true;
         break;
     }
 }
@@ -271,6 +328,10 @@ static void on_event(void *context, const struct json_value *value)
         state->index_known = value->has_u64;
         state->index = value->has_u64 ? (uint32_t)value->u64 : 0;
         break;
+    case FIRST_OUTPUT:
+        state->first_output_known = value->has_u64;
+        state->first_output = value->u64;
+        break;
     case BLOCK_TYPE:
         block_type(facts, value);
         break;
@@ -322,6 +383,16 @@ static void on_request(void *context, const struct json_value *value)
     dialect_request_value(context, value);
 }
 
+/* A stream that ended before a word of what was written has only begun to count: 0 is no count then. */
+static void on_close(struct facts *facts)
+{
+    const struct state *const state = state_of(facts);
+    const bool ended = facts->done || (facts->choices && facts->choice[0].stated);
+    if (state->first_output_known && (ended || state->first_output) && !facts_has_number(facts, FACT_OUTPUT))
+        facts_set_number(facts, FACT_OUTPUT, state->first_output);
+    sum_iterations(facts);
+}
+
 static void on_open(struct facts *facts, const char *api, const char *provider)
 {
     (void)api;
@@ -338,19 +409,26 @@ struct dialect dialect_anthropic_messages = {
     .open = on_open,
     .event_begin = on_event_begin,
     .event_end = on_event_end,
-    .docs = "Recognised by the path's end `/messages`, `/v1/complete` (the old text completions; not "
-            "`/threads/.../messages`) and `publishers/anthropic/models/M:rawPredict` on Vertex.\n\n"
-            "| fact | where |\n|---|---|\n"
-            "| content | `content[]`; in a stream `content_block_start` and `content_block_delta` (text, thinking, "
-            "partial_json) |\n"
-            "| usage | `usage`; in a stream `message_start.message.usage` overlaid by each `message_delta.usage` "
-            "(cumulative) |\n"
-            "| cache | `cache_read_input_tokens`, `cache_creation_input_tokens`, by lifetime in `cache_creation` |\n"
-            "| reasoning | `usage.output_tokens_details.thinking_tokens` |\n"
-            "| tool calls | `tool_use` blocks; `server_tool_use` and `mcp_tool_use` are the service's own |\n"
-            "| error | `error.type`, else Google's `error.status`, else `error.code`; also in an `error` event within "
-            "a 200 |\n\n"
-            "Quirks: `input_tokens` excludes cache reads and writes; the span's input is the sum. Signatures, "
-            "citations and pings are no content.\n\n"
-            "Source: https://docs.anthropic.com/en/api/messages, recorded traffic.\n",
+    .close = on_close,
+    .docs =
+        "Recognised by the path's end `/messages`, `/v1/complete` (the old text completions; not "
+        "`/threads/.../messages`) and `publishers/anthropic/models/M:rawPredict` on Vertex.\n\n"
+        "| fact | where |\n|---|---|\n"
+        "| content | `content[]`; in a stream `content_block_start` and `content_block_delta` (text, thinking, "
+        "partial_json) |\n"
+        "| usage | `usage`; in a stream `message_start.message.usage` overlaid by each `message_delta.usage` "
+        "(cumulative; 0 and missing names erase nothing) |\n"
+        "| iterations | `usage.iterations[]`: compactions and attempts of other models are added to the usage above "
+        "it; attempts declined before they wrote anything (not billed) and `advisor_message` (another model's) are "
+        "not |\n"
+        "| speed, cost | `usage.speed`; `usage.cost` (OpenRouter) |\n"
+        "| cache | `cache_read_input_tokens`, `cache_creation_input_tokens`, by lifetime in `cache_creation` |\n"
+        "| reasoning | `usage.output_tokens_details.thinking_tokens` |\n"
+        "| tool calls | `tool_use` blocks; `server_tool_use` and `mcp_tool_use` are the service's own |\n"
+        "| error | `error.type`, else Google's `error.status`, else `error.code`; also in an `error` event within "
+        "a 200; within a success also `success` false, a flat `code` (Z.ai) |\n\n"
+        "Quirks: `input_tokens` excludes cache reads and writes; the span's input is the sum. A stream that was cut "
+        "before its first `message_delta` states no output if `message_start` said 0. Signatures, "
+        "citations and pings are no content.\n\n"
+        "Source: https://docs.anthropic.com/en/api/messages, recorded traffic.\n",
 };

@@ -57,7 +57,7 @@ static const struct json_rule request_rules[] = {
 static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
-    if (value->rule >= RESULT_COUNT) {
+    if (value->rule >= RESULT_COUNT && value->rule < RESULT_COUNT + FACT_USAGE_END) {
         facts_add_count(facts, (enum facts_number)(value->rule - RESULT_COUNT), value);
         return;
     }

@@ -8,6 +8,7 @@
  */
 #include "dialect.h"
 #include "dialect_request.h"
+#include "dialect_usage.h"
 
 #include <string.h>
 
@@ -42,7 +43,6 @@ enum rule {
     METRIC_OUTPUT,
     METRIC_CACHE_READ,
     METRIC_CACHE_CREATION,
-    COUNT = 64, /* COUNT + enum facts_number */
 };
 
 struct state {
@@ -60,19 +60,8 @@ static struct state *state_of(struct facts *facts)
     return (struct state *)(void *)facts->scratch;
 }
 
-#define COUNTED(path, fact)                                                                                            \
-    {                                                                                                                  \
-        path, COUNT + (fact), 0                                                                                        \
-    }
-#define USAGE_RULES(at)                                                                                                \
-    {at, SHAPE, 0}, COUNTED(at ".inputTokens", FACT_INPUT), COUNTED(at ".outputTokens", FACT_OUTPUT),                  \
-        COUNTED(at ".cacheReadInputTokens", FACT_CACHE_READ),                                                          \
-        COUNTED(at ".cacheReadInputTokenCount", FACT_CACHE_READ),                                                      \
-        COUNTED(at ".cacheWriteInputTokens", FACT_CACHE_CREATION),                                                     \
-        COUNTED(at ".cacheWriteInputTokenCount", FACT_CACHE_CREATION), COUNTED(at ".input_tokens", FACT_INPUT),        \
-        COUNTED(at ".output_tokens", FACT_OUTPUT), COUNTED(at ".prompt_tokens", FACT_INPUT),                           \
-        COUNTED(at ".completion_tokens", FACT_OUTPUT), COUNTED(at ".cache_read_input_tokens", FACT_CACHE_READ),        \
-        COUNTED(at ".cache_creation_input_tokens", FACT_CACHE_CREATION), {at ".cacheDetails[]", DETAIL, 0},            \
+#define STATED_USAGE(at)                                                                                               \
+    {at, SHAPE, 0}, USAGE_RULES(at), {at ".cacheDetails[]", DETAIL, 0},                                                \
         {at ".cacheDetails[].inputTokens", DETAIL_TOKENS, 0},                                                          \
     {                                                                                                                  \
         at ".cacheDetails[].ttl", DETAIL_LIFETIME, 0                                                                   \
@@ -118,7 +107,7 @@ static const struct json_rule plain_rules[] = {
     {"content[].type", BLOCK_TYPE, 0}, /* Anthropic's, see event_rules */
     {"content[].thinking", REASONING, JSON_PIECES},
     {"stopReason", STOP, 0},
-    USAGE_RULES("usage"),
+    STATED_USAGE("usage"),
     {"metrics.latencyMs", LATENCY_MS, 0},
     {"error.type", ERROR_TYPE, 0},
     {"error", ERROR, 0},
@@ -130,7 +119,7 @@ static const struct json_rule plain_rules[] = {
         {delta "delta.toolUse.input", CALL_INPUT, JSON_PIECES},                                                        \
         {delta "delta.image.source.bytes", MEDIA, JSON_PIECES}, {start "start.toolUse", CALL, 0},                      \
         {start "start.toolUse.name", CALL_NAME, 0}, {start "start.toolUse.type", CALL_TYPE, 0},                        \
-        {stop "stopReason", STOP, 0}, USAGE_RULES(metadata "usage"),                                                   \
+        {stop "stopReason", STOP, 0}, STATED_USAGE(metadata "usage"),                                                  \
     {                                                                                                                  \
         metadata "metrics.latencyMs", LATENCY_MS, 0                                                                    \
     }
@@ -144,7 +133,7 @@ static const struct json_rule event_rules[] = {
     /* Anthropic's, where the ARN of an inference profile or of a deployment does not tell the family. */
     {"message.id", ID, 0},
     {"message.model", MODEL, 0},
-    USAGE_RULES("message.usage"),
+    STATED_USAGE("message.usage"),
     {"index", INDEX, 0},
     {"content_block.type", BLOCK_TYPE, 0},
     {"delta.thinking", REASONING, JSON_PIECES},
@@ -277,8 +266,8 @@ static void on_common(struct facts *facts, const struct json_value *value)
         facts_fallback(facts, FACT_CACHE_CREATION, value);
         break;
     default:
-        if (value->rule >= COUNT)
-            facts_set_count(facts, (enum facts_number)(value->rule - COUNT), value);
+        if (dialect_usage_is(value))
+            (void)dialect_usage_value(facts, value);
         break;
     }
 }

@@ -12,9 +12,10 @@
 void body_event_counted(struct body *body)
 {
     body->in_event = false;
+    facts_error_event_end(body->facts);
     if (body->facts->event_kinds) {
         body->content_events++;
-        timing_content(body->timing, body->time_ns);
+        timing_content(body->timing, body->time_ns, body->facts->event_kinds & (CONTENT_TEXT | CONTENT_REFUSAL));
     }
     body->facts->event_kinds = 0;
 }
@@ -134,6 +135,12 @@ static void on_element(void *context)
     event_complete(body);
 }
 
+/* An answer of its own, where a plain body is a list of them. */
+static void on_document(void *context)
+{
+    facts_document_end(context);
+}
+
 static void framed(struct body *body, const char *data, size_t bytes)
 {
     switch ((enum body_framing)body->framing) {
@@ -161,6 +168,8 @@ static void begin(struct body *body, enum body_framing framing)
     start(body, framing);
     if (framing == BODY_ARRAY)
         body->scan.document = on_element;
+    if (framing == BODY_PLAIN)
+        body->scan.document = on_document;
     if (body->indented)
         framed(body, " ", 1); /* which makes " data:" no data */
     framed(body, body->prefix, body->prefix_bytes);
@@ -187,6 +196,7 @@ void body_event_count(struct body *body)
     body->events++;
     body->in_event = true;
     body->facts->event_kinds = 0;
+    facts_error_event_begin(body->facts);
 }
 
 void body_json_begin(struct body *body)
@@ -316,6 +326,7 @@ void body_end(struct body *body)
         break;
     case BODY_PLAIN:
         body->complete = json_scan_end(&body->scan);
+        facts_documents_end(body->facts);
         break;
     case BODY_ARRAY:
         body->complete = json_scan_end(&body->scan) && !body->scan.in_array;

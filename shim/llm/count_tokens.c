@@ -57,7 +57,8 @@ struct dialect dialect_count_tokens = {
     .request = {JSON_RULES(request_rules), on_request},
     .plain = {JSON_RULES(answer_rules), on_answer},
     .event = {JSON_RULES(answer_rules), on_answer},
-    .docs = "Recognised by the path's end: `/responses/input_tokens` (OpenAI), `/messages/count_tokens` (Anthropic, "
+    .docs = "Recognised by the path's end: `/responses/input_tokens` (OpenAI), `/chat/completions/input_tokens` "
+            "(llama.cpp), `/messages/count_tokens` (Anthropic, "
             "and Vertex's "
             "`count-tokens:rawPredict`), `:countTokens` and `:computeTokens` (Google), `/model/M/count-tokens` "
             "(Bedrock).\n\n"

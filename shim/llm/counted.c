@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { IDS_MAX = 512 }; /* runs and batches that an application waits for at the same time, many times over */
+enum { IDS_MAX = 2048 }; /* what an application waits for at the same time, many times over */
 
 static uint64_t ids[IDS_MAX];
 static unsigned next;
@@ -29,6 +29,15 @@ bool counted_first(const char *id, size_t bytes)
     ids[next] = hash;
     next = (next + 1) % IDS_MAX;
     return true;
+}
+
+void counted_once(struct facts *facts, const char *path, size_t path_bytes, bool asked_after)
+{
+    const size_t bytes = facts->text_bytes[FACT_RESPONSE_ID];
+    if (!(facts_number(facts, FACT_INPUT) | facts_number(facts, FACT_OUTPUT)))
+        return;
+    if (!counted_first(bytes ? facts->text[FACT_RESPONSE_ID] : path, bytes ? bytes : path_bytes) && asked_after)
+        facts->usage.present = 0;
 }
 
 void counted_forget(void)

@@ -1,15 +1,24 @@
 /*
- * Whose tokens were counted already? What is computed later (runs of assistants, batches) states its usage to everybody
- * who asks after it, as often as asked; only the first statement is consumption.
+ * Whose tokens were counted already? What is computed later (runs of assistants, batches, background responses) or kept
+ * (responses, interactions) states its usage to everybody who asks after it, as often as asked; only the first
+ * statement is consumption.
  *
  * Scribe's thread only. A fixed table of this process: the oldest id is forgotten for a new one.
  */
 #pragma once
+
+#include "facts.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 /* True: this id was not met before, and is remembered now. An empty id is always new. */
 bool counted_first(const char *id, size_t bytes);
+/*
+ * Tokens that were counted with an earlier answer are not stated again: a call's own answer always counts and is
+ * remembered by its id, what asks after it counts only if nothing did before (the creation of a background response
+ * states nothing). Results without an id of their own go by the path of their URL.
+ */
+void counted_once(struct facts *facts, const char *path, size_t path_bytes, bool asked_after);
 /* Forgets all (tests). */
 void counted_forget(void);

@@ -5,6 +5,8 @@
  */
 #include "dialect_answer.h"
 
+#include <string.h>
+
 static void error_name(struct facts *facts, const struct json_value *value)
 {
     switch (value->rule) {
@@ -39,6 +41,14 @@ static void usage(struct facts *facts, const struct json_value *value)
 
 void dialect_answer_value(struct facts *facts, const struct json_value *value)
 {
+    if (dialect_usage_is(value)) {
+        (void)dialect_usage_value(facts, value);
+        return;
+    }
+    if (failure_is(value)) {
+        failure_value(facts, value);
+        return;
+    }
     if (value->rule >= ANSWER_COUNT) {
         facts_set_count(facts, (enum facts_number)(value->rule - ANSWER_COUNT), value);
         return;
@@ -60,12 +70,6 @@ void dialect_answer_value(struct facts *facts, const struct json_value *value)
     case ANSWER_USAGE:
         usage(facts, value);
         break;
-    case ANSWER_COST_USD:
-        facts_set_cost(facts, value, 9);
-        break;
-    case ANSWER_COST_TICKS:
-        facts_set_cost(facts, value, -1); /* xAI: 1e10 ticks are a dollar */
-        break;
     case ANSWER_QUEUE_MS:
         facts_set_time(facts, FACT_SERVER_QUEUE_NS, value, 1e6);
         break;
@@ -79,6 +83,14 @@ void dialect_answer_value(struct facts *facts, const struct json_value *value)
         error_name(facts, value);
         break;
     }
+}
+
+bool dialect_answer_names_error(const struct json_value *value)
+{
+    static const char end[] = "_error";
+    const size_t bytes = sizeof(end) - 1;
+    return value->type == JSON_STRING && value->bytes > bytes &&
+           !memcmp(value->text + value->bytes - bytes, end, bytes);
 }
 
 void dialect_answer_content(struct facts *facts)

@@ -2,7 +2,9 @@
  */
 #pragma once
 
+#include "dialect_usage.h"
 #include "facts.h"
+#include "failure.h"
 
 /* Ids of the rules that dialect_answer_value understands; a dialect's own begin at ANSWER_OWN, usage numbers at
  * ANSWER_COUNT. */
@@ -17,8 +19,6 @@ enum {
     ANSWER_TOP_TYPE,
     ANSWER_TOP_CODE,
     ANSWER_USAGE,
-    ANSWER_COST_USD,
-    ANSWER_COST_TICKS,
     ANSWER_QUEUE_MS,
     ANSWER_PREFILL_MS,
     ANSWER_DECODE_MS,
@@ -29,8 +29,9 @@ enum {
 /* {"error":{type,code,status}}, {"error":"text"}, {"type","code"} flat (Mistral), {"code","error":"text"} (xAI),
  * {"error":"text","error_type"} (Hugging Face's servers). */
 #define ANSWER_ERRORS                                                                                                  \
-    {"error", ANSWER_ERROR, 0}, {"error.type", ANSWER_ERROR_TYPE, 0}, {"error.status", ANSWER_ERROR_STATUS, 0},        \
-        {"error.code", ANSWER_ERROR_CODE, 0}, {"type", ANSWER_TOP_TYPE, 0}, {"error_type", ANSWER_TOP_TYPE, 0},        \
+    FAILURE_RULES, {"error", ANSWER_ERROR, 0}, {"error.type", ANSWER_ERROR_TYPE, 0},                                   \
+        {"error.status", ANSWER_ERROR_STATUS, 0}, {"error.code", ANSWER_ERROR_CODE, 0}, {"type", ANSWER_TOP_TYPE, 0},  \
+        {"error_type", ANSWER_TOP_TYPE, 0},                                                                            \
     {                                                                                                                  \
         "code", ANSWER_TOP_CODE, 0                                                                                     \
     }
@@ -45,27 +46,8 @@ enum {
     {                                                                                                                  \
         path, ANSWER_COUNT + (fact), 0                                                                                 \
     }
-#define ANSWER_INPUT_DETAILS(at)                                                                                       \
-    ANSWER_COUNTED(at ".cached_tokens", FACT_CACHE_READ),                                                              \
-        ANSWER_COUNTED(at ".cache_write_tokens", FACT_CACHE_CREATION),                                                 \
-        ANSWER_COUNTED(at ".audio_tokens", FACT_INPUT_AUDIO), ANSWER_COUNTED(at ".image_tokens", FACT_INPUT_IMAGE)
-#define ANSWER_OUTPUT_DETAILS(at)                                                                                      \
-    ANSWER_COUNTED(at ".reasoning_tokens", FACT_REASONING), ANSWER_COUNTED(at ".audio_tokens", FACT_OUTPUT_AUDIO),     \
-        ANSWER_COUNTED(at ".image_tokens", FACT_OUTPUT_IMAGE)
-/* A usage object of OpenAI's kind, in both generations of names and with "token" for "tokens" where some write it so.
- */
-#define ANSWER_USAGE_RULES(at)                                                                                         \
-    {at, ANSWER_USAGE, 0}, ANSWER_COUNTED(at ".prompt_tokens", FACT_INPUT),                                            \
-        ANSWER_COUNTED(at ".input_tokens", FACT_INPUT), ANSWER_COUNTED(at ".completion_tokens", FACT_OUTPUT),          \
-        ANSWER_COUNTED(at ".output_tokens", FACT_OUTPUT), ANSWER_COUNTED(at ".total_tokens", FACT_TOTAL),              \
-        ANSWER_INPUT_DETAILS(at ".prompt_tokens_details"), ANSWER_INPUT_DETAILS(at ".prompt_token_details"),           \
-        ANSWER_INPUT_DETAILS(at ".input_tokens_details"), ANSWER_INPUT_DETAILS(at ".input_token_details"),             \
-        ANSWER_OUTPUT_DETAILS(at ".completion_tokens_details"), ANSWER_OUTPUT_DETAILS(at ".completion_token_details"), \
-        ANSWER_OUTPUT_DETAILS(at ".output_tokens_details"), ANSWER_OUTPUT_DETAILS(at ".output_token_details"),         \
-        {at ".cost", ANSWER_COST_USD, 0},                                                                              \
-    {                                                                                                                  \
-        at ".cost_in_usd_ticks", ANSWER_COST_TICKS, 0                                                                  \
-    }
+/* A usage object, see dialect_usage.h. */
+#define ANSWER_USAGE_RULES(at) {at, ANSWER_USAGE, 0}, USAGE_RULES(at)
 
 /* vLLM's per-request metrics. Its time to the first token is that since the end of the queue. */
 #define ANSWER_VLLM_METRICS(at)                                                                                        \
@@ -76,6 +58,8 @@ enum {
 
 void dialect_answer_value(struct facts *facts, const struct json_value *value);
 
+/* An error's type as model servers spell it at paths that anybody may have: "not_supported_error". */
+bool dialect_answer_names_error(const struct json_value *value);
 /* Something was produced that is neither text nor a call: vectors, scores, pictures, sound. */
 void dialect_answer_content(struct facts *facts);
 /* The same, and nobody else answers like this: proves the shape as well. */

@@ -41,6 +41,15 @@ static void message(struct facts *facts, const struct json_value *value)
         prompt_message_end(&facts->prompt);
 }
 
+/* A list of prompts asks for an answer to each; a list of numbers is one prompt. */
+static void count_prompt(struct facts *facts, const struct json_value *value)
+{
+    const bool element = value->indexes == 1 && value->first;
+    const bool one = value->type == JSON_STRING || value->type == JSON_ARRAY_BEGIN || value->type == JSON_OBJECT_BEGIN;
+    facts->prompts += element && one && facts->prompts < UINT32_MAX;
+    facts->prompt_of_tokens = facts->prompt_of_tokens || (element && value->type == JSON_NUMBER);
+}
+
 static void said(struct facts *facts, const struct json_value *value)
 {
     struct prompt *const prompt = &facts->prompt;
@@ -100,6 +109,7 @@ void dialect_request_value(struct facts *facts, const struct json_value *value)
         prompt_instructions(&facts->prompt, value);
         break;
     case REQUEST_USER:
+        count_prompt(facts, value);
         prompt_user(&facts->prompt, value);
         break;
     default:

@@ -160,6 +160,10 @@ static void on_answer(void *context, const struct json_value *value)
     case LOAD_NS:
         facts_set_time(facts, FACT_SERVER_LOAD_NS, value, 1);
         break;
+    case ANSWER_ERROR_TYPE: /* as llama.cpp and its relatives name it at bare paths */
+        facts->shape_seen = facts->shape_seen || dialect_answer_names_error(value);
+        dialect_answer_value(facts, value);
+        break;
     default:
         dialect_answer_value(facts, value);
         break;

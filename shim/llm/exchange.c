@@ -11,6 +11,7 @@
 #include "counted.h"
 #include "decode.h"
 #include "exchange_span.h"
+#include "failure.h"
 #include "recognise.h"
 #include "request.h"
 #include "response_headers.h"
@@ -308,6 +309,8 @@ void exchange_request_rewind(struct exchange *exchange)
 {
     request_reset(&exchange->request);
     prompt_rewind(&exchange->facts.prompt);
+    exchange->facts.prompts = 0;
+    exchange->facts.prompt_of_tokens = false;
     exchange->facts.json_asked = exchange->facts.shape_asked = exchange->facts.stream_stated =
         exchange->facts.stream_asked = false;
     open_facts(exchange);
@@ -418,10 +421,7 @@ static bool status_is_final(const struct facts *facts)
 
 static bool finish_stated(const struct facts *facts)
 {
-    bool stated = status_is_final(facts);
-    for (uint32_t i = 0; i < facts->choices; i++)
-        stated = stated || facts->choice[i].stated;
-    return stated;
+    return status_is_final(facts) || facts_answers_ended(facts);
 }
 
 /* Did the answer itself say that it is complete? */
@@ -490,24 +490,6 @@ static void put_stream(const struct exchange *exchange, struct span *span)
     span_set_u64(span, SPAN_content_chunks, exchange->body.content_events);
 }
 
-/* Tokens that were counted with an earlier answer are not stated again. Results without an id of their own go by their
- * path. */
-static void count_once(struct exchange *exchange)
-{
-    struct facts *const facts = &exchange->facts;
-    const char *id = facts->text[FACT_RESPONSE_ID];
-    size_t bytes = facts->text_bytes[FACT_RESPONSE_ID];
-    const bool repeats = exchange->dialect->repeats || exchange->recognised.poll;
-    if (!repeats || !(facts_number(facts, FACT_INPUT) | facts_number(facts, FACT_OUTPUT)))
-        return;
-    if (!bytes) {
-        id = exchange->path;
-        bytes = exchange->path_bytes;
-    }
-    if (!counted_first(id, bytes))
-        facts->usage.present = 0;
-}
-
 /*
  * Is it a call at all? Where the path alone does not prove it, an answer of the API's own shape does. A call that
  * failed has no such answer; then the request may prove it: it hands in messages or a limit of tokens, or names a model
@@ -527,6 +509,15 @@ static bool is_inference(const struct exchange *exchange, const struct exchange_
     return !facts->not_inference && (!proof_needed || proved);
 }
 
+/* A success without any answer. */
+static bool is_silent(const struct exchange *exchange, const struct exchange_outcome *outcome,
+                      const struct exchange_end *end)
+{
+    const bool done = end->finished && (!end->curl_code || end->curl_code == UINT64_MAX);
+    return done && outcome->status == 200 && !exchange->encoded && !exchange->lost &&
+           (!exchange->response_begun || (exchange->facts.stream && !exchange->body.events));
+}
+
 bool exchange_close(struct exchange *exchange, const struct exchange_end *end, struct span *ret_span)
 {
     struct facts *const facts = &exchange->facts;
@@ -541,8 +532,12 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
         exchange->body.dialect->close(facts);
     facts_fallback_use(facts);
     response_headers_finish(&exchange->headers, facts, span);
-    count_once(exchange);
-    const struct exchange_outcome outcome = outcome_of(exchange, end);
+    const bool asked_after = exchange->recognised.poll || exchange->dialect->repeats;
+    if (asked_after || exchange->dialect->kept)
+        counted_once(facts, exchange->path, exchange->path_bytes, asked_after);
+    failure_finish(facts);
+    struct exchange_outcome outcome = outcome_of(exchange, end);
+    outcome.silent = is_silent(exchange, &outcome, end);
     const bool inference = is_inference(exchange, &outcome, end);
     if (inference) {
         exchange_span_transport(span, end);

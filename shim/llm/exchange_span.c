@@ -27,6 +27,8 @@ static const struct {
     {FACT_ACCEPTED_PREDICTION, SPAN_accepted_prediction_tokens},
     {FACT_REJECTED_PREDICTION, SPAN_rejected_prediction_tokens},
     {FACT_COST_NANOUSD, SPAN_cost_nanousd},
+    {FACT_DRAFT, SPAN_draft_tokens},
+    {FACT_ACCEPTED_DRAFT, SPAN_accepted_draft_tokens},
     {FACT_SERVER_QUEUE_NS, SPAN_server_queue_ns},
     {FACT_SERVER_LOAD_NS, SPAN_server_load_ns},
     {FACT_SERVER_PREFILL_NS, SPAN_server_prefill_ns},
@@ -44,6 +46,7 @@ static const struct {
     {FACT_RESPONSE_MODEL, SPAN_response_model},
     {FACT_RESPONSE_ID, SPAN_response_id},
     {FACT_SERVICE_TIER, SPAN_service_tier},
+    {FACT_SPEED, SPAN_speed},
 };
 
 static void put_text(struct span *span, enum span_field field, const struct facts *facts, enum facts_text which)
@@ -52,34 +55,82 @@ static void put_text(struct span *span, enum span_field field, const struct fact
         span_set_text(span, field, facts->text[which], facts->text_bytes[which]);
 }
 
-/* Does the stated output lack the reasoning tokens? The stated total tells it best; else the service's custom. */
-static bool output_lacks_reasoning(const struct facts *facts)
+/* Sums of what is stated, for the arithmetic. */
+struct tokens {
+    uint64_t input, output, reasoning, total;
+    uint64_t cached; /* what the stated input lacks, if it does */
+    uint64_t tools;  /* what the service's own tools added, stated beside the input */
+};
+
+/* Tools' tokens are a part of the stated input only where the stated total says so. */
+static bool input_has_tools(const struct tokens *tokens)
 {
-    const uint64_t reasoning = facts_number(facts, FACT_REASONING), total = facts_number(facts, FACT_TOTAL);
-    const uint64_t sum = facts_number(facts, FACT_INPUT) + facts_number(facts, FACT_OUTPUT);
-    if (!reasoning)
+    const uint64_t sum = tokens->input + tokens->output;
+    return tokens->total && (tokens->total == sum || tokens->total == sum + tokens->reasoning);
+}
+
+/*
+ * Does the stated output lack the reasoning tokens? It cannot hold more than itself; else the stated total tells it
+ * best; else the service's custom.
+ */
+static bool output_lacks_reasoning(const struct facts *facts, const struct tokens *tokens)
+{
+    const uint64_t sum = tokens->input + tokens->output;
+    if (!tokens->reasoning || facts->reasoning_within)
         return false;
-    if (total && facts_has_number(facts, FACT_INPUT) && (total == sum || total == sum + reasoning))
-        return total != sum;
+    if (facts->reasoning_beside || tokens->reasoning > tokens->output)
+        return true;
+    if (tokens->total && facts_has_number(facts, FACT_INPUT) &&
+        (tokens->total == sum || tokens->total == sum + tokens->reasoning))
+        return tokens->total != sum;
     return facts->output_excludes_reasoning;
+}
+
+/* Output that only the total shows: thinking that no count names. What a cache gave or took is none of it. */
+static uint64_t unnamed_output(const struct facts *facts, const struct tokens *tokens)
+{
+    const uint64_t read = facts_number(facts, FACT_CACHE_READ), written = facts_number(facts, FACT_CACHE_CREATION);
+    const uint64_t sum = tokens->input + tokens->output;
+    if (!facts->total_tells || !facts_has_number(facts, FACT_INPUT) || tokens->reasoning || tokens->total <= sum)
+        return 0;
+    const uint64_t more = tokens->total - sum;
+    return more == read || more == written || more == read + written ? 0 : more;
 }
 
 static void put_tokens(struct span *span, const struct facts *facts)
 {
-    const bool has_input = facts_has_number(facts, FACT_INPUT), has_output = facts_has_number(facts, FACT_OUTPUT);
-    uint64_t input = facts_number(facts, FACT_INPUT), output = facts_number(facts, FACT_OUTPUT);
+    struct tokens tokens = {.input = facts_number(facts, FACT_INPUT),
+                            .output = facts_number(facts, FACT_OUTPUT),
+                            .reasoning = facts_number(facts, FACT_REASONING),
+                            .total = facts_number(facts, FACT_TOTAL),
+                            .tools = facts_number(facts, FACT_TOOL_INPUT)};
     if (facts->input_excludes_cache)
-        input += facts_number(facts, FACT_CACHE_READ) + facts_number(facts, FACT_CACHE_CREATION);
-    if (output_lacks_reasoning(facts))
-        output += facts_number(facts, FACT_REASONING);
+        tokens.cached = facts_number(facts, FACT_CACHE_READ) + facts_number(facts, FACT_CACHE_CREATION);
+    if (!input_has_tools(&tokens))
+        tokens.input += tokens.tools;
+    const uint64_t unnamed = unnamed_output(facts, &tokens);
+    const bool has_input = facts_has_number(facts, FACT_INPUT) || tokens.tools;
+    const bool has_output = facts_has_number(facts, FACT_OUTPUT) || tokens.reasoning || unnamed;
+    if (output_lacks_reasoning(facts, &tokens))
+        tokens.output += tokens.reasoning;
     if (has_input)
-        span_set_u64(span, SPAN_input_tokens, input);
+        span_set_u64(span, SPAN_input_tokens, tokens.input + tokens.cached);
     if (has_output)
-        span_set_u64(span, SPAN_output_tokens, output);
+        span_set_u64(span, SPAN_output_tokens, tokens.output + unnamed);
     if (has_input || has_output) {
         const char *const source = facts->usage_from_timings ? "server_timings" : "provider";
         span_set_text(span, SPAN_usage_source, source, strlen(source));
     }
+}
+
+/* Writes to a cache may be stated by lifetime alone. */
+static void put_cache_writes(struct span *span, const struct facts *facts)
+{
+    const bool stated =
+        facts_has_number(facts, FACT_CACHE_CREATION_5M) || facts_has_number(facts, FACT_CACHE_CREATION_1H);
+    if (stated && !span_has(span, SPAN_cache_creation_tokens))
+        span_set_u64(span, SPAN_cache_creation_tokens,
+                     facts_number(facts, FACT_CACHE_CREATION_5M) + facts_number(facts, FACT_CACHE_CREATION_1H));
 }
 
 static void put_finish(struct span *span, const struct facts *facts)
@@ -134,6 +185,9 @@ void exchange_span_facts(struct span *span, const struct facts *facts, const str
     for (size_t i = 0; i < sizeof(number_fields) / sizeof(number_fields[0]); i++)
         if (facts_has_number(facts, number_fields[i].fact))
             span_set_u64(span, number_fields[i].field, facts_number(facts, number_fields[i].fact));
+    if (facts->foreign_cost)
+        span_clear(span, SPAN_cost_nanousd);
+    put_cache_writes(span, facts);
     put_tokens(span, facts);
     put_finish(span, facts);
     put_error(span, facts, outcome, end);
@@ -141,7 +195,7 @@ void exchange_span_facts(struct span *span, const struct facts *facts, const str
     const char *const completeness = outcome->whole ? "whole" : outcome->cancelled ? "cancelled" : "cut";
     span_set_text(span, SPAN_completeness, completeness, strlen(completeness));
     const bool answered = outcome->whole && !outcome->lost && outcome->status < 400 && !facts->error_seen;
-    quality_finish(facts, answered, span);
+    quality_finish(facts, answered, outcome->silent, span);
 }
 
 static void put_known(struct span *span, enum span_field field, uint64_t value)

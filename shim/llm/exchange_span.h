@@ -7,6 +7,7 @@
 struct exchange_outcome {
     bool whole, cancelled; /* neither: cut */
     bool lost;             /* bytes are missing: nothing is said about what was not seen */
+    bool silent;           /* a success that came to its end and said nothing */
     uint64_t status;       /* 0: none */
 };
 

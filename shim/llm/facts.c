@@ -72,9 +72,44 @@ static void usage_put(struct facts_usage *usage, enum facts_number which, uint64
     usage->value[which] = value;
 }
 
+static void usage_raise(struct facts_usage *usage, enum facts_number which, uint64_t value)
+{
+    if (!((usage->present >> which) & 1) || usage->value[which] < value)
+        usage_put(usage, which, value);
+}
+
+/* A later statement: 0 erases nothing. A smaller one corrects (Gemini's first count of a prompt may be too high). */
+static void usage_restate(struct facts_usage *usage, enum facts_number which, uint64_t value)
+{
+    if (value || !((usage->present >> which) & 1))
+        usage_put(usage, which, value);
+}
+
+static void usage_overlay(struct facts_usage *usage, const struct facts_usage *by)
+{
+    for (unsigned which = 0; which < FACT_USAGE_END; which++)
+        if ((by->present >> which) & 1)
+            usage_restate(usage, (enum facts_number)which, by->value[which]);
+}
+
 static const struct facts_usage *usage_now(const struct facts *facts)
 {
     return facts->usage_open ? &facts->pending : &facts->usage;
+}
+
+/* Of the document under way alone. */
+static bool has_now(const struct facts *facts, enum facts_number which)
+{
+    if (which < FACT_USAGE_END)
+        return (usage_now(facts)->present >> which) & 1;
+    return (facts->number_present >> (which - FACT_USAGE_END)) & 1;
+}
+
+static uint64_t number_now(const struct facts *facts, enum facts_number which)
+{
+    if (!has_now(facts, which))
+        return 0;
+    return which < FACT_USAGE_END ? usage_now(facts)->value[which] : facts->number[which - FACT_USAGE_END];
 }
 
 void facts_init(struct facts *facts, const struct exchange_config *config)
@@ -103,7 +138,7 @@ void facts_forget_answer(struct facts *facts)
 
 void facts_set_text(struct facts *facts, enum facts_text which, const char *text, size_t bytes)
 {
-    if (!bytes)
+    if (!bytes || (facts->error_closed && (which == FACT_ERROR_TYPE || which == FACT_ERROR_CODE)))
         return;
     if (bytes > FACTS_TEXT_MAX) {
         bytes = FACTS_TEXT_MAX;
@@ -137,18 +172,20 @@ void facts_set_number(struct facts *facts, enum facts_number which, uint64_t val
 
 void facts_set_count(struct facts *facts, enum facts_number which, const struct json_value *value)
 {
-    /* Relays state one number under several names within one object, and 0 under those that they do not use (new-api).
-     */
-    const bool unused_name =
-        facts->usage_open && which < FACT_USAGE_END && !value->u64 && facts_has_number(facts, which);
-    if (value->has_u64 && !unused_name)
+    if (!value->has_u64)
+        return;
+    if (which >= FACT_USAGE_END)
         facts_set_number(facts, which, value->u64);
+    else if (facts->usage_open)
+        usage_raise(&facts->pending, which, value->u64);
+    else
+        usage_restate(&facts->usage, which, value->u64);
 }
 
 void facts_add_count(struct facts *facts, enum facts_number which, const struct json_value *value)
 {
     uint64_t sum;
-    if (value->has_u64 && !__builtin_add_overflow(facts_number(facts, which), value->u64, &sum))
+    if (value->has_u64 && !__builtin_add_overflow(number_now(facts, which), value->u64, &sum))
         facts_set_number(facts, which, sum);
 }
 
@@ -167,30 +204,33 @@ void facts_set_cost(struct facts *facts, const struct json_value *value, int pow
         facts_set_number(facts, FACT_COST_NANOUSD, nanousd);
 }
 
+/* What earlier documents stated; within a usage object that one alone is looked at. */
+static bool has_earlier(const struct facts *facts, enum facts_number which)
+{
+    return which < FACT_MAX_TOKENS && !facts->usage_open && (facts->earlier.present >> which & 1);
+}
+
 bool facts_has_number(const struct facts *facts, enum facts_number which)
 {
-    if (which < FACT_USAGE_END)
-        return (usage_now(facts)->present >> which) & 1;
-    return (facts->number_present >> (which - FACT_USAGE_END)) & 1;
+    return has_now(facts, which) || has_earlier(facts, which);
 }
 
 uint64_t facts_number(const struct facts *facts, enum facts_number which)
 {
-    if (!facts_has_number(facts, which))
-        return 0;
-    return which < FACT_USAGE_END ? usage_now(facts)->value[which] : facts->number[which - FACT_USAGE_END];
+    return number_now(facts, which) + (has_earlier(facts, which) ? facts->earlier.value[which] : 0);
 }
 
 void facts_fallback(struct facts *facts, enum facts_number which, const struct json_value *value)
 {
     if (value->has_u64)
-        usage_put(&facts->fallback, which, value->u64);
+        usage_raise(&facts->fallback, which, value->u64);
 }
 
 void facts_fallback_use(struct facts *facts)
 {
-    if (!facts_has_number(facts, FACT_INPUT) && !facts_has_number(facts, FACT_OUTPUT) && facts->fallback.present)
-        facts->usage = facts->fallback;
+    for (unsigned which = 0; which < FACT_USAGE_END; which++)
+        if (((facts->fallback.present >> which) & 1) && !facts_number(facts, (enum facts_number)which))
+            usage_put(&facts->usage, (enum facts_number)which, facts->fallback.value[which]);
 }
 
 void facts_usage_begin(struct facts *facts)
@@ -201,13 +241,134 @@ void facts_usage_begin(struct facts *facts)
 
 void facts_usage_end(struct facts *facts)
 {
-    if (facts->usage_open && facts->pending.present)
-        facts->usage = facts->pending;
+    if (facts->usage_open)
+        usage_overlay(&facts->usage, &facts->pending);
     facts->usage_open = false;
+}
+
+void facts_usage_drop(struct facts *facts)
+{
+    facts->usage_open = false;
+}
+
+uint64_t facts_answers_asked(const struct facts *facts)
+{
+    const uint64_t prompts = facts->prompts && !facts->prompt_of_tokens ? facts->prompts : 1;
+    const uint64_t choices = facts_number(facts, FACT_CHOICES_ASKED);
+    uint64_t asked;
+    return __builtin_mul_overflow(prompts, choices ? choices : 1, &asked) ? UINT64_MAX : asked;
+}
+
+bool facts_answers_ended(const struct facts *facts)
+{
+    const uint64_t asked = facts_answers_asked(facts);
+    uint64_t seen = 0, stated = 0;
+    for (uint32_t i = 0; i < facts->choices; i++) {
+        seen += facts->choice[i].seen;
+        stated += facts->choice[i].stated;
+    }
+    const uint64_t all = asked > seen ? asked : seen; /* one of several answers is not all of them */
+    return stated && stated >= (all < FACTS_CHOICES_MAX ? all : FACTS_CHOICES_MAX);
+}
+
+void facts_part(struct facts *facts, uint32_t index, const struct facts_part *part)
+{
+    if (index >= FACTS_CHOICES_MAX) {
+        facts->part_unseen = facts->part_unseen || part->present;
+        return;
+    }
+    struct facts_part *const to = &facts->part[index];
+    for (unsigned i = 0; i < PART_COUNTS; i++)
+        if ((part->present >> i) & 1)
+            to->count[i] = part->count[i];
+    if (part->present & FACTS_PART_TIMES) {
+        to->prefill_us = part->prefill_us;
+        to->decode_us = part->decode_us;
+    }
+    to->present |= part->present;
+}
+
+/* The sum of one count over all parts; of input and what a cache gave of it, once for each prompt. */
+static void sum_parts(struct facts *facts, unsigned which, enum facts_number fact)
+{
+    const uint64_t choices = facts_number(facts, FACT_CHOICES_ASKED), each = choices ? choices : 1;
+    const bool of_prompt = which == PART_INPUT || which == PART_CACHED;
+    uint64_t sum = 0, summed = UINT64_MAX;
+    bool stated = false;
+    for (unsigned i = 0; i < FACTS_CHOICES_MAX; i++) {
+        if (!((facts->part[i].present >> which) & 1) || (of_prompt && summed == i / each))
+            continue;
+        summed = i / each;
+        sum += facts->part[i].count[which];
+        stated = true;
+    }
+    if (stated)
+        facts_set_number(facts, fact, sum);
+}
+
+bool facts_parts_end(struct facts *facts)
+{
+    static const enum facts_number fact[PART_COUNTS] = {FACT_INPUT, FACT_OUTPUT, FACT_CACHE_READ, FACT_DRAFT,
+                                                        FACT_ACCEPTED_DRAFT};
+    uint64_t prefill_us = 0, decode_us = 0;
+    unsigned parts = 0;
+    bool timed = false;
+    for (unsigned i = 0; i < FACTS_CHOICES_MAX; i++) {
+        parts += facts->part[i].present != 0;
+        timed = timed || (facts->part[i].present & FACTS_PART_TIMES);
+        prefill_us += facts->part[i].prefill_us;
+        decode_us += facts->part[i].decode_us;
+    }
+    if (facts->part_unseen) { /* less than there was is no statement */
+        facts->usage.present = 0;
+        return true;
+    }
+    for (unsigned i = 0; i < PART_COUNTS; i++)
+        if (parts > 1 || !facts_has_number(facts, fact[i]))
+            sum_parts(facts, i, fact[i]);
+    if (parts > 1)
+        facts->usage.present &= ~(1u << FACT_TOTAL);
+    if (timed) {
+        facts_set_number(facts, FACT_SERVER_PREFILL_NS, prefill_us * 1000);
+        facts_set_number(facts, FACT_SERVER_DECODE_NS, decode_us * 1000);
+    }
+    return parts > 1;
+}
+
+/* What is known now is of the answers so far; the next one is an answer of its own. */
+void facts_document_end(struct facts *facts)
+{
+    const uint32_t numbers = facts->number_present & ((1u << (FACT_MAX_TOKENS - FACT_USAGE_END)) - 1);
+    facts->choice_base = facts->choices;
+    facts_usage_end(facts);
+    if (!facts->usage.present && !numbers)
+        return; /* one number of a bare list */
+    for (unsigned i = 0; i < FACT_MAX_TOKENS; i++)
+        if (has_now(facts, (enum facts_number)i)) {
+            const uint64_t before = has_earlier(facts, (enum facts_number)i) ? facts->earlier.value[i] : 0;
+            facts->earlier.value[i] = before + number_now(facts, (enum facts_number)i);
+            facts->earlier.present |= 1u << i;
+        }
+    facts->usage.present = 0;
+    facts->number_present &= ~((1u << (FACT_MAX_TOKENS - FACT_USAGE_END)) - 1);
+}
+
+void facts_documents_end(struct facts *facts)
+{
+    for (unsigned i = 0; i < FACT_MAX_TOKENS; i++)
+        if (has_earlier(facts, (enum facts_number)i))
+            facts_set_number(facts, (enum facts_number)i, facts_number(facts, (enum facts_number)i));
+    facts->earlier.present = 0;
+}
+
+static uint32_t choice_of(const struct facts *facts, uint32_t choice)
+{
+    return choice < facts->choice_base ? choice + facts->choice_base : choice;
 }
 
 void facts_choice_seen(struct facts *facts, uint32_t choice)
 {
+    choice = choice_of(facts, choice);
     if (choice >= FACTS_CHOICES_MAX)
         return;
     facts->choice[choice].seen = true;
@@ -218,6 +379,7 @@ void facts_choice_seen(struct facts *facts, uint32_t choice)
 void facts_finish(struct facts *facts, uint32_t choice, const struct json_value *value)
 {
     facts_choice_seen(facts, choice);
+    choice = choice_of(facts, choice);
     if (choice >= FACTS_CHOICES_MAX || value->type != JSON_STRING || !value->bytes)
         return;
     struct facts_choice *const to = &facts->choice[choice];
@@ -237,6 +399,7 @@ void facts_content(struct facts *facts, enum facts_content kind, uint32_t choice
     if (kind != CONTENT_TEXT)
         return;
     facts->answer_bytes += bytes;
+    choice = choice_of(facts, choice);
     if (facts->json_asked && choice < FACTS_CHOICES_MAX)
         json_check_push(&facts->choice[choice].answer, text, bytes);
 }

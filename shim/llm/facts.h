@@ -33,7 +33,10 @@ enum facts_number {
     FACT_TOTAL,                /* stated total: never a span field, but serves the arithmetic of some */
     FACT_SERVER_TOOL_REQUESTS, /* usage.server_tool_use.*, summed by the dialect */
     FACT_COST_NANOUSD,
-    FACT_USAGE_END, /* the ones above are replaced together by facts_usage_begin/end */
+    FACT_TOOL_INPUT, /* tokens that the service's own tools added to the prompt, where they are stated beside it */
+    FACT_DRAFT,
+    FACT_ACCEPTED_DRAFT,
+    FACT_USAGE_END, /* the ones above gather between facts_usage_begin and facts_usage_end */
     FACT_SERVER_QUEUE_NS = FACT_USAGE_END,
     FACT_SERVER_LOAD_NS,
     FACT_SERVER_PREFILL_NS,
@@ -49,6 +52,7 @@ enum facts_text {
     FACT_RESPONSE_MODEL,
     FACT_RESPONSE_ID,
     FACT_SERVICE_TIER,
+    FACT_SPEED, /* that was served, beside the tier */
     FACT_ERROR_TYPE,
     FACT_ERROR_CODE,
     FACT_STATUS, /* a state of the whole answer ("completed", "queued") that stands as finish reason where no choice
@@ -98,11 +102,22 @@ struct facts_usage {
     uint64_t value[FACT_USAGE_END];
 };
 
+/* What one of several answers within one response states of itself (facts_part_*). */
+enum { PART_INPUT, PART_OUTPUT, PART_CACHED, PART_DRAFT, PART_ACCEPTED, PART_COUNTS };
+enum { FACTS_PART_TIMES = 128 };
+struct facts_part {
+    uint8_t present; /* bit per PART_*, FACTS_PART_TIMES */
+    uint32_t count[PART_COUNTS];
+    uint32_t prefill_us, decode_us;
+};
+
 struct facts {
     /* ---- request ---- */
     bool stream_stated, stream_asked;
     bool shape_asked; /* messages, or a limit of tokens, were handed in: only language models are asked like this */
     bool json_asked;  /* the request demands JSON: response_format, format, ... */
+    bool prompt_of_tokens;                /* the list of prompts is one, spelled as numbers of tokens */
+    uint32_t prompts;                     /* elements of a list of prompts; 0: no list */
     uint8_t format_matched, mime_matched; /* see dialect_request.c */
     struct facts_step {
         const char *api, *shape; /* as struct recognised has them; NULL: not known */
@@ -113,8 +128,12 @@ struct facts {
      * ---- Switches that a dialect or the provider table sets: */
     bool input_excludes_cache;      /* the stated input lacks cache reads and writes (Anthropic, Converse) */
     bool output_excludes_reasoning; /* the stated output lacks reasoning (xAI chat, Gemini) */
-    bool usage_from_timings;        /* the counts come from the server's timing report: usage source "server_timings" */
-    uint8_t answered;               /* which of `step` */
+    bool reasoning_beside;          /* always, whatever the stated total says (Perplexity) */
+    bool reasoning_within;          /* never, even where it is said to be larger (OpenRouter estimates it) */
+    bool total_tells;  /* what the stated total has above input and output is output that nothing names (thinking) */
+    bool foreign_cost; /* the stated cost is in another currency than dollars */
+    bool usage_from_timings; /* the counts come from the server's timing report: usage source "server_timings" */
+    uint8_t answered;        /* which of `step` */
     const char *api;    /* the answer shows that it is another API than the path said: its name, static; NULL: no */
     bool not_inference; /* it turned out to be none: no span */
     bool shape_seen;    /* something only this API has was seen (a choice, usage, a content event): proves a tentative
@@ -123,6 +142,7 @@ struct facts {
     bool done;          /* the stream's own end mark was seen ([DONE], message_stop, done:true, response.completed) */
     bool no_end_mark;   /* this answer shows no end mark: its end is the transport's end */
     bool error_seen;    /* an error object in the body or stream */
+    bool error_closed;  /* ...in an event that is over: nothing else names it */
     bool refused, filtered; /* stated outright; finish reasons are looked at by quality.c */
 
     /* ---- numbers and texts ---- */
@@ -132,6 +152,13 @@ struct facts {
     struct facts_usage
         fallback; /* counts beside the body's own usage (headers, a relay's metrics), for answers that state none */
     bool usage_open;
+    struct facts_part part[FACTS_CHOICES_MAX];
+    bool part_unseen; /* one more came than can be followed */
+    struct {          /* of the documents of a plain answer that are complete */
+        uint32_t present;
+        uint64_t value[FACT_MAX_TOKENS];
+    } earlier;
+    uint32_t choice_base; /* choices of earlier documents */
     uint16_t text_bytes[FACT_TEXT_COUNT];
     char text[FACT_TEXT_COUNT][FACTS_TEXT_MAX];
 
@@ -177,9 +204,14 @@ void facts_set_text(struct facts *facts, enum facts_text which, const char *text
 void facts_set_value(struct facts *facts, enum facts_text which, const struct json_value *value);
 bool facts_has_text(const struct facts *facts, enum facts_text which);
 
-/* Numbers. facts_set_count takes has_u64 values only, others change nothing. Between facts_usage_begin and _end, usage
- * numbers gather and replace all former usage at the end, if there was any: "the last non-empty usage object wins".
- * Without begin/end they overlay one by one. */
+/*
+ * Numbers. facts_set_number replaces. facts_set_count takes has_u64 values only, others change nothing. Services repeat
+ * usage within one answer as it grows, and leave names out or state 0 where an earlier object had more to say: a later
+ * count of usage replaces an earlier one, but 0 and a missing name erase nothing. Between facts_usage_begin and _end
+ * the counts of one object gather and are then laid over the former by that rule; of several names for one number
+ * within an object the largest counts (relays state 0 or a part under those that they do not use). An object that
+ * facts_usage_drop ends never was.
+ */
 void facts_set_number(struct facts *facts, enum facts_number which, uint64_t value);
 void facts_set_count(struct facts *facts, enum facts_number which, const struct json_value *value);
 void facts_add_count(struct facts *facts, enum facts_number which, const struct json_value *value);
@@ -190,11 +222,33 @@ void facts_set_time(struct facts *facts, enum facts_number which, const struct j
 void facts_set_cost(struct facts *facts, const struct json_value *value, int power);
 bool facts_has_number(const struct facts *facts, enum facts_number which);
 uint64_t facts_number(const struct facts *facts, enum facts_number which); /* 0 if absent */
-/* A count that stands only where the body's own usage states neither input nor output. */
+/* A count that stands only where the body's own usage does not state it, or states 0. */
 void facts_fallback(struct facts *facts, enum facts_number which, const struct json_value *value);
 void facts_fallback_use(struct facts *facts);
 void facts_usage_begin(struct facts *facts);
 void facts_usage_end(struct facts *facts);
+void facts_usage_drop(struct facts *facts);
+
+/*
+ * Several answers in one response.
+ *
+ * A stream may state usage of each by itself, each time as it stands, when it is under way or ends (llama.cpp, for
+ * several prompts or choices): facts_part is such a statement, the last of an index counts, and facts_parts_end lays
+ * their sums over the usage. Input of the choices of one prompt is one input.
+ *
+ * A plain body may be a list of answers: facts_document_end says that one is complete; what the next one states is
+ * added to it. facts_documents_end makes the sums at the end.
+ */
+void facts_part(struct facts *facts, uint32_t index, const struct facts_part *part);
+/* True: more than one stated something. */
+bool facts_parts_end(struct facts *facts);
+void facts_document_end(struct facts *facts);
+void facts_documents_end(struct facts *facts);
+/* How many answers the request asks for: prompts times choices, at least 1. */
+uint64_t facts_answers_asked(const struct facts *facts);
+
+/* As many as were asked for, and all that were seen, state how they ended. */
+bool facts_answers_ended(const struct facts *facts);
 
 /* Choices: seen at all; finish reason ("" and null state none). */
 void facts_choice_seen(struct facts *facts, uint32_t choice);
@@ -225,6 +279,17 @@ void facts_server_call(struct facts *facts);
 
 /* An error object or text. `type` wins over `code` in error.type. */
 void facts_error_seen(struct facts *facts);
+/* What an event of a stream calls itself is an error's name only if that event is an error; the first error names the
+ * answer's. */
+static inline void facts_error_event_begin(struct facts *facts)
+{
+    if (!facts->error_seen)
+        facts->text_bytes[FACT_ERROR_TYPE] = facts->text_bytes[FACT_ERROR_CODE] = 0;
+}
+static inline void facts_error_event_end(struct facts *facts)
+{
+    facts->error_closed = facts->error_seen;
+}
 
 /* ---- the request ---- */
 void facts_stream_asked(struct facts *facts, const struct json_value *value); /* true or false, else nothing */

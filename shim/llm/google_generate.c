@@ -7,6 +7,7 @@
  */
 #include "dialect.h"
 #include "dialect_request.h"
+#include "dialect_usage.h"
 
 #include <string.h>
 
@@ -28,12 +29,10 @@ enum rule {
     OUTPUT_DETAIL,
     DETAIL_MODALITY,
     DETAIL_COUNT,
-    TIER,
     BLOCKED,
     ERROR,
     ERROR_STATUS,
     ERROR_CODE,
-    COUNT = 64, /* COUNT + enum facts_number */
 };
 
 enum { REQUEST_MIME = REQUEST_OWN };
@@ -58,10 +57,6 @@ static struct state *state_of(struct facts *facts)
     return (struct state *)(void *)facts->scratch;
 }
 
-#define COUNTED(path, fact)                                                                                            \
-    {                                                                                                                  \
-        path, COUNT + (fact), 0                                                                                        \
-    }
 #define DETAILS(at, rule)                                                                                              \
     {at "[]", rule, 0}, {at "[].modality", DETAIL_MODALITY, 0},                                                        \
     {                                                                                                                  \
@@ -85,13 +80,9 @@ static const struct json_rule answer_rules[] = {
     {"candidates[].content.parts[].fileData.fileUri", MEDIA, JSON_PIECES},
     {"promptFeedback.blockReason", BLOCKED, 0},
     {"usageMetadata", USAGE, 0},
-    COUNTED("usageMetadata.promptTokenCount", FACT_INPUT),
-    COUNTED("usageMetadata.candidatesTokenCount", FACT_OUTPUT),
-    COUNTED("usageMetadata.thoughtsTokenCount", FACT_REASONING),
-    COUNTED("usageMetadata.cachedContentTokenCount", FACT_CACHE_READ),
+    USAGE_RULES("usageMetadata"),
     DETAILS("usageMetadata.promptTokensDetails", INPUT_DETAIL),
     DETAILS("usageMetadata.candidatesTokensDetails", OUTPUT_DETAIL),
-    {"usageMetadata.serviceTier", TIER, 0},
     {"error", ERROR, 0},
     {"error.status", ERROR_STATUS, 0},
     {"error.code", ERROR_CODE, 0},
@@ -271,8 +262,8 @@ static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
     struct state *const state = state_of(facts);
-    if (value->rule >= COUNT) {
-        facts_set_count(facts, (enum facts_number)(value->rule - COUNT), value);
+    if (dialect_usage_is(value)) {
+        (void)dialect_usage_value(facts, value);
         return;
     }
     switch (value->rule) {
@@ -296,9 +287,6 @@ static void on_answer(void *context, const struct json_value *value)
         break;
     case USAGE:
         usage(facts, value);
-        break;
-    case TIER:
-        facts_set_value(facts, FACT_SERVICE_TIER, value);
         break;
     case BLOCKED:
         blocked(facts, value);
@@ -341,7 +329,7 @@ static void on_open(struct facts *facts, const char *api, const char *provider)
 {
     (void)api;
     (void)provider;
-    facts->output_excludes_reasoning = true;
+    facts->output_excludes_reasoning = facts->total_tells = true;
 }
 
 struct dialect dialect_google_generate = {
@@ -365,9 +353,10 @@ struct dialect dialect_google_generate = {
         "| content | `candidates[].content.parts[]`: `text` (with `thought` true: reasoning), `functionCall`, "
         "`inlineData`, `fileData`, "
         "`executableCode`, `toolCall` |\n"
-        "| usage | the last `usageMetadata` that states a count; each chunk of a stream has one with the counts so far "
+        "| usage | `usageMetadata`; each chunk of a stream has one with the counts so far, laid over the earlier ones "
         "|\n"
-        "| input, output | `promptTokenCount` (cached included); `candidatesTokenCount` plus `thoughtsTokenCount` |\n"
+        "| input, output | `promptTokenCount` (cached included) plus `toolUsePromptTokenCount`; `candidatesTokenCount` "
+        "plus `thoughtsTokenCount`, also where one of them is absent |\n"
         "| cache, reasoning | `cachedContentTokenCount`, `thoughtsTokenCount` |\n"
         "| audio, image | `promptTokensDetails[]`, `candidatesTokensDetails[]` by `modality` |\n"
         "| model, id, finish | `modelVersion`, `responseId`, `candidates[].finishReason` by `index` |\n"

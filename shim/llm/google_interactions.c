@@ -6,6 +6,7 @@
  */
 #include "dialect.h"
 #include "dialect_request.h"
+#include "dialect_usage.h"
 
 #include <string.h>
 
@@ -33,7 +34,6 @@ enum rule {
     ERROR_TYPE,
     ERROR_CODE,
     OBJECT,
-    COUNT = 64,
 };
 
 enum { RESPONSE_MIME = REQUEST_OWN };
@@ -55,10 +55,6 @@ static struct state *state_of(struct facts *facts)
     return (struct state *)(void *)facts->scratch;
 }
 
-#define COUNTED(path, fact)                                                                                            \
-    {                                                                                                                  \
-        path, COUNT + (fact), 0                                                                                        \
-    }
 #define BY_MODALITY(path, rule)                                                                                        \
     {path "[]", rule, 0}, {path "[].modality", MODALITY, 0},                                                           \
     {                                                                                                                  \
@@ -66,10 +62,7 @@ static struct state *state_of(struct facts *facts)
     }
 #define INTERACTION(at)                                                                                                \
     {at "id", ID, 0}, {at "model", MODEL, 0}, {at "service_tier", TIER, 0}, {at "status", STATUS, 0},                  \
-        {at "usage", USAGE, 0}, COUNTED(at "usage.total_input_tokens", FACT_INPUT),                                    \
-        COUNTED(at "usage.total_output_tokens", FACT_OUTPUT),                                                          \
-        COUNTED(at "usage.total_thought_tokens", FACT_REASONING),                                                      \
-        COUNTED(at "usage.total_cached_tokens", FACT_CACHE_READ),                                                      \
+        {at "usage", USAGE, 0}, USAGE_RULES(at "usage"),                                                               \
         BY_MODALITY(at "usage.input_tokens_by_modality", INPUT_MODALITY),                                              \
         BY_MODALITY(at "usage.output_tokens_by_modality", OUTPUT_MODALITY)
 /* A step, an output or a piece of one. */
@@ -259,9 +252,9 @@ static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
     struct state *const state = state_of(facts);
-    if (value->rule >= COUNT) {
-        facts_set_count(facts, (enum facts_number)(value->rule - COUNT), value);
-        facts->shape_seen = true;
+    if (dialect_usage_is(value)) {
+        if (dialect_usage_value(facts, value))
+            facts->shape_seen = true;
         return;
     }
     switch (value->rule) {
@@ -348,7 +341,7 @@ static void on_open(struct facts *facts, const char *api, const char *provider)
 {
     (void)api;
     (void)provider;
-    facts->output_excludes_reasoning = true;
+    facts->output_excludes_reasoning = facts->total_tells = true;
 }
 
 struct dialect dialect_google_interactions = {
@@ -359,6 +352,7 @@ struct dialect dialect_google_interactions = {
     .event = {JSON_RULES(event_rules), on_answer},
     .open = on_open,
     .event_begin = on_event_begin,
+    .kept = true,
     .event_end = on_event_end,
     .docs = "Recognised by the path's end `/interactions` at Google's host, or `/v1beta/interactions` anywhere if the "
             "answer has its shape.\n\n"
@@ -366,7 +360,8 @@ struct dialect dialect_google_interactions = {
             "| content | `steps[]`: `content[]` of a `model_output`, `summary[]` of a `thought`; in a stream "
             "`step.start` and `step.delta` (`text`, "
             "`thought_summary`, `arguments_delta`) |\n"
-            "| usage | `usage.total_input_tokens`, `total_output_tokens` plus `total_thought_tokens`; in a stream "
+            "| usage | `usage.total_input_tokens` plus `total_tool_use_tokens`, `total_output_tokens` plus "
+            "`total_thought_tokens`; in a stream "
             "within `interaction.completed` |\n"
             "| cache, reasoning | `total_cached_tokens`, `total_thought_tokens` |\n"
             "| audio, image | `input_tokens_by_modality[]`, `output_tokens_by_modality[]` |\n"
@@ -377,7 +372,9 @@ struct dialect dialect_google_interactions = {
             "(`in_progress`) in a stream are no finish. "
             "Before 2026 steps were `outputs[]`, events `content.start`, `content.delta`, `interaction.complete`; they "
             "are read alike. Requests to an "
-            "`agent` name no model. A `thought_signature` is no content. Polling with GET is not seen as a call.\n\n"
+            "`agent` name no model. A `thought_signature` is no content. An interaction fetched (GET "
+            "`/interactions/I`) or cancelled states its "
+            "tokens once: if nothing that this process saw did before.\n\n"
             "Source: https://ai.google.dev/gemini-api/docs/interactions, "
             "https://ai.google.dev/gemini-api/docs/interactions/streaming.\n",
 };

@@ -33,8 +33,11 @@ static uint16_t key_below(uint16_t node, const char *key, size_t bytes)
     const uint16_t child = node_new(key, bytes);
     if (!child)
         return 0;
-    json_nodes[child].next = json_nodes[node].child;
-    json_nodes[node].child = child;
+    /* Keys are looked for in the order of the table: what comes in every event should stand first. */
+    uint16_t *link = &json_nodes[node].child;
+    while (*link)
+        link = &json_nodes[*link].next;
+    *link = child;
     json_nodes[node].filter |= json_key_bit(key, bytes);
     return child;
 }

@@ -20,6 +20,7 @@ enum rule {
     DECODE_NS,
     INPUT,
     OUTPUT,
+    CACHED,
     ERROR,
 };
 
@@ -43,6 +44,7 @@ static const struct json_rule answer_rules[] = {
     {"eval_duration", DECODE_NS, 0},
     {"prompt_eval_count", INPUT, 0},
     {"eval_count", OUTPUT, 0},
+    {"prompt_eval_cached_count", CACHED, 0},
     {"error", ERROR, JSON_PIECES},
 };
 
@@ -121,6 +123,9 @@ static void on_answer(void *context, const struct json_value *value)
     case OUTPUT:
         facts_set_count(facts, FACT_OUTPUT, value);
         break;
+    case CACHED:
+        facts_set_count(facts, FACT_CACHE_READ, value);
+        break;
     case ERROR:
         if (value->type == JSON_STRING && (value->bytes || value->last))
             facts_error_seen(facts);
@@ -159,7 +164,8 @@ struct dialect dialect_ollama = {
         "| fact | where |\n|---|---|\n"
         "| content | `message.content`, `message.thinking`, `message.tool_calls[]` (whole calls); `response`, "
         "`thinking` |\n"
-        "| usage | `prompt_eval_count`, `eval_count` on the line with `done:true` |\n"
+        "| usage | `prompt_eval_count`, `eval_count` on the line with `done:true`; of the prompt from the cache "
+        "`prompt_eval_cached_count` |\n"
         "| server times | `total_duration`, `load_duration`, `prompt_eval_duration`, `eval_duration`, nanoseconds |\n"
         "| finish | `done_reason` |\n"
         "| error | `error`, a text |\n\n"

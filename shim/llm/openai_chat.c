@@ -1,11 +1,15 @@
 /*
  * OpenAI chat completions and text completions, and everybody who speaks them.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Usage has many spellings; all of them are
- * rows of a table here, so that an unknown relay's spelling is understood wherever it is known from another.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. The many spellings of usage are
+ * dialect_usage.c's.
  */
 #include "dialect.h"
+#include "dialect_answer.h"
 #include "dialect_request.h"
+#include "dialect_usage.h"
+#include "failure.h"
+#include "llamacpp.h"
 
 #include <string.h>
 
@@ -29,7 +33,6 @@ enum rule {
     CALL_ARGUMENTS,
     CALL_FREE_INPUT,
     USAGE,
-    TIMINGS,
     ERROR,
     ERROR_TYPE,
     ERROR_CODE,
@@ -44,25 +47,22 @@ enum rule {
     QUEUE_MS,
     PREFILL_MS,
     DECODE_MS,
-    TIMED_CACHE,
-    TIMED_INPUT,
-    TIMED_OUTPUT,
-    COST_USD,
-    COST_TICKS,
     METRIC_INPUT, /* within Bedrock's InvokeModel */
     METRIC_OUTPUT,
-    STATUS,     /* of an answer that is asked after */
-    VECTOR,     /* where a path does not tell chat from embeddings */
-    COUNT = 64, /* COUNT + enum facts_number */
+    STATUS, /* of an answer that is asked after */
+    VECTOR, /* where a path does not tell chat from embeddings */
+    DOCUMENT,
 };
 
 /* Dialect's own state within struct facts. */
 struct state {
     uint32_t choice; /* of the choice under way */
-    bool choice_stated, text_seen, timed, cache_timed, invoked;
+    bool choice_stated, text_seen, invoked;
+    bool counted, chosen; /* the event under way states usage, has a choice */
+    bool any_counted;     /* the answer states usage */
     uint8_t finish_bytes;
     char finish[FACTS_REASON_MAX];
-    uint64_t timed_cache, timed_input, timed_output;
+    struct llamacpp llamacpp;
 };
 _Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the state must fit");
 
@@ -92,33 +92,10 @@ static struct state *state_of(struct facts *facts)
         at ".function_call.arguments", CALL_ARGUMENTS, JSON_PIECES                                                     \
     }
 
-#define COUNTED(path, fact)                                                                                            \
-    {                                                                                                                  \
-        path, COUNT + (fact), 0                                                                                        \
-    }
-#define INPUT_DETAILS(at)                                                                                              \
-    COUNTED(at ".cached_tokens", FACT_CACHE_READ), COUNTED(at ".cache_write_tokens", FACT_CACHE_CREATION),             \
-        COUNTED(at ".audio_tokens", FACT_INPUT_AUDIO), COUNTED(at ".image_tokens", FACT_INPUT_IMAGE)
-#define OUTPUT_DETAILS(at)                                                                                             \
-    COUNTED(at ".reasoning_tokens", FACT_REASONING), COUNTED(at ".audio_tokens", FACT_OUTPUT_AUDIO),                   \
-        COUNTED(at ".image_tokens", FACT_OUTPUT_IMAGE),                                                                \
-        COUNTED(at ".accepted_prediction_tokens", FACT_ACCEPTED_PREDICTION),                                           \
-        COUNTED(at ".rejected_prediction_tokens", FACT_REJECTED_PREDICTION)
-#define USAGE_RULES(at)                                                                                                \
-    {at, USAGE, 0}, COUNTED(at ".prompt_tokens", FACT_INPUT), COUNTED(at ".input_tokens", FACT_INPUT),                 \
-        COUNTED(at ".completion_tokens", FACT_OUTPUT), COUNTED(at ".output_tokens", FACT_OUTPUT),                      \
-        COUNTED(at ".total_tokens", FACT_TOTAL), INPUT_DETAILS(at ".prompt_tokens_details"),                           \
-        INPUT_DETAILS(at ".prompt_token_details"), INPUT_DETAILS(at ".input_tokens_details"),                          \
-        OUTPUT_DETAILS(at ".completion_tokens_details"), OUTPUT_DETAILS(at ".completion_token_details"),               \
-        OUTPUT_DETAILS(at ".output_tokens_details"), COUNTED(at ".cached_tokens", FACT_CACHE_READ),                    \
-        COUNTED(at ".num_cached_tokens", FACT_CACHE_READ), COUNTED(at ".prompt_cache_hit_tokens", FACT_CACHE_READ),    \
-        COUNTED(at ".cache_read_input_tokens", FACT_CACHE_READ), COUNTED(at ".cached_input_tokens", FACT_CACHE_READ),  \
-        COUNTED(at ".cache_creation_input_tokens", FACT_CACHE_CREATION),                                               \
-        COUNTED(at ".reasoning_tokens", FACT_REASONING), {at ".cost", COST_USD, 0},                                    \
-        {at ".cost.total_cost", COST_USD, 0}, {at ".cost_in_usd_ticks", COST_TICKS, 0},                                \
-        {at ".queue_time", QUEUE_S, 0}, {at ".prompt_time", PREFILL_S, 0}, {at ".completion_time", DECODE_S, 0},       \
-        {at ".total_time", PROCESSING_S, 0}, {at ".total_prompt_time_sec", PREFILL_S, 0},                              \
-        {at ".total_completion_time_sec", DECODE_S, 0},                                                                \
+#define TIMED_USAGE(at)                                                                                                \
+    {at, USAGE, 0}, USAGE_RULES(at), {at ".queue_time", QUEUE_S, 0}, {at ".prompt_time", PREFILL_S, 0},                \
+        {at ".completion_time", DECODE_S, 0}, {at ".total_time", PROCESSING_S, 0},                                     \
+        {at ".total_prompt_time_sec", PREFILL_S, 0}, {at ".total_completion_time_sec", DECODE_S, 0},                   \
     {                                                                                                                  \
         at ".total_time_sec", PROCESSING_S, 0                                                                          \
     }
@@ -127,16 +104,14 @@ static struct state *state_of(struct facts *facts)
     {"id", ID, 0}, {"model", MODEL, 0}, {"model_id", MODEL, 0}, {"service_tier", TIER, 0}, {"choices[]", CHOICE, 0},   \
         {"choices[].index", INDEX, 0}, {"choices[].finish_reason", FINISH, 0}, {"choices[].text", TEXT, JSON_PIECES},  \
         {"choices[].error", ERROR, 0}, {"choices[].error.type", ERROR_TYPE, 0},                                        \
-        {"choices[].error.code", ERROR_CODE, 0}, USAGE_RULES("usage"), USAGE_RULES("choices[].usage"),                 \
-        USAGE_RULES("x_groq.usage"), {"time_info.queue_time", QUEUE_S, 0}, {"time_info.prompt_time", PREFILL_S, 0},    \
-        {"time_info.completion_time", DECODE_S, 0}, {"time_info.total_time", PROCESSING_S, 0},                         \
-        {"timings", TIMINGS, 0}, {"timings.cache_n", TIMED_CACHE, 0}, {"timings.prompt_n", TIMED_INPUT, 0},            \
-        {"timings.predicted_n", TIMED_OUTPUT, 0}, {"timings.prompt_ms", PREFILL_MS, 0},                                \
-        {"timings.predicted_ms", DECODE_MS, 0}, {"metrics.queue_time_ms", QUEUE_MS, 0},                                \
-        {"metrics.time_to_first_token_ms", PREFILL_MS, 0}, {"metrics.generation_time_ms", DECODE_MS, 0},               \
-        {"error", ERROR, 0}, {"error.type", ERROR_TYPE, 0}, {"error.code", ERROR_CODE, 0},                             \
-        {"error.status", ERROR_STATUS, 0}, {"code", TOP_CODE, 0}, {"error_code", TOP_CODE, 0}, {"type", TOP_TYPE, 0},  \
-        {"error_type", TOP_TYPE, 0}, {"object", OBJECT, 0}, {"errors[]", ERROR, 0}, {"errors[].code", ERROR_CODE, 0},  \
+        {"choices[].error.code", ERROR_CODE, 0}, TIMED_USAGE("usage"), TIMED_USAGE("choices[].usage"),                 \
+        TIMED_USAGE("x_groq.usage"), {"time_info.queue_time", QUEUE_S, 0}, {"time_info.prompt_time", PREFILL_S, 0},    \
+        {"time_info.completion_time", DECODE_S, 0}, {"time_info.total_time", PROCESSING_S, 0}, LLAMACPP_TIMINGS,       \
+        LLAMACPP_RULES, {"metrics.queue_time_ms", QUEUE_MS, 0}, {"metrics.time_to_first_token_ms", PREFILL_MS, 0},     \
+        {"metrics.generation_time_ms", DECODE_MS, 0}, {"error", ERROR, 0}, {"error.type", ERROR_TYPE, 0},              \
+        {"error.code", ERROR_CODE, 0}, {"error.status", ERROR_STATUS, 0}, {"code", TOP_CODE, 0},                       \
+        {"error_code", TOP_CODE, 0}, {"type", TOP_TYPE, 0}, {"error_type", TOP_TYPE, 0}, {"object", OBJECT, 0},        \
+        {"errors[]", ERROR, 0}, {"errors[].code", ERROR_CODE, 0}, FAILURE_RULES,                                       \
         {"choices[].stop_reason", STOP_REASON, 0}, {"x_groq.error", ERROR, 0}, {"status", STATUS, 0},                  \
         {"task_status", STATUS, 0}, {"amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0},             \
     {                                                                                                                  \
@@ -144,7 +119,7 @@ static struct state *state_of(struct facts *facts)
     }
 
 static const struct json_rule plain_rules[] = {
-    ANSWER_RULES, PARTS("choices[].message"), {"data[].embedding", VECTOR, 0}};
+    {"", DOCUMENT, 0}, ANSWER_RULES, PARTS("choices[].message"), {"data[].embedding", VECTOR, 0}};
 static const struct json_rule event_rules[] = {
     ANSWER_RULES, PARTS("choices[].delta"), {"value", BARE_TEXT, JSON_PIECES}};
 
@@ -183,7 +158,7 @@ static void choice(struct facts *facts, const struct json_value *value)
         state->choice = value->indexes ? value->index[0] : 0;
         state->finish_bytes = 0;
         state->text_seen = false;
-        facts->shape_seen = true;
+        state->chosen = facts->shape_seen = true;
     } else if (value->type == JSON_OBJECT_END) {
         const struct json_value finish = {.type = JSON_STRING, .text = state->finish, .bytes = state->finish_bytes};
         facts_finish(facts, state->choice, &finish);
@@ -210,6 +185,9 @@ static void finish(struct facts *facts, const struct json_value *value)
     state->finish_bytes = (uint8_t)(value->bytes < FACTS_REASON_MAX ? value->bytes : FACTS_REASON_MAX);
     memcpy(state->finish, value->text, state->finish_bytes);
 }
+
+static const enum facts_content contents[] = {
+    [TEXT] = CONTENT_TEXT, [REASONING] = CONTENT_REASONING, [REFUSAL] = CONTENT_REFUSAL, [MEDIA] = CONTENT_MEDIA};
 
 static void content(struct facts *facts, const struct json_value *value, enum facts_content kind)
 {
@@ -267,6 +245,7 @@ static void usage(struct facts *facts, const struct json_value *value)
         facts_usage_begin(facts);
     else if (value->type == JSON_OBJECT_END)
         facts_usage_end(facts);
+    state_of(facts)->counted = state_of(facts)->counted || value->type == JSON_OBJECT_END;
     const bool named = facts_has_number(facts, FACT_INPUT) || facts_has_number(facts, FACT_OUTPUT);
     facts->shape_seen = facts->shape_seen || (value->type == JSON_OBJECT_END && named); /* a total alone is anybody's */
 }
@@ -284,9 +263,10 @@ static void fill_text(struct facts *facts, enum facts_text which, const struct j
 
 static void error(struct facts *facts, const struct json_value *value)
 {
-    if (value->rule == ERROR_TYPE)
+    if (value->rule == ERROR_TYPE) {
+        facts->shape_seen = facts->shape_seen || dialect_answer_names_error(value);
         facts_set_value(facts, FACT_ERROR_TYPE, value);
-    else if (value->rule == ERROR_CODE)
+    } else if (value->rule == ERROR_CODE)
         facts_set_value(facts, FACT_ERROR_CODE, value);
     else if (value->rule == TOP_CODE)
         fill_text(facts, FACT_ERROR_CODE, value);
@@ -299,7 +279,6 @@ static void error(struct facts *facts, const struct json_value *value)
 
 static void timing(struct facts *facts, const struct json_value *value)
 {
-    struct state *const state = state_of(facts);
     switch (value->rule) {
     case QUEUE_S:
         facts_set_time(facts, FACT_SERVER_QUEUE_NS, value, 1e9);
@@ -319,25 +298,8 @@ static void timing(struct facts *facts, const struct json_value *value)
     case PREFILL_MS:
         facts_set_time(facts, FACT_SERVER_PREFILL_NS, value, 1e6);
         break;
-    case DECODE_MS:
-        facts_set_time(facts, FACT_SERVER_DECODE_NS, value, 1e6);
-        break;
-    case TIMED_CACHE:
-        state->timed_cache = value->has_u64 ? value->u64 : 0;
-        state->cache_timed = value->has_u64;
-        break;
-    case TIMED_INPUT:
-        state->timed_input = value->has_u64 ? value->u64 : 0;
-        state->timed = true;
-        break;
-    case TIMED_OUTPUT:
-        state->timed_output = value->has_u64 ? value->u64 : 0;
-        break;
-    case COST_USD:
-        facts_set_cost(facts, value, 9);
-        break;
     default:
-        facts_set_cost(facts, value, -1); /* xAI: 1e10 ticks are a dollar */
+        facts_set_time(facts, FACT_SERVER_DECODE_NS, value, 1e6);
         break;
     }
 }
@@ -371,14 +333,69 @@ static void of_few(struct facts *facts, const struct json_value *value)
     }
 }
 
+static void on_begin(struct facts *facts)
+{
+    struct state *const state = state_of(facts);
+    state->counted = state->chosen = false;
+    llamacpp_begin(&state->llamacpp);
+}
+
+/*
+ * llama.cpp adds its timings to each of several answers by itself, with or without usage; the choice that they belong
+ * to stands in the same event or ended in the one before. At its bare path the answer is its own in all things.
+ */
+static void on_end(struct facts *facts)
+{
+    struct state *const state = state_of(facts);
+    state->any_counted = state->any_counted || state->counted;
+    if (facts->stream && !state->chosen && !state->counted && failure_code_stated(facts))
+        facts_error_seen(facts); /* a vendor's code in the place of a chunk */
+    if (state->llamacpp.native && !facts_has_number(facts, FACT_INPUT)) {
+        facts->api = "llamacpp-completion";
+        llamacpp_end(facts, &state->llamacpp);
+        return;
+    }
+    if (!state->llamacpp.timed)
+        return;
+    struct facts_part part = state->llamacpp.part;
+    llamacpp_timings(&state->llamacpp, &part);
+    if (state->counted) { /* what a cache gave is usage's to say */
+        const bool said = (facts->pending.present >> FACT_CACHE_READ) & 1;
+        part.present = (uint8_t)(part.present & ~(1u << PART_CACHED)) | (uint8_t)(said ? 1u << PART_CACHED : 0);
+        part.count[PART_CACHED] = (uint32_t)facts->pending.value[FACT_CACHE_READ];
+    }
+    if (state->counted && ((facts->pending.present >> FACT_INPUT) & 1))
+        part.count[PART_INPUT] = (uint32_t)facts->pending.value[FACT_INPUT];
+    if (state->counted && ((facts->pending.present >> FACT_OUTPUT) & 1))
+        part.count[PART_OUTPUT] = (uint32_t)facts->pending.value[FACT_OUTPUT];
+    facts_part(facts, facts->stream ? state->choice : state->llamacpp.answers++, &part);
+}
+
+/* What other dialects read as well. */
+static void shared(struct facts *facts, const struct json_value *value)
+{
+    if (dialect_usage_is(value))
+        (void)dialect_usage_value(facts, value);
+    else if (failure_is(value))
+        failure_value(facts, value);
+    else
+        llamacpp_value(facts, &state_of(facts)->llamacpp, value);
+}
+
 static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
-    if (value->rule >= COUNT && value->rule < COUNT + FACT_USAGE_END) {
-        facts_set_count(facts, (enum facts_number)(value->rule - COUNT), value);
+    if (value->rule >= USAGE_NAMED) {
+        shared(facts, value);
         return;
     }
     switch (value->rule) {
+    case DOCUMENT: /* of a plain body; events have an end of their own */
+        if (!facts->stream && value->type == JSON_OBJECT_BEGIN)
+            on_begin(facts);
+        else if (!facts->stream && value->type == JSON_OBJECT_END)
+            on_end(facts);
+        break;
     case ID:
         if (!facts_has_text(
                 facts,
@@ -410,16 +427,10 @@ static void on_answer(void *context, const struct json_value *value)
         of_few(facts, value);
         break;
     case TEXT:
-        content(facts, value, CONTENT_TEXT);
-        break;
     case REASONING:
-        content(facts, value, CONTENT_REASONING);
-        break;
     case REFUSAL:
-        content(facts, value, CONTENT_REFUSAL);
-        break;
     case MEDIA:
-        content(facts, value, CONTENT_MEDIA);
+        content(facts, value, contents[value->rule]);
         break;
     case USAGE:
         usage(facts, value);
@@ -451,10 +462,14 @@ static void on_open(struct facts *facts, const char *api, const char *provider)
 {
     state_of(facts)->invoked = !strcmp(api, "invoke");
     facts->output_excludes_reasoning = provider && !strcmp(provider, "x_ai");
+    facts->reasoning_beside = provider && !strcmp(provider, "perplexity");
+    facts->reasoning_within = provider && !strcmp(provider, "openrouter"); /* whose own tokenizer counts it once more */
+    facts->total_tells = true;
 }
 
 static void on_event_begin(struct facts *facts, const char *name, size_t bytes)
 {
+    on_begin(facts);
     if (bytes == 5 && !memcmp(name, "error", 5))
         facts_error_seen(facts);
 }
@@ -463,13 +478,10 @@ static void on_event_begin(struct facts *facts, const char *name, size_t bytes)
 static void on_close(struct facts *facts)
 {
     const struct state *const state = state_of(facts);
-    if (!state->timed || facts_has_number(facts, FACT_INPUT) || facts_has_number(facts, FACT_OUTPUT))
-        return;
-    facts->usage_from_timings = true;
-    facts_set_number(facts, FACT_INPUT, state->timed_input + state->timed_cache);
-    facts_set_number(facts, FACT_OUTPUT, state->timed_output);
-    if (state->cache_timed)
-        facts_set_number(facts, FACT_CACHE_READ, state->timed_cache);
+    const bool stated = state->any_counted || state->llamacpp.native;
+    const bool several = facts_parts_end(facts);
+    if (!stated && (several || facts->part[state->choice < FACTS_CHOICES_MAX ? state->choice : 0].present))
+        facts->usage_from_timings = true;
 }
 
 struct dialect dialect_openai_chat = {
@@ -482,6 +494,7 @@ struct dialect dialect_openai_chat = {
     .event = {JSON_RULES(event_rules), on_answer},
     .open = on_open,
     .event_begin = on_event_begin,
+    .event_end = on_end,
     .close = on_close,
     .docs =
         "Recognised by the path's end `/chat/completions` or `/completions`, whoever serves it; Databricks' "
@@ -498,28 +511,39 @@ struct dialect dialect_openai_chat = {
         "`reasoning_content`, "
         "`reasoning`, `reasoning_details[]`, `refusal`, `tool_calls[]`, `function_call`, `audio`, `images[]`; "
         "`choices[].text` |\n"
-        "| usage | the last `usage` (or `x_groq.usage`, Moonshot's `choices[].usage`) that states a number; spellings "
-        "of all known relays |\n"
+        "| usage | `usage` (or `x_groq.usage`, Moonshot's `choices[].usage`); a later one is laid over an earlier one, "
+        "0 and missing names erase nothing; spellings of all known relays |\n"
         "| cache | `prompt_tokens_details.cached_tokens`, `cached_tokens`, `num_cached_tokens`, "
         "`prompt_cache_hit_tokens`, "
-        "`cache_read_input_tokens`, `cached_input_tokens` (Inception) |\n"
+        "`cache_read_input_tokens`, `cached_input_tokens` (Inception); written: `cache_write_tokens`, "
+        "`cache_creation_input_tokens` (DashScope), `cache_creation_tokens` (LiteLLM), `cached_write_tokens` (Envoy), "
+        "`cached_creation_tokens` (new-api), beside or in the details, or by lifetime alone |\n"
+        "| drafts | `timings.draft_n`, `timings.draft_n_accepted` (llama.cpp), `usage.draft_tokens` (GPUStack) |\n"
         "| server times | `usage.{queue,prompt,completion,total}_time` (Groq), `time_info` (Cerebras), `timings` "
         "(llama.cpp), "
         "`usage.total_*_sec` (mistral.rs), vLLM's `metrics`: `queue_time_ms`, `time_to_first_token_ms` (from the end "
         "of the queue: prefill), "
         "`generation_time_ms` (https://github.com/vllm-project/vllm/blob/main/docs/features/per_request_metrics.md) |\n"
-        "| cost | `usage.cost` in dollars (OpenRouter, Vercel), `usage.cost.total_cost` (Perplexity), "
-        "`usage.cost_in_usd_ticks` (xAI) |\n"
+        "| cost | `usage.cost` in dollars (OpenRouter, Vercel), `usage.estimated_cost` (DeepInfra), "
+        "`usage.cost.total_cost` (Perplexity) unless its `currency` is another, `usage.cost_in_usd_ticks` (xAI) |\n"
         "| error | `error.type`, `error.code`, `choices[].error` (OpenRouter), Google's `error.status`, flat `type`, "
         "`code` (xAI, "
-        "Mistral, vLLM), `error_type` (Hugging Face), `error_code` (Databricks); event `error` |\n\n"
+        "Mistral, vLLM), `error_type` (Hugging Face), `error_code` (Databricks); event `error`. Within a success: "
+        "`success` false, MiniMax's `base_resp.status_code`, a vendor's `code` where no answer is, a finish reason "
+        "`error` |\n\n"
         "Quirks: within Bedrock's InvokeModel DeepSeek and Mistral write `stop_reason` for `finish_reason`. xAI's "
         "`completion_tokens` lacks reasoning (told "
-        "by its `total_tokens`, else by the provider). Azure's first chunk has an "
+        "by its `total_tokens`, else by the provider); so does whoever states more reasoning than output, and "
+        "Perplexity always; OpenRouter's reasoning is an estimate within the output. Google's compatible endpoint "
+        "names thinking nowhere: what `total_tokens` has above input, output and cache is output. Azure's first chunk "
+        "has an "
         "empty model and id. Perplexity repeats the message so far in each chunk; only the delta counts. Perplexity, "
         "Cerebras and some others end "
         "without `[DONE]`. Writer streams text completions as bare `{\"value\": text}`. Streams from OpenAI without "
         "`stream_options.include_usage` have no usage. llama.cpp's `timings` stand in where there "
-        "is no usage (usage source `server_timings`).\n\n"
+        "is no usage (usage source `server_timings`). It states usage and timings of each of several choices or "
+        "prompts "
+        "by itself: they are summed, the input of one prompt's choices once. At its bare `/completions` it answers in "
+        "its own shape. xAI's deferred answers (GET `/chat/deferred-completion/R`) count once.\n\n"
         "Source: https://platform.openai.com/docs/api-reference/chat, the services' own pages, recorded traffic.\n",
 };

@@ -7,6 +7,7 @@
 #include "dialect.h"
 #include "dialect_answer.h"
 #include "dialect_request.h"
+#include "llamacpp.h"
 
 #include <string.h>
 
@@ -62,6 +63,7 @@ struct state {
     char code[FACTS_REASON_MAX]; /* of an error, unless the event turns out to be another */
     uint64_t index, id, call_id; /* of the item that the event is about */
     uint64_t items, served;      /* bits by index: its beginning was seen; the service runs it */
+    struct llamacpp llamacpp;
 };
 _Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the state must fit");
 
@@ -119,6 +121,8 @@ static const struct {
 
 static const struct json_rule plain_rules[] = {
     RESPONSE_RULES(""),
+    FAILURE_RULES,
+    LLAMACPP_TIMINGS,
     {"code", ANSWER_TOP_CODE, 0},
     {"output", OUTPUT, 0},
     {"output[]", ITEM, 0},
@@ -134,6 +138,8 @@ static const struct json_rule plain_rules[] = {
 
 static const struct json_rule event_rules[] = {
     RESPONSE_RULES("response."),
+    LLAMACPP_TIMINGS, /* beside the answer */
+    FAILURE_RULES,
     {"error", ANSWER_ERROR, 0},
     {"error.type", ANSWER_ERROR_TYPE, 0},
     {"error.code", ANSWER_ERROR_CODE, 0},
@@ -357,6 +363,10 @@ static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
     struct state *const state = state_of(facts);
+    if (llamacpp_is(value)) {
+        llamacpp_value(facts, &state->llamacpp, value);
+        return;
+    }
     switch (value->rule) {
     case OUTPUT:
         facts->shape_seen = facts->shape_seen || value->type == JSON_ARRAY_BEGIN;
@@ -493,7 +503,16 @@ static void on_event_end(struct facts *facts)
 
 static void on_close(struct facts *facts)
 {
-    const struct state *const state = state_of(facts);
+    struct state *const state = state_of(facts);
+    /* llama.cpp's timings: its times, drafts, and its counts where no usage is stated. */
+    const bool counted = facts_has_number(facts, FACT_INPUT) || facts_has_number(facts, FACT_OUTPUT);
+    if (counted)
+        state->llamacpp.part.present &= (uint8_t) ~(1u << PART_CACHED);
+    else
+        llamacpp_timings(&state->llamacpp, &state->llamacpp.part);
+    facts->usage_from_timings = !counted && state->llamacpp.timed;
+    facts_part(facts, 0, &state->llamacpp.part);
+    (void)facts_parts_end(facts);
     if (facts->stream)
         return;
     put_status(facts);
@@ -509,10 +528,12 @@ struct dialect dialect_openai_responses = {
     .event = {JSON_RULES(event_rules), on_answer},
     .open = NULL,
     .event_begin = on_event_begin,
+    .kept = true,
     .event_end = on_event_end,
     .close = on_close,
     .docs =
-        "Recognised by the path's end `/responses` or `/responses/compact`, by POST.\n\n"
+        "Recognised by the path's end `/responses` or `/responses/compact`, by POST; GET `/responses/R` and POST "
+        "`/responses/R/cancel` ask after an answer.\n\n"
         "| fact | where |\n|---|---|\n"
         "| content | events `response.output_text.delta`, `response.reasoning_text.delta`, "
         "`response.reasoning_summary_text.delta`, "
@@ -521,7 +542,9 @@ struct dialect dialect_openai_responses = {
         "the start of a "
         "call (`response.output_item.added`); in a plain answer `output[]` |\n"
         "| usage | `usage`, in a stream inside `response.completed`, `.incomplete` or `.failed` |\n"
-        "| server times | vLLM's `metrics`: `queue_time_ms`, `time_to_first_token_ms` (prefill), `generation_time_ms` "
+        "| cost | `usage.cost`, `usage.cost.total_cost` (Perplexity) |\n"
+        "| server times, drafts | llama.cpp's `timings`, beside the answer; vLLM's `metrics`: `queue_time_ms`, "
+        "`time_to_first_token_ms` (prefill), `generation_time_ms` "
         "|\n"
         "| finish | `status`, or `incomplete_details.reason` where that is `incomplete`; one for the whole answer |\n"
         "| tool calls | items `function_call`, `custom_tool_call`, `computer_call`, `local_shell_call`, `shell_call` "
@@ -530,7 +553,7 @@ struct dialect dialect_openai_responses = {
         "(`web_search_call`, `file_search_call`, `code_interpreter_call`, `image_generation_call`, `mcp_call`) |\n"
         "| error | `error` of the answer or of `response.failed`; event `error` |\n\n"
         "Quirks: `response.created` and `response.completed` repeat the whole request; a background request answers "
-        "`queued` without usage, "
-        "and the later GET is no call of its own.\n\n"
+        "`queued` without usage; the first answer to a later request that shows it (fetched, resumed, cancelled) "
+        "states it, later ones do not. What the creation stated is not stated again.\n\n"
         "Source: https://platform.openai.com/docs/api-reference/responses, recorded traffic.\n",
 };

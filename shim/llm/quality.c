@@ -91,7 +91,7 @@ static uint64_t invalid_arguments(const struct facts *facts)
     return invalid;
 }
 
-void quality_finish(const struct facts *facts, bool whole, struct span *span)
+void quality_finish(const struct facts *facts, bool whole, bool silent, struct span *span)
 {
     const bool limit = any_finish(facts, truncated);
     if (limit)
@@ -107,6 +107,10 @@ void quality_finish(const struct facts *facts, bool whole, struct span *span)
     const uint64_t invalid = invalid_arguments(facts);
     if (invalid)
         span_set_u64(span, SPAN_tool_args_invalid, invalid);
+    if (silent) {
+        span_set_u64(span, SPAN_empty_answer, 1);
+        return;
+    }
     if (!(facts->kinds & (CONTENT_TEXT | CONTENT_TOOL | CONTENT_MEDIA | CONTENT_REFUSAL | CONTENT_ELSEWHERE)) &&
         facts->shape_seen)
         span_set_u64(span, SPAN_empty_answer, 1);

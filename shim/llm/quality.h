@@ -7,5 +7,5 @@
 struct span;
 
 /* `whole`: the answer came to its end without an error and without loss: only then can what is missing be said to be
- * missing. */
-void quality_finish(const struct facts *facts, bool whole, struct span *span);
+ * missing. `silent`: there was nothing at all, not even a shape. */
+void quality_finish(const struct facts *facts, bool whole, bool silent, struct span *span);

@@ -132,6 +132,7 @@ void span_clean(struct span *span, const struct facts *facts, const struct secre
     clean_models(span, echo);
     clean_id(span, echo);
     clean_word(span, SPAN_service_tier);
+    clean_word(span, SPAN_speed);
     clean_finish(span);
     clean_error(span, facts);
     clean_encoding(span);

@@ -32,7 +32,12 @@ enum rule {
     RUNTIME_MS,
     COST,
     EMBEDDED,
+    INDEX, /* which of several answers; SGLang's from here on */
+    META_FINISH,
+    META_COUNT, /* META_COUNT + PART_* */
+    META_END = META_COUNT + PART_COUNTS,
 };
+_Static_assert((int)META_END <= (int)ANSWER_COUNT, "the ids of the common rules follow");
 
 enum { PROMPT = REQUEST_OWN + 2 };
 enum { GENERATION = REQUEST_OWN, REQUEST_COMPARED };
@@ -42,6 +47,8 @@ enum { TOKEN_TEXT_MAX = 128 };
 struct state {
     uint64_t prefill;
     uint32_t choice;
+    uint32_t index, answers; /* of SGLang's event or document under way; documents of a list */
+    struct facts_part part;
     bool special;
     bool huggingface;
     bool prompted; /* by a "prompt", which vLLM's oldest server answers with texts alone */
@@ -65,9 +72,14 @@ static struct state *state_of(struct facts *facts)
         at "details.prefill[]", PREFILL, 0                                                                             \
     }
 #define SGLANG                                                                                                         \
-    {"text", PIECE, JSON_PIECES}, {"meta_info.id", ANSWER_ID, 0}, {"meta_info.finish_reason.type", FINISH, 0},         \
-        {"meta_info.prompt_tokens", INPUT, 0}, {"meta_info.completion_tokens", OUTPUT, 0},                             \
-        ANSWER_COUNTED("meta_info.cached_tokens", FACT_CACHE_READ)
+    {"text", PIECE, JSON_PIECES}, {"index", INDEX, 0}, {"meta_info.id", ANSWER_ID, 0},                                 \
+        {"meta_info.finish_reason.type", META_FINISH, 0}, {"meta_info.prompt_tokens", META_COUNT + PART_INPUT, 0},     \
+        {"meta_info.completion_tokens", META_COUNT + PART_OUTPUT, 0},                                                  \
+        {"meta_info.cached_tokens", META_COUNT + PART_CACHED, 0},                                                      \
+        {"meta_info.spec_draft_token_num", META_COUNT + PART_DRAFT, 0},                                                \
+    {                                                                                                                  \
+        "meta_info.spec_accept_token_num", META_COUNT + PART_ACCEPTED, 0                                               \
+    }
 #define TRITON                                                                                                         \
     {"text_output", GENERATED, JSON_PIECES},                                                                           \
     {                                                                                                                  \
@@ -131,12 +143,14 @@ static const struct json_rule request_rules[] = {
     {"parameters.return_full_text", GENERATION, 0},
     {"parameters.grammar", REQUEST_FORMAT, JSON_RAW},
     {"sampling_params.max_new_tokens", REQUEST_MAX_TOKENS, 0},
+    {"sampling_params.n", REQUEST_CHOICES, 0},
     {"sampling_params.json_schema", REQUEST_SCHEMA, JSON_RAW},
     {"max_tokens", REQUEST_MAX_TOKENS, 0},
     {"inputs", REQUEST_USER, JSON_PIECES},
     {"inputs[]", REQUEST_USER, JSON_PIECES},
     {"inputs.source_sentence", REQUEST_COMPARED, 0},
     {"text", REQUEST_USER, JSON_PIECES},
+    {"text[]", REQUEST_USER, JSON_PIECES},
     {"text_input", REQUEST_USER, JSON_PIECES},
     {"prompt", PROMPT, JSON_PIECES},
     {"input", REQUEST_USER, JSON_PIECES},
@@ -190,6 +204,60 @@ static void choice(struct facts *facts, const struct json_value *value)
     }
 }
 
+static void part_begin(struct state *state)
+{
+    state->part = (struct facts_part){0};
+    state->index = 0;
+    state->finish_bytes = 0;
+}
+
+/* SGLang states of each of several answers what it has cost so far; which one it is may stand behind that. */
+static void part(struct facts *facts, const struct json_value *value)
+{
+    struct state *const state = state_of(facts);
+    if (value->rule == INDEX) {
+        state->index = value->has_u64 && value->u64 < UINT32_MAX ? (uint32_t)value->u64 : 0;
+        return;
+    }
+    facts->shape_seen = true;
+    if (value->rule == META_FINISH && value->type == JSON_STRING) {
+        state->finish_bytes = (uint8_t)(value->bytes < FACTS_REASON_MAX ? value->bytes : FACTS_REASON_MAX);
+        memcpy(state->finish, value->text, state->finish_bytes);
+    } else if (value->rule >= META_COUNT && value->has_u64 && value->u64 <= UINT32_MAX) {
+        state->part.count[value->rule - META_COUNT] = (uint32_t)value->u64;
+        state->part.present |= (uint8_t)(1u << (value->rule - META_COUNT));
+    }
+}
+
+static void part_end(struct facts *facts)
+{
+    struct state *const state = state_of(facts);
+    const struct json_value finish = {.type = JSON_STRING, .text = state->finish, .bytes = state->finish_bytes};
+    const uint32_t index = facts->stream ? state->index : state->answers;
+    if (!state->part.present)
+        return;
+    facts_part(facts, index, &state->part);
+    facts_finish(facts, index, &finish);
+    state->answers += !facts->stream;
+}
+
+/* A plain body or its elements: an answer, or numbers. */
+static void document(struct facts *facts, const struct json_value *value)
+{
+    struct state *const state = state_of(facts);
+    const bool numbers = value->rule == EMBEDDED
+                             ? value->type == JSON_ARRAY_BEGIN
+                             : value->type == JSON_NUMBER && state->huggingface && !state->compared && !facts->api;
+    if (numbers) {
+        facts->api = "embeddings";
+        dialect_answer_product(facts);
+    } else if (value->rule == VECTOR && !facts->stream && value->type == JSON_OBJECT_BEGIN) {
+        part_begin(state);
+    } else if (value->rule == VECTOR && !facts->stream && value->type == JSON_OBJECT_END) {
+        part_end(facts);
+    }
+}
+
 static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
@@ -211,12 +279,6 @@ static void on_answer(void *context, const struct json_value *value)
         break;
     case COST:
         facts_set_cost(facts, value, 9);
-        break;
-    case EMBEDDED:
-        if (value->type == JSON_ARRAY_BEGIN) {
-            facts->api = "embeddings";
-            dialect_answer_product(facts);
-        }
         break;
     case TOKEN:
     case TOKEN_TEXT:
@@ -240,10 +302,8 @@ static void on_answer(void *context, const struct json_value *value)
         facts_set_value(facts, FACT_ERROR_TYPE, value);
         break;
     case VECTOR:
-        if (value->type == JSON_NUMBER && state->huggingface && !state->compared && !facts->api) {
-            facts->api = "embeddings";
-            dialect_answer_product(facts);
-        }
+    case EMBEDDED:
+        document(facts, value);
         break;
     case CHOICE_TEXT:
         generated(facts, value, state->choice);
@@ -254,9 +314,19 @@ static void on_answer(void *context, const struct json_value *value)
         choice(facts, value);
         break;
     default:
-        dialect_answer_value(facts, value);
+        if (value->rule >= INDEX && value->rule < META_END)
+            part(facts, value);
+        else
+            dialect_answer_value(facts, value);
         break;
     }
+}
+
+static void on_event_begin(struct facts *facts, const char *name, size_t name_bytes)
+{
+    (void)name;
+    (void)name_bytes;
+    part_begin(state_of(facts));
 }
 
 /* Of Hugging Face's inference API, in seconds. (The headers with counts and milliseconds are read for everybody.) */
@@ -276,6 +346,7 @@ static void on_close(struct facts *facts)
 {
     static const enum facts_number counts[] = {FACT_INPUT, FACT_OUTPUT};
     const struct state *const state = state_of(facts);
+    (void)facts_parts_end(facts);
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
         if (!facts_has_number(facts, counts[i]) && ((facts->fallback.present >> counts[i]) & 1))
             facts_set_number(facts, counts[i], facts->fallback.value[counts[i]]);
@@ -315,6 +386,8 @@ struct dialect dialect_tgi = {
     .lines = true,
     .open = on_open,
     .response_header = on_header,
+    .event_begin = on_event_begin,
+    .event_end = part_end,
     .close = on_close,
     .docs =
         "Recognised by the path's end `/generate` or `/generate_stream`, the root and `models/M` of "
@@ -331,7 +404,9 @@ struct dialect dialect_tgi = {
         "| error | `error_type`, else the status |\n\n"
         "Also read: DeepInfra's `/v1/inference/MODEL` (`results[].generated_text`, `inference_status`, "
         "`num_input_tokens`), "
-        "the `text[]` of vLLM's oldest server where a `prompt` was asked, SGLang's `text` and `meta_info`, Triton's "
+        "the `text[]` of vLLM's oldest server where a `prompt` was asked, SGLang's `text` and `meta_info` (of each "
+        "answer of a "
+        "list, or by `index` in a stream: summed, the input of one prompt's choices once), Triton's "
         "`text_output`, DJL's `outputs[]`, and in SageMaker "
         "OpenAI's `choices[]` and `usage`. A bare list of numbers from Hugging Face's `models/M` are embeddings.\n\n"
         "Quirks: events are `data:` without the blank. The last event repeats the whole answer as "

@@ -17,9 +17,10 @@ static uint64_t forward(struct timing *timing, uint64_t time_ns)
 void timing_init(struct timing *timing, uint64_t start_ns)
 {
     timing->start_ns = timing->now_ns = start_ns;
-    timing->first_ns = timing->last_ns = 0;
+    timing->first_ns = timing->last_ns = timing->first_text_ns = 0;
     timing->paused_ns = timing->pause_began_ns = timing->paused_in_gap_ns = timing->decode_paused_ns = 0;
     timing->content = timing->paused = timing->ever_paused = timing->gapped = timing->first_missed = false;
+    timing->text = timing->text_missed = false;
     span_sketch_init(&timing->gaps);
 }
 
@@ -42,7 +43,7 @@ void timing_resume(struct timing *timing, uint64_t time_ns)
     timing->paused_in_gap_ns += now - timing->pause_began_ns;
 }
 
-void timing_content(struct timing *timing, uint64_t time_ns)
+void timing_content(struct timing *timing, uint64_t time_ns, bool text)
 {
     const uint64_t now = forward(timing, time_ns);
     if (timing->content) {
@@ -53,6 +54,9 @@ void timing_content(struct timing *timing, uint64_t time_ns)
     } else {
         timing->first_ns = now;
     }
+    if (text && !timing->text)
+        timing->first_text_ns = now;
+    timing->text = timing->text || text;
     timing->content = true;
     timing->last_ns = now;
     timing->paused_in_gap_ns = 0;
@@ -62,6 +66,7 @@ void timing_lost(struct timing *timing)
 {
     timing->gapped = true;
     timing->first_missed = timing->first_missed || !timing->content;
+    timing->text_missed = timing->text_missed || !timing->text;
 }
 
 static void write_sketch(const struct timing *timing, struct span *span)
@@ -82,6 +87,8 @@ void timing_finish(struct timing *timing, uint64_t end_ns, struct span *span)
         return;
     if (!timing->first_missed)
         span_set_u64(span, SPAN_ttft_ns, timing->first_ns - timing->start_ns);
+    if (timing->text && !timing->text_missed)
+        span_set_u64(span, SPAN_first_text_ns, timing->first_text_ns - timing->start_ns);
     if (timing->gapped)
         return; /* what was seen of the rest is less than there was */
     span_set_u64(span, SPAN_decode_ns, timing->last_ns - timing->first_ns - timing->decode_paused_ns);

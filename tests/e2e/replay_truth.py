@@ -22,11 +22,18 @@ def expected_tokens(record):
     tokens = {name: truth[name] for name in TOKENS}
     cached = (truth["cache_read_tokens"] or 0) + (truth["cache_write_tokens"] or 0)
     excludes_cached = api in ("messages", "converse") or (api == "invoke" and truth["cache_read_tokens"] is not None)
-    excludes_reasoning = (provider == "xai" and api == "chat-completions") or api in ("generateContent", "interactions")
+    chat, reasoning, output = api == "chat-completions", truth["reasoning_tokens"] or 0, truth["output_tokens"] or 0
+    # Nothing holds more than itself; OpenRouter alone counts reasoning with a tokenizer of its own.
+    excludes_reasoning = (provider == "xai" and chat) or api in ("generateContent", "interactions") or (reasoning > output and provider != "openrouter")
     if tokens["input_tokens"] is not None and excludes_cached:
         tokens["input_tokens"] += cached
-    if tokens["output_tokens"] is not None and excludes_reasoning:
-        tokens["output_tokens"] += truth["reasoning_tokens"] or 0
+    if reasoning and excludes_reasoning:
+        tokens["output_tokens"] = output + reasoning
+    total = truth["total_tokens"] or 0
+    if provider == "google" and chat and not reasoning and total > (tokens["input_tokens"] or 0) + output:
+        tokens["output_tokens"] = total - (tokens["input_tokens"] or 0)  # its compatible endpoint names thinking nowhere but in the total
+    if tokens["input_tokens"] is not None:
+        tokens["input_tokens"] += (truth.get("usage_raw") or {}).get("toolUsePromptTokenCount", 0)  # what Gemini's own tools added, stated beside
     return tokens
 
 

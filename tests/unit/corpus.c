@@ -52,7 +52,9 @@ size_t corpus_each(const char *directory, corpus_visit *visit, void *context)
     char pattern[4096];
     glob_t found = {0};
     size_t count = 0;
-    snprintf(pattern, sizeof(pattern), "%s/*.jsonl", directory);
+    const size_t bytes = strlen(directory);
+    const bool file = bytes > 6 && !strcmp(directory + bytes - 6, ".jsonl");
+    snprintf(pattern, sizeof(pattern), file ? "%s" : "%s/*.jsonl", directory);
     if (!glob(pattern, 0, NULL, &found))
         for (size_t i = 0; i < found.gl_pathc; i++)
             count += read_file(found.gl_pathv[i], visit, context);

@@ -24,8 +24,8 @@ typedef void corpus_visit(void *context, const cJSON *record, bool negative);
  * part of the tree. */
 const char *corpus_directory(void);
 
-/* Calls visit for each exchange of the directory's *.jsonl. Returns how many there were. A line that is none ends the
- * program with a failure. */
+/* Calls visit for each exchange of the directory's *.jsonl, or of one such file. Returns how many there were. A line
+ * that is none ends the program with a failure. */
 size_t corpus_each(const char *directory, corpus_visit *visit, void *context);
 
 /* The body of a record's request or response, however it is written. Free data. */

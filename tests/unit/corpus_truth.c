@@ -82,6 +82,14 @@ static void count(struct context *context, const char *name, enum span_field fie
     number(context, name, field, !absent || expected != 0, expected);
 }
 
+/* What Gemini's own tools added to the prompt, stated beside it. */
+static double tool_input(const struct context *context)
+{
+    const cJSON *const raw = cJSON_GetObjectItemCaseSensitive(context->truth, "usage_raw");
+    const cJSON *const count = cJSON_GetObjectItemCaseSensitive(raw, "toolUsePromptTokenCount");
+    return count ? count->valuedouble : 0;
+}
+
 static void tokens(struct context *context, const char *provider, const char *api)
 {
     const cJSON *const input = fact_of(context, "input_tokens"), *const output = fact_of(context, "output_tokens");
@@ -89,12 +97,19 @@ static void tokens(struct context *context, const char *provider, const char *ap
     if (!strcmp(api, "messages") || !strcmp(api, "converse") ||
         (!strcmp(api, "invoke") && fact_of(context, "cache_read_tokens")))
         in += value_of(context, "cache_read_tokens") + value_of(context, "cache_write_tokens");
-    const bool beside = (!strcmp(provider, "xai") && !strcmp(api, "chat-completions")) ||
-                        !strcmp(api, "generateContent") || !strcmp(api, "interactions");
+    const double reasoning = value_of(context, "reasoning_tokens"), total = value_of(context, "total_tokens");
+    const bool chat = !strcmp(api, "chat-completions");
+    /* Nothing holds more than itself; OpenRouter alone counts reasoning with a tokenizer of its own. */
+    const bool beside = (!strcmp(provider, "xai") && chat) || !strcmp(api, "generateContent") ||
+                        !strcmp(api, "interactions") || (reasoning > out && strcmp(provider, "openrouter") != 0);
     if (beside)
-        out += value_of(context, "reasoning_tokens");
+        out += reasoning;
+    /* Google's compatible endpoint names thinking nowhere but in the total. */
+    if (!strcmp(provider, "google") && chat && !reasoning && total > in + out)
+        out = total - in;
+    in += tool_input(context);
     number(context, "input_tokens", SPAN_input_tokens, input, in);
-    number(context, "output_tokens", SPAN_output_tokens, output, out);
+    number(context, "output_tokens", SPAN_output_tokens, output || (beside && reasoning > 0), out);
     const cJSON *fact = fact_of(context, "cache_read_tokens");
     number(context, "cache_read_tokens", SPAN_cache_read_tokens, fact, fact ? fact->valuedouble : 0);
     fact = fact_of(context, "cache_write_tokens");

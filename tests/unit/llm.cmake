@@ -23,10 +23,23 @@ target_link_libraries(test_recognise PRIVATE ${CJSON_LIBRARY})
 target_sources(test_recognise PRIVATE corpus.c)
 
 pprof_unit_test(corpus pprof_llm ${CJSON_LIBRARY})
-target_sources(test_corpus PRIVATE corpus.c corpus_truth.c)
+target_sources(test_corpus PRIVATE corpus.c corpus_run.c corpus_truth.c)
 add_test(NAME unit/fixtures COMMAND test_corpus fixtures)
 set_tests_properties(unit/fixtures PROPERTIES TIMEOUT 120 LABELS unit)
 set_tests_properties(unit/corpus PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
+
+# Kinds of faults, a test each; and the reports that they stand for, where they are.
+add_executable(test_kinds test_kinds.c corpus.c corpus_run.c)
+target_link_libraries(test_kinds PRIVATE pprof_options pprof_llm ${CJSON_LIBRARY})
+target_compile_definitions(test_kinds PRIVATE PPROF_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+file(GLOB kinds CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fixtures/kinds/*.jsonl)
+foreach(kind ${kinds})
+  get_filename_component(name ${kind} NAME_WE)
+  add_test(NAME unit/kind/${name} COMMAND test_kinds ${kind})
+  set_tests_properties(unit/kind/${name} PROPERTIES TIMEOUT 120 LABELS unit)
+endforeach()
+add_test(NAME unit/reports COMMAND test_kinds reports)
+set_tests_properties(unit/reports PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120 LABELS unit)
 
 # Dialects beside those of test_dialects.
 foreach(module google cohere text_servers shapes delivery bedrock embeddings)

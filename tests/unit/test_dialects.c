@@ -161,13 +161,13 @@ static void test_openai_odd_usage(void **state)
                                              "\"output_tokens\":0,\"prompt_cache_hit_tokens\":0,"
                                              "\"input_tokens_details\":null}}"};
     EXPECT(text, {SPAN_input_tokens, "9"}, {SPAN_output_tokens, "4"}, {SPAN_cache_read_tokens, "3"});
-    /* A later object replaces an earlier one, with its zeros. */
+    /* A later object is laid over an earlier one: its zeros and what it leaves out erase nothing. */
     text.response_headers = SSE_HEAD;
     text.response =
         CHUNK("\"choices\":[{\"delta\":{\"content\":\"x\"}}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":4}")
             CHUNK("\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":0}")
                 CHUNK("\"choices\":[],\"usage\":{}");
-    EXPECT(text, {SPAN_input_tokens, "9"}, {SPAN_output_tokens, "0"});
+    EXPECT(text, {SPAN_input_tokens, "9"}, {SPAN_output_tokens, "4"});
     text.url = "https://api.moonshot.ai/v1/chat/completions";
     text.response = CHUNK("\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"},\"usage\":null}]")
         CHUNK("\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\",\"usage\":{\"prompt_tokens\":7,"

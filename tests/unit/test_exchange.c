@@ -58,6 +58,43 @@ static void test_times(void **state)
     assert_false(span_has(&span, SPAN_ttft_ns));
 }
 
+#define THOUGHT(text) "data: {\"choices\":[{\"index\":0,\"delta\":{\"reasoning_content\":\"" text "\"}}]}\n\n"
+#define CALLED                                                                                                         \
+    "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"f\"}}]}}]}\n\n"
+
+/* People wait for the text; reasoning and calls before it are content, but no text. */
+static void test_first_text(void **state)
+{
+    (void)state;
+    const struct exchange_text text = {.url = chat, .request = "{}", .response_headers = SSE_HEAD};
+    struct exchange *exchange = exchange_run_open(&config, &text);
+    body_at(exchange, 11000, THOUGHT("hm"));
+    body_at(exchange, 21000, CALLED);
+    body_at(exchange, 31000, SAID(""));
+    body_at(exchange, 41000, SAID("a"));
+    body_at(exchange, 51000, SAID("b") STOPPED("stop") END);
+    assert_true(exchange_run_close(exchange, &text, 60000, &span));
+    assert_int_equal(u64(SPAN_ttft_ns), 10000);
+    assert_int_equal(u64(SPAN_first_text_ns), 40000);
+    exchange = exchange_run_open(&config, &text);
+    body_at(exchange, 11000, SAID("a") STOPPED("stop") END);
+    assert_true(exchange_run_close(exchange, &text, 60000, &span));
+    assert_int_equal(u64(SPAN_first_text_ns), u64(SPAN_ttft_ns));
+    exchange = exchange_run_open(&config, &text);
+    body_at(exchange, 11000, THOUGHT("hm") STOPPED("length") END);
+    assert_true(exchange_run_close(exchange, &text, 60000, &span));
+    assert_true(span_has(&span, SPAN_ttft_ns));
+    assert_false(span_has(&span, SPAN_first_text_ns));
+    /* What was lost may have been the first. */
+    exchange = exchange_run_open(&config, &text);
+    body_at(exchange, 11000, THOUGHT("hm"));
+    exchange_lost(exchange, 100);
+    body_at(exchange, 21000, SAID("a") STOPPED("stop") END);
+    assert_true(exchange_run_close(exchange, &text, 60000, &span));
+    assert_int_equal(u64(SPAN_ttft_ns), 10000);
+    assert_false(span_has(&span, SPAN_first_text_ns));
+}
+
 static const char *completeness(const char *response, uint64_t curl_code, bool removed)
 {
     const struct exchange_text text = {.url = chat,
@@ -299,11 +336,17 @@ static void test_peek(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_times),       cmocka_unit_test(test_completeness),
-                                       cmocka_unit_test(test_quality),     cmocka_unit_test(test_quality_of_choices),
-                                       cmocka_unit_test(test_lost),        cmocka_unit_test(test_framing_told_by_bytes),
-                                       cmocka_unit_test(test_headers),     cmocka_unit_test(test_others),
-                                       cmocka_unit_test(test_no_response), cmocka_unit_test(test_total),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_times),
+                                       cmocka_unit_test(test_first_text),
+                                       cmocka_unit_test(test_completeness),
+                                       cmocka_unit_test(test_quality),
+                                       cmocka_unit_test(test_quality_of_choices),
+                                       cmocka_unit_test(test_lost),
+                                       cmocka_unit_test(test_framing_told_by_bytes),
+                                       cmocka_unit_test(test_headers),
+                                       cmocka_unit_test(test_others),
+                                       cmocka_unit_test(test_no_response),
+                                       cmocka_unit_test(test_total),
                                        cmocka_unit_test(test_peek)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

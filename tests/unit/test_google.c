@@ -30,7 +30,7 @@ static void test_generate(void **state)
             "\"responseId\":\"r-1\"}"};
     EXPECT(text, {SPAN_provider, "gcp.gemini"}, {SPAN_api, "generateContent"}, {SPAN_request_model, "gemini-2.5-flash"},
            {SPAN_response_model, "gemini-2.5-flash-09"}, {SPAN_response_id, "r-1"}, {SPAN_finish_reasons, "STOP,"},
-           {SPAN_input_tokens, "8"}, {SPAN_output_tokens, "24"}, {SPAN_reasoning_tokens, "20"},
+           {SPAN_input_tokens, "15"}, {SPAN_output_tokens, "24"}, {SPAN_reasoning_tokens, "20"},
            {SPAN_cache_read_tokens, "3"}, {SPAN_input_audio_tokens, "5"}, {SPAN_output_image_tokens, "2"},
            {SPAN_tool_calls, "1"}, {SPAN_request_stream, "0"}, {SPAN_max_tokens, "50"}, {SPAN_choices_asked, "2"},
            {SPAN_json_invalid, "-"}, {SPAN_service_tier, "standard"}, {SPAN_server_processing_ns, "2936000000"},
@@ -48,7 +48,7 @@ static void test_generate_json_asked(void **state)
                     "\"MAX_TOKENS\"}],"
                     "\"usageMetadata\":{\"promptTokenCount\":3,\"thoughtsTokenCount\":9,\"totalTokenCount\":12}}"};
     EXPECT(text, {SPAN_provider, "gcp.vertex_ai"}, {SPAN_json_invalid, "-"}, {SPAN_empty_answer, "1"},
-           {SPAN_truncated, "1"}, {SPAN_input_tokens, "3"}, {SPAN_output_tokens, "-"}, {SPAN_reasoning_tokens, "9"});
+           {SPAN_truncated, "1"}, {SPAN_input_tokens, "3"}, {SPAN_output_tokens, "9"}, {SPAN_reasoning_tokens, "9"});
     text.response =
         "{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"hm\",\"thought\":true},{\"text\":\"no json\"}]}}]}";
     EXPECT(text, {SPAN_json_invalid, "1"}, {SPAN_empty_answer, "-"}, {SPAN_finish_reasons, "-"});

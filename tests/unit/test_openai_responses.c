@@ -71,7 +71,7 @@ static void test_ends(void **state)
     EXPECT(text, {SPAN_finish_reasons, "completed"}, {SPAN_truncated, "-"});
     text.response = "{\"status\":\"incomplete\",\"output\":[],\"incomplete_details\":{\"reason\":\"content_filter\"}}";
     EXPECT(text, {SPAN_finish_reasons, "content_filter"}, {SPAN_filtered, "1"});
-    /* In the background: the answer comes later, and the GET that fetches it is no call. */
+    /* In the background: the answer comes later, and counts with the first GET that shows it. */
     text.request = "{\"model\":\"o3\",\"background\":true,\"input\":\"x\"}";
     text.response = "{\"id\":\"resp_b\",\"object\":\"response\",\"status\":\"queued\",\"background\":true,\"output\":[]"
                     ",\"usage\":null}";
@@ -79,8 +79,10 @@ static void test_ends(void **state)
            {SPAN_empty_answer, "-"}, {SPAN_completeness, "whole"}, {SPAN_tool_calls, "0"});
     text.method = "GET";
     text.url = "https://api.openai.com/v1/responses/resp_b";
-    static struct span span;
-    assert_false(exchange_run(&config, &text, &span));
+    EXPECT(text, {SPAN_finish_reasons, "queued"}, {SPAN_input_tokens, "-"});
+    text.response = "{\"id\":\"resp_b\",\"object\":\"response\",\"status\":\"completed\",\"output\":[],"
+                    "\"usage\":{\"input_tokens\":9,\"output_tokens\":2}}";
+    EXPECT(text, {SPAN_finish_reasons, "completed"}, {SPAN_input_tokens, "9"}, {SPAN_output_tokens, "2"});
     text = (struct exchange_text){.url = "https://api.openai.com/v1/responses/compact",
                                   .request = "{\"model\":\"gpt-5\",\"input\":[]}",
                                   .response = "{\"id\":\"resp_c\",\"object\":\"response.compaction\",\"output\":[{"

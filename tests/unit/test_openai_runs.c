@@ -137,9 +137,9 @@ static void test_counted_once(void **state)
     assert_string_equal(input_of("POST", "https://api.openai.com/v1/chat/completions", chat), "5");
     /* Old ids give way to new ones. */
     char id[32];
-    for (int i = 0; i < 600; i++)
+    for (int i = 0; i < 2100; i++)
         assert_true(counted_first(id, (size_t)snprintf(id, sizeof(id), "id-%d", i)));
-    assert_false(counted_first("id-599", 6));
+    assert_false(counted_first("id-2099", 7));
     assert_true(counted_first("id-0", 4));
     assert_true(counted_first("", 0));
     assert_true(counted_first("", 0));

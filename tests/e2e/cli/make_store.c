@@ -61,6 +61,7 @@ static void add_stream(struct span *span, uint64_t i)
     span_set_u64(span, SPAN_request_stream, 1);
     span_set_u64(span, SPAN_response_stream, 1);
     span_set_u64(span, SPAN_ttft_ns, ttft);
+    span_set_u64(span, SPAN_first_text_ns, ttft + i % 3 * 200 * MS);
     span_set_u64(span, SPAN_decode_ns, decode);
     span_set_u64(span, SPAN_total_ns, ttft + decode + 3 * MS);
     span_set_u64(span, SPAN_stream_events, 45);

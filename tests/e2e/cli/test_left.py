@@ -1,17 +1,19 @@
 #!/usr/bin/python3
 """Calls that their collector did not wait for, or whose programs became another user: stored, or where the user is told. Nothing goes to a stranger."""
+import json
 import os
+import random
 import re
+import shutil
 import signal
 import socket
 import subprocess
-import threading
 import time
 from pathlib import Path
 
 from cli import Skip, expect, main
 from test_record import Model, record
-from test_transparent import state, until
+from test_transparent import until
 
 NOBODY = 65534
 STATE = ".local/state/libpprof/runs"
@@ -75,6 +77,40 @@ def record_killed(bench):
         expect(folders(bench) == began, "nothing is left")
 
 
+def killed_anywhere(bench):
+    """record is killed at any moment of its program's 10 calls (seed 7): each is found, and none twice."""
+    dice = random.Random(7)
+    began = folders(bench)
+    with Model() as model:
+        script = f"for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; {quoted(model.call())} >/dev/null; done; echo end"
+        for turn in range(8):
+            store = f"{turn}.db"
+            process = start_recording(bench, script, "-o", store)
+            for _ in range(dice.randrange(1, 11)):
+                line = process.stdout.readline()
+            time.sleep(dice.random() * 0.03)
+            process.kill()
+            process.wait()
+            expect((line + process.stdout.read()).endswith(b"end\n"), "the program ends as if nothing had happened")
+            spans = [json.loads(line)["span_id"] for line in bench.run(bench.pprofctl, "export", store).stdout.splitlines()]
+            expect(len(spans) == len(set(spans)) == 10, f"turn {turn}: {len(spans)} calls, {len(set(spans))} different ones")
+            expect(bench.run(bench.pprofctl, "check", store).returncode == 0, "sound")
+    expect(folders(bench) == began, "no folder is left")
+
+
+def all_killed(bench):
+    """SIGKILL to the whole group, record and program at once: what had ended is found."""
+    with Model() as model:
+        script = f"for i in 1 2 3 4 5; do {quoted(model.call())} >/dev/null; done; echo now; exec sleep 100"
+        for turn in range(3):
+            process = subprocess.Popen([bench.pprofctl, "record", "-o", f"{turn}.db", "--", "sh", "-c", script], cwd=bench.scratch,
+                                       env=bench.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0)
+            expect(process.stdout.readline() == b"now\n", "begins")
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate(timeout=60)
+            expect(reported(bench, f"{turn}.db") == 5, f"turn {turn}")
+
+
 def report_of_a_file_in_use(bench):
     """What cannot be taken in is pointed at."""
     with Model() as model:
@@ -106,6 +142,21 @@ def programs_left_behind(bench):
         expect(bench.run(bench.pprofctl, "check").returncode == 0, "sound")
         until(lambda: reported(bench) == 3 and bench.run(bench.pprofctl, "record", "--quiet", "--", "true").returncode == 0 and folders(bench) == began,
               "the folder goes when nobody uses it")
+
+
+def the_library_stays(bench):
+    """Programs that are left behind start others without a complaint of the loader's, also where the library is reached by a link of record's."""
+    library = bench.environment.get("LIBPPROF_SO", str(bench.bin.parent / "lib/libpprof.so"))
+    shutil.copy(library, bench.scratch / "a name.so")
+    os.mkfifo(bench.scratch / "go")
+    script = "echo $LD_PRELOAD; (read x < go; /bin/true; echo done $?) >out 2>&1 & exit 0"
+    done = record(bench, "--quiet", "--", "sh", "-c", script, environment={"LIBPPROF_SO": str(bench.scratch / "a name.so")})
+    link = Path(done.stdout.decode().strip())
+    (bench.scratch / "go").write_text("go\n")
+    until(lambda: "done" in (bench.scratch / "out").read_text(), "the program that was left goes on")
+    expect((bench.scratch / "out").read_text() == "done 0\n", (bench.scratch / "out").read_text())
+    expect(link.is_symlink(), f"a link was needed for this test: {link}")
+    link.unlink()
 
 
 def no_other_takes_the_socket(bench):
@@ -205,6 +256,47 @@ os.wait()
         until(lambda: list(folder.glob("*.frames")) and reported(bench, "c.db") == 1, "what it left as nobody is taken in")
 
 
+def another_user_killed(bench):
+    """A program that gave up its rights is killed in a call: under root's record, and with no collector until pprofd --any-user comes."""
+    need_root()
+    readable_by_all(bench)
+    drop = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    library = bench.environment.get("LIBPPROF_SO", str(bench.bin.parent / "lib/libpprof.so"))
+    silent = socket.create_server(("127.0.0.1", 0))
+    with Model() as model:
+        call = model.call()
+        hang = [word.replace(model.url, f"http://127.0.0.1:{silent.getsockname()[1]}/v1/chat/completions") for word in call]
+        (bench.scratch / "late.sh").write_text(f"{quoted(call)} >/dev/null\nexec {quoted(hang)}\n")
+        os.chmod(bench.scratch / "late.sh", 0o644)
+
+        def kill_in_call():
+            connection, _ = silent.accept()
+            connection.recv(1000)
+            time.sleep(0.3)  # longer than a call may be in flight unnoticed
+            for pid in (int(p) for p in os.listdir("/proc") if p.isdigit()):
+                try:
+                    if str(silent.getsockname()[1]).encode() in Path(f"/proc/{pid}/cmdline").read_bytes() and os.readlink(f"/proc/{pid}/exe").endswith("/curl"):
+                        os.kill(pid, signal.SIGKILL)
+                except OSError:
+                    pass
+            connection.close()
+
+        def completeness(store):
+            return sorted(json.loads(line)["pprof.completeness"] for line in bench.run(bench.pprofctl, "export", store).stdout.splitlines())
+
+        process = start_recording(bench, f"{quoted(drop)} sh late.sh; true", "-o", "a.db")
+        kill_in_call()
+        said = process.communicate(timeout=60)[1]
+        expect(completeness("a.db") == ["killed", "whole"], f"under record: {completeness('a.db')} {said}")
+        process = subprocess.Popen([*drop, "sh", "late.sh"], cwd=bench.scratch, stdout=subprocess.DEVNULL,
+                                   env={"PATH": "/usr/bin:/bin", "LD_PRELOAD": library, "LIBPPROF_SOCKET": str(bench.scratch / "none.sock")})
+        kill_in_call()
+        process.wait(60)
+        done = bench.run(bench.bin / "pprofd", "--once", "--any-user", "--store", "b.db", "--spool", "off")
+        expect(done.returncode == 0 and "killed" in completeness("b.db"), f"without a collector: {done.stderr}")
+    silent.close()
+
+
 def any_user(bench):
     """pprofd --any-user: 20 of 20 calls of another user arrive, by the socket and by the spool that all may drop into; without it none is taken."""
     need_root()
@@ -254,5 +346,5 @@ def any_user(bench):
 
 
 if __name__ == "__main__":
-    main([record_killed, report_of_a_file_in_use, programs_left_behind, no_other_takes_the_socket, a_stranger_is_sent_nothing,
-          programs_that_give_up_their_rights, any_user])
+    main([record_killed, killed_anywhere, all_killed, report_of_a_file_in_use, programs_left_behind, the_library_stays, no_other_takes_the_socket, a_stranger_is_sent_nothing,
+          programs_that_give_up_their_rights, another_user_killed, any_user])

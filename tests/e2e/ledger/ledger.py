@@ -88,7 +88,7 @@ class Ledger:
         expect(not doubled, f"doubled: {doubled[:5]}")
         expect(not torn, f"torn: {torn[:5]}")
         expect(damaged == 0, f"{damaged} damaged files or connections")
-        expect(not self.kills["program"] or killed, "no call was in flight at any of the deaths")
+        expect(self.kills["program"] < 5 or killed, "no call was in flight at any of the deaths")
         expect(any("pprof.net.response_bytes" in s for s in killed) or len(killed) < 50, "of no call in flight is it known what had come")
         expect(len(self.due) > 0, "nothing was due: this proves nothing")
 
