@@ -35,6 +35,13 @@ CURLcode hook_curl_easy_setopt(const struct origin *origin, CURL *easy, CURLopti
     return code;
 }
 
+/* A handle that libcurl closed by itself may have left its record, and that a place in a list. */
+static struct handle *insert(CURL *easy, struct library *library)
+{
+    transfer_leave(handles_find(easy));
+    return handles_insert(easy, library);
+}
+
 CURL *hook_curl_easy_init(const struct origin *origin)
 {
     struct library *library = library_of(origin);
@@ -42,7 +49,7 @@ CURL *hook_curl_easy_init(const struct origin *origin)
         return NULL;
     CURL *easy = library->real.curl_easy_init();
     if (easy != NULL)
-        (void)handles_insert(easy, library);
+        (void)insert(easy, library);
     return easy;
 }
 
@@ -57,7 +64,7 @@ CURL *hook_curl_easy_duphandle(const struct origin *origin, CURL *easy)
     if (duplicate == NULL || source == NULL)
         return duplicate;
     capture_clean_duplicate(source, duplicate);
-    struct handle *handle = handles_insert(duplicate, library);
+    struct handle *handle = insert(duplicate, library);
     if (handle != NULL)
         shadow_copy(&handle->shadow, &source->shadow);
     return duplicate;

@@ -16,6 +16,8 @@ static enum shadow_scheme scheme_of(const char *name, size_t bytes)
         return SHADOW_SCHEME_HTTP;
     if (bytes == 5 && strncasecmp(name, "https", 5) == 0)
         return SHADOW_SCHEME_HTTPS;
+    if ((bytes == 2 && strncasecmp(name, "ws", 2) == 0) || (bytes == 3 && strncasecmp(name, "wss", 3) == 0))
+        return SHADOW_SCHEME_SOCKET;
     return SHADOW_SCHEME_OTHER;
 }
 
@@ -315,7 +317,7 @@ void shadow_set(struct shadow *shadow, CURLoption option, uintptr_t argument)
 size_t shadow_url(const struct shadow *shadow, char *out, size_t room)
 {
     enum shadow_scheme scheme = shadow->scheme == SHADOW_SCHEME_MISSING ? shadow->default_scheme : shadow->scheme;
-    if (shadow->url_bytes == 0 || scheme == SHADOW_SCHEME_OTHER)
+    if (shadow->url_bytes == 0 || scheme == SHADOW_SCHEME_OTHER || scheme == SHADOW_SCHEME_SOCKET)
         return 0;
     size_t host_bytes = shadow->host_bytes;
     char port[16] = "";

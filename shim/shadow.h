@@ -38,7 +38,13 @@ enum shadow_fields {
     SHADOW_FIELDS_COPY,    /* libcurl copied it, so did we */
     SHADOW_FIELDS_UNSEEN,  /* libcurl copied it, we could not */
 };
-enum shadow_scheme { SHADOW_SCHEME_OTHER, SHADOW_SCHEME_MISSING, SHADOW_SCHEME_HTTP, SHADOW_SCHEME_HTTPS };
+enum shadow_scheme {
+    SHADOW_SCHEME_OTHER,
+    SHADOW_SCHEME_SOCKET, /* ws, wss */
+    SHADOW_SCHEME_MISSING,
+    SHADOW_SCHEME_HTTP,
+    SHADOW_SCHEME_HTTPS
+};
 
 struct shadow_callbacks {
     curl_write_callback write_function; /* NULL: libcurl's default, fwrite */

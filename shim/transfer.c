@@ -9,6 +9,7 @@
 #include "transfer.h"
 
 #include "capture.h"
+#include "config.h"
 #include "form.h"
 #include "llm/exchange.h"
 #include "llm/recognise.h"
@@ -190,12 +191,22 @@ static uint64_t wall_now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/* A session with a model over a socket of its own (WebSocket, or bytes by hand) is no exchange, and no span is made up
+ * for it: it is said. */
+static void say_of_session(const struct shadow *shadow, bool socket)
+{
+    if (recognise_session(shadow->url, shadow->url_bytes, socket))
+        shim_say_once("a session with a model over a WebSocket or a raw connection is not seen, no span comes of it");
+}
+
 /* The clock is read first: what a process' first call has to start must not be missing in its times. */
 static bool prepare(struct handle *handle, uint64_t queued_ns, struct opening *opening)
 {
     struct shadow *shadow = &handle->shadow;
-    if (shadow->connect_only)
+    if (shadow->connect_only) {
+        say_of_session(shadow, true);
         return false;
+    }
     const uint64_t now_ns = tape_now_ns(), wall_ns = wall_now_ns();
     opening->time_ns = queued_ns != 0 ? queued_ns : now_ns;
     take_url_object(handle);
@@ -205,7 +216,11 @@ static bool prepare(struct handle *handle, uint64_t queued_ns, struct opening *o
     char *url = opening->text + method_bytes;
     memcpy(opening->text, method, method_bytes);
     size_t url_bytes = shadow_url(shadow, url, TRANSFER_TEXT_BYTES_MAX - method_bytes);
-    if (url_bytes == 0 || !recognise_candidate(method, method_bytes, url, url_bytes) || scribe_ensure() < 0)
+    if (url_bytes == 0 || !recognise_candidate(method, method_bytes, url, url_bytes)) {
+        say_of_session(shadow, shadow->scheme == SHADOW_SCHEME_SOCKET);
+        return false;
+    }
+    if (scribe_ensure() < 0)
         return false;
 
     opening->begin = (struct tape_begin){
@@ -407,7 +422,7 @@ void transfer_join(struct handle *handle, struct handle *multi)
 
 void transfer_leave(struct handle *handle)
 {
-    struct handle *multi = handle->multi;
+    struct handle *multi = handle == NULL ? NULL : handle->multi;
     if (multi == NULL)
         return;
     if (handle->multi_previous != NULL)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "display.h"
 #include "program.h"
 #include "waits.h"
 
@@ -78,7 +79,7 @@ static bool is_program(const char *path, const char *name)
 
 static void say(bool seen, const char *sentence)
 {
-    printf("  %-9s %s\n", seen ? "seen" : "not seen", sentence);
+    printf("  %-9s %s\n", seen ? "seen" : "not seen", display_name(sentence));
 }
 
 static const char *flavour(const char *library)
@@ -199,9 +200,10 @@ static bool is_launcher(const char *binary)
 static void print_what(const struct program *program)
 {
     for (size_t i = 0; i < program->n_scripts; i++)
-        printf("%s: a script\n", program->script[i]);
-    printf("%s: %s\n", program->binary,
-           program->verdict == PROGRAM_LOADABLE ? "a program that libpprof.so can be loaded into" : program->why);
+        printf("%s: a script\n", display_name(program->script[i]));
+    printf("%s: %s\n", display_name(program->binary),
+           program->verdict == PROGRAM_LOADABLE ? "a program that libpprof.so can be loaded into"
+                                                : display_name(program->why));
 }
 
 /* Looks at a program that can be preloaded. Returns whether something will be seen. */

@@ -37,8 +37,17 @@ static void print_asked_period(FILE *out, const struct grouping *grouping)
     }
 }
 
+static void print_path(FILE *out, const struct report *report, bool md)
+{
+    const char *name = display_name(report->path);
+    if (md)
+        display_md(out, name);
+    else
+        (void)fputs(name, out);
+}
+
 /* What, which file, which period. */
-static void print_head(FILE *out, const struct report *report)
+static void print_head(FILE *out, const struct report *report, bool md)
 {
     const struct grouping *grouping = report->grouping;
     char count[DISPLAY_BYTES];
@@ -46,7 +55,9 @@ static void print_head(FILE *out, const struct report *report)
     (void)fputs("Calls of language models by ", out);
     for (size_t i = 0; i < grouping->n_keys; i++)
         (void)fprintf(out, "%s%s", i == 0 ? "" : ", ", grouping->key[i]->name);
-    (void)fprintf(out, "\n%s: %s %s", report->path, count, grouping->total.calls == 1 ? "call" : "calls");
+    (void)fputc('\n', out);
+    print_path(out, report, md);
+    (void)fprintf(out, ": %s %s", count, grouping->total.calls == 1 ? "call" : "calls");
     if (grouping->total.calls > 0)
         print_bounds(out, grouping);
     print_asked_period(out, grouping);
@@ -85,8 +96,8 @@ static void print_tail(FILE *out, const struct report *report, const char *line_
         waits_print(out);
     }
     if (grouping->damaged > 0)
-        (void)fprintf(out, "%sDamaged: %" PRIu64 " %s could not be read; `pprofctl check %s` says which.\n", line_start,
-                      grouping->damaged, grouping->damaged == 1 ? "block" : "blocks", report->path);
+        (void)fprintf(out, "%sDamaged: %" PRIu64 " %s could not be read; `pprofctl check` says which.\n", line_start,
+                      grouping->damaged, grouping->damaged == 1 ? "block" : "blocks");
 }
 
 /* The cells of a group; `group` NULL: the totals row takes `total`. */
@@ -173,7 +184,7 @@ static void print_left_out(FILE *out, const struct report *report, const struct 
 int report_text(FILE *out, const struct report *report)
 {
     struct table table;
-    print_head(out, report);
+    print_head(out, report, false);
     if (report->grouping->total.calls == 0) {
         print_tail(out, report, "");
         return 0;
@@ -218,7 +229,7 @@ int report_md(FILE *out, const struct report *report)
 {
     const struct grouping *grouping = report->grouping;
     char title[REPORT_TITLE_BYTES];
-    print_head(out, report);
+    print_head(out, report, true);
     for (size_t i = 0; i < grouping->n_keys; i++)
         (void)fprintf(out, "| %s ", grouping->key[i]->title);
     for (size_t i = 0; i < n_report_columns; i++) {

@@ -18,6 +18,8 @@
 #include "span_clean.h"
 #include "url.h"
 
+#include "../../span/alias.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -105,10 +107,12 @@ static void take_request_header(struct exchange *exchange, const struct header *
 {
     static const char *const keys[] = {"authorization", "x-api-key", "api-key", "x-goog-api-key"};
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-        char alias[17];
+        char alias[SPAN_ALIAS_BYTES];
         if (!header_is(header, keys[i]))
             continue;
-        prompt_key_alias(exchange->config, header->value, header->value_bytes, alias);
+        if (!exchange->config->has_hash_key)
+            return;
+        span_key_alias(exchange->config->hash_key, header->value, header->value_bytes, alias);
         if (alias[0] && (i > 0 || !span_has(&exchange->span, SPAN_key_alias)))
             span_set_text(&exchange->span, SPAN_key_alias, alias, strlen(alias));
         return;
@@ -157,13 +161,15 @@ static void put_address(struct exchange *exchange, const struct exchange_start *
         (uint16_t)(url.path.bytes < sizeof(exchange->path) ? url.path.bytes : sizeof(exchange->path));
     if (exchange->path_bytes)
         memcpy(exchange->path, url.path.data, exchange->path_bytes);
+    secret_echo_path(&exchange->echo, exchange->path, exchange->path_bytes, exchange->recognised.model,
+                     exchange->recognised.model_bytes);
 }
 
-static void put_path(const struct exchange *exchange, struct secret_echo *echo, struct span *span)
+static void put_path(const struct exchange *exchange, struct span *span)
 {
     char path[SPAN_TEXT_MAX];
     const size_t bytes = secret_mask_path(exchange->path, exchange->path_bytes, exchange->recognised.model,
-                                          exchange->recognised.model_bytes, echo, path, sizeof(path));
+                                          exchange->recognised.model_bytes, &exchange->echo, path, sizeof(path));
     if (bytes)
         span_set_text(span, SPAN_path, path, bytes);
 }
@@ -316,16 +322,6 @@ void exchange_request_rewind(struct exchange *exchange)
     open_facts(exchange);
 }
 
-static uint64_t status_of_line(const char *line, size_t bytes)
-{
-    const char *const blank = memchr(line, ' ', bytes);
-    uint64_t status = 0;
-    for (const char *p = blank ? blank + 1 : line + bytes; p < line + bytes && *p >= '0' && *p <= '9' && status < 1000;
-         p++)
-        status = status * 10 + (uint64_t)(*p - '0');
-    return status;
-}
-
 static void on_decoded(void *context, const char *data, size_t bytes)
 {
     struct exchange *const exchange = context;
@@ -353,7 +349,7 @@ void exchange_response_header(struct exchange *exchange, uint64_t time_ns, const
     if (bytes >= 5 && !memcmp(line, "HTTP/", 5)) {
         if (exchange->status) /* another response: after 100, a redirect, authentication */
             forget_answer(exchange);
-        exchange->status = status_of_line(line, bytes);
+        exchange->status = response_status_of_line(line, bytes);
         begin_response(exchange);
         return;
     }
@@ -552,7 +548,7 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
         }
         exchange_span_facts(span, facts, &outcome, end);
         prompt_finish(&facts->prompt, span);
-        put_path(exchange, &exchange->echo, span);
+        put_path(exchange, span);
         span_clean(span, facts, &exchange->echo);
         if (exchange->lost)
             span_set_u64(span, SPAN_lost_bytes, exchange->lost);
@@ -581,10 +577,7 @@ bool exchange_peek(const struct exchange *exchange, uint64_t time_ns, struct spa
     exchange_span_facts(ret_span, facts, &outcome, &end);
     if (exchange->response_begun) /* the request is whole: its prompt is known */
         prompt_peek(&facts->prompt, ret_span);
-    /* It will lie in a file: as clean as what is sent. */
-    struct secret_echo echo = exchange->echo;
-    put_path(exchange, &echo, ret_span);
-    span_clean(ret_span, facts, &echo);
-    secret_echo_wipe(&echo);
+    put_path(exchange, ret_span);
+    span_clean(ret_span, facts, &exchange->echo);
     return true;
 }

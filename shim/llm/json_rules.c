@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { NODES_MAX = 6144 };
+enum { NODES_MAX = 8192 };
 
 /* Node 0 is "nothing matches". */
 struct json_node json_nodes[NODES_MAX];

@@ -42,7 +42,7 @@ static const struct row rows[] = {
 #undef TAIL
 };
 
-/* What recognise_candidate() looks at of each row, close together. */
+/* What recognise_candidate() looks at of each row, close together; in the same order. */
 static const struct {
     uint8_t bytes, flags;
     char last[30];
@@ -347,10 +347,11 @@ bool recognise_candidate(const char *method, size_t method_bytes, const char *ur
     const enum method how = method_of(method, method_bytes);
     if (how == METHOD_OTHER || !url_split(url_text, url_bytes, &url))
         return false;
-    struct url_view path = url.path;
+    struct url_view path = url.path, model;
     const struct url_view last = pop(&path);
     for (size_t i = 0; i < sizeof(lasts) / sizeof(lasts[0]); i++)
-        if (view_equals(last, lasts[i].last, lasts[i].bytes) && method_allowed(how, lasts[i].flags))
+        if (view_equals(last, lasts[i].last, lasts[i].bytes) && method_allowed(how, lasts[i].flags) &&
+            row_matches(&rows[i], url.path, &model))
             return true;
     if (has_tail(&url, path, how))
         return true;
@@ -358,6 +359,32 @@ bool recognise_candidate(const char *method, size_t method_bytes, const char *ur
         return false;
     return (last.bytes && recognise_google_verb(last)) || recognise_root_host(&url) ||
            recognise_endpoint_find(&url) != NULL;
+}
+
+/* How realtime APIs' paths end: OpenAI's, Azure's, xAI's, Qwen's ("realtime", alone or before what prepares it), Gemini
+ * Live's, DashScope's. *ret_sure: nobody else's end so. */
+static bool marks_session(struct url_view path, bool *ret_sure)
+{
+    static const char prepares[][24] = {"sessions", "client_secrets", "calls", "transcription_sessions"};
+    const struct url_view last = pop(&path), kind = pop(&path);
+    const bool realtime = view_equals(last, "realtime", 8), live = url_view_ends(last, "BidiGenerateContent");
+    *ret_sure = live || (realtime && (view_equals(kind, "v1", 2) || view_equals(kind, "openai", 6)));
+    bool marked = realtime || live || view_equals(kind, "api-ws", 6) || view_equals(pop(&path), "api-ws", 6);
+    for (size_t i = 0; i < sizeof(prepares) / sizeof(prepares[0]); i++)
+        marked = marked || (view_equals(kind, "realtime", 8) && url_view_is(last, prepares[i]));
+    return marked;
+}
+
+bool recognise_session(const char *url_text, size_t url_bytes, bool socket)
+{
+    struct url url;
+    bool sure, platform;
+    if (!url_split(url_text, url_bytes, &url))
+        return false;
+    const bool marked = marks_session(url.path, &sure);
+    if (sure || (socket && recognise_candidate("POST", 4, url_text, url_bytes)))
+        return true;
+    return (marked || socket) && recognise_host_provider(&url, &platform) != NULL;
 }
 
 const char *recognise_api_name(const char *api, size_t bytes)

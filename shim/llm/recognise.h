@@ -51,6 +51,14 @@ void recognise_headers(const char *headers, size_t headers_bytes, struct recogni
 bool recognise_candidate(const char *method, size_t method_bytes, const char *url, size_t url_bytes);
 
 /*
+ * Is it a session with a model that is no exchange of a request and an answer: realtime APIs, over a WebSocket that
+ * libcurl opens, one that the application opens by an upgrade, or one that HTTP calls prepare? `socket`: the scheme is
+ * ws or wss, or the connection is the application's own (then a path of any call counts). Any thread, pure; cheap where
+ * the path shows nothing.
+ */
+bool recognise_session(const char *url, size_t url_bytes, bool socket);
+
+/*
  * LIBPPROF_ENDPOINTS: "host[:port][/path]=api[,provider];...". An entry without path tells who that host is (paths that
  * are known keep their own shape, all other POSTs get `api`); with a path it is for that path and what lies below it.
  * Once, before threads start; NULL or "" empties the table. Bad entries are left out. Returns NULL, or one sentence

@@ -53,8 +53,10 @@ bool secret_echoed(const struct secret_echo *echo, const char *text, size_t byte
 
 /*
  * The path as it may be stored: segments of the API's known shape (words of paths, the model, ids behind the name of
- * their collection) stay, others become "*". `model` is the name that the URL states, decoded. What is masked is taken
- * into `echo`. Returns the bytes written to ret_path, at most `room`.
+ * their collection) stay, others become "*". `model` is the name that the URL states, decoded. Returns the bytes
+ * written to ret_path, at most `room`.
  */
-size_t secret_mask_path(const char *path, size_t bytes, const char *model, size_t model_bytes, struct secret_echo *echo,
-                        char *ret_path, size_t room);
+size_t secret_mask_path(const char *path, size_t bytes, const char *model, size_t model_bytes,
+                        const struct secret_echo *echo, char *ret_path, size_t room);
+/* Takes the segments that are masked: they must not come back either. */
+void secret_echo_path(struct secret_echo *echo, const char *path, size_t bytes, const char *model, size_t model_bytes);

@@ -48,7 +48,7 @@ static void feed_body(struct exchange *exchange, const uint8_t *data, size_t byt
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     static const struct exchange_config config = {
-        .hash_key = {1}, .hash_key_bytes = 32, .preview_chars = 20, .prompt = "n@v"};
+        .hash_key = {1}, .has_hash_key = true, .preview_chars = 20, .prompt = "n@v"};
     static struct span span;
     bool no_memory;
     if (bytes < 2)

@@ -32,6 +32,7 @@
 #include <unistd.h>
 
 #include "../../shim/config.h"
+#include "../../shim/exchange_keys.h"
 #include "../../shim/flights.h"
 #include "../../shim/llm/exchange.h"
 #include "../../shim/scribe.h"
@@ -58,6 +59,16 @@ struct exchange {
     uint64_t request_bytes, response_bytes, lost_bytes, rewinds, headers, pauses, resumes;
 };
 static _Atomic uint64_t closed;
+
+void exchange_keys_prepare(struct exchange_config *ret_config)
+{
+    *ret_config = (struct exchange_config){.preview_chars = shim_config.preview_chars};
+}
+
+void exchange_keys_save(const struct exchange_config *config)
+{
+    (void)config;
+}
 
 struct exchange *exchange_open(const struct exchange_config *config, const struct exchange_start *start,
                                bool *ret_no_memory)

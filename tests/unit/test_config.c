@@ -50,7 +50,6 @@ static void test_nothing_said(void **state)
     assert_null(config.log);
     assert_int_equal(config.preview_chars, 0);
     assert_false(config.hash_key_said);
-    assert_int_equal(config.hash_key_bytes, 32);
 }
 
 static void test_switches(void **state)
@@ -119,26 +118,38 @@ static void test_service_and_labels(void **state)
 static void test_preview(void **state)
 {
     (void)state;
-    assert_int_equal(READ({"LIBPPROF_PREVIEW", "40"}).preview_chars, 40);
-    assert_int_equal(READ({"LIBPPROF_PREVIEW", "200"}).preview_chars, 200);
-    assert_int_equal(READ({"LIBPPROF_PREVIEW", "201"}).preview_chars, 200);
-    assert_int_equal(READ({"LIBPPROF_PREVIEW", "99999999999999999999999999"}).preview_chars, 200);
-    const char *const bad[] = {"-1", "x", "4x", "99999x", " 4", "0x10"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        assert_int_equal(READ({"LIBPPROF_PREVIEW", bad[i]}).preview_chars, 0);
+    static const struct {
+        const char *said;
+        unsigned chars;
+        bool user;
+    } cases[] = {
+        {"40", 40, false},     {"200", 200, false},  {"201", 200, false}, {"99999999999999999999999999", 200, false},
+        {"40,user", 40, true}, {"0,user", 0, false}, {"-1", 0, false},    {"x", 0, false},
+        {"4x", 0, false},      {"99999x", 0, false}, {" 4", 0, false},    {"0x10", 0, false},
+        {",user", 0, false},   {"user", 0, false},   {"40,", 0, false},   {"40,users", 0, false},
+        {"40,user,", 0, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct shim_config config = READ({"LIBPPROF_PREVIEW", cases[i].said});
+        assert_int_equal(config.preview_chars, cases[i].chars);
+        assert_int_equal(config.preview_user, cases[i].user);
+    }
 }
 
+/* Without the variable no key is known here: the scribe reads the installation's. */
 static void test_hash_key(void **state)
 {
     (void)state;
-    struct shim_config fixed = READ();
-    struct shim_config again = READ();
+    static const uint8_t none[SPAN_KEY_BYTES];
+    struct shim_config unsaid = READ();
     struct shim_config secret = READ({"LIBPPROF_HASH_KEY", "secret"});
+    struct shim_config again = READ({"LIBPPROF_HASH_KEY", "secret"});
     struct shim_config other = READ({"LIBPPROF_HASH_KEY", "secret2"});
-    assert_memory_equal(fixed.hash_key, again.hash_key, 32);
-    assert_memory_not_equal(fixed.hash_key, secret.hash_key, 32);
-    assert_memory_not_equal(other.hash_key, secret.hash_key, 32);
+    assert_false(unsaid.hash_key_said);
+    assert_memory_equal(unsaid.hash_key, none, sizeof none);
     assert_true(secret.hash_key_said);
+    assert_memory_equal(secret.hash_key, again.hash_key, sizeof none);
+    assert_memory_not_equal(secret.hash_key, other.hash_key, sizeof none);
+    assert_memory_not_equal(secret.hash_key, none, sizeof none);
 }
 
 static void test_values_are_copied(void **state)

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-static const struct exchange_config config = {.hash_key = {7}, .hash_key_bytes = 32};
+static const struct exchange_config config = {.hash_key = {7}, .has_hash_key = true};
 static const char chat[] = "https://api.openai.com/v1/chat/completions";
 static struct span span;
 

@@ -350,6 +350,41 @@ static void no_endpoint_is_in_anothers_shadow(void **state)
     }
 }
 
+static void sessions_are_told_apart(void **state)
+{
+    static const struct {
+        const char *url;
+        bool http, socket; /* is it one, asked by HTTP or over a socket */
+    } urls[] = {
+        {"api.openai.com/v1/realtime", true, true},
+        {"https://api.openai.com/v1/realtime/client_secrets", true, true},
+        {"https://api.openai.com/v1/realtime/calls", true, true},
+        {"https://r.openai.azure.com/openai/realtime", true, true},
+        {"http://127.0.0.1:9/v1/realtime", true, true},
+        {"https://generativelanguage.googleapis.com/ws/google.ai.generativelanguage.v1beta.GenerativeService."
+         "BidiGenerateContent",
+         true, true},
+        {"https://dashscope.aliyuncs.com/api-ws/v1/realtime", true, true},
+        {"https://dashscope-intl.aliyuncs.com/api-ws/inference", true, true},
+        {"https://spark-api.xf-yun.com/v3.5/chat", false, true},
+        {"https://api.openai.com/v1/responses", false, true},
+        {"https://relay.example.com/v1/chat/completions", false, true},
+        {"https://api.openai.com/v1/models", false, true},
+        {"https://quotes.example.com/realtime", false, false},
+        {"https://quotes.example.com/realtime/sessions", false, false},
+        {"https://quotes.example.com/v2/stream", false, false},
+        {"https://chat.example.com/socket", false, false},
+        {"", false, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+        const size_t bytes = strlen(urls[i].url);
+        if (recognise_session(urls[i].url, bytes, false) != urls[i].http ||
+            recognise_session(urls[i].url, bytes, true) != urls[i].socket)
+            fail_msg("%s", urls[i].url);
+    }
+}
+
 static void headers_name_model_and_stream(void **state)
 {
     struct recognised got;
@@ -548,6 +583,7 @@ int main(void)
                                        cmocka_unit_test(knows_what_is_none),
                                        cmocka_unit_test(hosts_are_sorted_and_alone),
                                        cmocka_unit_test(no_endpoint_is_in_anothers_shadow),
+                                       cmocka_unit_test(sessions_are_told_apart),
                                        cmocka_unit_test(headers_name_model_and_stream),
                                        cmocka_unit_test(header_proves_messages),
                                        cmocka_unit_test(endpoints),

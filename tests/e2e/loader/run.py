@@ -303,8 +303,22 @@ def disabled(options):
         same([os.path.join(options.bin, "loader_linked"), "get", FILE_URL], options.shim, environment={"LIBPPROF_DISABLE": value})
 
 
+def sessions(options):
+    """Realtime sessions are said to be unseen, once, and only where the program is asked to talk; nobody listens on port 9."""
+    curl = tool("curl")
+    upgrade = ["-H", "Connection: Upgrade", "-H", "Upgrade: websocket"]
+    for arguments, said in ((["http://127.0.0.1:9/v1/realtime", *upgrade], True), (["http://127.0.0.1:9/realtime/quotes"], False),
+                            (["http://127.0.0.1:9/v1/realtime", "http://127.0.0.1:9/openai/realtime"], True), (["http://127.0.0.1:9/v1/models"], False)):
+        command = [curl, "-s", "-m", "5", *arguments]
+        without, quiet = run(command), run(command, (options.shim,))
+        expect((quiet.returncode, quiet.stdout, quiet.stderr) == (without.returncode, without.stdout, without.stderr), f"{arguments}: disturbed: {quiet}")
+        log = run(command, (options.shim,), {"LIBPPROF_LOG": "stderr"})
+        expect(log.returncode == without.returncode, f"{arguments}: exit code {log.returncode}")
+        expect(log.stderr.count("a session with a model") == said, f"{arguments}: {log.stderr}")
+
+
 CASES = [symbols, needed, musl, secure, runpath, answers, reload, namespace, flavours, own_perform, preloads, deepbind, stable, static,
-         missing, bits32, cleared, follow, leave, vfork, disabled]
+         missing, bits32, cleared, follow, leave, vfork, disabled, sessions]
 
 
 def main():
