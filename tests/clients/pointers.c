@@ -446,11 +446,18 @@ static int is_listed(CURLoption id)
     return 0;
 }
 
+/* An option that is newer than this program's header has no name here. Numbers grow across all types. */
+static int is_in_header(CURLoption id)
+{
+    return (int)id % 10000 < (int)CURLOPT_LASTENTRY % 10000;
+}
+
 static int check_table(void)
 {
     int missing = 0;
     for (const struct curl_easyoption *option = NULL; (option = curl_easy_option_next(option)) != NULL;)
-        if (is_pointer(option) && (option->flags & CURLOT_FLAG_ALIAS) == 0 && !is_listed(option->id)) {
+        if (is_pointer(option) && (option->flags & CURLOT_FLAG_ALIAS) == 0 && is_in_header(option->id) &&
+            !is_listed(option->id)) {
             printf("NOT LISTED %s\n", option->name);
             missing++;
         }
