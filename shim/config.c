@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "../span/paths.h"
+#include "llm/secret.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -102,6 +103,8 @@ static bool take_attribute(const char *pair, size_t bytes, size_t *labels_used)
     value_bytes = percent_decode(value, value_bytes);
     if (memchr(value, '\0', value_bytes) != NULL || memchr(value, ',', value_bytes) != NULL)
         return false; /* cannot be told apart in "k=v,k=v" */
+    if (!secret_free_label(pair, key_bytes, value, value_bytes))
+        return false;
     if (key_bytes == strlen("service.name") && memcmp(pair, "service.name", key_bytes) == 0) {
         if (value_bytes >= sizeof text.resource_service)
             return false;
@@ -132,7 +135,9 @@ static void take_attributes(const char *value)
         while (trimmed > 0 && (value[trimmed - 1] == ' ' || value[trimmed - 1] == '\t'))
             trimmed--;
         if (trimmed > 0 && !take_attribute(value, trimmed, &labels_used))
-            shim_say_once_about("a part of OTEL_RESOURCE_ATTRIBUTES was ignored", value);
+            shim_say_once(
+                "a part of OTEL_RESOURCE_ATTRIBUTES was ignored: it is too long, no name=value, or looks like a "
+                "secret"); /* which is why it is not shown */
         value += bytes;
     }
 }

@@ -9,6 +9,7 @@
 #include "../runs.h"
 #include "loss.h"
 #include "open_store.h"
+#include "waits.h"
 
 static void print_fault(void *context, const char *sentence)
 {
@@ -27,7 +28,7 @@ int command_check(const struct arguments *arguments)
     if (store == NULL)
         return 1;
     runs_look(path, &left);
-    loss.waiting = left.waiting;
+    loss.waiting = left.waiting + waits_for(path);
     char context[PATH_MAX];
     (void)snprintf(context, sizeof(context), "%s", path);
     long faults = store_check(store, print_fault, context);
@@ -49,6 +50,8 @@ int command_check(const struct arguments *arguments)
     if (left.waiting > 0)
         printf("%s: calls of a recorded run may wait in %s; `pprofctl report` takes them in.\n", display_name(path),
                display_name(left.where));
+    if (loss.waiting > left.waiting)
+        waits_print(stdout);
     if (faults == 0)
         printf("%s: nothing is wrong.\n", display_name(path));
     else

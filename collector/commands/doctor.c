@@ -1,5 +1,6 @@
 /*
- * pprofctl doctor: what libpprof.so will and will not see of a program, and why, before any run. Reads files only.
+ * pprofctl doctor: what libpprof.so will and will not see of a program, and why, before any run; where its calls would
+ * go. Reads files, and knocks at the collector's socket.
  */
 #include <glob.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include "command.h"
 #include "display.h"
 #include "program.h"
+#include "waits.h"
 
 /* Interpreters and the extensions by which their programs reach libcurl later. `program`: the start of the binary's
  * name. */
@@ -245,5 +247,7 @@ int command_doctor(const struct arguments *arguments)
         say(false, "any call of this program; the programs that it starts may still be seen");
     printf("%s\n", seen ? "Calls of language models over what is marked as seen will be recorded."
                         : "Nothing of it will be recorded.");
+    if (seen)
+        waits_print_way(stdout);
     return seen ? 0 : 1;
 }

@@ -8,6 +8,7 @@
 
 #include "display.h"
 #include "table.h"
+#include "waits.h"
 
 enum { CELLS_MAX = TABLE_COLUMNS_MAX, NOTE_WIDTH = 100 };
 
@@ -90,6 +91,10 @@ static void print_tail(FILE *out, const struct report *report, const char *line_
         (void)fprintf(out, "%sA sum with + is larger in truth: some calls did not state their tokens.\n", line_start);
     (void)loss_sentence(sentence, &report->loss, " since the store began");
     (void)fprintf(out, "%s%s\n", line_start, sentence);
+    if (report->waiting > 0) {
+        (void)fputs(line_start, out);
+        waits_print(out);
+    }
     if (grouping->damaged > 0)
         (void)fprintf(out, "%sDamaged: %" PRIu64 " %s could not be read; `pprofctl check` says which.\n", line_start,
                       grouping->damaged, grouping->damaged == 1 ? "block" : "blocks");

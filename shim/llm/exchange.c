@@ -257,7 +257,7 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     exchange->wall_ns = start->wall_ns;
     exchange->status = exchange->lost = 0;
     exchange->encodings_undone = start->decoded;
-    exchange->request_begun = false;
+    exchange->request_begun = exchange->request_read = false;
     exchange->path_bytes = 0;
     span_init(&exchange->span);
     timing_init(&exchange->timing, start->time_ns);
@@ -472,19 +472,18 @@ static uint64_t total_of(const struct exchange *exchange, const struct exchange_
                                                    : end->total_ns; /* microseconds, as libcurl's */
 }
 
-static void put_stream(struct exchange *exchange)
+static void put_stream(const struct exchange *exchange, struct span *span)
 {
     const struct facts *const facts = &exchange->facts;
-    const bool request_read = exchange->request_read;
-    if (facts->stream_stated || request_read)
-        span_set_u64(&exchange->span, SPAN_request_stream, facts->stream_asked);
+    if (facts->stream_stated || exchange->request_read)
+        span_set_u64(span, SPAN_request_stream, facts->stream_asked);
     if (!exchange->response_begun || exchange->encoded)
         return;
-    span_set_u64(&exchange->span, SPAN_response_stream, facts->stream);
+    span_set_u64(span, SPAN_response_stream, facts->stream);
     if (!facts->stream || exchange->timing.gapped) /* with pieces missing, counts would be too low */
         return;
-    span_set_u64(&exchange->span, SPAN_stream_events, exchange->body.events);
-    span_set_u64(&exchange->span, SPAN_content_chunks, exchange->body.content_events);
+    span_set_u64(span, SPAN_stream_events, exchange->body.events);
+    span_set_u64(span, SPAN_content_chunks, exchange->body.content_events);
 }
 
 /*
@@ -542,7 +541,7 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
         span_set_u64(span, SPAN_total_ns, total_of(exchange, end));
         if (outcome.status)
             span_set_u64(span, SPAN_status, outcome.status);
-        put_stream(exchange);
+        put_stream(exchange, span);
         if (facts->api) {
             put_static(span, SPAN_api, facts->api);
             put_static(span, SPAN_operation, recognise_operation(facts->api));
@@ -574,14 +573,7 @@ bool exchange_peek(const struct exchange *exchange, uint64_t time_ns, struct spa
     if (outcome.status)
         span_set_u64(ret_span, SPAN_status, outcome.status);
     timing_finish(&timing, time_ns, ret_span);
-    if (facts->stream_stated)
-        span_set_u64(ret_span, SPAN_request_stream, facts->stream_asked);
-    if (exchange->response_begun && !exchange->encoded)
-        span_set_u64(ret_span, SPAN_response_stream, facts->stream);
-    if (exchange->response_begun && !exchange->encoded && facts->stream && !timing.gapped) {
-        span_set_u64(ret_span, SPAN_stream_events, exchange->body.events);
-        span_set_u64(ret_span, SPAN_content_chunks, exchange->body.content_events);
-    }
+    put_stream(exchange, ret_span);
     exchange_span_facts(ret_span, facts, &outcome, &end);
     if (exchange->response_begun) /* the request is whole: its prompt is known */
         prompt_peek(&facts->prompt, ret_span);

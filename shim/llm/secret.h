@@ -29,6 +29,10 @@ bool secret_free_name(const char *text, size_t bytes);
  * address or a telephone number. */
 bool secret_free_id(const char *text, size_t bytes);
 
+/* A label that the environment gives: its name says nothing of secrets, its value has no known beginning of a key and
+ * is no mail address or telephone number. Ids of containers and revisions are long runs of hex, so those stay. */
+bool secret_free_label(const char *name, size_t name_bytes, const char *value, size_t bytes);
+
 /* The pieces of a request that a server could echo. Owned by the exchange, which wipes it at its end. */
 struct secret_echo {
     uint16_t bytes;

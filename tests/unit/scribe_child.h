@@ -309,7 +309,8 @@ static int set_up(void **state)
     }
     (void)snprintf(socket_path, sizeof socket_path, "%s/socket", top);
     (void)snprintf(spool_dir, sizeof spool_dir, "%s/spool", top);
-    shim_config = (struct shim_config){.socket = socket_path, .spool = spool_dir, .preview_chars = 7};
+    shim_config =
+        (struct shim_config){.socket = socket_path, .spool = spool_dir, .spool_said = true, .preview_chars = 7};
     return 0;
 }
 

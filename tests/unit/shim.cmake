@@ -67,7 +67,7 @@ set_tests_properties(unit/scribe_tsan PROPERTIES TIMEOUT 120 LABELS unit ENVIRON
 # ---- getting into the process ----
 pprof_unit_test(elf_lookup ${CMAKE_DL_LIBS})
 target_sources(test_elf_lookup PRIVATE ${PROJECT_SOURCE_DIR}/shim/elf_lookup.c)
-pprof_unit_test(config pprof_span)
+pprof_unit_test(config pprof_llm)
 target_sources(test_config PRIVATE ${PROJECT_SOURCE_DIR}/shim/config.c ${PROJECT_SOURCE_DIR}/shim/say.c)
 pprof_unit_test(mime curl)
 target_sources(test_mime PRIVATE ${SHIM_DIR}/hook_mime.c ${SHIM_DIR}/handles.c ${SHIM_DIR}/shadow.c ${SHIM_DIR}/keep.c

@@ -115,6 +115,24 @@ static void test_service_and_labels(void **state)
     assert_true(strlen(config.labels) > CONFIG_LABELS_BYTES_MAX - 16);
 }
 
+/* Labels travel with every span: keys and people's addresses are none. */
+static void test_labels_without_secrets(void **state)
+{
+    (void)state;
+    static const char *const secret[] = {
+        "key=sk-proj-abcdefgh12", "app.password=x",      "api.key=x",        "auth=x",
+        "mail=erika@example.com", "phone=+491701234567", "a=ghp_0123456789", "session_token=1"};
+    for (size_t i = 0; i < sizeof secret / sizeof *secret; i++) {
+        char text[128];
+        (void)snprintf(text, sizeof text, "a=b,%s,c=d", secret[i]);
+        assert_string_equal(READ({"OTEL_RESOURCE_ATTRIBUTES", text}).labels, "a=b,c=d");
+    }
+    static const char fine[] =
+        "container.id=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef,host.ip=10.0.0.1,"
+        "service.version=1.2.3.4,k8s.pod.uid=9352ed1c-88bf-4258-a466-d29911ebcbe4";
+    assert_string_equal(READ({"OTEL_RESOURCE_ATTRIBUTES", fine}).labels, fine);
+}
+
 static void test_preview(void **state)
 {
     (void)state;
@@ -257,9 +275,11 @@ static int remove_log(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing_said),       cmocka_unit_test(test_switches), cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_service_and_labels), cmocka_unit_test(test_preview),  cmocka_unit_test(test_hash_key),
-        cmocka_unit_test(test_values_are_copied),  cmocka_unit_test(test_too_long), cmocka_unit_test(test_said_once),
+        cmocka_unit_test(test_nothing_said), cmocka_unit_test(test_switches),
+        cmocka_unit_test(test_paths),        cmocka_unit_test(test_service_and_labels),
+        cmocka_unit_test(test_preview),      cmocka_unit_test(test_labels_without_secrets),
+        cmocka_unit_test(test_hash_key),     cmocka_unit_test(test_values_are_copied),
+        cmocka_unit_test(test_too_long),     cmocka_unit_test(test_said_once),
         cmocka_unit_test(test_unfollow),
     };
     return cmocka_run_group_tests(tests, make_log, remove_log);
