@@ -13,9 +13,8 @@
 
 enum {
     MERGE_BLOCKS_MAX = 4096, /* in one step; also so many fresh blocks make a merge due before the hour is over */
-    MERGE_SMALL_ROWS = SPAN_BLOCK_ROWS_MAX / 2, /* merged blocks below this are merged again with late arrivals */
-    MERGE_RAW_BYTES_MAX = 64 * 1024 * 1024,     /* of fresh blocks in memory */
-    MERGE_TEXT_BYTES_MAX = 128 * 1024 * 1024,   /* distinct texts of one column */
+    MERGE_RAW_BYTES_MAX = 64 * 1024 * 1024,   /* of fresh blocks in memory */
+    MERGE_TEXT_BYTES_MAX = 128 * 1024 * 1024, /* distinct texts of one column */
 };
 
 /* An hour counts as over this long after its end, so that blocks on their way are in. */
@@ -96,7 +95,7 @@ static int choose(struct merge *merge, uint64_t hour, bool over)
         return store_sqlite_failed(merge->store, "merging");
     (void)sqlite3_bind_int64(statement, 1, store_int(hour * STORE_HOUR_NS));
     (void)sqlite3_bind_int64(statement, 2, store_int((hour + 1) * STORE_HOUR_NS));
-    (void)sqlite3_bind_int64(statement, 3, over ? MERGE_SMALL_ROWS : 0);
+    (void)sqlite3_bind_int64(statement, 3, over ? STORE_MERGE_SMALL_ROWS : 0);
     (void)sqlite3_bind_int64(statement, 4, MERGE_BLOCKS_MAX);
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
         size_t n = (size_t)sqlite3_column_int64(statement, 2);
@@ -140,7 +139,14 @@ static int prove(struct merge *merge, struct source *source)
             return STORE_DAMAGED;
     for (unsigned f = 0; status >= 0 && f < SPAN_FIELD_COUNT; f++)
         status = decode_source(merge, source, (enum span_field)f);
-    return status < 0 ? status : 0;
+    if (status < 0)
+        return status;
+    /* Readers know rows that were merged between two of their steps by their numbers. */
+    status = decode_source(merge, source, SPAN_seq);
+    for (size_t i = 0; status == 1 && i < source->n; i++)
+        if (!span_bit(merge->column.present, i))
+            status = 0;
+    return status == 1 ? 0 : status < 0 ? status : STORE_DAMAGED;
 }
 
 static int load_raw(struct merge *merge, struct source *source)
