@@ -54,6 +54,9 @@ int store_take_process(struct store *store, const struct span_process *process);
 /* Takes a SPANS or LOSS frame in. A repeat (same identity and sequence) is accepted and ignored: *ret_repeat tells. A
  * damaged payload is STORE_DAMAGED and leaves the transaction as it was. */
 int store_take_frame(struct store *store, const struct span_frame *frame, bool *ret_repeat);
+/* After STORE_DAMAGED: takes in what the frame's header says, which its checksum vouches for, and counts its spans as
+ * lost: the sender may forget it, since sending it again would not help. STORE_DAMAGED: not even that is possible. */
+int store_reject_frame(struct store *store, const struct span_frame *frame);
 /* STORE_MOVED: written, but where nobody finds it; to be taken as not written. */
 int store_commit(struct store *store);
 void store_rollback(struct store *store);
