@@ -83,6 +83,7 @@ static void drop(struct listener *listener, struct connection *connection)
     connection->next = listener->closed;
     listener->closed = connection;
     listener->stats.connected--;
+    listener->look_soon = true;
     set_accepting(listener, true);
 }
 
@@ -364,12 +365,23 @@ static int ms_until(uint64_t now_ns, uint64_t then_ns)
     return then_ns <= now_ns ? 0 : (int)((then_ns - now_ns + 999999) / 1000000);
 }
 
+static bool looks(const struct listener *listener)
+{
+    return listener->config.spool_dir != NULL || listener->config.journal_dirs != NULL;
+}
+
+/* When the next look into spool and journals is due. */
+static uint64_t look_ns(const struct listener *listener)
+{
+    return listener->spool_ns + (listener->look_soon ? LISTEN_SPOOL_SOON_MS : LISTEN_SPOOL_MS) * 1000000ull;
+}
+
 static int wait_without_parked_ms(const struct listener *listener, uint64_t now_ns)
 {
     if (listener->open)
         return ms_until(now_ns, listener->commit_ns + LISTEN_COMMIT_QUIET_MS * 1000000ull);
-    if (listener->config.spool_dir != NULL)
-        return ms_until(now_ns, listener->spool_ns + LISTEN_SPOOL_MS * 1000000ull);
+    if (looks(listener))
+        return ms_until(now_ns, look_ns(listener));
     return -1;
 }
 
@@ -433,8 +445,7 @@ int listen_turn(struct listener *listener, int timeout_ms)
     }
     if (status == 0 && commit_due(listener, n <= 0))
         status = listen_flush(listener);
-    if (status == 0 && !listener->open && listener->config.spool_dir != NULL &&
-        listen_now_ns() - listener->spool_ns >= LISTEN_SPOOL_MS * 1000000ull) {
+    if (status == 0 && !listener->open && looks(listener) && listen_now_ns() >= look_ns(listener)) {
         long files = listen_spool(listener);
 
         status = files < 0 ? (int)files : 0;

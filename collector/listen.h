@@ -19,8 +19,9 @@ enum {
     LISTEN_COMMIT_MS = 50,      /* a frame waits at most so long for its transaction's end while others keep coming */
     LISTEN_COMMIT_QUIET_MS = 2, /* when nothing else is there to be read: least time between two commits */
     LISTEN_COMMIT_FRAMES = 1024,
-    LISTEN_PAUSE_MS = 1000, /* after the store failed (disk full, locked) */
-    LISTEN_SPOOL_MS = 5000, /* between looks into the spool directory */
+    LISTEN_PAUSE_MS = 1000,      /* after the store failed (disk full, locked) */
+    LISTEN_SPOOL_MS = 5000,      /* between looks into the spool directory and for journals */
+    LISTEN_SPOOL_SOON_MS = 1000, /* the same after a connection ended: its process may have died */
 
     /* What one sender may take from the others; beyond it nobody reads from it for a while (its frames wait in the
      * socket, then with it), or it is refused. */
@@ -40,8 +41,10 @@ enum {
 struct listen_config {
     const char *socket_path; /* NULL: no socket, spool only */
     const char *spool_dir;   /* NULL: none */
-    struct store *store;     /* open for writing; stays the caller's */
-    bool any_user;           /* accept other users than this one and root */
+    bool spool_said;         /* it was named, so journals elsewhere are ours only if they say that it is theirs too */
+    const char *const *journal_dirs; /* where else journals lie (NULL at the end); NULL: nowhere */
+    struct store *store;             /* open for writing; stays the caller's */
+    bool any_user;                   /* accept other users than this one and root */
 };
 
 struct listen_stats {
@@ -52,6 +55,8 @@ struct listen_stats {
     uint64_t damaged;     /* connections and files with something that is not a frame of ours */
     uint64_t too_new;     /* frames of a later version */
     uint64_t files;       /* of the spool, taken in */
+    uint64_t journals;    /* of dead processes, taken over */
+    uint64_t killed;      /* calls that were in flight there */
     uint64_t connections; /* ever accepted */
     uint64_t connected;   /* now */
     uint64_t commits;
@@ -77,7 +82,8 @@ int listen_turn(struct listener *listener, int timeout_ms);
 /* Commits and acknowledges at once what was read: before a merge, which needs the store without a transaction. */
 int listen_flush(struct listener *listener);
 
-/* Takes in what lies in the spool directory now. Number of files, or negative store_status. */
+/* Takes in what lies in the spool directory now, and the journals of processes that have died. Number of files, or
+ * negative store_status. */
 long listen_spool(struct listener *listener);
 
 void listen_get_stats(const struct listener *listener, struct listen_stats *ret_stats);

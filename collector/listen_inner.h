@@ -59,6 +59,7 @@ struct listener {
     uint64_t share_ns;                   /* when the share of time at hand began */
     bool open;                           /* a transaction is */
     uint64_t open_ns, commit_ns, pause_ns, spool_ns;
+    bool look_soon; /* a connection ended: its process may have died and left a journal */
     uint64_t batch_frames, batch_spans, batch_repeats;
     struct listen_stats stats;
 };
@@ -97,3 +98,7 @@ int listen_note(struct listener *listener, int kind);
 int listen_commit(struct listener *listener);
 /* After a failure: takes back what is open. */
 void listen_rollback(struct listener *listener);
+
+/* listen_journal.c: takes over the journals of the dead in a directory; `in_spool`: it is the spool's. No transaction
+ * may be open. Number of files, or negative store_status. */
+long listen_journals(struct listener *listener, const char *path, bool in_spool);

@@ -112,20 +112,32 @@ static int take_in(struct listener *listener, int directory, const char *name, u
     return status == 0 ? 1 : status;
 }
 
-long listen_spool(struct listener *listener)
+static long take_journals(struct listener *listener)
+{
+    long files = 0;
+
+    if (listener->config.spool_dir != NULL)
+        files = listen_journals(listener, listener->config.spool_dir, true);
+    for (const char *const *path = listener->config.journal_dirs; path != NULL && *path != NULL && files >= 0; path++) {
+        long more = listen_journals(listener, *path, false);
+
+        files = more < 0 ? more : files + more;
+    }
+    return files;
+}
+
+static long take_spool(struct listener *listener)
 {
     DIR *directory = listener->config.spool_dir == NULL ? NULL : opendir(listener->config.spool_dir);
     uint8_t *buffer;
     struct dirent *entry;
     long files = 0;
-    /* A file that fails takes its whole transaction back: no connection's frames may be in it. */
-    int status = listen_flush(listener);
+    int status = 0;
 
-    listener->spool_ns = listen_now_ns();
     if (directory == NULL)
-        return status; /* nothing was ever spooled */
+        return 0; /* nothing was ever spooled */
     buffer = malloc(SPOOL_READ_BYTES);
-    if (buffer == NULL && status == 0)
+    if (buffer == NULL)
         status = listen_because(STORE_FAILED, "no memory");
     while (status >= 0 && (entry = readdir(directory)) != NULL) {
         if (!ends_with(entry->d_name, ".frames") && !ends_with(entry->d_name, ".part"))
@@ -136,4 +148,20 @@ long listen_spool(struct listener *listener)
     free(buffer);
     (void)closedir(directory);
     return status < 0 ? status : files;
+}
+
+long listen_spool(struct listener *listener)
+{
+    /* A file that fails takes its whole transaction back: no connection's frames may be in it. */
+    int status = listen_flush(listener);
+    long files, journals;
+
+    listener->spool_ns = listen_now_ns();
+    listener->look_soon = false;
+    if (status != 0)
+        return status;
+    /* Journals last: what they say of loss is newer. */
+    files = take_spool(listener);
+    journals = files < 0 ? files : take_journals(listener);
+    return journals < 0 ? journals : files + journals;
 }

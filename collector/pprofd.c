@@ -16,8 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../span/paths.h"
 #include "listen.h"
+#include "places.h"
 #include "store.h"
 
 enum {
@@ -27,7 +27,8 @@ enum {
 
 struct options {
     char socket[4096], store[4096], spool[4096]; /* "": none */
-    bool once, any_user;
+    bool once, any_user, spool_said;
+    struct places places;
 };
 
 static const char help[] =
@@ -35,8 +36,9 @@ static const char help[] =
     "\n"
     "usage: pprofd [OPTION...]\n"
     "\n"
-    "  --socket PATH   where programs send to     (default: $XDG_RUNTIME_DIR/pprofd.sock, else "
-    "/run/pprofd/pprofd.sock)\n"
+    "  --socket PATH   where programs send to     (default: pprofd.sock in $XDG_RUNTIME_DIR, else /run/user/UID,\n"
+    "                  root: /run/pprofd, else ~/.local/state/libpprof/run, else /tmp/libpprof-UID: the first of\n"
+    "                  them that is this user's alone; programs look in the same places)\n"
     "  --store FILE    where everything is kept   (default: $XDG_STATE_HOME/libpprof/pprof.db, else\n"
     "                  ~/.local/state/libpprof/pprof.db, without HOME /var/lib/pprofd/pprof.db)\n"
     "  --spool DIR     what programs left there while nobody listened is taken in; off: nothing\n"
@@ -70,10 +72,8 @@ static void defaults(struct options *options)
 {
     const char *home = getenv("HOME");
     const char *state = getenv("XDG_STATE_HOME");
-    const char *runtime = getenv("XDG_RUNTIME_DIR");
 
     memset(options, 0, sizeof *options);
-    (void)span_path_socket(options->socket, sizeof options->socket, runtime);
     (void)span_path_store(options->store, sizeof options->store, state, home);
     (void)span_path_spool(options->spool, sizeof options->spool, state, home);
 }
@@ -106,6 +106,7 @@ static int parse(int argc, char **argv, struct options *options, int *ret_code)
             break;
         case 'p':
             failed |= set_path(options->spool, sizeof options->spool, optarg, "--spool");
+            options->spool_said = true;
             break;
         case 'o':
             options->once = true;
@@ -147,6 +148,21 @@ static void make_directories(const char *file)
         (void)mkdir(path, 0700); /* what cannot be made will be said when the file is opened */
         *slash = '/';
     }
+}
+
+/* The default socket is looked up after the options: nothing is made where it is not wanted. */
+static int find_places(struct options *options)
+{
+    struct span_path_base base = places_base();
+    char runtime[SPAN_PATH_RUNTIME_BYTES_MAX + 1];
+
+    places_find(&options->places);
+    if (options->once || options->socket[0] != '\0')
+        return 0;
+    if (span_place_runtime(runtime, sizeof runtime, &base, true) != 0)
+        return complain("no directory of this user's own was found for the socket: set XDG_RUNTIME_DIR or HOME to one "
+                        "that only this user can write, or name a socket by --socket PATH");
+    return span_path_socket(options->socket, sizeof options->socket, runtime);
 }
 
 static struct store *open_store(const char *path)
@@ -255,8 +271,11 @@ static int serve(struct store *store, struct listener *listener, int signals, co
 
 static int run_once(struct store *store, const struct options *options)
 {
-    struct listen_config config = {
-        .spool_dir = options->spool[0] == '\0' ? NULL : options->spool, .store = store, .any_user = options->any_user};
+    struct listen_config config = {.spool_dir = options->spool[0] == '\0' ? NULL : options->spool,
+                                   .spool_said = options->spool_said,
+                                   .journal_dirs = options->places.journals,
+                                   .store = store,
+                                   .any_user = options->any_user};
     struct listen_stats stats;
     struct listener *listener;
     long files;
@@ -269,9 +288,11 @@ static int run_once(struct store *store, const struct options *options)
     if (files < 0)
         return complain(listen_why());
     merge_some(store, -1);
-    (void)fprintf(stderr, "pprofd once store=%s files=%llu frames=%llu spans=%llu repeats=%llu damaged=%llu\n",
-                  options->store, (unsigned long long)stats.files, (unsigned long long)stats.frames,
-                  (unsigned long long)stats.spans, (unsigned long long)stats.repeats,
+    (void)fprintf(stderr,
+                  "pprofd once store=%s files=%llu journals=%llu frames=%llu spans=%llu repeats=%llu "
+                  "damaged=%llu\n",
+                  options->store, (unsigned long long)stats.files, (unsigned long long)stats.journals,
+                  (unsigned long long)stats.frames, (unsigned long long)stats.spans, (unsigned long long)stats.repeats,
                   (unsigned long long)stats.damaged);
     return EXIT_SUCCESS;
 }
@@ -280,6 +301,8 @@ static int run(struct store *store, const struct options *options)
 {
     struct listen_config config = {.socket_path = options->socket,
                                    .spool_dir = options->spool[0] == '\0' ? NULL : options->spool,
+                                   .spool_said = options->spool_said,
+                                   .journal_dirs = options->places.journals,
                                    .store = store,
                                    .any_user = options->any_user};
     struct listener *listener;
@@ -314,6 +337,8 @@ int main(int argc, char **argv)
     defaults(&options);
     if (parse(argc, argv, &options, &code) != 0)
         return code;
+    if (find_places(&options) != 0)
+        return EXIT_FAILURE;
     store = open_store(options.store);
     if (store == NULL)
         return EXIT_FAILURE;

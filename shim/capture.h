@@ -8,7 +8,7 @@
 
 #include "handles.h"
 
-/* Puts our callbacks in place of the application's. Errno is preserved. */
+/* Puts our callbacks in place of the application's; touches nothing that these point to. Errno is preserved. */
 void capture_arm(struct handle *handle, CURL *easy);
 /* Gives the handle back exactly as the application configured it. Does nothing when not armed. */
 void capture_disarm(struct handle *handle, CURL *easy);
@@ -18,7 +18,7 @@ void capture_forget(struct handle *handle);
 void capture_clean_duplicate(const struct handle *source, CURL *duplicate);
 /* True when the option must not reach libcurl now, only the shadow. */
 bool capture_absorbs(const struct handle *handle, CURLoption option);
-
-/* The application pauses or resumes (CURLPAUSE_* bits that are paused from now on): writes TAPE_PAUSE or TAPE_RESUME on
- * a change. */
-void capture_set_paused(struct handle *handle, unsigned paused);
+/* After such an option is in the shadow. */
+void capture_absorbed(struct handle *handle, CURL *easy, CURLoption option);
+/* Arms what rewinds the request's body, by what is in the shadow and known of the input. */
+void capture_arm_rewind(struct handle *handle, CURL *easy);

@@ -27,7 +27,6 @@ struct raw {
 static struct {
     size_t used;
     char bytes[CONFIG_TEXT_BYTES_MAX];
-    char socket[CONFIG_SOCKET_BYTES_MAX];
     char spool[CONFIG_PATH_BYTES_MAX];
     char labels[CONFIG_LABELS_BYTES_MAX];
     char resource_service[256];
@@ -140,13 +139,13 @@ static void take_attributes(const char *value)
     }
 }
 
-static const char *socket_path(const char *said, config_reader *reader)
+/* NULL: where the default lies is looked up when the process first records, which takes system calls. */
+static const char *socket_path(const char *said)
 {
-    if (said != NULL && said[0] == '/' && strlen(said) < sizeof text.socket)
+    if (said == NULL || (said[0] == '/' && strlen(said) < CONFIG_SOCKET_BYTES_MAX))
         return said;
-    if (said != NULL)
-        shim_say_once_about("LIBPPROF_SOCKET is no absolute path of at most 107 bytes and was ignored", said);
-    return span_path_socket(text.socket, sizeof text.socket, reader("XDG_RUNTIME_DIR")) == 0 ? text.socket : NULL;
+    shim_say_once_about("LIBPPROF_SOCKET is no absolute path of at most 107 bytes and was ignored", said);
+    return NULL;
 }
 
 static const char *spool_dir(const char *said, config_reader *reader)
@@ -194,7 +193,11 @@ void config_read(struct shim_config *ret_config, config_reader *reader)
 #undef ENV
     config.disabled = raw.disable != NULL && strcmp(raw.disable, "0") != 0;
     config.follow = raw.follow == NULL || strcmp(raw.follow, "0") != 0;
-    config.socket = socket_path(raw.socket, reader);
+    config.socket = socket_path(raw.socket);
+    config.base.runtime_dir = keep("XDG_RUNTIME_DIR", reader("XDG_RUNTIME_DIR"));
+    config.base.state_home = keep("XDG_STATE_HOME", reader("XDG_STATE_HOME"));
+    config.base.home = keep("HOME", reader("HOME"));
+    config.spool_said = raw.spool != NULL;
     config.spool = spool_dir(raw.spool, reader);
     take_attributes(raw.otel_attributes);
     config.labels = text.labels[0] != '\0' ? text.labels : NULL;

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../span/paths.h"
+
 enum {
     CONFIG_TEXT_BYTES_MAX = 32 * 1024, /* all values together; untouched pages of it cost nothing */
     CONFIG_PREVIEW_CHARS_MAX = 200,
@@ -21,9 +23,11 @@ enum {
 struct shim_config {
     bool disabled;
     bool follow;
-    bool hash_key_said; /* false: the key is the fixed public value */
-    const char *socket;
-    const char *spool; /* NULL: no spool */
+    bool hash_key_said;         /* false: the key is the fixed public value */
+    const char *socket;         /* NULL: the default, in the runtime directory */
+    const char *spool;          /* NULL: no spool */
+    bool spool_said;            /* by LIBPPROF_SPOOL, "off" too */
+    struct span_path_base base; /* what default paths are made of; its uid is for who uses it to fill in */
     const char *service;
     const char *team;
     const char *labels; /* "k=v,k=v" */

@@ -28,16 +28,18 @@ _Static_assert(sizeof(uintptr_t) == sizeof(curl_off_t), "curl_off_t arguments wo
         va_end(list);                                                                                                  \
     } while (0)
 
-EXPORTED CURLcode curl_easy_setopt(CURL *easy, CURLoption option, ...)
-{
-    THIRD_WORD(option, argument);
-    struct origin origin = BY_SYMBOL;
-    if (shim_active)
-        return hook_curl_easy_setopt(&origin, easy, option, argument);
-    const struct library *library = library_of(&origin);
-    return library == NULL ? CURLE_FAILED_INIT : library->real.curl_easy_setopt(easy, option, argument);
-}
-
+#define SETOPT(type, name, failure, object_type, option_type)                                                          \
+    EXPORTED type name(object_type object, option_type option, ...)                                                    \
+    {                                                                                                                  \
+        THIRD_WORD(option, argument);                                                                                  \
+        struct origin origin = BY_SYMBOL;                                                                              \
+        if (shim_active)                                                                                               \
+            return hook_##name(&origin, object, option, argument);                                                     \
+        const struct library *library = library_of(&origin);                                                           \
+        if (library != NULL && library->real.name != NULL)                                                             \
+            return library->real.name(object, option, argument);                                                       \
+        return failure;                                                                                                \
+    }
 #define HOOK(type, name, failure, params, args)                                                                        \
     EXPORTED type name params                                                                                          \
     {                                                                                                                  \
@@ -51,6 +53,7 @@ EXPORTED CURLcode curl_easy_setopt(CURL *easy, CURLoption option, ...)
     }
 #define CALL(type, name, params)
 #include "hooks.def"
+#undef SETOPT
 #undef HOOK
 
 static const struct origin origins[LIBRARIES_MAX] = {
@@ -63,33 +66,35 @@ _Static_assert(LIBRARIES_MAX == 8, "EACH_LIBRARY and origins have eight");
     what(0, __VA_ARGS__) what(1, __VA_ARGS__) what(2, __VA_ARGS__) what(3, __VA_ARGS__) what(4, __VA_ARGS__)           \
         what(5, __VA_ARGS__) what(6, __VA_ARGS__) what(7, __VA_ARGS__)
 
-#define SETOPT(n, unused)                                                                                              \
-    static CURLcode curl_easy_setopt_##n(CURL *easy, CURLoption option, ...)                                           \
+#define SETOPT_TRAMPOLINE(n, type, name, object_type, option_type)                                                     \
+    static type name##_##n(object_type object, option_type option, ...)                                                \
     {                                                                                                                  \
         THIRD_WORD(option, argument);                                                                                  \
-        return hook_curl_easy_setopt(&origins[n], easy, option, argument);                                             \
+        return hook_##name(&origins[n], object, option, argument);                                                     \
     }
-EACH_LIBRARY(SETOPT, )
-
 #define TRAMPOLINE(n, type, name, params, args)                                                                        \
     static type name##_##n params                                                                                      \
     {                                                                                                                  \
         return hook_##name(&origins[n] AND args);                                                                      \
     }
 #define HOOK(type, name, failure, params, args) EACH_LIBRARY(TRAMPOLINE, type, name, params, args)
+#define SETOPT(type, name, failure, object_type, option_type)                                                          \
+    EACH_LIBRARY(SETOPT_TRAMPOLINE, type, name, object_type, option_type)
 #include "hooks.def"
 #undef HOOK
+#undef SETOPT
 
 #define POINTER(n, name) (void *)name##_##n,
 #define HOOK(type, name, failure, params, args) {#name, {EACH_LIBRARY(POINTER, name)}},
+#define SETOPT(type, name, failure, object_type, option_type) HOOK(type, name, failure, , )
 static const struct {
     const char *name;
     void *functions[LIBRARIES_MAX];
 } trampolines[] = {
-    {"curl_easy_setopt", {EACH_LIBRARY(POINTER, curl_easy_setopt)}},
 #include "hooks.def"
 };
 #undef HOOK
+#undef SETOPT
 #undef CALL
 
 static void *const *functions_of(const char *name)

@@ -21,8 +21,15 @@ struct flight {
     uint64_t number;
     struct exchange *exchange;
     uint64_t begin_ns;
-    uint64_t body_ns; /* when the last piece of the request body was seen */
-    uint64_t last_ns; /* its latest record */
+    uint64_t body_ns;                       /* when the last piece of the request body was seen */
+    uint64_t last_ns;                       /* its latest record */
+    uint64_t request_bytes, response_bytes; /* seen so far, headers of the request not */
+
+    /* What the journal knows of it; snapshots.c. */
+    unsigned journal_file, journal_slot; /* struct journal_slot */
+    bool snapshot_due;
+    uint64_t snapshot_ns;
+    struct flight *due_next, *due_before;
 };
 
 struct flights {

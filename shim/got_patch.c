@@ -80,14 +80,14 @@ static bool in_writable_segment(const struct dl_phdr_info *info, uintptr_t addre
 /* What the import would have been bound to: the function of the library that the loader chose. */
 static const void *chosen(const struct library *library, const char *name)
 {
-    if (strcmp(name, "curl_easy_setopt") == 0)
-        return (const void *)library->real.curl_easy_setopt;
 #define HOOK(type, function, failure, params, args)                                                                    \
     if (strcmp(name, #function) == 0)                                                                                  \
         return (const void *)library->real.function;
+#define SETOPT(type, function, failure, object_type, option_type) HOOK(type, function, failure, , )
 #define CALL(type, function, params)
 #include "hooks.def"
 #undef HOOK
+#undef SETOPT
 #undef CALL
     return NULL;
 }

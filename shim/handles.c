@@ -46,10 +46,10 @@ static struct handle *make_handle(void)
     }
 }
 
-/* Everything behind `library` is the owner's and starts from zero. */
+/* Everything from `released` on is the owner's and starts from zero. */
 static void clear(struct handle *handle)
 {
-    uint8_t *begin = (uint8_t *)&handle->library;
+    uint8_t *begin = (uint8_t *)&handle->released;
     memset(begin, 0, (size_t)((uint8_t *)(handle + 1) - begin));
 }
 
@@ -89,6 +89,17 @@ struct handle *handles_find(const void *key)
     return handle;
 }
 
+const struct handle *handles_find_released(const void *key)
+{
+    if (key == NULL)
+        return NULL;
+    const struct handle *handle = atomic_load_explicit(bucket_of(key), memory_order_acquire);
+    while (handle != NULL &&
+           (handle->released != key || atomic_load_explicit(&handle->key, memory_order_acquire) != NULL))
+        handle = handle->next;
+    return handle;
+}
+
 struct handle *handles_insert(const void *key, struct library *library)
 {
     if (key == NULL)
@@ -113,8 +124,12 @@ struct handle *handles_insert(const void *key, struct library *library)
 
 void handles_release(struct handle *handle)
 {
+    struct shadow_callbacks callbacks = handle->shadow.callbacks;
+    const void *key = atomic_load_explicit(&handle->key, memory_order_relaxed);
     shadow_drop(&handle->shadow);
     clear(handle);
+    handle->shadow.callbacks = callbacks;
+    handle->released = key;
     atomic_store_explicit(&handle->key, NULL, memory_order_release);
 }
 

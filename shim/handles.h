@@ -16,36 +16,50 @@ enum { HANDLES_BUCKETS = 8192 };
 struct handle {
     _Atomic(const void *) key; /* the CURL* or CURLM*; NULL: free */
     struct handle *next;       /* in the bucket; fixed once published */
+    const void *released;      /* the key that it had; NULL: none */
     struct library *library;
 
     /* The transfer under way (transfer.c). */
-    uint64_t transfer; /* its number; 0: none is being recorded */
-    uint64_t lost;     /* bytes that the tape did not take since its last record */
-    bool performing;   /* inside curl_easy_perform; libcurl's own multi calls on this handle are then not the
-                          application's */
-    bool armed;        /* our callbacks are in place */
-    bool armed_read, armed_seek, armed_ioctl;
-    bool headers_open; /* with CURLOPT_HEADER: what the write callback gets are headers */
+    uint64_t transfer;  /* its number; 0: none is being recorded */
+    uint64_t lost;      /* bytes that the tape did not take since its last record */
+    uint64_t queued_ns; /* when it was added to its multi handle */
+    uint64_t before_us; /* from the beginning of the call to libcurl's own */
+    bool performing;    /* inside curl_easy_perform; libcurl's own multi calls on this handle are then not the
+                           application's */
+    bool pending;       /* in a multi handle that was not driven since */
+    bool driving;       /* a multi handle: inside one of the calls that drive it */
+    bool armed;         /* our callbacks are in place */
+    bool armed_read;    /* those of the request's body, too */
+    bool armed_prereq;  /* libcurl says when it makes a request (7.80) */
+    bool headers_noted; /* the request's headers are on the tape */
+    bool input_seen;    /* libcurl began to read the default input */
+    bool cannot_seek;   /* and that is a pipe */
+    bool headers_open;  /* with CURLOPT_HEADER: what the write callback gets are headers */
     bool body_seen;
+    unsigned char set;                     /* with which callbacks (capture_sets.h) */
     uint64_t header_ns;                    /* when the block of headers began that is being delivered; 0: none yet */
     unsigned paused;                       /* CURLPAUSE_* */
     size_t replayed_header, replayed_body; /* bytes that libcurl will deliver again because the application paused */
-    bool reading;                          /* read_function and read_data are fixed for this transfer */
-    curl_read_callback read_function;
+    curl_read_callback read_function;      /* fixed for each request of this transfer, as in libcurl */
     void *read_data;
 
-    /* Recorded transfers of a multi handle. An easy handle is in the list of its multi, a multi handle heads it. */
-    struct handle *multi, *multi_first, *multi_next, *multi_previous;
+    /* What the application added to a multi handle, in that order. An easy handle is in the list of its multi, a multi
+     * handle heads it; from multi_pending on they are pending. */
+    struct handle *multi, *multi_first, *multi_last, *multi_pending, *multi_next, *multi_previous;
+    curl_push_callback push_function; /* of a multi handle */
+    void *push_data;
 
     struct shadow shadow;
 };
 
 /* NULL when unknown. */
 struct handle *handles_find(const void *key);
+/* The record of a handle that was released, if its place was not taken since: its callbacks are still in its shadow. */
+const struct handle *handles_find_released(const void *key);
 /* The record of a new handle, cleared, shadow initialised. NULL when there is no memory. A stale record of the same
  * address is taken over. */
 struct handle *handles_insert(const void *key, struct library *library);
-/* Wipes and gives back. */
+/* Wipes and gives back; what it knew of callbacks stays until the place is taken (handles_find_released). */
 void handles_release(struct handle *handle);
 /* How many records exist, free ones included. */
 size_t handles_capacity(void);

@@ -3,6 +3,7 @@
  * the application's thread; errno stays as the real function left it; a handle that we did not see being made is only
  * forwarded.
  */
+#include "callbacks.h"
 #include "capture.h"
 #include "transfer.h"
 
@@ -23,9 +24,12 @@ CURLcode hook_curl_easy_setopt(const struct origin *origin, CURL *easy, CURLopti
         return CURLE_FAILED_INIT;
     if (handle == NULL)
         return library->real.curl_easy_setopt(easy, option, argument);
-    CURLcode code = CURLE_OK;
-    if (!capture_absorbs(handle, option))
-        code = library->real.curl_easy_setopt(easy, option, argument);
+    if (capture_absorbs(handle, option)) {
+        shadow_set(&handle->shadow, option, argument);
+        capture_absorbed(handle, easy, option);
+        return CURLE_OK;
+    }
+    CURLcode code = library->real.curl_easy_setopt(easy, option, argument);
     if (code == CURLE_OK)
         shadow_set(&handle->shadow, option, argument);
     return code;
@@ -95,7 +99,6 @@ void hook_curl_easy_reset(const struct origin *origin, CURL *easy)
         transfer_facts(handle, easy, &facts);
     if (!reset_happened(&library->real, easy))
         return;
-    transfer_leave(handle);
     transfer_close_with(handle, &facts, TAPE_UNKNOWN, TAPE_ABANDONED);
     capture_forget(handle);
     shadow_drop(&handle->shadow);
@@ -121,18 +124,6 @@ void hook_curl_easy_cleanup(const struct origin *origin, CURL *easy)
     library->real.curl_easy_cleanup(easy);
 }
 
-/* Not inlined: the opening must not lie on the stack during the transfer. */
-static __attribute__((noinline)) bool begin_perform(struct handle *handle, CURL *easy)
-{
-    struct transfer_opening opening;
-    if (!transfer_prepare(handle, easy, &opening))
-        return false;
-    int saved_errno = errno;
-    transfer_open(handle, &opening);
-    errno = saved_errno;
-    return true;
-}
-
 CURLcode hook_curl_easy_perform(const struct origin *origin, CURL *easy)
 {
     struct handle *handle = handles_find(easy);
@@ -140,12 +131,12 @@ CURLcode hook_curl_easy_perform(const struct origin *origin, CURL *easy)
 
     if (library == NULL)
         return CURLE_FAILED_INIT;
-    if (handle == NULL || handle->performing ||
-        handle->armed) /* recursion, or after a jump out of a callback: libcurl refuses */
+    /* Recursion, after a jump out of a callback, or in a multi handle: libcurl refuses, and looks at nothing. */
+    if (handle == NULL || handle->performing || handle->armed || handle->multi != NULL)
         return library->real.curl_easy_perform(easy);
 
     handle->performing = true;
-    bool recorded = begin_perform(handle, easy);
+    bool recorded = transfer_begin(handle, easy, 0);
     uint64_t transfer = handle->transfer;
     CURLcode code = library->real.curl_easy_perform(easy);
     if (atomic_load_explicit(&handle->key, memory_order_relaxed) != easy) /* cleaned up in its own callback */
@@ -166,6 +157,6 @@ CURLcode hook_curl_easy_pause(const struct origin *origin, CURL *easy, int mask)
     if (library == NULL)
         return CURLE_FAILED_INIT;
     if (handle != NULL && handle->armed) /* before the call: libcurl delivers what it held back within it */
-        capture_set_paused(handle, (unsigned)mask & (CURLPAUSE_RECV | CURLPAUSE_SEND));
+        callbacks_set_paused(handle, (unsigned)mask & (CURLPAUSE_RECV | CURLPAUSE_SEND));
     return library->real.curl_easy_pause(easy, mask);
 }

@@ -2,6 +2,14 @@
  * The hooks of libcurl's multi interface (library.h): look the handle up, forward, note one thing. Called by entry.c on
  * the application's thread; errno stays as the real function left it.
  *
+ * A handle that is added waits: libcurl looks at its options no sooner than in the next call that drives the multi
+ * handle (curl_multi_perform, curl_multi_socket_action and its older forms), and until then the application may set
+ * others and free what the earlier ones pointed to. So it is armed at the beginning of that call; its time counts from
+ * the moment it was added. Such a call costs one look at the record for what is new.
+ *
+ * A handle that the server pushes is a duplicate that libcurl makes by itself. It is given back to the application as
+ * it would be without us before the application's push callback sees it.
+ *
  * libcurl itself calls these for the private multi handle of curl_easy_perform; such calls are known by the easy
  * handle's `performing`.
  */
@@ -15,40 +23,36 @@ static struct library *library_for(const struct handle *handle, const struct ori
     return handle != NULL ? handle->library : library_of(origin);
 }
 
-/* The transfer is over for us: out of the list, written, and the handle as the application configured it. */
+static CURL *easy_of(const struct handle *handle)
+{
+    return (CURL *)(uintptr_t)atomic_load_explicit(&handle->key, memory_order_relaxed);
+}
+
+/* The transfer is over for us: written, and the handle as the application configured it. */
 static void finish(struct handle *handle, CURL *easy, uint64_t curl_code, enum tape_how how)
 {
-    transfer_leave(handle);
     transfer_close(handle, easy, curl_code, how);
     capture_disarm(handle, easy);
 }
 
-/* The record of a multi handle; made when the first recorded transfer is added. */
+/* The record of a multi handle; made when a handle that we know is added, or a push callback set. */
 static struct handle *multi_record(CURLM *multi, struct library *library)
 {
     struct handle *record = handles_find(multi);
     return record != NULL ? record : handles_insert(multi, library);
 }
 
-static __attribute__((noinline)) CURLMcode add_recorded(struct handle *handle, CURLM *multi, CURL *easy)
+/* Everything that was added since libcurl was last driven. */
+static __attribute__((noinline)) void begin_pending(struct handle *record)
 {
-    struct library *library = handle->library;
-    struct transfer_opening opening;
-
-    if (!transfer_prepare(handle, easy, &opening))
-        return library->real.curl_multi_add_handle(multi, easy);
-    CURLMcode code = library->real.curl_multi_add_handle(multi, easy);
-    int saved_errno = errno;
-    if (code == CURLM_OK) {
-        struct handle *record = multi_record(multi, library);
-        transfer_open(handle, &opening);
-        if (record != NULL)
-            transfer_join(handle, record);
-    } else {
-        capture_disarm(handle, easy);
+    struct handle *next;
+    for (struct handle *handle = record->multi_pending; handle != NULL; handle = next) {
+        next = handle->multi_next;
+        handle->pending = false;
+        if (!handle->armed && !handle->performing)
+            (void)transfer_begin(handle, easy_of(handle), handle->queued_ns);
     }
-    errno = saved_errno;
-    return code;
+    record->multi_pending = NULL;
 }
 
 CURLMcode hook_curl_multi_add_handle(const struct origin *origin, CURLM *multi, CURL *easy)
@@ -58,9 +62,21 @@ CURLMcode hook_curl_multi_add_handle(const struct origin *origin, CURLM *multi, 
 
     if (library == NULL)
         return CURLM_INTERNAL_ERROR;
-    if (handle == NULL || handle->performing || handle->armed)
+    if (handle == NULL || handle->performing)
         return library->real.curl_multi_add_handle(multi, easy);
-    return add_recorded(handle, multi, easy);
+    uint64_t queued_ns = tape_now_ns();
+    CURLMcode code = library->real.curl_multi_add_handle(multi, easy);
+    if (code != CURLM_OK)
+        return code;
+    struct handle *record = multi_record(multi, library);
+    if (record == NULL)
+        return code;
+    transfer_leave(handle); /* from a multi handle whose end we did not see */
+    handle->queued_ns = queued_ns;
+    transfer_join(handle, record);
+    if (record->driving) /* within a callback, which only libcurl before 7.59 allows: it begins in this very call */
+        begin_pending(record);
+    return code;
 }
 
 CURLMcode hook_curl_multi_remove_handle(const struct origin *origin, CURLM *multi, CURL *easy)
@@ -71,7 +87,10 @@ CURLMcode hook_curl_multi_remove_handle(const struct origin *origin, CURLM *mult
     if (library == NULL)
         return CURLM_INTERNAL_ERROR;
     CURLMcode code = library->real.curl_multi_remove_handle(multi, easy);
-    if (code == CURLM_OK && handle != NULL && handle->armed && !handle->performing)
+    if (code != CURLM_OK || handle == NULL || handle->performing)
+        return code;
+    transfer_leave(handle);
+    if (handle->armed)
         finish(handle, easy, TAPE_UNKNOWN, TAPE_REMOVED);
     return code;
 }
@@ -90,29 +109,89 @@ CURLMsg *hook_curl_multi_info_read(const struct origin *origin, CURLM *multi, in
     return message;
 }
 
+/* ---- driving ---- */
+
+static struct library *drive(struct handle *record, const struct origin *origin)
+{
+    if (record == NULL)
+        return library_of(origin);
+    if (record->multi_pending != NULL)
+        begin_pending(record);
+    record->driving = true;
+    return record->library;
+}
+
+static CURLMcode driven(struct handle *record, const CURLM *multi, CURLMcode code)
+{
+    if (record != NULL && atomic_load_explicit(&record->key, memory_order_relaxed) == multi)
+        record->driving = false;
+    return code;
+}
+
+#define DRIVE(name, ...)                                                                                               \
+    struct handle *record = handles_find(multi);                                                                       \
+    const struct library *library = drive(record, origin);                                                             \
+    if (library == NULL || library->real.name == NULL)                                                                 \
+        return CURLM_INTERNAL_ERROR;                                                                                   \
+    return driven(record, multi, library->real.name(multi, __VA_ARGS__))
+
+CURLMcode hook_curl_multi_perform(const struct origin *origin, CURLM *multi, int *running)
+{
+    DRIVE(curl_multi_perform, running);
+}
+
+CURLMcode hook_curl_multi_socket_action(const struct origin *origin, CURLM *multi, curl_socket_t socket, int events,
+                                        int *running)
+{
+    DRIVE(curl_multi_socket_action, socket, events, running);
+}
+
+CURLMcode hook_curl_multi_socket(const struct origin *origin, CURLM *multi, curl_socket_t socket, int *running)
+{
+    DRIVE(curl_multi_socket, socket, running);
+}
+
+CURLMcode hook_curl_multi_socket_all(const struct origin *origin, CURLM *multi, int *running)
+{
+    DRIVE(curl_multi_socket_all, running);
+}
+
+/* ---- the end ---- */
+
+/* What a multi handle's record holds while libcurl cleans up. */
+struct members {
+    struct handle *first, *last, *pending;
+    curl_push_callback push_function;
+    void *push_data;
+};
+
 /*
  * Takes the multi handle's record away before libcurl frees the address, which another thread may get at once. The
  * transfers stay linked by multi_next.
  */
-static struct handle *detach_all(struct handle *record)
+static struct members detach_all(struct handle *record)
 {
-    struct handle *first = record->multi_first;
-    for (struct handle *handle = first; handle != NULL; handle = handle->multi_next)
+    const struct members members = {record->multi_first, record->multi_last, record->multi_pending,
+                                    record->push_function, record->push_data};
+    for (struct handle *handle = members.first; handle != NULL; handle = handle->multi_next)
         handle->multi = NULL;
     handles_release(record);
-    return first;
+    return members;
 }
 
 /* libcurl refused to clean up: everything as before. */
-static void attach_all(CURLM *multi, struct library *library, struct handle *first)
+static void attach_all(CURLM *multi, struct library *library, const struct members *members)
 {
     struct handle *record = handles_insert(multi, library);
-    while (first != NULL) {
-        struct handle *next = first->multi_next;
-        if (record != NULL)
-            transfer_join(first, record);
-        first = next;
-    }
+    if (record == NULL)
+        return;
+    record->multi_first = members->first;
+    record->multi_last = members->last;
+    record->multi_pending = members->pending;
+    record->push_function = members->push_function;
+    record->push_data = members->push_data;
+    for (struct handle *handle = members->first; handle != NULL; handle = handle->multi_next)
+        handle->multi = record;
 }
 
 CURLMcode hook_curl_multi_cleanup(const struct origin *origin, CURLM *multi)
@@ -122,19 +201,82 @@ CURLMcode hook_curl_multi_cleanup(const struct origin *origin, CURLM *multi)
 
     if (library == NULL)
         return CURLM_INTERNAL_ERROR;
-    struct handle *handle = record == NULL ? NULL : detach_all(record);
+    if (record == NULL)
+        return library->real.curl_multi_cleanup(multi);
+    const struct members members = detach_all(record);
     CURLMcode code = library->real.curl_multi_cleanup(multi);
     if (code != CURLM_OK) {
-        if (record != NULL)
-            attach_all(multi, library, handle);
+        attach_all(multi, library, &members);
         return code;
     }
-    while (handle != NULL) {
-        struct handle *next = handle->multi_next;
-        finish(handle, (CURL *)(uintptr_t)atomic_load_explicit(&handle->key, memory_order_relaxed), TAPE_UNKNOWN,
-               TAPE_ABANDONED);
+    struct handle *next;
+    for (struct handle *handle = members.first; handle != NULL; handle = next) {
+        next = handle->multi_next;
         handle->multi_next = handle->multi_previous = NULL;
-        handle = next;
+        handle->pending = false;
+        if (handle->armed)
+            finish(handle, easy_of(handle), TAPE_UNKNOWN, TAPE_ABANDONED);
     }
     return code;
+}
+
+/* ---- server push ---- */
+
+static void *push_context(CURLM *multi)
+{
+    return (char *)multi + 1; /* as that of the callbacks (callbacks.c): a name, never followed */
+}
+
+/*
+ * The new handle is a duplicate of `parent`, with its callbacks: ours, where libcurl's own curl_easy_duphandle did not
+ * come by here. Its URL is the promised one, which we do not know, so a later request with it is recorded only after
+ * the application set another.
+ */
+static struct handle *take_pushed(const struct handle *source, CURL *pushed)
+{
+    capture_clean_duplicate(source, pushed);
+    struct handle *handle = handles_insert(pushed, source->library);
+    if (handle == NULL)
+        return NULL;
+    shadow_copy(&handle->shadow, &source->shadow);
+    handle->shadow.url_handle = NULL;
+    shadow_set_url(&handle->shadow, NULL);
+    return handle;
+}
+
+static int on_push(CURL *parent, CURL *pushed, size_t headers_n, struct curl_pushheaders *headers, void *context)
+{
+    const struct handle *source = handles_find(parent);
+    const struct handle *record = handles_find((const char *)context - 1);
+    if (record == NULL && source != NULL)
+        record = source->multi;
+    if (record == NULL || record->push_function == NULL)
+        return CURL_PUSH_DENY;
+    struct handle *handle = source != NULL ? take_pushed(source, pushed) : NULL;
+    int answer = record->push_function(parent, pushed, headers_n, headers, record->push_data);
+    if (answer != CURL_PUSH_OK && handle != NULL)
+        handles_release(handle); /* libcurl closes it by itself */
+    return answer;
+}
+
+CURLMcode hook_curl_multi_setopt(const struct origin *origin, CURLM *multi, CURLMoption option, uintptr_t argument)
+{
+    struct handle *record = handles_find(multi);
+    struct library *library = library_for(record, origin);
+
+    if (library == NULL || library->real.curl_multi_setopt == NULL)
+        return CURLM_INTERNAL_ERROR;
+    if ((option != CURLMOPT_PUSHFUNCTION && option != CURLMOPT_PUSHDATA) ||
+        (record == NULL && (record = handles_insert(multi, library)) == NULL))
+        return library->real.curl_multi_setopt(multi, option, argument);
+    const struct curl_api *real = &library->real;
+    const curl_push_callback function =
+        option == CURLMOPT_PUSHFUNCTION ? (curl_push_callback)argument : record->push_function;
+    void *data = option == CURLMOPT_PUSHDATA ? (void *)argument : record->push_data;
+    CURLMcode code = real->curl_multi_setopt(multi, CURLMOPT_PUSHFUNCTION, function != NULL ? on_push : NULL);
+    if (code != CURLM_OK)
+        return code;
+    record->push_function = function;
+    record->push_data = data;
+    return real->curl_multi_setopt(multi, CURLMOPT_PUSHDATA, function != NULL ? push_context(multi) : data);
 }

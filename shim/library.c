@@ -218,12 +218,13 @@ static bool pin(const struct elf_object *object)
 
 static void read_api(struct curl_api *ret_api, const struct elf_object *object)
 {
-    *ret_api = (struct curl_api){.curl_easy_setopt =
-                                     (typeof(ret_api->curl_easy_setopt))elf_symbol(object, "curl_easy_setopt")};
+    *ret_api = (struct curl_api){0};
 #define HOOK(type, name, failure, params, args) ret_api->name = (typeof(ret_api->name))elf_symbol(object, #name);
+#define SETOPT(type, name, failure, object_type, option_type) HOOK(type, name, failure, , )
 #define CALL(type, name, params) ret_api->name = (typeof(ret_api->name))elf_symbol(object, #name);
 #include "hooks.def"
 #undef HOOK
+#undef SETOPT
 #undef CALL
 }
 
@@ -248,24 +249,26 @@ static int any_wrapper(struct dl_phdr_info *info, size_t bytes, void *context)
 #define HOOK(type, name, failure, params, args)                                                                        \
     if (elf_symbol(&object, #name) != NULL)                                                                            \
         return 1;
+#define SETOPT(type, name, failure, object_type, option_type) HOOK(type, name, failure, , )
 #define CALL(type, name, params)
 #include "hooks.def"
 #undef HOOK
+#undef SETOPT
 #undef CALL
-    return elf_symbol(&object, "curl_easy_setopt") != NULL;
+    return 0;
 }
 
 static void read_wrappers(struct curl_api *api, const void *caller)
 {
     if (dl_iterate_phdr(any_wrapper, NULL) == 0)
         return;
-    api->curl_easy_setopt =
-        (typeof(api->curl_easy_setopt))wrapped((void *)api->curl_easy_setopt, "curl_easy_setopt", caller);
 #define HOOK(type, name, failure, params, args)                                                                        \
     api->name = (typeof(api->name))wrapped((void *)api->name, #name, caller);
+#define SETOPT(type, name, failure, object_type, option_type) HOOK(type, name, failure, , )
 #define CALL(type, name, params)
 #include "hooks.def"
 #undef HOOK
+#undef SETOPT
 #undef CALL
 }
 

@@ -14,14 +14,17 @@
 
 #undef curl_easy_setopt
 #undef curl_easy_getinfo
+#undef curl_multi_setopt
+#undef curl_multi_socket /* a macro for programs older than curl_multi_socket_action */
 
 /* The real functions of one libcurl; NULL where it has none. */
 struct curl_api {
-    CURLcode (*curl_easy_setopt)(CURL *easy, CURLoption option, ...);
 #define HOOK(type, name, failure, params, args) type(*name) params;
+#define SETOPT(type, name, failure, object_type, option_type) type (*name)(object_type object, option_type option, ...);
 #define CALL(type, name, params) type(*name) params;
 #include "hooks.def"
 #undef HOOK
+#undef SETOPT
 #undef CALL
 };
 
@@ -59,6 +62,12 @@ CURLMcode hook_curl_multi_add_handle(const struct origin *origin, CURLM *multi, 
 CURLMcode hook_curl_multi_remove_handle(const struct origin *origin, CURLM *multi, CURL *easy);
 CURLMsg *hook_curl_multi_info_read(const struct origin *origin, CURLM *multi, int *left);
 CURLMcode hook_curl_multi_cleanup(const struct origin *origin, CURLM *multi);
+CURLMcode hook_curl_multi_perform(const struct origin *origin, CURLM *multi, int *running);
+CURLMcode hook_curl_multi_socket_action(const struct origin *origin, CURLM *multi, curl_socket_t socket, int events,
+                                        int *running);
+CURLMcode hook_curl_multi_socket(const struct origin *origin, CURLM *multi, curl_socket_t socket, int *running);
+CURLMcode hook_curl_multi_socket_all(const struct origin *origin, CURLM *multi, int *running);
+CURLMcode hook_curl_multi_setopt(const struct origin *origin, CURLM *multi, CURLMoption option, uintptr_t argument);
 curl_mime *hook_curl_mime_init(const struct origin *origin, CURL *easy);
 curl_mimepart *hook_curl_mime_addpart(const struct origin *origin, curl_mime *mime);
 CURLcode hook_curl_mime_name(const struct origin *origin, curl_mimepart *part, const char *name);

@@ -16,6 +16,9 @@
 
 #include "../span/block.h"
 #include "config.h"
+#include "greeting.h"
+#include "journal.h"
+#include "parcels.h"
 #include "spool.h"
 #include "tape.h"
 #include "wire.h"
@@ -23,32 +26,22 @@
 enum {
     CUT_TEXT_BYTES =
         128 * 1024, /* a block of long texts is cut early, so that a frame stays well below the unacknowledged bound */
-    GREETING_BYTES_MAX = 4 * 1024, /* the texts of struct span_process together are below 1.2 KiB */
-    RETRY_SEND_MS = 5,             /* the socket takes no more now */
+    RETRY_SEND_MS = 5, /* the socket takes no more now */
     WAIT_ACK_MS = 50,
+    ALIVE_MS = 10, /* between notes that this process lives */
     FINISH_SLICE_MS = 10,
 };
 
 #define NS_PER_MS 1000000U
-
-struct parcel {
-    struct parcel *next;
-    uint64_t sequence;
-    uint64_t spans;
-    size_t bytes;
-    size_t sent; /* on this connection */
-    bool goodbye;
-    uint8_t data[];
-};
 
 /* Owner: the scribe's thread. A forked child inherits a snapshot of it, possibly torn, and trusts only the descriptors,
  * which are checked. */
 static struct outbox {
     bool configured, started;
     struct span_process process;
-    char socket_path[128];
+    char socket_path[2][128]; /* the second is tried where nobody listens on the first */
     uint8_t identity[16];
-    uint8_t greeting[GREETING_BYTES_MAX]; /* the PROCESS frame */
+    uint8_t greeting[SPAN_JOURNAL_GREETING_BYTES]; /* the PROCESS frame */
     size_t greeting_bytes;
     size_t greeting_sent; /* on this connection */
 
@@ -58,8 +51,7 @@ static struct outbox {
     uint64_t pending_since_ns;
     uint64_t span_sequence;
 
-    struct parcel *first, *last;
-    size_t queued_bytes;
+    struct parcels queue;
     uint64_t frame_sequence;
 
     struct wire wire;
@@ -69,13 +61,14 @@ static struct outbox {
     uint64_t grace_ns;    /* until then a collector that was there is expected back, and frames wait for it in memory */
     uint64_t progress_ns; /* last acknowledgement, or since when there is something to acknowledge */
     struct spool spool;
+    struct journal journal;
 
     struct span_loss loss;      /* everybody's, as last told, and our own spans */
     struct span_loss loss_told; /* as of the last frame */
     bool finishing;             /* the process ends: the next frame is its last, and says so */
     bool final_told;            /* the last frame did */
     uint64_t loss_told_ns;
-} box = {.wire.own = {.fd = -1}, .spool.own = {.fd = -1}};
+} box = {.wire.own = {.fd = -1}, .spool.own = {.fd = -1}, .journal.own = {.fd = -1}};
 
 /* ---- parcels ---- */
 
@@ -89,40 +82,97 @@ static void say_no_way_out(void)
     shim_say_once("finished calls are lost: no collector listens on LIBPPROF_SOCKET, and LIBPPROF_SPOOL takes nothing");
 }
 
-/* Takes `parcel` out, whose predecessor is `before` (NULL: it is the first), and frees it. */
-static void remove_parcel(struct parcel *before, struct parcel *parcel)
+/* Gives the oldest parcel that is not half on the wire to the spool. False when there is none or the spool does not
+ * take it. */
+static bool spool_oldest(uint64_t now_ns)
 {
-    if (before == NULL) {
-        box.first = parcel->next;
-    } else {
-        before->next = parcel->next;
+    struct parcel *before;
+    struct parcel *parcel = parcels_oldest(&box.queue, &before);
+    if (parcel == NULL || spool_append(&box.spool, now_ns, parcel->data, parcel->bytes) != 0) {
+        return false;
     }
-    if (box.last == parcel) {
-        box.last = before;
-    }
-    box.queued_bytes -= parcel->bytes;
-    free(parcel);
+    parcels_remove(&box.queue, before, parcel);
+    return true;
 }
 
-/* Gives the oldest parcel that is not half on the wire to the spool, or counts it as lost. False when there is none. */
+/* The same, but what the spool does not take is lost. False when there is none. */
 static bool evict_one(uint64_t now_ns)
 {
-    struct parcel *before = NULL;
-    struct parcel *parcel = box.first;
-    if (parcel != NULL && parcel->sent > 0 && parcel->sent < parcel->bytes) {
-        before = parcel;
-        parcel = parcel->next;
+    struct parcel *before;
+    if (spool_oldest(now_ns)) {
+        return true;
     }
+    struct parcel *parcel = parcels_oldest(&box.queue, &before);
     if (parcel == NULL) {
         return false;
     }
-    if (spool_append(&box.spool, now_ns, parcel->data, parcel->bytes) != 0) {
-        count_lost(parcel->spans);
-        say_no_way_out();
-    }
-    remove_parcel(before, parcel);
+    count_lost(parcel->spans);
+    say_no_way_out();
+    parcels_remove(&box.queue, before, parcel);
     return true;
 }
+
+/* ---- the journal ---- */
+
+static bool in_journal(const struct parcel *parcel)
+{
+    return journal_is_open(&box.journal) && parcel->journal == box.journal.n;
+}
+
+static bool ring_is_free(size_t at, size_t bytes)
+{
+    for (const struct parcel *parcel = box.queue.first; parcel != NULL; parcel = parcel->next) {
+        if (in_journal(parcel) && at < parcel->ring_at + parcel->bytes && parcel->ring_at < at + bytes) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Writes the parcel into the journal's ring; older ones make room by going to the spool. */
+static bool protect(uint64_t now_ns, struct parcel *parcel)
+{
+    size_t at;
+    while (journal_ring_place(&box.journal, parcel->bytes, &at)) {
+        if (ring_is_free(at, parcel->bytes)) {
+            if (journal_ring_write(&box.journal, at, parcel->data, parcel->bytes)) {
+                parcel->journal = box.journal.n;
+                parcel->ring_at = at;
+                return true;
+            }
+        } else {
+            struct parcel *before;
+            if (parcels_oldest(&box.queue, &before) == parcel || !spool_oldest(now_ns)) {
+                return false;
+            }
+        }
+    }
+    return false;
+}
+
+/* Opens a journal where there is none, and writes into it what is here. */
+static void have_journal(uint64_t now_ns)
+{
+    bool fresh;
+    if (!journal_ready(&box.journal, now_ns, box.frame_sequence + 1, box.span_sequence, &fresh) || !fresh) {
+        return;
+    }
+    struct parcel *next;
+    for (struct parcel *parcel = box.queue.first; parcel != NULL; parcel = next) {
+        next = parcel->next;
+        if (!protect(now_ns, parcel)) {
+            break;
+        }
+    }
+    for (size_t i = 0; i < box.n_pending; i++) {
+        struct journal_slot none = {0};
+        if (!journal_add(&box.journal, box.pending[i], 0, &none)) {
+            break;
+        }
+    }
+}
+
+/* ---- frames ---- */
 
 /* Puts a frame into the queue. Its sequence number is used up in any case. */
 static void enqueue(uint64_t now_ns, enum span_frame_kind kind, const struct span_buffer *payload, uint64_t spans)
@@ -140,30 +190,29 @@ static void enqueue(uint64_t now_ns, enum span_frame_kind kind, const struct spa
     span_buffer_init(&out, SPAN_FRAME_HEADER_BYTES + SPAN_FRAME_PAYLOAD_MAX);
     struct parcel *parcel = NULL;
     if (span_frame_write(&out, &frame) == 0 && out.bytes <= OUTBOX_UNACKED_BYTES_MAX) {
-        while (box.queued_bytes + out.bytes > OUTBOX_UNACKED_BYTES_MAX && evict_one(now_ns)) {
+        while (box.queue.bytes + out.bytes > OUTBOX_UNACKED_BYTES_MAX && evict_one(now_ns)) {
         }
-        if (box.queued_bytes + out.bytes <= OUTBOX_UNACKED_BYTES_MAX) {
-            parcel = malloc(sizeof *parcel + out.bytes);
+        if (box.queue.bytes + out.bytes <= OUTBOX_UNACKED_BYTES_MAX) {
+            parcel = parcels_append(&box.queue, frame.sequence, spans, out.data, out.bytes);
         }
     }
     if (parcel == NULL) {
         count_lost(spans);
         span_buffer_done(&out);
+        journal_restart(&box.journal, box.frame_sequence + 1, box.span_sequence);
         return;
     }
-    *parcel = (struct parcel){.sequence = frame.sequence, .spans = spans, .bytes = out.bytes};
-    memcpy(parcel->data, out.data, out.bytes);
     span_buffer_done(&out);
-    if (box.first == NULL) {
-        box.first = parcel;
+    if (box.queue.first == parcel) {
         box.progress_ns = now_ns;
-    } else {
-        box.last->next = parcel;
     }
-    box.last = parcel;
-    box.queued_bytes += parcel->bytes;
     box.loss_told = frame.loss;
     box.loss_told_ns = now_ns;
+    /* At each moment what was pending is in the journal as pending, as a frame of the same number, or as both. */
+    if (!protect(now_ns, parcel) && journal_is_open(&box.journal) && box.queue.first == parcel) {
+        (void)spool_oldest(now_ns); /* it is longer than the ring */
+    }
+    journal_restart(&box.journal, box.frame_sequence + 1, box.span_sequence);
     box.final_told = box.finishing;
 }
 
@@ -222,7 +271,7 @@ static void disconnect(uint64_t now_ns, uint64_t wait_ms)
     wire_close(&box.wire);
     box.connect_ns = now_ns + wait_ms * NS_PER_MS;
     box.useful = false;
-    for (struct parcel *parcel = box.first; parcel != NULL; parcel = parcel->next) {
+    for (struct parcel *parcel = box.queue.first; parcel != NULL; parcel = parcel->next) {
         parcel->sent = 0;
     }
 }
@@ -232,7 +281,7 @@ static void connect_if_due(uint64_t now_ns)
     if (wire_connected(&box.wire) || now_ns < box.connect_ns) {
         return;
     }
-    if (wire_connect(&box.wire, box.socket_path) != 0) {
+    if (wire_connect(&box.wire, box.socket_path[0]) != 0 && wire_connect(&box.wire, box.socket_path[1]) != 0) {
         box.connect_ns =
             now_ns + (now_ns < box.grace_ns ? (uint64_t)OUTBOX_RESTART_RETRY_MS : OUTBOX_RECONNECT_MS) * NS_PER_MS;
         box.connect_wait_ms = box.connect_wait_ms * 2 < OUTBOX_RECONNECT_IDLE_MS_MAX ? box.connect_wait_ms * 2
@@ -255,7 +304,7 @@ static bool send_some(void)
         }
         box.greeting_sent += (size_t)n;
     }
-    for (struct parcel *parcel = box.first; parcel != NULL; parcel = parcel->next) {
+    for (struct parcel *parcel = box.queue.first; parcel != NULL; parcel = parcel->next) {
         while (parcel->sent < parcel->bytes) {
             long n = wire_send(&box.wire, parcel->data + parcel->sent, parcel->bytes - parcel->sent);
             if (n <= 0) {
@@ -272,24 +321,29 @@ static bool read_acks(uint64_t now_ns)
 {
     uint64_t acked = 0;
     bool alive = wire_receive(&box.wire, &acked) == 0;
-    while (box.first != NULL && box.first->sequence <= acked && box.first->sent == box.first->bytes) {
-        remove_parcel(NULL, box.first);
+    uint64_t stored = 0;
+    while (box.queue.first != NULL && box.queue.first->sequence <= acked &&
+           box.queue.first->sent == box.queue.first->bytes) {
+        stored = box.queue.first->sequence;
+        parcels_remove(&box.queue, NULL, box.queue.first);
         box.progress_ns = now_ns;
         box.useful = true;
     }
+    journal_acked(&box.journal, stored);
     return alive;
 }
 
 static void spool_all(uint64_t now_ns)
 {
-    while (box.first != NULL && spool_append(&box.spool, now_ns, box.first->data, box.first->bytes) == 0) {
-        remove_parcel(NULL, box.first);
+    while (box.queue.first != NULL &&
+           spool_append(&box.spool, now_ns, box.queue.first->data, box.queue.first->bytes) == 0) {
+        parcels_remove(&box.queue, NULL, box.queue.first);
     }
 }
 
 static void exchange_with_collector(uint64_t now_ns)
 {
-    if (box.first != NULL) {
+    if (box.queue.first != NULL) {
         connect_if_due(now_ns);
     }
     if (wire_connected(&box.wire)) {
@@ -299,7 +353,7 @@ static void exchange_with_collector(uint64_t now_ns)
             disconnect(now_ns, 0);
         } else if (!alive) {
             disconnect(now_ns, OUTBOX_RECONNECT_MS);
-        } else if (box.first != NULL && now_ns - box.progress_ns >= OUTBOX_STALLED_MS * (uint64_t)NS_PER_MS) {
+        } else if (box.queue.first != NULL && now_ns - box.progress_ns >= OUTBOX_STALLED_MS * (uint64_t)NS_PER_MS) {
             disconnect(now_ns, OUTBOX_STALLED_MS);
         }
     }
@@ -316,9 +370,9 @@ static int ms_until(uint64_t now_ns, uint64_t then_ns)
 static int next_turn_ms(uint64_t now_ns)
 {
     int wait = -1;
-    if (box.first != NULL && wire_connected(&box.wire)) {
-        wait = box.last->sent < box.last->bytes ? RETRY_SEND_MS : WAIT_ACK_MS;
-    } else if (box.first != NULL) {
+    if (box.queue.first != NULL && wire_connected(&box.wire)) {
+        wait = box.queue.last->sent < box.queue.last->bytes ? RETRY_SEND_MS : WAIT_ACK_MS;
+    } else if (box.queue.first != NULL) {
         wait = now_ns < box.grace_ns ? OUTBOX_RESTART_RETRY_MS : (int)box.connect_wait_ms;
     } else if (loss_untold()) {
         wait = ms_until(now_ns, box.loss_told_ns + OUTBOX_LOSS_MS * (uint64_t)NS_PER_MS);
@@ -330,33 +384,13 @@ static int next_turn_ms(uint64_t now_ns)
     return wait;
 }
 
-static int make_greeting(const struct span_process *process)
-{
-    struct span_buffer payload, out;
-    span_buffer_init(&payload, GREETING_BYTES_MAX);
-    span_buffer_init(&out, GREETING_BYTES_MAX);
-    int rc = span_process_write(&payload, process);
-    if (rc == 0) {
-        struct span_frame frame = {.kind = SPAN_FRAME_PROCESS, .payload = payload.data, .payload_bytes = payload.bytes};
-        memcpy(frame.identity, process->identity, sizeof frame.identity);
-        rc = span_frame_write(&out, &frame);
-    }
-    if (rc == 0) {
-        memcpy(box.greeting, out.data, out.bytes);
-        box.greeting_bytes = out.bytes;
-        box.spool.greeting = box.greeting;
-        box.spool.greeting_bytes = box.greeting_bytes;
-    }
-    span_buffer_done(&payload);
-    span_buffer_done(&out);
-    return rc == 0 ? 0 : -ENOMEM;
-}
-
 /* Where memory was short when the process began to record, the greeting is made as soon as there is some. */
 static bool started(void)
 {
     if (!box.started && box.configured)
-        box.started = make_greeting(&box.process) == 0;
+        box.started = greeting_make(&box.process, box.greeting, sizeof box.greeting, &box.greeting_bytes) == 0;
+    box.spool.greeting = box.journal.greeting = box.greeting;
+    box.spool.greeting_bytes = box.journal.greeting_bytes = box.greeting_bytes;
     return box.started;
 }
 
@@ -364,29 +398,49 @@ int outbox_start(const struct outbox_config *config)
 {
     own_fd_close(&box.wire.own); /* a parent's, or none */
     own_fd_close(&box.spool.own);
+    own_fd_close(&box.journal.own);
     memset(&box, 0, sizeof box); /* nothing is freed: in a forked child the parent's lists may be torn */
     box.wire.own = OWN_FD_NONE;
     box.connect_wait_ms = OUTBOX_RECONNECT_MS;
     memcpy(box.identity, config->process.identity, sizeof box.identity);
-    size_t path_bytes = config->socket_path == NULL ? 0 : strlen(config->socket_path);
-    if (path_bytes < sizeof box.socket_path && path_bytes > 0) {
-        memcpy(box.socket_path, config->socket_path, path_bytes);
+    const char *paths[2] = {config->socket_path, config->socket_path_else};
+    for (unsigned i = 0; i < 2; i++) {
+        if (paths[i] != NULL && strlen(paths[i]) < sizeof box.socket_path[i]) {
+            memcpy(box.socket_path[i], paths[i], strlen(paths[i]) + 1);
+        }
     }
     spool_init(&box.spool, config->spool_dir, box.identity, OUTBOX_SPOOL_BYTES_MAX);
+    struct span_journal_head head = {.owner = config->owner, .spool_said = config->spool_said};
+    memcpy(head.identity, box.identity, sizeof head.identity);
+    memcpy(head.spool, box.spool.directory, strnlen(box.spool.directory, sizeof head.spool - 1));
+    journal_init(&box.journal, &head, config->journal, config->journal_disk_first);
     box.process = config->process;
     box.configured = true;
     return started() ? 0 : -ENOMEM;
 }
 
-void outbox_add(uint64_t now_ns, struct span *span)
+/* Into the journal; where that is full, after a cut. */
+static void journal_pending(uint64_t now_ns, const struct span *span, uint64_t flight, struct journal_slot *slot)
+{
+    have_journal(now_ns);
+    if (!journal_add(&box.journal, span, flight, slot) && journal_is_open(&box.journal) && box.n_pending > 0) {
+        cut(now_ns);
+        (void)journal_add(&box.journal, span, flight, slot);
+    }
+    journal_flight_end(&box.journal, slot);
+}
+
+void outbox_add(uint64_t now_ns, struct span *span, uint64_t flight, struct journal_slot *slot)
 {
     span_set_u64(span, SPAN_seq, ++box.span_sequence);
     struct span *copy = started() ? malloc(sizeof *copy) : NULL;
     if (copy == NULL) {
         count_lost(1);
+        journal_flight_end(&box.journal, slot);
         return;
     }
     span_copy(copy, span);
+    journal_pending(now_ns, copy, flight, slot);
     if (box.n_pending == 0) {
         box.pending_since_ns = now_ns;
     }
@@ -397,16 +451,61 @@ void outbox_add(uint64_t now_ns, struct span *span)
     }
 }
 
+bool outbox_flight(uint64_t now_ns, struct journal_slot *slot, uint64_t flight, uint64_t begin_ns,
+                   const struct span *so_far)
+{
+    if (!started()) {
+        return false;
+    }
+    have_journal(now_ns);
+    return journal_flight(&box.journal, slot, flight, begin_ns, so_far);
+}
+
+void outbox_flight_end(struct journal_slot *slot)
+{
+    journal_flight_end(&box.journal, slot);
+}
+
+void outbox_alive(uint64_t now_ns)
+{
+    if (now_ns - box.journal.alive_ns >= ALIVE_MS * (uint64_t)NS_PER_MS) {
+        journal_alive(&box.journal, now_ns);
+    }
+}
+
 int outbox_turn(uint64_t now_ns, const struct span_loss *loss)
 {
     merge_loss(loss);
     if (!started()) {
         return -1;
     }
+    if (box.n_pending > 0 || box.queue.first != NULL) {
+        have_journal(now_ns); /* again, where one had to be given up */
+    }
     cut_if_due(now_ns);
     tell_loss(now_ns, false);
     exchange_with_collector(now_ns);
+    journal_loss(&box.journal, &box.loss);
     return next_turn_ms(now_ns);
+}
+
+/* The process ends: what is nowhere else stays in the journal, and what is not there either is lost. */
+static void leave_journal(void)
+{
+    struct span_loss loss = box.loss; /* as it will be if nothing comes after this */
+    bool keep = loss_untold();
+    for (struct parcel *parcel = box.queue.first; parcel != NULL; parcel = parcel->next) {
+        keep = true;
+        if (!in_journal(parcel)) {
+            loss.spans += parcel->spans;
+            say_no_way_out();
+        }
+    }
+    if (keep) {
+        journal_loss(&box.journal, &loss);
+    } else {
+        journal_remove(&box.journal);
+    }
 }
 
 /* Says that this was all, when no frame says so yet. Who has sent nothing has nothing to say, and asks nobody. */
@@ -416,16 +515,16 @@ static void say_goodbye(uint64_t now_ns)
         return;
     }
     enqueue(now_ns, SPAN_FRAME_LOSS, NULL, 0);
-    if (box.last != NULL && box.last->sequence == box.frame_sequence) {
-        box.last->goodbye = true;
+    if (box.queue.last != NULL && box.queue.last->sequence == box.frame_sequence) {
+        box.queue.last->goodbye = true;
     }
 }
 
 /* Nothing else is left, and it is on its way: nobody's exit waits for the acknowledgement of a mere goodbye. */
 static bool said_goodbye(void)
 {
-    return wire_connected(&box.wire) && box.first != NULL && box.first == box.last && box.first->goodbye &&
-           box.first->sent == box.first->bytes;
+    return wire_connected(&box.wire) && box.queue.first != NULL && box.queue.first == box.queue.last &&
+           box.queue.first->goodbye && box.queue.first->sent == box.queue.first->bytes;
 }
 
 void outbox_finish(unsigned wait_ms, const struct span_loss *loss)
@@ -444,8 +543,8 @@ void outbox_finish(unsigned wait_ms, const struct span_loss *loss)
     box.connect_ns = 0; /* the last chance */
     box.spool.retry_ns = 0;
     exchange_with_collector(now_ns);
-    while (box.first != NULL && wire_connected(&box.wire) && !said_goodbye() && now_ns < deadline_ns) {
-        bool unsent = box.last->sent < box.last->bytes;
+    while (box.queue.first != NULL && wire_connected(&box.wire) && !said_goodbye() && now_ns < deadline_ns) {
+        bool unsent = box.queue.last->sent < box.queue.last->bytes;
         struct pollfd wait = {.fd = box.wire.own.fd, .events = (short)(unsent ? POLLIN | POLLOUT : POLLIN)};
         int left_ms = ms_until(now_ns, deadline_ns);
         (void)poll(&wait, 1, left_ms < FINISH_SLICE_MS ? left_ms : FINISH_SLICE_MS);
@@ -453,18 +552,18 @@ void outbox_finish(unsigned wait_ms, const struct span_loss *loss)
         exchange_with_collector(now_ns);
     }
     if (said_goodbye()) {
-        remove_parcel(NULL, box.first);
-    } else if (box.first != NULL) {
+        parcels_remove(&box.queue, NULL, box.queue.first);
+    } else if (box.queue.first != NULL) {
         disconnect(now_ns, OUTBOX_RECONNECT_MS);
         spool_all(now_ns);
-        if (box.first != NULL && box.first == box.last && box.first->goodbye) {
-            remove_parcel(NULL, box.first); /* then nobody knows that this was all, and nobody will say so */
-        } else if (box.first != NULL) {
-            say_no_way_out(); /* the process ends with them */
+        if (box.queue.first != NULL && box.queue.first == box.queue.last && box.queue.first->goodbye) {
+            parcels_remove(&box.queue, NULL,
+                           box.queue.first); /* then nobody knows that this was all, and nobody will say so */
         }
     }
     box.grace_ns = 0;
     spool_close(&box.spool);
+    leave_journal();
 }
 
 uint64_t outbox_lost_spans(void)

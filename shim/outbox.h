@@ -3,15 +3,22 @@
  * nobody listens, to a bounded spool file. Scribe thread only.
  *
  * A frame is kept until it is acknowledged (bounded by OUTBOX_UNACKED_BYTES_MAX) and sent again on a new connection.
+ * What is here is in the journal too, where there is one, so that a death of this process at any moment loses nothing.
  */
 #pragma once
 
 #include "../span/frame.h"
+#include "journal.h"
 
 struct outbox_config {
     const char *socket_path;
-    const char *spool_dir;       /* NULL: no spool */
-    struct span_process process; /* who sends; process_info.h */
+    const char *socket_path_else;                 /* tried where nobody listens on the first; NULL: none */
+    const char *spool_dir;                        /* NULL: no spool */
+    struct journal_place journal[JOURNAL_PLACES]; /* where the journal may be, the best first */
+    bool journal_disk_first;                      /* see struct journal */
+    bool spool_said;                              /* spool_dir was named by LIBPPROF_SPOOL */
+    struct span_journal_owner owner;              /* this process, for its journal */
+    struct span_process process;                  /* who sends; process_info.h */
 };
 
 enum {
@@ -30,8 +37,16 @@ enum {
  * closes the parent's descriptors. Returns 0, or a negative errno: then spans are counted as lost. */
 int outbox_start(const struct outbox_config *config);
 /* Takes a copy; sets the span's sequence number. Never fails: a span that cannot be kept is counted as lost. now_ns:
- * tape_now_ns(). */
-void outbox_add(uint64_t now_ns, struct span *span);
+ * tape_now_ns(). The call was flight number `flight` (0: none) and had `slot` in the journal. */
+void outbox_add(uint64_t now_ns, struct span *span, uint64_t flight, struct journal_slot *slot);
+/* What is known by now of a call in flight that began at begin_ns, for the case that the process dies. False: there is
+ * no place for it now. */
+bool outbox_flight(uint64_t now_ns, struct journal_slot *slot, uint64_t flight, uint64_t begin_ns,
+                   const struct span *so_far);
+/* It turned out to be no call of a model. */
+void outbox_flight_end(struct journal_slot *slot);
+/* The process lives, and has calls in flight. */
+void outbox_alive(uint64_t now_ns);
 /* Does what is due (cuts blocks, connects, sends, reads acknowledgements, spools) without blocking. Returns the
  * milliseconds until it wants to be called again, -1 when it has nothing to do. `loss` is what others counted; the
  * outbox adds its own. */

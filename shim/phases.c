@@ -1,11 +1,13 @@
 /*
  * Phases of a transfer as differences of libcurl's cumulative times. Called by the scribe; pure.
  *
- * libcurl (lib/progress.c, Curl_pgrsTime) measures each point from the start of the single request and adds it up over
- * redirects, so that the difference of two points is the sum of that phase over all requests of the transfer. A point
- * that was not reached is 0: reached points are at least 1 µs. On a connection that was open already the TLS point
- * stays 0. Rounding, and sums in which only some requests did a handshake, can put a later point slightly before an
- * earlier one; phases are clamped, so they are never negative and together never longer than the total.
+ * They are counted from the beginning of the call, which is when the application handed it over: libcurl begins to
+ * count when it first looks at it. libcurl (lib/progress.c, Curl_pgrsTime) measures each point from the start of the
+ * single request and adds it up over redirects, so that the difference of two points is the sum of that phase over all
+ * requests of the transfer. A point that was not reached is 0: reached points are at least 1 µs. On a connection that
+ * was open already the TLS point stays 0. Rounding, and sums in which only some requests did a handshake, can put a
+ * later point slightly before an earlier one; phases are clamped, so they are never negative and together never longer
+ * than the total.
  */
 #include "phases.h"
 
@@ -39,9 +41,6 @@ static uint64_t advance(struct clock *clock, uint64_t point_us)
 
 static void compute_connection(struct clock *clock, const struct tape_end *end, struct exchange_end *ret_end)
 {
-    if (end->queue_us != TAPE_UNKNOWN) {
-        ret_end->queue_ns = advance(clock, end->queue_us);
-    }
     if (end->num_connects == 0) {
         /* What libcurl reports here is the microseconds of looking the connection up. */
         if (reached(end->pretransfer_us)) {
@@ -97,8 +96,45 @@ static uint64_t http_version10(uint64_t version)
     }
 }
 
-void phases_compute(const struct tape_end *end, uint64_t body_sent_us, struct exchange_end *ret_end)
+static void shift(uint64_t *point_us, uint64_t by_us)
 {
+    if (*point_us != TAPE_UNKNOWN && *point_us <= UINT64_MAX / 2)
+        *point_us += by_us;
+}
+
+/* libcurl's times, counted from the beginning of the call instead of libcurl's own. */
+static struct tape_end from_beginning(const struct tape_end *end, uint64_t before_us)
+{
+    struct tape_end from = *end;
+    uint64_t *const points[] = {&from.namelookup_us,  &from.connect_us,      &from.appconnect_us,
+                                &from.pretransfer_us, &from.posttransfer_us, &from.starttransfer_us,
+                                &from.total_us};
+    for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++)
+        if (reached(*points[i]) || points[i] == &from.total_us)
+            shift(points[i], before_us);
+    shift(&from.queue_us, before_us);
+    return from;
+}
+
+/* What passes before libcurl begins is its queue where the application let it wait; the rest is our own work and part
+ * of no phase. */
+static void compute_queue(struct clock *clock, const struct tape_end *from, uint64_t before_us,
+                          struct exchange_end *ret_end)
+{
+    const bool queued = from->queued != 0 && from->queued != UINT32_MAX;
+    if (!queued)
+        (void)advance(clock, before_us);
+    if (from->queue_us != TAPE_UNKNOWN)
+        ret_end->queue_ns = advance(clock, from->queue_us);
+    else if (queued)
+        ret_end->queue_ns = advance(clock, before_us);
+}
+
+void phases_compute(const struct tape_end *said, uint64_t body_sent_us, struct exchange_end *ret_end)
+{
+    const uint64_t before_us = said->before_us == TAPE_UNKNOWN ? 0 : said->before_us;
+    const struct tape_end from = from_beginning(said, before_us), *const end = &from;
+
     *ret_end = (struct exchange_end){
         .curl_code = end->curl_code,
         .curl_error = phases_curl_error(end->curl_code),
@@ -123,6 +159,7 @@ void phases_compute(const struct tape_end *end, uint64_t body_sent_us, struct ex
         ret_end->total_ns = end->total_us > UINT64_MAX / 1000 ? UINT64_MAX - 1 : end->total_us * 1000;
         clock.left_ns = ret_end->total_ns;
     }
+    compute_queue(&clock, end, before_us, ret_end);
     compute_connection(&clock, end, ret_end);
     compute_exchange(&clock, end, body_sent_us, ret_end);
 }

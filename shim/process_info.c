@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -149,4 +150,29 @@ void process_info_collect(struct span_process *ret_process, const struct process
     set_text(ret_process->labels, sizeof ret_process->labels, names->labels);
     find_container(ret_process->container, sizeof ret_process->container);
     set_text(ret_process->version, sizeof ret_process->version, PPROF_VERSION);
+}
+
+void process_info_owner(struct span_journal_owner *ret_owner)
+{
+    char text[1024];
+    struct stat st;
+    memset(ret_owner, 0, sizeof *ret_owner);
+    ret_owner->pid = (uint64_t)getpid();
+    if (stat("/proc/self/ns/pid", &st) == 0) {
+        ret_owner->pid_namespace = st.st_ino;
+    }
+    size_t bytes = read_file("/proc/sys/kernel/random/boot_id", text, sizeof text);
+    if (bytes == 37) { /* and a newline */
+        memcpy(ret_owner->boot, text, 36);
+    }
+    bytes = read_file("/proc/self/stat", text, sizeof text - 1);
+    text[bytes] = '\0';
+    /* The name may hold anything; behind its last bracket come fields 3 and on. */
+    const char *at = strrchr(text, ')');
+    for (unsigned field = 2; at != NULL && field < 22; field++) {
+        at = strchr(at + 1, ' ');
+    }
+    for (at = at == NULL ? "" : at + 1; *at >= '0' && *at <= '9'; at++) {
+        ret_owner->start_ticks = ret_owner->start_ticks * 10 + (uint64_t)(*at - '0');
+    }
 }

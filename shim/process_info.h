@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "../span/span.h"
+#include "../span/journal.h"
 
 /* From the configuration; each may be NULL. */
 struct process_info_names {
@@ -17,3 +17,6 @@ void process_info_collect(struct span_process *ret_process, const struct process
 
 /* The id of the container in the text of /proc/self/cgroup or /proc/self/mountinfo; false when there is none. */
 bool process_info_container(char *ret_id, size_t capacity, const char *text, size_t bytes, const char *before);
+
+/* What proves that this process lives or not; what /proc does not say stays 0 or "". */
+void process_info_owner(struct span_journal_owner *ret_owner);

@@ -33,7 +33,9 @@
 #include "outbox.h"
 #include "phases.h"
 #include "process_info.h"
+#include "snapshots.h"
 #include "tape.h"
+#include "where.h"
 
 #define NS_PER_MS 1000000ULL
 
@@ -79,6 +81,7 @@ struct scribe {
     uint64_t sweep_ns;  /* last look for flights that fell silent */
     uint64_t alone_ns;  /* last look whether the application's threads have all ended */
     struct flights flights;
+    struct snapshots snapshots;
 };
 
 /* Set once and never changed; a forked child finds zeros behind it. */
@@ -107,9 +110,13 @@ static struct span_loss losses(const struct scribe *scribe)
 static void close_flight(struct scribe *scribe, struct flight *flight, const struct exchange_end *end)
 {
     struct span span;
+    struct journal_slot slot = {flight->journal_file, flight->journal_slot};
     if (exchange_close(flight->exchange, end, &span)) {
-        outbox_add(tape_now_ns(), &span);
+        outbox_add(tape_now_ns(), &span, flight->number, &slot);
+    } else {
+        outbox_flight_end(&slot);
     }
+    snapshots_forget(&scribe->snapshots, flight);
     flights_remove(&scribe->flights, flight);
 }
 
@@ -142,6 +149,15 @@ static void sweep_if_due(struct scribe *scribe, uint64_t now_ns)
     uint64_t silent_ns = (scribe->flights.n < FLIGHTS_MAX ? SILENT_MS_MAX : SILENT_FULL_MS_MAX) * NS_PER_MS;
     if (now_ns > silent_ns) {
         cut_silent_flights(scribe, now_ns, now_ns - silent_ns);
+    }
+}
+
+/* For the case that the process dies before the next turn. */
+static void note_flights(struct scribe *scribe, uint64_t now_ns)
+{
+    snapshots_turn(&scribe->snapshots, now_ns);
+    if (scribe->flights.n > 0) {
+        outbox_alive(now_ns);
     }
 }
 
@@ -218,21 +234,28 @@ static void take_record(struct scribe *scribe, const struct tape_record *record)
     }
     struct exchange *exchange = flight->exchange;
     flight->last_ns = record->time_ns;
+    snapshots_touch(&scribe->snapshots, flight);
     if (record->lost_bytes > 0) {
         exchange_lost(exchange, record->lost_bytes);
     }
     switch (record->kind) {
     case TAPE_REQUEST_BODY:
         flight->body_ns = record->time_ns;
+        flight->request_bytes += record->bytes;
         exchange_request_body(exchange, record->time_ns, record->payload, record->bytes);
+        break;
+    case TAPE_REQUEST_HEADERS:
+        exchange_request_headers(exchange, (const char *)record->payload, record->bytes);
         break;
     case TAPE_REQUEST_REWIND:
         exchange_request_rewind(exchange);
         break;
     case TAPE_RESPONSE_HEADER:
+        flight->response_bytes += record->bytes;
         exchange_response_header(exchange, record->time_ns, (const char *)record->payload, record->bytes);
         break;
     case TAPE_RESPONSE_BODY:
+        flight->response_bytes += record->bytes;
         exchange_response_body(exchange, record->time_ns, record->payload, record->bytes);
         break;
     case TAPE_PAUSE:
@@ -356,7 +379,9 @@ static void prepare(struct scribe *scribe)
         .prompt = shim_config.prompt,
     };
     memcpy(scribe->exchange_config.hash_key, shim_config.hash_key, sizeof scribe->exchange_config.hash_key);
-    struct outbox_config config = {.socket_path = shim_config.socket, .spool_dir = shim_config.spool};
+    struct outbox_config config = {0};
+    process_info_owner(&config.owner);
+    where_find(&config);
     struct process_info_names names = {
         .service = shim_config.service, .team = shim_config.team, .labels = shim_config.labels};
     process_info_collect(&config.process, &names);
@@ -378,6 +403,7 @@ static void *run(void *argument)
             scribe->record_ns = now_ns;
         }
         sweep_if_due(scribe, now_ns);
+        note_flights(scribe, now_ns);
         struct span_loss loss = losses(scribe);
         int outbox_ms = outbox_turn(now_ns, &loss);
         served = serve_finish(scribe, served);

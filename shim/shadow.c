@@ -96,39 +96,45 @@ static void set_fields_bytes(struct shadow *shadow, curl_off_t bytes)
     shadow->fields_bytes = bytes;
 }
 
-static bool set_callback(struct shadow *shadow, CURLoption option, uintptr_t argument)
+static bool set_callback(struct shadow_callbacks *callbacks, CURLoption option, uintptr_t argument)
 {
     void *data = (void *)argument;
     switch ((int)option) {
     case CURLOPT_WRITEFUNCTION:
-        shadow->write_function = (curl_write_callback)argument;
+        callbacks->write_function = (curl_write_callback)argument;
         return true;
     case CURLOPT_WRITEDATA:
-        shadow->write_data = data;
+        callbacks->write_data = data;
         return true;
     case CURLOPT_HEADERFUNCTION:
-        shadow->header_function = (curl_write_callback)argument;
+        callbacks->header_function = (curl_write_callback)argument;
         return true;
     case CURLOPT_HEADERDATA:
-        shadow->header_data = data;
+        callbacks->header_data = data;
         return true;
     case CURLOPT_READFUNCTION:
-        shadow->read_function = (curl_read_callback)argument;
+        callbacks->read_function = (curl_read_callback)argument;
         return true;
     case CURLOPT_READDATA:
-        shadow->read_data = data;
+        callbacks->read_data = data;
         return true;
     case CURLOPT_SEEKFUNCTION:
-        shadow->seek_function = (curl_seek_callback)argument;
+        callbacks->seek_function = (curl_seek_callback)argument;
         return true;
     case CURLOPT_SEEKDATA:
-        shadow->seek_data = data;
+        callbacks->seek_data = data;
         return true;
     case CURLOPT_IOCTLFUNCTION:
-        shadow->ioctl_function = (curl_ioctl_callback)argument;
+        callbacks->ioctl_function = (curl_ioctl_callback)argument;
         return true;
     case CURLOPT_IOCTLDATA:
-        shadow->ioctl_data = data;
+        callbacks->ioctl_data = data;
+        return true;
+    case CURLOPT_PREREQFUNCTION:
+        callbacks->prereq_function = (curl_prereq_callback)argument;
+        return true;
+    case CURLOPT_PREREQDATA:
+        callbacks->prereq_data = data;
         return true;
     default:
         return false;
@@ -205,8 +211,7 @@ static void set_string(struct keep *keep, const char *text)
 void shadow_init(struct shadow *shadow)
 {
     *shadow = (struct shadow){
-        .write_data = stdout,
-        .read_data = stdin,
+        .callbacks = {.write_data = stdout, .read_data = stdin},
         .fields_bytes = -1,
         .infile_bytes = -1,
         .default_scheme = SHADOW_SCHEME_HTTP,
@@ -232,7 +237,7 @@ void shadow_copy(struct shadow *to, const struct shadow *from)
 
 void shadow_set(struct shadow *shadow, CURLoption option, uintptr_t argument)
 {
-    if (set_callback(shadow, option, argument) || set_body(shadow, option, argument) ||
+    if (set_callback(&shadow->callbacks, option, argument) || set_body(shadow, option, argument) ||
         set_request(shadow, option, argument))
         return;
     const char *text = (const char *)argument;

@@ -22,7 +22,7 @@ enum shadow_fields {
 };
 enum shadow_scheme { SHADOW_SCHEME_OTHER, SHADOW_SCHEME_MISSING, SHADOW_SCHEME_HTTP, SHADOW_SCHEME_HTTPS };
 
-struct shadow {
+struct shadow_callbacks {
     curl_write_callback write_function; /* NULL: libcurl's default, fwrite */
     void *write_data;
     curl_write_callback header_function;
@@ -33,6 +33,12 @@ struct shadow {
     void *seek_data;
     curl_ioctl_callback ioctl_function;
     void *ioctl_data;
+    curl_prereq_callback prereq_function;
+    void *prereq_data;
+};
+
+struct shadow {
+    struct shadow_callbacks callbacks;
 
     const void *fields;               /* with SHADOW_FIELDS_POINTER */
     struct keep copied;               /* with SHADOW_FIELDS_COPY */

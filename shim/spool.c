@@ -13,33 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Makes one directory; that it exists already is fine. */
-static void make_one(char *path, char *end)
-{
-    char kept = *end;
-    *end = '\0';
-    (void)mkdir(path, 0700);
-    *end = kept;
-}
-
-/* The directory itself, and its parents where they are ours to make: libpprof/ and what is below the home directory's
- * .local. */
-static void make_directory(const char *directory)
-{
-    char path[SPOOL_PATH_MAX];
-    size_t bytes = strlen(directory);
-    memcpy(path, directory, bytes + 1);
-    char *from = strstr(path, "/.local/state/");
-    if (from == NULL) {
-        from = strstr(path, "/libpprof/");
-    }
-    if (from != NULL) {
-        for (char *slash = strchr(from + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-            make_one(path, slash);
-        }
-    }
-    make_one(path, path + bytes);
-}
+#include "../span/place.h"
 
 static long count_files(int fd)
 {
@@ -63,22 +37,10 @@ static long count_files(int fd)
 /* Opens the directory if it is one in which nobody else can play tricks with our files. */
 static int open_directory(const char *path)
 {
-    make_directory(path);
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    span_place_make(path);
+    int fd = span_place_open(path, geteuid(), true);
     if (fd < 0) {
-        return -errno;
-    }
-    struct stat st;
-    if (fstat(fd, &st) != 0) {
-        int error = errno;
-        (void)close(fd);
-        return -error;
-    }
-    bool others_write = (st.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (st.st_mode & S_ISVTX) == 0;
-    bool foreign = st.st_uid != geteuid() && st.st_uid != 0;
-    if (others_write || foreign) {
-        (void)close(fd);
-        return -EPERM;
+        return fd;
     }
     if (count_files(fd) > SPOOL_FILES_MAX) {
         (void)close(fd);

@@ -16,6 +16,7 @@
 
 enum tape_kind {
     TAPE_BEGIN = 1,       /* payload: struct tape_begin, then url, then headers */
+    TAPE_REQUEST_HEADERS, /* "Name: value\n" lines, where libcurl said when it reads them */
     TAPE_REQUEST_BODY,    /* a piece of the request body, in order */
     TAPE_REQUEST_REWIND,  /* the body starts again (redirect, authentication) */
     TAPE_RESPONSE_HEADER, /* one line as libcurl delivered it, status lines and the blank line included */
@@ -41,7 +42,7 @@ struct tape_begin {
     uint16_t source;
     uint16_t method_bytes;  /* "POST"; 0 when it follows from the options only libcurl knows */
     uint32_t url_bytes;     /* without user info, query and fragment */
-    uint32_t headers_bytes; /* only headers that matter (hook_request_headers in transfer.c) */
+    uint32_t headers_bytes; /* only headers that matter (hook_request_headers in transfer.c); 0: they come later */
     uint32_t flags;         /* TAPE_BEGIN_* */
     uint64_t request_bytes; /* declared length of the body, UINT64_MAX unknown */
 };
@@ -51,8 +52,8 @@ enum {
     TAPE_BEGIN_DECODED = 4,     /* libcurl decodes the content encoding */
 };
 
-/* Payload of TAPE_END. Times are microseconds since the transfer's start as libcurl counts them; TAPE_UNKNOWN where
- * this libcurl does not say. */
+/* Payload of TAPE_END. Times are microseconds since the transfer's start as libcurl counts them, which is before_us
+ * after TAPE_BEGIN; TAPE_UNKNOWN where this libcurl does not say. */
 #define TAPE_UNKNOWN UINT64_MAX
 struct tape_end {
     uint64_t curl_code; /* TAPE_UNKNOWN when the application never asked for the result */
@@ -61,8 +62,9 @@ struct tape_end {
         total_us;
     uint64_t num_connects, redirects, redirect_us, http_version; /* http_version: CURL_HTTP_VERSION_* */
     uint64_t request_bytes, response_bytes;                      /* headers and bodies */
-    uint32_t how;                                                /* enum tape_how */
-    uint32_t reserved;
+    uint64_t before_us;
+    uint32_t how;    /* enum tape_how */
+    uint32_t queued; /* not 0: before_us is how long the application let it wait in a multi handle */
 };
 enum tape_how {
     TAPE_DONE,      /* libcurl reported the end */

@@ -2,8 +2,9 @@
  * Beginning and end of a recorded transfer (transfer.h). Called by the hooks on the application's thread, once each per
  * request.
  *
- * Reads the application's memory (body, header list) exactly when libcurl is about to do so. Must never fail the
- * transfer, log, or touch a handle whose making we did not see.
+ * Reads the application's memory when libcurl is about to do so and not before: the URL object and a body in memory
+ * when libcurl begins the transfer, the list of headers when it makes the request. Must never fail the transfer, log,
+ * or touch a handle whose making we did not see.
  */
 #include "transfer.h"
 
@@ -50,6 +51,13 @@ static const struct hook_header {
 
 /* By number, because the headers may be older than the libcurl that runs. */
 enum { INFO_QUEUE_TIME_T = CURLINFO_OFF_T + 65, INFO_POSTTRANSFER_TIME_T = CURLINFO_OFF_T + 67 };
+
+/* The first record of a transfer. */
+struct opening {
+    uint64_t time_ns;
+    struct tape_begin begin;
+    char text[TRANSFER_TEXT_BYTES_MAX];
+};
 
 static _Atomic uint64_t last_transfer;
 
@@ -142,11 +150,14 @@ static uint64_t wall_now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static bool prepare(struct handle *handle, struct transfer_opening *opening)
+/* The clock is read first: what a process' first call has to start must not be missing in its times. */
+static bool prepare(struct handle *handle, uint64_t queued_ns, struct opening *opening)
 {
     struct shadow *shadow = &handle->shadow;
     if (shadow->connect_only)
         return false;
+    const uint64_t now_ns = tape_now_ns(), wall_ns = wall_now_ns();
+    opening->time_ns = queued_ns != 0 ? queued_ns : now_ns;
     take_url_object(handle);
 
     const char *method = shadow_method(shadow);
@@ -157,14 +168,11 @@ static bool prepare(struct handle *handle, struct transfer_opening *opening)
     if (url_bytes == 0 || !recognise_candidate(method, method_bytes, url, url_bytes) || scribe_ensure() < 0)
         return false;
 
-    size_t used = method_bytes + url_bytes;
-    opening->time_ns = tape_now_ns();
     opening->begin = (struct tape_begin){
-        .wall_ns = wall_now_ns(),
+        .wall_ns = wall_ns - (now_ns - opening->time_ns),
         .source = TAPE_LIBCURL,
         .method_bytes = (uint16_t)method_bytes,
         .url_bytes = (uint32_t)url_bytes,
-        .headers_bytes = (uint32_t)write_headers(shadow, opening->text + used, TRANSFER_TEXT_BYTES_MAX - used),
         .flags = begin_flags(shadow),
         .request_bytes = declared_bytes(shadow),
     };
@@ -191,16 +199,6 @@ static const void *body_in_memory(const struct shadow *shadow, size_t *ret_bytes
     return shadow->copied.data;
 }
 
-bool transfer_prepare(struct handle *handle, CURL *easy, struct transfer_opening *ret_opening)
-{
-    int saved_errno = errno;
-    bool recorded = prepare(handle, ret_opening);
-    if (recorded)
-        capture_arm(handle, easy);
-    errno = saved_errno;
-    return recorded;
-}
-
 /* Of a form that libcurl builds itself, the parts that we saw being set. */
 static void write_form(struct handle *handle, uint64_t time_ns)
 {
@@ -211,24 +209,57 @@ static void write_form(struct handle *handle, uint64_t time_ns)
         (void)tape_write(TAPE_REQUEST_BODY, handle->transfer, time_ns, text, bytes, NULL, 0, &handle->lost);
 }
 
-void transfer_open(struct handle *handle, const struct transfer_opening *opening)
+static void open_transfer(struct handle *handle, struct opening *opening)
 {
-    struct tape_begin begin = opening->begin;
+    struct tape_begin *begin = &opening->begin;
     size_t body_bytes;
     const void *body = body_in_memory(&handle->shadow, &body_bytes);
-    size_t text_bytes = (size_t)begin.method_bytes + begin.url_bytes + begin.headers_bytes;
+    size_t text_bytes = (size_t)begin->method_bytes + begin->url_bytes;
 
+    if (!handle->armed_prereq) { /* libcurl before 7.80: nothing will tell */
+        begin->headers_bytes =
+            (uint32_t)write_headers(&handle->shadow, opening->text + text_bytes, TRANSFER_TEXT_BYTES_MAX - text_bytes);
+        text_bytes += begin->headers_bytes;
+        handle->headers_noted = true;
+    }
     if (body != NULL)
-        begin.request_bytes = body_bytes;
+        begin->request_bytes = body_bytes;
     handle->lost = 0;
     handle->transfer = atomic_fetch_add_explicit(&last_transfer, 1, memory_order_relaxed) + 1;
-    (void)tape_write(TAPE_BEGIN, handle->transfer, opening->time_ns, &begin, sizeof(begin), opening->text, text_bytes,
+    (void)tape_write(TAPE_BEGIN, handle->transfer, opening->time_ns, begin, sizeof(*begin), opening->text, text_bytes,
                      &handle->lost);
     write_form(handle, opening->time_ns);
     if (body_bytes != 0)
         (void)tape_write(TAPE_REQUEST_BODY, handle->transfer, opening->time_ns, body, body_bytes, NULL, 0,
                          &handle->lost);
     scribe_wake_if_asleep();
+}
+
+/* Not inlined: the opening must not lie on the stack during the transfer. */
+__attribute__((noinline)) bool transfer_begin(struct handle *handle, CURL *easy, uint64_t queued_ns)
+{
+    int saved_errno = errno;
+    struct opening opening;
+    bool recorded = prepare(handle, queued_ns, &opening);
+    if (recorded) {
+        capture_arm(handle, easy);
+        open_transfer(handle, &opening);
+        handle->queued_ns = queued_ns;
+        handle->before_us = (tape_now_ns() - opening.time_ns) / 1000;
+    }
+    errno = saved_errno;
+    return recorded;
+}
+
+__attribute__((noinline)) void transfer_note_headers(struct handle *handle)
+{
+    int saved_errno = errno;
+    char text[TRANSFER_TEXT_BYTES_MAX];
+    size_t bytes = write_headers(&handle->shadow, text, sizeof(text));
+    handle->headers_noted = true;
+    if (bytes != 0)
+        (void)tape_write(TAPE_REQUEST_HEADERS, handle->transfer, tape_now_ns(), text, bytes, NULL, 0, &handle->lost);
+    errno = saved_errno;
 }
 
 static uint64_t info_off_t(const struct handle *handle, CURL *easy, CURLINFO info)
@@ -278,7 +309,7 @@ static void connection_facts(const struct handle *handle, CURL *easy, struct tap
 void transfer_facts(const struct handle *handle, CURL *easy, struct tape_end *ret_facts)
 {
     int saved_errno = errno;
-    *ret_facts = (struct tape_end){0};
+    *ret_facts = (struct tape_end){.before_us = handle->before_us, .queued = handle->queued_ns != 0};
     ret_facts->status = info_long(handle, easy, CURLINFO_RESPONSE_CODE);
     ret_facts->num_connects = info_long(handle, easy, CURLINFO_NUM_CONNECTS);
     ret_facts->queue_us = info_off_t(handle, easy, (CURLINFO)INFO_QUEUE_TIME_T);
@@ -322,22 +353,33 @@ void transfer_close(struct handle *handle, CURL *easy, uint64_t curl_code, enum 
 void transfer_join(struct handle *handle, struct handle *multi)
 {
     handle->multi = multi;
-    handle->multi_previous = NULL;
-    handle->multi_next = multi->multi_first;
-    if (multi->multi_first != NULL)
-        multi->multi_first->multi_previous = handle;
-    multi->multi_first = handle;
+    handle->multi_next = NULL;
+    handle->multi_previous = multi->multi_last;
+    if (multi->multi_last != NULL)
+        multi->multi_last->multi_next = handle;
+    else
+        multi->multi_first = handle;
+    multi->multi_last = handle;
+    if (multi->multi_pending == NULL)
+        multi->multi_pending = handle;
+    handle->pending = true;
 }
 
 void transfer_leave(struct handle *handle)
 {
-    if (handle->multi == NULL)
+    struct handle *multi = handle->multi;
+    if (multi == NULL)
         return;
     if (handle->multi_previous != NULL)
         handle->multi_previous->multi_next = handle->multi_next;
     else
-        handle->multi->multi_first = handle->multi_next;
+        multi->multi_first = handle->multi_next;
     if (handle->multi_next != NULL)
         handle->multi_next->multi_previous = handle->multi_previous;
+    else
+        multi->multi_last = handle->multi_previous;
+    if (multi->multi_pending == handle)
+        multi->multi_pending = handle->multi_next;
     handle->multi = handle->multi_next = handle->multi_previous = NULL;
+    handle->pending = false;
 }

@@ -11,24 +11,21 @@
 
 enum { TRANSFER_TEXT_BYTES_MAX = 6 * 1024 }; /* method, URL and the headers that matter; a token can be 2 KiB */
 
-/* The first record of a transfer, made before libcurl starts it. */
-struct transfer_opening {
-    uint64_t time_ns;
-    struct tape_begin begin;
-    char text[TRANSFER_TEXT_BYTES_MAX];
-};
-
-/* Decides whether the next transfer of this handle is recorded. True: the opening is filled in and the handle is armed.
+/*
+ * To be called when libcurl is about to look at the options of this handle's next transfer, not before: it reads the
+ * application's memory. Decides whether it is recorded; if so (true) it has its number, its beginning and what is known
+ * of the request's body are written, and the handle is armed. `queued_ns`: when the application handed it over, 0 for
+ * now.
  */
-bool transfer_prepare(struct handle *handle, CURL *easy, struct transfer_opening *ret_opening);
-/* Gives the transfer its number and writes the beginning and what is known of the request's body. */
-void transfer_open(struct handle *handle, const struct transfer_opening *opening);
+bool transfer_begin(struct handle *handle, CURL *easy, uint64_t queued_ns);
+/* libcurl is about to read the request's headers: writes those that matter. */
+void transfer_note_headers(struct handle *handle);
 /* Writes the end with libcurl's own facts; `easy` must still be alive. Does nothing when no transfer is open. */
 void transfer_close(struct handle *handle, CURL *easy, uint64_t curl_code, enum tape_how how);
 /* The same in two steps, for calls that wipe the facts: first libcurl's facts, then the end. */
 void transfer_facts(const struct handle *handle, CURL *easy, struct tape_end *ret_facts);
 void transfer_close_with(struct handle *handle, struct tape_end *facts, uint64_t curl_code, enum tape_how how);
 
-/* The list of a multi handle's recorded transfers. */
+/* The list of a multi handle's transfers. Who joins is pending, until it was begun or has left. */
 void transfer_join(struct handle *handle, struct handle *multi);
 void transfer_leave(struct handle *handle);

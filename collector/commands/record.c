@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "../listen.h"
+#include "../places.h"
 #include "command.h"
 #include "launch.h"
 #include "open_store.h"
@@ -25,6 +26,7 @@ enum {
 struct record {
     const char *path;
     struct record_place place;
+    struct places places;
     struct store *store;
     struct listener *listener;
     uint64_t since_ns;
@@ -81,8 +83,12 @@ static int prepare(struct record *record)
     }
     if (place_make(&record->place) < 0)
         return -1;
-    struct listen_config config = {
-        .socket_path = record->place.socket, .spool_dir = record->place.spool, .store = record->store};
+    places_find(&record->places);
+    struct listen_config config = {.socket_path = record->place.socket,
+                                   .spool_dir = record->place.spool,
+                                   .spool_said = true,
+                                   .journal_dirs = record->places.journals,
+                                   .store = record->store};
     if (listen_open(&config, &record->listener) < 0) {
         complain("no collector could be started: %s", listen_why());
         return -1;

@@ -254,6 +254,12 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     return exchange;
 }
 
+void exchange_request_headers(struct exchange *exchange, const char *headers, size_t bytes)
+{
+    recognise_headers(headers, bytes, &exchange->recognised);
+    take_request_headers(exchange, headers, bytes);
+}
+
 void exchange_request_body(struct exchange *exchange, uint64_t time_ns, const uint8_t *data, size_t bytes)
 {
     (void)time_ns;
@@ -518,4 +524,30 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
     decode_close(exchange->decode);
     pool_give(exchange);
     return inference;
+}
+
+bool exchange_peek(const struct exchange *exchange, uint64_t time_ns, struct span *ret_span)
+{
+    const struct exchange_end end = {EXCHANGE_END_UNKNOWN, .time_ns = time_ns, .curl_code = UINT64_MAX};
+    const struct exchange_outcome outcome = {.lost = exchange->lost > 0, .status = exchange->status};
+    const struct facts *const facts = &exchange->facts;
+    struct timing timing = exchange->timing;
+    if (!is_inference(exchange, &outcome, &end))
+        return false;
+    span_copy(ret_span, &exchange->span);
+    if (outcome.status)
+        span_set_u64(ret_span, SPAN_status, outcome.status);
+    timing_finish(&timing, time_ns, ret_span);
+    if (facts->stream_stated)
+        span_set_u64(ret_span, SPAN_request_stream, facts->stream_asked);
+    if (exchange->response_begun && !exchange->encoded)
+        span_set_u64(ret_span, SPAN_response_stream, facts->stream);
+    if (exchange->response_begun && !exchange->encoded && facts->stream && !timing.gapped) {
+        span_set_u64(ret_span, SPAN_stream_events, exchange->body.events);
+        span_set_u64(ret_span, SPAN_content_chunks, exchange->body.content_events);
+    }
+    exchange_span_facts(ret_span, facts, &outcome, &end);
+    if (exchange->response_begun) /* the request is whole: its prompt is known */
+        prompt_peek(&facts->prompt, ret_span);
+    return true;
 }

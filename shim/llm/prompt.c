@@ -320,7 +320,7 @@ static void finish_preview(const struct prompt *prompt, struct span *span)
         span_set_text(span, SPAN_prompt_preview, prompt->preview, bytes);
 }
 
-void prompt_finish(struct prompt *prompt, struct span *span)
+void prompt_peek(const struct prompt *prompt, struct span *span)
 {
     struct constant constant;
     char version[8];
@@ -336,6 +336,11 @@ void prompt_finish(struct prompt *prompt, struct span *span)
         to_hex(id, sizeof(version), version);
         span_set_text(span, SPAN_prompt_version, version, sizeof(version));
     }
+}
+
+void prompt_finish(struct prompt *prompt, struct span *span)
+{
+    prompt_peek(prompt, span);
     if (prompt->config->preview_chars)
         finish_preview(prompt, span);
 }

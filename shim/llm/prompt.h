@@ -81,6 +81,8 @@ void prompt_said_version(struct prompt *prompt, enum prompt_said by, const char 
 void prompt_header(struct prompt *prompt, const char *name, size_t name_bytes, const char *value, size_t value_bytes);
 
 struct span;
+/* Puts prompt_id, prompt_name and prompt_version into the span, as far as known by now. */
+void prompt_peek(const struct prompt *prompt, struct span *span);
 /* Puts prompt_id, prompt_name, prompt_version and prompt_preview into the span, as far as known. */
 void prompt_finish(struct prompt *prompt, struct span *span);
 

@@ -287,11 +287,16 @@ static bool recognise_path(const struct url *url, enum method method, const char
     return recognise_google(url->path, provider, ret) || (is_huggingface(url) && recognise_huggingface(url->path, ret));
 }
 
+void recognise_headers(const char *headers, size_t headers_bytes, struct recognised *recognised)
+{
+    if (!strcmp(recognised->api, "messages") && has_header(headers, headers_bytes, "anthropic-version"))
+        recognised->tentative = recognised->request_proves = false;
+}
+
 /* What paths alone get wrong. */
 static void correct(const struct url *url, const char *headers, size_t headers_bytes, struct recognised *ret)
 {
-    if (!strcmp(ret->api, "messages") && has_header(headers, headers_bytes, "anthropic-version"))
-        ret->tentative = false;
+    recognise_headers(headers, headers_bytes, ret);
     if (ret->provider && !strcmp(ret->provider, "azure.ai.inference") && url->path.bytes &&
         memmem(url->path.data, url->path.bytes, "/openai/", 8))
         ret->provider = "azure.ai.openai";

@@ -44,6 +44,8 @@ struct recognised {
  */
 bool recognise(const char *method, size_t method_bytes, const char *url, size_t url_bytes, const char *headers,
                size_t headers_bytes, struct recognised *ret_recognised);
+/* The same for headers that are known later. */
+void recognise_headers(const char *headers, size_t headers_bytes, struct recognised *recognised);
 
 /* The cheap test: true for everything that recognise() accepts, and for little else. Below 150 ns. */
 bool recognise_candidate(const char *method, size_t method_bytes, const char *url, size_t url_bytes);

@@ -198,7 +198,7 @@ static void add(size_t n)
         span_init(&span);
         span_set_u64(&span, SPAN_start_ns, 1700000000000000000U + i);
         span_set_text(&span, SPAN_request_model, "a-model", 7);
-        outbox_add(clock_ns, &span);
+        outbox_add(clock_ns, &span, 0, &(struct journal_slot){0});
     }
 }
 
@@ -220,7 +220,7 @@ static void add_noise(size_t n)
             }
             span_set_text(&span, fields[f], text, sizeof text);
         }
-        outbox_add(clock_ns, &span);
+        outbox_add(clock_ns, &span, 0, &(struct journal_slot){0});
     }
 }
 

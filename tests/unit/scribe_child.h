@@ -75,6 +75,11 @@ void exchange_request_body(struct exchange *exchange, uint64_t time_ns, const ui
     (void)data;
     exchange->request_bytes += bytes;
 }
+void exchange_request_headers(struct exchange *exchange, const char *headers, size_t bytes)
+{
+    (void)exchange, (void)headers, (void)bytes;
+}
+
 void exchange_request_rewind(struct exchange *exchange)
 {
     exchange->rewinds++;
@@ -105,6 +110,13 @@ void exchange_resume(struct exchange *exchange, uint64_t time_ns)
 void exchange_lost(struct exchange *exchange, uint64_t bytes)
 {
     exchange->lost_bytes += bytes;
+}
+bool exchange_peek(const struct exchange *exchange, uint64_t time_ns, struct span *ret_span)
+{
+    (void)time_ns;
+    span_init(ret_span);
+    span_set_u64(ret_span, SPAN_stream_events, exchange->headers);
+    return true;
 }
 bool exchange_close(struct exchange *exchange, const struct exchange_end *end, struct span *ret_span)
 {

@@ -1,6 +1,8 @@
 # ---- the scribe and the way out ----
 set(SHIM_DIR ${PROJECT_SOURCE_DIR}/shim)
-set(SHIM_OUTBOX_SOURCES ${SHIM_DIR}/outbox.c ${SHIM_DIR}/wire.c ${SHIM_DIR}/spool.c ${SHIM_DIR}/own_fd.c ${SHIM_DIR}/tape.c)
+set(SHIM_OUTBOX_SOURCES ${SHIM_DIR}/outbox.c ${SHIM_DIR}/wire.c ${SHIM_DIR}/spool.c ${SHIM_DIR}/own_fd.c ${SHIM_DIR}/tape.c
+  ${SHIM_DIR}/journal.c ${SHIM_DIR}/greeting.c
+  ${SHIM_DIR}/parcels.c)
 
 pprof_unit_test(phases pprof_span)
 target_sources(test_phases PRIVATE ${SHIM_DIR}/phases.c ${SHIM_DIR}/curl_errors.c)
@@ -22,7 +24,7 @@ pprof_unit_test(shadow)
 target_sources(test_shadow PRIVATE ${PROJECT_SOURCE_DIR}/shim/shadow.c ${PROJECT_SOURCE_DIR}/shim/keep.c)
 pprof_unit_test(hooks curl)
 target_sources(test_hooks PRIVATE ${PROJECT_SOURCE_DIR}/shim/tape.c ${PROJECT_SOURCE_DIR}/shim/handles.c
-  ${PROJECT_SOURCE_DIR}/shim/shadow.c ${PROJECT_SOURCE_DIR}/shim/keep.c ${PROJECT_SOURCE_DIR}/shim/capture.c
+  ${PROJECT_SOURCE_DIR}/shim/shadow.c ${PROJECT_SOURCE_DIR}/shim/keep.c ${PROJECT_SOURCE_DIR}/shim/capture.c ${PROJECT_SOURCE_DIR}/shim/callbacks.c
   ${PROJECT_SOURCE_DIR}/shim/transfer.c ${PROJECT_SOURCE_DIR}/shim/hook_easy.c ${PROJECT_SOURCE_DIR}/shim/hook_multi.c
   ${PROJECT_SOURCE_DIR}/shim/hook_mime.c)
 
@@ -37,7 +39,7 @@ add_test(NAME unit/tape_tsan COMMAND ${TAPE_TSAN})
 set_tests_properties(unit/tape_tsan PROPERTIES TIMEOUT 120 LABELS unit)
 pprof_unit_test(scribe pprof_span Threads::Threads)
 set(SHIM_SCRIBE_SOURCES ${SHIM_OUTBOX_SOURCES} ${SHIM_DIR}/scribe.c ${SHIM_DIR}/flights.c ${SHIM_DIR}/phases.c
-    ${SHIM_DIR}/curl_errors.c ${SHIM_DIR}/process_info.c)
+    ${SHIM_DIR}/curl_errors.c ${SHIM_DIR}/process_info.c ${SHIM_DIR}/snapshots.c ${SHIM_DIR}/where.c)
 target_sources(test_scribe PRIVATE ${SHIM_SCRIBE_SOURCES})
 
 # The scribe again under ThreadSanitizer, compiled apart like the tape.

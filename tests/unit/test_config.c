@@ -39,7 +39,8 @@ static void test_nothing_said(void **state)
     struct shim_config config = READ();
     assert_false(config.disabled);
     assert_true(config.follow);
-    assert_string_equal(config.socket, "/run/pprofd/pprofd.sock");
+    assert_null(config.socket); /* the default is looked up when it is needed */
+    assert_false(config.spool_said);
     assert_null(config.spool); /* no HOME either */
     assert_null(config.service);
     assert_null(config.team);
@@ -67,19 +68,24 @@ static void test_switches(void **state)
 static void test_paths(void **state)
 {
     (void)state;
-    assert_string_equal(READ({"XDG_RUNTIME_DIR", "/run/user/1"}).socket, "/run/user/1/pprofd.sock");
+    struct shim_config config = READ({"XDG_RUNTIME_DIR", "/run/user/1"}, {"XDG_STATE_HOME", "/s"}, {"HOME", "/h"});
+    assert_null(config.socket);
+    assert_string_equal(config.base.runtime_dir, "/run/user/1");
+    assert_string_equal(config.base.state_home, "/s");
+    assert_string_equal(config.base.home, "/h");
     assert_string_equal(READ({"LIBPPROF_SOCKET", "/x/y"}, {"XDG_RUNTIME_DIR", "/run/user/1"}).socket, "/x/y");
-    assert_string_equal(READ({"LIBPPROF_SOCKET", "relative"}).socket, "/run/pprofd/pprofd.sock");
+    assert_null(READ({"LIBPPROF_SOCKET", "relative"}).socket);
     char path[109];
     memset(path, 'a', sizeof path);
     path[0] = '/';
     path[108] = '\0';
-    assert_string_equal(READ({"LIBPPROF_SOCKET", path}).socket, "/run/pprofd/pprofd.sock");
+    assert_null(READ({"LIBPPROF_SOCKET", path}).socket);
     path[107] = '\0';
     assert_string_equal(READ({"LIBPPROF_SOCKET", path}).socket, path); /* 107 bytes are the most that fit */
     assert_string_equal(READ({"HOME", "/home/u"}).spool, "/home/u/.local/state/libpprof/spool");
     assert_string_equal(READ({"HOME", "/home/u"}, {"XDG_STATE_HOME", "/s"}).spool, "/s/libpprof/spool");
     assert_null(READ({"HOME", "/home/u"}, {"LIBPPROF_SPOOL", "off"}).spool);
+    assert_true(READ({"HOME", "/home/u"}, {"LIBPPROF_SPOOL", "off"}).spool_said);
     assert_string_equal(READ({"HOME", "/home/u"}, {"LIBPPROF_SPOOL", "/sp"}).spool, "/sp");
     assert_string_equal(READ({"HOME", "/home/u"}, {"LIBPPROF_SPOOL", "sp"}).spool,
                         "/home/u/.local/state/libpprof/spool");

@@ -116,17 +116,18 @@ static bool run(const cJSON *record, enum cutting cutting, struct span *ret_span
                                          .method_bytes = strlen(method),
                                          .url = url,
                                          .url_bytes = strlen(url),
-                                         .headers = headers,
-                                         .headers_bytes = strlen(headers),
                                          .decoded = true};
     bool no_memory;
     struct exchange *const exchange = exchange_open(&config, &start, &no_memory);
-    free(headers);
-    if (!exchange)
+    if (!exchange) {
+        free(headers);
         return false;
+    }
     const struct corpus_bytes asked = corpus_body(request);
     feed_pieces(exchange, asked, cutting, NULL, exchange_request_body);
     free(asked.data);
+    exchange_request_headers(exchange, headers, strlen(headers)); /* as libcurl reads them: when it is connected */
+    free(headers);
     feed_headers(exchange, response);
     struct corpus_bytes body = corpus_body(response);
     if (cutting == RANDOM_CRLF) {

@@ -31,7 +31,7 @@ static void test_find(void **state)
     assert_ptr_equal(handles_find(key(1)), one);
     assert_ptr_equal(handles_find(key(2)), two);
     assert_ptr_equal(one->library, &library);
-    assert_ptr_equal(one->shadow.write_data, stdout);
+    assert_ptr_equal(one->shadow.callbacks.write_data, stdout);
     handles_release(one);
     assert_null(handles_find(key(1)));
     assert_ptr_equal(handles_find(key(2)), two);

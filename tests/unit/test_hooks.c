@@ -7,6 +7,7 @@
  */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 #include "../../shim/capture.h"
+#include "../../shim/config.h"
 #include "../../shim/llm/recognise.h"
 #include "../../shim/scribe.h"
 #include "../../shim/tape.h"
@@ -46,13 +47,18 @@ void scribe_wake_if_asleep(void)
 {
 }
 
+void shim_say_once(const char *message)
+{
+    (void)message;
+}
+
 static int start_all(void **state)
 {
     (void)state;
     assert_true(start_server());
-    library.real.curl_easy_setopt = curl_easy_setopt;
     library.real.curl_easy_getinfo = curl_easy_getinfo;
 #define HOOK(type, name, failure, params, args) library.real.name = (__typeof__(library.real.name))name;
+#define SETOPT(type, name, failure, object_type, option_type) library.real.name = name;
 #define CALL(type, name, params) library.real.name = (__typeof__(library.real.name))name;
 #include "../../shim/hooks.def"
     curl_global_init(CURL_GLOBAL_ALL);
@@ -134,7 +140,8 @@ static size_t print_begin(char *out, size_t room, const struct tape_record *reco
 
 static const char *read_tape(void)
 {
-    static const char *const names[] = {"?", "begin", "request", "rewind", "header", "body", "pause", "resume", "end"};
+    static const char *const names[] = {"?",      "begin", "headers", "request", "rewind",
+                                        "header", "body",  "pause",   "resume",  "end"};
     struct tape_record record;
     size_t used = 0;
     tape[0] = '\0';
@@ -147,6 +154,8 @@ static const char *read_tape(void)
             used += print_begin(out, room, &record);
         else if (record.kind == TAPE_END)
             used += print_end(out, room, &record);
+        else if (record.kind == TAPE_REQUEST_HEADERS)
+            used += (size_t)snprintf(out, room, "headers %.*s", (int)record.bytes, (const char *)record.payload);
         else
             used +=
                 (size_t)snprintf(out, room, "%s %.*s\n", names[record.kind],
@@ -183,8 +192,8 @@ static void test_post(void **state)
     SET(easy, CURLOPT_POSTFIELDSIZE, 3);
     assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
     assert_memory_equal(body.text, "hello", 6);
-    assert_string_equal(read_tape(), "begin POST /v1/plain bytes=3 flags=0\nContent-Type: application/json\n"
-                                     "X-Pprof-Prompt: triage\nrequest a\n" ANSWER DONE);
+    assert_string_equal(read_tape(), "begin POST /v1/plain bytes=3 flags=0\nrequest a\n"
+                                     "headers Content-Type: application/json\nX-Pprof-Prompt: triage\n" ANSWER DONE);
     SET(easy, CURLOPT_HTTPHEADER, NULL);
     hook_curl_easy_cleanup(&origin, easy);
     curl_slist_free_all(list);
@@ -267,12 +276,12 @@ static void test_pause(void **state)
     assert_int_equal(hook_curl_multi_add_handle(&origin, multi, easy), CURLM_OK);
     assert_int_equal(hook_curl_multi_add_handle(&origin, multi, easy), CURLM_ADDED_ALREADY);
     while (running != 0 && body.calls == 0) {
-        curl_multi_perform(multi, &running);
+        hook_curl_multi_perform(&origin, multi, &running);
         curl_multi_poll(multi, NULL, 0, 20, NULL);
     }
     assert_int_equal(hook_curl_easy_pause(&origin, easy, CURLPAUSE_CONT), CURLE_OK);
     while (running != 0)
-        curl_multi_perform(multi, &running);
+        hook_curl_multi_perform(&origin, multi, &running);
     CURLMsg *message = hook_curl_multi_info_read(&origin, multi, &left);
     assert_non_null(message);
     assert_int_equal(message->data.result, CURLE_OK);
@@ -292,7 +301,7 @@ static void run_slow(CURLM *multi, CURL *easy)
     int running = 1;
     assert_int_equal(hook_curl_multi_add_handle(&origin, multi, easy), CURLM_OK);
     while (running != 0 && body.calls == 0) {
-        curl_multi_perform(multi, &running);
+        hook_curl_multi_perform(&origin, multi, &running);
         curl_multi_poll(multi, NULL, 0, 20, NULL);
     }
     assert_string_equal(body.text, "first");

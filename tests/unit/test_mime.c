@@ -5,6 +5,7 @@
  * Called directly, as entry.c would. Nothing is sent: libcurl's own behaviour under the hooks is tested by clients/mime
  * and clients/mime_callback.
  */
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations" /* old functions are hooked, too */
 #include "../../shim/form.h"
 #include "../../shim/handles.h"
 #include "../../shim/llm/multipart.h"
@@ -28,6 +29,7 @@ static int start(void **state)
 {
     (void)state;
 #define HOOK(type, name, failure, params, args) library.real.name = (__typeof__(library.real.name))name;
+#define SETOPT(type, name, failure, object_type, option_type)
 #define CALL(type, name, params)
 #include "../../shim/hooks.def"
     return 0;

@@ -64,6 +64,33 @@ static void test_fresh_connection(void **state)
     assert_null(out.curl_error);
 }
 
+/* The beginning of a call lies before libcurl's clock: it waited in a multi handle, or the shim had to start. */
+static void test_before_libcurl_begins(void **state)
+{
+    (void)state;
+    struct tape_end end = fresh_tls();
+    end.before_us = 300;
+    struct exchange_end out = compute(&end, TAPE_UNKNOWN);
+    assert_int_equal(out.queue_ns, ABSENT);
+    assert_int_equal(out.dns_ns, 1000000);
+    assert_int_equal(out.wait_ns, 389900000);
+    assert_int_equal(out.total_ns, 2000300000);
+    end.queued = 1;
+    out = compute(&end, TAPE_UNKNOWN);
+    assert_int_equal(out.queue_ns, 300000);
+    assert_int_equal(out.dns_ns, 1000000);
+    end.queue_us = 50; /* a newer libcurl */
+    end.namelookup_us += 50;
+    out = compute(&end, TAPE_UNKNOWN);
+    assert_int_equal(out.queue_ns, 350000);
+    assert_int_equal(out.dns_ns, 1000000);
+    end.queued = 0;
+    assert_int_equal(compute(&end, TAPE_UNKNOWN).queue_ns, 50000);
+    end.num_connects = 0; /* what is 0 was not reached, and stays so */
+    end.starttransfer_us = 0;
+    assert_int_equal(compute(&end, TAPE_UNKNOWN).wait_ns, ABSENT);
+}
+
 static void test_plain_http_has_no_tls(void **state)
 {
     (void)state;
@@ -210,6 +237,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fresh_connection),
+        cmocka_unit_test(test_before_libcurl_begins),
         cmocka_unit_test(test_plain_http_has_no_tls),
         cmocka_unit_test(test_reused_connection),
         cmocka_unit_test(test_newer_libcurl),

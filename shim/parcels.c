@@ -1,0 +1,51 @@
+/*
+ * The queue of frames, see parcels.h. Called by the outbox on the scribe's thread.
+ */
+#include "parcels.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct parcel *parcels_append(struct parcels *queue, uint64_t sequence, uint64_t spans, const uint8_t *data,
+                              size_t bytes)
+{
+    struct parcel *parcel = malloc(sizeof *parcel + bytes);
+    if (parcel == NULL) {
+        return NULL;
+    }
+    *parcel = (struct parcel){.sequence = sequence, .spans = spans, .bytes = bytes};
+    memcpy(parcel->data, data, bytes);
+    if (queue->first == NULL) {
+        queue->first = parcel;
+    } else {
+        queue->last->next = parcel;
+    }
+    queue->last = parcel;
+    queue->bytes += bytes;
+    return parcel;
+}
+
+void parcels_remove(struct parcels *queue, struct parcel *before, struct parcel *parcel)
+{
+    if (before == NULL) {
+        queue->first = parcel->next;
+    } else {
+        before->next = parcel->next;
+    }
+    if (queue->last == parcel) {
+        queue->last = before;
+    }
+    queue->bytes -= parcel->bytes;
+    free(parcel);
+}
+
+struct parcel *parcels_oldest(const struct parcels *queue, struct parcel **ret_before)
+{
+    struct parcel *parcel = queue->first;
+    *ret_before = NULL;
+    if (parcel != NULL && parcel->sent > 0 && parcel->sent < parcel->bytes) {
+        *ret_before = parcel;
+        parcel = parcel->next;
+    }
+    return parcel;
+}

@@ -1,0 +1,34 @@
+/*
+ * The outbox's queue: frames in the order of their numbers, until they are acknowledged, spooled or lost. Scribe thread
+ * only; zeroed memory is an empty queue.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct parcel {
+    struct parcel *next;
+    uint64_t sequence;
+    uint64_t spans;
+    size_t bytes;
+    size_t sent;      /* on this connection */
+    bool goodbye;     /* it says only that this was all */
+    unsigned journal; /* number of the journal in whose ring it lies; 0: none */
+    size_t ring_at;
+    uint8_t data[];
+};
+
+struct parcels {
+    struct parcel *first, *last;
+    size_t bytes; /* of all frames in it */
+};
+
+/* Takes a copy of the frame; NULL without memory. */
+struct parcel *parcels_append(struct parcels *queue, uint64_t sequence, uint64_t spans, const uint8_t *data,
+                              size_t bytes);
+/* Takes `parcel` out, whose predecessor is `before` (NULL: it is the first), and frees it. */
+void parcels_remove(struct parcels *queue, struct parcel *before, struct parcel *parcel);
+/* The oldest that is not half on the wire, or NULL, and its predecessor. */
+struct parcel *parcels_oldest(const struct parcels *queue, struct parcel **ret_before);

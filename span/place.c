@@ -1,0 +1,110 @@
+/*
+ * Finding and making directories of our own, see place.h. Called by the scribe inside the application and by the
+ * collector's programs. Must never follow a link that somebody planted in a directory that others can write.
+ */
+#include "place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int span_place_open(const char *path, uint64_t uid, bool sticky)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct stat st;
+
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, &st) != 0) {
+        int error = errno;
+
+        (void)close(fd);
+        return -error;
+    }
+    bool others_write = (st.st_mode & (S_IWGRP | S_IWOTH)) != 0 && !(sticky && (st.st_mode & S_ISVTX) != 0);
+    bool foreign = st.st_uid != uid && st.st_uid != 0;
+    if (others_write || foreign) {
+        (void)close(fd);
+        return -EPERM;
+    }
+    return fd;
+}
+
+/* Where the part begins that is ours to make. */
+static const char *ours(const char *path)
+{
+    const char *from = strstr(path, "/.local/state/");
+
+    return from != NULL ? from : strstr(path, "/libpprof/");
+}
+
+void span_place_make(const char *path)
+{
+    char part[SPAN_PLACE_BYTES];
+    size_t bytes = strlen(path);
+    const char *from = ours(path);
+
+    if (bytes >= sizeof part)
+        return;
+    memcpy(part, path, bytes + 1);
+    for (const char *slash = from == NULL ? NULL : strchr(from + 1, '/'); slash != NULL;
+         slash = strchr(slash + 1, '/')) {
+        part[slash - path] = '\0';
+        (void)mkdir(part, 0700);
+        part[slash - path] = '/';
+    }
+    (void)mkdir(part, 0700);
+}
+
+/* It exists, is the user's own, is no link in a directory that others write, and nobody else writes in it. */
+static bool is_own(const char *path, uint64_t uid)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && (S_ISDIR(st.st_mode) || (S_ISLNK(st.st_mode) && st.st_uid == uid)) &&
+           stat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == uid && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+/* Whether span_place_make would succeed: the nearest parent that exists can be written. */
+static bool can_be_made(const char *path)
+{
+    char part[SPAN_PLACE_BYTES];
+    size_t bytes = strlen(path);
+    const char *from = ours(path);
+    struct stat st;
+
+    if (bytes >= sizeof part || lstat(path, &st) == 0)
+        return false;
+    memcpy(part, path, bytes + 1);
+    for (char *slash = strrchr(part, '/'); slash != NULL && slash != part; slash = strrchr(part, '/')) {
+        *slash = '\0';
+        if (stat(part, &st) == 0)
+            return S_ISDIR(st.st_mode) && faccessat(AT_FDCWD, part, W_OK | X_OK, AT_EACCESS) == 0;
+        if (from == NULL || slash <= part + (from - path))
+            return false;
+    }
+    return false;
+}
+
+int span_place_runtime(char *out, size_t cap, const struct span_path_base *base, bool make)
+{
+    for (unsigned i = 0; i < SPAN_PATH_RUNTIMES; i++) {
+        bool of_system = i == 0 || (i == 1 && base->uid != 0);
+
+        if (span_path_runtime(out, cap, base, i) != 0)
+            continue;
+        if (is_own(out, base->uid))
+            return 0;
+        if (of_system)
+            continue;
+        if (make)
+            span_place_make(out);
+        if (make ? is_own(out, base->uid) : can_be_made(out))
+            return 0;
+    }
+    if (cap > 0)
+        out[0] = '\0';
+    return -1;
+}

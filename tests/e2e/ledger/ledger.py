@@ -1,0 +1,205 @@
+#!/usr/bin/python3
+"""Kills programs, collectors, and both at once, and compares the programs' own ledgers with the store: every call that was complete more than 50 ms
+before its program's death is there, nothing is there twice, nothing is torn.
+
+Usage: ledger.py [--kills N] [--seed S] [--modes program,collector,both] [--bound MS]     (N kills of each kind)
+
+What is not deterministic (when a kill hits) is what is tested; the waits between kills come from the seed.
+"""
+import argparse
+import collections
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import harness  # noqa: E402
+from harness import BIN, SHIM, Failure, expect  # noqa: E402
+
+CLIENT = BIN / "ledger_client"
+
+
+class Program:
+    """A ledger_client under the shim; its ledger comes through a pipe."""
+
+    def __init__(self, environment, url, threads, streams, *more):
+        read, write = os.pipe()
+        self.pipe = read
+        # The ledger's descriptor is number 3 in the program.
+        self.process = subprocess.Popen(["/bin/sh", "-c", f'exec "$0" "$@" 3>&{write} {write}>&-', CLIENT, url, str(threads), str(streams), *more],
+                                        env={**environment, "LD_PRELOAD": SHIM}, pass_fds=[write], stdin=subprocess.DEVNULL, start_new_session=True)
+        os.close(write)
+        os.set_blocking(read, False)
+        self.text = b""
+
+    def drain(self):
+        try:
+            while True:
+                piece = os.read(self.pipe, 65536)
+                if not piece:
+                    return
+                self.text += piece
+        except BlockingIOError:
+            pass
+
+    def kill(self):
+        """All of it, children too; the time at which it was alive for certain."""
+        now = time.monotonic_ns()
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.drain()
+        os.close(self.pipe)
+        return now
+
+    def calls(self):
+        """(id, time) of every whole line."""
+        lines = self.text.split(b"\n")[:-1]
+        return [(line.split()[0].decode(), int(line.split()[1])) for line in lines]
+
+
+class Ledger:
+    def __init__(self, bound_ms):
+        self.bound_ns = bound_ms * 1_000_000
+        self.due = set()  # must be in the store
+        self.known = set()  # may be
+        self.kills = collections.Counter()
+
+    def close(self, program, died_ns):
+        for call, when in program.calls():
+            self.known.add(call)
+            if when <= died_ns - self.bound_ns:
+                self.due.add(call)
+
+    def compare(self, spans, damaged):
+        stored = collections.Counter(s.get("gen_ai.response.id") for s in spans if s.get("pprof.completeness") != "killed" and s.get("gen_ai.response.id"))
+        killed = [s for s in spans if s.get("pprof.completeness") == "killed"]
+        lost = self.due - stored.keys() - {s.get("gen_ai.response.id") for s in killed}
+        keys = collections.Counter((s["trace_id"], s["span_id"]) for s in spans)
+        doubled = [k for k, n in keys.items() if n > 1] + [k for k, n in stored.items() if n > 1]
+        torn = [s for s in spans if "url.path" not in s or "start_time_unix_nano" not in s]
+        late = {c for c in self.due if c not in stored}
+        print(f"calls {len(self.known)}, of them due {len(self.due)}; spans {len(spans)}, killed in flight {len(killed)}; lost {len(lost)}, "
+              f"doubled {len(doubled)}, torn {len(torn)}, damaged {damaged}; kills {dict(self.kills)}", flush=True)
+        expect(not lost and not late, f"{len(late)} calls were complete and are not there: {sorted(late)[:5]}")
+        expect(not doubled, f"doubled: {doubled[:5]}")
+        expect(not torn, f"torn: {torn[:5]}")
+        expect(damaged == 0, f"{damaged} damaged files or connections")
+        expect(len(self.due) > 0, "nothing was due: this proves nothing")
+
+
+class Run:
+    def __init__(self, scratch, arguments):
+        self.scratch = scratch
+        self.random = random.Random(arguments.seed)
+        self.ledger = Ledger(arguments.bound)
+        self.server = harness.ModelServer(scratch, "0.002")
+        self.url = self.server.url + "/v1/chat/completions"
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("LIBPPROF_") and k not in ("LD_PRELOAD", "XDG_RUNTIME_DIR")}
+        self.environment |= {"LIBPPROF_SOCKET": str(scratch / "pprofd.sock"), "LIBPPROF_SPOOL": str(scratch / "spool")}
+        self.collector = None
+
+    def start_collector(self):
+        # Not harness.Collector: it waits for the socket, which may be an old one here.
+        self.collector = subprocess.Popen([BIN / "pprofd", "--socket", self.scratch / "pprofd.sock", "--store", self.scratch / "store.db", "--spool",
+                                           self.scratch / "spool"], stdin=subprocess.DEVNULL, stderr=open(self.scratch / "pprofd.log", "ab"))
+
+    def kill_collector(self):
+        self.collector.kill()
+        self.collector.wait()
+        self.ledger.kills["collector"] += 1
+
+    def program(self):
+        threads = self.random.choice([1, 1, 2, 4])
+        more = ["fork"] if self.random.random() < 0.25 else []
+        return Program(self.environment, self.url, threads, self.random.randrange(threads + 1), *more)
+
+    def kill_program(self, program):
+        self.ledger.close(program, program.kill())
+        self.ledger.kills["program"] += 1
+
+    def wait(self, least, most):
+        time.sleep(self.random.uniform(least, most))
+
+    def kill_programs(self, n):
+        self.start_collector()
+        for _ in range(n):
+            program = self.program()
+            self.wait(0.1, 0.4)
+            self.kill_program(program)
+        self.kill_collector()
+
+    def kill_collectors(self, n):
+        program = self.program()
+        for i in range(n):
+            self.start_collector()
+            self.wait(0.02, 0.3)
+            program.drain()
+            self.kill_collector()
+            if self.random.random() < 0.3:
+                self.wait(0, 0.3)
+            if i % 20 == 19:  # a pipe holds 64 KB
+                self.kill_program(program)
+                program = self.program()
+        self.kill_program(program)
+
+    def kill_both(self, n):
+        for _ in range(n):
+            programs = [self.program() for _ in range(2)]
+            self.start_collector()
+            self.wait(0.1, 0.4)
+            order = self.random.random()
+            if order < 0.5:
+                self.kill_collector()
+            for program in programs:
+                self.kill_program(program)
+            if order >= 0.5:
+                self.kill_collector()
+
+    def settle(self):
+        """All that waits is taken in; twice, as the second must find nothing new. Returns how much was damaged."""
+        said = ""
+        for _ in range(2):
+            done = subprocess.run([BIN / "pprofd", "--once", "--store", self.scratch / "store.db", "--spool", self.scratch / "spool"],
+                                  capture_output=True, text=True, check=False)
+            expect(done.returncode == 0, f"pprofd --once: {done.stderr}")
+            said += done.stderr
+            time.sleep(0.2)
+        check = subprocess.run([BIN / "pprofctl", "check", self.scratch / "store.db"], capture_output=True, text=True, check=False)
+        expect(check.returncode == 0, f"pprofctl check: {check.stdout}{check.stderr}")
+        left = [p.name for p in (self.scratch / "spool").glob("*") if (self.scratch / "spool").is_dir()]
+        expect(not left, f"left in the spool: {left[:5]}")
+        return sum(int(word.split("=")[1]) for word in said.split() if word.startswith("damaged="))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--modes", default="program,collector,both")
+    parser.add_argument("--bound", type=int, default=50, help="milliseconds before a death within which a call may be lost")
+    arguments = parser.parse_args()
+    modes = {"program": Run.kill_programs, "collector": Run.kill_collectors, "both": Run.kill_both}
+    failed = 0
+    for mode in arguments.modes.split(","):
+        with harness.Scratch() as scratch:
+            run = Run(scratch, arguments)
+            try:
+                modes[mode](run, arguments.kills)
+                damaged = run.settle()
+                run.ledger.compare(harness.export(scratch / "store.db"), damaged)
+                print(f"ok   {mode}", flush=True)
+            except Failure as failure:
+                failed += 1
+                print(f"FAIL {mode}: {failure}", flush=True)
+            finally:
+                run.server.stop()
+                if run.collector and run.collector.poll() is None:
+                    run.collector.kill()
+    sys.exit(1 if failed else 0)
+
+
+main()

@@ -1,0 +1,230 @@
+/* Which directory is the runtime directory: every way in which a candidate is not to be trusted, and both sides'
+ * answers are one. */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../span/place.h"
+
+static char top[64];
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    strcpy(top, "/tmp/test_place_XXXXXX");
+    return mkdtemp(top) == NULL ? -1 : 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    return nftw(top, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static const char *below(const char *name)
+{
+    static char path[64][128];
+    static unsigned n;
+    char *one = path[n++ % 64];
+    (void)snprintf(one, sizeof path[0], "%s/%s", top, name);
+    return one;
+}
+
+/* A user whom this machine does not know, so that neither /run/pprofd nor /run/user/UID is there; what must belong to
+ * him is made his, where this test may do that. */
+static const uid_t stranger = 4123456;
+
+static void test_candidates(void **state)
+{
+    (void)state;
+    struct span_path_base base = {.runtime_dir = "/r/", .state_home = "/s", .home = "/h", .uid = 1000};
+    static const char *const wanted[] = {"/r", "/run/user/1000", "/s/libpprof/run", "/h/.local/state/libpprof/run",
+                                         "/tmp/libpprof-1000"};
+    char out[96];
+    for (unsigned i = 0; i < SPAN_PATH_RUNTIMES; i++) {
+        assert_int_equal(span_path_runtime(out, sizeof out, &base, i), 0);
+        assert_string_equal(out, wanted[i]);
+    }
+    base.uid = 0;
+    assert_int_equal(span_path_runtime(out, sizeof out, &base, 1), 0);
+    assert_string_equal(out, "/run/pprofd");
+    base = (struct span_path_base){.runtime_dir = "r", .state_home = "", .uid = UINT64_MAX};
+    assert_int_equal(span_path_runtime(out, sizeof out, &base, 0), -1);
+    assert_string_equal(out, "");
+    assert_int_equal(span_path_runtime(out, sizeof out, &base, 2), -1);
+    assert_int_equal(span_path_runtime(out, sizeof out, &base, 3), -1);
+    assert_int_equal(span_path_runtime(out, sizeof out, &base, 4), 0);
+    assert_string_equal(out, "/tmp/libpprof-18446744073709551615");
+    assert_int_equal(span_path_runtime(out, 10, &base, 4), -1);
+    char longest[200] = "/";
+    memset(longest + 1, 'l', 120);
+    base.runtime_dir = longest;
+    assert_int_equal(span_path_runtime(out, sizeof out, &base, 0), -1); /* no room for a socket behind it */
+    assert_int_equal(span_path_runtime(longest, sizeof longest, &base, 99), -1);
+}
+
+static void test_state_paths(void **state)
+{
+    (void)state;
+    char out[64];
+    assert_int_equal(span_path_state(out, sizeof out, NULL, "/h"), 0);
+    assert_string_equal(out, "/h/.local/state/libpprof");
+    assert_int_equal(span_path_spool(out, sizeof out, "/s/", "/h"), 0);
+    assert_string_equal(out, "/s/libpprof/spool");
+    assert_int_equal(span_path_spool(out, 16, "/s/", "/h"), -1);
+    assert_string_equal(out, "");
+    assert_int_equal(span_path_store(out, sizeof out, NULL, NULL), 0);
+    assert_string_equal(out, "/var/lib/pprofd/pprof.db");
+    assert_int_equal(span_path_spool(out, sizeof out, "relative", ""), -1);
+}
+
+static void expect_runtime(const struct span_path_base *base, const char *wanted)
+{
+    char out[96], looked[96];
+    int seen = span_place_runtime(looked, sizeof looked, base, false); /* who only looks says the same */
+    int made = span_place_runtime(out, sizeof out, base, true);
+    assert_int_equal(made, wanted == NULL ? -1 : 0);
+    assert_string_equal(out, wanted == NULL ? "" : wanted);
+    assert_int_equal(seen, made);
+    assert_string_equal(looked, out);
+}
+
+static void test_own_directory_is_taken(void **state)
+{
+    (void)state;
+    struct span_path_base base = {.runtime_dir = below("run"), .home = below("home"), .uid = geteuid()};
+    assert_int_equal(mkdir(base.home, 0700), 0);
+    assert_int_equal(mkdir(base.runtime_dir, 0700), 0);
+    expect_runtime(&base, base.runtime_dir);
+    assert_int_equal(chmod(base.runtime_dir, 0755), 0); /* others may look */
+    expect_runtime(&base, base.runtime_dir);
+}
+
+/* Without XDG_RUNTIME_DIR, with one that others can write, one that is not there, one that is a file. */
+static void test_unsafe_directory_is_passed_over(void **state)
+{
+    (void)state;
+    if (geteuid() != 0) {
+        skip(); /* only root can make directories of a stranger's */
+    }
+    struct span_path_base base = {.runtime_dir = below("run"), .home = below("home"), .uid = stranger};
+    const char *fallback = below("home/.local/state/libpprof/run");
+    for (unsigned i = 0; i < 5; i++) {
+        static const char *const parts[] = {"home", "home/.local", "home/.local/state", "home/.local/state/libpprof",
+                                            "home/.local/state/libpprof/run"};
+        assert_int_equal(mkdir(below(parts[i]), 0700), 0);
+        assert_int_equal(chown(below(parts[i]), stranger, (gid_t)-1), 0);
+    }
+    expect_runtime(&base, fallback); /* it is not there */
+    assert_int_equal(mkdir(base.runtime_dir, 0700), 0);
+    expect_runtime(&base, fallback); /* root's: after su */
+    assert_int_equal(chown(base.runtime_dir, stranger, (gid_t)-1), 0);
+    expect_runtime(&base, base.runtime_dir);
+    assert_int_equal(chmod(base.runtime_dir, 0770), 0);
+    expect_runtime(&base, fallback);
+    assert_int_equal(chmod(base.runtime_dir, 01777), 0);
+    expect_runtime(&base, fallback);
+    assert_int_equal(rmdir(base.runtime_dir), 0);
+    (void)fclose(fopen(base.runtime_dir, "w"));
+    assert_int_equal(chown(base.runtime_dir, stranger, (gid_t)-1), 0);
+    expect_runtime(&base, fallback);
+    base.runtime_dir = NULL;
+    expect_runtime(&base, fallback);
+}
+
+static void test_fallbacks_are_made(void **state)
+{
+    (void)state;
+    struct span_path_base base = {.home = below("home"), .uid = geteuid()};
+    struct stat st;
+    assert_int_equal(mkdir(base.home, 0755), 0);
+    char out[96];
+    assert_int_equal(span_place_runtime(out, sizeof out, &base, true), 0);
+    if (geteuid() != 0 && strstr(out, "/run/user/") == NULL) {
+        assert_string_equal(out, below("home/.local/state/libpprof/run"));
+    }
+    assert_int_equal(stat(out, &st), 0);
+    assert_int_equal(st.st_uid, geteuid());
+    assert_int_equal(st.st_mode & 022, 0);
+    span_place_make(below("a/libpprof/b/c"));
+    assert_int_equal(stat(below("a/libpprof/b/c"), &st), -1); /* "a" is not ours to make */
+    assert_int_equal(mkdir(below("a"), 0755), 0);
+    span_place_make(below("a/libpprof/b/c"));
+    assert_int_equal(stat(below("a/libpprof/b/c"), &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0700);
+}
+
+/* Somebody else was first in /tmp: a directory of his, or a link of his to one of ours. */
+static void test_planted_in_tmp(void **state)
+{
+    (void)state;
+    if (geteuid() != 0) {
+        skip();
+    }
+    char planted[96];
+    struct span_path_base base = {.uid = stranger};
+    (void)snprintf(planted, sizeof planted, "/tmp/libpprof-%llu", (unsigned long long)stranger);
+    assert_int_equal(mkdir(planted, 0700), 0);
+    expect_runtime(&base, NULL);
+    assert_int_equal(rmdir(planted), 0);
+    assert_int_equal(mkdir(below("victim"), 0700), 0);
+    assert_int_equal(chown(below("victim"), stranger, (gid_t)-1), 0);
+    assert_int_equal(symlink(below("victim"), planted), 0);
+    expect_runtime(&base, NULL);
+    assert_int_equal(unlink(planted), 0);
+}
+
+static void test_open_refuses(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir(below("d"), 0700), 0);
+    int fd = span_place_open(below("d"), geteuid(), false);
+    assert_true(fd >= 0);
+    (void)close(fd);
+    assert_int_equal(chmod(below("d"), 01777), 0);
+    assert_int_equal(span_place_open(below("d"), geteuid(), false), -EPERM);
+    fd = span_place_open(below("d"), geteuid(), true);
+    assert_true(fd >= 0);
+    (void)close(fd);
+    assert_int_equal(chmod(below("d"), 0777), 0);
+    assert_int_equal(span_place_open(below("d"), geteuid(), true), -EPERM);
+    assert_int_equal(span_place_open(below("none"), geteuid(), true), -ENOENT);
+    if (geteuid() == 0) {
+        assert_int_equal(chmod(below("d"), 0700), 0);
+        assert_int_equal(chown(below("d"), stranger, (gid_t)-1), 0);
+        assert_int_equal(span_place_open(below("d"), 0, true), -EPERM);
+        assert_int_equal(chown(below("d"), 0, (gid_t)-1), 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_candidates),
+        cmocka_unit_test(test_state_paths),
+        cmocka_unit_test_setup_teardown(test_own_directory_is_taken, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_unsafe_directory_is_passed_over, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_fallbacks_are_made, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_planted_in_tmp, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_open_refuses, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
