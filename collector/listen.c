@@ -122,7 +122,7 @@ static int add_connection(struct listener *listener, int fd, const struct ucred 
         return -1;
     }
     listen_watch(listener, connection);
-    if (!connection->watched) {
+    if (!connection->watched && !connection->parked) {
         listen_share_leave(listener, connection);
         free(connection);
         return -1;

@@ -32,6 +32,26 @@ static struct listen_party *party_of(struct listener *listener, uint64_t key, bo
     return party;
 }
 
+/* Being busy is no harm while nobody else is there. */
+static bool has_had_enough(const struct listener *listener, const struct listen_party *party)
+{
+    bool busy = party->busy_ns >= LISTEN_SHARE_BUSY_MS * 1000000ull;
+
+    if (!party->whole_user)
+        return busy && listener->busy_processes > 1;
+    return party->foreign && ((busy && listener->busy_users > 1) || party->bytes <= 0);
+}
+
+static void park_if_enough(struct listener *listener, struct connection *connection)
+{
+    if (connection->parked ||
+        (!has_had_enough(listener, connection->process) && !has_had_enough(listener, connection->user)))
+        return;
+    connection->parked = true;
+    listener->parked++;
+    listen_watch(listener, connection);
+}
+
 /* A foreign user's account outlives its connections until it is full again; else it would be emptied by hanging up. */
 static bool is_idle(const struct listen_party *party)
 {
@@ -86,6 +106,7 @@ int listen_share_join(struct listener *listener, struct connection *connection, 
     connection->process = process;
     user->connections++;
     process->connections++;
+    park_if_enough(listener, connection); /* hanging up and coming again gains nothing */
     return 0;
 }
 
@@ -115,16 +136,6 @@ bool listen_share_buffer(struct listener *listener, struct connection *connectio
     return true;
 }
 
-/* Being busy is no harm while nobody else is there. */
-static bool has_had_enough(const struct listener *listener, const struct listen_party *party)
-{
-    bool busy = party->busy_ns >= LISTEN_SHARE_BUSY_MS * 1000000ull;
-
-    if (!party->whole_user)
-        return busy && listener->busy_processes > 1;
-    return party->foreign && ((busy && listener->busy_users > 1) || party->bytes <= 0);
-}
-
 void listen_share_spent(struct listener *listener, struct connection *connection, uint64_t ns, size_t bytes)
 {
     listener->busy_processes += connection->process->busy_ns == 0;
@@ -132,12 +143,7 @@ void listen_share_spent(struct listener *listener, struct connection *connection
     connection->process->busy_ns += ns + 1;
     connection->user->busy_ns += ns + 1;
     connection->user->bytes -= (int64_t)bytes;
-    if (connection->parked ||
-        (!has_had_enough(listener, connection->process) && !has_had_enough(listener, connection->user)))
-        return;
-    connection->parked = true;
-    listener->parked++;
-    listen_watch(listener, connection);
+    park_if_enough(listener, connection);
 }
 
 bool listen_share_turn(struct listener *listener, uint64_t now_ns)
