@@ -29,9 +29,21 @@ static bool host_names_other_protocol(const char *host)
     return false;
 }
 
+/* As much as fits: what is cut off is not looked for. */
+static void set_beside(struct shadow *shadow, const char *user, size_t user_bytes, const char *query)
+{
+    const size_t room = sizeof(shadow->beside) - 1;
+    size_t used = user_bytes < room / 2 ? user_bytes : room / 2;
+    memcpy(shadow->beside, user, used);
+    const size_t rest = strnlen(query, room - used);
+    memcpy(shadow->beside + used, query, rest);
+    shadow->beside[used + rest] = '\0';
+}
+
 void shadow_set_url(struct shadow *shadow, const char *text)
 {
     shadow->url_bytes = shadow->host_bytes = 0;
+    shadow->beside[0] = '\0';
     shadow->scheme = SHADOW_SCHEME_OTHER;
     if (text == NULL)
         return;
@@ -51,6 +63,7 @@ void shadow_set_url(struct shadow *shadow, const char *text)
     size_t host_bytes = (size_t)(path - host);
     size_t path_bytes = *path == '/' ? strcspn(path, "?#") : 0;
     bool no_path = path_bytes == 0;
+    set_beside(shadow, text, (size_t)(host - text), path + path_bytes);
 
     if (host_bytes == 0 || host_bytes + path_bytes + no_path > sizeof(shadow->url))
         return;
@@ -208,6 +221,26 @@ static void set_string(struct keep *keep, const char *text)
         (void)keep_set(keep, text, strlen(text));
 }
 
+static bool set_told(struct shadow *shadow, CURLoption option, uintptr_t argument)
+{
+    static const CURLoption options[SHADOW_TOLD_N] = {
+        [SHADOW_TOLD_USERPWD] = CURLOPT_USERPWD,   [SHADOW_TOLD_USERNAME] = CURLOPT_USERNAME,
+        [SHADOW_TOLD_PASSWORD] = CURLOPT_PASSWORD, [SHADOW_TOLD_PROXYUSERPWD] = CURLOPT_PROXYUSERPWD,
+        [SHADOW_TOLD_COOKIE] = CURLOPT_COOKIE,     [SHADOW_TOLD_USERAGENT] = CURLOPT_USERAGENT,
+        [SHADOW_TOLD_REFERER] = CURLOPT_REFERER};
+    for (unsigned i = 0; i < SHADOW_TOLD_N; i++) {
+        if (options[i] != option)
+            continue;
+        const char *text = (const char *)argument;
+        size_t bytes = text == NULL ? 0 : strnlen(text, SHADOW_TOLD_BYTES_MAX - 1);
+        if (bytes > 0)
+            memcpy(shadow->told[i], text, bytes);
+        shadow->told[i][bytes] = '\0';
+        return true;
+    }
+    return false;
+}
+
 void shadow_init(struct shadow *shadow)
 {
     *shadow = (struct shadow){
@@ -222,6 +255,8 @@ void shadow_drop(struct shadow *shadow)
 {
     keep_drop(&shadow->copied);
     keep_drop(&shadow->bearer);
+    explicit_bzero(shadow->told, sizeof(shadow->told));
+    explicit_bzero(shadow->beside, sizeof(shadow->beside));
 }
 
 void shadow_copy(struct shadow *to, const struct shadow *from)
@@ -238,7 +273,7 @@ void shadow_copy(struct shadow *to, const struct shadow *from)
 void shadow_set(struct shadow *shadow, CURLoption option, uintptr_t argument)
 {
     if (set_callback(&shadow->callbacks, option, argument) || set_body(shadow, option, argument) ||
-        set_request(shadow, option, argument))
+        set_request(shadow, option, argument) || set_told(shadow, option, argument))
         return;
     const char *text = (const char *)argument;
     switch ((int)option) {

@@ -11,7 +11,25 @@
 
 #include <stdio.h>
 
-enum { SHADOW_URL_BYTES_MAX = 512, SHADOW_METHOD_BYTES_MAX = 15 };
+enum {
+    SHADOW_URL_BYTES_MAX = 512,
+    SHADOW_METHOD_BYTES_MAX = 15,
+    SHADOW_BESIDE_BYTES_MAX = 128, /* of the URL's user info, query and fragment */
+    SHADOW_TOLD_BYTES_MAX = 32,    /* of each option in shadow_told */
+};
+
+/* Options whose texts go with the request and may come back in an answer: their beginnings are noted, so that an echo
+ * can be told. */
+enum shadow_told {
+    SHADOW_TOLD_USERPWD,
+    SHADOW_TOLD_USERNAME,
+    SHADOW_TOLD_PASSWORD,
+    SHADOW_TOLD_PROXYUSERPWD,
+    SHADOW_TOLD_COOKIE,
+    SHADOW_TOLD_USERAGENT,
+    SHADOW_TOLD_REFERER,
+    SHADOW_TOLD_N
+};
 
 enum shadow_request { SHADOW_GET, SHADOW_HEAD, SHADOW_POST, SHADOW_PUT, SHADOW_MULTIPART };
 enum shadow_fields {
@@ -54,10 +72,12 @@ struct shadow {
     bool include_header, connect_only, accepts_encoding, keeps_encoding;
 
     enum shadow_scheme scheme, default_scheme;
-    unsigned short url_bytes;                 /* 0: none, or too long to be of interest */
-    unsigned short host_bytes;                /* "host[:port]", the beginning of url */
-    char method[SHADOW_METHOD_BYTES_MAX + 1]; /* CURLOPT_CUSTOMREQUEST, "" when not set */
-    char url[SHADOW_URL_BYTES_MAX];           /* host and path, without scheme, user info, query and fragment; no NUL */
+    unsigned short url_bytes;                        /* 0: none, or too long to be of interest */
+    unsigned short host_bytes;                       /* "host[:port]", the beginning of url */
+    char method[SHADOW_METHOD_BYTES_MAX + 1];        /* CURLOPT_CUSTOMREQUEST, "" when not set */
+    char told[SHADOW_TOLD_N][SHADOW_TOLD_BYTES_MAX]; /* NUL-terminated */
+    char beside[SHADOW_BESIDE_BYTES_MAX];            /* "userinfo@?query#fragment", NUL-terminated, cut */
+    char url[SHADOW_URL_BYTES_MAX]; /* host and path, without scheme, user info, query and fragment; no NUL */
 };
 
 /* As libcurl has it after curl_easy_init and curl_easy_reset. `drop` wipes what is kept first. */

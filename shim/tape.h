@@ -42,7 +42,8 @@ struct tape_begin {
     uint16_t source;
     uint16_t method_bytes;  /* "POST"; 0 when it follows from the options only libcurl knows */
     uint32_t url_bytes;     /* without user info, query and fragment */
-    uint32_t headers_bytes; /* only headers that matter (hook_request_headers in transfer.c); 0: they come later */
+    uint32_t headers_bytes; /* headers, those that matter first, and lines of EXCHANGE_BESIDE (write_headers in
+                               transfer.c); 0: they come later */
     uint32_t flags;         /* TAPE_BEGIN_* */
     uint64_t request_bytes; /* declared length of the body, UINT64_MAX unknown */
 };

@@ -10,6 +10,7 @@
 
 #include "capture.h"
 #include "form.h"
+#include "llm/exchange.h"
 #include "llm/recognise.h"
 #include "scribe.h"
 
@@ -18,8 +19,11 @@
 #include <strings.h>
 #include <time.h>
 
-/* The request headers that go on the tape, in lower case: whole names with their colon, or the beginnings of names.
- * Keys among them are hashed by the scribe and wiped. */
+enum { OTHER_HEADER_BYTES_MAX = 256 };
+
+/* The request headers that facts come from, in lower case: whole names with their colon, or the beginnings of names.
+ * Of the others and of the URL's query the scribe only learns what an answer may not say back; all are wiped when they
+ * have been read. */
 static const struct hook_header {
     unsigned char bytes;
     char text[31];
@@ -84,12 +88,13 @@ static size_t append_line(char *out, size_t room, const char *prefix, const char
     return prefix_bytes + line_bytes + 1;
 }
 
-static size_t write_headers(const struct shadow *shadow, char *out, size_t room)
+/* The lines of the application's list that matter, or the beginnings of the others. */
+static size_t write_list(const struct shadow *shadow, bool matter, char *out, size_t room)
 {
     size_t used = 0;
     for (const struct curl_slist *item = shadow->headers; item != NULL; item = item->next) {
         const char *line = item->data;
-        if (line == NULL || !header_matters(line))
+        if (line == NULL || header_matters(line) != matter)
             continue;
         size_t name_bytes = strcspn(line, ":;\r\n");
         if (line[name_bytes] != ':')
@@ -97,12 +102,42 @@ static size_t write_headers(const struct shadow *shadow, char *out, size_t room)
         size_t value_bytes = strcspn(line + name_bytes, "\r\n");
         if (strspn(line + name_bytes + 1, " \t") + 1 >= value_bytes)
             continue; /* "Name:" takes a header away */
-        used += append_line(out + used, room - used, "", line, name_bytes + value_bytes);
+        size_t bytes = name_bytes + value_bytes;
+        if (!matter && bytes > OTHER_HEADER_BYTES_MAX)
+            bytes = OTHER_HEADER_BYTES_MAX;
+        used += append_line(out + used, room - used, "", line, bytes);
     }
+    return used;
+}
+
+/* What stands in the URL and in options; no line end gets into a line. */
+static size_t write_beside(const struct shadow *shadow, char *out, size_t room)
+{
+    static const char beside[] = {EXCHANGE_BESIDE, '\0'};
+    static const char *const prefixes[SHADOW_TOLD_N] = {
+        [SHADOW_TOLD_USERPWD] = beside,     [SHADOW_TOLD_USERNAME] = beside,
+        [SHADOW_TOLD_PASSWORD] = beside,    [SHADOW_TOLD_PROXYUSERPWD] = beside,
+        [SHADOW_TOLD_COOKIE] = "Cookie: ",  [SHADOW_TOLD_USERAGENT] = "User-Agent: ",
+        [SHADOW_TOLD_REFERER] = "Referer: "};
+    size_t used = 0;
+    if (shadow->beside[0] != '\0')
+        used += append_line(out, room, beside, shadow->beside, strcspn(shadow->beside, "\r\n"));
+    for (unsigned i = 0; i < SHADOW_TOLD_N; i++)
+        if (shadow->told[i][0] != '\0')
+            used +=
+                append_line(out + used, room - used, prefixes[i], shadow->told[i], strcspn(shadow->told[i], "\r\n"));
+    return used;
+}
+
+/* Headers that matter come first, so that the others are what is left out where room is short. */
+static size_t write_headers(const struct shadow *shadow, char *out, size_t room)
+{
+    size_t used = write_list(shadow, true, out, room);
     if (shadow->bearer.data != NULL)
         used +=
             append_line(out + used, room - used, "Authorization: Bearer ", shadow->bearer.data, shadow->bearer.bytes);
-    return used;
+    used += write_beside(shadow, out + used, room - used);
+    return used + write_list(shadow, false, out + used, room - used);
 }
 
 static uint64_t declared_bytes(const struct shadow *shadow)

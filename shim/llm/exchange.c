@@ -14,6 +14,7 @@
 #include "recognise.h"
 #include "request.h"
 #include "response_headers.h"
+#include "span_clean.h"
 #include "url.h"
 
 #include <stdlib.h>
@@ -42,6 +43,9 @@ struct exchange {
     struct body body;
     struct timing timing;
     struct response_headers headers;
+    struct secret_echo echo; /* what of the request must not come back */
+    uint16_t path_bytes;
+    char path[SPAN_TEXT_MAX]; /* of the URL; the span gets it when all is known that must not stand in it */
     struct span span;
 };
 _Static_assert(sizeof(struct exchange) <= EXCHANGE_BYTES_MAX, "an exchange must stay within its budget");
@@ -149,8 +153,12 @@ static void take_request_headers(struct exchange *exchange, const char *headers,
         const char *const lf = memchr(headers, '\n', (size_t)(end - headers));
         const char *const stop = lf ? lf : end;
         struct header header;
-        if (split_header(headers, (size_t)(stop - headers), &header))
+        if (headers < stop && *headers == EXCHANGE_BESIDE) {
+            secret_echo_beside(&exchange->echo, headers + 1, (size_t)(stop - headers - 1));
+        } else if (split_header(headers, (size_t)(stop - headers), &header)) {
+            secret_echo_header(&exchange->echo, header.name, header.name_bytes, header.value, header.value_bytes);
             take_request_header(exchange, &header);
+        }
         headers = lf ? lf + 1 : end;
     }
 }
@@ -161,8 +169,9 @@ static void put_static(struct span *span, enum span_field field, const char *tex
         span_set_text(span, field, text, strlen(text));
 }
 
-static void put_address(struct span *span, const struct exchange_start *start)
+static void put_address(struct exchange *exchange, const struct exchange_start *start)
 {
+    struct span *const span = &exchange->span;
     struct url url;
     if (start->method_bytes)
         span_set_text(span, SPAN_method, start->method, start->method_bytes);
@@ -171,8 +180,19 @@ static void put_address(struct span *span, const struct exchange_start *start)
     span_set_text(span, SPAN_host, url.host.data, url.host.bytes);
     if (url.port)
         span_set_u64(span, SPAN_port, url.port);
-    if (url.path.bytes)
-        span_set_text(span, SPAN_path, url.path.data, url.path.bytes);
+    exchange->path_bytes =
+        (uint16_t)(url.path.bytes < sizeof(exchange->path) ? url.path.bytes : sizeof(exchange->path));
+    if (exchange->path_bytes)
+        memcpy(exchange->path, url.path.data, exchange->path_bytes);
+}
+
+static void put_path(struct exchange *exchange)
+{
+    char path[SPAN_TEXT_MAX];
+    const size_t bytes = secret_mask_path(exchange->path, exchange->path_bytes, exchange->recognised.model,
+                                          exchange->recognised.model_bytes, &exchange->echo, path, sizeof(path));
+    if (bytes)
+        span_set_text(&exchange->span, SPAN_path, path, bytes);
 }
 
 static void begin_response(struct exchange *exchange)
@@ -236,6 +256,7 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     exchange->status = exchange->lost = 0;
     exchange->encodings_undone = start->decoded;
     exchange->request_begun = false;
+    exchange->path_bytes = 0;
     span_init(&exchange->span);
     timing_init(&exchange->timing, start->time_ns);
     facts_init(&exchange->facts, config);
@@ -246,11 +267,12 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     /* Whole microseconds, as everything measured here: the last three digits would cost the store a byte and a half per
      * span. */
     span_set_u64(&exchange->span, SPAN_start_ns, start->wall_ns / 1000 * 1000);
-    put_address(&exchange->span, start);
     put_static(&exchange->span, SPAN_api, recognised.api);
     put_static(&exchange->span, SPAN_operation, recognised.operation);
     put_static(&exchange->span, SPAN_provider, recognised.provider);
+    secret_echo_init(&exchange->echo);
     take_request_headers(exchange, start->headers, start->headers_bytes);
+    put_address(exchange, start);
     return exchange;
 }
 
@@ -460,9 +482,9 @@ static void count_once(struct exchange *exchange)
     size_t bytes = facts->text_bytes[FACT_RESPONSE_ID];
     if (!exchange->dialect->repeats || !(facts_number(facts, FACT_INPUT) | facts_number(facts, FACT_OUTPUT)))
         return;
-    if (!bytes && span_has(&exchange->span, SPAN_path)) {
-        id = exchange->span.value[SPAN_path].text.data;
-        bytes = exchange->span.value[SPAN_path].text.bytes;
+    if (!bytes) {
+        id = exchange->path;
+        bytes = exchange->path_bytes;
     }
     if (!counted_first(id, bytes))
         facts->usage.present = 0;
@@ -517,11 +539,15 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
         }
         exchange_span_facts(span, facts, &outcome, end);
         prompt_finish(&facts->prompt, span);
+        put_path(exchange);
+        span_clean(span, facts, &exchange->echo);
         if (exchange->lost)
             span_set_u64(span, SPAN_lost_bytes, exchange->lost);
         span_copy(ret_span, span);
     }
     decode_close(exchange->decode);
+    secret_echo_wipe(&exchange->echo);
+    explicit_bzero(exchange->path, exchange->path_bytes);
     pool_give(exchange);
     return inference;
 }

@@ -14,7 +14,12 @@
 
 #include "../../span/span.h"
 
-enum { EXCHANGE_BYTES_MAX = 64 * 1024 };
+enum {
+    EXCHANGE_BYTES_MAX = 64 * 1024,
+    EXCHANGE_BESIDE =
+        1, /* a line of the headers that begins with this byte is none: it holds "userinfo@?query#fragment"
+              of the URL or a credential from an option, so that echoes of it can be told */
+};
 
 /* Read-only after start; one per process. */
 struct exchange_config {
@@ -32,7 +37,7 @@ struct exchange_start {
     size_t method_bytes;
     const char *url; /* "scheme://host[:port]/path", no user info, no query */
     size_t url_bytes;
-    const char *headers; /* "Name: value\n" lines */
+    const char *headers; /* "Name: value\n" lines, and lines that begin with EXCHANGE_BESIDE */
     size_t headers_bytes;
     bool multipart_unseen; /* the body is multipart and cannot be seen */
     bool body_unseen;

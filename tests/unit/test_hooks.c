@@ -192,9 +192,18 @@ static void test_post(void **state)
     SET(easy, CURLOPT_POSTFIELDSIZE, 3);
     assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
     assert_memory_equal(body.text, "hello", 6);
+    /* What matters first; what only must not come back, behind it. */
     assert_string_equal(read_tape(), "begin POST /v1/plain bytes=3 flags=0\nrequest a\n"
-                                     "headers Content-Type: application/json\nX-Pprof-Prompt: triage\n" ANSWER DONE);
+                                     "headers Content-Type: application/json\nX-Pprof-Prompt: triage\n\001?key=SECRET\n"
+                                     "Cookie: SECRET\n" ANSWER DONE);
     SET(easy, CURLOPT_HTTPHEADER, NULL);
+    SET(easy, CURLOPT_USERPWD, "erika:SECRET");
+    SET(easy, CURLOPT_COOKIE, "a=SECRET\nX-Api-Key: none");
+    SET(easy, CURLOPT_USERAGENT, "an agent whose name is longer than what is noted of it");
+    assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
+    assert_string_equal(read_tape(),
+                        "begin POST /v1/plain bytes=3 flags=0\nrequest a\nheaders \001?key=SECRET\n\001erika:SECRET\n"
+                        "Cookie: a=SECRET\nUser-Agent: an agent whose name is longer t\n" ANSWER DONE);
     hook_curl_easy_cleanup(&origin, easy);
     curl_slist_free_all(list);
     assert_string_equal(read_tape(), "");

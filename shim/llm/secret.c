@@ -1,0 +1,402 @@
+/*
+ * Shapes of keys and addresses, echoes of the request; see secret.h.
+ *
+ * Called on the scribe's thread for a few short texts per exchange, and by the constructor for labels. Must never keep
+ * a pointer into what it was given.
+ */
+#include "secret.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base64.h"
+#include "url.h"
+#include "words.h"
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_letter(char c)
+{
+    return lower(c) >= 'a' && lower(c) <= 'z';
+}
+
+static bool is_alnum(char c)
+{
+    return is_digit(c) || is_letter(c);
+}
+
+static bool is_hex(char c)
+{
+    return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'f');
+}
+
+/* ---- keys ---- */
+
+/* How keys begin, from the services' documents and the rules of public secret scanners; `more`: so many bytes of the
+ * key's alphabet follow at least. */
+static const struct {
+    char text[15];
+    unsigned char more;
+} key_beginnings[] = {
+    {"sk-", 8},           {"sk_", 8},     {"pk-", 8},         {"pk_", 8},      {"rk_", 8},        {"hf_", 12},
+    {"gsk_", 12},         {"xai-", 20},   {"pplx-", 12},      {"nvapi-", 12},  {"csk-", 12},      {"r8_", 12},
+    {"AKIA", 12},         {"ASIA", 12},   {"ABIA", 12},       {"ACCA", 12},    {"AIza", 16},      {"ya29.", 8},
+    {"AQ.", 16},          {"ghp_", 8},    {"gho_", 8},        {"ghu_", 8},     {"ghs_", 8},       {"ghr_", 8},
+    {"github_pat_", 8},   {"glpat-", 8},  {"xoxb-", 8},       {"xoxp-", 8},    {"xoxa-", 8},      {"xapp-", 8},
+    {"eyJ", 20},          {"tgp_", 12},   {"fw_", 16},        {"jina_", 16},   {"pa-", 24},       {"dapi", 28},
+    {"LTAI", 12},         {"AKID", 12},   {"whsec_", 8},      {"shpat_", 8},   {"npm_", 16},      {"pypi-", 12},
+    {"dop_v1_", 12},      {"SG.", 16},    {"sess-", 8},       {"secret-", 4},  {"secret_", 4},    {"key-", 12},
+    {"api-key-", 4},      {"vck_", 12},   {"sbp_", 12},       {"lin_api_", 8}, {"ntn_", 12},      {"figd_", 12},
+    {"bearer ", 1},       {"basic ", 1},  {"AccountKey=", 1}, {"api_key=", 1}, {"apikey=", 1},    {"api-key=", 1},
+    {"token=", 1},        {"secret=", 1}, {"password=", 1},   {"passwd=", 1},  {"-----BEGIN", 0}, {"AGE-SECRET-", 1},
+    {"access_token=", 1}, {"sig=", 4},    {"signature=", 4},  {"key=", 1},     {"hvs.", 12},      {"dckr_pat_", 8},
+};
+
+static bool in_key(char c)
+{
+    return is_alnum(c) || c == '-' || c == '_' || c == '.' || c == '+' || c == '/' || c == '=' || c == '~';
+}
+
+static bool begins_key(const char *p, size_t left)
+{
+    for (size_t i = 0; i < sizeof(key_beginnings) / sizeof(key_beginnings[0]); i++) {
+        const size_t bytes = strlen(key_beginnings[i].text);
+        size_t more = 0;
+        if (left < bytes + key_beginnings[i].more || strncasecmp(p, key_beginnings[i].text, bytes) != 0)
+            continue;
+        while (bytes + more < left && more < key_beginnings[i].more && in_key(p[bytes + more]))
+            more++;
+        if (more == key_beginnings[i].more)
+            return true;
+    }
+    return false;
+}
+
+/* Known beginnings, wherever a word begins. */
+static bool has_known_key(const char *text, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        if ((i == 0 || !is_alnum(text[i - 1])) && begins_key(text + i, bytes - i))
+            return true;
+    return false;
+}
+
+/* A run of letters and digits as generators make them: 32 hex digits and more, or 20 characters in which letters of
+ * both cases and digits mix. */
+static bool is_random_run(const char *text, size_t bytes)
+{
+    size_t hex = 0, digits = 0, uppers = 0, lowers = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        hex += is_hex(text[i]);
+        digits += is_digit(text[i]);
+        uppers += text[i] >= 'A' && text[i] <= 'Z';
+        lowers += text[i] >= 'a' && text[i] <= 'z';
+    }
+    return (bytes >= 32 && hex == bytes && digits >= 4) || (bytes >= 20 && digits >= 2 && uppers >= 2 && lowers >= 2);
+}
+
+static bool has_random_run(const char *text, size_t bytes)
+{
+    for (size_t i = 0; i < bytes;) {
+        size_t run = 0;
+        while (i + run < bytes && is_alnum(text[i + run]))
+            run++;
+        if (is_random_run(text + i, run))
+            return true;
+        i += run + 1;
+    }
+    return false;
+}
+
+bool secret_key_shaped(const char *text, size_t bytes)
+{
+    return has_known_key(text, bytes) || has_random_run(text, bytes);
+}
+
+/* ---- addresses ---- */
+
+/* name@domain.tld */
+static bool has_mail(const char *text, size_t bytes)
+{
+    for (size_t at = 1; at + 4 < bytes; at++) {
+        size_t end = at + 1, dot = 0;
+        if (text[at] != '@' || !in_key(text[at - 1]))
+            continue;
+        for (; end < bytes && (is_alnum(text[end]) || text[end] == '-' || text[end] == '.'); end++)
+            if (text[end] == '.' && end > at + 1)
+                dot = end;
+        if (dot && dot + 2 < end && is_letter(text[dot + 1]) && is_letter(text[dot + 2]))
+            return true;
+    }
+    return false;
+}
+
+static bool is_number_255(const char *text, size_t bytes)
+{
+    unsigned value = 0;
+    for (size_t i = 0; i < bytes; i++)
+        value = value * 10 + (unsigned)(text[i] - '0');
+    return bytes >= 1 && bytes <= 3 && value <= 255;
+}
+
+/* Four numbers up to 255 with dots between, none beside them. */
+static bool begins_ipv4(const char *text, size_t bytes)
+{
+    size_t at = 0;
+    for (unsigned part = 0; part < 4; part++) {
+        size_t digits = 0;
+        if (part && (at == bytes || text[at++] != '.'))
+            return false;
+        while (at + digits < bytes && digits < 4 && is_digit(text[at + digits]))
+            digits++;
+        if (!is_number_255(text + at, digits))
+            return false;
+        at += digits;
+    }
+    return at == bytes || (!is_alnum(text[at]) && text[at] != '.');
+}
+
+/* IPv6 and hardware addresses: groups of up to four hex digits with at least four colons. */
+static bool begins_ipv6(const char *text, size_t bytes)
+{
+    size_t colons = 0, group = 0, at = 0;
+    for (; at < bytes && (is_hex(text[at]) || text[at] == ':') && group <= 4; at++) {
+        group = text[at] == ':' ? 0 : group + 1;
+        colons += text[at] == ':';
+    }
+    return colons >= 4 && group <= 4 && (at == bytes || !is_alnum(text[at]));
+}
+
+static bool has_ip(const char *text, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        const bool begins = i == 0 || (!is_alnum(text[i - 1]) && text[i - 1] != '.' && text[i - 1] != ':');
+        if (begins && (begins_ipv4(text + i, bytes - i) || begins_ipv6(text + i, bytes - i)))
+            return true;
+    }
+    return false;
+}
+
+/* Numbers of telephones: "+" and seven digits or more, or nine to fifteen digits in groups and nothing else. */
+static bool is_phone(const char *text, size_t bytes)
+{
+    size_t digits = 0, signs = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        digits += is_digit(text[i]);
+        signs += memchr("+-. ()/", text[i], 7) != NULL;
+    }
+    if (digits + signs != bytes || digits > 15)
+        return false;
+    return (*text == '+' && digits >= 7) || (digits >= 9 && (signs >= 1 || *text == '0'));
+}
+
+bool secret_address_shaped(const char *text, size_t bytes)
+{
+    return bytes &&
+           (memmem(text, bytes, "://", 3) || has_mail(text, bytes) || has_ip(text, bytes) || is_phone(text, bytes));
+}
+
+/* ---- names and ids ---- */
+
+bool secret_free_name(const char *text, size_t bytes)
+{
+    if (!bytes || bytes > SECRET_NAME_BYTES_MAX)
+        return false;
+    for (size_t i = 0; i < bytes; i++)
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            return false;
+    return !secret_key_shaped(text, bytes) && !secret_address_shaped(text, bytes);
+}
+
+bool secret_free_id(const char *text, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        if (!is_alnum(text[i]) && !memchr("-_.:=+/~", text[i], 8))
+            return false;
+    return bytes && !has_known_key(text, bytes) && !secret_address_shaped(text, bytes);
+}
+
+/* ---- echoes ---- */
+
+void secret_echo_init(struct secret_echo *echo)
+{
+    echo->bytes = 0;
+}
+
+void secret_echo_wipe(struct secret_echo *echo)
+{
+    explicit_bzero(echo->text, echo->bytes);
+    echo->bytes = 0;
+}
+
+static bool separates(char c)
+{
+    return (unsigned char)c <= ' ' || c == 0x7f || memchr(",;\"'&?:|<>()[]{}/=#*@", c, 21) != NULL;
+}
+
+/* "2024-06-01", "1.2", "300": versions and counts, not secrets. */
+static bool is_plain_number(const char *text, size_t bytes)
+{
+    size_t digits = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        if (!is_digit(text[i]) && text[i] != '-' && text[i] != '.')
+            return false;
+        digits += is_digit(text[i]);
+    }
+    return digits <= 8;
+}
+
+static void take_piece(struct secret_echo *echo, const char *text, size_t bytes, bool credential)
+{
+    while (bytes && text[bytes - 1] == '.')
+        bytes--;
+    if (bytes < SECRET_ECHO_WHOLE_MIN || is_plain_number(text, bytes) || words_of_path(text, bytes))
+        return;
+    const size_t room = sizeof(echo->text) - echo->bytes;
+    if (bytes + 2 > room) {
+        if (room < SECRET_ECHO_RUN + 2)
+            return;
+        bytes = room - 2;
+    }
+    char *to = echo->text + echo->bytes;
+    *to++ = credential || secret_key_shaped(text, bytes) ? '!' : ' ';
+    for (size_t i = 0; i < bytes; i++)
+        to[i] = lower(text[i]);
+    to[bytes] = '\n';
+    echo->bytes = (uint16_t)(echo->bytes + bytes + 2);
+}
+
+static void take_pieces(struct secret_echo *echo, const char *text, size_t bytes, bool credential)
+{
+    for (size_t at = 0; at < bytes;) {
+        size_t piece = 0;
+        while (at + piece < bytes && !separates(text[at + piece]))
+            piece++;
+        take_piece(echo, text + at, piece, credential);
+        at += piece + 1;
+    }
+}
+
+void secret_echo_take(struct secret_echo *echo, const char *text, size_t bytes, bool credential)
+{
+    char decoded[1024];
+    take_pieces(echo, text, bytes, credential);
+    if (bytes && memchr(text, '%', bytes))
+        take_pieces(echo, decoded, url_decode(text, bytes, decoded, sizeof(decoded)), credential);
+    if (bytes > 6 && !strncasecmp(text, "basic ", 6)) {
+        struct base64 base64 = {0};
+        const size_t in = bytes - 6 < sizeof(decoded) ? bytes - 6 : sizeof(decoded);
+        take_pieces(echo, decoded, base64_push(&base64, text + 6, in, (uint8_t *)decoded), credential);
+    }
+}
+
+static bool name_has(const char *name, size_t bytes, const char *word)
+{
+    const size_t length = strlen(word);
+    for (size_t i = 0; i + length <= bytes; i++)
+        if (!strncasecmp(name + i, word, length))
+            return true;
+    return false;
+}
+
+static bool name_has_any(const char *name, size_t bytes, const char *const *words)
+{
+    for (; *words; words++)
+        if (name_has(name, bytes, *words))
+            return true;
+    return false;
+}
+
+void secret_echo_header(struct secret_echo *echo, const char *name, size_t name_bytes, const char *value, size_t bytes)
+{
+    static const char *const harmless[] = {"content-", "accept",  "anthropic-", "-beta", "model",
+                                           "provider", "-prompt", "traceloop-", NULL};
+    static const char *const credentials[] = {"auth",   "key",      "token",     "secret",
+                                              "cookie", "password", "signature", NULL};
+    if (name_has_any(name, name_bytes, harmless))
+        return;
+    secret_echo_take(echo, value, bytes, name_has_any(name, name_bytes, credentials));
+}
+
+/* One "name=value" of a query. */
+static void take_parameter(struct secret_echo *echo, const char *text, size_t bytes)
+{
+    static const char *const harmless[] = {"alt", "api-version", "model", "stream", "beta", "version", NULL};
+    const char *const equals = memchr(text, '=', bytes);
+    const size_t name_bytes = equals ? (size_t)(equals - text) : 0;
+    for (size_t i = 0; harmless[i] && equals; i++)
+        if (strlen(harmless[i]) == name_bytes && !strncasecmp(text, harmless[i], name_bytes))
+            return;
+    secret_echo_take(echo, text + name_bytes, bytes - name_bytes, true);
+}
+
+void secret_echo_beside(struct secret_echo *echo, const char *text, size_t bytes)
+{
+    const char *const mark = bytes ? memchr(text, '?', bytes) : NULL;
+    const size_t before = mark ? (size_t)(mark - text) : bytes;
+    secret_echo_take(echo, text, before, true);
+    for (size_t at = before + 1; at < bytes;) {
+        size_t piece = 0;
+        while (at + piece < bytes && text[at + piece] != '&' && text[at + piece] != '#')
+            piece++;
+        take_parameter(echo, text + at, piece);
+        at += piece + 1;
+    }
+}
+
+/* `piece` is in lower case. */
+static bool contains(const char *text, size_t bytes, const char *piece, size_t piece_bytes, bool as_word)
+{
+    for (size_t i = 0; i + piece_bytes <= bytes; i++) {
+        const size_t end = i + piece_bytes;
+        if (strncasecmp(text + i, piece, piece_bytes) != 0)
+            continue;
+        if (!as_word || ((i == 0 || !is_alnum(text[i - 1])) && (end == bytes || !is_alnum(text[end]))))
+            return true;
+    }
+    return false;
+}
+
+static bool has_letter(const char *text, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        if (is_letter(text[i]))
+            return true;
+    return false;
+}
+
+/* SECRET_ECHO_RUN bytes of the text that stand in the piece; digits alone may be a date. */
+static bool shares_run(const char *text, size_t bytes, const char *piece, size_t piece_bytes)
+{
+    for (size_t i = 0; i + SECRET_ECHO_RUN <= bytes; i++) {
+        char run[SECRET_ECHO_RUN];
+        for (size_t j = 0; j < sizeof(run); j++)
+            run[j] = lower(text[i + j]);
+        if (has_letter(run, sizeof(run)) && !words_of_path(run, sizeof(run)) &&
+            memmem(piece, piece_bytes, run, sizeof(run)))
+            return true;
+    }
+    return false;
+}
+
+bool secret_echoed(const struct secret_echo *echo, const char *text, size_t bytes)
+{
+    const char *const end = echo->text + echo->bytes;
+    for (const char *p = echo->text; p < end;) {
+        const char *const piece = p + 1, *const stop = memchr(piece, '\n', (size_t)(end - piece));
+        const size_t piece_bytes = (size_t)(stop - piece);
+        if (contains(text, bytes, piece, piece_bytes, piece_bytes < SECRET_ECHO_INSIDE_MIN) ||
+            (*p == '!' && shares_run(text, bytes, piece, piece_bytes)))
+            return true;
+        p = stop + 1;
+    }
+    return false;
+}

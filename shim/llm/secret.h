@@ -1,0 +1,60 @@
+/*
+ * What must not stay of texts that come from outside: keys, addresses, and whatever a server says back of the request's
+ * own headers and URL. Every text that becomes a field of a span, and is no word of a list, passes here.
+ *
+ * Scribe's thread and the constructor (labels); pure functions on the caller's memory, no allocation.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    SECRET_ECHO_BYTES = 4096,    /* of the request's header values and URL; a token can be 2 KiB */
+    SECRET_ECHO_RUN = 8,         /* so many bytes in common with a credential are an echo */
+    SECRET_ECHO_WHOLE_MIN = 3,   /* shorter pieces of headers are no secrets */
+    SECRET_ECHO_INSIDE_MIN = 6,  /* shorter ones count as a word of their own only */
+    SECRET_NAME_BYTES_MAX = 256, /* models' names: ARNs reach about 150 */
+};
+
+/* Has it the shape of a key (known beginnings, long runs of mixed letters and digits), or does it hold an e-mail
+ * address, a URL, an IP address or a telephone number? */
+bool secret_key_shaped(const char *text, size_t bytes);
+bool secret_address_shaped(const char *text, size_t bytes);
+
+/* A model's or a prompt's name: no key, no address, no control characters. */
+bool secret_free_name(const char *text, size_t bytes);
+/* An id of a response, as services make them: letters, digits and - _ . : = + / ~ alone; not a known kind of key, an
+ * address or a telephone number. */
+bool secret_free_id(const char *text, size_t bytes);
+
+/* The pieces of a request that a server could echo. Owned by the exchange, which wipes it at its end. */
+struct secret_echo {
+    uint16_t bytes;
+    char text[SECRET_ECHO_BYTES]; /* pieces in lower case, each behind '!' (credential) or ' ' and followed by a line
+                                     end */
+};
+
+void secret_echo_init(struct secret_echo *echo);
+void secret_echo_wipe(struct secret_echo *echo);
+/* Takes the pieces of a text, percent-decoded and of "Basic" decoded too. Pieces that are words of the services
+ * ("application", "openai", "2024-06-01") are none. What does not fit is left out. `credential`: parts of a piece are
+ * echoes too. */
+void secret_echo_take(struct secret_echo *echo, const char *text, size_t bytes, bool credential);
+/* The same of one request header; those that name models, prompts and formats are passed over. */
+void secret_echo_header(struct secret_echo *echo, const char *name, size_t name_bytes, const char *value, size_t bytes);
+/* Of what the tape hands on beside headers: "userinfo@?query#fragment" of the URL, or a credential as an option has it.
+ */
+void secret_echo_beside(struct secret_echo *echo, const char *text, size_t bytes);
+/* Is one of the pieces in the text: those of six bytes and more anywhere, shorter ones as a word? Or SECRET_ECHO_RUN
+ * bytes of a credential? */
+bool secret_echoed(const struct secret_echo *echo, const char *text, size_t bytes);
+
+/*
+ * The path as it may be stored: segments of the API's known shape (words of paths, the model, ids behind the name of
+ * their collection) stay, others become "*". `model` is the name that the URL states, decoded. What is masked is taken
+ * into `echo`. Returns the bytes written to ret_path, at most `room`.
+ */
+size_t secret_mask_path(const char *path, size_t bytes, const char *model, size_t model_bytes, struct secret_echo *echo,
+                        char *ret_path, size_t room);
