@@ -86,6 +86,30 @@ static int give(struct made *made, uint64_t sequence)
 
 #define NOW UINT64_C(1767225600000000000)
 
+/* A column that no rollup needs, damaged in the ways there are. */
+static uint64_t refuse_columns(uint64_t sequence)
+{
+    struct made made;
+
+    static const struct {
+        enum span_field field;
+        const char *bytes;
+        size_t n;
+    } columns[] = {{SPAN_response_id, "\x80", 1},                              /* a reserved bit */
+                   {SPAN_response_id, "\x02\x00\x01\x00", 4},                  /* texts that are not there */
+                   {SPAN_redirects, "\x03\x00\x00", 3},                        /* a transform that is none */
+                   {SPAN_redirects, "\x44(\xb5/\xfd\xa0\xff\xff\xff\x7f", 10}, /* unpacks to 2 GB */
+                   {SPAN_gap_sketch, "\x0f", 1}};
+    for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
+        begin(&made, 3);
+        numbers(&made, SPAN_seq, 1, 1, NULL);
+        numbers(&made, SPAN_start_ns, NOW, 1, NULL);
+        raw(&made, columns[i].field, columns[i].bytes, columns[i].n);
+        assert_int_equal(give(&made, ++sequence), STORE_DAMAGED);
+    }
+    return sequence;
+}
+
 static void test_what_is_refused(void **state)
 {
     static const uint64_t first_only[4] = {1};
@@ -131,23 +155,7 @@ static void test_what_is_refused(void **state)
     numbers(&made, SPAN_seq, 0, 1, NULL);
     numbers(&made, SPAN_start_ns, NOW, 1, NULL);
     assert_int_equal(give(&made, ++sequence), STORE_DAMAGED);
-    /* A column that no rollup needs, damaged in the ways there are. */
-    static const struct {
-        enum span_field field;
-        const char *bytes;
-        size_t n;
-    } columns[] = {{SPAN_response_id, "\x80", 1},                              /* a reserved bit */
-                   {SPAN_response_id, "\x02\x00\x01\x00", 4},                  /* texts that are not there */
-                   {SPAN_redirects, "\x03\x00\x00", 3},                        /* a transform that is none */
-                   {SPAN_redirects, "\x44(\xb5/\xfd\xa0\xff\xff\xff\x7f", 10}, /* unpacks to 2 GB */
-                   {SPAN_gap_sketch, "\x0f", 1}};
-    for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
-        begin(&made, 3);
-        numbers(&made, SPAN_seq, 1, 1, NULL);
-        numbers(&made, SPAN_start_ns, NOW, 1, NULL);
-        raw(&made, columns[i].field, columns[i].bytes, columns[i].n);
-        assert_int_equal(give(&made, ++sequence), STORE_DAMAGED);
-    }
+    sequence = refuse_columns(sequence);
     begin(&made, 2); /* a field of a later version goes through */
     numbers(&made, SPAN_seq, 21, 1, NULL);
     numbers(&made, SPAN_start_ns, NOW, 1, NULL);
