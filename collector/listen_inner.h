@@ -7,10 +7,11 @@
 /* One sender: a connection or a spool file. */
 struct listen_sender {
     uint8_t identity[16];
-    bool greeted;  /* its PROCESS frame came */
-    uint64_t away; /* store_times_away when it came: a store that was begun anew knows nobody */
-    bool has_uid;  /* a connection's, as the kernel says */
+    bool greeted; /* its PROCESS frame came */
+    bool in_file; /* where that frame may be damaged: others say whose they are */
+    bool has_uid; /* a connection's, as the kernel says */
     uint32_t uid;
+    uint64_t away;  /* store_times_away when it came: a store that was begun anew knows nobody */
     uint64_t taken; /* highest sequence number given to the store and not acknowledged yet; 0: none */
 };
 

@@ -118,6 +118,10 @@ static int store_journal(struct listener *listener, const uint8_t *file, size_t 
     if (status == 0 && used != frames.bytes)
         status = listen_because(LISTEN_END, "a journal is damaged");
     span_buffer_done(&frames);
+    if (status == 0 && found.damaged > 0) {
+        listener->stats.damaged++;
+        status = listen_note(listener, STORE_LOSS_mapping_damaged);
+    }
     if (status == 0)
         status = listen_commit(listener);
     else if (listener->open)
@@ -125,18 +129,24 @@ static int store_journal(struct listener *listener, const uint8_t *file, size_t 
     if (status == 0) {
         listener->stats.journals++;
         listener->stats.killed += found.killed;
-        listener->stats.damaged += found.damaged > 0;
     }
     return status;
 }
 
-static void set_aside(struct listener *listener, int directory, const char *name)
+/* Returns 0 or negative store_status. */
+static int set_aside(struct listener *listener, int directory, const char *name)
 {
     char aside[NAME_MAX + 16];
+    int status = listen_note(listener, STORE_LOSS_mapping_damaged);
 
+    if (status == 0)
+        status = listen_commit(listener);
+    if (status != 0)
+        return status;
     listener->stats.damaged++;
     (void)snprintf(aside, sizeof aside, "%s.damaged", name);
     (void)renameat(directory, name, directory, aside);
+    return 0;
 }
 
 /* 1 when the journal was taken over, 0 when left, negative store_status. */
@@ -163,10 +173,8 @@ static int take_over(struct listener *listener, int directory, const char *name,
         }
         damaged = status == LISTEN_END;
     }
-    if (damaged) {
-        set_aside(listener, directory, name);
-        status = 0;
-    }
+    if (damaged)
+        status = set_aside(listener, directory, name);
     free(file);
     (void)close(fd); /* and with it both locks */
     return status;

@@ -2,8 +2,8 @@
  * Taking in spool files: those that were closed (*.frames) and those whose writer died (*.part without a lock). A file
  * is deleted only after the transaction with its frames is committed; the store ignores what it had already.
  *
- * Called by listen_turn now and then and by `pprofd --once`. A file that is damaged in the middle is set aside as
- * *.damaged with everything before the damage taken in.
+ * Called by listen_turn now and then and by `pprofd --once`. A file that is damaged is set aside as *.damaged with
+ * everything whole taken in, before the damage and behind it, and counted as a loss.
  */
 #include "listen_inner.h"
 
@@ -29,47 +29,64 @@ static bool ends_with(const char *name, const char *end)
     return bytes > strlen(end) && strcmp(name + bytes - strlen(end), end) == 0;
 }
 
-/* All whole frames of the file; one that was closed has no others. 0, LISTEN_END when it is damaged, or negative
- * store_status. */
-static int take_file(struct listener *listener, int fd, bool closed, uint8_t *buffer)
+/* How far it is from data[0], which begins nothing, to where the next frame may begin. */
+static size_t to_next_frame(const uint8_t *data, size_t bytes)
 {
-    struct listen_sender sender = {0};
+    for (size_t at = 1; at < bytes; at++)
+        if (span_frame_bytes(data + at, bytes - at) >= 0)
+            return at; /* a whole header with the right sum, or the start of what may be one at the end */
+    return bytes;
+}
+
+/* All whole frames of the file, those behind damage too; one that was closed has no half ones. 0, or negative
+ * store_status; *ret_damaged. */
+static int take_file(struct listener *listener, int fd, bool closed, uint8_t *buffer, bool *ret_damaged)
+{
+    struct listen_sender sender = {.in_file = true};
     size_t have = 0;
 
     for (;;) {
         ssize_t got = read(fd, buffer + have, SPOOL_READ_BYTES - have);
-        size_t used;
+        size_t used, at = 0;
         int status;
 
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
             return listen_because(STORE_FAILED, "a spool file cannot be read: %s", strerror(errno));
-        if (got == 0 && closed && have != 0)
-            return listen_because(LISTEN_END, "a spool file ends within a frame");
-        if (got == 0)
-            return 0; /* half a frame at the end is what a dying writer leaves */
+        if (got == 0) {
+            *ret_damaged |= closed && have != 0; /* otherwise it is what a dying writer leaves */
+            return 0;
+        }
         have += (size_t)got;
-        status = listen_take(listener, &sender, buffer, have, &used);
+        while ((status = listen_take(listener, &sender, buffer + at, have - at, &used)) == LISTEN_END) {
+            *ret_damaged = true;
+            at += used;
+            at += to_next_frame(buffer + at, have - at);
+        }
         if (status != 0)
             return status;
-        memmove(buffer, buffer + used, have - used);
-        have -= used;
-        if (have == SPOOL_READ_BYTES)
-            return listen_because(LISTEN_END, "a frame is too long");
+        at += used;
+        memmove(buffer, buffer + at, have - at);
+        have -= at;
     }
 }
 
-/* Opens a file that may be taken; -1 when it is not ours to take (now). */
+/* Opens a file that may be taken; -1 when it is not ours to take (now). A writer has a record lock on it for as long as
+ * it writes a frame; collectors keep each other off by flock. */
 static int open_file(struct listener *listener, int directory, const char *name)
 {
+    struct flock reading = {.l_type = F_RDLCK, .l_whence = SEEK_SET}; /* of this description, not of this process */
     int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    struct stat st;
+    struct stat st, named;
 
     if (fd < 0)
         return -1;
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || flock(fd, LOCK_EX | LOCK_NB) != 0 ||
-        (st.st_uid != geteuid() && st.st_uid != 0 && !listener->config.any_user)) {
+        (st.st_uid != geteuid() && st.st_uid != 0 && !listener->config.any_user) ||
+        fcntl(fd, F_OFD_SETLK, &reading) != 0 || fstatat(directory, name, &named, AT_SYMLINK_NOFOLLOW) != 0 ||
+        named.st_ino != st.st_ino) {
+        /* Its writer may have closed and so renamed it meanwhile: it will be found under the new name. */
         (void)close(fd);
         return -1;
     }
@@ -88,15 +105,14 @@ static void set_aside(int directory, const char *name)
 static int take_in(struct listener *listener, int directory, const char *name, uint8_t *buffer)
 {
     int fd = open_file(listener, directory, name);
+    bool damaged = false;
     int status;
-    int damaged;
 
     if (fd < 0)
         return 0;
-    status = take_file(listener, fd, ends_with(name, ".frames"), buffer);
-    damaged = status == LISTEN_END;
-    if (damaged)
-        status = 0;
+    status = take_file(listener, fd, ends_with(name, ".frames"), buffer, &damaged);
+    if (status == 0 && damaged)
+        status = listen_note(listener, STORE_LOSS_spool_damaged);
     if (status == 0)
         status = listen_commit(listener);
     else if (listener->open)

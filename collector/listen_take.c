@@ -57,6 +57,21 @@ static int take_process(struct listener *listener, struct listen_sender *sender,
     return 0;
 }
 
+/* A process whose introduction is damaged: it may be known already, else it is one of which nothing is known. */
+static int take_stranger(struct listener *listener, struct listen_sender *sender, const struct span_frame *frame)
+{
+    int status = begin(listener);
+
+    if (status == 0)
+        status = store_take_stranger(listener->config.store, frame->identity);
+    if (status != 0)
+        return listen_because(status, "%s", store_why());
+    memcpy(sender->identity, frame->identity, sizeof sender->identity);
+    sender->greeted = true;
+    sender->away = store_times_away(listener->config.store);
+    return 0;
+}
+
 static int take_spans(struct listener *listener, struct listen_sender *sender, const struct span_frame *frame)
 {
     struct span_block_view view;
@@ -64,6 +79,11 @@ static int take_spans(struct listener *listener, struct listen_sender *sender, c
     bool repeat = false;
     int status;
 
+    if (!sender->greeted && sender->in_file) {
+        status = take_stranger(listener, sender, frame);
+        if (status != 0)
+            return status;
+    }
     if (!sender->greeted || memcmp(sender->identity, frame->identity, sizeof sender->identity) != 0)
         return listen_because(LISTEN_END, "a frame of a process that did not introduce itself");
     status = begin(listener);

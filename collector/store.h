@@ -51,6 +51,8 @@ int store_begin(struct store *store);
 /* How often that happened to this handle. */
 uint64_t store_times_away(const struct store *store);
 int store_take_process(struct store *store, const struct span_process *process);
+/* A process whose introduction is damaged: unless it is known already, one of which nothing is known. */
+int store_take_stranger(struct store *store, const uint8_t identity[16]);
 /* Takes a SPANS or LOSS frame in. A repeat (same identity and sequence) is accepted and ignored: *ret_repeat tells. A
  * damaged payload is STORE_DAMAGED and leaves the transaction as it was. */
 int store_take_frame(struct store *store, const struct span_frame *frame, bool *ret_repeat);

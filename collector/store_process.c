@@ -281,6 +281,17 @@ void store_processes_trim(struct store *store)
         store_processes_clear(store);
 }
 
+int store_take_stranger(struct store *store, const uint8_t identity[16])
+{
+    struct span_process process = {0};
+    int status;
+
+    if (store_process_by_identity(store, identity, &status) != NULL || status != 0)
+        return status;
+    memcpy(process.identity, identity, sizeof process.identity);
+    return store_take_process(store, &process);
+}
+
 int store_take_process(struct store *store, const struct span_process *process)
 {
     if (!store->in_transaction)

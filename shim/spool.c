@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -61,53 +60,73 @@ static int append(struct spool *spool, const uint8_t *data, size_t bytes)
     int error = wrote < 0 ? errno : ENOSPC;
     if (wrote > 0 && ftruncate(spool->own.fd, (off_t)spool->file_bytes) != 0) {
         /* The torn end stays, so nothing may follow it: this file is finished. Readers stop at its last whole frame. */
-        spool_close(spool);
+        own_fd_close(&spool->own);
     }
     return -error;
 }
 
-/* Makes, locks and greets the next file. */
-static int open_file(struct spool *spool, int directory)
+/*
+ * The lock is held for as long as a frame is being written, no longer. It belongs to this process: a child that was
+ * forked meanwhile does not have it (as it would have the lock of flock), and a daemon's parent takes it along. False
+ * where a collector has the file.
+ */
+static bool lock(const struct spool *spool)
 {
-    char name[64];
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct stat st;
+    return fcntl(spool->own.fd, F_SETLK, &lock) == 0 && fstat(spool->own.fd, &st) == 0 && st.st_nlink > 0;
+}
+
+static void unlock(const struct spool *spool)
+{
+    struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+    (void)fcntl(spool->own.fd, F_SETLK, &lock);
+}
+
+/* Makes and greets the next file, and gives it the name that collectors look at when its first frame is in it. */
+static int open_file(struct spool *spool, int directory, const uint8_t *frame, size_t bytes)
+{
+    char name[64], fresh[64];
     spool->n++;
     (void)snprintf(name, sizeof name, "%s-%u.part", spool->identity, spool->n);
+    (void)snprintf(fresh, sizeof fresh, "%s-%u.fresh.new", spool->identity, spool->n);
     int needed = snprintf(spool->file, sizeof spool->file, "%s/%s", spool->directory, name);
     if (needed < 0 || (size_t)needed + sizeof ".frames" > sizeof spool->file) {
         return -ENAMETOOLONG;
     }
-    int fd = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    struct stat st;
+    if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+        return -EEXIST; /* a link that somebody planted, or a file of an identity that is ours by chance */
+    }
+    int fd = openat(directory, fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) {
         return -errno;
     }
     int rc = own_fd_adopt(&spool->own, fd);
-    if (rc != 0) {
-        (void)unlinkat(directory, name, 0);
-        return rc;
-    }
-    struct stat st;
-    if (flock(spool->own.fd, LOCK_EX | LOCK_NB) != 0 || fstat(spool->own.fd, &st) != 0 || st.st_nlink == 0) {
-        /* A collector that looked between creation and lock took it for a dead process's file. The next one has a new
-         * name. */
-        own_fd_close(&spool->own);
-        return -EAGAIN;
-    }
     spool->file_bytes = 0;
-    rc = append(spool, spool->greeting, spool->greeting_bytes);
+    if (rc == 0) {
+        rc = append(spool, spool->greeting, spool->greeting_bytes);
+    }
+    if (rc == 0) {
+        rc = append(spool, frame, bytes);
+    }
+    if (rc == 0 && renameat(directory, fresh, directory, name) != 0) {
+        rc = -errno;
+    }
     if (rc != 0) {
         own_fd_close(&spool->own);
-        (void)unlinkat(directory, name, 0);
+        (void)unlinkat(directory, fresh, 0);
     }
     return rc;
 }
 
-static int open_next(struct spool *spool)
+static int append_to_next(struct spool *spool, const uint8_t *frame, size_t bytes)
 {
     int directory = open_directory(spool->directory);
     if (directory < 0) {
         return directory;
     }
-    int rc = open_file(spool, directory);
+    int rc = open_file(spool, directory, frame, bytes);
     (void)close(directory);
     return rc;
 }
@@ -135,14 +154,18 @@ int spool_append(struct spool *spool, uint64_t now_ns, const uint8_t *frame, siz
     if (now_ns < spool->retry_ns) {
         return -EAGAIN;
     }
-    int rc = 0;
-    if (!own_fd_valid(&spool->own)) {
-        spool->own =
-            OWN_FD_NONE; /* the application closed it, and with that the lock: collectors take the file as it is */
-        rc = open_next(spool);
+    int rc = -EAGAIN;
+    if (own_fd_valid(&spool->own)) {
+        if (lock(spool)) {
+            rc = append(spool, frame, bytes);
+            unlock(spool);
+        } else {
+            own_fd_close(&spool->own); /* a collector takes it in, or did */
+        }
     }
-    if (rc == 0) {
-        rc = append(spool, frame, bytes);
+    if (rc == -EAGAIN) {
+        spool->own = OWN_FD_NONE; /* where the application closed it, collectors take the file as it is */
+        rc = append_to_next(spool, frame, bytes);
     }
     if (rc != 0) {
         spool->retry_ns = now_ns + (uint64_t)SPOOL_RETRY_MS * 1000000U;
@@ -152,13 +175,12 @@ int spool_append(struct spool *spool, uint64_t now_ns, const uint8_t *frame, siz
 
 void spool_close(struct spool *spool)
 {
-    if (own_fd_valid(&spool->own)) {
+    if (own_fd_valid(&spool->own) && lock(spool)) {
         char done[SPOOL_PATH_MAX];
         size_t stem = strlen(spool->file) - (sizeof ".part" - 1);
         memcpy(done, spool->file, stem);
         memcpy(done + stem, ".frames", sizeof ".frames");
         (void)rename(spool->file, done);
-        own_fd_close(&spool->own);
     }
-    spool->own = OWN_FD_NONE;
+    own_fd_close(&spool->own);
 }

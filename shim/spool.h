@@ -1,9 +1,9 @@
 /*
  * Spool files: frames that no collector takes now, kept on disk for the next one.
  *
- * <directory>/<identity in hex>-<n>.part while this process writes (and holds flock on it), renamed to .frames when
- * closed; a .part without a lock was left by a process that died and is complete up to its last whole frame. First
- * frame: PROCESS. Scribe thread only.
+ * <directory>/<identity in hex>-<n>.part from its first frame on, renamed to .frames when closed. It holds whole frames
+ * at every moment in which nobody has a record lock on it: a collector may take it in whether its writer lives or not,
+ * and the writer then begins another one. First frame: PROCESS. Scribe thread only.
  */
 #pragma once
 

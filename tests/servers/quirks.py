@@ -50,6 +50,7 @@ def events(count=4, said="w"):
 
 class Handler(socketserver.StreamRequestHandler):
     disable_nagle_algorithm = True
+    requests = 0  # of this connection
 
     def head(self, status, *lines, version="1.1"):
         self.wfile.write("\r\n".join([f"HTTP/{version} {status}", *lines, "", ""]).encode())
@@ -101,6 +102,7 @@ class Handler(socketserver.StreamRequestHandler):
         if line[0] == "CONNECT":
             return self.tunnel(line[1])
         request = Request(line[0], line[1], headers, self.read_body(headers))
+        self.requests += 1
         done = getattr(self, "do_" + request.what, self.do_plain)(request)
         return done is not False and headers.get("connection", "").lower() != "close"
 
@@ -128,6 +130,13 @@ class Handler(socketserver.StreamRequestHandler):
             self.do_plain(request)
         else:
             self.plain(b"who?", 'WWW-Authenticate: Digest realm="r", nonce="n", qop="auth"', status="401 Unauthorized")
+
+    def do_dies(self, request):
+        """A connection that is kept alive and dead when it is used again: the request has to be sent once more, on a new one."""
+        if self.requests > 1:
+            return False
+        self.do_plain(request)
+        return True
 
     def do_gzip(self, request):
         self.plain(gzip.compress(completion(request), mtime=0), "Content-Encoding: gzip")

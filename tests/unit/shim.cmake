@@ -13,6 +13,12 @@ target_sources(test_process_info PRIVATE ${SHIM_DIR}/process_info.c)
 pprof_unit_test(outbox pprof_span Threads::Threads)
 target_sources(test_outbox PRIVATE ${SHIM_OUTBOX_SOURCES})
 target_link_options(test_outbox PRIVATE -Wl,--wrap=realloc)
+# Both sides of the journal: what dies, and who takes it over.
+foreach(name journal takeover)
+  pprof_unit_test(${name} pprof_collector Threads::Threads)
+  target_sources(test_${name} PRIVATE ${SHIM_OUTBOX_SOURCES})
+endforeach()
+target_link_options(test_journal PRIVATE -Wl,--wrap=pwrite)
 
 # ---- transfers: tape, handles, shadow, hooks ----
 pprof_unit_test(tape)

@@ -326,8 +326,9 @@ static void test_spool(void **state)
     }
     write_spool("unrelated.txt", (const uint8_t *)"mine", 4);
     snprintf(live, sizeof live, "%s/c.part", spool);
-    fd = open(live, O_RDONLY);
-    assert_int_equal(flock(fd, LOCK_EX), 0);
+    fd = open(live, O_WRONLY);
+    struct flock writing = {.l_type = F_WRLCK};
+    assert_int_equal(fcntl(fd, F_OFD_SETLK, &writing), 0);
     assert_int_equal(listen_spool(listener), 3);
     assert_false(exists("a.frames"));
     assert_false(exists("b.part"));
@@ -357,6 +358,41 @@ static void test_spool(void **state)
         span_buffer_done(&bytes);
     }
     test_holds(store, 4, 3);
+}
+
+/* One byte is wrong, anywhere: all frames but the one that it hits are taken in, the file is kept, and the loss is a
+ * number. In the introduction too, whether the process is known or not. */
+static void test_damaged_spool(void **state)
+{
+    enum { FRAMES = 20 };
+    uint64_t random = 9;
+
+    (void)state;
+    for (unsigned p = 0; p < 40; p++) {
+        struct span_buffer bytes;
+        struct listen_stats before, after;
+        struct store_loss loss;
+        char name[40];
+        size_t at;
+
+        make_stream(&bytes, p, 1, FRAMES);
+        at = p % 4 == 0 ? random_next(&random) % 200 : random_next(&random) % bytes.bytes;
+        bytes.data[at] ^= (uint8_t)(1u << p % 8);
+        snprintf(name, sizeof name, "x%u.%s", p, p % 2 ? "part" : "frames");
+        write_spool(name, bytes.data, bytes.bytes);
+        listen_get_stats(listener, &before);
+        assert_int_equal(listen_spool(listener), 1);
+        listen_get_stats(listener, &after);
+        assert_in_range(after.frames - before.frames, FRAMES - 1, FRAMES);
+        assert_int_equal(after.damaged, p + 1);
+        assert_int_equal(store_loss(store, 0, &loss), STORE_OK);
+        assert_int_equal(loss.events[STORE_LOSS_spool_damaged], p + 1);
+        strcat(name, ".damaged");
+        assert_true(exists(name));
+        span_buffer_done(&bytes);
+    }
+    assert_int_equal(listen_spool(listener), 0);
+    assert_int_equal(store_check(store, test_fault, NULL), 0);
 }
 
 /* A frame that announces 4 MB and never comes costs no more than what was sent; one that announces more is refused. */
@@ -394,6 +430,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_socket_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_socket_mode, setup, teardown),
         cmocka_unit_test_setup_teardown(test_spool, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_damaged_spool, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bounds, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -99,12 +99,7 @@ static void test_life_of_a_file(void **state)
     assert_int_equal(st.st_mode & 0777, 0600);
     assert_true(fcntl(spool.own.fd, F_GETFD) & FD_CLOEXEC);
     assert_true(spool.own.fd >= OWN_FD_LOWEST);
-    int other = open(path_of(IDENTITY "-1.part"), O_RDONLY);
-    assert_int_equal(flock(other, LOCK_EX | LOCK_NB), -1);
-    assert_int_equal(errno, EWOULDBLOCK);
     spool_close(&spool);
-    assert_int_equal(flock(other, LOCK_EX | LOCK_NB), 0);
-    (void)close(other);
     assert_content(IDENTITY "-1.frames", "greetingonetwo");
     assert_int_equal(access(path_of(IDENTITY "-1.part"), F_OK), -1);
     assert_int_equal(append_text(&spool, 1, "three"), 0);
@@ -275,7 +270,7 @@ static void test_too_many_files(void **state)
     assert_int_equal(append_text(&spool, 1, "x"), -EDQUOT);
 }
 
-/* What a process that is killed leaves: a .part without a lock, whole. */
+/* What a process that is killed leaves: a .part, whole. */
 static void test_killed_writer(void **state)
 {
     (void)state;
@@ -291,11 +286,117 @@ static void test_killed_writer(void **state)
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFSIGNALED(status));
-    int fd = open(path_of(IDENTITY "-1.part"), O_RDONLY);
-    assert_true(fd >= 0);
-    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
-    (void)close(fd);
     assert_content(IDENTITY "-1.part", "greetingone");
+}
+
+/* As a collector does it: claims the file, reads it all, and removes it. Returns what was in it; "" when it was not to
+ * be had. */
+static const char *collect(const char *name)
+{
+    static char text[4096];
+    struct flock reading = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    text[0] = '\0';
+    int fd = open(path_of(name), O_RDONLY);
+    struct stat st, named;
+    if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &reading) == 0 && fstat(fd, &st) == 0 && stat(path_of(name), &named) == 0 &&
+        st.st_ino == named.st_ino) {
+        ssize_t got = read(fd, text, sizeof text - 1);
+        text[got > 0 ? got : 0] = '\0';
+        (void)unlink(path_of(name));
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return text;
+}
+
+/* A living writer's file is taken in between two frames; the next frame is in another file. */
+static void test_taken_from_a_living_writer(void **state)
+{
+    (void)state;
+    struct spool spool;
+    init(&spool, directory, 1000);
+    assert_int_equal(append_text(&spool, 1, "one"), 0);
+    assert_string_equal(collect(IDENTITY "-1.part"), "greetingone");
+    assert_int_equal(append_text(&spool, 1, "two"), 0);
+    /* While a collector reads it, it is not written. */
+    struct flock reading = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    int fd = open(path_of(IDENTITY "-2.part"), O_RDONLY);
+    assert_int_equal(fcntl(fd, F_OFD_SETLK, &reading), 0);
+    assert_int_equal(append_text(&spool, 1, "three"), 0);
+    assert_content(IDENTITY "-2.part", "greetingtwo");
+    assert_content(IDENTITY "-3.part", "greetingthree");
+    spool_close(&spool);
+    (void)close(fd);
+    assert_content(IDENTITY "-3.frames", "greetingthree");
+}
+
+/* Nobody's lock outlives a frame: not a forked child's, nor that of a parent whose child goes on. */
+static void test_no_lock_is_inherited(void **state)
+{
+    (void)state;
+    struct spool spool;
+    init(&spool, directory, 1000);
+    assert_int_equal(append_text(&spool, 1, "one"), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        for (;;) {
+            (void)pause();
+        }
+    }
+    assert_int_equal(append_text(&spool, 1, "two"), 0);
+    assert_string_equal(collect(IDENTITY "-1.part"), "greetingonetwo");
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    spool_close(&spool);
+}
+
+/* A writer and a collector that looks all the time: each frame is found once. */
+static void test_collector_that_never_rests(void **state)
+{
+    enum { WRITTEN = 20000, IN_A_FILE = 7 };
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        struct spool spool;
+        init(&spool, directory, UINT64_MAX / 2);
+        for (unsigned n = 0; n < WRITTEN; n++) {
+            char frame[16];
+            (void)snprintf(frame, sizeof frame, "<%u>", n);
+            if (append_text(&spool, 1, frame) != 0) {
+                _exit(1);
+            }
+            if (n % IN_A_FILE == 0) {
+                spool_close(&spool);
+            }
+        }
+        spool_close(&spool);
+        _exit(0);
+    }
+    static uint8_t times[WRITTEN];
+    memset(times, 0, sizeof times);
+    int status = -1;
+    for (unsigned rounds_after = 0; rounds_after < 2;) {
+        rounds_after += status != -1 || waitpid(child, &status, WNOHANG) == child;
+        DIR *names = opendir(directory);
+        for (struct dirent *entry; names != NULL && (entry = readdir(names)) != NULL;) {
+            if (strstr(entry->d_name, ".part") == NULL && strstr(entry->d_name, ".frames") == NULL) {
+                continue;
+            }
+            for (const char *at = collect(entry->d_name); (at = strchr(at, '<')) != NULL; at++) {
+                unsigned n = (unsigned)strtoul(at + 1, NULL, 10);
+                assert_true(n < WRITTEN && strchr(at, '>') != NULL); /* no half frames */
+                times[n]++;
+            }
+        }
+        if (names != NULL) {
+            (void)closedir(names);
+        }
+    }
+    assert_int_equal(status, 0);
+    for (unsigned n = 0; n < WRITTEN; n++) {
+        assert_int_equal(times[n], 1);
+    }
 }
 
 int main(void)
@@ -313,6 +414,9 @@ int main(void)
         TEST(test_stolen_descriptor),
         TEST(test_too_many_files),
         TEST(test_killed_writer),
+        TEST(test_taken_from_a_living_writer),
+        TEST(test_no_lock_is_inherited),
+        TEST(test_collector_that_never_rests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

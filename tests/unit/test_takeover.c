@@ -1,0 +1,253 @@
+/*
+ * Who takes a journal over, and when: only of the dead, whatever holds its lock or its pid; by the collector that it
+ * names, or by who looks after the orphans.
+ */
+#include "journal_process.h"
+
+#include <sys/file.h>
+
+#include "collector/listen.h"
+
+static char file[96];
+
+/* ---- a dead process' journal and the collector ---- */
+
+static struct store *store;
+
+/* What a collector takes over now. */
+static struct listen_stats collect(const char *spool_dir, bool said)
+{
+    const char *dirs[] = {journals, NULL};
+    struct listen_config config = {.spool_dir = spool_dir, .spool_said = said, .journal_dirs = dirs, .store = store};
+    struct listener *listener;
+    struct listen_stats stats;
+    assert_int_equal(listen_open(&config, &listener), 0);
+    assert_true(listen_spool(listener) >= 0);
+    listen_get_stats(listener, &stats);
+    assert_int_equal(listen_close(listener), 0);
+    return stats;
+}
+
+static void test_only_the_dead_are_taken_over(void **state)
+{
+    (void)state;
+    pid_t child = start_waiting(live_and_wait);
+    assert_int_equal(count_files(journals, ".live"), 1);
+    struct listen_stats stats = collect(spool, true);
+    assert_int_equal(stats.journals + stats.spans + stats.damaged, 0);
+    end_by_kill(child);
+    stats = collect("/another/spool", true); /* it names another one */
+    assert_int_equal(stats.journals, 0);
+    stats = collect(spool, true);
+    assert_int_equal(stats.journals, 1);
+    assert_int_equal(stats.killed, 1);
+    assert_int_equal(stats.spans, 3);
+    assert_int_equal(stats.damaged, 0);
+    assert_int_equal(count_files(journals, ""), 2); /* . and .. */
+}
+
+/* A recorded run's spool has gone with its run: who has the default spool looks after its journals. */
+static void test_orphans_are_taken_over(void **state)
+{
+    (void)state;
+    end_by_kill(start_waiting(live_and_wait));
+    struct listen_stats stats = collect("/default/spool", false);
+    assert_int_equal(stats.journals, 0);
+    test_remove(spool);
+    stats = collect("/default/spool", false);
+    assert_int_equal(stats.journals, 1);
+    assert_int_equal(stats.spans, 3);
+}
+
+/* Forks a child that lives on, as daemons do; its number is told. */
+static void fork_and_wait(int to)
+{
+    struct span span;
+    begin(spool);
+    make_call(&span, 1);
+    outbox_add(now_ns, &span, 1, &(struct journal_slot){0});
+    pid_t child = fork();
+    if (child == 0) {
+        (void)alarm(60); /* the test ends it before */
+        for (;;)
+            pause();
+    }
+    tell(to, 'r', (unsigned)child);
+    for (;;)
+        pause();
+}
+
+static pid_t start_and_hear(void (*what)(int), struct step *ret_step)
+{
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        close(ends[0]);
+        what(ends[1]);
+        _exit(1);
+    }
+    close(ends[1]);
+    assert_int_equal(read(ends[0], ret_step, sizeof *ret_step), sizeof *ret_step);
+    close(ends[0]);
+    return child;
+}
+
+static void test_a_forked_child_holds_nothing(void **state)
+{
+    (void)state;
+    struct step step;
+    pid_t child = start_and_hear(fork_and_wait, &step);
+    assert_int_equal(collect(spool, true).journals, 0);
+    end_by_kill(child);
+    assert_int_equal(collect(spool, true).journals, 1);
+    assert_int_equal(kill((pid_t)step.call, SIGKILL), 0);
+}
+
+/* A child that was forked in the instant in which the lock was on a descriptor: it holds it, and its parent is dead. */
+static void test_an_inherited_lock(void **state)
+{
+    (void)state;
+    char name[400] = "";
+    struct stat st;
+    pid_t child = start_waiting(live_and_wait);
+    end_by_kill(child);
+    DIR *names = opendir(journals);
+    for (struct dirent *entry; (entry = readdir(names)) != NULL;)
+        if (strstr(entry->d_name, ".live") != NULL)
+            snprintf(name, sizeof name, "%s/%s", journals, entry->d_name);
+    closedir(names);
+    int fd = open(name, O_RDWR);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    assert_int_equal(collect(spool, true).journals, 0); /* it does not say where its pid counts */
+    /* The head again, with the namespace and the boot. */
+    uint8_t head[SPAN_JOURNAL_AT_LOSS];
+    struct span_journal_head known;
+    struct span_buffer greeting;
+    assert_int_equal(pread(fd, head, sizeof head, 0), sizeof head);
+    assert_int_equal(span_journal_head_read(&known, head, sizeof head), 0);
+    assert_int_equal(stat("/proc/self/ns/pid", &st), 0);
+    known.owner.pid_namespace = st.st_ino;
+    int boot = open("/proc/sys/kernel/random/boot_id", O_RDONLY);
+    assert_int_equal(read(boot, known.owner.boot, 36), 36);
+    close(boot);
+    span_buffer_init(&greeting, 65536);
+    test_greeting(&greeting, 0);
+    for (unsigned alive = 2; alive-- > 0;) {
+        known.owner.pid = alive ? (uint64_t)getpid() : (uint64_t)child;
+        assert_int_equal(span_journal_head_write(head, &known, greeting.data, greeting.bytes), 0);
+        assert_int_equal(pwrite(fd, head, sizeof head, 0), sizeof head);
+        assert_int_equal(collect(spool, true).journals, alive ? 0 : 1);
+    }
+    span_buffer_done(&greeting);
+    close(fd);
+}
+
+/* exec ends the process image and with it the journal's life, though the pid goes on. */
+static void exec_sleep(int to)
+{
+    struct span span;
+    begin(spool);
+    make_call(&span, 1);
+    outbox_add(now_ns, &span, 1, &(struct journal_slot){0});
+    (void)fcntl(to, F_SETFD, FD_CLOEXEC); /* end of file tells the parent that exec is done */
+    (void)execl("/bin/sleep", "sleep", "60", (char *)NULL);
+}
+
+static void test_exec(void **state)
+{
+    (void)state;
+    int ends[2];
+    char byte;
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        close(ends[0]);
+        exec_sleep(ends[1]);
+        _exit(1);
+    }
+    close(ends[1]);
+    assert_int_equal(read(ends[0], &byte, 1), 0);
+    close(ends[0]);
+    assert_int_equal(collect(spool, true).journals, 1);
+    end_by_kill(child);
+}
+
+/* No collector and no spool: what the ring holds is not lost when the process ends, and what it does not hold is a
+ * number in it. */
+static void no_way_out(int to)
+{
+    begin(NULL);
+    for (unsigned n = 1; n <= CALLS; n++)
+        add_call(n);
+    struct span_loss loss = {.exchanges = 3};
+    outbox_finish(0, &loss);
+    tell(to, 'r', 0);
+}
+
+static void test_no_way_out(void **state)
+{
+    (void)state;
+    struct store_loss loss;
+    int from;
+    assert_int_equal(in_child(no_way_out, -1, &from), 0);
+    close(from);
+    struct listen_stats stats = collect("/default/spool", false);
+    assert_int_equal(stats.journals, 1);
+    assert_int_equal(stats.spans, CALLS);
+    assert_int_equal(store_loss(store, 0, &loss), STORE_OK);
+    assert_int_equal(loss.counted.exchanges, 3);
+    assert_int_equal(loss.counted.spans, 0);
+}
+
+static void test_not_a_journal_is_set_aside(void **state)
+{
+    (void)state;
+    char name[200];
+    assert_int_equal(mkdir(journals, 0700), 0);
+    snprintf(name, sizeof name, "%s/noise-1.live", journals);
+    int fd = open(name, O_WRONLY | O_CREAT, 0600);
+    for (unsigned i = 0; i < 3000; i++)
+        assert_int_equal(write(fd, &name, 100), 100);
+    close(fd);
+    struct listen_stats stats = collect("/default/spool", false);
+    assert_int_equal(stats.damaged, 1);
+    assert_int_equal(count_files(journals, ".live.damaged"), 1);
+    assert_int_equal(collect("/default/spool", false).damaged, 0);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    test_directory(directory);
+    snprintf(spool, sizeof spool, "%s/spool", directory);
+    snprintf(journals, sizeof journals, "%s/journals", directory);
+    snprintf(file, sizeof file, "%s/pprof.db", directory);
+    return store_open(file, STORE_WRITE, &store);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    store_close(store);
+    test_remove(spool);
+    test_remove(journals);
+    test_remove(directory);
+    return 0;
+}
+
+#define WITH_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_DIRECTORY(test_only_the_dead_are_taken_over),
+        WITH_DIRECTORY(test_orphans_are_taken_over),
+        WITH_DIRECTORY(test_a_forked_child_holds_nothing),
+        WITH_DIRECTORY(test_an_inherited_lock),
+        WITH_DIRECTORY(test_exec),
+        WITH_DIRECTORY(test_no_way_out),
+        WITH_DIRECTORY(test_not_a_journal_is_set_aside),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
