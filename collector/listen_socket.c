@@ -14,19 +14,38 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static int make_directory(const char *path)
+/* A directory that bears our name was made by us: for the user alone, unless others are to come in. */
+static bool is_ours(const char *directory)
+{
+    const char *slash = strrchr(directory, '/');
+    const char *name = slash == NULL ? directory : slash + 1;
+    struct stat st;
+
+    return (strcmp(name, "pprofd") == 0 || strncmp(name, "libpprof", strlen("libpprof")) == 0) &&
+           lstat(directory, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid();
+}
+
+/* Others go through a directory that is made for them, and cannot write in it. */
+static int make_directory(const char *path, bool any_user)
 {
     char directory[108];
+    struct stat st;
     char *slash;
+    bool made;
 
     (void)snprintf(directory, sizeof directory, "%s", path);
     slash = strrchr(directory, '/');
     if (slash == NULL || slash == directory)
         return 0;
     *slash = '\0';
-    if (mkdir(directory, 0700) == 0 || errno == EEXIST)
-        return 0;
-    return listen_because(-1, "the socket's directory %s cannot be made: %s", directory, strerror(errno));
+    made = mkdir(directory, 0700) == 0;
+    if (!made && errno != EEXIST)
+        return listen_because(-1, "the socket's directory %s cannot be made: %s", directory, strerror(errno));
+    if (any_user && (made || is_ours(directory)) && stat(directory, &st) == 0 &&
+        chmod(directory, (st.st_mode & 07777) | S_IXGRP | S_IXOTH) != 0)
+        return listen_because(-1, "the socket's directory %s cannot be opened to other users: %s", directory,
+                              strerror(errno));
+    return 0;
 }
 
 /* Held as long as the socket is ours, so that two collectors cannot both find the same old socket file deserted. */
@@ -77,7 +96,8 @@ int listen_socket_open(struct listener *listener)
         return listen_because(-1, "the socket's path must have 1 to %zu bytes: %s", sizeof address.sun_path - 1, path);
     memcpy(address.sun_path, path, strlen(path) + 1);
     memcpy(listener->socket_path, path, strlen(path) + 1);
-    if (make_directory(path) != 0 || take_lock(listener) != 0 || remove_stale(path, &address) != 0)
+    if (make_directory(path, listener->config.any_user) != 0 || take_lock(listener) != 0 ||
+        remove_stale(path, &address) != 0)
         return -1;
     listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     /* The mode that the socket has before bind is the mode of its file: it is never open to others, not for a moment.

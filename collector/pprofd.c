@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,6 +19,8 @@
 
 #include "listen.h"
 #include "places.h"
+#include "reach.h"
+#include "runs.h"
 #include "store.h"
 
 enum {
@@ -44,7 +47,8 @@ static const char help[] =
     "  --spool DIR     what programs left there while nobody listened is taken in; off: nothing\n"
     "                  (default: $XDG_STATE_HOME/libpprof/spool, else ~/.local/state/libpprof/spool)\n"
     "  --once          take in the spool, merge, and exit; no socket\n"
-    "  --any-user      also accept programs of other users (default: this user and root)\n"
+    "  --any-user      also accept programs of other users (default: this user and root), on a socket that they reach\n"
+    "                  (default: /run/pprofd/pprofd.sock); a DIR of --spool becomes one that all may drop files into\n"
     "  --foreground    stay in the foreground: always so, accepted for the sake of service files\n"
     "  --help, --version\n"
     "\n"
@@ -106,7 +110,7 @@ static int parse(int argc, char **argv, struct options *options, int *ret_code)
             break;
         case 'p':
             failed |= set_path(options->spool, sizeof options->spool, optarg, "--spool");
-            options->spool_said = true;
+            options->spool_said = strcmp(optarg, "off") != 0;
             break;
         case 'o':
             options->once = true;
@@ -156,6 +160,8 @@ static int find_places(struct options *options)
     struct span_path_base base = places_base();
     char runtime[SPAN_PATH_RUNTIME_BYTES_MAX + 1];
 
+    if (options->any_user)
+        base.runtime_dir = NULL; /* a session's own directory is closed to others */
     places_find(&options->places);
     if (options->once || options->socket[0] != '\0')
         return 0;
@@ -235,7 +241,8 @@ static int serve(struct store *store, struct listener *listener, int signals, co
 {
     uint64_t times_away = store_times_away(store);
     struct pollfd fds[2] = {{.fd = listen_fd(listener), .events = POLLIN}, {.fd = signals, .events = POLLIN}};
-    bool said = false; /* a failing store is reported once, until it works again */
+    struct runs_left left; /* what cannot be taken in is tried again */
+    bool said = false;     /* a failing store is reported once, until it works again */
     int idle_ms = 0;
 
     for (;;) {
@@ -263,8 +270,10 @@ static int serve(struct store *store, struct listener *listener, int signals, co
         idle_ms = n > 0 ? idle_ms : idle_ms + wait_ms;
         if (idle_ms >= MERGE_EVERY_MS) {
             idle_ms = 0;
-            if (listen_flush(listener) == 0)
+            if (listen_flush(listener) == 0) {
+                runs_take_in(store, options->store, true, &left);
                 merge_some(store, fds[0].fd);
+            }
         }
     }
 }
@@ -277,6 +286,7 @@ static int run_once(struct store *store, const struct options *options)
                                    .store = store,
                                    .any_user = options->any_user};
     struct listen_stats stats;
+    struct runs_left left;
     struct listener *listener;
     long files;
 
@@ -287,6 +297,7 @@ static int run_once(struct store *store, const struct options *options)
     (void)listen_close(listener);
     if (files < 0)
         return complain(listen_why());
+    runs_take_in(store, options->store, true, &left);
     merge_some(store, -1);
     (void)fprintf(stderr,
                   "pprofd once store=%s files=%llu journals=%llu frames=%llu spans=%llu repeats=%llu "
@@ -297,6 +308,28 @@ static int run_once(struct store *store, const struct options *options)
     return EXIT_SUCCESS;
 }
 
+/* A spool that was named becomes a box that all may drop files into, and only their owners may take out. */
+static void open_spool(const struct options *options)
+{
+    struct stat st;
+
+    (void)mkdir(options->spool, 0700);
+    if (stat(options->spool, &st) == 0 && st.st_uid == geteuid())
+        (void)chmod(options->spool, 01777);
+}
+
+static void say_closed(const struct options *options)
+{
+    char closed[PATH_MAX];
+
+    if (!others_reach(options->socket, closed))
+        (void)fprintf(
+            stderr,
+            "pprofd: other users cannot reach the socket, because %s is closed to them; open it (chmod o+x) or "
+            "name another by --socket\n",
+            closed);
+}
+
 static int run(struct store *store, const struct options *options)
 {
     struct listen_config config = {.socket_path = options->socket,
@@ -305,6 +338,7 @@ static int run(struct store *store, const struct options *options)
                                    .journal_dirs = options->places.journals,
                                    .store = store,
                                    .any_user = options->any_user};
+    struct runs_left left;
     struct listener *listener;
     int signals = open_signals();
     int code;
@@ -312,12 +346,17 @@ static int run(struct store *store, const struct options *options)
     if (signals < 0)
         return complain("signals cannot be received");
     raise_descriptors();
+    if (options->any_user && options->spool_said)
+        open_spool(options);
     if (listen_open(&config, &listener) != 0) {
         (void)close(signals);
         return complain(listen_why());
     }
     (void)fprintf(stderr, "pprofd ready version=%s pid=%ld socket=%s store=%s spool=%s\n", PPROF_VERSION,
                   (long)getpid(), options->socket, options->store, options->spool[0] == '\0' ? "off" : options->spool);
+    if (options->any_user)
+        say_closed(options);
+    runs_take_in(store, options->store, true, &left);
     code = serve(store, listener, signals, options);
     if (listen_close(listener) != 0) {
         (void)fprintf(stderr, "pprofd: the last spans could not be stored, their senders keep them: %s\n",

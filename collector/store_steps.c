@@ -41,19 +41,20 @@ struct scan {
     uint64_t damaged;
 };
 
-static int more_room(void **list, size_t n, size_t *capacity, size_t each)
+/* The list with room for one more; NULL, and the list as it was, without memory. */
+static void *more_room(void *list, size_t n, size_t *capacity, size_t each)
 {
     size_t wanted = *capacity == 0 ? 256 : *capacity * 2;
     void *grown;
 
-    if (n < *capacity)
-        return 0;
-    grown = realloc(*list, wanted * each);
+    if (list != NULL && n < *capacity)
+        return list;
+    grown = realloc(list, wanted * each);
     if (grown == NULL)
-        return store_because(STORE_FAILED, "no memory");
-    *list = grown;
-    *capacity = wanted;
-    return 0;
+        (void)store_because(STORE_FAILED, "no memory");
+    else
+        *capacity = wanted;
+    return grown;
 }
 
 /* ---- what was delivered ---- */
@@ -61,13 +62,14 @@ static int more_room(void **list, size_t n, size_t *capacity, size_t each)
 static void remember(struct scan *scan, uint64_t process, uint64_t seq)
 {
     struct run *last = scan->n_runs > 0 ? &scan->run[scan->n_runs - 1] : NULL;
-    void *list = scan->run;
+    struct run *list;
 
     if (last != NULL && last->id == process && seq == last->last + 1) {
         last->last = seq;
         return;
     }
-    if (more_room(&list, scan->n_runs, &scan->runs_capacity, sizeof *scan->run) != 0) {
+    list = more_room(scan->run, scan->n_runs, &scan->runs_capacity, sizeof *scan->run);
+    if (list == NULL) {
         scan->failed = true;
         return;
     }
@@ -188,14 +190,16 @@ static int list_blocks(struct scan *scan, int64_t after)
     (void)sqlite3_bind_int64(list, 3, after);
     while (status == 0 && (code = sqlite3_step(list)) == SQLITE_ROW) {
         bool merged = sqlite3_column_int64(list, 2) == STORE_MERGED;
-        void *items = scan->item;
+        struct item *items;
         int64_t id = sqlite3_column_int64(list, 0);
 
         if (after > 0 && !merged)
             continue; /* came since, from a sender */
-        status = more_room(&items, scan->n_items, &scan->items_capacity, sizeof *scan->item);
-        if (status != 0)
+        items = more_room(scan->item, scan->n_items, &scan->items_capacity, sizeof *scan->item);
+        if (items == NULL) {
+            status = STORE_FAILED;
             break;
+        }
         scan->item = items;
         scan->item[scan->n_items++] =
             (struct item){id, merged && sqlite3_column_int64(list, 1) >= STORE_MERGE_SMALL_ROWS};

@@ -36,6 +36,9 @@ static const struct hook_header {
     HEADER("accept-encoding:"),
     HEADER("anthropic-beta:"),
     HEADER("anthropic-version:"),
+    HEADER("ai-embedding-model-id:"),
+    HEADER("ai-language-model-"),
+    HEADER("ai-model-id:"),
     HEADER("api-key:"),
     HEADER("authorization:"),
     HEADER("content-encoding:"),
@@ -47,9 +50,11 @@ static const struct hook_header {
     HEADER("traceparent:"),
     HEADER("x-api-key:"),
     HEADER("x-goog-api-key:"),
+    HEADER("x-dashscope-sse:"),
     HEADER("x-litellm-"),
     HEADER("x-portkey-"),
     HEADER("x-pprof-"),
+    HEADER("x-tc-action:"),
 #undef HEADER
 };
 

@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "../span/frame.h"
+#include "config.h"
+#include "peer.h"
 
 enum { READS_PER_TURN_MAX = 16 }; /* a peer that floods us gets no more attention than this */
 
@@ -24,6 +26,21 @@ void wire_close(struct wire *wire)
 bool wire_connected(const struct wire *wire)
 {
     return wire->own.fd >= 0;
+}
+
+/* The kernel says who called listen(); nothing has been sent yet. */
+static int look_at_peer(int fd, const char *path)
+{
+    struct ucred peer;
+    socklen_t bytes = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0) {
+        return -errno;
+    }
+    if (!peer_trusted(peer.uid, geteuid(), path)) {
+        shim_say_once("another user's collector listens where anybody could have put it; it is sent nothing");
+        return -EPERM;
+    }
+    return 0;
 }
 
 int wire_connect(struct wire *wire, const char *path)
@@ -54,6 +71,10 @@ int wire_connect(struct wire *wire, const char *path)
     /* A unix socket connects at once; EAGAIN means that the listener's queue is full. */
     if (connect(wire->own.fd, (const struct sockaddr *)&address, sizeof address) != 0) {
         rc = -errno;
+    } else {
+        rc = look_at_peer(wire->own.fd, path);
+    }
+    if (rc != 0) {
         wire_close(wire);
     }
     return rc;

@@ -18,7 +18,8 @@ struct wire {
     uint8_t input[WIRE_INPUT_BYTES];
 };
 
-/* Returns 0 or a negative errno. The wire must be closed. */
+/* Returns 0 or a negative errno (-EPERM: somebody listens who is not to be trusted, peer.h). The wire must be closed.
+ */
 int wire_connect(struct wire *wire, const char *path);
 bool wire_connected(const struct wire *wire);
 /* Bytes that the kernel took, 0 when it takes none now; a negative errno when the connection is gone (it is closed

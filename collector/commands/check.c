@@ -6,6 +6,7 @@
 
 #include "command.h"
 #include "display.h"
+#include "../runs.h"
 #include "loss.h"
 #include "open_store.h"
 
@@ -19,11 +20,14 @@ int command_check(const struct arguments *arguments)
     char buffer[PATH_MAX], calls[DISPLAY_BYTES], blocks[DISPLAY_BYTES], processes[DISPLAY_BYTES], size[DISPLAY_BYTES];
     char sentence[LOSS_SENTENCE_BYTES];
     struct loss loss = {0};
+    struct runs_left left;
     const char *path = store_operand(arguments, buffer, sizeof(buffer));
     struct store_totals totals = {0};
     struct store *store = open_store(path, STORE_READ);
     if (store == NULL)
         return 1;
+    runs_look(path, &left);
+    loss.waiting = left.waiting;
     char context[PATH_MAX];
     (void)snprintf(context, sizeof(context), "%s", path);
     long faults = store_check(store, print_fault, context);
@@ -41,6 +45,8 @@ int command_check(const struct arguments *arguments)
     display_size(size, totals.bytes);
     (void)loss_sentence(sentence, &loss, " since the store began");
     printf("%s: %s calls in %s blocks of %s processes, %s. %s\n", path, calls, blocks, processes, size, sentence);
+    if (left.waiting > 0)
+        printf("%s: calls of a recorded run may wait in %s; `pprofctl report` takes them in.\n", path, left.where);
     if (faults == 0)
         printf("%s: nothing is wrong.\n", path);
     else

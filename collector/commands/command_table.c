@@ -56,14 +56,18 @@ const struct command commands[] = {
         .example = "pprofctl record -- php worker.php\n"
                    "pprofctl record -o nightly.db -- make evaluate\n"
                    "LIBPPROF_PROMPT=triage@7 pprofctl record -- python3 triage.py",
-        .text = "Runs CMD unchanged under libpprof.so with a collector of its own. Standard input, output and error, "
-                "signals, job control and the exit code pass through; the programs that CMD starts are followed. A "
-                "summary of this run ends on standard error.\n\n"
-                "Prompt text stays in the process, except the first 60 characters of the instructions, which name the "
-                "prompt in reports; --no-preview keeps them in as well, LIBPPROF_PREVIEW=N changes their number.\n\n"
-                "libpprof.so is found beside the installed pprofctl or by $LIBPPROF_SO, and is added to an existing "
-                "LD_PRELOAD. A program that cannot be preloaded (static, 32-bit, setuid, musl) is not run unless "
-                "--anyway is given; `pprofctl doctor -- CMD` says more.",
+        .text =
+            "Runs CMD unchanged under libpprof.so with a collector of its own. Standard input, output and error, "
+            "signals, job control and the exit code pass through; the programs that CMD starts are followed. A "
+            "summary of this run ends on standard error.\n\n"
+            "Prompt text stays in the process, except the first 60 characters of the instructions, which name the "
+            "prompt in reports; --no-preview keeps them in as well, LIBPPROF_PREVIEW=N changes their number.\n\n"
+            "libpprof.so is found beside the installed pprofctl or by $LIBPPROF_SO, and is added to an existing "
+            "LD_PRELOAD. Programs that CMD leaves running go on recording into a folder, and so does CMD when record "
+            "is killed; the next report or record of FILE takes it in. Where root records, programs that become "
+            "other users are recorded too.\n\nA program that cannot be preloaded (static, 32-bit, setuid, musl) is not "
+            "run unless "
+            "--anyway is given; `pprofctl doctor -- CMD` says more.",
         .exit_status = "That of CMD; when a signal ended CMD, record ends by the same signal. 125: record itself "
                        "failed or CMD cannot be profiled, 126: CMD cannot be executed, 127: CMD was not found, 2: "
                        "wrong options.",

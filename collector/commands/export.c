@@ -72,6 +72,7 @@ int command_export(const struct arguments *arguments)
     const char *path = store_operand(arguments, buffer, sizeof(buffer));
     if (when_period(arguments, &exporter.period) < 0)
         return EXIT_USAGE;
+    (void)take_in_left(path);
     struct store *store = open_store(path, STORE_READ);
     if (store == NULL)
         return 1;

@@ -12,7 +12,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -40,18 +42,31 @@ static char state(int stat)
     return end != NULL && end[1] == ' ' ? end[2] : '\0';
 }
 
-static int open_stat(pid_t pid)
+/* How often the process was taken off a processor: as long as it does not change, it is in the same stop. */
+static uint64_t switches(int status)
+{
+    char text[4096];
+    ssize_t bytes = pread(status, text, sizeof(text) - 1, 0);
+    uint64_t sum = 0;
+    text[bytes < 0 ? 0 : bytes] = '\0';
+    for (const char *line = text; (line = strstr(line, "voluntary_ctxt_switches:")) != NULL; line++)
+        sum += strtoull(line + strlen("voluntary_ctxt_switches:"), NULL, 10);
+    return sum;
+}
+
+static int open_file(pid_t pid, const char *name)
 {
     char path[64];
-    (void)snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+    (void)snprintf(path, sizeof(path), "/proc/%ld/%s", (long)pid, name);
     return open(path, O_RDONLY | O_CLOEXEC);
 }
 
 struct watch {
     pid_t record, program, witness;
-    int record_stat, program_stat, witness_stat;
-    bool both;    /* in this stop of record's both have been stopped */
-    bool stopped; /* by us: the program */
+    int record_stat, record_status, program_stat, witness_stat;
+    uint64_t switches; /* of record, in the stop that we saw last */
+    bool both;         /* in this stop of record's both have been stopped */
+    bool stopped;      /* by us: the program */
 };
 
 static void look(struct watch *watch, const struct keeper_shared *shared)
@@ -60,6 +75,10 @@ static void look(struct watch *watch, const struct keeper_shared *shared)
         watch->both = watch->stopped = false;
         return;
     }
+    uint64_t now = switches(watch->record_status);
+    if (now != watch->switches)
+        watch->both = false; /* it ran between two looks */
+    watch->switches = now;
     char program = state(watch->program_stat);
     bool program_stopped = program == 'T' || program == 't';
     /* A stop of the group stopped the witness as well, even if the program was continued before we looked. */
@@ -87,9 +106,10 @@ _Noreturn static void keep(int fd, struct watch *watch, const struct keeper_shar
 {
     (void)setsid();
     fd = companion_begin(fd, "(keeper)");
-    watch->record_stat = open_stat(watch->record);
-    watch->program_stat = open_stat(watch->program);
-    watch->witness_stat = watch->witness == 0 ? -1 : open_stat(watch->witness);
+    watch->record_stat = open_file(watch->record, "stat");
+    watch->record_status = open_file(watch->record, "status");
+    watch->program_stat = open_file(watch->program, "stat");
+    watch->witness_stat = watch->witness == 0 ? -1 : open_file(watch->witness, "stat");
     for (;;) {
         struct pollfd fds = {.fd = fd, .events = POLLIN};
         if (poll(&fds, 1, LOOK_MS) > 0)

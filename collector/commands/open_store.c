@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../../span/paths.h"
+#include "../runs.h"
 #include "command.h"
 
 const char *store_operand(const struct arguments *arguments, char *buffer, size_t buffer_bytes)
@@ -64,6 +65,23 @@ void complain_store(const char *path, int status)
         complain("%s cannot be used: %s", path, store_why());
         break;
     }
+}
+
+uint64_t take_in_left(const char *path)
+{
+    struct runs_left left;
+    struct store *store = NULL;
+    runs_look(path, &left);
+    if (left.waiting == 0)
+        return 0;
+    if (store_open(path, STORE_WRITE, &store) == STORE_OK) {
+        runs_take_in(store, path, false, &left);
+        store_close(store);
+    }
+    if (left.waiting > 0)
+        complain("calls of a recorded run wait in %s, because %s cannot be written now; the next report takes them in.",
+                 left.where, path);
+    return left.waiting;
 }
 
 struct store *open_store(const char *path, enum store_mode mode)

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "../listen.h"
 #include "../places.h"
@@ -33,7 +34,8 @@ struct record {
     struct loss loss_before;
     int64_t processes_before; /* the store's highest number of a process */
     struct launch launch;
-    bool store_failed; /* the last turn could not store; its sentence is in listen_why() */
+    struct runs_left left; /* of earlier runs */
+    bool store_failed;     /* the last turn could not store; its sentence is in listen_why() */
 };
 
 static uint64_t clock_ns(clockid_t clock)
@@ -74,6 +76,7 @@ static int prepare(struct record *record)
     record->store = open_store(record->path, STORE_WRITE);
     if (record->store == NULL)
         return -1;
+    runs_take_in(record->store, record->path, true, &record->left);
     int status = store_newest_process(record->store, &record->processes_before);
     if (status == STORE_OK)
         status = store_loss(record->store, record->processes_before, &record->loss_before.known);
@@ -81,14 +84,17 @@ static int prepare(struct record *record)
         complain_store(record->path, status);
         return -1;
     }
-    if (place_make(&record->place) < 0)
+    if (place_make(&record->place, record->path) < 0)
         return -1;
     places_find(&record->places);
+    /* Where we are root, programs may give up their rights and still be ours: the socket's name is what lets them in.
+     */
     struct listen_config config = {.socket_path = record->place.socket,
-                                   .spool_dir = record->place.spool,
+                                   .spool_dir = record->place.run.path,
                                    .spool_said = true,
                                    .journal_dirs = record->places.journals,
-                                   .store = record->store};
+                                   .store = record->store,
+                                   .any_user = geteuid() == 0};
     if (listen_open(&config, &record->listener) < 0) {
         complain("no collector could be started: %s", listen_why());
         return -1;
@@ -99,7 +105,7 @@ static int prepare(struct record *record)
 static void undo(struct record *record)
 {
     (void)listen_close(record->listener);
-    place_remove(&record->place, false);
+    (void)place_leave(&record->place);
     store_close(record->store);
 }
 
@@ -150,6 +156,14 @@ static void linger(struct record *record)
     record->store_failed = listen_spool(record->listener) < 0 || record->store_failed;
 }
 
+/* Programs that CMD left behind: those that were started with our folder, and those that still hold a connection and
+ * hid what they were started with. */
+static uint64_t still_running(const struct record *record, const struct listen_stats *stats)
+{
+    uint64_t users = run_users(&record->place.run);
+    return users > stats->connected ? users : stats->connected;
+}
+
 /* The losses of this run. A store that had to be begun anew meanwhile holds nothing from before it. */
 static int losses(struct record *record, struct loss *ret_loss)
 {
@@ -161,10 +175,14 @@ static int losses(struct record *record, struct loss *ret_loss)
     return status;
 }
 
-static void summarise(struct record *record, uint64_t still_running)
+static void summarise(struct record *record, const struct listen_stats *stats)
 {
-    struct summary summary = {
-        .path = record->path, .since_process_ns = record->since_ns, .still_running = still_running};
+    struct summary summary = {.path = record->path,
+                              .since_process_ns = record->since_ns,
+                              .still_running = still_running(record, stats),
+                              .refused = stats->refused,
+                              .folder = record->place.run.path,
+                              .left = record->left};
     int status = losses(record, &summary.loss);
     if (status != STORE_OK) {
         complain_store(record->path, status);
@@ -178,21 +196,21 @@ static void summarise(struct record *record, uint64_t still_running)
 /* Ends the recording; the program has ended before. */
 static void finish(struct record *record, bool quiet)
 {
-    uint64_t still_running;
+    struct listen_stats stats = {0};
     linger(record);
-    still_running = connected(record);
+    listen_get_stats(record->listener, &stats);
     if (listen_close(record->listener) < 0)
         record->store_failed = true;
     record->listener = NULL;
-    bool keep_spool = record->store_failed && place_has_spool(&record->place);
     if (record->store_failed)
         complain("calls could not be stored in %s: %s", record->path, listen_why());
-    if (keep_spool)
-        complain("they are kept in %s; `pprofd --once --store %s --spool %s` takes them in.", record->place.spool,
-                 record->path, record->place.spool);
+    if (record->store_failed && run_has_files(&record->place.run))
+        complain("they are kept in %s; the next `pprofctl record` or `report` of %s takes them in, or `pprofd --once "
+                 "--store %s --spool %s`.",
+                 record->place.run.path, record->path, record->path, record->place.run.path);
     if (!quiet)
-        summarise(record, still_running);
-    place_remove(&record->place, keep_spool);
+        summarise(record, &stats);
+    (void)place_leave(&record->place);
     store_close(record->store);
 }
 

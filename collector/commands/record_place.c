@@ -3,7 +3,6 @@
  */
 #include "record_place.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <glob.h>
 #include <stdio.h>
@@ -12,9 +11,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../../span/paths.h"
 #include "command.h"
 
 #define PREVIEW_CHARACTERS "60"
+
+enum { SOCKET_DIRECTORIES = 3 };
 
 /* The directory above that of this program ("/usr" for /usr/bin/pprofctl). */
 static bool find_prefix(char prefix[PATH_MAX])
@@ -62,79 +64,65 @@ int place_find_library(struct record_place *place)
     return -1;
 }
 
-static bool make_under(struct record_place *place, const char *parent)
+/* A directory for sockets that can be used by those whose programs may run under us: ours alone, and, where we are
+ * root, open to whoever knows a name in it. */
+static bool socket_directory(char out[PATH_MAX], unsigned i)
 {
-    if (parent == NULL || parent[0] != '/')
+    struct span_path_base base = {.runtime_dir = getenv("XDG_RUNTIME_DIR"), .uid = geteuid()};
+    bool root = base.uid == 0;
+    if (i == 0)
+        return span_path_runtime(out, PATH_MAX, &base, 0) == 0 && run_directory(out, false, root);
+    if (i == 1 && root)
+        (void)snprintf(out, PATH_MAX, "/run/libpprof");
+    else if (i == 2)
+        (void)snprintf(out, PATH_MAX, "/tmp/libpprof-%lu", (unsigned long)base.uid);
+    else
         return false;
-    int written = snprintf(place->directory, sizeof(place->directory), "%s/pprof-XXXXXX", parent);
-    /* Room for "/socket" after it. */
-    if (written < 0 || (size_t)written + 8 > sizeof(place->directory) || mkdtemp(place->directory) == NULL) {
-        place->directory[0] = '\0';
-        return false;
-    }
-    return true;
+    return run_directory(out, true, root);
 }
 
 /* The loader ends names in LD_PRELOAD at blanks and colons. */
 static int link_library(struct record_place *place)
 {
-    char name[PLACE_SOCKET_MAX + 16];
     if (strpbrk(place->library, " :\t\n") == NULL)
         return 0;
-    (void)snprintf(name, sizeof(name), "%s/libpprof.so", place->directory);
-    if (symlink(place->library, name) < 0)
+    int bytes = snprintf(place->link, sizeof(place->link), "%s.so", place->socket);
+    if (bytes < 0 || (size_t)bytes >= sizeof(place->link) || strpbrk(place->link, " :\t\n") != NULL ||
+        symlink(place->library, place->link) < 0) {
+        place->link[0] = '\0';
         return -1;
-    (void)snprintf(place->library, sizeof(place->library), "%s", name);
+    }
+    (void)snprintf(place->library, sizeof(place->library), "%s", place->link);
     return 0;
 }
 
-int place_make(struct record_place *place)
+int place_make(struct record_place *place, const char *store_path)
 {
-    if (!make_under(place, getenv("XDG_RUNTIME_DIR")) && !make_under(place, "/tmp")) {
-        complain("no directory for the socket could be made under $XDG_RUNTIME_DIR or /tmp: %s.", strerror(errno));
+    char directory[PATH_MAX], name[RUN_NAME_BYTES];
+    int status = run_make(&place->run, store_path);
+    if (status < 0) {
+        complain("no folder for what programs leave could be made: %s; set XDG_STATE_HOME to a directory of yours.",
+                 strerror(-status));
         return -1;
     }
-    (void)snprintf(place->socket, sizeof(place->socket), "%.*s/socket", PLACE_SOCKET_MAX - 8, place->directory);
-    (void)snprintf(place->spool, sizeof(place->spool), "%.*s/spool", PLACE_SOCKET_MAX - 8, place->directory);
-    if (mkdir(place->spool, 0700) == 0 && link_library(place) == 0)
-        return 0;
-    complain("%s: %s.", place->directory, strerror(errno));
-    place_remove(place, false);
+    for (unsigned i = 0; i < SOCKET_DIRECTORIES; i++) {
+        if (!socket_directory(directory, i) || run_name(name) < 0)
+            continue;
+        int bytes = snprintf(place->socket, sizeof(place->socket), "%s/pprof-%s", directory, name);
+        if (bytes > 0 && (size_t)bytes < sizeof(place->socket) && link_library(place) == 0)
+            return 0;
+    }
+    complain("no directory for the socket was found under $XDG_RUNTIME_DIR or /tmp: %s.", strerror(errno));
+    place_leave(place);
     return -1;
 }
 
-/* Removes a directory with the files in it, which are all ours. */
-static void remove_directory(const char *path)
+bool place_leave(struct record_place *place)
 {
-    DIR *directory = opendir(path);
-    struct dirent *entry;
-    while (directory != NULL && (entry = readdir(directory)) != NULL)
-        (void)unlinkat(dirfd(directory), entry->d_name, 0);
-    if (directory != NULL)
-        (void)closedir(directory);
-    (void)rmdir(path);
-}
-
-bool place_has_spool(const struct record_place *place)
-{
-    DIR *directory = opendir(place->spool);
-    struct dirent *entry;
-    bool has = false;
-    while (directory != NULL && !has && (entry = readdir(directory)) != NULL)
-        has = entry->d_name[0] != '.';
-    if (directory != NULL)
-        (void)closedir(directory);
-    return has;
-}
-
-void place_remove(struct record_place *place, bool keep_spool)
-{
-    if (place->directory[0] == '\0')
-        return;
-    if (!keep_spool)
-        remove_directory(place->spool);
-    remove_directory(place->directory);
-    place->directory[0] = '\0';
+    if (place->link[0] != '\0')
+        (void)unlink(place->link);
+    place->link[0] = '\0';
+    return run_leave(&place->run);
 }
 
 void place_set_environment(const struct record_place *place)
@@ -150,7 +138,7 @@ void place_set_environment(const struct record_place *place)
         (void)snprintf(value, bytes, "%s", place->library);
     (void)setenv("LD_PRELOAD", value, 1);
     (void)setenv("LIBPPROF_SOCKET", place->socket, 1);
-    (void)setenv("LIBPPROF_SPOOL", place->spool, 1);
+    (void)setenv("LIBPPROF_SPOOL", place->run.path, 1);
     if (!place->preview)
         (void)setenv("LIBPPROF_PREVIEW", "0", 1);
     else

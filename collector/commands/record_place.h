@@ -1,29 +1,31 @@
-/* What record needs around a run: libpprof.so, a private directory for its socket, the program's environment. One
- * thread. */
+/* What record needs around a run: libpprof.so, a socket whose name nobody can guess, a folder for what programs leave,
+ * the program's environment. One thread. */
 #pragma once
 
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "../runs.h"
+
 enum { PLACE_SOCKET_MAX = 108 }; /* sun_path */
 
 struct record_place {
-    char directory[PLACE_SOCKET_MAX]; /* 0700, ours alone */
-    char socket[PLACE_SOCKET_MAX];
-    char spool[PLACE_SOCKET_MAX]; /* for what a program could not hand over before it ended */
-    char library[PATH_MAX];       /* what goes into LD_PRELOAD */
-    bool preview;                 /* the beginning of the instructions may leave the program */
+    char socket[PLACE_SOCKET_MAX]; /* a name that was never used before */
+    struct run run;                /* for what a program could not hand over before it, or we, ended */
+    char library[PATH_MAX];        /* what goes into LD_PRELOAD */
+    char link[PLACE_SOCKET_MAX];   /* to it, "" where none is needed */
+    bool preview;                  /* the beginning of the instructions may leave the program */
 };
 
 /* Finds libpprof.so: $LIBPPROF_SO, else beside this program. Returns 0, or -1 after having said where it was looked
  * for. */
 int place_find_library(struct record_place *place);
-/* Makes the directory under $XDG_RUNTIME_DIR or /tmp. Returns 0, or -1 after having said why not. */
-int place_make(struct record_place *place);
-/* Whether programs left something in the spool. */
-bool place_has_spool(const struct record_place *place);
-/* Removes the directory; `keep_spool` leaves the spool in it. */
-void place_remove(struct record_place *place, bool keep_spool);
+/* Chooses the socket's name and makes the folder, for a recording into `store_path`. Where we are root both can be used
+ * by every user who knows their names: programs may give up their rights. Returns 0, or -1 after having said why not.
+ */
+int place_make(struct record_place *place, const char *store_path);
+/* Gives it up, as run_leave. */
+bool place_leave(struct record_place *place);
 /* Changes the environment for the program; called in the child, between fork and exec. */
 void place_set_environment(const struct record_place *place);

@@ -159,6 +159,7 @@ static int scan_and_print(const struct arguments *arguments, const struct format
 {
     char path[PATH_MAX];
     struct report report = {.path = store_operand(arguments, path, sizeof(path)), .grouping = grouping};
+    report.loss.waiting = take_in_left(report.path);
     struct store *store = open_store(report.path, STORE_READ);
     if (store == NULL)
         return 1;

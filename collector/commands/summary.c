@@ -60,15 +60,33 @@ static void print_calls(struct group *group)
     (void)fputc('\n', stderr);
 }
 
+/* Calls that are elsewhere, were, or may be. */
+static void print_others(const struct summary *summary)
+{
+    if (summary->left.taken > 0)
+        (void)fprintf(stderr, "pprofctl: what %" PRIu64 " earlier %s left behind was taken in as well.\n",
+                      summary->left.taken, summary->left.taken == 1 ? "run" : "runs");
+    if (summary->left.waiting > 0)
+        (void)fprintf(stderr, "pprofctl: calls of an earlier run could not be taken in; they are kept in %s.\n",
+                      summary->left.where);
+    if (summary->refused > 0)
+        (void)fprintf(stderr, "pprofctl: %" PRIu64 " %s of other users, or beyond a bound, refused.\n",
+                      summary->refused, summary->refused == 1 ? "connection was" : "connections were");
+    if (summary->still_running > 0)
+        (void)fprintf(stderr,
+                      "pprofctl: %" PRIu64 " %s still running; later calls wait in %s until the next `pprofctl report` "
+                      "or `record` of %s takes them in.\n",
+                      summary->still_running, summary->still_running == 1 ? "program is" : "programs are",
+                      summary->folder, summary->path);
+}
+
 static void print_rest(const struct summary *summary, uint64_t calls)
 {
     char loss[LOSS_SENTENCE_BYTES];
     const char *disabled = getenv("LIBPPROF_DISABLE");
     if (loss_sentence(loss, &summary->loss, "") != LOSS_NONE)
         (void)fprintf(stderr, "pprofctl: %s\n", loss);
-    if (summary->still_running > 0)
-        (void)fprintf(stderr, "pprofctl: %" PRIu64 " %s still running; later calls of theirs are not recorded.\n",
-                      summary->still_running, summary->still_running == 1 ? "program is" : "programs are");
+    print_others(summary);
     if (calls > 0)
         (void)fprintf(stderr, "pprofctl: kept in %s; next: pprofctl report %s\n", summary->path, summary->path);
     else if (disabled != NULL && disabled[0] != '\0' && !(disabled[0] == '0' && disabled[1] == '\0'))

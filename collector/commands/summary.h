@@ -4,13 +4,17 @@
 #include <stdint.h>
 
 #include "../store.h"
+#include "../runs.h"
 #include "loss.h"
 
 struct summary {
     const char *path;          /* of the store */
     uint64_t since_process_ns; /* only processes that began at this time or later */
     struct loss loss;          /* of this run */
-    uint64_t still_running;    /* programs that still hold a connection */
+    uint64_t still_running;    /* programs that it left behind */
+    const char *folder;        /* where their later calls wait */
+    uint64_t refused;          /* connections that were not accepted */
+    struct runs_left left;     /* what earlier runs had left */
 };
 
 /* Reads the store and prints. Returns 0, or -1 after having said why not. */

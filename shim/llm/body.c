@@ -91,9 +91,9 @@ static enum body_framing decide(const struct body *body, bool last)
         return last && body->hint ? (enum body_framing)body->hint : BODY_UNDECIDED;
     switch (body->prefix[0]) {
     case '{':
-        if (body->hint == BODY_LINES || (!body->hint && body->dialect->lines && asked))
+        if (body->dialect->lines && asked && (!body->hint || body->dialect->lines_as_json))
             return BODY_LINES;
-        return BODY_PLAIN;
+        return body->hint == BODY_LINES ? BODY_LINES : BODY_PLAIN;
     case '[':
         if (body->dialect->array && asked)
             return BODY_ARRAY;

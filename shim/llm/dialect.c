@@ -13,6 +13,9 @@ extern struct dialect dialect_openai_chat, dialect_anthropic_messages, dialect_o
 extern struct dialect dialect_embeddings, dialect_count_tokens, dialect_moderations, dialect_openai_runs,
     dialect_batches, dialect_images, dialect_audio;
 extern struct dialect dialect_cohere;
+extern struct dialect dialect_ai_sdk, dialect_baidu, dialect_cloudflare_universal, dialect_dashscope, dialect_kobold,
+    dialect_lmstudio, dialect_mistral_conversations, dialect_naver, dialect_oci, dialect_reka, dialect_replicate,
+    dialect_tencent, dialect_workers_ai, dialect_yandex;
 extern struct dialect dialect_google_interactions, dialect_google_predict, dialect_tgi, dialect_watsonx,
     dialect_llamacpp, dialect_aleph_alpha;
 
@@ -37,6 +40,20 @@ struct dialect *const dialects[] = {
     &dialect_watsonx,
     &dialect_llamacpp,
     &dialect_aleph_alpha,
+    &dialect_ai_sdk,
+    &dialect_baidu,
+    &dialect_cloudflare_universal,
+    &dialect_dashscope,
+    &dialect_kobold,
+    &dialect_lmstudio,
+    &dialect_mistral_conversations,
+    &dialect_naver,
+    &dialect_oci,
+    &dialect_reka,
+    &dialect_replicate,
+    &dialect_tencent,
+    &dialect_workers_ai,
+    &dialect_yandex,
     NULL,
 };
 
@@ -49,6 +66,12 @@ void dialect_init(void)
         json_rules_compile(&(*dialect)->request.rules);
         json_rules_compile(&(*dialect)->plain.rules);
         json_rules_compile(&(*dialect)->event.rules);
+        if ((*dialect)->envelopes) {
+            json_rules_envelopes(&(*dialect)->plain.rules, (*dialect)->envelopes);
+            json_rules_envelopes(&(*dialect)->event.rules, (*dialect)->envelopes);
+        }
+        if ((*dialect)->request_envelope)
+            json_rules_envelopes(&(*dialect)->request.rules, (*dialect)->request_envelope);
     }
     done = true;
 }

@@ -24,11 +24,15 @@ struct dialect {
     struct dialect_scan request; /* JSON request bodies */
     struct dialect_scan plain;   /* a JSON answer that is no stream, errors included */
     struct dialect_scan
-        event;  /* the JSON of each event of a stream, errors included; may use the same table and handler as `plain` */
-    bool lines; /* a stream without content-type is one of JSON lines */
+        event; /* the JSON of each event of a stream, errors included; may use the same table and handler as `plain` */
+    const char *envelopes;        /* keys below which the whole answer, or event, may stand; separated by one blank */
+    const char *request_envelope; /* the same of requests */
+    bool lines;                   /* a stream without content-type is one of JSON lines */
+    bool lines_as_json;           /* and so is one that calls itself JSON */
     bool array; /* a top-level array, where a stream was asked for, is a stream of its elements (Gemini without alt=sse)
                  */
-    bool repeats; /* the usage of one id is stated again to whoever asks again: it counts once (counted.h) */
+    bool repeats; /* (true of every call that asks after an earlier one:) the usage of one id is stated again to whoever
+                     asks again: it counts once (counted.h) */
     /* All optional (NULL). */
     void (*open)(struct facts *facts, const char *api, const char *provider); /* before anything else */
     void (*response_header)(struct facts *facts, const char *name, size_t name_bytes, const char *value,

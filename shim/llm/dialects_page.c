@@ -19,20 +19,25 @@ static const struct {
 };
 
 static const struct {
-    const char *before, *last, *provider, *api, *hint;
+    const char *before, *last, *tail, *provider, *api;
     unsigned flags;
 } endpoints[] = {
-#define ENDPOINT(before, last, provider, api, hint, flags) {before, last, provider, api, hint, flags},
+#define ENDPOINT(before, last, provider, api, hint, flags) {before, last, "", provider, api, flags},
+#define TAIL(before, last, tail, provider, api, hint, flags)                                                           \
+    {before, last, tail == '@' ? "/@" : "/*", provider, api, flags},
 #include "endpoints.def"
 #undef ENDPOINT
+#undef TAIL
 };
 
 static const struct {
     const char *name, *host;
 } providers[] = {
 #define PROVIDER(name, host) {name, host},
+#define PLATFORM PROVIDER
 #include "providers.def"
 #undef PROVIDER
+#undef PLATFORM
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -40,7 +45,8 @@ static const struct {
 static void write_endpoint(size_t i, bool first)
 {
     const unsigned flags = endpoints[i].flags;
-    printf("%s`%s%s/%s`", first ? "" : ", ", endpoints[i].before[0] ? "/" : "", endpoints[i].before, endpoints[i].last);
+    printf("%s`%s%s/%s%s`", first ? "" : ", ", endpoints[i].before[0] ? "/" : "", endpoints[i].before,
+           endpoints[i].last, endpoints[i].tail);
     if (endpoints[i].provider[0])
         printf(" (%s only)", endpoints[i].provider);
     if (flags & GET)

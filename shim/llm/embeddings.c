@@ -7,6 +7,8 @@
 #include "dialect_answer.h"
 #include "dialect_request.h"
 
+#include <string.h>
+
 enum rule {
     PRODUCT = ANSWER_OWN,
     DATUM,
@@ -19,6 +21,9 @@ enum rule {
     TOTAL_NS,
     LOAD_NS,
     ERROR_NAME,
+    BARE_SCORE,
+    FAILED,
+    ELSE_ID,
 };
 
 static const struct json_rule answer_rules[] = {
@@ -33,6 +38,26 @@ static const struct json_rule answer_rules[] = {
     {"data[]", PRODUCT, 0},
     {"data[].embedding", DATUM, 0},
     {"data[].relevance_score", SCORE, 0},
+    {"data[].score", SCORE, 0}, /* vLLM's /score, and its /pooling and /classify */
+    {"data[].data", DATUM, 0},
+    {"data[].probs", DATUM, 0},
+    {"data[].predictions[].score", SCORE, 0}, /* Jina's classifier, and Cohere's */
+    {"classifications[].confidences[]", SCORE, 0},
+    {"scores[]", PRODUCT, 0},                     /* SGLang */
+    {"documentRanks[].relevanceScore", SCORE, 0}, /* Oracle */
+    {"output.embeddings[].embedding", DATUM, 0},  /* DashScope */
+    {"output.results[].relevance_score", SCORE, 0},
+    {"Response.Data[].Embedding", DATUM, 0}, /* Tencent */
+    ANSWER_COUNTED("Response.Usage.PromptTokens", FACT_INPUT),
+    {"Response.RequestId", ANSWER_ID, 0},
+    {"Response.Error.Code", FAILED, 0},
+    ANSWER_COUNTED("usage.promptTokens", FACT_INPUT), /* Oracle */
+    ANSWER_COUNTED("usage.tokens", FACT_INPUT),       /* Vercel's gateway */
+    ANSWER_COUNTED("numTokens", FACT_INPUT),          /* Yandex */
+    ANSWER_COUNTED("input_tokens", FACT_INPUT),       /* DeepInfra */
+    {"modelId", ANSWER_MODEL, 0},
+    {"request_id", ELSE_ID, 0},
+    {"error_code", FAILED, 0}, /* Baidu, with status 200 */
     {"embeddings", VECTORS, 0},
     {"embeddings.*", VECTORS, 0},
     {"embedding", VECTORS, 0},
@@ -41,7 +66,7 @@ static const struct json_rule answer_rules[] = {
     {"rankings[]", PRODUCT, 0}, /* NVIDIA */
     {"results[].index", SCORE, 0},
     {"results[].relevance_score", SCORE, 0},
-    {"score", SCORE, 0},
+    {"score", BARE_SCORE, 0},
     {"predictions[]", PRODUCT, 0},
     {"predictions[].embeddings", SHAPE, 0},
     {"predictions[].embeddings.statistics.token_count", BATCH_INPUT, 0},
@@ -63,8 +88,19 @@ static const struct json_rule answer_rules[] = {
 };
 
 static const struct json_rule request_rules[] = {
-    {"model", REQUEST_MODEL, 0}, {"model_id", REQUEST_MODEL, 0}, /* watsonx */
+    {"model", REQUEST_MODEL, 0},
+    {"model_id", REQUEST_MODEL, 0},            /* watsonx */
+    {"servingMode.modelId", REQUEST_MODEL, 0}, /* Oracle */
 };
+
+static void failed(struct facts *facts, const struct json_value *value)
+{
+    const bool zero = value->type == JSON_NUMBER && value->has_u64 && !value->u64;
+    if ((value->type != JSON_NUMBER && value->type != JSON_STRING) || !value->bytes || zero)
+        return;
+    facts_error_seen(facts);
+    facts_set_value(facts, FACT_ERROR_CODE, value);
+}
 
 static void on_answer(void *context, const struct json_value *value)
 {
@@ -87,6 +123,17 @@ static void on_answer(void *context, const struct json_value *value)
     case SCORE:
         if (value->has_number)
             dialect_answer_product(facts);
+        break;
+    case BARE_SCORE: /* of text-embeddings-inference; where the path says score itself, anybody's answer may */
+        if (value->has_number && !facts->scratch[0])
+            dialect_answer_product(facts);
+        break;
+    case FAILED:
+        failed(facts, value);
+        break;
+    case ELSE_ID:
+        if (!facts_has_text(facts, FACT_RESPONSE_ID))
+            facts_set_value(facts, FACT_RESPONSE_ID, value);
         break;
     case SHAPE:
         if (value->type == JSON_OBJECT_BEGIN)
@@ -124,9 +171,16 @@ static void on_request(void *context, const struct json_value *value)
     dialect_request_value(context, value);
 }
 
+static void on_open(struct facts *facts, const char *api, const char *provider)
+{
+    (void)provider;
+    facts->scratch[0] = !strcmp(api, "score") || !strcmp(api, "classify");
+}
+
 struct dialect dialect_embeddings = {
     .name = "embeddings",
-    .apis = "embeddings rerank",
+    .apis = "embeddings rerank score classify",
+    .open = on_open,
     .request = {JSON_RULES(request_rules), on_request},
     .plain = {JSON_RULES(answer_rules), on_answer},
     .event = {JSON_RULES(answer_rules), on_answer},
@@ -140,7 +194,9 @@ struct dialect dialect_embeddings = {
         "`pipeline/feature-extraction` and models named so at Hugging Face, `/embed` and `/embedding` of local "
         "servers, Titan's, Nova's and Cohere's "
         "embeddings within Bedrock's `/invoke`, Aleph Alpha's `/semantic_embed` and its kin, `/rerank` and "
-        "`/reranking` at any, NVIDIA's `/ranking`.\n\n"
+        "`/reranking` at any, NVIDIA's `/ranking`, vLLM's `/score`, `/pooling` and `/classify`, Nomic's "
+        "`/embedding/text`, DashScope's, Tencent's, Baidu's, Yandex's and Oracle's own, Vercel's "
+        "`/ai/embedding-model`.\n\n"
         "| fact | where |\n|---|---|\n"
         "| model | request `model` (watsonx `model_id`), else the path (Google, Bedrock, Azure's deployment); answer "
         "`model`, `model_id`, `model_version` |\n"
@@ -148,7 +204,8 @@ struct dialect dialect_embeddings = {
         "sum of "
         "`predictions[].embeddings.statistics.token_count`; Gemini `usageMetadata.promptTokenCount`; Ollama "
         "`prompt_eval_count`; "
-        "Titan `inputTextTokenCount`; watsonx `input_token_count`; Aleph Alpha `num_tokens_prompt_total` |\n"
+        "Titan `inputTextTokenCount`; Tencent `Response.Usage.PromptTokens`; Yandex `numTokens`; watsonx "
+        "`input_token_count`; Aleph Alpha `num_tokens_prompt_total` |\n"
         "| image tokens | `meta.billed_units.image_tokens`, details of `usage` |\n"
         "| output | only where stated (vLLM and Mistral write `completion_tokens` 0) |\n"
         "| server times | Ollama's `total_duration`, `load_duration` |\n"
@@ -162,6 +219,8 @@ struct dialect dialect_embeddings = {
         "Source: https://platform.openai.com/docs/api-reference/embeddings, https://docs.cohere.com/reference/embed, "
         "https://docs.voyageai.com/reference/embeddings-api, "
         "https://docs.cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api, "
-        "https://ai.google.dev/api/embeddings, https://github.com/ollama/ollama/blob/main/docs/api.md, recorded "
+        "https://ai.google.dev/api/embeddings, https://github.com/ollama/ollama/blob/main/docs/api.md, "
+        "https://docs.vllm.ai/en/latest/models/pooling_models.html, https://docs.nomic.ai/reference/api/embed-text, "
+        "https://www.alibabacloud.com/help/en/model-studio/text-embedding-synchronous-api, recorded "
         "traffic.\n",
 };

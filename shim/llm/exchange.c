@@ -100,34 +100,6 @@ static bool header_is(const struct header *header, const char *name)
     return strlen(name) == header->name_bytes && !strncasecmp(header->name, name, header->name_bytes);
 }
 
-static bool hex_u64(const char *p, uint64_t *ret)
-{
-    uint64_t value = 0;
-    for (unsigned i = 0; i < 16; i++) {
-        const char c = p[i];
-        const bool digit = c >= '0' && c <= '9';
-        if (!digit && (c < 'a' || c > 'f'))
-            return false;
-        value = value << 4 | (uint64_t)(digit ? c - '0' : c - 'a' + 10);
-    }
-    *ret = value;
-    return true;
-}
-
-/* W3C traceparent: 00-TRACE(32)-PARENT(16)-FLAGS(2). */
-static void take_traceparent(struct span *span, const struct header *header)
-{
-    uint64_t high, low, parent;
-    const char *const p = header->value;
-    if (header->value_bytes < 55 || p[2] != '-' || p[35] != '-' || p[52] != '-')
-        return;
-    if (!hex_u64(p + 3, &high) || !hex_u64(p + 19, &low) || !hex_u64(p + 36, &parent) || !(high | low) || !parent)
-        return;
-    span_set_u64(span, SPAN_trace_hi, high);
-    span_set_u64(span, SPAN_trace_lo, low);
-    span_set_u64(span, SPAN_parent_id, parent);
-}
-
 static void take_request_header(struct exchange *exchange, const struct header *header)
 {
     static const char *const keys[] = {"authorization", "x-api-key", "api-key", "x-goog-api-key"};
@@ -141,7 +113,7 @@ static void take_request_header(struct exchange *exchange, const struct header *
         return;
     }
     if (header_is(header, "traceparent"))
-        take_traceparent(&exchange->span, header);
+        exchange_span_traceparent(&exchange->span, header->value, header->value_bytes);
     else
         prompt_header(&exchange->facts.prompt, header->name, header->name_bytes, header->value, header->value_bytes);
 }
@@ -206,17 +178,40 @@ static void begin_response(struct exchange *exchange)
     exchange->encoded = exchange->response_begun = false;
 }
 
+/* What URL and headers say of the answer and the model. */
+static void take_recognised(struct exchange *exchange)
+{
+    const struct recognised *const recognised = &exchange->recognised;
+    struct facts *const facts = &exchange->facts;
+    if (recognised->stream_known) {
+        facts->stream_stated = true;
+        facts->stream_asked = recognised->stream;
+    }
+    facts_set_text(facts, FACT_REQUEST_MODEL, recognised->model, recognised->model_bytes);
+}
+
 static void open_facts(struct exchange *exchange)
 {
     const struct recognised *const recognised = &exchange->recognised;
     struct facts *const facts = &exchange->facts;
     if (exchange->dialect->open)
         exchange->dialect->open(facts, recognised->api, recognised->provider);
-    if (recognised->stream_known) {
-        facts->stream_stated = true;
-        facts->stream_asked = recognised->stream;
-    }
-    facts_set_text(facts, FACT_REQUEST_MODEL, recognised->model, recognised->model_bytes);
+    take_recognised(exchange);
+}
+
+/* Of a list of calls one is answered; its own dialect reads the answer. */
+static void take_step(struct exchange *exchange)
+{
+    struct facts *const facts = &exchange->facts;
+    const struct facts_step *const step = &facts->step[facts->answered];
+    struct dialect *const dialect = step->shape ? dialect_by_api(step->shape) : NULL;
+    if (!dialect)
+        return;
+    facts->api = step->api;
+    memset(facts->scratch, 0, sizeof(facts->scratch));
+    exchange->body.dialect = dialect;
+    if (dialect->open)
+        dialect->open(facts, step->api, exchange->recognised.provider);
 }
 
 /* What the request said of streaming stays; dialects open with what holds where it says nothing. */
@@ -276,9 +271,29 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     return exchange;
 }
 
+/* Headers said what is called where the URL did not. */
+static void change_dialect(struct exchange *exchange)
+{
+    struct dialect *const dialect = dialect_by_api(exchange->recognised.api);
+    if (!dialect)
+        return;
+    exchange->dialect = dialect;
+    request_init(&exchange->request, dialect, &exchange->facts);
+    begin_response(exchange);
+    open_facts(exchange);
+    put_static(&exchange->span, SPAN_api, exchange->recognised.api);
+    put_static(&exchange->span, SPAN_operation, exchange->recognised.operation);
+}
+
 void exchange_request_headers(struct exchange *exchange, const char *headers, size_t bytes)
 {
-    recognise_headers(headers, bytes, &exchange->recognised);
+    struct recognised *const recognised = &exchange->recognised;
+    const struct recognised before = *recognised;
+    recognise_headers(headers, bytes, recognised);
+    if (recognised->api != before.api)
+        change_dialect(exchange);
+    else if (recognised->model_bytes != before.model_bytes || recognised->stream_known != before.stream_known)
+        take_recognised(exchange);
     take_request_headers(exchange, headers, bytes);
 }
 
@@ -355,7 +370,10 @@ void exchange_response_header(struct exchange *exchange, uint64_t time_ns, const
 
 void exchange_response_body(struct exchange *exchange, uint64_t time_ns, const uint8_t *data, size_t bytes)
 {
-    exchange->response_begun = exchange->response_begun || bytes;
+    if (bytes && !exchange->response_begun) {
+        exchange->response_begun = true;
+        take_step(exchange);
+    }
     exchange->body_time_ns = time_ns;
     if (exchange->encoded)
         return;
@@ -480,7 +498,8 @@ static void count_once(struct exchange *exchange)
     struct facts *const facts = &exchange->facts;
     const char *id = facts->text[FACT_RESPONSE_ID];
     size_t bytes = facts->text_bytes[FACT_RESPONSE_ID];
-    if (!exchange->dialect->repeats || !(facts_number(facts, FACT_INPUT) | facts_number(facts, FACT_OUTPUT)))
+    const bool repeats = exchange->dialect->repeats || exchange->recognised.poll;
+    if (!repeats || !(facts_number(facts, FACT_INPUT) | facts_number(facts, FACT_OUTPUT)))
         return;
     if (!bytes) {
         id = exchange->path;
@@ -519,8 +538,8 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
         exchange->status = 0;
     }
     body_end(&exchange->body);
-    if (exchange->dialect->close)
-        exchange->dialect->close(facts);
+    if (exchange->body.dialect->close)
+        exchange->body.dialect->close(facts);
     facts_fallback_use(facts);
     response_headers_finish(&exchange->headers, facts, span);
     count_once(exchange);

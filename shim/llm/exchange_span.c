@@ -172,3 +172,30 @@ void exchange_span_transport(struct span *span, const struct exchange_end *end)
     if (version)
         span_set_text(span, SPAN_http_version, version, strlen(version));
 }
+
+static bool hex_u64(const char *p, uint64_t *ret)
+{
+    uint64_t value = 0;
+    for (unsigned i = 0; i < 16; i++) {
+        const char c = p[i];
+        const bool digit = c >= '0' && c <= '9';
+        if (!digit && (c < 'a' || c > 'f'))
+            return false;
+        value = value << 4 | (uint64_t)(digit ? c - '0' : c - 'a' + 10);
+    }
+    *ret = value;
+    return true;
+}
+
+void exchange_span_traceparent(struct span *span, const char *value, size_t bytes)
+{
+    uint64_t high, low, parent;
+    const char *const p = value;
+    if (bytes < 55 || p[2] != '-' || p[35] != '-' || p[52] != '-')
+        return;
+    if (!hex_u64(p + 3, &high) || !hex_u64(p + 19, &low) || !hex_u64(p + 36, &parent) || !(high | low) || !parent)
+        return;
+    span_set_u64(span, SPAN_trace_hi, high);
+    span_set_u64(span, SPAN_trace_lo, low);
+    span_set_u64(span, SPAN_parent_id, parent);
+}

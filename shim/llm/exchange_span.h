@@ -13,3 +13,5 @@ struct exchange_outcome {
 void exchange_span_facts(struct span *span, const struct facts *facts, const struct exchange_outcome *outcome,
                          const struct exchange_end *end);
 void exchange_span_transport(struct span *span, const struct exchange_end *end);
+/* From W3C's header: 00-TRACE(32)-PARENT(16)-FLAGS(2); anything else changes nothing. */
+void exchange_span_traceparent(struct span *span, const char *value, size_t bytes);

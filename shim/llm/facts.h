@@ -76,6 +76,7 @@ enum {
     FACTS_CALLS_MAX = 128,  /* tool calls told apart; more are counted by their index */
     FACTS_FRAGMENT_MAX = 512, /* arguments held until the call they belong to is known */
     FACTS_SCRATCH = 64,
+    FACTS_STEPS_MAX = 8,
     FACTS_NO_INDEX = 0xffffffff,
 };
 
@@ -103,6 +104,9 @@ struct facts {
     bool shape_asked; /* messages, or a limit of tokens, were handed in: only language models are asked like this */
     bool json_asked;  /* the request demands JSON: response_format, format, ... */
     uint8_t format_matched, mime_matched; /* see dialect_request.c */
+    struct facts_step {
+        const char *api, *shape; /* as struct recognised has them; NULL: not known */
+    } step[FACTS_STEPS_MAX];     /* the calls of a list of which one is answered */
     struct prompt prompt;
 
     /* ---- from here on of the answer, but for what requests state among the numbers and texts (facts_forget_answer)
@@ -110,6 +114,7 @@ struct facts {
     bool input_excludes_cache;      /* the stated input lacks cache reads and writes (Anthropic, Converse) */
     bool output_excludes_reasoning; /* the stated output lacks reasoning (xAI chat, Gemini) */
     bool usage_from_timings;        /* the counts come from the server's timing report: usage source "server_timings" */
+    uint8_t answered;               /* which of `step` */
     const char *api;    /* the answer shows that it is another API than the path said: its name, static; NULL: no */
     bool not_inference; /* it turned out to be none: no span */
     bool shape_seen;    /* something only this API has was seen (a choice, usage, a content event): proves a tentative

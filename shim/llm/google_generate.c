@@ -348,6 +348,8 @@ struct dialect dialect_google_generate = {
     .name = "google_generate",
     .apis = "generateContent",
     .array = true,
+    .envelopes = "response",
+    .request_envelope = "request",
     .request = {JSON_RULES(request_rules), on_request},
     .plain = {JSON_RULES(answer_rules), on_answer},
     .event = {JSON_RULES(answer_rules), on_answer},
@@ -355,7 +357,10 @@ struct dialect dialect_google_generate = {
     .docs =
         "Recognised by the path's end `models/M:generateContent` or `models/M:streamGenerateContent` (also "
         "`tunedModels/`, `endpoints/`), at the "
-        "Gemini API, Vertex and gateways; the URL names the model and says whether the answer streams.\n\n"
+        "Gemini API, Vertex and gateways; the URL names the model and says whether the answer streams. Code Assist's "
+        "`v1internal:generateContent` puts the request below `request` and each answer below `response`; its body "
+        "names "
+        "the model.\n\n"
         "| fact | where |\n|---|---|\n"
         "| content | `candidates[].content.parts[]`: `text` (with `thought` true: reasoning), `functionCall`, "
         "`inlineData`, `fileData`, "
@@ -381,5 +386,7 @@ struct dialect dialect_google_generate = {
         "(`generationConfig`, `generation_config`); enums in answers can be numbers (`enum-encoding=int`), which are "
         "no finish reason by name.\n\n"
         "Source: https://ai.google.dev/api/generate-content, "
-        "https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference, recorded traffic.\n",
+        "https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference, "
+        "https://github.com/google-gemini/gemini-cli/tree/main/packages/core/src/code_assist (Code Assist), recorded "
+        "traffic.\n",
 };

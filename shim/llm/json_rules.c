@@ -84,6 +84,27 @@ void json_rules_compile(struct json_rules *rules)
     rules->root = root;
 }
 
+void json_rules_envelopes(struct json_rules *rules, const char *keys)
+{
+    uint16_t below[8];
+    unsigned count = 0;
+    while (*keys && count < sizeof(below) / sizeof(below[0])) {
+        const size_t bytes = strcspn(keys, " ");
+        below[count++] = key_below(rules->root, keys, bytes);
+        keys += bytes + (keys[bytes] == ' ');
+    }
+    const struct json_node *const root = &json_nodes[rules->root];
+    for (unsigned i = 0; i < count; i++) {
+        struct json_node *const node = &json_nodes[below[i]];
+        if (!below[i] || node->child || node->any || node->element)
+            continue; /* the table has its own opinion of that key */
+        node->child = root->child;
+        node->any = root->any;
+        node->element = root->element;
+        node->filter = root->filter;
+    }
+}
+
 uint16_t json_rules_everything(void)
 {
     static uint16_t node;

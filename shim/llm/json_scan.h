@@ -123,6 +123,11 @@ struct json_scan {
 /* Builds the trie once; later calls are free. Scribe's thread only (or before threads start). */
 void json_rules_compile(struct json_rules *rules);
 
+/* The whole table holds once more below each of `keys` (separated by one blank, at most 8) at the top: services that
+ * put a known answer into an envelope. Once, after json_rules_compile. A key below which the table has rules of its own
+ * stays as it is. */
+void json_rules_envelopes(struct json_rules *rules, const char *keys);
+
 /* `rules` must be compiled. `elements`: a top-level array is passed through, each of its elements is a document of its
  * own. */
 void json_scan_init(struct json_scan *scan, const struct json_rules *rules, json_handler *handler, void *context,

@@ -51,6 +51,7 @@ enum rule {
     COST_TICKS,
     METRIC_INPUT, /* within Bedrock's InvokeModel */
     METRIC_OUTPUT,
+    STATUS,     /* of an answer that is asked after */
     VECTOR,     /* where a path does not tell chat from embeddings */
     COUNT = 64, /* COUNT + enum facts_number */
 };
@@ -136,8 +137,8 @@ static struct state *state_of(struct facts *facts)
         {"error", ERROR, 0}, {"error.type", ERROR_TYPE, 0}, {"error.code", ERROR_CODE, 0},                             \
         {"error.status", ERROR_STATUS, 0}, {"code", TOP_CODE, 0}, {"error_code", TOP_CODE, 0}, {"type", TOP_TYPE, 0},  \
         {"error_type", TOP_TYPE, 0}, {"object", OBJECT, 0}, {"errors[]", ERROR, 0}, {"errors[].code", ERROR_CODE, 0},  \
-        {"choices[].stop_reason", STOP_REASON, 0}, {"x_groq.error", ERROR, 0},                                         \
-        {"amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0},                                         \
+        {"choices[].stop_reason", STOP_REASON, 0}, {"x_groq.error", ERROR, 0}, {"status", STATUS, 0},                  \
+        {"task_status", STATUS, 0}, {"amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0},             \
     {                                                                                                                  \
         "amazon-bedrock-invocationMetrics.outputTokenCount", METRIC_OUTPUT, 0                                          \
     }
@@ -164,6 +165,15 @@ static const struct json_rule request_rules[] = {
     {"prompt[]", REQUEST_USER, JSON_PIECES},
     REQUEST_MESSAGES("messages"),
     REQUEST_METADATA,
+    /* SAP's orchestration, both versions */
+    {"config.modules.prompt_templating.model.name", REQUEST_MODEL, 0},
+    {"config.modules.prompt_templating.model.params.max_tokens", REQUEST_MAX_TOKENS, 0},
+    {"config.stream.enabled", REQUEST_STREAM, 0},
+    REQUEST_MESSAGES("config.modules.prompt_templating.prompt.template"),
+    {"orchestration_config.module_configurations.llm_module_config.model_name", REQUEST_MODEL, 0},
+    {"orchestration_config.module_configurations.llm_module_config.model_params.max_tokens", REQUEST_MAX_TOKENS, 0},
+    {"orchestration_config.stream", REQUEST_STREAM, 0},
+    REQUEST_MESSAGES("orchestration_config.module_configurations.templating_module_config.template"),
 };
 
 static void choice(struct facts *facts, const struct json_value *value)
@@ -332,11 +342,24 @@ static void timing(struct facts *facts, const struct json_value *value)
     }
 }
 
+/* An answer that comes later says so in the place of its choices (Perplexity, Zhipu). */
+static void status(struct facts *facts, const struct json_value *value)
+{
+    static const char passing[][16] = {"CREATED", "IN_PROGRESS", "PROCESSING"};
+    for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
+        if (json_text_is(value, passing[i]))
+            facts->kinds |= CONTENT_ELSEWHERE;
+}
+
 /* What few services say. */
 static void of_few(struct facts *facts, const struct json_value *value)
 {
     const struct state *const state = state_of(facts);
-    if (value->rule == VECTOR) {
+    if (value->rule == TIER) {
+        facts_set_value(facts, FACT_SERVICE_TIER, value);
+    } else if (value->rule == STATUS) {
+        status(facts, value);
+    } else if (value->rule == VECTOR) {
         facts->api = "embeddings";
         facts->shape_seen = true;
         facts_content(facts, CONTENT_MEDIA, 0, "x", 1);
@@ -369,9 +392,6 @@ static void on_answer(void *context, const struct json_value *value)
     case MODEL:
         facts_set_value(facts, FACT_RESPONSE_MODEL, value);
         break;
-    case TIER:
-        facts_set_value(facts, FACT_SERVICE_TIER, value);
-        break;
     case CHOICE:
         choice(facts, value);
         break;
@@ -381,7 +401,9 @@ static void on_answer(void *context, const struct json_value *value)
     case FINISH:
         finish(facts, value);
         break;
+    case TIER:
     case STOP_REASON:
+    case STATUS:
     case VECTOR:
     case METRIC_INPUT:
     case METRIC_OUTPUT:
@@ -453,6 +475,8 @@ static void on_close(struct facts *facts)
 struct dialect dialect_openai_chat = {
     .name = "openai_chat",
     .apis = "chat-completions completions",
+    .envelopes = "response result final_result orchestration_result",
+    .request_envelope = "request",
     .request = {JSON_RULES(request_rules), on_request},
     .plain = {JSON_RULES(plain_rules), on_answer},
     .event = {JSON_RULES(event_rules), on_answer},
@@ -462,7 +486,13 @@ struct dialect dialect_openai_chat = {
     .docs =
         "Recognised by the path's end `/chat/completions` or `/completions`, whoever serves it; Databricks' "
         "`/serving-endpoints/E/invocations`, where an answer "
-        "with `data[].embedding` makes it embeddings.\n\n"
+        "with `data[].embedding` makes it embeddings; Perplexity's `/v1/sonar`, and what is asked after by GET: "
+        "Perplexity's "
+        "`/async/chat/completions/R`, xAI's `/chat/deferred-completion/R`, Zhipu's `/async-result/R`. The answer may "
+        "stand "
+        "below `response` (Perplexity's asynchronous one), `final_result`, `orchestration_result` (SAP's "
+        "orchestration, "
+        "`/completion` of its deployments) or `result`.\n\n"
         "| fact | where |\n|---|---|\n"
         "| content | `choices[].delta` in a stream, else `choices[].message`: `content` (text or list of parts), "
         "`reasoning_content`, "

@@ -16,10 +16,14 @@ enum { SEGMENT_BYTES_MAX = 256 };
 /* What stands behind these in the APIs' paths is the id or the name of one of them. */
 static const char *const collections[] = {
     "accounts",
+    "apps",
     "assistants",
+    "async-result",
     "batches",
     "batch_predictions",
+    "completions",
     "conversations",
+    "deferred-completion",
     "deployment",
     "deployments",
     "endpoint",
@@ -42,6 +46,8 @@ static const char *const collections[] = {
     "serving-endpoints",
     "spaces",
     "sessions",
+    "sonar",
+    "tasks",
     "threads",
     "agents",
     "vector_stores",

@@ -7,8 +7,16 @@
 #include "endpoint_flags.h"
 #include "recognise_google.h"
 #include "recognise_host.h"
+#include "recognise_root.h"
 
 enum method { METHOD_UNKNOWN, METHOD_POST, METHOD_GET, METHOD_OTHER };
+
+/* Who serves the host; a platform serves other things beside models, under the same paths (classifiers, notebooks,
+ * chats about tables, queues). */
+struct served {
+    const char *provider;
+    bool platform;
+};
 
 static const struct {
     char name[24], operation[20];
@@ -21,13 +29,38 @@ static const struct {
 struct row {
     uint8_t last_bytes;
     uint8_t flags;
+    char tail; /* what stands behind `last`: '*' one segment, '@' at least one, the model; 0: nothing */
     char last[32], before[32], provider[20], api[24], hint[20]; /* no pointers: nothing to relocate at start */
 };
 
 static const struct row rows[] = {
-#define ENDPOINT(before, last, provider, api, hint, flags) {sizeof(last) - 1, flags, last, before, provider, api, hint},
+#define ENDPOINT(before, last, provider, api, hint, flags)                                                             \
+    {sizeof(last) - 1, flags, 0, last, before, provider, api, hint},
+#define TAIL(before, last, tail, provider, api, hint, flags)
 #include "endpoints.def"
 #undef ENDPOINT
+#undef TAIL
+};
+
+/* What recognise_candidate() looks at of each row, close together. */
+static const struct {
+    uint8_t bytes, flags;
+    char last[30];
+} lasts[] = {
+#define ENDPOINT(before, last, provider, api, hint, flags) {sizeof(last) - 1, flags, last},
+#define TAIL(before, last, tail, provider, api, hint, flags)
+#include "endpoints.def"
+#undef ENDPOINT
+#undef TAIL
+};
+
+static const struct row tails[] = {
+#define ENDPOINT(before, last, provider, api, hint, flags)
+#define TAIL(before, last, tail, provider, api, hint, flags)                                                           \
+    {sizeof(last) - 1, flags, tail, last, before, provider, api, hint},
+#include "endpoints.def"
+#undef ENDPOINT
+#undef TAIL
 };
 
 static enum method method_of(const char *method, size_t bytes)
@@ -93,124 +126,65 @@ static bool before_matches(const char *pattern, struct url_view path, struct url
     return true;
 }
 
-/* "threads/T/runs/R", "batches/B", "batch/jobs/J": asked about or changed after the call. */
-static const char *polled(struct url_view path, enum method method)
-{
-    if (!pop(&path).bytes)
-        return NULL;
-    struct url_view kind = pop(&path);
-    struct url_view owner = pop(&path);
-    if (view_equals(kind, "runs", 4))
-        return view_equals(pop(&path), "threads", 7) && method != METHOD_OTHER ? "runs" : NULL;
-    if (method != METHOD_GET)
-        return NULL;
-    if (view_equals(kind, "jobs", 4))
-        return view_equals(owner, "batch", 5) ? "batch" : NULL; /* Mistral */
-    if (!view_equals(kind, "batches", 7))
-        return NULL;
-    return view_equals(owner, "v1beta", 6) || view_equals(owner, "v1", 2) || view_equals(owner, "messages", 8) ||
-                   view_equals(owner, "openai", 6)
-               ? "batch"
-               : NULL;
-}
-
-static bool is_huggingface(const struct url *url)
-{
-    return url_view_is(url->host, "router.huggingface.co") || url_view_is(url->host, "api-inference.huggingface.co") ||
-           url_view_ends(url->host, ".endpoints.huggingface.cloud");
-}
-
 static bool model_has(const struct recognised *ret, const char *word)
 {
     return memmem(ret->model, ret->model_bytes, word, strlen(word)) != NULL;
 }
 
-/* At "models/M" the model's name alone tells what it does. */
-static bool names_embedder(const struct recognised *ret)
+/* Takes what stands behind a row's `last` off the path, and `last` itself. False: it does not stand there. */
+static bool pop_tail(const struct row *row, struct url_view *path, struct url_view *ret_model)
 {
-    static const char *const words[] = {"sentence-transformers/", "embed", "/bge-", "/e5-", "/gte-"};
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        if (model_has(ret, words[i]))
-            return true;
-    return false;
-}
-
-/* Text generation inference at the root, "models/M[/pipeline/feature-extraction]" and "pipeline/feature-extraction/M".
- */
-static bool recognise_huggingface(struct url_view path, struct recognised *ret)
-{
-    while (path.bytes && path.data[path.bytes - 1] == '/')
-        path.bytes--;
-    const struct url_view whole = path;
-    const char pipeline[] = "pipeline/feature-extraction";
-    const char *extract = whole.bytes ? memmem(whole.data, whole.bytes, pipeline, sizeof(pipeline) - 1) : NULL;
-    const char *models = whole.bytes ? memmem(whole.data, whole.bytes, "models/", 7) : NULL;
-    const char *end = whole.data + whole.bytes, *model = NULL;
-    if (models) {
-        model = models + 7;
-        if (extract > model)
-            end = extract - 1;
-    } else if (extract && end > extract + sizeof(pipeline)) {
-        model = extract + sizeof(pipeline);
-    } else if (whole.bytes) {
+    while (path->bytes && path->data[path->bytes - 1] == '/')
+        path->bytes--;
+    const char *const end = path->data + path->bytes;
+    if (!pop(path).bytes)
         return false;
-    }
-    if (model && !extract && memmem(model, (size_t)(end - model), "/pipeline/", 10))
-        return false; /* other pipelines are no language models */
-    if (model)
-        ret->model_bytes = url_decode(model, (size_t)(end - model), ret->model, sizeof(ret->model));
-    ret->api = extract || names_embedder(ret) ? "embeddings" : "tgi-generate";
-    ret->unproven = !extract; /* models of other kinds stand at such paths, too: classifiers, pictures, speech */
+    struct url_view segment = pop(path);
+    while (row->tail == '@' && segment.bytes && !view_equals(segment, row->last, row->last_bytes))
+        segment = pop(path);
+    if (!view_equals(segment, row->last, row->last_bytes))
+        return false;
+    const char *const begin = segment.data + segment.bytes + 1;
+    if (row->tail == '@')
+        *ret_model = (struct url_view){begin, (size_t)(end - begin)};
     return true;
 }
 
-/* The value of a header in "Name: value\n" lines is there. */
-static bool has_header(const char *headers, size_t bytes, const char *name)
+static bool row_matches(const struct row *row, struct url_view path, struct url_view *ret_model)
 {
-    const size_t name_bytes = strlen(name);
-    const char *end = headers + bytes;
-    for (const char *line = headers; line && (size_t)(end - line) > name_bytes;) {
-        if (line[name_bytes] == ':' && !strncasecmp(line, name, name_bytes))
-            return true;
-        line = memchr(line, '\n', (size_t)(end - line));
-        line = line ? line + 1 : NULL;
-    }
-    return false;
+    *ret_model = (struct url_view){0};
+    if (!row->tail)
+        return view_equals(pop(&path), row->last, row->last_bytes) && before_matches(row->before, path, ret_model);
+    return pop_tail(row, &path, ret_model) && before_matches(row->before, path, ret_model);
 }
 
-/* Hosts of these serve other models and much else under the same paths (classifiers, notebooks, chats about tables). */
-static bool is_platform(const char *provider)
+static void take_row(const struct row *row, const struct url *url, enum method method, struct url_view model,
+                     const struct served *served, struct recognised *ret)
 {
-    static const char *const platforms[] = {"databricks", "snowflake", "huggingface", "aws.sagemaker"};
-    for (size_t i = 0; provider && i < sizeof(platforms) / sizeof(platforms[0]); i++)
-        if (!strcmp(provider, platforms[i]))
-            return true;
-    return false;
+    struct url_view path = url->path;
+    const struct url_view last = pop(&path);
+    ret->api = row->api;
+    ret->tentative = !(row->flags & FIRM) && (!served->provider || (row->flags & WEAK) || served->platform);
+    ret->weak = (row->flags & WEAK) != 0;
+    ret->poll = (row->flags & POLL) &&
+                !(method != METHOD_GET && (view_equals(last, "batches", 7) || view_equals(last, "jobs", 4)));
+    ret->stream_known = (row->flags & (STREAM | WHOLE)) != 0;
+    ret->stream = (row->flags & STREAM) != 0;
+    if (!served->provider && row->hint[0])
+        ret->provider = row->hint;
+    ret->model_bytes = url_decode(model.data, model.bytes, ret->model, sizeof(ret->model));
 }
 
-static bool recognise_row(const struct url *url, enum method method, const char *provider, struct recognised *ret)
+static bool recognise_row(const struct row *table, size_t count, const struct url *url, enum method method,
+                          const struct served *served, struct recognised *ret)
 {
-    struct url_view before = url->path;
-    const struct url_view last = pop(&before);
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        const struct row *row = &rows[i];
-        struct url_view model = {0};
-        if (row->last_bytes != last.bytes || memcmp(row->last, last.data, last.bytes) ||
-            !method_allowed(method, row->flags))
+    struct url_view model;
+    for (size_t i = 0; i < count; i++) {
+        const struct row *row = &table[i];
+        if (!method_allowed(method, row->flags) || !row_matches(row, url->path, &model) ||
+            (row->provider[0] && (!served->provider || strcmp(served->provider, row->provider))))
             continue;
-        if ((row->provider[0] && (!provider || strcmp(provider, row->provider))) ||
-            !before_matches(row->before, before, &model))
-            continue;
-        ret->api = row->api;
-        ret->tentative = !(row->flags & FIRM) && (!provider || (row->flags & WEAK) || is_platform(provider));
-        ret->weak = (row->flags & WEAK) != 0;
-        ret->poll = (row->flags & POLL) &&
-                    !(method != METHOD_GET && (view_equals(last, "batches", 7) || view_equals(last, "jobs", 4)));
-        ret->stream_known = (row->flags & (STREAM | WHOLE)) != 0;
-        ret->stream = (row->flags & STREAM) != 0;
-        if (!provider && row->hint[0])
-            ret->provider = row->hint;
-        ret->model_bytes = url_decode(model.data, model.bytes, ret->model, sizeof(ret->model));
+        take_row(row, url, method, model, served, ret);
         return true;
     }
     return false;
@@ -271,36 +245,48 @@ const char *recognise_operation(const char *api)
 }
 
 /* By path; the provider is known or NULL. */
-static bool recognise_path(const struct url *url, enum method method, const char *provider, struct recognised *ret)
+static bool recognise_path(const struct url *url, enum method method, const struct served *served, const char *headers,
+                           size_t headers_bytes, struct recognised *ret)
 {
-    if (recognise_row(url, method, provider, ret))
+    if (recognise_row(rows, sizeof(rows) / sizeof(rows[0]), url, method, served, ret) ||
+        recognise_row(tails, sizeof(tails) / sizeof(tails[0]), url, method, served, ret))
         return true;
-    const char *poll = polled(url->path, method);
-    if (poll) {
-        ret->api = poll;
-        ret->poll = true;
-        ret->tentative = !provider;
-        return true;
-    }
     if (method != METHOD_POST && method != METHOD_UNKNOWN)
         return false;
-    return recognise_google(url->path, provider, ret) || (is_huggingface(url) && recognise_huggingface(url->path, ret));
+    return recognise_google(url->path, served->provider, ret) || recognise_root(url, headers, headers_bytes, ret);
 }
 
 void recognise_headers(const char *headers, size_t headers_bytes, struct recognised *recognised)
 {
-    if (!strcmp(recognised->api, "messages") && has_header(headers, headers_bytes, "anthropic-version"))
+    static const char models[][24] = {"ai-language-model-id", "ai-embedding-model-id", "ai-model-id"};
+    const struct url_view streaming = recognise_header(headers, headers_bytes, "ai-language-model-streaming");
+    if (!strcmp(recognised->api, "tencent-chat"))
+        recognise_tencent_action(headers, headers_bytes, recognised);
+    if (!strcmp(recognised->api, "messages") && recognise_header(headers, headers_bytes, "anthropic-version").bytes)
         recognised->tentative = recognised->request_proves = false;
+    const bool by_accept = !strcmp(recognised->api, "dashscope-generation") || !strcmp(recognised->api, "naver-chat");
+    if (streaming.bytes || url_view_is(recognise_header(headers, headers_bytes, "x-dashscope-sse"), "enable") ||
+        (by_accept && url_view_is(recognise_header(headers, headers_bytes, "accept"), "text/event-stream"))) {
+        recognised->stream_known = true;
+        recognised->stream = !url_view_is(streaming, "false");
+    }
+    for (size_t i = 0; i < sizeof(models) / sizeof(models[0]) && !recognised->model_bytes; i++) {
+        const struct url_view model = recognise_header(headers, headers_bytes, models[i]);
+        recognised->model_bytes = model.bytes < sizeof(recognised->model) ? model.bytes : 0;
+        memcpy(recognised->model, model.data ? model.data : "", recognised->model_bytes);
+    }
 }
 
 /* What paths alone get wrong. */
 static void correct(const struct url *url, const char *headers, size_t headers_bytes, struct recognised *ret)
 {
-    recognise_headers(headers, headers_bytes, ret);
-    if (ret->provider && !strcmp(ret->provider, "azure.ai.inference") && url->path.bytes &&
+    const bool known = ret->provider != NULL;
+    if (known && !strcmp(ret->provider, "azure.ai.inference") && url->path.bytes &&
         memmem(url->path.data, url->path.bytes, "/openai/", 8))
         ret->provider = "azure.ai.openai";
-    take_deployment(url->path, ret);
+    if (!known || strcmp(ret->provider, "sap") != 0) /* whose deployments have numbers, no names */
+        take_deployment(url->path, ret);
+    recognise_headers(headers, headers_bytes, ret);
 }
 
 static bool is_thread_message(struct url_view path)
@@ -320,24 +306,39 @@ bool recognise(const char *method, size_t method_bytes, const char *url_text, si
     if (how == METHOD_OTHER || !url_split(url_text, url_bytes, &url) || is_thread_message(url.path))
         return false;
     const struct recognise_endpoint *said = recognise_endpoint_find(&url);
-    const char *provider = said && said->provider ? said->provider : recognise_host_provider(&url);
-    ret->provider = provider;
+    struct served served;
+    served.provider = recognise_host_provider(&url, &served.platform);
+    if (said && said->provider)
+        served.provider = said->provider;
+    ret->provider = served.provider;
     const bool forced = said && said->path.bytes && how != METHOD_GET;
-    if (forced || !recognise_path(&url, how, provider, ret)) {
+    if (forced || !recognise_path(&url, how, &served, headers, headers_bytes, ret)) {
         if (!said || how == METHOD_GET)
             return false;
-        *ret = (struct recognised){.api = said->api, .provider = provider};
+        *ret = (struct recognised){.api = said->api, .provider = served.provider};
     }
     correct(&url, headers, headers_bytes, ret);
     if (said)
         ret->tentative = false;
     if (how == METHOD_UNKNOWN)
         ret->tentative = true;
-    ret->request_proves = ret->tentative && is_platform(provider);
+    ret->request_proves = ret->tentative && served.platform;
     ret->operation = !strcmp(ret->api, "invoke") ? invoke_operation(ret) : recognise_operation(ret->api);
     if (!strcmp(ret->api, "invoke"))
         ret->shape = invoke_shape(ret);
     return true;
+}
+
+/* Does a row with a tail match? `path`: what stands before the last segment. */
+static bool has_tail(const struct url *url, struct url_view path, enum method how)
+{
+    struct url_view model;
+    for (struct url_view segment; (segment = pop(&path)).bytes;)
+        for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++)
+            if (view_equals(segment, tails[i].last, tails[i].last_bytes) && method_allowed(how, tails[i].flags) &&
+                row_matches(&tails[i], url->path, &model))
+                return true;
+    return false;
 }
 
 bool recognise_candidate(const char *method, size_t method_bytes, const char *url_text, size_t url_bytes)
@@ -348,15 +349,15 @@ bool recognise_candidate(const char *method, size_t method_bytes, const char *ur
         return false;
     struct url_view path = url.path;
     const struct url_view last = pop(&path);
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        if (view_equals(last, rows[i].last, rows[i].last_bytes) && method_allowed(how, rows[i].flags))
+    for (size_t i = 0; i < sizeof(lasts) / sizeof(lasts[0]); i++)
+        if (view_equals(last, lasts[i].last, lasts[i].bytes) && method_allowed(how, lasts[i].flags))
             return true;
-    const struct url_view kind = pop(&path);
-    if (view_equals(kind, "runs", 4) || view_equals(kind, "batches", 7) || view_equals(kind, "jobs", 4))
+    if (has_tail(&url, path, how))
         return true;
     if (how == METHOD_GET)
         return false;
-    return (last.bytes && recognise_google_verb(last)) || is_huggingface(&url) || recognise_endpoint_find(&url) != NULL;
+    return (last.bytes && recognise_google_verb(last)) || recognise_root_host(&url) ||
+           recognise_endpoint_find(&url) != NULL;
 }
 
 const char *recognise_api_name(const char *api, size_t bytes)

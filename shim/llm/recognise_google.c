@@ -88,8 +88,12 @@ bool recognise_google(struct url_view path, const char *provider, struct recogni
     ret->stream = (verb->flags & VERB_STREAM) != 0;
     if (verb->flags & VERB_SNOWFLAKE)
         return provider && !strcmp(provider, "snowflake");
-    if (!ret->model_bytes)
-        return false;
+    if (!ret->model_bytes) {
+        static const char code_assist[] = "/v1internal:"; /* the body names the model */
+        ret->tentative = !provider;
+        ret->provider = provider ? provider : "gcp.gen_ai";
+        return !strncmp(slash, code_assist, sizeof(code_assist) - 1);
+    }
     if (verb->flags & VERB_PREDICT) {
         if (!google && !publisher)
             return false; /* other servers of models have ":predict" as well */

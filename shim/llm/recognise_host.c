@@ -10,11 +10,14 @@
 enum { ENDPOINTS_TEXT_MAX = 8192 };
 
 static const struct {
+    bool platform;
     char provider[24], host[56]; /* no pointers: nothing to relocate at start */
 } providers[] = {
-#define PROVIDER(name, host) {name, host},
+#define PROVIDER(name, host) {false, name, host},
+#define PLATFORM(name, host) {true, name, host},
 #include "providers.def"
 #undef PROVIDER
+#undef PLATFORM
 };
 
 /* Written once by recognise_configure(), before threads start; read-only from then on. */
@@ -42,11 +45,15 @@ static bool host_matches(struct url_view host, const char *pattern)
     return false;
 }
 
-const char *recognise_host_provider(const struct url *url)
+const char *recognise_host_provider(const struct url *url, bool *ret_platform)
 {
-    for (size_t i = 0; i < sizeof(providers) / sizeof(providers[0]); i++)
-        if (host_matches(url->host, providers[i].host))
-            return providers[i].provider;
+    *ret_platform = false;
+    for (size_t i = 0; i < sizeof(providers) / sizeof(providers[0]); i++) {
+        if (!host_matches(url->host, providers[i].host))
+            continue;
+        *ret_platform = providers[i].platform;
+        return providers[i].provider;
+    }
     return url->port == 11434 ? "ollama" : NULL;
 }
 

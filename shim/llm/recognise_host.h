@@ -9,8 +9,9 @@ struct recognise_endpoint {
     const char *api, *provider; /* provider: NULL if not given */
 };
 
-/* From providers.def, else from ports that tell; NULL: nobody we know. `url` as split. */
-const char *recognise_host_provider(const struct url *url);
+/* From providers.def, else from ports that tell; NULL: nobody we know. *ret_platform: that host serves more than
+ * models. `url` as split. */
+const char *recognise_host_provider(const struct url *url, bool *ret_platform);
 
 /* The entry of LIBPPROF_ENDPOINTS for this URL, or NULL; the one with the longest path wins. Returns at once when there
  * are none. */

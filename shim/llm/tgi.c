@@ -28,8 +28,13 @@ enum rule {
     CHOICE_TEXT,
     CHOICE_FINISH,
     VECTOR,
+    TEXTS,
+    RUNTIME_MS,
+    COST,
+    EMBEDDED,
 };
 
+enum { PROMPT = REQUEST_OWN + 2 };
 enum { GENERATION = REQUEST_OWN, REQUEST_COMPARED };
 
 enum { TOKEN_TEXT_MAX = 128 };
@@ -39,6 +44,7 @@ struct state {
     uint32_t choice;
     bool special;
     bool huggingface;
+    bool prompted; /* by a "prompt", which vLLM's oldest server answers with texts alone */
     bool compared; /* sentences are: the answer's numbers are scores */
     uint8_t token_bytes;
     uint8_t finish_bytes;
@@ -73,9 +79,18 @@ static struct state *state_of(struct facts *facts)
     {                                                                                                                  \
         "choices[].finish_reason", CHOICE_FINISH, 0                                                                    \
     }
+#define DEEPINFRA                                                                                                      \
+    {"request_id", ANSWER_ID, 0}, {"inference_status.tokens_input", INPUT, 0},                                         \
+        {"inference_status.tokens_generated", OUTPUT, 0}, {"inference_status.runtime_ms", RUNTIME_MS, 0},              \
+        {"inference_status.cost", COST, 0}, {"estimated_cost", COST, 0}, {"num_input_tokens", INPUT, 0},               \
+        {"num_tokens", OUTPUT, 0}, {"num_output_tokens", OUTPUT, 0},                                                   \
+        {"results[].generated_text", GENERATED, JSON_PIECES},                                                          \
+    {                                                                                                                  \
+        "embeddings[]", EMBEDDED, 0                                                                                    \
+    }
 #define COMMON                                                                                                         \
     ANSWER_IDENTITY, ANSWER_USAGE_RULES("usage"), {"error", ANSWER_ERROR, 0}, {"error.type", ANSWER_ERROR_TYPE, 0},    \
-        {"error.code", ANSWER_ERROR_CODE, 0}, {"error_type", ERROR_NAME, 0}, DETAILS(""), SGLANG, TRITON
+        {"error.code", ANSWER_ERROR_CODE, 0}, {"error_type", ERROR_NAME, 0}, DETAILS(""), SGLANG, TRITON, DEEPINFRA
 
 static const struct json_rule plain_rules[] = {
     COMMON,
@@ -86,6 +101,7 @@ static const struct json_rule plain_rules[] = {
     {"generation", GENERATED, JSON_PIECES},
     {"generation.content", GENERATED, JSON_PIECES},
     {"outputs[]", PIECE, JSON_PIECES},
+    {"text[]", TEXTS, JSON_PIECES},
     {"", VECTOR, 0}, /* a bare list of numbers, or of such lists */
     {"[]", VECTOR, 0},
     {"[][]", VECTOR, 0},
@@ -99,6 +115,7 @@ static const struct json_rule event_rules[] = {
     {"token.text", TOKEN_TEXT, 0},
     {"token.special", TOKEN_SPECIAL, 0},
     {"outputs[]", PIECE, JSON_PIECES},
+    {"text[]", TEXTS, JSON_PIECES},
 };
 
 static const struct json_rule request_rules[] = {
@@ -121,7 +138,9 @@ static const struct json_rule request_rules[] = {
     {"inputs.source_sentence", REQUEST_COMPARED, 0},
     {"text", REQUEST_USER, JSON_PIECES},
     {"text_input", REQUEST_USER, JSON_PIECES},
-    {"prompt", REQUEST_USER, JSON_PIECES},
+    {"prompt", PROMPT, JSON_PIECES},
+    {"input", REQUEST_USER, JSON_PIECES},
+    {"max_new_tokens", REQUEST_MAX_TOKENS, 0},
     REQUEST_MESSAGES("messages"),
 };
 
@@ -182,6 +201,22 @@ static void on_answer(void *context, const struct json_value *value)
         break;
     case PIECE: /* bare texts prove nothing */
         generated(facts, value, 0);
+        break;
+    case TEXTS: /* vLLM's oldest server: the prompt and what was added, nothing else */
+        facts->shape_seen = facts->shape_seen || (value->type == JSON_STRING && state->prompted);
+        generated(facts, value, value->indexes ? value->index[value->indexes - 1] : 0);
+        break;
+    case RUNTIME_MS:
+        facts_set_time(facts, FACT_SERVER_PROCESSING_NS, value, 1e6);
+        break;
+    case COST:
+        facts_set_cost(facts, value, 9);
+        break;
+    case EMBEDDED:
+        if (value->type == JSON_ARRAY_BEGIN) {
+            facts->api = "embeddings";
+            dialect_answer_product(facts);
+        }
         break;
     case TOKEN:
     case TOKEN_TEXT:
@@ -252,12 +287,17 @@ static void on_close(struct facts *facts)
 static void on_request(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
+    struct json_value as = *value;
+    if (value->rule == PROMPT) {
+        state_of(facts)->prompted = true;
+        as.rule = REQUEST_USER;
+    }
     if (value->rule == GENERATION)
         facts->shape_asked = true;
     else if (value->rule == REQUEST_COMPARED)
         state_of(facts)->compared = true;
     else
-        dialect_request_value(facts, value);
+        dialect_request_value(facts, &as);
 }
 
 static void on_open(struct facts *facts, const char *api, const char *provider)
@@ -289,13 +329,17 @@ struct dialect dialect_tgi = {
         "| finish | `details.finish_reason` |\n"
         "| server times | headers `x-total-time`, `x-queue-time`, `x-inference-time` (ms); `x-compute-time` (s) |\n"
         "| error | `error_type`, else the status |\n\n"
-        "Also read: SGLang's `text` and `meta_info`, Triton's `text_output`, DJL's `outputs[]`, and in SageMaker "
+        "Also read: DeepInfra's `/v1/inference/MODEL` (`results[].generated_text`, `inference_status`, "
+        "`num_input_tokens`), "
+        "the `text[]` of vLLM's oldest server where a `prompt` was asked, SGLang's `text` and `meta_info`, Triton's "
+        "`text_output`, DJL's `outputs[]`, and in SageMaker "
         "OpenAI's `choices[]` and `usage`. A bare list of numbers from Hugging Face's `models/M` are embeddings.\n\n"
         "Quirks: events are `data:` without the blank. The last event repeats the whole answer as "
         "`generated_text`, which is no new content. `details` are "
         "null unless asked for. Errors may be plain text. A SageMaker stream is an AWS event stream of "
         "`PayloadPart`s.\n\n"
         "Source: https://huggingface.github.io/text-generation-inference/, "
-        "https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html, recorded "
+        "https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html, "
+        "https://deepinfra.com/docs/advanced/deepinfra_api, recorded "
         "traffic.\n",
 };

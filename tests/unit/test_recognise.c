@@ -6,12 +6,14 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include <cmocka.h>
 
 #include "corpus.h"
+#include "shim/llm/endpoint_flags.h"
 
 static bool look(const char *method, const char *url, const char *headers, struct recognised *ret)
 {
@@ -134,6 +136,47 @@ static const struct {
     {"POST", "http://localhost:8080/completion", "llamacpp-completion", "text_completion", NULL, "", -1, true},
     {"", "https://api.openai.com/v1/chat/completions", "chat-completions", "chat", "openai", "", -1, true},
     {"GET", "https://api.openai.com/v1/threads/t/runs/r", "runs", "invoke_agent", "openai", "", -1, false},
+    {"POST", "https://api.cloudflare.com/client/v4/accounts/a/ai/run/@cf/meta/llama-3.1-8b", "workers-ai-run", "chat",
+     "cloudflare", "@cf/meta/llama-3.1-8b", -1, false},
+    {"POST", "https://gateway.ai.cloudflare.com/v1/a/g/workers-ai/@cf/meta/l/", "workers-ai-run", "chat", "cloudflare",
+     "@cf/meta/l", -1, false},
+    {"POST", "https://relay.example.com/ai/run/@cf/x", "workers-ai-run", "chat", "cloudflare", "@cf/x", -1, true},
+    {"POST", "https://gateway.ai.cloudflare.com/v1/a//g", "cloudflare-universal", "chat", "cloudflare", "", -1, false},
+    {"POST", "https://cloudcode-pa.googleapis.com/v1internal:streamGenerateContent?alt=sse", "generateContent",
+     "generate_content", "gcp.gen_ai", "", 1, false},
+    {"POST", "https://daily-cloudcode-pa.sandbox.googleapis.com/v1internal:generateContent", "generateContent",
+     "generate_content", "gcp.gen_ai", "", 0, false},
+    {"POST", "http://localhost:8317/v1internal:generateContent", "generateContent", "generate_content", "gcp.gen_ai",
+     "", 0, true},
+    {"POST", "https://api.replicate.com/v1/models/meta/llama/predictions", "replicate-prediction", "generate_content",
+     "replicate", "meta/llama", -1, true},
+    {"GET", "https://api.replicate.com/v1/predictions/p", "replicate-prediction", "generate_content", "replicate", "",
+     -1, true},
+    {"POST", "https://inference.generativeai.eu-frankfurt-1.oci.oraclecloud.com/20231130/actions/chat", "oci-chat",
+     "chat", "oci", "", -1, false},
+    {"POST", "https://api.ai.prod.us-east-1.aws.ml.hana.ondemand.com/v2/inference/deployments/d/converse-stream",
+     "converse", "chat", "sap", "", 1, false},
+    {"POST",
+     "https://api.ai.prod.us-east-1.aws.ml.hana.ondemand.com/v2/inference/deployments/d/models/g:generateContent",
+     "generateContent", "generate_content", "sap", "g", 0, false},
+    {"POST", "https://aip.baidubce.com/rpc/2.0/ai_custom/v1/wenxinworkshop/chat/ernie-4.0-8k?access_token=x",
+     "baidu-chat", "chat", "baidu", "ernie-4.0-8k", -1, false},
+    {"POST", "https://hunyuan.tencentcloudapi.com", "tencent-chat", "chat", "tencent", "", -1, true},
+    {"POST", "http://localhost:1234/api/v1/chat", "lmstudio-chat", "chat", NULL, "", -1, true},
+    {"POST", "http://localhost:1234/api/v0/chat/completions", "chat-completions", "chat", NULL, "", -1, false},
+    {"POST", "http://localhost:5001/api/extra/generate/stream", "kobold-generate", "text_completion", NULL, "", 1,
+     true},
+    {"POST", "http://localhost:8000/v1/score", "score", "rerank", NULL, "", -1, true},
+    {"POST", "https://api.mistral.ai/v1/conversations/c/restart", "conversations", "chat", "mistral_ai", "", -1, true},
+    {"POST", "https://api.mistral.ai/v1/conversations/c", "conversations", "chat", "mistral_ai", "", -1, false},
+    {"POST", "https://api.perplexity.ai/v1/async/sonar", "chat-completions", "chat", "perplexity", "", -1, false},
+    {"GET", "https://api.perplexity.ai/v1/async/sonar/r", "chat-completions", "chat", "perplexity", "", -1, false},
+    {"POST", "https://token-plan-sgp.xiaomimimo.com/v1/chat/completions", "chat-completions", "chat", "xiaomi", "", -1,
+     false},
+    {"POST", "https://nano-gpt.com/api/v1/chat/completions", "chat-completions", "chat", "nano-gpt", "", -1, false},
+    {"POST", "https://nano-gpt.com/api/inbox/messages", "messages", "chat", "nano-gpt", "", -1, true},
+    {"POST", "https://api.cloudflare.com/client/v4/accounts/a/queues/q/messages", "messages", "chat", "cloudflare", "",
+     -1, true},
 };
 
 static void knows_calls(void **state)
@@ -171,7 +214,19 @@ static void knows_what_is_none(void **state)
         {"POST", "https://tf.example.com/v1/models/half_plus_two:predict"},
         {"POST", "https://api-inference.huggingface.co/models/org/m/pipeline/text-classification"},
         {"POST", "http://localhost:11434/api/pull"},
-        {"POST", "https://api.replicate.com/v1/predictions"},
+        {"GET", "https://api.replicate.com/v1/predictions"},
+        {"POST", "https://other.example.com/v1/predictions"},
+        {"POST", "https://aip.baidubce.com/rest/2.0/ocr/v1/general_basic"},
+        {"POST", "https://gateway.ai.cloudflare.com/v1/account"},
+        {"POST", "https://gateway.ai.cloudflare.com/v1/account/gateway/openai/files"},
+        {"GET", "https://gateway.ai.cloudflare.com/v1/account/gateway"},
+        {"POST", "https://cvm.tencentcloudapi.com/"},
+        {"GET", "https://api.perplexity.ai/async/chat/completions"},
+        {"POST", "https://inference.generativeai.eu-frankfurt-1.oci.oraclecloud.com/20231130/actions/applyGuardrails"},
+        {"POST", "https://example.com/v1internal:generateNothing"},
+        {"POST", "https://api.cloudflare.com/client/v4/accounts/a/ai/models/search"},
+        {"POST", "https://example.com/chat-completions/x"},
+        {"POST", "http://localhost:5001/api/extra/abort"},
         {"GET", "https://jobs.example.com/v1/jobs/7"},
         {"POST", "https://api.deepgram.com/v1/speak?model=aura"},
         {"POST", "https://api.elevenlabs.io/v1/text-to-speech/v"},
@@ -193,6 +248,123 @@ static void knows_what_is_none(void **state)
     for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
         if (look(none[i][0], none[i][1], "", &got))
             fail_msg("taken for a call: %s %s", none[i][0], none[i][1]);
+}
+
+/* ---- the tables: sorted, and nobody in another's shadow ---- */
+
+static const struct {
+    const char *name, *host;
+} hosts[] = {
+#define PROVIDER(name, host) {name, host},
+#define PLATFORM PROVIDER
+#include "shim/llm/providers.def"
+#undef PROVIDER
+#undef PLATFORM
+};
+enum { HOSTS = sizeof(hosts) / sizeof(hosts[0]) };
+
+/* A host that the pattern stands for. */
+static void example_of(const char *pattern, char *to)
+{
+    if (pattern[0] == '.')
+        *to++ = 'x';
+    for (; *pattern; pattern++) {
+        if (*pattern != '*')
+            *to++ = *pattern;
+        else if (pattern[1] == '.' || !pattern[1])
+            to += sprintf(to, "eu-1");
+    }
+    *to = '\0';
+}
+
+static void hosts_are_sorted_and_alone(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < HOSTS; i++) {
+        char url[256] = "https://", host[128];
+        struct recognised got;
+        const int by_name = i ? strcmp(hosts[i - 1].name, hosts[i].name) : -1;
+        if (by_name > 0 || (!by_name && strcmp(hosts[i - 1].host, hosts[i].host) >= 0))
+            fail_msg("not sorted: %s %s", hosts[i].name, hosts[i].host);
+        example_of(hosts[i].host, host);
+        strcat(strcat(url, host), "/v1/chat/completions");
+        assert_true(look("POST", url, "", &got));
+        if (!got.provider ||
+            (strcmp(got.provider, hosts[i].name) != 0 && strcmp(hosts[i].name, "azure.ai.inference") != 0))
+            fail_msg("%s: %s, not %s", url, got.provider ? got.provider : "nobody", hosts[i].name);
+    }
+}
+
+static const struct {
+    const char *before, *last, *tail, *provider, *api;
+    unsigned flags;
+} endpoint_rows[] = {
+#define ENDPOINT(before, last, provider, api, hint, flags) {before, last, "", provider, api, flags},
+#define TAIL(before, last, tail, provider, api, hint, flags)                                                           \
+    {before, last, (tail) == '@' ? "/org/name" : "/id", provider, api, flags},
+#include "shim/llm/endpoints.def"
+#undef ENDPOINT
+#undef TAIL
+};
+
+static const char *host_of(const char *provider, char *to)
+{
+    strcpy(to, "relay.example.com");
+    for (size_t i = 0; provider[0] && i < HOSTS; i++)
+        if (!strcmp(hosts[i].name, provider)) {
+            example_of(hosts[i].host, to);
+            break;
+        }
+    return to;
+}
+
+static void no_endpoint_is_in_anothers_shadow(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(endpoint_rows) / sizeof(endpoint_rows[0]); i++) {
+        char url[300], host[128], before[128] = "";
+        struct recognised got;
+        for (size_t k = 0; k < i; k++)
+            if (!strcmp(endpoint_rows[k].before, endpoint_rows[i].before) &&
+                !strcmp(endpoint_rows[k].last, endpoint_rows[i].last) &&
+                !strcmp(endpoint_rows[k].tail, endpoint_rows[i].tail) &&
+                !strcmp(endpoint_rows[k].provider, endpoint_rows[i].provider))
+                fail_msg("twice: %s/%s", endpoint_rows[i].before, endpoint_rows[i].last);
+        for (const char *p = endpoint_rows[i].before; *p; p++)
+            strcat(before, *p == '*' ? "id" : *p == '@' ? "name" : (char[2]){*p, '\0'});
+        snprintf(url, sizeof(url), "https://%s/%s/%s%s", host_of(endpoint_rows[i].provider, host), before,
+                 endpoint_rows[i].last, endpoint_rows[i].tail);
+        if (!look(endpoint_rows[i].flags & GET ? "GET" : "POST", url, "", &got))
+            fail_msg("not found: %s", url);
+        if (strcmp(got.api, endpoint_rows[i].api) != 0 || got.stream != ((endpoint_rows[i].flags & STREAM) != 0) ||
+            got.weak != ((endpoint_rows[i].flags & WEAK) != 0) || (got.tentative && (endpoint_rows[i].flags & FIRM)))
+            fail_msg("%s: another entry's, %s", url, got.api);
+    }
+}
+
+static void headers_name_model_and_stream(void **state)
+{
+    struct recognised got;
+    (void)state;
+    assert_true(look("POST", "https://ai-gateway.vercel.sh/v3/ai/language-model",
+                     "ai-language-model-streaming: true\nAI-Language-Model-Id:  openai/gpt \n", &got));
+    assert_true(got.stream_known && got.stream);
+    assert_int_equal(got.model_bytes, 10);
+    assert_memory_equal(got.model, "openai/gpt", 10);
+    assert_true(look("POST", "https://ai-gateway.vercel.sh/v3/ai/language-model",
+                     "ai-language-model-streaming: false\nai-model-id: m", &got));
+    assert_true(got.stream_known && !got.stream);
+    assert_int_equal(got.model_bytes, 1);
+    assert_true(look("POST", "https://dashscope.aliyuncs.com/api/v1/services/aigc/text-generation/generation",
+                     "X-DashScope-SSE: enable\n", &got));
+    assert_true(got.stream);
+    assert_true(look("POST", "https://hunyuan.tencentcloudapi.com/", "X-TC-Action: GetEmbedding\n", &got));
+    assert_string_equal(got.api, "embeddings");
+    assert_false(got.tentative);
+    assert_true(look("POST", "https://hunyuan.tencentcloudapi.com/", "X-TC-Action: SubmitHunyuanTo3DJob\n", &got));
+    assert_true(got.tentative && got.weak); /* only an answer of a chat's shape could make it one */
+    recognise_headers("X-TC-Action: ChatCompletions\n", 29, &got);
+    assert_false(got.tentative);
 }
 
 static void header_proves_messages(void **state)
@@ -263,12 +435,13 @@ static void hostile(void **state)
 
 struct record {
     const char *api, *method, *url, *model; /* "": none */
+    const char *headers;
 };
 
 static unsigned compare(const struct record *record)
 {
     struct recognised got;
-    const bool found = look(record->method, record->url, "", &got);
+    const bool found = look(record->method, record->url, record->headers, &got);
     if (!record->api[0] && found && !got.tentative) {
         print_error("no call: %s %s\n", record->method, record->url);
         return 1;
@@ -296,9 +469,20 @@ static const char *text_of(const cJSON *object, const char *name)
 static void compare_record(void *context, const cJSON *record, bool negative)
 {
     const cJSON *const request = cJSON_GetObjectItem(record, "request");
+    const cJSON *flag, *header;
+    char headers[4096] = "";
+    cJSON_ArrayForEach(flag,
+                       cJSON_GetObjectItem(record, "flags")) if (!strcmp(flag->valuestring, "api_from_body")) return;
+    cJSON_ArrayForEach(header, cJSON_GetObjectItem(request, "headers"))
+    {
+        const size_t used = strlen(headers);
+        if (cJSON_IsString(header))
+            snprintf(headers + used, sizeof(headers) - used, "%s: %s\n", header->string, header->valuestring);
+    }
     const struct record wanted = {.api = text_of(record, "api"),
                                   .method = text_of(request, "method"),
                                   .url = text_of(request, "url"),
+                                  .headers = headers,
                                   .model = text_of(cJSON_GetObjectItem(record, "truth"), "model_requested")};
     unsigned *const wrong = context;
     assert_int_equal(negative, !wanted.api[0]);
@@ -354,6 +538,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(knows_calls),
                                        cmocka_unit_test(knows_what_is_none),
+                                       cmocka_unit_test(hosts_are_sorted_and_alone),
+                                       cmocka_unit_test(no_endpoint_is_in_anothers_shadow),
+                                       cmocka_unit_test(headers_name_model_and_stream),
                                        cmocka_unit_test(header_proves_messages),
                                        cmocka_unit_test(endpoints),
                                        cmocka_unit_test(hostile),

@@ -1,0 +1,339 @@
+/*
+ * Folders of recorded runs, see runs.h. Called by record, report, export and pprofd on their one thread.
+ *
+ * Must never trust what lies in a folder that others can write: files are opened as the spool's are, and a folder that
+ * does not belong to this user is no folder of ours.
+ */
+#include "runs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "listen.h"
+#include "places.h"
+#include "reach.h"
+#include "store.h"
+
+enum {
+    ROOTS = 4,
+    NAME_BYTES = 32,
+    ENVIRONMENT_BYTES = 1 << 20,
+    MARK_BYTES = PATH_MAX + 64,
+};
+
+/* ---- where ---- */
+
+/* The i-th place where folders may be; false when this user has none such. */
+static bool root_at(int i, char out[PATH_MAX])
+{
+    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME"), *runtime = getenv("XDG_RUNTIME_DIR");
+    int bytes = -1;
+    if (i == 0 && state != NULL && state[0] == '/')
+        bytes = snprintf(out, PATH_MAX, "%s/libpprof/runs", state);
+    else if (i == 0 && home != NULL && home[0] == '/')
+        bytes = snprintf(out, PATH_MAX, "%s/.local/state/libpprof/runs", home);
+    else if (i == 1 && geteuid() == 0)
+        bytes = snprintf(out, PATH_MAX, "/var/lib/libpprof/runs");
+    else if (i == 2 && runtime != NULL && runtime[0] == '/')
+        bytes = snprintf(out, PATH_MAX, "%s/libpprof/runs", runtime);
+    else if (i == 3)
+        bytes = snprintf(out, PATH_MAX, "/tmp/libpprof-%lu/runs", (unsigned long)geteuid());
+    return bytes > 0 && bytes < PATH_MAX - NAME_BYTES - 16;
+}
+
+/* It is this user's, and nobody else writes in it. */
+static bool is_own(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+           (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+bool run_directory(const char *path, bool make, bool shared)
+{
+    char part[PATH_MAX];
+    mode_t mode = geteuid() == 0 ? 0711 : 0700;
+    if (shared && !others_reach(path, NULL))
+        return false;
+    (void)snprintf(part, sizeof(part), "%s/", path);
+    for (char *slash = strchr(part + 1, '/'); make && slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(part, mode) == 0 && chmod(part, mode) < 0)
+            return false;
+        *slash = '/';
+    }
+    return is_own(path);
+}
+
+static int choose_root(char out[PATH_MAX])
+{
+    for (int pass = geteuid() == 0 ? 0 : 1; pass < 2; pass++)
+        for (int i = 0; i < ROOTS; i++)
+            if (root_at(i, out) && run_directory(out, true, pass == 0))
+                return 0;
+    return -EACCES;
+}
+
+/* ---- one folder ---- */
+
+int run_name(char name[RUN_NAME_BYTES])
+{
+    uint8_t random[NAME_BYTES / 2];
+    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+        return -EIO;
+    for (size_t i = 0; i < sizeof(random); i++)
+        (void)snprintf(name + 2 * i, 3, "%02x", random[i]);
+    return 0;
+}
+
+static int open_mark(const char *folder, int flags)
+{
+    char path[RUN_PATH_BYTES + 8];
+    (void)snprintf(path, sizeof(path), "%s/run", folder);
+    return open(path, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+}
+
+/* Makes the folder under a name that nobody looks at, until it is locked. */
+static int make_folder(const char *temporary, struct run *run, const char *mark)
+{
+    bool shared = geteuid() == 0;
+    if (mkdir(temporary, 0700) != 0)
+        return -errno;
+    run->lock = open_mark(temporary, O_RDWR | O_CREAT | O_EXCL);
+    if (run->lock >= 0 && flock(run->lock, LOCK_EX | LOCK_NB) == 0 &&
+        write(run->lock, mark, strlen(mark)) == (ssize_t)strlen(mark) && (!shared || chmod(temporary, 01777) == 0) &&
+        rename(temporary, run->path) == 0)
+        return 0;
+    int error = errno;
+    if (run->lock >= 0) {
+        char path[RUN_PATH_BYTES + 8];
+        (void)snprintf(path, sizeof(path), "%s/run", temporary);
+        (void)unlink(path);
+        (void)close(run->lock);
+    }
+    (void)rmdir(temporary);
+    return -error;
+}
+
+int run_make(struct run *run, const char *store_path)
+{
+    char root[PATH_MAX], name[RUN_NAME_BYTES], temporary[RUN_PATH_BYTES], real[PATH_MAX], mark[MARK_BYTES];
+    struct stat st;
+    *run = (struct run){.lock = -1};
+    int status = choose_root(root);
+    if (status == 0)
+        status = run_name(name);
+    if (status != 0)
+        return status;
+    if (realpath(store_path, real) == NULL || stat(real, &st) < 0)
+        return -ENOENT;
+    (void)snprintf(mark, sizeof(mark), "%ju %ju %s", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino, real);
+    (void)snprintf(temporary, sizeof(temporary), "%s/.%s", root, name);
+    (void)snprintf(run->path, sizeof(run->path), "%s/%.*s", root, NAME_BYTES, name);
+    status = make_folder(temporary, run, mark);
+    if (status != 0)
+        run->path[0] = '\0';
+    return status;
+}
+
+static bool has_variable(const char *environment, size_t bytes, const char *variable)
+{
+    size_t length = strlen(variable) + 1; /* with its end */
+    for (const char *at = environment; (size_t)(at - environment) + length <= bytes; at += strlen(at) + 1)
+        if (memcmp(at, variable, length) == 0)
+            return true;
+    return false;
+}
+
+/* Whether the process was started with the folder as its spool. */
+static bool uses(const char *process, const char *variable, char *buffer)
+{
+    char path[64];
+    (void)snprintf(path, sizeof(path), "/proc/%.32s/environ", process);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    size_t have = 0;
+    ssize_t got;
+    while (have < ENVIRONMENT_BYTES && (got = read(fd, buffer + have, ENVIRONMENT_BYTES - have)) > 0)
+        have += (size_t)got;
+    (void)close(fd);
+    buffer[have] = '\0';
+    return has_variable(buffer, have + 1, variable);
+}
+
+static uint64_t users_of(const char *folder)
+{
+    char variable[RUN_PATH_BYTES + 32];
+    char *buffer = malloc(ENVIRONMENT_BYTES + 1);
+    DIR *processes = opendir("/proc");
+    struct dirent *entry;
+    uint64_t n = 0;
+    (void)snprintf(variable, sizeof(variable), "LIBPPROF_SPOOL=%s", folder);
+    while (buffer != NULL && processes != NULL && (entry = readdir(processes)) != NULL)
+        n += entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && uses(entry->d_name, variable, buffer);
+    if (processes != NULL)
+        (void)closedir(processes);
+    free(buffer);
+    return n;
+}
+
+uint64_t run_users(const struct run *run)
+{
+    return run->path[0] == '\0' ? 0 : users_of(run->path);
+}
+
+/* Whether programs left something in it; `aside`: what was set aside as damaged counts too. */
+static bool has_files(const char *folder, bool aside)
+{
+    DIR *directory = opendir(folder);
+    struct dirent *entry;
+    bool has = false;
+    while (directory != NULL && !has && (entry = readdir(directory)) != NULL)
+        has = entry->d_name[0] != '.' && strcmp(entry->d_name, "run") != 0 &&
+              (aside || strstr(entry->d_name, ".damaged") == NULL);
+    if (directory != NULL)
+        (void)closedir(directory);
+    return has;
+}
+
+/* Removes it unless something is in it or will be. True when it is gone. The caller holds its lock. */
+static bool remove_folder(const char *folder)
+{
+    char path[RUN_PATH_BYTES + 8];
+    if (has_files(folder, true) || users_of(folder) > 0)
+        return false;
+    (void)snprintf(path, sizeof(path), "%s/run", folder);
+    (void)unlink(path);
+    return rmdir(folder) == 0;
+}
+
+bool run_has_files(const struct run *run)
+{
+    return run->path[0] != '\0' && has_files(run->path, false);
+}
+
+bool run_leave(struct run *run)
+{
+    if (run->path[0] == '\0')
+        return false;
+    bool left = !remove_folder(run->path);
+    (void)close(run->lock);
+    run->path[0] = '\0';
+    return left;
+}
+
+/* ---- what was left ---- */
+
+struct search {
+    struct store *store; /* NULL: only look */
+    dev_t device;        /* of the store's file */
+    ino_t inode;
+    const char *path; /* of the same, resolved */
+    bool homeless;    /* also of runs whose store is gone */
+    struct runs_left *left;
+};
+
+enum belongs { TO_US, TO_ANOTHER, TO_NOBODY };
+
+/* Whose calls are in the folder: reads its mark. */
+static enum belongs whose(int mark, const struct search *search)
+{
+    char text[MARK_BYTES];
+    char *next;
+    struct stat st;
+    ssize_t bytes = mark < 0 ? -1 : pread(mark, text, sizeof(text) - 1, 0);
+    if (bytes <= 0)
+        return TO_NOBODY;
+    text[bytes] = '\0';
+    uintmax_t device = strtoumax(text, &next, 10), inode = strtoumax(next, &next, 10);
+    const char *path = next + (*next == ' ');
+    if ((device == search->device && inode == search->inode) || strcmp(path, search->path) == 0)
+        return TO_US;
+    if (stat(path, &st) == 0 && st.st_dev == device && st.st_ino == inode)
+        return TO_ANOTHER;
+    return TO_NOBODY;
+}
+
+static bool take_files(const struct search *search, const char *folder)
+{
+    struct places places;
+    places_find(&places);
+    struct listen_config config = {.spool_dir = folder,
+                                   .spool_said = true,
+                                   .journal_dirs = places.journals,
+                                   .store = search->store,
+                                   .any_user = geteuid() == 0};
+    struct listener *listener;
+    if (listen_open(&config, &listener) < 0)
+        return false;
+    bool good = listen_spool(listener) >= 0;
+    return listen_close(listener) == 0 && good;
+}
+
+/* Journals of programs that were killed may lie elsewhere, so a folder without files is looked after as well. */
+static void look_at(const struct search *search, const char *folder)
+{
+    int mark = open_mark(folder, O_RDWR);
+    if (mark >= 0 && flock(mark, LOCK_EX | LOCK_NB) != 0) {
+        (void)close(mark); /* its record lives, or somebody else is at it */
+        return;
+    }
+    enum belongs belongs = whose(mark, search);
+    bool ours = belongs == TO_US || (belongs == TO_NOBODY && search->homeless);
+    bool had = has_files(folder, false);
+    bool took = ours && search->store != NULL && take_files(search, folder);
+    search->left->taken += took && had;
+    if (ours && !took && (had || users_of(folder) == 0)) {
+        search->left->waiting++;
+        (void)snprintf(search->left->where, sizeof(search->left->where), "%s", folder);
+    }
+    if (search->store != NULL && (took || belongs == TO_NOBODY))
+        (void)remove_folder(folder);
+    if (mark >= 0)
+        (void)close(mark);
+}
+
+static void search_all(struct search *search, const char *store_path)
+{
+    char root[PATH_MAX], real[PATH_MAX], folder[RUN_PATH_BYTES];
+    struct stat st;
+    *search->left = (struct runs_left){0};
+    if (realpath(store_path, real) == NULL || stat(real, &st) < 0)
+        return;
+    search->path = real;
+    search->device = st.st_dev;
+    search->inode = st.st_ino;
+    for (int i = 0; i < ROOTS; i++) {
+        DIR *directory = root_at(i, root) && is_own(root) ? opendir(root) : NULL;
+        struct dirent *entry;
+        while (directory != NULL && (entry = readdir(directory)) != NULL) {
+            (void)snprintf(folder, sizeof(folder), "%s/%.*s", root, NAME_BYTES, entry->d_name);
+            if (strspn(entry->d_name, "0123456789abcdef") == NAME_BYTES && entry->d_name[NAME_BYTES] == '\0')
+                look_at(search, folder);
+        }
+        if (directory != NULL)
+            (void)closedir(directory);
+    }
+}
+
+void runs_take_in(struct store *store, const char *store_path, bool homeless, struct runs_left *ret_left)
+{
+    struct search search = {.store = store, .homeless = homeless, .left = ret_left};
+    search_all(&search, store_path);
+}
+
+void runs_look(const char *store_path, struct runs_left *ret_left)
+{
+    struct search search = {.left = ret_left};
+    search_all(&search, store_path);
+}

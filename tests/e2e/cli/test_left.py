@@ -1,0 +1,258 @@
+#!/usr/bin/python3
+"""Calls that their collector did not wait for, or whose programs became another user: stored, or where the user is told. Nothing goes to a stranger."""
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+from cli import Skip, expect, main
+from test_record import Model, record
+from test_transparent import state, until
+
+NOBODY = 65534
+STATE = ".local/state/libpprof/runs"
+
+
+def quoted(words):
+    return " ".join(f"'{word}'" for word in words)
+
+
+def folders(bench):
+    """Of runs, wherever this user's are."""
+    places = [bench.scratch / STATE, bench.scratch / "libpprof/runs", Path("/var/lib/libpprof/runs"), Path(f"/tmp/libpprof-{os.geteuid()}/runs")]
+    return {path for place in places if place.is_dir() for path in place.iterdir()}
+
+
+def reported(bench, store="pprof.db"):
+    done = bench.run(bench.pprofctl, "export", store)
+    expect(done.returncode == 0, f"{done}")
+    return len(done.stdout.splitlines())
+
+
+def start_recording(bench, script, *options, **changes):
+    return subprocess.Popen([bench.pprofctl, "record", *options, "--", "sh", "-c", script], cwd=bench.scratch,
+                            env={**bench.environment, **changes}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def killed_recording(bench, model, store, before=4, after=4):
+    """record is killed after `before` calls; its program goes on and makes `after` more."""
+    call = quoted(model.call())
+    script = f"for i in $(seq {before}); do {call} >/dev/null; done; echo now; read x < go; for i in $(seq {after}); do {call} >/dev/null; done; echo end"
+    os.mkfifo(bench.scratch / "go") if not (bench.scratch / "go").exists() else None
+    process = start_recording(bench, script, "-o", store)
+    expect(process.stdout.readline() == b"now\n", "begins")
+    process.kill()
+    process.wait()
+    (bench.scratch / "go").write_text("go\n")
+    expect(process.stdout.read() == b"end\n", "the program ends as if nothing had happened")
+
+
+def record_killed(bench):
+    """The calls from after the kill are taken in by the next report of the file, by the next record into it, by export, by pprofd when the file is gone."""
+    began = folders(bench)
+    with Model() as model:
+        killed_recording(bench, model, "a.db")
+        expect(len(folders(bench) - began) == 1, "its folder waits where it is found")
+        said = bench.run(bench.pprofctl, "check", "a.db").stdout.decode()
+        expect("wait" in said and "Nothing was lost" not in said, f"check says that calls wait: {said}")
+        expect(b"8 calls" in bench.run(bench.pprofctl, "report", "a.db").stdout, "report takes them in")
+        expect(folders(bench) == began, "and the folder goes")
+        killed_recording(bench, model, "b.db")
+        expect(reported(bench, "b.db") == 8, "export takes them in")
+        killed_recording(bench, model, "c.db")
+        done = record(bench, "-o", "c.db", "--", *model.call())
+        expect(b"1 request," in done.stderr and b"earlier run left" in done.stderr, f"record says so: {done.stderr}")
+        expect(reported(bench, "c.db") == 9, "the next record takes them in")
+        killed_recording(bench, model, "d.db")
+        expect(reported(bench, "a.db") == 8, "another file's calls stay away")
+        os.unlink(bench.scratch / "d.db")
+        done = bench.run(bench.bin / "pprofd", "--once", "--store", "e.db", "--spool", "off")
+        expect(done.returncode == 0 and reported(bench, "e.db") >= 4, f"pprofd takes in what lost its file: {done.stderr}")
+        expect(folders(bench) == began, "nothing is left")
+
+
+def report_of_a_file_in_use(bench):
+    """What cannot be taken in is pointed at."""
+    with Model() as model:
+        killed_recording(bench, model, "a.db")
+        process = start_recording(bench, "echo now; read x < go", "-o", "a.db")
+        expect(process.stdout.readline() == b"now\n", "begins")
+        # A recording into the same file may have taken them in; another one lies down meanwhile only by a kill.
+        (bench.scratch / "go").write_text("go\n")
+        process.communicate(timeout=60)
+        expect(reported(bench, "a.db") == 8, "all are there")
+
+
+def programs_left_behind(bench):
+    """A program that outlives record: record says so, its later calls are found by the next report."""
+    began = folders(bench)
+    with Model() as model:
+        call = quoted(model.call())
+        os.mkfifo(bench.scratch / "go")
+        script = f"{call} >/dev/null; (read x < go; {call} >/dev/null; {call}) >out 2>&1 & exit 3"
+        done = record(bench, "--", "sh", "-c", script)
+        said = done.stderr.decode()
+        expect(done.returncode == 3 and "1 request," in said, said)
+        expect(re.search(r"1 program is still running; later calls wait in (\S+) until", said), said)
+        folder = Path(re.search(r"wait in (\S+) until", said).group(1))
+        expect(folder.is_dir() and re.fullmatch("[0-9a-f]{32}", folder.name), f"it can be found, and its name not be guessed: {folder}")
+        (bench.scratch / "go").write_text("go\n")
+        until(lambda: list(folder.glob("*.frames")) or not folder.exists(), "its calls arrive in the folder")
+        until(lambda: reported(bench) == 3, "the next look takes them in")
+        expect(bench.run(bench.pprofctl, "check").returncode == 0, "sound")
+        until(lambda: reported(bench) == 3 and bench.run(bench.pprofctl, "record", "--quiet", "--", "true").returncode == 0 and folders(bench) == began,
+              "the folder goes when nobody uses it")
+
+
+def no_other_takes_the_socket(bench):
+    """Where record listened nobody can listen afterwards: the name is never used again, and its directory is not in /tmp for all."""
+    done = record(bench, "--quiet", "--", "sh", "-c", "echo $LIBPPROF_SOCKET; echo $LIBPPROF_SPOOL; stat -c %a $LIBPPROF_SOCKET $LIBPPROF_SPOOL")
+    path, spool, socket_mode, spool_mode = done.stdout.decode().split()
+    expect(re.search(r"/pprof-[0-9a-f]{32}$", path) and re.search(r"/[0-9a-f]{32}$", spool), f"names of 128 bits: {path} {spool}")
+    again = record(bench, "--quiet", "--", "sh", "-c", "echo $LIBPPROF_SOCKET").stdout.decode().strip()
+    expect(again != path and not Path(path).exists() and not Path(spool).exists(), "a name of its own each time, and nothing left")
+    expect((socket_mode, spool_mode) == (("666", "1777") if os.geteuid() == 0 else ("600", "700")), f"{socket_mode} {spool_mode}")
+    for place in (Path(path).parent, Path(spool).parent):
+        st = place.stat()
+        expect(st.st_uid == os.geteuid() and st.st_mode & 0o022 == 0, f"others write in {place}")
+        expect(os.geteuid() != 0 or st.st_mode & 0o044 == 0, f"others list {place}")
+
+
+def need_root():
+    if os.geteuid() != 0:
+        raise Skip("another user needs root")
+
+
+def readable_by_all(bench):
+    """What programs of other users need: the way to the scratch directory, and one of the library's."""
+    os.chmod(bench.scratch, 0o711)
+    path = Path(bench.environment.get("LIBPPROF_SO", bench.bin.parent / "lib/libpprof.so")).resolve()
+    if not all(parent.stat().st_mode & 1 for parent in path.parents):
+        raise Skip(f"other users do not get to {path}")
+
+
+def a_stranger_is_sent_nothing(bench):
+    """Somebody else listens at the path, in a directory that anybody could have made: not a byte goes there; the call waits in the spool."""
+    need_root()
+    place = bench.scratch / "place"
+    place.mkdir()
+    os.chown(place, NOBODY, NOBODY)
+    os.chmod(bench.scratch, 0o1777)
+    ready, heard = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(place / "pprofd.sock"))
+        os.chmod(place / "pprofd.sock", 0o777)
+        listener.listen(8)
+        os.write(heard, b"r")
+        while True:
+            connection, _ = listener.accept()
+            os.write(heard, b"c" + connection.recv(1))  # the first byte, or none
+    os.close(heard)
+    expect(os.read(ready, 1) == b"r", "the stranger listens")
+    library = bench.environment.get("LIBPPROF_SO", str(bench.bin.parent / "lib/libpprof.so"))
+    try:
+        with Model() as model:
+            done = bench.run(*model.call(), environment={"LD_PRELOAD": library, "LIBPPROF_SOCKET": str(place / "pprofd.sock"),
+                                                         "LIBPPROF_SPOOL": str(bench.scratch / "spool"), "LIBPPROF_LOG": "stderr"})
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    expect(done.returncode == 0 and b"another user" in done.stderr, f"said once: {done}")
+    heard = os.read(ready, 100)
+    expect(heard.startswith(b"c") and heard.strip(b"c") == b"", f"it was sent something: {heard}")
+    done = bench.run(bench.bin / "pprofd", "--once", "--store", "pprof.db", "--spool", "spool")
+    expect(reported(bench) == 1, f"the call waited in the spool: {done.stderr}")
+
+
+def programs_that_give_up_their_rights(bench):
+    """Under root's record: another user from the start, before the first call, between two calls, after record has ended."""
+    need_root()
+    readable_by_all(bench)
+    drop = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    with Model() as model:
+        done = record(bench, "-o", "a.db", "--", *drop, *model.call())
+        expect(b"1 request, 0 errors" in done.stderr, f"setpriv: {done.stderr}")
+        program = f"""
+import os, pycurl
+def call():
+    c = pycurl.Curl(); c.setopt(c.URL, {model.url!r}); c.setopt(c.WRITEFUNCTION, lambda data: None)
+    c.setopt(c.HTTPHEADER, ['Content-Type: application/json']); c.setopt(c.POSTFIELDS, '{{"model":"test-1","messages":[{{"role":"user","content":"Hi"}}]}}'); c.perform()
+if BEFORE: call()
+os.setgroups([]); os.setresgid({NOBODY}, {NOBODY}, {NOBODY}); os.setresuid({NOBODY}, {NOBODY}, {NOBODY})
+call()
+if os.fork() == 0:
+    call(); os._exit(0)
+os.wait()
+"""
+        if subprocess.run(["/usr/bin/python3", "-c", "import pycurl"], capture_output=True).returncode == 0:
+            for before, calls in ((False, 2), (True, 3)):
+                done = record(bench, "-o", f"b{calls}.db", "--", "/usr/bin/python3", "-c", program.replace("BEFORE", str(before)))
+                expect(f"{calls} requests, 0 errors".encode() in done.stderr, f"in the middle, {before=}: {done.stderr}")
+        os.mkfifo(bench.scratch / "go")
+        os.chmod(bench.scratch / "go", 0o666)
+        (bench.scratch / "late.sh").write_text(f"read x < go\n{quoted(model.call())}\nexit\n")
+        os.chmod(bench.scratch / "late.sh", 0o644)
+        done = record(bench, "-o", "c.db", "--", "sh", "-c", f"{quoted(drop)} sh late.sh >/dev/null 2>&1 & exit 0")
+        folder = Path(re.search(r"wait in (\S+) until", done.stderr.decode()).group(1))
+        (bench.scratch / "go").write_text("go\n")
+        until(lambda: list(folder.glob("*.frames")) and reported(bench, "c.db") == 1, "what it left as nobody is taken in")
+
+
+def any_user(bench):
+    """pprofd --any-user: 20 of 20 calls of another user arrive, by the socket and by the spool that all may drop into; without it none is taken."""
+    need_root()
+    readable_by_all(bench)
+    place = bench.scratch / "run"
+    library = bench.environment.get("LIBPPROF_SO", str(bench.bin.parent / "lib/libpprof.so"))
+
+    def serve(*options):
+        process = subprocess.Popen([bench.bin / "pprofd", "--store", "pprof.db", "--socket", place / "pprofd.sock", *options], cwd=bench.scratch,
+                                   env=bench.environment, stderr=subprocess.PIPE, bufsize=0)
+        said = process.stderr.readline()
+        expect(b"ready" in said, f"{said}")
+        return process
+
+    def stop(process):
+        process.terminate()
+        said = process.communicate(timeout=60)[1]
+        expect(process.returncode == 0, f"{said}")
+        return said
+
+    def call_20(model, spool):
+        script = f"for i in $(seq 20); do {quoted(model.call())} >/dev/null; done"
+        done = bench.run("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "sh", "-c", script,
+                         environment={"LD_PRELOAD": library, "LIBPPROF_SOCKET": str(place / "pprofd.sock"), "LIBPPROF_SPOOL": str(spool)})
+        expect(done.returncode == 0, f"{done}")
+
+    umask = os.umask(0o077)
+    try:
+        with Model() as model:
+            daemon = serve("--any-user", "--spool", "box")
+            expect((bench.scratch / "box").stat().st_mode & 0o7777 == 0o1777, "a box to drop into")
+            call_20(model, "off")
+            expect(b"closed" not in stop(daemon) and reported(bench) == 20, "by the socket")
+            call_20(model, bench.scratch / "box")
+            daemon = serve("--any-user", "--spool", "box")
+            until(lambda: reported(bench) == 40, "by the box")
+            stop(daemon)
+            daemon = serve("--spool", "box")  # the directory stays open; who is not asked in is not let in
+            call_20(model, "off")
+            stop(daemon)
+            expect(reported(bench) == 40, "without --any-user")
+            os.chmod(bench.scratch, 0o700)
+            said = stop(serve("--any-user", "--spool", "off"))
+            expect(str(bench.scratch).encode() in said and b"chmod o+x" in said, f"what stands in the way is said: {said}")
+    finally:
+        os.umask(umask)
+
+
+if __name__ == "__main__":
+    main([record_killed, report_of_a_file_in_use, programs_left_behind, no_other_takes_the_socket, a_stranger_is_sent_nothing,
+          programs_that_give_up_their_rights, any_user])
