@@ -70,6 +70,8 @@ static void test_what_takes_the_claim_away(void **state)
     (void)state;
     assert_string_equal(sentence(0), "Nothing was lost.");
     assert_string_equal(sentence(2), "No loss is known of: 2 files of programs wait for pprofd.");
+    struct loss refused = {.refused = 1};
+    assert_int_equal(loss_verdict(&refused), LOSS_NOT_KNOWN);
     assert_int_equal(store_begin(store), STORE_OK);
     greet(0, true); /* it runs, or was killed before it sent anything */
     assert_string_equal(sentence(0), "No loss is known of: 1 program has not said that it is done.");
