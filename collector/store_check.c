@@ -22,6 +22,7 @@ struct check {
     void (*found)(void *context, const char *sentence);
     void *context;
     long faults;
+    int failed;      /* memory, disk: it cannot be told what is wrong */
     char **sentence; /* of the step at hand, to be said after it */
     size_t n_sentences;
     struct rollup recount; /* hours that blocks read so far reach into */
@@ -162,9 +163,14 @@ static bool check_columns(struct check *check, sqlite3_stmt *block, int64_t id, 
         const uint8_t *data = merged ? NULL : span_block_find(&view, field, &bytes);
         int found = merged ? store_merged_column(store, id, field, &store->column[f], rows->n) : data != NULL;
 
-        if (data != NULL && store_decode(&store->column[f], field, data, bytes, rows->n) != 0)
-            found = STORE_DAMAGED;
-        if (found < 0)
+        if (data != NULL) {
+            int status = store_decode(&store->column[f], field, data, bytes, rows->n);
+
+            found = status == 0 ? 1 : status;
+        }
+        if (found < 0 && found != STORE_DAMAGED)
+            check->failed = found;
+        else if (found < 0)
             fault(check, "block %lld: field %s cannot be decoded", (long long)id, span_fields[f].ident);
         whole &= found >= 0;
         rows->has[f] = found == 1;
@@ -204,6 +210,8 @@ static int check_block(struct check *check, int64_t id)
             status = store_because(STORE_FAILED, "no memory");
     }
     (void)sqlite3_reset(block);
+    if (check->failed != 0)
+        return check->failed;
     return status == STORE_DAMAGED ? 0 : status;
 }
 

@@ -180,7 +180,7 @@ enum { STORE_GONE = -50 }; /* there is no such block any more: it was merged int
 /* store_scan.c: the wanted columns of one block, in the transaction of the moment; ret_rows->n is its number of rows.
  * 0, STORE_GONE, STORE_DAMAGED, or worse. */
 int store_read_block(struct store *store, int64_t id, const struct store_wanted *wanted, struct store_rows *ret_rows);
-/* store_scan.c: decodes one column by the type of its field; 0 or -1. */
+/* store_scan.c: decodes one column by the type of its field; 0, STORE_DAMAGED, or STORE_FAILED without memory. */
 int store_decode(struct span_column *column, enum span_field field, const uint8_t *data, size_t bytes, size_t n);
 /* store_scan.c: fills store->row_process for n rows, from one process (process_id > 0) or from the block's own column.
  * 0, STORE_DAMAGED or worse. */

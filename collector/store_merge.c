@@ -119,13 +119,15 @@ static int decode_source(struct merge *merge, const struct source *source, enum 
 {
     size_t bytes;
     const uint8_t *data;
+    int status;
 
     if (source->raw == NULL)
         return store_merged_column(merge->store, source->id, field, &merge->column, source->n);
     data = span_block_find(&source->view, field, &bytes);
     if (data == NULL)
         return 0;
-    return store_decode(&merge->column, field, data, bytes, source->n) == 0 ? 1 : STORE_DAMAGED;
+    status = store_decode(&merge->column, field, data, bytes, source->n);
+    return status == 0 ? 1 : status;
 }
 
 /* Every column is decoded once before anything is merged: a block that cannot be read, or that holds fields of a later

@@ -5,19 +5,22 @@
  */
 #include "store_inner.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 int store_decode(struct span_column *column, enum span_field field, const uint8_t *data, size_t bytes, size_t n)
 {
-    switch (span_fields[field].type) {
-    case SPAN_STR:
-    case SPAN_LIST:
-    case SPAN_BLOB:
-        return span_column_decode_text(column, data, bytes, n);
-    default:
-        return span_column_decode_u64(column, data, bytes, n);
-    }
+    bool text = span_fields[field].type == SPAN_STR || span_fields[field].type == SPAN_LIST ||
+                span_fields[field].type == SPAN_BLOB;
+
+    errno = 0;
+    if ((text ? span_column_decode_text(column, data, bytes, n) : span_column_decode_u64(column, data, bytes, n)) == 0)
+        return 0;
+    /* A sound column for which there is no memory now must not be taken for a damaged one. */
+    if (errno == ENOMEM)
+        return store_because(STORE_FAILED, "no memory");
+    return store_because(STORE_DAMAGED, "column %s is damaged", span_fields[field].ident);
 }
 
 /* The bytes of one column of a merged block, good until the statement is reset: 1, 0 when absent, negative status. */
@@ -51,13 +54,13 @@ int store_merged_column(struct store *store, int64_t block, enum span_field fiel
     const uint8_t *data = NULL;
     size_t bytes = 0;
     int found = find_column(store, block, span_fields[field].number, &data, &bytes);
+    int status;
 
     if (found != 1)
         return found;
-    if (store_decode(column, field, data, bytes, n) != 0)
-        found = store_because(STORE_DAMAGED, "column %s is damaged", span_fields[field].ident);
+    status = store_decode(column, field, data, bytes, n);
     (void)sqlite3_reset(store->statement[STORE_SQL_col_get]);
-    return found;
+    return status == 0 ? found : status;
 }
 
 static int room_for_rows(struct store *store, size_t n)
@@ -120,15 +123,15 @@ static int read_column(struct store *store, int64_t id, const struct span_block_
 {
     size_t bytes;
     const uint8_t *data;
+    int status;
 
     if (view == NULL)
         return store_merged_column(store, id, field, &store->column[field], n);
     data = span_block_find(view, field, &bytes);
     if (data == NULL)
         return 0;
-    if (store_decode(&store->column[field], field, data, bytes, n) != 0)
-        return store_because(STORE_DAMAGED, "column %s is damaged", span_fields[field].ident);
-    return 1;
+    status = store_decode(&store->column[field], field, data, bytes, n);
+    return status == 0 ? 1 : status;
 }
 
 /* Without start_ns nothing can be said of a row, and callers rely on it. */

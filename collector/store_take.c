@@ -19,11 +19,13 @@ static int decode_all(struct store *store, const struct span_block_view *view, s
 {
     for (size_t i = 0; i < view->n_columns; i++) {
         enum span_field field = span_field_by_number(view->column[i].number);
+        int status;
 
         if (field == SPAN_FIELD_COUNT)
             continue;
-        if (store_decode(&store->column[field], field, view->column[i].data, view->column[i].bytes, view->n) != 0)
-            return store_because(STORE_DAMAGED, "column %s of a block is damaged", span_fields[field].ident);
+        status = store_decode(&store->column[field], field, view->column[i].data, view->column[i].bytes, view->n);
+        if (status != 0)
+            return status;
         rows->has[field] = true;
         rows->column[field] = &store->column[field];
     }
