@@ -55,13 +55,26 @@ static void set_accepting(struct listener *listener, bool accepting)
         listener->accepting = accepting;
 }
 
+void listen_watch(struct listener *listener, struct connection *connection)
+{
+    struct epoll_event event = {.events = EPOLLIN | (connection->writing ? EPOLLOUT : 0u), .data.ptr = connection};
+    int how = !connection->parked ? connection->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD : EPOLL_CTL_DEL;
+
+    /* Not watched at all while parked: epoll tells of a peer that hung up whether it is asked to or not. */
+    if (connection->parked && !connection->watched)
+        return;
+    if (epoll_ctl(listener->epoll, how, connection->fd, &event) == 0)
+        connection->watched = !connection->parked;
+}
+
 static void drop(struct listener *listener, struct connection *connection)
 {
     if (connection->closing)
         return;
     connection->closing = true;
     (void)close(connection->fd);
-    listener->buffer_bytes -= connection->capacity;
+    (void)listen_share_buffer(listener, connection, connection->capacity, 0);
+    listen_share_leave(listener, connection);
     free(connection->data);
     connection->data = NULL;
     *connection->link = connection->next;
@@ -84,27 +97,33 @@ static void free_closed(struct listener *listener)
     }
 }
 
-static bool welcome(const struct listener *listener, int fd)
+static bool welcome(const struct listener *listener, int fd, struct ucred *ret_peer)
 {
-    struct ucred peer;
-    socklen_t bytes = sizeof peer;
+    socklen_t bytes = sizeof *ret_peer;
 
     if (listener->stats.connected >= LISTEN_CONNECTIONS_MAX)
         return false;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0)
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret_peer, &bytes) != 0)
         return false;
-    return listener->config.any_user || peer.uid == geteuid() || peer.uid == 0;
+    return listener->config.any_user || ret_peer->uid == geteuid() || ret_peer->uid == 0;
 }
 
-static int add_connection(struct listener *listener, int fd)
+static int add_connection(struct listener *listener, int fd, const struct ucred *peer)
 {
     struct connection *connection = calloc(1, sizeof *connection);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
 
     if (connection == NULL)
         return -1;
     connection->fd = fd;
-    if (epoll_ctl(listener->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
+    connection->sender.has_uid = true;
+    connection->sender.uid = peer->uid;
+    if (listen_share_join(listener, connection, peer->uid, (uint32_t)peer->pid) != 0) {
+        free(connection);
+        return -1;
+    }
+    listen_watch(listener, connection);
+    if (!connection->watched && !connection->parked) {
+        listen_share_leave(listener, connection);
         free(connection);
         return -1;
     }
@@ -122,6 +141,7 @@ static void accept_some(struct listener *listener)
 {
     for (int i = 0; i < EVENTS; i++) {
         int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        struct ucred peer;
 
         if (fd < 0) {
             /* Out of descriptors: the queue would keep epoll awake for nothing until some connection ends. */
@@ -130,7 +150,7 @@ static void accept_some(struct listener *listener)
                 set_accepting(listener, false);
             return;
         }
-        if (!welcome(listener, fd) || add_connection(listener, fd) != 0) {
+        if (!welcome(listener, fd, &peer) || add_connection(listener, fd, &peer) != 0) {
             listener->stats.refused++;
             (void)close(fd);
         }
@@ -140,7 +160,7 @@ static void accept_some(struct listener *listener)
 /* Sends what can be sent without waiting; arms EPOLLOUT for the rest. */
 static void send_ack(struct listener *listener, struct connection *connection)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
+    bool writing = false;
 
     for (;;) {
         ssize_t sent;
@@ -173,14 +193,14 @@ static void send_ack(struct listener *listener, struct connection *connection)
             return;
         }
         if (sent < 0) {
-            event.events |= EPOLLOUT;
+            writing = true;
             break;
         }
         connection->ack_sent += (size_t)sent;
     }
-    if (connection->writing != ((event.events & EPOLLOUT) != 0)) {
-        connection->writing = !connection->writing;
-        (void)epoll_ctl(listener->epoll, EPOLL_CTL_MOD, connection->fd, &event);
+    if (connection->writing != writing) {
+        connection->writing = writing;
+        listen_watch(listener, connection);
     }
 }
 
@@ -233,13 +253,13 @@ static int make_room(struct listener *listener, struct connection *connection)
         return 0;
     if (capacity > BUFFER_BYTES_MAX)
         capacity = BUFFER_BYTES_MAX;
-    if (capacity == connection->capacity ||
-        listener->buffer_bytes + capacity - connection->capacity > LISTEN_BUFFERS_MAX)
+    if (capacity == connection->capacity || !listen_share_buffer(listener, connection, connection->capacity, capacity))
         return -1;
     data = realloc(connection->data, capacity);
-    if (data == NULL)
+    if (data == NULL) {
+        (void)listen_share_buffer(listener, connection, capacity, connection->capacity);
         return -1;
-    listener->buffer_bytes += capacity - connection->capacity;
+    }
     connection->data = data;
     connection->capacity = capacity;
     return 0;
@@ -251,13 +271,21 @@ static void shrink(struct listener *listener, struct connection *connection)
         return;
     free(connection->data);
     connection->data = NULL;
-    listener->buffer_bytes -= connection->capacity;
+    (void)listen_share_buffer(listener, connection, connection->capacity, 0);
     connection->capacity = 0;
+}
+
+static size_t at_once(const struct connection *connection)
+{
+    size_t room = connection->capacity - connection->bytes;
+
+    return room < LISTEN_READ_BYTES ? room : LISTEN_READ_BYTES;
 }
 
 /* Reads once. 0, or negative store_status; a connection that ended or misbehaved is dropped. */
 static int read_some(struct listener *listener, struct connection *connection)
 {
+    uint64_t begin_ns = listen_now_ns();
     ssize_t got;
     size_t used;
     int status;
@@ -267,8 +295,7 @@ static int read_some(struct listener *listener, struct connection *connection)
         drop(listener, connection);
         return 0;
     }
-    got = recv(connection->fd, connection->data + connection->bytes, connection->capacity - connection->bytes,
-               MSG_DONTWAIT);
+    got = recv(connection->fd, connection->data + connection->bytes, at_once(connection), MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
     if (got <= 0) {
@@ -292,8 +319,25 @@ static int read_some(struct listener *listener, struct connection *connection)
         return store_failed(listener, status);
     memmove(connection->data, connection->data + used, connection->bytes - used);
     connection->bytes -= used;
+    if (used > 0 || connection->frame_ns == 0)
+        connection->frame_ns = connection->bytes > 0 ? begin_ns : 0;
     shrink(listener, connection);
+    listen_share_spent(listener, connection, listen_now_ns() - begin_ns, (size_t)got);
     return 0;
+}
+
+/* Half a frame that stays half is dropped: its buffer is somebody else's. */
+static void drop_stale(struct listener *listener, uint64_t now_ns)
+{
+    struct connection *next;
+
+    for (struct connection *connection = listener->connections; connection != NULL; connection = next) {
+        next = connection->next;
+        if (connection->frame_ns != 0 && now_ns - connection->frame_ns > LISTEN_HALF_FRAME_MS * 1000000ull) {
+            listener->stats.refused++;
+            drop(listener, connection);
+        }
+    }
 }
 
 static int handle(struct listener *listener, const struct epoll_event *events, int n)
@@ -309,7 +353,7 @@ static int handle(struct listener *listener, const struct epoll_event *events, i
         }
         if (!connection->closing && (events[i].events & EPOLLOUT))
             send_ack(listener, connection);
-        if (!connection->closing && (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+        if (!connection->closing && !connection->parked && (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
             status = read_some(listener, connection);
     }
     free_closed(listener);
@@ -332,17 +376,28 @@ static uint64_t look_ns(const struct listener *listener)
     return listener->spool_ns + (listener->look_soon ? LISTEN_SPOOL_SOON_MS : LISTEN_SPOOL_MS) * 1000000ull;
 }
 
-int listen_wait_ms(const struct listener *listener)
+static int wait_without_parked_ms(const struct listener *listener, uint64_t now_ns)
 {
-    uint64_t now_ns = listen_now_ns();
-
-    if (now_ns < listener->pause_ns)
-        return ms_until(now_ns, listener->pause_ns);
     if (listener->open)
         return ms_until(now_ns, listener->commit_ns + LISTEN_COMMIT_QUIET_MS * 1000000ull);
     if (looks(listener))
         return ms_until(now_ns, look_ns(listener));
     return -1;
+}
+
+int listen_wait_ms(const struct listener *listener)
+{
+    uint64_t now_ns = listen_now_ns();
+    int wait_ms;
+    int share_ms;
+
+    if (now_ns < listener->pause_ns)
+        return ms_until(now_ns, listener->pause_ns);
+    wait_ms = wait_without_parked_ms(listener, now_ns);
+    if (listener->parked == 0)
+        return wait_ms;
+    share_ms = ms_until(now_ns, listener->share_ns + LISTEN_SHARE_MS * 1000000ull);
+    return wait_ms < 0 || share_ms < wait_ms ? share_ms : wait_ms;
 }
 
 /* `quiet`: nothing more is there to be read right now. */
@@ -376,6 +431,8 @@ int listen_turn(struct listener *listener, int timeout_ms)
         listener->pause_ns = 0;
         set_accepting(listener, true);
     }
+    if (listen_share_turn(listener, listen_now_ns()))
+        drop_stale(listener, listener->share_ns);
     n = epoll_wait(listener->epoll, events, EVENTS, wait_ms);
     if (n < 0 && errno != EINTR)
         return listen_because(STORE_FAILED, "waiting failed: %s", strerror(errno));
@@ -446,8 +503,11 @@ int listen_close(struct listener *listener)
      * second. */
     while (status == 0 && listen_now_ns() < until_ns) {
         struct epoll_event events[EVENTS];
-        int n = epoll_wait(listener->epoll, events, EVENTS, 0);
+        int n;
 
+        listener->share_ns = 0; /* a last share for everybody */
+        (void)listen_share_turn(listener, listen_now_ns());
+        n = epoll_wait(listener->epoll, events, EVENTS, 0);
         if (n <= 0)
             break;
         status = handle(listener, events, n);
@@ -459,6 +519,14 @@ int listen_close(struct listener *listener)
     while (listener->connections != NULL)
         drop(listener, listener->connections);
     free_closed(listener);
+    listener->share_ns = 0;
+    for (struct listen_party **at = listener->party; at < listener->party + LISTEN_PARTY_SLOTS; at++)
+        while (*at != NULL) {
+            struct listen_party *party = *at;
+
+            *at = party->next;
+            free(party);
+        }
     listen_socket_close(listener);
     (void)close(listener->epoll);
     free(listener);

@@ -22,6 +22,20 @@ enum {
     LISTEN_PAUSE_MS = 1000,      /* after the store failed (disk full, locked) */
     LISTEN_SPOOL_MS = 5000,      /* between looks into the spool directory and for journals */
     LISTEN_SPOOL_SOON_MS = 1000, /* the same after a connection ended: its process may have died */
+
+    /* What one sender may take from the others; beyond it nobody reads from it for a while (its frames wait in the
+     * socket, then with it), or it is refused. */
+    LISTEN_READ_BYTES = 64 * 1024, /* from one connection before the next one has its turn */
+    LISTEN_SHARE_MS = 100,         /* within such a time ... */
+    LISTEN_SHARE_BUSY_MS = 50,     /* ... one process, and one other user, keeps the collector busy at most so long */
+    LISTEN_PROCESS_CONNECTIONS_MAX = 1024,
+    LISTEN_PROCESS_BUFFERS_MAX = 32 * 1024 * 1024, /* of unfinished frames */
+    LISTEN_HALF_FRAME_MS = 30000,                  /* for a frame from its first byte to its last */
+    /* Users other than the collector's own and root (--any-user). */
+    LISTEN_USER_CONNECTIONS_MAX = 4096,
+    LISTEN_USER_BUFFERS_MAX = 64 * 1024 * 1024,
+    LISTEN_USER_BYTES_PER_S = 1024 * 1024,      /* about 20,000 calls a second, for as long as it likes ... */
+    LISTEN_USER_BYTES_BURST = 64 * 1024 * 1024, /* ... and so much at once */
 };
 
 struct listen_config {
@@ -37,6 +51,7 @@ struct listen_stats {
     uint64_t frames, spans; /* stored and committed, repeats not counted */
     uint64_t repeats;
     uint64_t refused;     /* connections of other users, or beyond a bound */
+    uint64_t rejected;    /* frames that could not be stored and whose spans were counted as lost */
     uint64_t damaged;     /* connections and files with something that is not a frame of ours */
     uint64_t too_new;     /* frames of a later version */
     uint64_t files;       /* of the spool, taken in */

@@ -9,15 +9,33 @@
 /* One sender: a connection or a spool file. */
 struct listen_sender {
     uint8_t identity[16];
-    bool greeted;   /* its PROCESS frame came */
-    bool in_file;   /* where that frame may be damaged: others say whose they are */
+    bool greeted; /* its PROCESS frame came */
+    bool in_file; /* where that frame may be damaged: others say whose they are */
+    bool has_uid; /* a connection's, as the kernel says */
+    uint32_t uid;
     uint64_t away;  /* store_times_away when it came: a store that was begun anew knows nobody */
     uint64_t taken; /* highest sequence number given to the store and not acknowledged yet; 0: none */
+};
+
+/* What the connections of one process, or of one user, take together. Owner: the listener; listen_share.c. */
+struct listen_party {
+    uint64_t key; /* the user, or the user and the process */
+    bool foreign; /* another user: everything of it is bounded */
+    bool whole_user;
+    unsigned connections;
+    size_t buffer_bytes;
+    uint64_t busy_ns; /* in the share of time at hand */
+    int64_t bytes;    /* that a foreign user may still send */
+    struct listen_party *next;
 };
 
 struct connection {
     int fd;
     struct listen_sender sender;
+    struct listen_party *process, *user;
+    uint64_t frame_ns; /* when the first byte of an unfinished frame came; 0: there is none */
+    bool parked;       /* not read from until the next share of time */
+    bool watched;      /* by epoll */
     uint8_t *data;
     size_t bytes, capacity;
     uint8_t ack[SPAN_FRAME_HEADER_BYTES];
@@ -28,6 +46,8 @@ struct connection {
     struct connection *next, **link;
 };
 
+enum { LISTEN_PARTY_SLOTS = 4096 };
+
 struct listener {
     struct listen_config config;
     char socket_path[108];
@@ -36,7 +56,11 @@ struct listener {
     struct connection *connections;
     struct connection *closed; /* freed at the end of the turn: events may still point to them */
     size_t buffer_bytes;
-    bool open; /* a transaction is */
+    struct listen_party *party[LISTEN_PARTY_SLOTS];
+    unsigned parked;                     /* connections */
+    unsigned busy_processes, busy_users; /* that were read from in the share of time at hand */
+    uint64_t share_ns;                   /* when the share of time at hand began */
+    bool open;                           /* a transaction is */
     uint64_t open_ns, commit_ns, pause_ns, spool_ns;
     bool look_soon; /* a connection ended: its process may have died and left a journal */
     uint64_t batch_frames, batch_spans, batch_repeats;
@@ -54,6 +78,19 @@ int listen_because(int status, const char *format, ...) __attribute__((format(pr
 /* listen_socket.c: makes the socket; 0 or -1. */
 int listen_socket_open(struct listener *listener);
 void listen_socket_close(struct listener *listener);
+
+/* listen_share.c: makes the connection a member of its process and user. 0, or -1 when these have enough. */
+int listen_share_join(struct listener *listener, struct connection *connection, uint32_t uid, uint32_t pid);
+void listen_share_leave(struct listener *listener, struct connection *connection);
+/* Counts more (or less) memory for unfinished frames; false, and nothing counted, when that is too much. */
+bool listen_share_buffer(struct listener *listener, struct connection *connection, size_t before, size_t after);
+/* Counts what was done for the connection; it is parked when its process or user has had its share. */
+void listen_share_spent(struct listener *listener, struct connection *connection, uint64_t ns, size_t bytes);
+/* Begins a new share of time when one is over: parked connections are read from again. True when it did. */
+bool listen_share_turn(struct listener *listener, uint64_t now_ns);
+
+/* listen.c: what epoll is to tell of a connection. */
+void listen_watch(struct listener *listener, struct connection *connection);
 
 /* listen_take.c: gives every whole frame at the start of data to the store. 0, LISTEN_END, or negative store_status; in
  * *ret_used how far it came. */

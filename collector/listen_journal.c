@@ -3,20 +3,12 @@
  * calls in flight. A journal is removed only after the transaction with its frames is committed; taken twice it gives
  * the same frames, which the store then ignores.
  *
- * That the writer is dead is told by its lock: only a page of its address space holds it, so it ends with the process
- * image and not before, over namespaces of pids too. Where the lock is held, one thing still proves death: the same
- * boot and the same namespace of pids as ours, and no such pid. (A child that was forked within the microseconds
- * between the lock and its move into that page can hold it for ever.) A pid that is there proves nothing: it may be
- * another program's since exec, whose lock is gone.
- *
  * Called by listen_spool. Must never map a journal, whose end others could cut off, nor touch one whose writer lives.
  */
 #include "listen_inner.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,8 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../span/journal.h"
 #include "../span/place.h"
+#include "journal_state.h"
 #include "store.h"
 
 enum { UNBORN_S = 60 }; /* a journal without its final name is that of a process which died while making it */
@@ -36,28 +28,6 @@ static bool ends_with(const char *name, const char *end)
     size_t bytes = strlen(name);
 
     return bytes > strlen(end) && strcmp(name + bytes - strlen(end), end) == 0;
-}
-
-static bool same_boot(const char *boot)
-{
-    char text[40] = "";
-    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-
-    if (fd < 0)
-        return false;
-    (void)!read(fd, text, 36);
-    (void)close(fd);
-    return text[0] != '\0' && strcmp(text, boot) == 0;
-}
-
-/* The writer's pid is one of ours, and nobody has it. */
-static bool pid_is_gone(const struct span_journal_owner *owner)
-{
-    struct stat st;
-
-    return owner->pid > 1 && owner->pid <= INT32_MAX && owner->pid_namespace != 0 &&
-           stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == owner->pid_namespace && same_boot(owner->boot) &&
-           kill((pid_t)owner->pid, 0) != 0 && errno == ESRCH;
 }
 
 /* Two collectors must not take the same one at once; the writer's lock is of another kind. */
@@ -71,17 +41,12 @@ static bool claim(int fd)
 /* The journal's bytes, the caller's to free, and its head; NULL when it is not to be taken (now). */
 static uint8_t *read_journal(int fd, struct span_journal_head *ret_head, size_t *ret_bytes, bool *ret_damaged)
 {
-    uint8_t start[SPAN_JOURNAL_AT_LOSS];
+    enum journal_state state = journal_state(fd, ret_head);
     struct stat st;
     uint8_t *file;
 
-    bool unlocked = flock(fd, LOCK_EX | LOCK_NB) == 0;
-    bool whole = pread(fd, start, sizeof start, 0) == (ssize_t)sizeof start &&
-                 span_journal_head_read(ret_head, start, sizeof start) == 0;
-
-    *ret_damaged = unlocked && !whole;
-    if (!whole || (!unlocked && !pid_is_gone(&ret_head->owner)) || !claim(fd) || fstat(fd, &st) != 0 ||
-        st.st_nlink == 0)
+    *ret_damaged = state == JOURNAL_DAMAGED;
+    if (state != JOURNAL_DEAD || !claim(fd) || fstat(fd, &st) != 0 || st.st_nlink == 0)
         return NULL;
     *ret_bytes = st.st_size < SPAN_JOURNAL_BYTES_MAX ? (size_t)st.st_size : SPAN_JOURNAL_BYTES_MAX;
     file = malloc(*ret_bytes);
@@ -89,17 +54,6 @@ static uint8_t *read_journal(int fd, struct span_journal_head *ret_head, size_t 
         return file;
     free(file);
     return NULL;
-}
-
-/* Journals in the spool's own directory belong to it; those elsewhere say to which spool. Who has the default spool
- * looks after those too whose spool is gone, as that of a recorded run. */
-static bool is_ours(const struct listener *listener, const struct span_journal_head *head, bool in_spool)
-{
-    const char *spool = listener->config.spool_dir;
-
-    if (in_spool || (spool != NULL && strcmp(head->spool, spool) == 0))
-        return true;
-    return !listener->config.spool_said && (!head->spool_said || (access(head->spool, F_OK) != 0 && errno == ENOENT));
 }
 
 /* Gives its frames to the store. 0, LISTEN_END, or negative store_status. */
@@ -165,7 +119,7 @@ static int take_over(struct listener *listener, int directory, const char *name,
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
         (st.st_uid == geteuid() || st.st_uid == 0 || listener->config.any_user))
         file = read_journal(fd, &head, &bytes, &damaged);
-    if (file != NULL && is_ours(listener, &head, in_spool)) {
+    if (file != NULL && journal_is_for(fd, &head, listener->config.spool_dir, listener->config.spool_said, in_spool)) {
         status = store_journal(listener, file, bytes);
         if (status == 0) {
             (void)unlinkat(directory, name, 0);

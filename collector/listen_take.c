@@ -38,8 +38,14 @@ static int take_process(struct listener *listener, struct listen_sender *sender,
 
     if (span_process_read(&process, frame->payload, frame->payload_bytes) != 0)
         return listen_because(LISTEN_END, "a process frame is damaged");
+    if (sender->greeted && memcmp(sender->identity, frame->identity, sizeof sender->identity) != 0)
+        return listen_because(LISTEN_END, "one sender speaks for two processes");
     /* The header says whose frame it is; the payload may repeat it but not contradict it. */
     memcpy(process.identity, frame->identity, sizeof process.identity);
+    if (sender->has_uid) { /* who it is says the kernel */
+        process.has_uid = true;
+        process.uid = sender->uid;
+    }
     status = begin(listener);
     if (status == 0)
         status = store_take_process(listener->config.store, &process);
@@ -69,6 +75,7 @@ static int take_stranger(struct listener *listener, struct listen_sender *sender
 static int take_spans(struct listener *listener, struct listen_sender *sender, const struct span_frame *frame)
 {
     struct span_block_view view;
+    bool rejected = false;
     bool repeat = false;
     int status;
 
@@ -84,15 +91,22 @@ static int take_spans(struct listener *listener, struct listen_sender *sender, c
         return listen_because(LISTEN_AGAIN, "the store was begun anew");
     if (status == 0)
         status = store_take_frame(listener->config.store, frame, &repeat);
+    if (status == STORE_DAMAGED) {
+        /* The checksum fits: the sender meant it, and would send it again and again. It is counted instead. */
+        status = store_reject_frame(listener->config.store, frame);
+        rejected = status == 0;
+    }
     if (status == STORE_DAMAGED)
         return listen_because(LISTEN_END, "%s", store_why());
     if (status != 0)
         return listen_because(status, "%s", store_why());
     if (frame->sequence > sender->taken)
         sender->taken = frame->sequence;
+    listener->stats.rejected += rejected;
     listener->batch_repeats += repeat;
     listener->batch_frames += !repeat;
-    if (!repeat && frame->kind == SPAN_FRAME_SPANS && span_block_open(&view, frame->payload, frame->payload_bytes) == 0)
+    if (!repeat && !rejected && frame->kind == SPAN_FRAME_SPANS &&
+        span_block_open(&view, frame->payload, frame->payload_bytes) == 0)
         listener->batch_spans += view.n;
     return 0;
 }

@@ -58,31 +58,7 @@ static uint64_t mix(uint64_t h, uint64_t value)
     return h ^ (h >> 29);
 }
 
-/* ---- hours and groups ---- */
-
-static void group_free(struct rollup_group *group)
-{
-    free(group->ttft.cell);
-    free(group->total.cell);
-    free(group);
-}
-
-void rollup_forget_removed(struct rollup_hour *hour)
-{
-    for (size_t i = 0; i < hour->n_removed; i++)
-        group_free(hour->removed[i]);
-    hour->n_removed = 0;
-}
-
-static void hour_done(struct rollup_hour *hour)
-{
-    for (size_t i = 0; i < hour->n; i++)
-        group_free(hour->group[i]);
-    rollup_forget_removed(hour);
-    free(hour->group);
-    free(hour->removed);
-    free(hour->slot);
-}
+/* ---- groups ---- */
 
 /* Room for one more pointer in a growing list. */
 static int list_room(struct rollup_group ***list, size_t n, size_t *capacity)
@@ -201,37 +177,6 @@ static struct rollup_group *group_put(struct rollup_hour *hour, const struct spa
     struct rollup_group *group = group_find(hour, key, hash);
 
     return group != NULL ? group : group_new(hour, key, hash);
-}
-
-static struct rollup_hour *hour_put(struct rollup *rollup, uint64_t number, int *ret_status)
-{
-    struct rollup_hour *hour;
-
-    *ret_status = 0;
-    for (size_t i = 0; i < rollup->n_hours; i++)
-        if (rollup->hour[i].hour == number) {
-            rollup->hour[i].used = ++rollup->clock;
-            return &rollup->hour[i];
-        }
-    if (rollup->n_hours == rollup->capacity) {
-        size_t capacity = rollup->capacity == 0 ? 8 : rollup->capacity * 2;
-
-        hour = realloc(rollup->hour, capacity * sizeof *hour);
-        if (hour == NULL) {
-            *ret_status = -1;
-            return NULL;
-        }
-        rollup->hour = hour;
-        rollup->capacity = capacity;
-    }
-    rollup->hour[rollup->n_hours++] = (struct rollup_hour){.hour = number, .used = ++rollup->clock};
-    if (rollup->load != NULL)
-        *ret_status = rollup->load(rollup->context, rollup, number);
-    if (*ret_status != 0) {
-        hour_done(&rollup->hour[--rollup->n_hours]);
-        return NULL;
-    }
-    return &rollup->hour[rollup->n_hours - 1];
 }
 
 /* ---- folding ---- */
@@ -395,11 +340,13 @@ static struct rollup_group *row_group(struct rollup *rollup, const struct store_
     char hex[17];
     int status;
     uint64_t number = rows->has[SPAN_start_ns] ? rows->column[SPAN_start_ns]->u64[i] / HOUR_NS : 0;
-    struct rollup_hour *hour = hour_put(rollup, number, &status);
+    struct rollup_hour *hour = rollup_hour_put(rollup, number, &status);
 
     if (hour == NULL)
         return NULL;
     row_texts(rows, i, key, hex);
+    if (rollup->groups_max > 0 && hour->n >= rollup->groups_max)
+        rollup->overfull = true;
     return group_put(hour, key);
 }
 
@@ -496,14 +443,15 @@ int rollup_add(struct rollup *rollup, const struct store_rows *rows)
     if (assign(rollup, rows, group, table, slots) != 0 || count_sketches(rows, group) != 0)
         return -1;
     count_sums(rows, group);
-    for (size_t i = 0; i < rollup->n_hours; i++) {
+    /* Only here, between blocks: folding frees groups, and rows point to them while they are counted. */
+    for (size_t i = 0; rollup->overfull && i < rollup->n_hours; i++) {
         struct rollup_hour *hour = &rollup->hour[i];
 
-        /* Only here, between blocks: folding frees groups, and rows point to them while they are counted. */
-        if (rollup->groups_max > 0 && hour->n > rollup->groups_max &&
+        if (hour->n > rollup->groups_max &&
             (fold(rollup, hour, false) != 0 || (hour->n > rollup->groups_max / 4 * 3 && fold(rollup, hour, true) != 0)))
             return -1;
     }
+    rollup->overfull = false;
     return 0;
 }
 
@@ -515,44 +463,10 @@ void rollup_init(struct rollup *rollup, size_t groups_max, int (*load)(void *, s
     *rollup = (struct rollup){.groups_max = groups_max, .load = load, .context = context};
 }
 
-void rollup_clear(struct rollup *rollup)
-{
-    for (size_t i = 0; i < rollup->n_hours; i++)
-        hour_done(&rollup->hour[i]);
-    rollup->n_hours = 0;
-    rollup->folded = 0;
-    hour_done(&rollup->keys);
-    rollup->keys = (struct rollup_hour){0};
-}
-
-void rollup_done(struct rollup *rollup)
-{
-    rollup_clear(rollup);
-    free(rollup->hour);
-    free(rollup->scratch);
-    rollup->hour = NULL;
-    rollup->scratch = NULL;
-    rollup->capacity = 0;
-    rollup->scratch_bytes = 0;
-}
-
-void rollup_trim(struct rollup *rollup, size_t keep)
-{
-    while (rollup->n_hours > keep) {
-        size_t oldest = 0;
-
-        for (size_t i = 1; i < rollup->n_hours; i++)
-            if (rollup->hour[i].used < rollup->hour[oldest].used)
-                oldest = i;
-        hour_done(&rollup->hour[oldest]);
-        rollup->hour[oldest] = rollup->hour[--rollup->n_hours];
-    }
-}
-
 struct rollup_group *rollup_put(struct rollup *rollup, uint64_t number, const struct span_text key[ROLLUP_KEY_COUNT],
                                 int *ret_status)
 {
-    struct rollup_hour *hour = hour_put(rollup, number, ret_status);
+    struct rollup_hour *hour = rollup_hour_put(rollup, number, ret_status);
     struct rollup_group *group = hour == NULL ? NULL : group_put(hour, key);
 
     if (group == NULL && *ret_status == 0)
@@ -572,7 +486,7 @@ void rollup_key_learn(struct rollup *rollup, const struct rollup_group *group)
     struct rollup_group *known;
 
     if (rollup->keys.n >= ROLLUP_KEYS_KEPT) {
-        hour_done(&rollup->keys);
+        rollup_hour_done(&rollup->keys);
         rollup->keys = (struct rollup_hour){0};
     }
     known = group_put(&rollup->keys, group->key);

@@ -85,6 +85,9 @@ struct rollup_hour {
 struct rollup {
     struct rollup_hour *hour;
     size_t n_hours, capacity;
+    uint32_t *hour_slot; /* open addressing: index + 1 */
+    size_t hour_slots;
+    bool overfull;     /* some hour may have more groups than groups_max */
     size_t groups_max; /* per hour */
     uint64_t clock;
     uint64_t folded; /* calls that lost their own group since the last save */
@@ -118,6 +121,15 @@ enum { ROLLUP_KEYS_KEPT = 16384 }; /* about half a kilobyte each; when there are
 int64_t rollup_key_id(const struct rollup *rollup, const struct rollup_group *group);
 /* Remembers group->key_id. */
 void rollup_key_learn(struct rollup *rollup, const struct rollup_group *group);
+
+/* rollup_hours.c: the hour with this number, made (and loaded) if need be; NULL without memory or when load failed. */
+struct rollup_hour *rollup_hour_put(struct rollup *rollup, uint64_t number, int *ret_status);
+/* The hour, or NULL when it is not in memory. */
+struct rollup_hour *rollup_hour_find(const struct rollup *rollup, uint64_t number);
+/* Forgets one hour. */
+void rollup_hour_drop(struct rollup *rollup, uint64_t number);
+/* Frees what an hour owns. */
+void rollup_hour_done(struct rollup_hour *hour);
 
 /* After the store has deleted what was folded away. */
 void rollup_forget_removed(struct rollup_hour *hour);

@@ -56,6 +56,9 @@ int store_take_stranger(struct store *store, const uint8_t identity[16]);
 /* Takes a SPANS or LOSS frame in. A repeat (same identity and sequence) is accepted and ignored: *ret_repeat tells. A
  * damaged payload is STORE_DAMAGED and leaves the transaction as it was. */
 int store_take_frame(struct store *store, const struct span_frame *frame, bool *ret_repeat);
+/* After STORE_DAMAGED: takes in what the frame's header says, which its checksum vouches for, and counts its spans as
+ * lost: the sender may forget it, since sending it again would not help. STORE_DAMAGED: not even that is possible. */
+int store_reject_frame(struct store *store, const struct span_frame *frame);
 /* STORE_MOVED: written, but where nobody finds it; to be taken as not written. */
 int store_commit(struct store *store);
 void store_rollback(struct store *store);
@@ -70,18 +73,21 @@ struct store_query {
     size_t n_fields;
 };
 
-/* Rows of one block. Only wanted columns are decoded; `has[f]` is false when no row has the field. `process[i]` points
- * to the process of row i. Rows outside [since, until) are not filtered by the scan: test start_ns. Valid during the
- * callback. */
+/* Rows of one block. Only wanted columns are decoded; `has[f]` is false when no row has the field; start_ns is always
+ * there. `process[i]` points to the process of row i. Rows outside [since, until) are not filtered by the scan: test
+ * start_ns. Valid during the callback. */
 struct store_rows {
     size_t n;
     bool has[SPAN_FIELD_COUNT];
     const struct span_column *column[SPAN_FIELD_COUNT];
     const struct span_process *const *process;
+    int64_t of_process; /* the store's number of the process of all rows; 0: they are of several */
 };
 
 /* Calls `each` for every block that may hold rows of the query, in the order of time; stops when it returns non-zero
- * and returns that. Damaged blocks are skipped and counted in *ret_damaged (may be NULL). */
+ * and returns that. Damaged blocks are skipped and counted in *ret_damaged (may be NULL). `each` may take as long as it
+ * likes: nothing of the store is held meanwhile. Each row is delivered once, also when blocks are merged between two
+ * calls; rows that are stored meanwhile may be delivered or not. */
 int store_scan(struct store *store, const struct store_query *query,
                int (*each)(void *context, const struct store_rows *rows), void *context, uint64_t *ret_damaged);
 

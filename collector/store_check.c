@@ -1,21 +1,35 @@
 /*
  * Everything about a store that can be verified: SQLite's pages, each column of each block, times and row counts,
- * rollups against a recount, sequence ranges, counters.
+ * rollups against a recount, sequence ranges, counters. Each block is read once, hour after hour, so the time is that
+ * of reading the store.
  *
- * Called by `pprofctl check` and by tests. Changes nothing.
+ * Called by `pprofctl check` and by tests. Changes nothing, and holds nothing of the store while it says what it found.
  */
 #include "store_inner.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+enum {
+    FAULTS_KEPT = 1000, /* sentences of one step that are said; the rest are counted */
+    ALONE_MAX = 64,     /* hours that are looked at again because the store changed meanwhile */
+};
 
 struct check {
     struct store *store;
     void (*found)(void *context, const char *sentence);
     void *context;
     long faults;
-    struct rollup recount; /* one hour at a time */
+    int failed;      /* memory, disk: it cannot be told what is wrong */
+    char **sentence; /* of the step at hand, to be said after it */
+    size_t n_sentences;
+    struct rollup recount; /* hours that blocks read so far reach into */
+    int64_t data_version;
+    unsigned alone;
+    int64_t *block; /* numbers of the blocks of the hour at hand */
+    size_t n_blocks, blocks_capacity;
 };
 
 static void fault(struct check *check, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -24,11 +38,23 @@ static void fault(struct check *check, const char *format, ...)
     char sentence[512];
     va_list arguments;
 
+    check->faults++;
+    if (check->n_sentences == FAULTS_KEPT)
+        return;
     va_start(arguments, format);
     (void)vsnprintf(sentence, sizeof sentence, format, arguments);
     va_end(arguments);
-    check->faults++;
-    check->found(check->context, sentence);
+    check->sentence[check->n_sentences] = strdup(sentence);
+    check->n_sentences += check->sentence[check->n_sentences] != NULL;
+}
+
+static void say(struct check *check)
+{
+    for (size_t i = 0; i < check->n_sentences; i++) {
+        check->found(check->context, check->sentence[i]);
+        free(check->sentence[i]);
+    }
+    check->n_sentences = 0;
 }
 
 static int open_statement(struct check *check, const char *text, sqlite3_stmt **ret_statement)
@@ -51,6 +77,7 @@ static int check_pages(struct check *check)
     }
     if (status == 0)
         (void)sqlite3_finalize(statement);
+    say(check);
     return status;
 }
 
@@ -66,83 +93,161 @@ static int check_none(struct check *check, const char *query, const char *senten
         fault(check, "%s (%lld, %lld)", sentence, (long long)sqlite3_column_int64(statement, 0),
               (long long)sqlite3_column_int64(statement, 1));
     (void)sqlite3_finalize(statement);
+    say(check);
     return 0;
 }
 
-static void check_times(struct check *check, sqlite3_stmt *list, bool has_start, size_t n)
+/* Ranges come in the order of (process, first): each is compared with the one before it alone. */
+static int check_ranges(struct check *check)
+{
+    sqlite3_stmt *statement;
+    int64_t process = 0;
+    int64_t reached = 0;
+    int status = open_statement(check, "SELECT process,first,last FROM seen ORDER BY process,first", &statement);
+
+    if (status != 0)
+        return status;
+    while (sqlite3_step(statement) == SQLITE_ROW) {
+        int64_t first = sqlite3_column_int64(statement, 1);
+        int64_t last = sqlite3_column_int64(statement, 2);
+
+        if (sqlite3_column_int64(statement, 0) != process)
+            reached = 0;
+        process = sqlite3_column_int64(statement, 0);
+        if (first <= reached || last < first)
+            fault(check, "ranges of sequence numbers overlap or are empty: process, first (%lld, %lld)",
+                  (long long)process, (long long)first);
+        reached = last > reached ? last : reached;
+    }
+    (void)sqlite3_finalize(statement);
+    say(check);
+    return 0;
+}
+
+/* ---- blocks ---- */
+
+static void check_times(struct check *check, sqlite3_stmt *block, int64_t id, size_t n)
 {
     const struct span_column *start = &check->store->column[SPAN_start_ns];
-    uint64_t min = has_start ? UINT64_MAX : 0;
+    uint64_t min = UINT64_MAX;
     uint64_t max = 0;
 
-    for (size_t i = 0; has_start && i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
+        if (!span_bit(start->present, i))
+            fault(check, "block %lld: a span has no time", (long long)id);
         min = start->u64[i] < min ? start->u64[i] : min;
         max = start->u64[i] > max ? start->u64[i] : max;
     }
-    if (store_int(min) != sqlite3_column_int64(list, 5) || store_int(max) != sqlite3_column_int64(list, 6))
-        fault(check, "block %lld: its times do not match its spans", (long long)sqlite3_column_int64(list, 0));
+    if (store_int(min) != sqlite3_column_int64(block, 4) || store_int(max) != sqlite3_column_int64(block, 5))
+        fault(check, "block %lld: its times do not match its spans", (long long)id);
 }
 
-static void check_block(struct check *check, sqlite3_stmt *list)
+/* Decodes every column of the block in the current row into the store's own. Whether all could be. */
+static bool check_columns(struct check *check, sqlite3_stmt *block, int64_t id, struct store_rows *rows)
 {
     struct store *store = check->store;
-    int64_t id = sqlite3_column_int64(list, 0);
-    size_t n = (size_t)sqlite3_column_int64(list, 2);
-    bool merged = sqlite3_column_int64(list, 3) == STORE_MERGED;
-    const uint8_t *raw = sqlite3_column_blob(list, 4);
+    bool merged = sqlite3_column_int64(block, 2) == STORE_MERGED;
+    const uint8_t *raw = sqlite3_column_blob(block, 3);
     struct span_block_view view = {0};
-    bool has_start = false;
+    bool whole = true;
 
-    if (n < 1 || n > SPAN_BLOCK_ROWS_MAX ||
-        (!merged &&
-         (raw == NULL || span_block_open(&view, raw, (size_t)sqlite3_column_bytes(list, 4)) != 0 || view.n != n))) {
+    if (rows->n < 1 || rows->n > SPAN_BLOCK_ROWS_MAX ||
+        (!merged && (raw == NULL || span_block_open(&view, raw, (size_t)sqlite3_column_bytes(block, 3)) != 0 ||
+                     view.n != rows->n))) {
         fault(check, "block %lld: its directory is damaged", (long long)id);
-        return;
+        return false;
     }
     for (unsigned f = 0; f < SPAN_FIELD_COUNT; f++) {
         enum span_field field = (enum span_field)f;
-        int found;
+        size_t bytes;
+        const uint8_t *data = merged ? NULL : span_block_find(&view, field, &bytes);
+        int found = merged ? store_merged_column(store, id, field, &store->column[f], rows->n) : data != NULL;
 
-        if (merged) {
-            found = store_merged_column(store, id, field, &store->column[f], n);
-        } else {
-            size_t bytes;
-            const uint8_t *data = span_block_find(&view, field, &bytes);
+        if (data != NULL) {
+            int status = store_decode(&store->column[f], field, data, bytes, rows->n);
 
-            found = data != NULL;
-            int status = data == NULL ? 0 : store_decode(&store->column[f], field, data, bytes, n);
-            if (status != 0)
-                found = status;
+            found = status == 0 ? 1 : status;
         }
         if (found < 0 && found != STORE_DAMAGED)
-            fault(check, "block %lld: %s", (long long)id, store_why());
+            check->failed = found;
         else if (found < 0)
             fault(check, "block %lld: field %s cannot be decoded", (long long)id, span_fields[f].ident);
-        if (field == SPAN_start_ns)
-            has_start = found == 1;
-        if (field == SPAN_start_ns && found >= 0)
-            check_times(check, list, has_start, n);
+        whole &= found >= 0;
+        rows->has[f] = found == 1;
+        rows->column[f] = found == 1 ? &store->column[f] : NULL;
     }
-    if (store_row_processes(store, id, merged ? 0 : sqlite3_column_int64(list, 1), n) != 0)
-        fault(check, "block %lld: %s", (long long)id, store_why());
+    return whole;
 }
 
-static int check_blocks(struct check *check)
+static int check_block(struct check *check, int64_t id)
 {
-    sqlite3_stmt *list = store_statement(check->store, STORE_SQL_blocks);
-    int code;
+    struct store *store = check->store;
+    sqlite3_stmt *block = store_statement(store, STORE_SQL_block_get);
+    struct store_rows rows = {0};
+    bool whole;
+    int status = 0;
 
-    if (list == NULL)
-        return store_sqlite_failed(check->store, "checking");
-    (void)sqlite3_bind_int64(list, 1, 0);
-    (void)sqlite3_bind_int64(list, 2, INT64_MAX);
-    while ((code = sqlite3_step(list)) == SQLITE_ROW) {
-        store_processes_trim(check->store);
-        check_block(check, list);
+    if (block == NULL)
+        return store_sqlite_failed(store, "checking");
+    (void)sqlite3_bind_int64(block, 1, id);
+    if (sqlite3_step(block) != SQLITE_ROW)
+        return store_sqlite_failed(store, "checking");
+    store_processes_trim(store);
+    rows.n = (size_t)sqlite3_column_int64(block, 1);
+    whole = check_columns(check, block, id, &rows);
+    if (rows.has[SPAN_start_ns])
+        check_times(check, block, id, rows.n);
+    else if (whole)
+        fault(check, "block %lld: its spans have no times", (long long)id);
+    if (whole) {
+        bool merged = sqlite3_column_int64(block, 2) == STORE_MERGED;
+
+        status = store_row_processes(store, id, merged ? 0 : sqlite3_column_int64(block, 0), rows.n);
+        rows.process = store->row_process;
+        if (status != 0)
+            fault(check, "block %lld: %s", (long long)id, store_why());
+        else if (rollup_add(&check->recount, &rows) != 0)
+            status = store_because(STORE_FAILED, "no memory");
     }
-    (void)sqlite3_reset(list);
-    return code == SQLITE_DONE ? 0 : store_sqlite_failed(check->store, "checking");
+    (void)sqlite3_reset(block);
+    if (check->failed != 0)
+        return check->failed;
+    return status == STORE_DAMAGED ? 0 : status;
 }
+
+/* The numbers of the blocks whose first span, or (alone) any span, may lie in the period. */
+static int list_blocks(struct check *check, const char *query, int64_t from, int64_t to)
+{
+    sqlite3_stmt *statement;
+    int status = open_statement(check, query, &statement);
+    int code = SQLITE_DONE;
+
+    check->n_blocks = 0;
+    if (status != 0)
+        return status;
+    (void)sqlite3_bind_int64(statement, 1, from);
+    (void)sqlite3_bind_int64(statement, 2, to);
+    while (status == 0 && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        if (check->n_blocks == check->blocks_capacity) {
+            size_t capacity = check->blocks_capacity == 0 ? 1024 : check->blocks_capacity * 2;
+            int64_t *grown = realloc(check->block, capacity * sizeof *grown);
+
+            if (grown == NULL) {
+                status = store_because(STORE_FAILED, "no memory");
+                break;
+            }
+            check->block = grown;
+            check->blocks_capacity = capacity;
+        }
+        check->block[check->n_blocks++] = sqlite3_column_int64(statement, 0);
+    }
+    if (status == 0 && code != SQLITE_DONE)
+        status = store_sqlite_failed(check->store, "checking");
+    (void)sqlite3_finalize(statement);
+    return status;
+}
+
+/* ---- rollups ---- */
 
 static bool same_sketch(const struct rollup_sketch *a, const struct rollup_sketch *b)
 {
@@ -154,21 +259,6 @@ static bool same_group(const struct rollup_group *a, const struct rollup_group *
     return a->calls == b->calls && a->errors == b->errors && memcmp(a->sum, b->sum, sizeof a->sum) == 0 &&
            memcmp(a->stated, b->stated, sizeof a->stated) == 0 && same_sketch(&a->ttft, &b->ttft) &&
            same_sketch(&a->total, &b->total);
-}
-
-static int count_rows(void *context, const struct store_rows *rows)
-{
-    struct check *check = context;
-
-    return rollup_add(&check->recount, rows) == 0 ? 0 : store_because(STORE_FAILED, "no memory");
-}
-
-static const struct rollup_hour *find_hour(const struct rollup *rollup, uint64_t number)
-{
-    for (size_t i = 0; i < rollup->n_hours; i++)
-        if (rollup->hour[i].hour == number)
-            return &rollup->hour[i];
-    return NULL;
 }
 
 /* Where groups were folded into `other`, only the sums over all groups can be compared. */
@@ -187,20 +277,23 @@ static void total_of(const struct rollup_hour *hour, struct rollup_group *ret_to
     }
 }
 
-static void compare_hour(struct check *check, struct rollup *stored, uint64_t number)
+/* How the stored groups of an hour differ from those counted; "" when they do not. */
+static void compare_hour(struct check *check, struct rollup *stored, uint64_t number, char sentence[256])
 {
-    const struct rollup_hour *have = find_hour(stored, number);
-    const struct rollup_hour *want = find_hour(&check->recount, number);
+    const struct rollup_hour *have = rollup_hour_find(stored, number);
+    const struct rollup_hour *want = rollup_hour_find(&check->recount, number);
     struct rollup_group total_have;
     struct rollup_group total_want;
     bool folded = false;
     size_t differ = 0;
 
+    sentence[0] = '\0';
     total_of(have, &total_have, &folded);
     total_of(want, &total_want, &folded);
     if (!same_group(&total_have, &total_want)) {
-        fault(check, "rollups of hour %llu: %llu calls stored, %llu counted in the blocks", (unsigned long long)number,
-              (unsigned long long)total_have.calls, (unsigned long long)total_want.calls);
+        (void)snprintf(sentence, 256, "rollups of hour %llu: %llu calls stored, %llu counted in the blocks",
+                       (unsigned long long)number, (unsigned long long)total_have.calls,
+                       (unsigned long long)total_want.calls);
         return;
     }
     for (size_t i = 0; !folded && want != NULL && i < want->n; i++) {
@@ -209,76 +302,185 @@ static void compare_hour(struct check *check, struct rollup *stored, uint64_t nu
 
         differ += group == NULL || !same_group(group, want->group[i]);
     }
+    have = rollup_hour_find(stored, number);
     if (differ > 0 || (!folded && have != NULL && want != NULL && have->n != want->n))
-        fault(check, "rollups of hour %llu: %zu groups differ from the blocks", (unsigned long long)number, differ);
+        (void)snprintf(sentence, 256, "rollups of hour %llu: %zu groups differ from the blocks",
+                       (unsigned long long)number, differ);
 }
 
-static int check_hour(struct check *check, uint64_t number)
+static int compare_stored(struct check *check, uint64_t number, char sentence[256])
 {
-    struct store_query query = {number * STORE_HOUR_NS, (number + 1) * STORE_HOUR_NS, rollup_fields, rollup_n_fields};
     struct rollup stored;
     int status;
 
-    rollup_clear(&check->recount);
-    status = store_scan(check->store, &query, count_rows, check, NULL);
-    if (status != 0)
-        return status;
     rollup_init(&stored, 0, NULL, NULL);
     status = store_rollup_load(check->store, &stored, number);
     if (status == STORE_DAMAGED)
-        fault(check, "rollups of hour %llu: %s", (unsigned long long)number, store_why());
+        (void)snprintf(sentence, 256, "rollups of hour %llu: %.200s", (unsigned long long)number, store_why());
     else if (status == 0)
-        compare_hour(check, &stored, number);
+        compare_hour(check, &stored, number, sentence);
     rollup_done(&stored);
     return status == STORE_DAMAGED ? 0 : status;
 }
 
-/* Hours that blocks or rollups speak of, one after the other: memory stays that of one hour. */
-static int check_rollups(struct check *check)
+static int begin(struct check *check)
 {
-    sqlite3_stmt *statement;
-    int status = open_statement(check,
-                                "SELECT t_min/3600000000000 AS hour FROM block UNION "
-                                "SELECT t_max/3600000000000 FROM block UNION SELECT hour FROM rollup_hour ORDER BY 1",
-                                &statement);
+    return check->store->in_transaction
+               ? 0
+               : store_run(check->store, store_statement(check->store, STORE_SQL_begin_read), "checking");
+}
+
+static void end(struct check *check)
+{
+    if (!check->store->in_transaction)
+        (void)store_run(check->store, store_statement(check->store, STORE_SQL_commit), "checking");
+    say(check);
+}
+
+/* Whether somebody wrote since the check began. */
+static bool has_changed(struct check *check)
+{
+    int64_t version = check->data_version;
+
+    (void)store_pragma_int(check->store->db, "PRAGMA data_version", &version);
+    return version != check->data_version;
+}
+
+/* One hour within one moment of the store, with every block that reaches into it. */
+static int check_alone(struct check *check, uint64_t number, char sentence[256])
+{
+    struct rollup kept = check->recount;
+    long faults = check->faults;
+    size_t sentences = check->n_sentences;
+    int status = list_blocks(check, "SELECT id FROM block WHERE t_max>=?1 AND t_min<?2",
+                             store_int(number * STORE_HOUR_NS), store_int((number + 1) * STORE_HOUR_NS));
+
+    rollup_init(&check->recount, 0, NULL, NULL);
+    for (size_t i = 0; status == 0 && i < check->n_blocks; i++)
+        status = check_block(check, check->block[i]);
+    /* What is wrong with the blocks themselves is said where they are read in turn. */
+    check->faults = faults;
+    while (check->n_sentences > sentences)
+        free(check->sentence[--check->n_sentences]);
+    if (status == 0)
+        status = compare_stored(check, number, sentence);
+    rollup_done(&check->recount);
+    check->recount = kept;
+    return status;
+}
+
+static int compare(struct check *check, uint64_t number)
+{
+    char sentence[256];
+    int status = compare_stored(check, number, sentence);
+
+    if (status == 0 && sentence[0] != '\0' && has_changed(check)) {
+        if (check->alone == ALONE_MAX)
+            return 0; /* it cannot be told apart from what is being written */
+        check->alone++;
+        status = check_alone(check, number, sentence);
+    }
+    if (status == 0 && sentence[0] != '\0')
+        fault(check, "%s", sentence);
+    return status;
+}
+
+/* The blocks that begin in this hour, then its rollups: whatever else reaches into it began, and was counted, before.
+ */
+static int check_hour(struct check *check, int64_t number)
+{
+    int64_t hour_ns = (int64_t)STORE_HOUR_NS;
+    int status = begin(check);
 
     if (status != 0)
         return status;
+    status = list_blocks(check, "SELECT id FROM block WHERE t_min>=?1 AND t_min-?1<?2 ORDER BY t_min,id",
+                         number * hour_ns, hour_ns);
+    for (size_t i = 0; status == 0 && i < check->n_blocks; i++)
+        status = check_block(check, check->block[i]);
+    if (status == 0)
+        status = compare(check, (uint64_t)number);
+    rollup_hour_drop(&check->recount, (uint64_t)number);
+    end(check);
+    return status;
+}
+
+/* Hours that blocks reach into but that neither begin a block nor have a rollup. */
+static int check_rest(struct check *check)
+{
+    int status = 0;
+
+    while (status == 0 && check->recount.n_hours > 0) {
+        uint64_t number = check->recount.hour[check->recount.n_hours - 1].hour;
+
+        status = begin(check);
+        if (status == 0)
+            status = compare(check, number);
+        rollup_hour_drop(&check->recount, number);
+        end(check);
+    }
+    return status;
+}
+
+static int check_hours(struct check *check)
+{
+    /* The list alone would hold the log while it is walked through. */
+    struct check hours = {.store = check->store};
+    int status = list_blocks(
+        &hours, "SELECT t_min/?2 FROM block WHERE t_min>=?1 UNION SELECT id>>32 FROM rollup_cell ORDER BY 1", 0,
+        (int64_t)STORE_HOUR_NS);
+
     rollup_init(&check->recount, 0, NULL, NULL);
-    while (status == 0 && sqlite3_step(statement) == SQLITE_ROW)
-        status = check_hour(check, (uint64_t)sqlite3_column_int64(statement, 0));
-    (void)sqlite3_finalize(statement);
+    for (size_t i = 0; status == 0 && i < hours.n_blocks; i++)
+        status = check_hour(check, hours.block[i]);
+    if (status == 0)
+        status = check_rest(check);
     rollup_done(&check->recount);
+    free(hours.block);
+    return status;
+}
+
+static int check_all(struct check *check)
+{
+    int status = check_pages(check);
+
+    if (status == 0)
+        status = check_hours(check);
+    if (status == 0)
+        status = check_none(check,
+                            "SELECT id, n FROM block WHERE process IS NOT NULL AND process NOT IN "
+                            "(SELECT id FROM process)",
+                            "a block's process is not in the process table: block, rows");
+    if (status == 0)
+        status = check_none(check, "SELECT id, t_min FROM block WHERE t_min<0", "a block's time is negative: block");
+    if (status == 0)
+        status = check_none(check, "SELECT block, field FROM col WHERE block NOT IN (SELECT id FROM block)",
+                            "a column belongs to no block: block, field");
+    if (status == 0)
+        status = check_ranges(check);
+    if (status == 0)
+        status = check_none(check,
+                            "SELECT id, lost_spans FROM process WHERE lost_tape_records<0 OR lost_tape_bytes<0 OR "
+                            "lost_spans<0 OR lost_exchanges<0 OR final<0",
+                            "a loss counter is negative: process, lost spans");
+    if (status == 0)
+        status = check_none(check, "SELECT events, spans FROM loss WHERE events<0 OR spans<0",
+                            "a count of losses is negative: events, spans");
     return status;
 }
 
 long store_check(struct store *store, void (*found)(void *context, const char *sentence), void *context)
 {
     struct check check = {.store = store, .found = found, .context = context};
-    int status = check_pages(&check);
+    int status;
 
-    if (status == 0)
-        status = check_blocks(&check);
-    if (status == 0)
-        status = check_none(&check,
-                            "SELECT id, n FROM block WHERE process IS NOT NULL AND process NOT IN "
-                            "(SELECT id FROM process)",
-                            "a block's process is not in the process table: block, rows");
-    if (status == 0)
-        status = check_none(&check, "SELECT block, field FROM col WHERE block NOT IN (SELECT id FROM block)",
-                            "a column belongs to no block: block, field");
-    if (status == 0)
-        status = check_none(&check,
-                            "SELECT a.process, a.first FROM seen a JOIN seen b ON a.process=b.process AND "
-                            "a.first<b.first AND a.last>=b.first UNION SELECT process, first FROM seen "
-                            "WHERE last<first OR first<1",
-                            "ranges of sequence numbers overlap or are empty: process, first");
-    if (status == 0)
-        status = check_none(&check,
-                            "SELECT id, lost_spans FROM process WHERE lost_tape_records<0 OR "
-                            "lost_tape_bytes<0 OR lost_spans<0 OR lost_exchanges<0",
-                            "a loss counter is negative: process, lost spans");
-    if (status == 0)
-        status = check_rollups(&check);
+    check.sentence = calloc(FAULTS_KEPT, sizeof(char *));
+    if (check.sentence == NULL)
+        return store_because(STORE_FAILED, "no memory");
+    (void)store_pragma_int(store->db, "PRAGMA data_version", &check.data_version);
+    status = check_all(&check);
+    say(&check);
+    free((void *)check.sentence);
+    free(check.block);
     return status != 0 ? status : check.faults;
 }

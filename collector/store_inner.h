@@ -22,6 +22,8 @@ enum {
     STORE_GROUPS_PER_HOUR = 4096,
     /* Hours whose groups stay in memory between transactions: the running one, the one before, and late arrivals. */
     STORE_HOURS_KEPT = 4,
+    /* Merged blocks below this are merged again with late arrivals. */
+    STORE_MERGE_SMALL_ROWS = SPAN_BLOCK_ROWS_MAX / 2,
     /* The number under which a merged block keeps the process of each row; never a field number on the wire. */
     STORE_FIELD_PROCESS = 0,
 };
@@ -71,8 +73,9 @@ enum {
     STORE_SQL(block_raw, "SELECT raw FROM block WHERE id=?1")                                                          \
     STORE_SQL(block_mark, "UPDATE block SET merged=?2 WHERE id=?1")                                                    \
     STORE_SQL(block_drop, "DELETE FROM block WHERE id=?1")                                                             \
-    STORE_SQL(blocks, "SELECT id,process,n,merged,raw,t_min,t_max FROM block WHERE t_max>=?1 AND t_min<=?2 "           \
-                      "ORDER BY t_min,id")                                                                             \
+    STORE_SQL(begin_read, "BEGIN")                                                                                     \
+    STORE_SQL(block_get, "SELECT process,n,merged,raw,t_min,t_max FROM block WHERE id=?1")                             \
+    STORE_SQL(blocks, "SELECT id,n,merged FROM block WHERE t_max>=?1 AND t_min<=?2 AND id>?3 ORDER BY t_min,id")       \
     STORE_SQL(col_put, "INSERT INTO col(block,field,data) VALUES(?1,?2,?3)")                                           \
     STORE_SQL(col_get, "SELECT data FROM col WHERE block=?1 AND field=?2")                                             \
     STORE_SQL(col_drop, "DELETE FROM col WHERE block=?1")                                                              \
@@ -167,8 +170,17 @@ int store_process_loss(struct store *store, struct store_process *known, const s
 void store_processes_trim(struct store *store); /* at most STORE_PROCESSES_KEPT stay */
 void store_processes_clear(struct store *store);
 
-/* store_scan.c: decodes one column by the type of its field; 0, STORE_DAMAGED, or STORE_FAILED: no memory, which says
- * nothing of the column. */
+/* Which columns of a block are wanted; start_ns always is. */
+struct store_wanted {
+    const enum span_field *fields;
+    size_t n_fields;
+    bool seq; /* too */
+};
+enum { STORE_GONE = -50 }; /* there is no such block any more: it was merged into another one */
+/* store_scan.c: the wanted columns of one block, in the transaction of the moment; ret_rows->n is its number of rows.
+ * 0, STORE_GONE, STORE_DAMAGED, or worse. */
+int store_read_block(struct store *store, int64_t id, const struct store_wanted *wanted, struct store_rows *ret_rows);
+/* store_scan.c: decodes one column by the type of its field; 0, STORE_DAMAGED, or STORE_FAILED without memory. */
 int store_decode(struct span_column *column, enum span_field field, const uint8_t *data, size_t bytes, size_t n);
 /* store_scan.c: fills store->row_process for n rows, from one process (process_id > 0) or from the block's own column.
  * 0, STORE_DAMAGED or worse. */

@@ -13,9 +13,8 @@
 
 enum {
     MERGE_BLOCKS_MAX = 4096, /* in one step; also so many fresh blocks make a merge due before the hour is over */
-    MERGE_SMALL_ROWS = SPAN_BLOCK_ROWS_MAX / 2, /* merged blocks below this are merged again with late arrivals */
-    MERGE_RAW_BYTES_MAX = 64 * 1024 * 1024,     /* of fresh blocks in memory */
-    MERGE_TEXT_BYTES_MAX = 128 * 1024 * 1024,   /* distinct texts of one column */
+    MERGE_RAW_BYTES_MAX = 64 * 1024 * 1024,   /* of fresh blocks in memory */
+    MERGE_TEXT_BYTES_MAX = 128 * 1024 * 1024, /* distinct texts of one column */
 };
 
 /* An hour counts as over this long after its end, so that blocks on their way are in. */
@@ -96,7 +95,7 @@ static int choose(struct merge *merge, uint64_t hour, bool over)
         return store_sqlite_failed(merge->store, "merging");
     (void)sqlite3_bind_int64(statement, 1, store_int(hour * STORE_HOUR_NS));
     (void)sqlite3_bind_int64(statement, 2, store_int((hour + 1) * STORE_HOUR_NS));
-    (void)sqlite3_bind_int64(statement, 3, over ? MERGE_SMALL_ROWS : 0);
+    (void)sqlite3_bind_int64(statement, 3, over ? STORE_MERGE_SMALL_ROWS : 0);
     (void)sqlite3_bind_int64(statement, 4, MERGE_BLOCKS_MAX);
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
         size_t n = (size_t)sqlite3_column_int64(statement, 2);
@@ -120,13 +119,14 @@ static int decode_source(struct merge *merge, const struct source *source, enum 
 {
     size_t bytes;
     const uint8_t *data;
+    int status;
 
     if (source->raw == NULL)
         return store_merged_column(merge->store, source->id, field, &merge->column, source->n);
     data = span_block_find(&source->view, field, &bytes);
     if (data == NULL)
         return 0;
-    int status = store_decode(&merge->column, field, data, bytes, source->n);
+    status = store_decode(&merge->column, field, data, bytes, source->n);
     return status == 0 ? 1 : status;
 }
 
@@ -141,7 +141,14 @@ static int prove(struct merge *merge, struct source *source)
             return STORE_DAMAGED;
     for (unsigned f = 0; status >= 0 && f < SPAN_FIELD_COUNT; f++)
         status = decode_source(merge, source, (enum span_field)f);
-    return status < 0 ? status : 0;
+    if (status < 0)
+        return status;
+    /* Readers know rows that were merged between two of their steps by their numbers. */
+    status = decode_source(merge, source, SPAN_seq);
+    for (size_t i = 0; status == 1 && i < source->n; i++)
+        if (!span_bit(merge->column.present, i))
+            status = 0;
+    return status == 1 ? 0 : status < 0 ? status : STORE_DAMAGED;
 }
 
 static int load_raw(struct merge *merge, struct source *source)
@@ -158,9 +165,7 @@ static int load_raw(struct merge *merge, struct source *source)
         const void *raw = sqlite3_column_blob(statement, 0);
         size_t bytes = (size_t)sqlite3_column_bytes(statement, 0);
 
-        if (raw == NULL && sqlite3_errcode(merge->store->db) == SQLITE_NOMEM) {
-            status = store_because(STORE_FAILED, "no memory");
-        } else if (raw == NULL || bytes == 0) {
+        if (raw == NULL || bytes == 0) {
             status = STORE_DAMAGED;
         } else if ((source->raw = malloc(bytes)) == NULL) {
             status = store_because(STORE_FAILED, "no memory");
@@ -472,7 +477,7 @@ static int run(struct merge *merge, uint64_t hour, bool over)
 
 static void merge_done(struct merge *merge)
 {
-    for (size_t i = 0; i < MERGE_BLOCKS_MAX && merge->source != NULL; i++)
+    for (size_t i = 0; i < merge->n_sources; i++)
         free(merge->source[i].raw);
     free(merge->source);
     free(merge->order);

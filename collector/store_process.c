@@ -284,9 +284,10 @@ void store_processes_trim(struct store *store)
 int store_take_stranger(struct store *store, const uint8_t identity[16])
 {
     struct span_process process = {0};
+    int status;
 
-    if (find_identity(store, identity) != NULL)
-        return 0;
+    if (store_process_by_identity(store, identity, &status) != NULL || status != 0)
+        return status;
     memcpy(process.identity, identity, sizeof process.identity);
     return store_take_process(store, &process);
 }

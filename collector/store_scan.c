@@ -1,8 +1,7 @@
 /*
- * Reading the store: blocks in the order of time, only the wanted columns of each, fresh and merged alike.
+ * Reading one block, only the wanted columns of it, fresh and merged alike; and the sums over all.
  *
- * Called by reports, export and check; with store_merge.c the only readers of block and col. The whole scan sees one
- * moment of the store, because its first statement stays open to the end. Not to be called again from its own callback.
+ * Called by store_steps.c (reports, export), store_check.c and store_merge.c; nobody else reads block and col.
  */
 #include "store_inner.h"
 
@@ -10,29 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int decode(struct span_column *column, enum span_field field, const uint8_t *data, size_t bytes, size_t n)
-{
-    switch (span_fields[field].type) {
-    case SPAN_STR:
-    case SPAN_LIST:
-    case SPAN_BLOB:
-        return span_column_decode_text(column, data, bytes, n);
-    default:
-        return span_column_decode_u64(column, data, bytes, n);
-    }
-}
-
-/* Of a decoder that failed: for want of memory, as malloc says, or because of the bytes? */
-static int undecodable(const char *what)
-{
-    return errno == ENOMEM ? store_because(STORE_FAILED, "no memory")
-                           : store_because(STORE_DAMAGED, "column %s is damaged", what);
-}
-
 int store_decode(struct span_column *column, enum span_field field, const uint8_t *data, size_t bytes, size_t n)
 {
+    bool text = span_fields[field].type == SPAN_STR || span_fields[field].type == SPAN_LIST ||
+                span_fields[field].type == SPAN_BLOB;
+
     errno = 0;
-    return decode(column, field, data, bytes, n) == 0 ? 0 : undecodable(span_fields[field].ident);
+    if ((text ? span_column_decode_text(column, data, bytes, n) : span_column_decode_u64(column, data, bytes, n)) == 0)
+        return 0;
+    /* A sound column for which there is no memory now must not be taken for a damaged one. */
+    if (errno == ENOMEM)
+        return store_because(STORE_FAILED, "no memory");
+    return store_because(STORE_DAMAGED, "column %s is damaged", span_fields[field].ident);
 }
 
 /* The bytes of one column of a merged block, good until the statement is reset: 1, 0 when absent, negative status. */
@@ -49,10 +37,7 @@ static int find_column(struct store *store, int64_t block, unsigned number, cons
     if (code == SQLITE_ROW) {
         *ret_data = sqlite3_column_blob(statement, 0);
         *ret_bytes = (size_t)sqlite3_column_bytes(statement, 0);
-        if (*ret_data == NULL)
-            return sqlite3_errcode(store->db) == SQLITE_NOMEM ? store_because(STORE_FAILED, "no memory")
-                                                              : store_because(STORE_DAMAGED, "an empty column");
-        return 1;
+        return *ret_data == NULL ? store_because(STORE_DAMAGED, "an empty column") : 1;
     }
     if (code != SQLITE_DONE) {
         int status = store_sqlite_failed(store, "reading a column");
@@ -69,14 +54,13 @@ int store_merged_column(struct store *store, int64_t block, enum span_field fiel
     const uint8_t *data = NULL;
     size_t bytes = 0;
     int found = find_column(store, block, span_fields[field].number, &data, &bytes);
+    int status;
 
     if (found != 1)
         return found;
-    int status = store_decode(column, field, data, bytes, n);
-    if (status != 0)
-        found = status;
+    status = store_decode(column, field, data, bytes, n);
     (void)sqlite3_reset(store->statement[STORE_SQL_col_get]);
-    return found;
+    return status == 0 ? found : status;
 }
 
 static int room_for_rows(struct store *store, size_t n)
@@ -101,9 +85,8 @@ static int process_column(struct store *store, int64_t block, size_t n)
 
     if (found == 0)
         return store_because(STORE_DAMAGED, "the column of processes is missing");
-    errno = 0;
     if (found == 1 && span_column_decode_u64(&store->process_column, data, bytes, n) != 0)
-        found = undecodable("of processes");
+        found = store_because(STORE_DAMAGED, "the column of processes is damaged");
     (void)sqlite3_reset(store->statement[STORE_SQL_col_get]);
     return found == 1 ? 0 : found;
 }
@@ -134,92 +117,84 @@ int store_row_processes(struct store *store, int64_t block, int64_t process_id, 
     return 0;
 }
 
-/* The wanted columns of the block in the current row of `list`: 0, STORE_DAMAGED, or worse. */
-static int read_block(struct store *store, sqlite3_stmt *list, const enum span_field *fields, size_t n_fields,
-                      struct store_rows *ret_rows)
+/* One wanted column of a block: 1, 0 when no row has it, or negative status. */
+static int read_column(struct store *store, int64_t id, const struct span_block_view *view, enum span_field field,
+                       size_t n)
 {
-    int64_t id = sqlite3_column_int64(list, 0);
-    int64_t n = sqlite3_column_int64(list, 2);
-    bool merged = sqlite3_column_int64(list, 3) == STORE_MERGED;
+    size_t bytes;
+    const uint8_t *data;
+    int status;
+
+    if (view == NULL)
+        return store_merged_column(store, id, field, &store->column[field], n);
+    data = span_block_find(view, field, &bytes);
+    if (data == NULL)
+        return 0;
+    status = store_decode(&store->column[field], field, data, bytes, n);
+    return status == 0 ? 1 : status;
+}
+
+/* Without start_ns nothing can be said of a row, and callers rely on it. */
+static int read_columns(struct store *store, int64_t id, const struct span_block_view *view,
+                        const struct store_wanted *wanted, struct store_rows *rows)
+{
+    for (size_t i = 0; i < wanted->n_fields + 2; i++) {
+        enum span_field field = i < wanted->n_fields    ? wanted->fields[i]
+                                : i == wanted->n_fields ? SPAN_start_ns
+                                                        : SPAN_seq;
+        int found;
+
+        if (rows->has[field] || (i == wanted->n_fields + 1 && !wanted->seq))
+            continue;
+        found = read_column(store, id, view, field, rows->n);
+        if (found < 0)
+            return found;
+        rows->has[field] = found == 1;
+        rows->column[field] = found == 1 ? &store->column[field] : NULL;
+    }
+    return rows->has[SPAN_start_ns] ? 0 : store_because(STORE_DAMAGED, "its spans have no times");
+}
+
+static int read_found(struct store *store, sqlite3_stmt *block, int64_t id, const struct store_wanted *wanted,
+                      struct store_rows *rows)
+{
+    int64_t n = sqlite3_column_int64(block, 1);
+    bool merged = sqlite3_column_int64(block, 2) == STORE_MERGED;
+    const uint8_t *raw = sqlite3_column_blob(block, 3);
     struct span_block_view view;
     int status;
 
-    memset(ret_rows, 0, sizeof *ret_rows);
     if (n < 1 || n > SPAN_BLOCK_ROWS_MAX)
         return store_because(STORE_DAMAGED, "its number of rows is not possible");
-    ret_rows->n = (size_t)n;
-    if (!merged) {
-        const uint8_t *raw = sqlite3_column_blob(list, 4);
-
-        if (raw == NULL && sqlite3_errcode(store->db) == SQLITE_NOMEM)
-            return store_because(STORE_FAILED, "no memory");
-        if (raw == NULL || span_block_open(&view, raw, (size_t)sqlite3_column_bytes(list, 4)) != 0 ||
-            view.n != ret_rows->n)
-            return store_because(STORE_DAMAGED, "its directory of columns is damaged");
-    }
-    for (size_t i = 0; i <= n_fields; i++) {
-        enum span_field field = i == n_fields ? SPAN_start_ns : fields[i];
-        struct span_column *column = &store->column[field];
-        int found;
-
-        if (ret_rows->has[field])
-            continue;
-        if (merged) {
-            found = store_merged_column(store, id, field, column, ret_rows->n);
-        } else {
-            size_t bytes;
-            const uint8_t *data = span_block_find(&view, field, &bytes);
-
-            found = data != NULL;
-            status = data == NULL ? 0 : store_decode(column, field, data, bytes, ret_rows->n);
-            if (status != 0)
-                found = status;
-        }
-        if (found < 0)
-            return found;
-        ret_rows->has[field] = found == 1;
-        ret_rows->column[field] = found == 1 ? column : NULL;
-    }
-    status = store_row_processes(store, id, merged ? 0 : sqlite3_column_int64(list, 1), ret_rows->n);
-    ret_rows->process = store->row_process;
+    rows->n = (size_t)n;
+    if (!merged &&
+        (raw == NULL || span_block_open(&view, raw, (size_t)sqlite3_column_bytes(block, 3)) != 0 || view.n != rows->n))
+        return store_because(STORE_DAMAGED, "its directory of columns is damaged");
+    status = read_columns(store, id, merged ? NULL : &view, wanted, rows);
+    if (status == 0)
+        status = store_row_processes(store, id, merged ? 0 : sqlite3_column_int64(block, 0), rows->n);
+    rows->process = store->row_process;
+    rows->of_process = merged ? 0 : sqlite3_column_int64(block, 0);
     return status;
 }
 
-int store_scan(struct store *store, const struct store_query *query,
-               int (*each)(void *context, const struct store_rows *rows), void *context, uint64_t *ret_damaged)
+int store_read_block(struct store *store, int64_t id, const struct store_wanted *wanted, struct store_rows *ret_rows)
 {
-    sqlite3_stmt *list = store_statement(store, STORE_SQL_blocks);
-    uint64_t damaged = 0;
-    int result = 0;
-    int code = SQLITE_DONE;
+    sqlite3_stmt *block = store_statement(store, STORE_SQL_block_get);
+    int status;
+    int code;
 
-    if (list == NULL)
+    memset(ret_rows, 0, sizeof *ret_rows);
+    if (block == NULL)
         return store_sqlite_failed(store, "reading");
-    if (ret_damaged != NULL)
-        *ret_damaged = 0;
-    if (query->until_ns == 0)
-        return 0;
-    (void)sqlite3_bind_int64(list, 1, store_int(query->since_ns));
-    (void)sqlite3_bind_int64(list, 2, store_int(query->until_ns - 1));
-    while (result == 0 && (code = sqlite3_step(list)) == SQLITE_ROW) {
-        struct store_rows rows;
-
-        store_processes_trim(store);
-        result = read_block(store, list, query->fields, query->n_fields, &rows);
-        if (result == STORE_DAMAGED) {
-            damaged++;
-            result = 0;
-            continue;
-        }
-        if (result == 0)
-            result = each(context, &rows);
-    }
-    if (result == 0 && code != SQLITE_DONE)
-        result = store_sqlite_failed(store, "reading");
-    (void)sqlite3_reset(list);
-    if (ret_damaged != NULL)
-        *ret_damaged = damaged;
-    return result;
+    (void)sqlite3_bind_int64(block, 1, id);
+    code = sqlite3_step(block);
+    if (code == SQLITE_ROW)
+        status = read_found(store, block, id, wanted, ret_rows);
+    else
+        status = code == SQLITE_DONE ? STORE_GONE : store_sqlite_failed(store, "reading");
+    (void)sqlite3_reset(block);
+    return status;
 }
 
 static int sums(struct store *store, const char *text, uint64_t *const *ret_values, int n)

@@ -8,46 +8,105 @@
 
 #include <string.h>
 
-/* The columns that rollups need and the times; a block whose other columns are damaged is found by scan, merge and
- * check. */
-static int decode_needed(struct store *store, const struct span_frame *frame, struct store_rows *ret_rows)
+static int refuse(const char *why)
 {
-    struct span_block_view view;
+    return store_because(STORE_DAMAGED, "%s", why);
+}
 
-    memset(ret_rows, 0, sizeof *ret_rows);
-    if (span_block_open(&view, frame->payload, frame->payload_bytes) != 0 || view.n == 0 ||
-        view.n > SPAN_BLOCK_ROWS_MAX)
-        return store_because(STORE_DAMAGED, "a block's directory is damaged");
-    ret_rows->n = view.n;
-    for (size_t i = 0; i <= rollup_n_fields; i++) {
-        enum span_field field = i == rollup_n_fields ? SPAN_start_ns : rollup_fields[i];
-        size_t bytes;
-        const uint8_t *data = span_block_find(&view, field, &bytes);
+/* Every column, so that nothing is stored that cannot be read: one of a field that this version does not know is passed
+ * on as it came. The decoders refuse what is too long, too many or too large before they make room for it. */
+static int decode_all(struct store *store, const struct span_block_view *view, struct store_rows *rows)
+{
+    for (size_t i = 0; i < view->n_columns; i++) {
+        enum span_field field = span_field_by_number(view->column[i].number);
+        int status;
 
-        if (data == NULL)
+        if (field == SPAN_FIELD_COUNT)
             continue;
-        int status = store_decode(&store->column[field], field, data, bytes, view.n);
+        status = store_decode(&store->column[field], field, view->column[i].data, view->column[i].bytes, view->n);
         if (status != 0)
             return status;
-        ret_rows->has[field] = true;
-        ret_rows->column[field] = &store->column[field];
+        rows->has[field] = true;
+        rows->column[field] = &store->column[field];
     }
     return 0;
 }
 
+static bool in_all_rows(const struct store_rows *rows, enum span_field field)
+{
+    if (!rows->has[field])
+        return false;
+    for (size_t i = 0; i < rows->n; i++)
+        if (!span_bit(rows->column[field]->present, i))
+            return false;
+    return true;
+}
+
+/* Times are in rows of every kind of table, and each hour is a group of its own: they must be few and possible. */
+static int prove_times(const struct store_rows *rows)
+{
+    const uint64_t *start_ns = rows->column[SPAN_start_ns]->u64;
+    uint64_t hour[SPAN_BLOCK_HOURS_MAX];
+    size_t n = 0;
+
+    for (size_t i = 0; i < rows->n; i++) {
+        uint64_t number = start_ns[i] / STORE_HOUR_NS;
+        size_t at = n;
+
+        if (start_ns[i] > INT64_MAX)
+            return refuse("a span's time is not possible");
+        while (at > 0 && hour[at - 1] != number)
+            at--;
+        if (at > 0)
+            continue;
+        if (n == SPAN_BLOCK_HOURS_MAX)
+            return refuse("the spans of a block lie too far apart");
+        hour[n++] = number;
+    }
+    return 0;
+}
+
+/* Numbers tell a span from all others of its process; readers and ids rely on them. */
+static int prove_numbers(const struct store_rows *rows)
+{
+    const uint64_t *seq = rows->column[SPAN_seq]->u64;
+
+    for (size_t i = 0; i < rows->n; i++)
+        if (seq[i] == 0 || seq[i] > STORE_SEQUENCE_MAX)
+            return refuse("the number of a span is not possible");
+    return 0;
+}
+
+/* What store_check would find wrong is found here, before anything is written. */
+static int prove(struct store *store, const struct span_frame *frame, struct store_rows *ret_rows)
+{
+    struct span_block_view view;
+    int status;
+
+    memset(ret_rows, 0, sizeof *ret_rows);
+    if (span_block_open(&view, frame->payload, frame->payload_bytes) != 0 || view.n == 0)
+        return refuse("a block's directory is damaged");
+    if (view.n > SPAN_BLOCK_ROWS_SHIM)
+        return refuse("a block has more spans than a sender may put into one");
+    ret_rows->n = view.n;
+    status = decode_all(store, &view, ret_rows);
+    if (status != 0)
+        return status;
+    if (!in_all_rows(ret_rows, SPAN_start_ns) || !in_all_rows(ret_rows, SPAN_seq))
+        return refuse("a span has no time or no number");
+    status = prove_times(ret_rows);
+    return status == 0 ? prove_numbers(ret_rows) : status;
+}
+
 static void time_range(const struct store_rows *rows, int64_t *ret_min, int64_t *ret_max)
 {
-    uint64_t min = 0;
+    const uint64_t *start_ns = rows->column[SPAN_start_ns]->u64;
+    uint64_t min = UINT64_MAX;
     uint64_t max = 0;
 
-    if (rows->has[SPAN_start_ns]) {
-        const uint64_t *start_ns = rows->column[SPAN_start_ns]->u64;
-
-        min = UINT64_MAX;
-        for (size_t i = 0; i < rows->n; i++) {
-            min = start_ns[i] < min ? start_ns[i] : min;
-            max = start_ns[i] > max ? start_ns[i] : max;
-        }
+    for (size_t i = 0; i < rows->n; i++) {
+        min = start_ns[i] < min ? start_ns[i] : min;
+        max = start_ns[i] > max ? start_ns[i] : max;
     }
     *ret_min = store_int(min);
     *ret_max = store_int(max);
@@ -210,7 +269,7 @@ int store_take_frame(struct store *store, const struct span_frame *frame, bool *
         }
     }
     if (frame->kind == SPAN_FRAME_SPANS) {
-        status = decode_needed(store, frame, &rows);
+        status = prove(store, frame, &rows);
         if (status != 0)
             return status;
     }
@@ -220,4 +279,22 @@ int store_take_frame(struct store *store, const struct span_frame *frame, bool *
     if (status == 0)
         *ret_repeat = false;
     return status;
+}
+
+int store_reject_frame(struct store *store, const struct span_frame *frame)
+{
+    struct span_frame without = *frame;
+    struct span_block_view view;
+    bool repeat = false;
+    uint64_t spans = 0;
+    int status;
+
+    without.kind = SPAN_FRAME_LOSS;
+    without.payload_bytes = 0;
+    status = store_take_frame(store, &without, &repeat);
+    if (status != 0 || repeat)
+        return status;
+    if (span_block_open(&view, frame->payload, frame->payload_bytes) == 0)
+        spans = view.n < SPAN_BLOCK_ROWS_SHIM ? view.n : SPAN_BLOCK_ROWS_SHIM;
+    return store_note_loss(store, STORE_LOSS_frame_rejected, 1, spans);
 }

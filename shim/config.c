@@ -6,13 +6,12 @@
 #include "config.h"
 
 #include "../span/paths.h"
+#include "llm/secret.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
-
-#include <sodium/crypto_generichash.h>
 
 struct shim_config shim_config = {.follow = true};
 
@@ -48,21 +47,21 @@ static const char *keep(const char *name, const char *value)
     return copy;
 }
 
-static unsigned preview_chars(const char *value)
+/* "N" or "N,user". What is anything else asks for nothing. */
+static void take_preview(struct shim_config *config, const char *value)
 {
-    if (value == NULL)
-        return 0;
+    const char *p = value == NULL ? "" : value;
     unsigned chars = 0;
-    for (const char *p = value; *p != '\0'; p++) {
-        if (*p < '0' || *p > '9' || chars > CONFIG_PREVIEW_CHARS_MAX) {
-            if (*p >= '0' && *p <= '9')
-                continue;
-            shim_say_once_about("LIBPPROF_PREVIEW is no number of characters; no preview is kept", value);
-            return 0;
-        }
-        chars = chars * 10 + (unsigned)(*p - '0');
+    for (; *p >= '0' && *p <= '9'; p++)
+        if (chars <= CONFIG_PREVIEW_CHARS_MAX)
+            chars = chars * 10 + (unsigned)(*p - '0');
+    bool user = strcmp(p, ",user") == 0;
+    if (*p != '\0' && (p == value || !user)) {
+        shim_say_once_about("LIBPPROF_PREVIEW is neither a number of characters nor N,user; no preview is kept", value);
+        return;
     }
-    return chars < CONFIG_PREVIEW_CHARS_MAX ? chars : CONFIG_PREVIEW_CHARS_MAX;
+    config->preview_chars = chars < CONFIG_PREVIEW_CHARS_MAX ? chars : CONFIG_PREVIEW_CHARS_MAX;
+    config->preview_user = user && chars > 0;
 }
 
 static int hex_digit(char c)
@@ -104,6 +103,8 @@ static bool take_attribute(const char *pair, size_t bytes, size_t *labels_used)
     value_bytes = percent_decode(value, value_bytes);
     if (memchr(value, '\0', value_bytes) != NULL || memchr(value, ',', value_bytes) != NULL)
         return false; /* cannot be told apart in "k=v,k=v" */
+    if (!secret_free_label(pair, key_bytes, value, value_bytes))
+        return false;
     if (key_bytes == strlen("service.name") && memcmp(pair, "service.name", key_bytes) == 0) {
         if (value_bytes >= sizeof text.resource_service)
             return false;
@@ -134,7 +135,9 @@ static void take_attributes(const char *value)
         while (trimmed > 0 && (value[trimmed - 1] == ' ' || value[trimmed - 1] == '\t'))
             trimmed--;
         if (trimmed > 0 && !take_attribute(value, trimmed, &labels_used))
-            shim_say_once_about("a part of OTEL_RESOURCE_ATTRIBUTES was ignored", value);
+            shim_say_once(
+                "a part of OTEL_RESOURCE_ATTRIBUTES was ignored: it is too long, no name=value, or looks like a "
+                "secret"); /* which is why it is not shown */
         value += bytes;
     }
 }
@@ -166,20 +169,6 @@ static const char *log_target(const char *said)
     return understood ? said : NULL;
 }
 
-/* Any text is a key: it is hashed to the length that the hashes want. The fixed one needs no hashing at every start of
- * a program. */
-static void take_hash_key(struct shim_config *config, const char *said)
-{
-    static const char public_key[CONFIG_HASH_KEY_BYTES] = "libpprof: everybody's prompt key";
-    config->hash_key_said = said != NULL;
-    config->hash_key_bytes = sizeof config->hash_key;
-    if (said == NULL)
-        memcpy(config->hash_key, public_key, sizeof config->hash_key);
-    else
-        (void)crypto_generichash_blake2b(config->hash_key, sizeof config->hash_key, (const unsigned char *)said,
-                                         strlen(said), NULL, 0);
-}
-
 void config_read(struct shim_config *ret_config, config_reader *reader)
 {
     struct shim_config config = {.follow = true};
@@ -207,8 +196,10 @@ void config_read(struct shim_config *ret_config, config_reader *reader)
     config.team = raw.team;
     config.prompt = raw.prompt;
     config.endpoints = raw.endpoints;
-    config.preview_chars = preview_chars(raw.preview);
-    take_hash_key(&config, raw.hash_key);
+    take_preview(&config, raw.preview);
+    config.hash_key_said = raw.hash_key != NULL;
+    if (raw.hash_key != NULL)
+        span_key_from_text(config.hash_key, raw.hash_key);
     *ret_config = config;
 }
 

@@ -8,12 +8,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../span/alias.h"
 #include "../span/paths.h"
 
 enum {
     CONFIG_TEXT_BYTES_MAX = 32 * 1024, /* all values together; untouched pages of it cost nothing */
     CONFIG_PREVIEW_CHARS_MAX = 200,
-    CONFIG_HASH_KEY_BYTES = 32,
     CONFIG_PATH_BYTES_MAX = 4096,
     CONFIG_SOCKET_BYTES_MAX = 108, /* sizeof sun_path */
     CONFIG_LABELS_BYTES_MAX = 512, /* as span_process.labels */
@@ -35,8 +35,8 @@ struct shim_config {
     const char *endpoints;
     const char *log; /* "stderr" or an absolute path; NULL: silent */
     unsigned preview_chars;
-    uint8_t hash_key[CONFIG_HASH_KEY_BYTES];
-    size_t hash_key_bytes;
+    bool preview_user;
+    uint8_t hash_key[SPAN_KEY_BYTES]; /* where it was said */
 };
 
 extern struct shim_config shim_config;

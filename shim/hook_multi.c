@@ -235,6 +235,7 @@ static void *push_context(CURLM *multi)
 static struct handle *take_pushed(const struct handle *source, CURL *pushed)
 {
     capture_clean_duplicate(source, pushed);
+    transfer_leave(handles_find(pushed)); /* of one that libcurl closed by itself */
     struct handle *handle = handles_insert(pushed, source->library);
     if (handle == NULL)
         return NULL;

@@ -192,24 +192,26 @@ static void give_up(struct journal *journal)
     shim_say_once("the journal for sudden deaths cannot be written: calls that end shortly before one may be lost");
 }
 
-/* The descriptor, made again where the application closed it. */
+/* The descriptor, made again where the application closed it, and the state of the file. */
+static bool have_descriptor(struct journal *journal, struct stat *ret_st)
+{
+    const struct own_fd was = journal->own;
+    if (was.fd >= 0 && fstat(was.fd, ret_st) == 0 && ret_st->st_dev == was.device && ret_st->st_ino == was.inode) {
+        return true;
+    }
+    journal->own = OWN_FD_NONE; /* not ours to close */
+    int fd = open(journal->file, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    return fd >= 0 && own_fd_adopt(&journal->own, fd) == 0 && journal->own.device == was.device &&
+           journal->own.inode == was.inode && fstat(journal->own.fd, ret_st) == 0;
+}
+
 static bool writable(struct journal *journal)
 {
+    struct stat st;
     if (journal->lock == NULL) {
         return false;
     }
-    struct own_fd was = journal->own;
-    if (!own_fd_valid(&journal->own)) {
-        journal->own = OWN_FD_NONE;
-        int fd = open(journal->file, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0 || own_fd_adopt(&journal->own, fd) != 0 || journal->own.device != was.device ||
-            journal->own.inode != was.inode) {
-            give_up(journal);
-            return false;
-        }
-    }
-    struct stat st;
-    if (fstat(journal->own.fd, &st) != 0 || st.st_size < (off_t)journal->bytes || st.st_nlink == 0) {
+    if (!have_descriptor(journal, &st) || st.st_size < (off_t)journal->bytes || st.st_nlink == 0) {
         give_up(journal); /* somebody cut or removed it */
         return false;
     }
@@ -260,7 +262,7 @@ bool journal_ready(struct journal *journal, uint64_t now_ns, uint64_t next_frame
     }
     journal->retry_ns = now_ns + (uint64_t)JOURNAL_RETRY_MS * NS_PER_MS;
     journal->n++;
-    if (journal->head.spool_said) {
+    if (journal->head.spool_said && journal->head.spool[0] != '\0') {
         span_place_make(journal->head.spool); /* while it is there, this journal has one who reads it */
     }
     int rc = -ENOENT;

@@ -14,7 +14,7 @@
 
 enum {
     JOURNAL_PLACES = 3,
-    JOURNAL_FILES_MAX = 4096, /* in a directory, of all processes together */
+    JOURNAL_FILES_MAX = 2048, /* in a directory, of all processes together */
     JOURNAL_FREE_SHARE = 16,  /* at least a sixteenth of the file system stays free */
     JOURNAL_RETRY_MS = 1000,  /* after a failure */
 };

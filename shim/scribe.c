@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "exchange_keys.h"
 #include "flights.h"
 #include "llm/desk.h"
 #include "llm/exchange.h"
@@ -121,6 +122,7 @@ static void close_flight(struct scribe *scribe, struct flight *flight, const str
     struct journal_slot slot = {flight->journal_file, flight->journal_slot};
     if (exchange_close(flight->exchange, end, &span)) {
         outbox_add(tape_now_ns(), &span, flight->number, &slot);
+        exchange_keys_save(&scribe->exchange_config);
     } else {
         outbox_flight_end(&slot);
     }
@@ -408,13 +410,8 @@ static void prepare(struct scribe *scribe)
 {
     static const char name[] = "pprof-scribe";
     (void)pthread_setname_np(pthread_self(), name);
-    scribe->exchange_config = (struct exchange_config){
-        .hash_key_bytes = shim_config.hash_key_bytes,
-        .preview_chars = shim_config.preview_chars,
-        .prompt = shim_config.prompt,
-    };
     desk_new_process();
-    memcpy(scribe->exchange_config.hash_key, shim_config.hash_key, sizeof scribe->exchange_config.hash_key);
+    exchange_keys_prepare(&scribe->exchange_config);
     struct outbox_config config = {0};
     process_info_owner(&config.owner);
     where_find(&config);

@@ -58,9 +58,7 @@ static void take(struct flight *flight, uint64_t now_ns)
     if (flight->response_bytes > 0) {
         span_set_u64(&span, SPAN_response_bytes, flight->response_bytes);
     }
-    if (flight->last_ns > flight->begin_ns) {
-        span_set_u64(&span, SPAN_total_ns, (flight->last_ns - flight->begin_ns) / 1000 * 1000);
-    }
+    span_set_u64(&span, SPAN_total_ns, now_ns > flight->begin_ns ? (now_ns - flight->begin_ns) / 1000 * 1000 : 0);
     struct journal_slot slot = {flight->journal_file, flight->journal_slot};
     (void)outbox_flight(now_ns, &slot, flight->number, flight->begin_ns, &span);
     flight->journal_file = slot.file;

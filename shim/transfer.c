@@ -458,7 +458,7 @@ void transfer_join(struct handle *handle, struct handle *multi)
 
 void transfer_leave(struct handle *handle)
 {
-    struct handle *multi = handle->multi;
+    struct handle *multi = handle == NULL ? NULL : handle->multi;
     if (multi == NULL)
         return;
     if (handle->multi_previous != NULL)

@@ -30,6 +30,6 @@ void transfer_close(struct handle *handle, CURL *easy, uint64_t curl_code, enum 
 void transfer_facts(const struct handle *handle, CURL *easy, struct tape_end *ret_facts);
 void transfer_close_with(struct handle *handle, struct tape_end *facts, uint64_t curl_code, enum tape_how how);
 
-/* The list of a multi handle's transfers. Who joins is pending, until it was begun or has left. */
+/* The list of a multi handle's transfers. Who joins is pending, until it was begun or has left; NULL is in none. */
 void transfer_join(struct handle *handle, struct handle *multi);
 void transfer_leave(struct handle *handle);

@@ -34,7 +34,7 @@ void where_find(struct outbox_config *config)
     config->socket_path = places.socket;
     config->socket_path_else = shim_config.socket == NULL ? SPAN_PATH_SYSTEM_SOCKET : NULL;
     config->spool_dir = shim_config.spool;
-    config->spool_said = shim_config.spool_said && shim_config.spool != NULL;
+    config->spool_said = shim_config.spool_said;
     struct journal_place runtime = {0}, spool = {.directory = shim_config.spool, .sticky = true};
     if (found) {
         (void)span_path_journals(places.journals, sizeof places.journals, places.runtime);

@@ -3,6 +3,7 @@
  * whatever bytes the texts hold.
  */
 #include "json.h"
+#include "hidden.h"
 #include "varint.h"
 
 static const char list_separator = 0x1f;
@@ -45,9 +46,36 @@ static size_t utf8_length(const uint8_t *data, size_t bytes)
     return length;
 }
 
-static void put_escaped(struct span_buffer *out, uint8_t byte)
+/* The character of `length` well-formed bytes. */
+static uint32_t character_at(const uint8_t *data, size_t length)
+{
+    uint32_t character = length == 1 ? data[0] : data[0] & (0x7fu >> length);
+    for (size_t i = 1; i < length; i++) {
+        character = character << 6 | (data[i] & 0x3f);
+    }
+    return character;
+}
+
+static void put_unit(struct span_buffer *out, uint32_t unit)
 {
     static const char hex[] = "0123456789abcdef";
+    const char text[] = {'\\',           'u', hex[unit >> 12 & 15], hex[unit >> 8 & 15], hex[unit >> 4 & 15],
+                         hex[unit & 15], '\0'};
+    put(out, text);
+}
+
+/* As \uXXXX, beyond the basic plane as two of them. */
+static void put_hidden(struct span_buffer *out, uint32_t character)
+{
+    if (character > 0xffff) {
+        put_unit(out, 0xd800 + ((character - 0x10000) >> 10));
+        character = 0xdc00 + ((character - 0x10000) & 0x3ff);
+    }
+    put_unit(out, character);
+}
+
+static void put_escaped(struct span_buffer *out, uint8_t byte)
+{
     switch (byte) {
     case '"':
         put(out, "\\\"");
@@ -64,11 +92,9 @@ static void put_escaped(struct span_buffer *out, uint8_t byte)
     case '\t':
         put(out, "\\t");
         break;
-    default: {
-        const char text[] = {'\\', 'u', '0', '0', hex[byte >> 4], hex[byte & 15], '\0'};
-        put(out, text);
+    default:
+        put_unit(out, byte);
         break;
-    }
     }
 }
 
@@ -80,7 +106,8 @@ void span_json_string(struct span_buffer *out, const char *data, size_t bytes)
     size_t i = 0;
     while (i < bytes) {
         const size_t length = utf8_length(at + i, bytes - i);
-        if (length > 0 && at[i] >= 0x20 && at[i] != '"' && at[i] != '\\' && at[i] != 0x7f) {
+        const bool hidden = length > 1 && span_hidden_character(character_at(at + i, length));
+        if (length > 0 && at[i] >= 0x20 && at[i] != '"' && at[i] != '\\' && at[i] != 0x7f && !hidden) {
             plain += length;
             i += length;
             continue;
@@ -89,6 +116,9 @@ void span_json_string(struct span_buffer *out, const char *data, size_t bytes)
         plain = 0;
         if (length == 0) {
             put(out, "\xef\xbf\xbd");
+        } else if (hidden) {
+            put_hidden(out, character_at(at + i, length));
+            i += length - 1;
         } else {
             put_escaped(out, at[i]);
         }

@@ -8,14 +8,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "display.h"
+
 void complain(const char *format, ...)
 {
+    enum { SENTENCE_BYTES = 8192 }; /* two paths and the words around them */
+    static char sentence[SENTENCE_BYTES], safe[SENTENCE_BYTES];
     va_list list;
     va_start(list, format);
-    (void)fputs("pprofctl: ", stderr);
-    (void)vfprintf(stderr, format, list);
-    (void)fputc('\n', stderr);
+    int bytes = vsnprintf(sentence, sizeof(sentence), format, list);
     va_end(list);
+    if (bytes < 0)
+        return;
+    /* Names of files and programs are other people's texts, too. Line ends of our own stay. */
+    (void)fputs("pprofctl: ", stderr);
+    for (char *line = sentence, *end; line != NULL; line = end) {
+        end = strchr(line, '\n');
+        if (end != NULL)
+            *end++ = '\0';
+        display_safe(safe, sizeof(safe), (struct span_text){line, (uint32_t)strlen(line)});
+        (void)fprintf(stderr, "%s\n", safe);
+    }
 }
 
 /* The option's position by its long name (`bytes` long) or its letter, or -1. */

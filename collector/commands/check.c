@@ -9,10 +9,11 @@
 #include "../runs.h"
 #include "loss.h"
 #include "open_store.h"
+#include "waits.h"
 
 static void print_fault(void *context, const char *sentence)
 {
-    printf("%s: %s\n", (const char *)context, sentence);
+    printf("%s: %s\n", display_name(context), display_name(sentence));
 }
 
 int command_check(const struct arguments *arguments)
@@ -27,7 +28,7 @@ int command_check(const struct arguments *arguments)
     if (store == NULL)
         return 1;
     runs_look(path, &left);
-    loss.waiting = left.waiting;
+    loss.waiting = left.waiting + waits_for(path);
     char context[PATH_MAX];
     (void)snprintf(context, sizeof(context), "%s", path);
     long faults = store_check(store, print_fault, context);
@@ -44,12 +45,16 @@ int command_check(const struct arguments *arguments)
     display_count(processes, totals.processes);
     display_size(size, totals.bytes);
     (void)loss_sentence(sentence, &loss, " since the store began");
-    printf("%s: %s calls in %s blocks of %s processes, %s. %s\n", path, calls, blocks, processes, size, sentence);
+    printf("%s: %s calls in %s blocks of %s processes, %s. %s\n", display_name(path), calls, blocks, processes, size,
+           sentence);
     if (left.waiting > 0)
-        printf("%s: calls of a recorded run may wait in %s; `pprofctl report` takes them in.\n", path, left.where);
+        printf("%s: calls of a recorded run may wait in %s; `pprofctl report` takes them in.\n", display_name(path),
+               display_name(left.where));
+    if (loss.waiting > left.waiting)
+        waits_print(stdout);
     if (faults == 0)
-        printf("%s: nothing is wrong.\n", path);
+        printf("%s: nothing is wrong.\n", display_name(path));
     else
-        printf("%s: %ld %s found.\n", path, faults, faults == 1 ? "fault" : "faults");
+        printf("%s: %ld %s found.\n", display_name(path), faults, faults == 1 ? "fault" : "faults");
     return faults == 0 ? 0 : 1;
 }

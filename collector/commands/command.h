@@ -71,6 +71,7 @@ int command_export(const struct arguments *arguments);
 int command_dump(const struct arguments *arguments);
 int command_check(const struct arguments *arguments);
 int command_doctor(const struct arguments *arguments);
+int command_key_alias(const struct arguments *arguments);
 int command_help(const struct arguments *arguments);
 
 /* help.c: what main prints for --help and for a mistake. */

@@ -60,8 +60,11 @@ const struct command commands[] = {
             "Runs CMD unchanged under libpprof.so with a collector of its own. Standard input, output and error, "
             "signals, job control and the exit code pass through; the programs that CMD starts are followed. A "
             "summary of this run ends on standard error.\n\n"
-            "Prompt text stays in the process, except the first 60 characters of the instructions, which name the "
-            "prompt in reports; --no-preview keeps them in as well, LIBPPROF_PREVIEW=N changes their number.\n\n"
+            "Prompt text stays in the process, except words among the first 60 characters of the instructions, "
+            "which name the prompt in reports: those that three different texts share, or all of a text that came "
+            "three times, never words with digits, addresses or keys in them. --no-preview keeps them in as well, "
+            "LIBPPROF_PREVIEW=N changes the number, LIBPPROF_PREVIEW=N,user adds the user's text where there are "
+            "no instructions.\n\n"
             "libpprof.so is found beside the installed pprofctl or by $LIBPPROF_SO, and is added to an existing "
             "LD_PRELOAD. Programs that CMD leaves running go on recording into a folder, and so does CMD when record "
             "is killed; the next report or record of FILE takes it in. Where root records, programs that become "
@@ -158,6 +161,21 @@ const struct command commands[] = {
         .run = command_doctor,
     },
     {
+        .name = "key-alias",
+        .usage = "",
+        .summary = "print the alias under which calls with an API key are recorded",
+        .example = "pprofctl key-alias < key.txt\n"
+                   "pass show openai | pprofctl key-alias",
+        .text =
+            "Reads the key from the first line of standard input and prints pprof.key.alias, 16 hex digits; \"Bearer "
+            "\" "
+            "before the key does not count. The alias is a keyed hash: with LIBPPROF_HASH_KEY the same on all hosts "
+            "that have it, else with the key of this installation, so that only this user on this host gets it.",
+        .exit_status = "0, 1: there is no key to read or to hash with, 2: wrong options.",
+        .operands_max = 1,
+        .run = command_key_alias,
+    },
+    {
         .name = "help",
         .usage = "[VERB|keys|fields|environment]",
         .summary = "explain a verb, the keys of report, the fields of export or the environment",
@@ -168,7 +186,7 @@ const struct command commands[] = {
         .options = help_options,
         .n_options = COUNT(help_options),
         .operands_max = 1,
-        .completes = "record report export dump check doctor keys fields environment",
+        .completes = "record report export dump check doctor key-alias keys fields environment",
         .run = command_help,
     },
 };

@@ -6,10 +6,14 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 #include <wchar.h>
+
+#include "../../span/hidden.h"
+#include "../../span/json.h"
 
 enum { CHARACTER_BAD = 0 };
 
@@ -120,7 +124,7 @@ static size_t next_character(const char *text, size_t bytes, size_t *ret_columns
     if (length == 0 || length == (size_t)-1 || length == (size_t)-2)
         return CHARACTER_BAD;
     int width = wcwidth(wide);
-    if (width < 0)
+    if (width < 0 || span_hidden_character((uint32_t)wide))
         return CHARACTER_BAD;
     *ret_columns = (size_t)width;
     return length;
@@ -151,12 +155,22 @@ size_t display_width(const char *text)
     return columns;
 }
 
+/* How many bytes one '?' stands for: a whole character where it is well-formed. */
+static size_t bad_bytes(const char *text, size_t bytes)
+{
+    wchar_t wide;
+    mbstate_t state = {0};
+    size_t length = mbrtowc(&wide, text, bytes, &state);
+    return length == 0 || length == (size_t)-1 || length == (size_t)-2 ? 1 : length;
+}
+
 void display_safe(char *out, size_t out_bytes, struct span_text text)
 {
     size_t used = 0;
     for (size_t at = 0; at < text.bytes;) {
         size_t width;
         size_t length = next_character(text.data + at, text.bytes - at, &width);
+        size_t taken = length == CHARACTER_BAD ? bad_bytes(text.data + at, text.bytes - at) : length;
         size_t kept = length == CHARACTER_BAD ? 1 : length;
         if (used + kept + 1 > out_bytes)
             break;
@@ -165,18 +179,58 @@ void display_safe(char *out, size_t out_bytes, struct span_text text)
         else
             memcpy(out + used, text.data + at, length);
         used += kept;
-        at += kept;
+        at += taken;
     }
     out[used] = '\0';
 }
 
+const char *display_name(const char *name)
+{
+    enum { NAMES = 8, NAME_BYTES = 5 * 1024 }; /* longer than any path */
+    static char names[NAMES][NAME_BYTES];
+    static unsigned next;
+    char *out = names[next++ % NAMES];
+    display_safe(out, NAME_BYTES, (struct span_text){name, (uint32_t)strlen(name)});
+    return out;
+}
+
+/* Signs with which spreadsheets begin a formula, full-width ones too. */
+static bool begins_formula(const char *text)
+{
+    static const char *const signs[] = {
+        "=",           "+", "-", "@", "\t", "\r", "\n", "\xef\xbc\x9d", "\xef\xbc\x8b", "\xef\xbc\x8d", "\xef\xbc\xa0",
+        "\xe2\x88\x92"};
+    while (*text == ' ' || *text == '"' || *text == '\'')
+        text++;
+    for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++)
+        if (strncmp(text, signs[i], strlen(signs[i])) == 0)
+            return true;
+    return false;
+}
+
+/* "-12", "+0.5", "-1e9": what a program reads as a number, and a spreadsheet does not calculate. */
+static bool is_number(const char *text)
+{
+    size_t sign = (size_t)(*text == '-' || *text == '+'), digits = strspn(text + sign, "0123456789");
+    const char *rest = text + sign + digits;
+    if (*rest == '.')
+        rest += 1 + strspn(rest + 1, "0123456789");
+    if (digits > 0 && (*rest == 'e' || *rest == 'E')) {
+        const char *exponent = rest + 1 + (size_t)(rest[1] == '-' || rest[1] == '+');
+        size_t more = strspn(exponent, "0123456789");
+        rest = more > 0 ? exponent + more : rest;
+    }
+    return digits > 0 && *rest == '\0';
+}
+
 void display_csv(FILE *out, const char *text)
 {
-    if (strpbrk(text, ",\"\r\n") == NULL) {
+    bool formula = begins_formula(text) && !is_number(text);
+    if (!formula && strpbrk(text, ",;\"\r\n\t") == NULL) {
         (void)fputs(text, out);
         return;
     }
-    (void)fputc('"', out);
+    (void)fputs(formula ? "\"'" : "\"", out);
     for (; *text != '\0'; text++) {
         if (*text == '"')
             (void)fputc('"', out);
@@ -185,28 +239,39 @@ void display_csv(FILE *out, const char *text)
     (void)fputc('"', out);
 }
 
+/* Signs that mean something anywhere in a line, those that open a block at its beginning, and what becomes a link by
+ * itself: "://", "www.", "name@host". */
+static bool means_something(const char *text, const char *at)
+{
+    if (strchr("|\\`*_<>[]!&~$^{}", *at) != NULL || (*at == '@' && strchr(at, '.') != NULL))
+        return true;
+    if (at == text && at[1] != '\0' && strchr("#-+=", *at) != NULL)
+        return true;
+    if (*at == ':')
+        return at[1] == '/' || strncasecmp(at - (at - text >= 6 ? 6 : at - text), "mailto", 6) == 0;
+    return *at == '.' && at - text >= 3 && strncasecmp(at - 3, "www", 3) == 0;
+}
+
 void display_md(FILE *out, const char *text)
 {
-    for (; *text != '\0'; text++) {
-        if (strchr("|\\`*_<", *text) != NULL)
-            (void)fputc('\\', out);
-        (void)fputc(*text, out);
+    for (const char *at = text; *at != '\0'; at++) {
+        if (*at == '\n' || *at == '\r')
+            (void)fputc(' ', out);
+        else if (means_something(text, at))
+            (void)fprintf(out, "\\%c", *at);
+        else
+            (void)fputc(*at, out);
     }
 }
 
 void display_json(FILE *out, const char *text)
 {
-    (void)fputc('"', out);
-    for (; *text != '\0'; text++) {
-        unsigned char byte = (unsigned char)*text;
-        if (byte == '"' || byte == '\\')
-            (void)fprintf(out, "\\%c", byte);
-        else if (byte < 0x20)
-            (void)fprintf(out, "\\u%04x", byte);
-        else
-            (void)fputc(byte, out);
-    }
-    (void)fputc('"', out);
+    struct span_buffer buffer;
+    span_buffer_init(&buffer, SIZE_MAX);
+    span_json_string(&buffer, text, strlen(text));
+    if (!buffer.failed)
+        (void)fwrite(buffer.data, 1, buffer.bytes, out);
+    span_buffer_done(&buffer);
 }
 
 size_t display_terminal_width(int fd)

@@ -33,11 +33,17 @@ size_t display_width(const char *text);
 /* How many bytes of the text fit `columns`; *ret_columns says how many they take. */
 size_t display_cut(const char *text, size_t columns, size_t *ret_columns);
 
-/* Copies a text that came from outside so that it is harmless in a terminal and on one line: control characters and
- * broken UTF-8 become '?'. Always NUL-terminated; cut at a character. */
+/* Copies a text that came from outside so that it is harmless in a terminal and on one line: characters that are not
+ * seen or turn others around (span/hidden.h) and broken UTF-8 become '?'. Always NUL-terminated; cut at a character. */
 void display_safe(char *out, size_t out_bytes, struct span_text text);
+/* The same of a name of a file or a program, in static memory: the next but seven calls overwrite it. */
+const char *display_name(const char *name);
 
-/* One csv cell, quoted where it must be; one md cell; one JSON string with its quotes. */
+/*
+ * A cell of each format, such that what reads the format takes it for text: csv quoted where it must be and never a
+ * formula (a cell that begins like one gets an apostrophe; numbers stay numbers), md without links, images, HTML or
+ * other markup, JSON with its quotes and all that is not seen as \uXXXX.
+ */
 void display_csv(FILE *out, const char *text);
 void display_md(FILE *out, const char *text);
 void display_json(FILE *out, const char *text);

@@ -1,5 +1,6 @@
 /*
- * pprofctl doctor: what libpprof.so will and will not see of a program, and why, before any run. Reads files only.
+ * pprofctl doctor: what libpprof.so will and will not see of a program, and why, before any run; where its calls would
+ * go. Reads files, and knocks at the collector's socket.
  */
 #include <glob.h>
 #include <stdio.h>
@@ -7,7 +8,9 @@
 #include <string.h>
 
 #include "command.h"
+#include "display.h"
 #include "program.h"
+#include "waits.h"
 
 /* Interpreters and the extensions by which their programs reach libcurl later. `program`: the start of the binary's
  * name. */
@@ -76,7 +79,7 @@ static bool is_program(const char *path, const char *name)
 
 static void say(bool seen, const char *sentence)
 {
-    printf("  %-9s %s\n", seen ? "seen" : "not seen", sentence);
+    printf("  %-9s %s\n", seen ? "seen" : "not seen", display_name(sentence));
 }
 
 static const char *flavour(const char *library)
@@ -197,9 +200,10 @@ static bool is_launcher(const char *binary)
 static void print_what(const struct program *program)
 {
     for (size_t i = 0; i < program->n_scripts; i++)
-        printf("%s: a script\n", program->script[i]);
-    printf("%s: %s\n", program->binary,
-           program->verdict == PROGRAM_LOADABLE ? "a program that libpprof.so can be loaded into" : program->why);
+        printf("%s: a script\n", display_name(program->script[i]));
+    printf("%s: %s\n", display_name(program->binary),
+           program->verdict == PROGRAM_LOADABLE ? "a program that libpprof.so can be loaded into"
+                                                : display_name(program->why));
 }
 
 /* Looks at a program that can be preloaded. Returns whether something will be seen. */
@@ -243,5 +247,7 @@ int command_doctor(const struct arguments *arguments)
         say(false, "any call of this program; the programs that it starts may still be seen");
     printf("%s\n", seen ? "Calls of language models over what is marked as seen will be recorded."
                         : "Nothing of it will be recorded.");
+    if (seen)
+        waits_print_way(stdout);
     return seen ? 0 : 1;
 }

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <sqlite3.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -104,68 +105,102 @@ static int dump_merged(struct dump *dump, sqlite3_stmt *columns, int64_t block, 
         if (number < SPAN_FIELD_NUMBER_END)
             dump_column(dump, number, data, (size_t)sqlite3_column_bytes(columns, 1), rows);
     }
+    (void)sqlite3_reset(columns);
     return status == SQLITE_DONE ? 0 : -1;
 }
 
-static int dump_blocks(struct dump *dump, sqlite3_stmt *blocks, sqlite3_stmt *columns)
+static int dump_block_row(struct dump *dump, sqlite3_stmt *block, sqlite3_stmt *columns)
 {
-    int status;
-    while ((status = sqlite3_step(blocks)) == SQLITE_ROW) {
-        int64_t id = sqlite3_column_int64(blocks, 0);
-        uint64_t rows = (uint64_t)sqlite3_column_int64(blocks, 2);
-        bool whole = sqlite3_column_type(blocks, 5) == SQLITE_BLOB;
-        if (!dump->statistics) {
-            char first[DISPLAY_BYTES], last[DISPLAY_BYTES];
-            display_time(first, (uint64_t)sqlite3_column_int64(blocks, 3));
-            display_time(last, (uint64_t)sqlite3_column_int64(blocks, 4));
-            (void)fprintf(dump->out, "block %" PRId64 " of process %" PRId64 ": %" PRIu64 " spans, %s to %s%s\n", id,
-                          (int64_t)sqlite3_column_int64(blocks, 1), rows, first, last, whole ? "" : ", merged");
-        }
-        if (whole)
-            (void)dump_block(dump, sqlite3_column_blob(blocks, 5), (size_t)sqlite3_column_bytes(blocks, 5));
-        else if (dump_merged(dump, columns, id, rows) < 0)
-            return -1;
+    int64_t id = sqlite3_column_int64(block, 0);
+    uint64_t rows = (uint64_t)sqlite3_column_int64(block, 2);
+    bool whole = sqlite3_column_type(block, 5) == SQLITE_BLOB;
+    if (!dump->statistics) {
+        char first[DISPLAY_BYTES], last[DISPLAY_BYTES];
+        display_time(first, (uint64_t)sqlite3_column_int64(block, 3));
+        display_time(last, (uint64_t)sqlite3_column_int64(block, 4));
+        (void)fprintf(dump->out, "block %" PRId64 " of process %" PRId64 ": %" PRIu64 " spans, %s to %s%s\n", id,
+                      (int64_t)sqlite3_column_int64(block, 1), rows, first, last, whole ? "" : ", merged");
     }
-    return status == SQLITE_DONE ? 0 : -1;
+    if (!whole)
+        return dump_merged(dump, columns, id, rows);
+    (void)dump_block(dump, sqlite3_column_blob(block, 5), (size_t)sqlite3_column_bytes(block, 5));
+    return 0;
 }
 
-static int dump_processes(struct dump *dump, sqlite3 *database)
+static int dump_process_row(struct dump *dump, sqlite3_stmt *process, sqlite3_stmt *unused)
 {
-    sqlite3_stmt *rows = NULL;
-    int status = sqlite3_prepare_v2(
-        database, "SELECT id,hex(identity),pid,executable,host,service,team,version FROM process ORDER BY id", -1,
-        &rows, NULL);
-    while (status == SQLITE_OK || status == SQLITE_ROW) {
-        status = sqlite3_step(rows);
-        if (status != SQLITE_ROW)
-            break;
-        (void)fprintf(dump->out, "process %s:", (const char *)sqlite3_column_text(rows, 0));
-        for (int i = 1; i < sqlite3_column_count(rows); i++) {
-            const char *text = (const char *)sqlite3_column_text(rows, i);
-            char safe[256];
-            if (text == NULL || text[0] == '\0')
-                continue;
-            display_safe(safe, sizeof(safe), (struct span_text){text, (uint32_t)strlen(text)});
-            (void)fprintf(dump->out, " %s=%s", i == 1 ? "identity" : sqlite3_column_name(rows, i), safe);
-        }
-        (void)fputc('\n', dump->out);
+    (void)unused;
+    (void)fprintf(dump->out, "process %s:", (const char *)sqlite3_column_text(process, 0));
+    for (int i = 1; i < sqlite3_column_count(process); i++) {
+        const char *text = (const char *)sqlite3_column_text(process, i);
+        char safe[256];
+        if (text == NULL || text[0] == '\0')
+            continue;
+        display_safe(safe, sizeof(safe), (struct span_text){text, (uint32_t)strlen(text)});
+        (void)fprintf(dump->out, " %s=%s", i == 1 ? "identity" : sqlite3_column_name(process, i), safe);
     }
-    (void)sqlite3_finalize(rows);
-    return status == SQLITE_DONE ? 0 : -1;
+    (void)fputc('\n', dump->out);
+    return 0;
 }
 
+/*
+ * Describes the row with the next number after *id, into memory, and writes that when nothing of the store is held any
+ * more: whoever reads our output may take as long as he likes. 1, 0 when there is no row, or -1.
+ */
+static int dump_step(struct dump *dump, sqlite3_stmt *row, sqlite3_stmt *columns, int64_t *id,
+                     int (*describe)(struct dump *dump, sqlite3_stmt *row, sqlite3_stmt *columns))
+{
+    FILE *out = dump->out;
+    char *text = NULL;
+    size_t bytes = 0;
+    int result = -1;
+    dump->out = open_memstream(&text, &bytes);
+    if (dump->out != NULL) {
+        (void)sqlite3_bind_int64(row, 1, *id);
+        int status = sqlite3_step(row);
+        if (status == SQLITE_ROW) {
+            *id = sqlite3_column_int64(row, 0);
+            result = describe(dump, row, columns) < 0 ? -1 : 1;
+        } else if (status == SQLITE_DONE) {
+            result = 0;
+        }
+        (void)sqlite3_reset(row);
+        (void)fclose(dump->out);
+    }
+    dump->out = out;
+    if (text != NULL)
+        (void)fwrite(text, 1, bytes, out);
+    free(text);
+    return result;
+}
+
+static int dump_rows(struct dump *dump, sqlite3_stmt *row, sqlite3_stmt *columns,
+                     int (*describe)(struct dump *dump, sqlite3_stmt *row, sqlite3_stmt *columns))
+{
+    int64_t id = INT64_MIN;
+    int result = 1;
+    while (result == 1)
+        result = dump_step(dump, row, columns, &id, describe);
+    return result;
+}
+
+/* Blocks that are merged while this runs are shown where they then are: some may come twice, none is left out. */
 static int dump_database(struct dump *dump, sqlite3 *database)
 {
-    sqlite3_stmt *blocks = NULL, *columns = NULL;
+    static const char processes[] = "SELECT id,hex(identity),pid,executable,host,service,team,version FROM process "
+                                    "WHERE id>?1 ORDER BY id LIMIT 1";
+    static const char blocks[] = "SELECT id,process,n,t_min,t_max,raw FROM block WHERE id>?1 ORDER BY id LIMIT 1";
+    static const char columns[] = "SELECT field,data FROM col WHERE block=?1 ORDER BY field";
+    sqlite3_stmt *process = NULL, *block = NULL, *column = NULL;
     int status = -1;
-    if (sqlite3_prepare_v2(database, "SELECT id,process,n,t_min,t_max,raw FROM block ORDER BY id", -1, &blocks, NULL) ==
-            SQLITE_OK &&
-        sqlite3_prepare_v2(database, "SELECT field,data FROM col WHERE block=?1 ORDER BY field", -1, &columns, NULL) ==
-            SQLITE_OK &&
-        (dump->statistics || dump_processes(dump, database) == 0))
-        status = dump_blocks(dump, blocks, columns);
-    (void)sqlite3_finalize(blocks);
-    (void)sqlite3_finalize(columns);
+    if (sqlite3_prepare_v2(database, processes, -1, &process, NULL) == SQLITE_OK &&
+        sqlite3_prepare_v2(database, blocks, -1, &block, NULL) == SQLITE_OK &&
+        sqlite3_prepare_v2(database, columns, -1, &column, NULL) == SQLITE_OK &&
+        (dump->statistics || dump_rows(dump, process, NULL, dump_process_row) == 0))
+        status = dump_rows(dump, block, column, dump_block_row);
+    (void)sqlite3_finalize(process);
+    (void)sqlite3_finalize(block);
+    (void)sqlite3_finalize(column);
     return status;
 }
 

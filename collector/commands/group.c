@@ -227,10 +227,11 @@ static void keep_label(struct grouping *grouping, const struct group *group, con
             grouping->label = grown;
             grouping->labels_capacity = capacity;
         }
-        if (grouping->label[id] != 0)
-            continue;
         const struct span_column *column = rows->column[SPAN_prompt_preview];
         struct span_text preview = column->dict[column->code[row]];
+        /* The first calls of a prompt show less of it than later ones. */
+        if (grouping->label[id] != 0 && strlen(grouping->names.text[grouping->label[id]]) >= preview.bytes + 2)
+            continue;
         char quoted[SPAN_TEXT_MAX + 3];
         int bytes = snprintf(quoted, sizeof(quoted), "\"%.*s\"", (int)preview.bytes, preview.data);
         grouping->label[id] = names_id(&grouping->names, (struct span_text){quoted, (uint32_t)bytes});

@@ -94,7 +94,7 @@ void help_overview(void)
            "  pprofctl report                     # per prompt: calls, tokens, times\n"
            "\nUsage: pprofctl VERB [OPTIONS]\n\n");
     for (size_t i = 0; i < n_commands; i++)
-        printf("  %-8s %s\n", commands[i].name, commands[i].summary);
+        printf("  %-9s %s\n", commands[i].name, commands[i].summary);
     printf("\n`pprofctl VERB --help` explains a verb; `pprofctl help keys`, `fields` and\n"
            "`environment` the keys of report, the fields of export and the variables that\n"
            "libpprof.so reads. `pprofctl --version` says which version this is.\n");

@@ -46,7 +46,7 @@ static bool is_some(const struct loss *loss)
 
 static bool is_doubtful(const struct loss *loss)
 {
-    bool doubt = loss->waiting > 0 || loss->known.open > 0 || loss->known.older > 0;
+    bool doubt = loss->waiting > 0 || loss->refused > 0 || loss->known.open > 0 || loss->known.older > 0;
     for (int k = 0; k < STORE_LOSS_COUNT; k++)
         doubt |= loss->known.events[k] > 0;
     return doubt;
@@ -107,6 +107,7 @@ static void list_doubts(struct sentence *sentence, const struct loss *loss)
     item(sentence, loss->known.open, "program has not said that it is done",
          "programs have not said that they are done");
     item(sentence, loss->waiting, "file of a program waits for pprofd", "files of programs wait for pprofd");
+    item(sentence, loss->refused, "connection was refused", "connections were refused");
     item(sentence, loss->known.older, "program is older than the store", "programs are older than the store");
     for (int k = 0; k < STORE_LOSS_COUNT; k++)
         if (!kinds[k].certain)

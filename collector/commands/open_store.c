@@ -5,11 +5,13 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "../../span/paths.h"
 #include "../runs.h"
 #include "command.h"
+#include "waits.h"
 
 const char *store_operand(const struct arguments *arguments, char *buffer, size_t buffer_bytes)
 {
@@ -45,6 +47,8 @@ void complain_store(const char *path, int status)
     switch (status) {
     case STORE_MISSING:
         complain("there is no file %s; `pprofctl record -o %s -- CMD` makes one.", path, path);
+        if (strcmp(path, DEFAULT_STORE) == 0)
+            waits_print(stderr);
         break;
     case STORE_FOREIGN:
         complain("%s is not a store of libpprof; give another FILE (this one was not touched).", path);

@@ -184,6 +184,8 @@ static void summarise(struct record *record, const struct listen_stats *stats)
                               .folder = record->place.run.path,
                               .left = record->left};
     int status = losses(record, &summary.loss);
+    summary.loss.waiting = record->left.waiting;
+    summary.loss.refused = stats->refused;
     if (status != STORE_OK) {
         complain_store(record->path, status);
         return;

@@ -11,6 +11,7 @@
 #include "command.h"
 #include "display.h"
 #include "open_store.h"
+#include "waits.h"
 #include "when.h"
 
 enum { LIMIT_FOR_PEOPLE = 40, LIMIT_MAX = 100000000, WIDTH_MAX = 10000 };
@@ -166,6 +167,8 @@ static int scan_and_print(const struct arguments *arguments, const struct format
     int status = grouping_scan(grouping, store);
     if (status == STORE_OK)
         status = store_loss(store, 0, &report.loss.known);
+    report.waiting = waits_for(report.path);
+    report.loss.waiting += report.waiting;
     if (status != STORE_OK)
         complain_store(report.path, status);
     store_close(store);

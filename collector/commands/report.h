@@ -18,6 +18,7 @@ struct report {
     size_t width; /* of the text, 0: no limit */
     bool colour;
     struct loss loss; /* of the whole store */
+    uint64_t waiting; /* of them, files that pprofd takes in */
 };
 
 /* Return 0, or -1 when memory ran out. */

@@ -49,7 +49,7 @@ int report_csv(FILE *out, const struct report *report)
         (void)fprintf(stderr, "pprofctl: %s\n", sentence);
     if (grouping->damaged > 0)
         (void)fprintf(stderr, "pprofctl: %" PRIu64 " damaged blocks could not be read; see `pprofctl check %s`.\n",
-                      grouping->damaged, report->path);
+                      grouping->damaged, display_name(report->path));
     return 0;
 }
 

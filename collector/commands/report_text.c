@@ -8,6 +8,7 @@
 
 #include "display.h"
 #include "table.h"
+#include "waits.h"
 
 enum { CELLS_MAX = TABLE_COLUMNS_MAX, NOTE_WIDTH = 100 };
 
@@ -36,8 +37,17 @@ static void print_asked_period(FILE *out, const struct grouping *grouping)
     }
 }
 
+static void print_path(FILE *out, const struct report *report, bool md)
+{
+    const char *name = display_name(report->path);
+    if (md)
+        display_md(out, name);
+    else
+        (void)fputs(name, out);
+}
+
 /* What, which file, which period. */
-static void print_head(FILE *out, const struct report *report)
+static void print_head(FILE *out, const struct report *report, bool md)
 {
     const struct grouping *grouping = report->grouping;
     char count[DISPLAY_BYTES];
@@ -45,7 +55,9 @@ static void print_head(FILE *out, const struct report *report)
     (void)fputs("Calls of language models by ", out);
     for (size_t i = 0; i < grouping->n_keys; i++)
         (void)fprintf(out, "%s%s", i == 0 ? "" : ", ", grouping->key[i]->name);
-    (void)fprintf(out, "\n%s: %s %s", report->path, count, grouping->total.calls == 1 ? "call" : "calls");
+    (void)fputc('\n', out);
+    print_path(out, report, md);
+    (void)fprintf(out, ": %s %s", count, grouping->total.calls == 1 ? "call" : "calls");
     if (grouping->total.calls > 0)
         print_bounds(out, grouping);
     print_asked_period(out, grouping);
@@ -79,9 +91,13 @@ static void print_tail(FILE *out, const struct report *report, const char *line_
         (void)fprintf(out, "%sA sum with + is larger in truth: some calls did not state their tokens.\n", line_start);
     (void)loss_sentence(sentence, &report->loss, " since the store began");
     (void)fprintf(out, "%s%s\n", line_start, sentence);
+    if (report->waiting > 0) {
+        (void)fputs(line_start, out);
+        waits_print(out);
+    }
     if (grouping->damaged > 0)
-        (void)fprintf(out, "%sDamaged: %" PRIu64 " %s could not be read; `pprofctl check %s` says which.\n", line_start,
-                      grouping->damaged, grouping->damaged == 1 ? "block" : "blocks", report->path);
+        (void)fprintf(out, "%sDamaged: %" PRIu64 " %s could not be read; `pprofctl check` says which.\n", line_start,
+                      grouping->damaged, grouping->damaged == 1 ? "block" : "blocks");
 }
 
 /* The cells of a group; `group` NULL: the totals row takes `total`. */
@@ -168,7 +184,7 @@ static void print_left_out(FILE *out, const struct report *report, const struct 
 int report_text(FILE *out, const struct report *report)
 {
     struct table table;
-    print_head(out, report);
+    print_head(out, report, false);
     if (report->grouping->total.calls == 0) {
         print_tail(out, report, "");
         return 0;
@@ -213,7 +229,7 @@ int report_md(FILE *out, const struct report *report)
 {
     const struct grouping *grouping = report->grouping;
     char title[REPORT_TITLE_BYTES];
-    print_head(out, report);
+    print_head(out, report, true);
     for (size_t i = 0; i < grouping->n_keys; i++)
         (void)fprintf(out, "| %s ", grouping->key[i]->title);
     for (size_t i = 0; i < n_report_columns; i++) {

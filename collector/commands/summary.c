@@ -88,7 +88,8 @@ static void print_rest(const struct summary *summary, uint64_t calls)
         (void)fprintf(stderr, "pprofctl: %s\n", loss);
     print_others(summary);
     if (calls > 0)
-        (void)fprintf(stderr, "pprofctl: kept in %s; next: pprofctl report %s\n", summary->path, summary->path);
+        (void)fprintf(stderr, "pprofctl: kept in %s; next: pprofctl report %s\n", display_name(summary->path),
+                      display_name(summary->path));
     else if (disabled != NULL && disabled[0] != '\0' && !(disabled[0] == '0' && disabled[1] == '\0'))
         (void)fputs("pprofctl: no request was seen, because LIBPPROF_DISABLE is set.\n", stderr);
     else

@@ -20,6 +20,8 @@
 #include "span_clean.h"
 #include "url.h"
 
+#include "../../span/alias.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -99,15 +101,17 @@ static void put_address(struct work *exchange, const struct exchange_start *star
         (uint16_t)(url.path.bytes < sizeof(exchange->path) ? url.path.bytes : sizeof(exchange->path));
     if (exchange->path_bytes)
         memcpy(exchange->path, url.path.data, exchange->path_bytes);
+    secret_echo_path(&exchange->echo, exchange->path, exchange->path_bytes, exchange->recognised.model,
+                     exchange->recognised.model_bytes);
 }
 
-static void put_path(struct work *exchange)
+static void put_path(const struct work *exchange, struct span *span)
 {
     char path[SPAN_TEXT_MAX];
     const size_t bytes = secret_mask_path(exchange->path, exchange->path_bytes, exchange->recognised.model,
                                           exchange->recognised.model_bytes, &exchange->echo, path, sizeof(path));
     if (bytes)
-        span_set_text(&exchange->span, SPAN_path, path, bytes);
+        span_set_text(span, SPAN_path, path, bytes);
 }
 
 static void begin_response(struct work *exchange)
@@ -196,7 +200,7 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     exchange->wall_ns = start->wall_ns;
     exchange->status = exchange->lost = 0;
     exchange->encodings_undone = start->decoded;
-    exchange->request_begun = exchange->request_torn = false;
+    exchange->request_begun = exchange->request_read = exchange->request_torn = false;
     exchange->path_bytes = 0;
     span_init(&exchange->span);
     timing_init(&exchange->timing, start->time_ns);
@@ -272,16 +276,6 @@ void exchange_request_rewind(struct exchange *owner)
     open_facts(exchange);
 }
 
-static uint64_t status_of_line(const char *line, size_t bytes)
-{
-    const char *const blank = memchr(line, ' ', bytes);
-    uint64_t status = 0;
-    for (const char *p = blank ? blank + 1 : line + bytes; p < line + bytes && *p >= '0' && *p <= '9' && status < 1000;
-         p++)
-        status = status * 10 + (uint64_t)(*p - '0');
-    return status;
-}
-
 static void on_decoded(void *context, const char *data, size_t bytes)
 {
     struct work *const exchange = context;
@@ -312,7 +306,7 @@ void exchange_response_header(struct exchange *owner, uint64_t time_ns, const ch
     if (bytes >= 5 && !memcmp(line, "HTTP/", 5)) {
         if (exchange->status) /* another response: after 100, a redirect, authentication */
             forget_answer(exchange);
-        exchange->status = status_of_line(line, bytes);
+        exchange->status = response_status_of_line(line, bytes);
         begin_response(exchange);
         return;
     }
@@ -449,20 +443,19 @@ static uint64_t total_of(const struct work *exchange, const struct exchange_end 
                                                    : end->total_ns; /* microseconds, as libcurl's */
 }
 
-static void put_stream(struct work *exchange)
+static void put_stream(const struct work *exchange, struct span *span)
 {
     const struct facts *const facts = &exchange->facts;
-    const bool request_read = exchange->request_read;
-    if (facts->stream_stated || request_read)
-        span_set_u64(&exchange->span, SPAN_request_stream, facts->stream_asked);
+    if (facts->stream_stated || exchange->request_read)
+        span_set_u64(span, SPAN_request_stream, facts->stream_asked);
     const bool beginning_lost = exchange->lost && exchange->body.framing == BODY_OPAQUE;
     if (!exchange->response_begun || exchange->encoded || beginning_lost)
         return;
-    span_set_u64(&exchange->span, SPAN_response_stream, facts->stream);
+    span_set_u64(span, SPAN_response_stream, facts->stream);
     if (!facts->stream || exchange->timing.gapped) /* with pieces missing, counts would be too low */
         return;
-    span_set_u64(&exchange->span, SPAN_stream_events, exchange->body.events);
-    span_set_u64(&exchange->span, SPAN_content_chunks, exchange->body.content_events);
+    span_set_u64(span, SPAN_stream_events, exchange->body.events);
+    span_set_u64(span, SPAN_content_chunks, exchange->body.content_events);
 }
 
 /*
@@ -521,7 +514,7 @@ static bool finish(struct work *exchange, const struct exchange_end *end, struct
         span_set_u64(span, SPAN_total_ns, total_of(exchange, end));
         if (outcome.status)
             span_set_u64(span, SPAN_status, outcome.status);
-        put_stream(exchange);
+        put_stream(exchange, span);
         if (facts->api) {
             put_static(span, SPAN_api, facts->api);
             put_static(span, SPAN_operation, recognise_operation(facts->api));
@@ -530,7 +523,7 @@ static bool finish(struct work *exchange, const struct exchange_end *end, struct
         if (exchange->request_torn)
             prompt_torn(&facts->prompt);
         prompt_finish(&facts->prompt, span);
-        put_path(exchange);
+        put_path(exchange, span);
         span_clean(span, facts, &exchange->echo);
         if (exchange->lost)
             span_set_u64(span, SPAN_lost_bytes, exchange->lost);
@@ -566,16 +559,11 @@ bool exchange_peek(struct exchange *owner, uint64_t time_ns, struct span *ret_sp
     if (outcome.status)
         span_set_u64(ret_span, SPAN_status, outcome.status);
     timing_finish(&timing, time_ns, ret_span);
-    if (facts->stream_stated)
-        span_set_u64(ret_span, SPAN_request_stream, facts->stream_asked);
-    if (exchange->response_begun && !exchange->encoded)
-        span_set_u64(ret_span, SPAN_response_stream, facts->stream);
-    if (exchange->response_begun && !exchange->encoded && facts->stream && !timing.gapped) {
-        span_set_u64(ret_span, SPAN_stream_events, exchange->body.events);
-        span_set_u64(ret_span, SPAN_content_chunks, exchange->body.content_events);
-    }
+    put_stream(exchange, ret_span);
     exchange_span_facts(ret_span, facts, &outcome, &end);
     if (exchange->response_begun) /* the request is whole: its prompt is known */
         prompt_peek(&facts->prompt, ret_span);
+    put_path(exchange, ret_span);
+    span_clean(ret_span, facts, &exchange->echo);
     return true;
 }

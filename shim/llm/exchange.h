@@ -22,12 +22,15 @@ enum {
               of the URL or a credential from an option, so that echoes of it can be told */
 };
 
-/* Read-only after start; one per process. */
+struct shown;
+
+/* Read-only after start, but for `shown`; one per process. */
 struct exchange_config {
-    uint8_t
-        hash_key[32]; /* from LIBPPROF_HASH_KEY, else a fixed public value: prompt ids then agree between machines */
-    size_t hash_key_bytes;
+    bool has_hash_key; /* false: ids of prompts and aliases of keys are absent */
+    uint8_t hash_key[32];
     unsigned preview_chars; /* 0: no preview */
+    bool preview_user;      /* the user's text too, where there are no instructions */
+    struct shown *shown;    /* what may be seen of previews; NULL: nothing */
     const char *prompt;     /* LIBPPROF_PROMPT, "name" or "name@version", or NULL */
 };
 

@@ -131,25 +131,47 @@ static size_t put_segment(const struct place *place, const char *segment, size_t
     return star + append(to + star, room - star, segment + named, bytes - named);
 }
 
-size_t secret_mask_path(const char *path, size_t bytes, const char *model, size_t model_bytes, struct secret_echo *echo,
-                        char *ret_path, size_t room)
+/* The bytes of the segment at `at`; a slash is one of its own. */
+static size_t segment_bytes(const char *path, size_t bytes, size_t at)
+{
+    size_t segment = 1;
+    while (path[at] != '/' && at + segment < bytes && path[at + segment] != '/')
+        segment++;
+    return segment;
+}
+
+size_t secret_mask_path(const char *path, size_t bytes, const char *model, size_t model_bytes,
+                        const struct secret_echo *echo, char *ret_path, size_t room)
 {
     struct place place = {model, model_bytes, false, echo};
     size_t used = 0;
     for (size_t at = 0; at < bytes && used < room;) {
-        if (path[at] == '/') {
-            ret_path[used++] = path[at++];
-            continue;
-        }
-        size_t segment = 0;
+        const size_t segment = segment_bytes(path, bytes, at);
         bool masked;
-        while (at + segment < bytes && path[at + segment] != '/')
-            segment++;
-        used += put_segment(&place, path + at, segment, ret_path + used, room - used, &masked);
-        if (masked)
-            secret_echo_take(echo, path + at, segment, true);
-        place.behind_collection = is_collection(path + at, segment);
+        if (path[at] == '/') {
+            ret_path[used++] = '/';
+        } else {
+            used += put_segment(&place, path + at, segment, ret_path + used, room - used, &masked);
+            place.behind_collection = is_collection(path + at, segment);
+        }
         at += segment;
     }
     return used;
+}
+
+void secret_echo_path(struct secret_echo *echo, const char *path, size_t bytes, const char *model, size_t model_bytes)
+{
+    struct place place = {model, model_bytes, false, echo};
+    char unused[SEGMENT_BYTES_MAX];
+    for (size_t at = 0; at < bytes;) {
+        const size_t segment = segment_bytes(path, bytes, at);
+        bool masked = false;
+        if (path[at] != '/') {
+            (void)put_segment(&place, path + at, segment, unused, sizeof(unused), &masked);
+            place.behind_collection = is_collection(path + at, segment);
+        }
+        if (masked)
+            secret_echo_take(echo, path + at, segment, true);
+        at += segment;
+    }
 }

@@ -2,32 +2,19 @@
  * Prompt identity, see prompt.h: hashes of the constant parts, joined under the key when the request is over.
  *
  * Runs on the scribe's thread within JSON callbacks of the request. Text must never outlive the exchange, and never
- * reach the span but for the preview that the configuration asked for. BLAKE2b is libsodium's, used without sodium_init
- * (which opens files; the reference code needs no initialising).
+ * reach the span but for the preview that the configuration asked for, of which shown.c says what may be seen.
  */
 #include "prompt.h"
 
 #include "exchange.h"
+#include "shown.h"
 
-#include <sodium/crypto_generichash.h>
+#include "../../span/alias.h"
+
 #include <string.h>
 #include <strings.h>
 
 #include "prompt_begin.h"
-
-enum { ID_BYTES = 8, KEY_BYTES = 32 };
-
-static uint64_t keyed_hash(const struct exchange_config *config, const void *data, size_t bytes)
-{
-    uint8_t digest[ID_BYTES * 2];
-    const size_t key_bytes = config->hash_key_bytes < KEY_BYTES ? config->hash_key_bytes : KEY_BYTES;
-    if (crypto_generichash(digest, sizeof(digest), data, bytes, key_bytes ? config->hash_key : NULL, key_bytes))
-        return 0;
-    uint64_t id = 0;
-    for (unsigned i = 0; i < ID_BYTES; i++)
-        id = id << 8 | digest[i];
-    return id;
-}
 
 static void to_hex(uint64_t value, unsigned digits, char *ret)
 {
@@ -47,10 +34,10 @@ static size_t whole_characters(const char *text, size_t bytes, size_t max)
 
 static void keep_preview(struct prompt *prompt, const char *text, size_t bytes)
 {
-    const size_t wanted = (size_t)prompt->config->preview_chars * 4; /* the longest that so many characters can be */
-    const size_t most = wanted < sizeof(prompt->preview) ? wanted : sizeof(prompt->preview);
-    const size_t room = most - prompt->preview_bytes;
+    const size_t room = sizeof(prompt->preview) - prompt->preview_bytes;
     const size_t taken = bytes < room ? bytes : room;
+    if (!prompt->config->preview_chars)
+        return;
     memcpy(prompt->preview + prompt->preview_bytes, text, taken);
     prompt->preview_bytes = (uint16_t)(prompt->preview_bytes + taken);
 }
@@ -109,24 +96,10 @@ void prompt_torn(struct prompt *prompt)
     prompt->torn = true;
 }
 
-/* So much of the preview as the configuration asks for. */
-static size_t preview_length(const struct prompt *prompt)
-{
-    size_t characters = 0, bytes = 0;
-    while (bytes < prompt->preview_bytes) {
-        characters += ((unsigned char)prompt->preview[bytes] & 0xc0) != 0x80;
-        if (characters > prompt->config->preview_chars)
-            break;
-        bytes++;
-    }
-    return bytes;
-}
-
 void prompt_tidy(struct prompt *prompt)
 {
     prompt->head_bytes = prompt->in_message ? prompt->head_bytes : 0;
     prompt->user_bytes = prompt->instruction_parts ? 0 : prompt->user_bytes; /* it counts where there are none */
-    prompt->preview_bytes = (uint16_t)preview_length(prompt);
     memset(prompt->head + prompt->head_bytes, 0, sizeof(prompt->head) - prompt->head_bytes);
     memset(prompt->user + prompt->user_bytes, 0, sizeof(prompt->user) - prompt->user_bytes);
     memset(prompt->preview + prompt->preview_bytes, 0, sizeof(prompt->preview) - prompt->preview_bytes);
@@ -185,7 +158,7 @@ void prompt_message_end(struct prompt *prompt)
     } else if (prompt->in_message && prompt->message_text && prompt->role == PROMPT_ROLE_USER && !prompt->user_seen) {
         prompt->user_seen = true;
         keep_user(prompt, prompt->head, prompt->head_bytes);
-        if (!prompt->preview_of_instructions)
+        if (!prompt->preview_of_instructions && prompt->config->preview_user)
             keep_preview(prompt, prompt->head, prompt->head_bytes);
     }
     prompt->in_message = false;
@@ -329,29 +302,32 @@ static bool gather(const struct prompt *prompt, struct constant *ret)
     return true;
 }
 
+/* Of instructions what several texts share, or a text that came often; of the user's text, which is there only where
+ * it was asked for, all but what looks like data. */
 static void finish_preview(const struct prompt *prompt, struct span *span)
 {
-    size_t bytes = preview_length(prompt);
-    /* The buffer may end within a character: take back what is incomplete. */
-    size_t lead = bytes;
-    while (lead && ((unsigned char)prompt->preview[lead - 1] & 0xc0) == 0x80)
-        lead--;
-    if (lead && (unsigned char)prompt->preview[lead - 1] >= 0xc0) {
-        const unsigned char c = (unsigned char)prompt->preview[lead - 1];
-        const size_t need = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
-        if (bytes - (lead - 1) < need)
-            bytes = lead - 1;
-    }
+    char text[PROMPT_PREVIEW_MAX];
+    uint64_t digest[2] = {0, 0};
+    const struct exchange_config *const config = prompt->config;
+    if (prompt->preview_of_instructions)
+        text_hash_end(&prompt->instructions, digest);
+    const struct shown_text source = {
+        .text = prompt->preview,
+        .bytes = prompt->preview_bytes,
+        .digest = {digest[0], digest[1]},
+        .asked = !prompt->preview_of_instructions,
+    };
+    const size_t bytes = shown_preview(config->shown, &source, config->preview_chars, text, sizeof(text));
     if (bytes)
-        span_set_text(span, SPAN_prompt_preview, prompt->preview, bytes);
+        span_set_text(span, SPAN_prompt_preview, text, bytes);
 }
 
 void prompt_peek(const struct prompt *prompt, struct span *span)
 {
     struct constant constant;
     char version[8];
-    const bool known = !prompt->torn && gather(prompt, &constant);
-    const uint64_t id = known ? keyed_hash(prompt->config, constant.data, constant.bytes) : 0;
+    const bool known = !prompt->torn && gather(prompt, &constant) && prompt->config->has_hash_key;
+    const uint64_t id = known ? span_keyed_hash(prompt->config->hash_key, constant.data, constant.bytes) : 0;
     if (known)
         span_set_u64(span, SPAN_prompt_id, id);
     if (prompt->name_bytes)
@@ -367,21 +343,6 @@ void prompt_peek(const struct prompt *prompt, struct span *span)
 void prompt_finish(struct prompt *prompt, struct span *span)
 {
     prompt_peek(prompt, span);
-    if (prompt->config->preview_chars)
+    if (prompt->config->preview_chars && prompt->config->shown)
         finish_preview(prompt, span);
-}
-
-void prompt_key_alias(const struct exchange_config *config, const char *value, size_t bytes, char ret_alias[17])
-{
-    while (bytes && (*value == ' ' || *value == '\t'))
-        value++, bytes--;
-    if (bytes > 7 && !strncasecmp(value, "bearer ", 7))
-        value += 7, bytes -= 7;
-    while (bytes && *value == ' ')
-        value++, bytes--;
-    while (bytes && (value[bytes - 1] == ' ' || value[bytes - 1] == '\r'))
-        bytes--;
-    memset(ret_alias, 0, 17);
-    if (bytes)
-        to_hex(keyed_hash(config, value, bytes), 16, ret_alias);
 }

@@ -2,9 +2,9 @@
  * Which prompt was that? Said names first, else a keyed fingerprint of what is constant in the request.
  *
  * Fed by dialects from the request's JSON on the scribe's thread. Prompt text is hashed as it passes and forgotten;
- * only `preview` keeps some of it, and only if the configuration asks. The fingerprint does not depend on how the body
- * was cut, on JSON white space, on escapes, nor on the order of keys: instructions, tools and response format are
- * hashed apart and joined at the end.
+ * only `preview` keeps some of it, and only if the configuration asks; of that, shown.h decides what is seen. The
+ * fingerprint does not depend on how the body was cut, on JSON white space, on escapes, nor on the order of keys:
+ * instructions, tools and response format are hashed apart and joined at the end.
  */
 #pragma once
 
@@ -92,7 +92,3 @@ struct span;
 void prompt_peek(const struct prompt *prompt, struct span *span);
 /* Puts prompt_id, prompt_name, prompt_version and prompt_preview into the span, as far as known. */
 void prompt_finish(struct prompt *prompt, struct span *span);
-
-/* Keyed hash of an API key as 16 hex digits. `header` values such as "Bearer KEY" give the same alias as the bare key.
- */
-void prompt_key_alias(const struct exchange_config *config, const char *value, size_t bytes, char ret_alias[17]);

@@ -3,6 +3,8 @@
 
 #include "exchange_span.h"
 
+#include "../../span/alias.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -29,10 +31,12 @@ static void take(const struct request_headers *to, const struct header *header)
 {
     static const char *const keys[] = {"authorization", "x-api-key", "api-key", "x-goog-api-key"};
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-        char alias[17];
+        char alias[SPAN_ALIAS_BYTES];
         if (!header_is(header, keys[i]))
             continue;
-        prompt_key_alias(to->config, header->value, header->value_bytes, alias);
+        if (!to->config->has_hash_key)
+            return;
+        span_key_alias(to->config->hash_key, header->value, header->value_bytes, alias);
         if (alias[0] && (i > 0 || !span_has(to->span, SPAN_key_alias)))
             span_set_text(to->span, SPAN_key_alias, alias, strlen(alias));
         return;

@@ -161,6 +161,16 @@ static void take_text(struct response_headers *headers, struct facts *facts, con
     }
 }
 
+uint64_t response_status_of_line(const char *line, size_t bytes)
+{
+    const char *const blank = memchr(line, ' ', bytes);
+    uint64_t status = 0;
+    for (const char *p = blank ? blank + 1 : line + bytes; p < line + bytes && *p >= '0' && *p <= '9' && status < 1000;
+         p++)
+        status = status * 10 + (uint64_t)(*p - '0');
+    return status;
+}
+
 void response_headers_init(struct response_headers *headers, struct facts *facts)
 {
     memset(headers, 0, sizeof(*headers));

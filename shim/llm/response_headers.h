@@ -19,6 +19,9 @@ struct response_headers {
     char tier[32];
 };
 
+/* The status of "HTTP/1.1 200 OK", 0 where there is none. */
+uint64_t response_status_of_line(const char *line, size_t bytes);
+
 /* A new response begins: what the headers of an earlier one (100, a redirect, before authentication) said is forgotten.
  */
 void response_headers_init(struct response_headers *headers, struct facts *facts);

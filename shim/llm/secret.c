@@ -315,6 +315,14 @@ static bool name_has_any(const char *name, size_t bytes, const char *const *word
     return false;
 }
 
+bool secret_free_label(const char *name, size_t name_bytes, const char *value, size_t bytes)
+{
+    static const char *const secrets[] = {"password", "passwd",  "secret", "token",      "api_key", "apikey",
+                                          "api-key",  "api.key", "auth",   "credential", "cookie",  NULL};
+    return !name_has_any(name, name_bytes, secrets) && !has_known_key(value, bytes) && !has_mail(value, bytes) &&
+           !(bytes && is_phone(value, bytes));
+}
+
 void secret_echo_header(struct secret_echo *echo, const char *name, size_t name_bytes, const char *value, size_t bytes)
 {
     static const char *const harmless[] = {"content-", "accept",  "anthropic-", "-beta", "model",

@@ -29,6 +29,10 @@ bool secret_free_name(const char *text, size_t bytes);
  * address or a telephone number. */
 bool secret_free_id(const char *text, size_t bytes);
 
+/* A label that the environment gives: its name says nothing of secrets, its value has no known beginning of a key and
+ * is no mail address or telephone number. Ids of containers and revisions are long runs of hex, so those stay. */
+bool secret_free_label(const char *name, size_t name_bytes, const char *value, size_t bytes);
+
 /* The pieces of a request that a server could echo. Owned by the exchange, which wipes it at its end. */
 struct secret_echo {
     uint16_t bytes;
@@ -53,8 +57,10 @@ bool secret_echoed(const struct secret_echo *echo, const char *text, size_t byte
 
 /*
  * The path as it may be stored: segments of the API's known shape (words of paths, the model, ids behind the name of
- * their collection) stay, others become "*". `model` is the name that the URL states, decoded. What is masked is taken
- * into `echo`. Returns the bytes written to ret_path, at most `room`.
+ * their collection) stay, others become "*". `model` is the name that the URL states, decoded. Returns the bytes
+ * written to ret_path, at most `room`.
  */
-size_t secret_mask_path(const char *path, size_t bytes, const char *model, size_t model_bytes, struct secret_echo *echo,
-                        char *ret_path, size_t room);
+size_t secret_mask_path(const char *path, size_t bytes, const char *model, size_t model_bytes,
+                        const struct secret_echo *echo, char *ret_path, size_t room);
+/* Takes the segments that are masked: they must not come back either. */
+void secret_echo_path(struct secret_echo *echo, const char *path, size_t bytes, const char *model, size_t model_bytes);

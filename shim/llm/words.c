@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
 
 enum { SLOTS = 8192, PART_DIGITS_MAX = 3, PATH_DIGITS_MAX = 4 /* years in versions */ };
 
@@ -135,12 +136,22 @@ static int next_part(const char **at, const char *end, struct part *ret_part)
     return bytes ? 1 : -1;
 }
 
+/* Parts of whole values that people make passwords of. */
+static bool is_no_part(const struct part *part)
+{
+    static const char words[][9] = {"secret", "password", "passwd", "admin", "root"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strlen(words[i]) == part->bytes && !strncasecmp(words[i], part->text, part->bytes))
+            return true;
+    return false;
+}
+
 static void add_parts(enum list list, const char *word, size_t bytes)
 {
     const char *at = word;
     struct part part;
     while (next_part(&at, word + bytes, &part) > 0)
-        if (!part.number)
+        if (!part.number && !is_no_part(&part))
             add(list, part.text, part.bytes);
 }
 

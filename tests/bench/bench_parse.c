@@ -18,7 +18,7 @@
 
 enum { ROUNDS = 15, EVENT_BYTES = 300, PLAIN_BYTES = 4 << 20, OPENS = 200 };
 
-static const struct exchange_config config = {.hash_key = {1, 2, 3}, .hash_key_bytes = 32};
+static const struct exchange_config config = {.hash_key = {1, 2, 3}, .has_hash_key = true};
 static struct span span;
 
 static double now_ns(void)

@@ -4,43 +4,8 @@
  * was added. What is never driven is none.
  */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-#include "client.h"
+#include "drivers.h"
 #include "guarded.h"
-
-enum driver { PERFORM, ACTION, ALL, DRIVERS };
-
-static long timer_ms = -1;
-
-static int on_timer(CURLM *multi, long timeout_ms, void *context)
-{
-    (void)multi, (void)context;
-    timer_ms = timeout_ms;
-    return 0;
-}
-
-static int on_socket(CURL *easy, curl_socket_t socket, int what, void *context, void *socket_context)
-{
-    (void)easy, (void)socket, (void)what, (void)context, (void)socket_context;
-    return 0;
-}
-
-static void drive_by(CURLM *multi, enum driver driver)
-{
-    int running = 1;
-    while (running != 0) {
-        if (driver == PERFORM)
-            curl_multi_perform(multi, &running);
-        else if (driver == ACTION)
-            curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running);
-        else
-            curl_multi_socket_all(multi, &running);
-        if (driver == ACTION &&
-            running != 0) /* sockets without an event loop: all of them, when there may be something */
-            curl_multi_socket_all(multi, &running);
-        if (running != 0)
-            usleep(1000);
-    }
-}
 
 static void report(CURLM *multi)
 {
@@ -205,12 +170,8 @@ int main(int argc, char **argv)
     (void)argc;
     base_url = argv[1];
     snprintf(url, sizeof(url), "%s/v1/chat/completions?do=echo", base_url);
-    for (int driver = 0; driver < DRIVERS; driver++) {
-        CURLM *multi = curl_multi_init();
-        if (driver == ACTION) {
-            curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer);
-            curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-        }
+    for (int driver = PERFORM; driver < DRIVERS; driver++) {
+        CURLM *multi = multi_for((enum driver)driver);
         for (int i = 0; i < CASES; i++) {
             printf("-- %d %d\n", driver, i);
             CURL *easy = unready(base_url);

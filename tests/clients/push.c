@@ -65,10 +65,13 @@ static int on_push(CURL *parent, CURL *easy, size_t count, struct curl_pushheade
 static void say_taken(const char *base)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    char end;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     to.sin_port = htons((unsigned short)atoi(strrchr(base, ':') + 1));
     if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0)
         abort();
+    shutdown(fd, SHUT_WR);
+    (void)recv(fd, &end, 1, 0); /* until the server has understood */
     close(fd);
 }
 

@@ -3,6 +3,8 @@
 Everything listens on loopback or on a socket in a temporary directory. Standard library only. The build to test is named by the environment:
 PPROF_BIN (directory of pprofd, pprofctl, model_server) and PPROF_SHIM (path of libpprof.so).
 """
+import atexit
+import functools
 import itertools
 import json
 import os
@@ -111,9 +113,18 @@ def export(store):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+@functools.cache
+def state_directory():
+    """Of this test alone: programs under the shim make the installation's key there, not in the tester's home."""
+    made = tempfile.TemporaryDirectory(prefix="pprof-state-")
+    atexit.register(made.cleanup)
+    return made.name
+
+
 def run(command, shim=False, env=None, stdin=b"", seconds=120, cwd=None):
     """(exit code, stdout, stderr) of a program, with the shim preloaded or without."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("LIBPPROF_") and k != "LD_PRELOAD"}
+    environment["XDG_STATE_HOME"] = state_directory()
     environment.update(env or {})
     if shim:
         environment["LD_PRELOAD"] = (environment.get("LD_PRELOAD", "") + " " + SHIM).strip()

@@ -48,7 +48,7 @@ static void feed_body(struct exchange *exchange, const uint8_t *data, size_t byt
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     static const struct exchange_config config = {
-        .hash_key = {1}, .hash_key_bytes = 32, .preview_chars = 20, .prompt = "n@v"};
+        .hash_key = {1}, .has_hash_key = true, .preview_chars = 20, .prompt = "n@v"};
     static struct span span;
     bool no_memory;
     if (bytes < 2)
@@ -80,7 +80,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         exchange_response_header(exchange, 50, (const char *)line, (size_t)(end - line));
         line = end;
     }
+    (void)exchange_peek(exchange, 60, &span);
     feed_body(exchange, body, (size_t)(data + bytes - body), step);
+    (void)exchange_peek(exchange, 1u << 29, &span);
     const struct exchange_end end = {
         .time_ns = 1u << 30, .total_ns = UINT64_MAX, .queue_ns = UINT64_MAX, .finished = true};
     if (exchange_close(exchange, &end, &span) && span_has(&span, SPAN_decode_ns) &&

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """An HTTP/2 server (prior knowledge, no TLS) that answers each request with a promise first, and sends what it promised when the client says that it has
-the answer: by a connection that it closes at once. Written frame by frame, because libcurl 7.88 crashes by itself when a pushed stream begins while its
+the answer: by a connection on which it sends nothing and waits for the end. Written frame by frame, because libcurl 7.88 crashes by itself when a pushed stream begins while its
 parent is read (nghttpd sends them so).
 
 push.py --port-file FILE
@@ -40,14 +40,15 @@ class Handler(socketserver.StreamRequestHandler):
         self.send(PUSH_PROMISE, END_HEADERS, stream, struct.pack("!I", promised) + promise)
         self.send(HEADERS, END_HEADERS, stream, ok)
         self.send(DATA, END_STREAM, stream, ANSWER)
-        self.server.answer_taken.wait(10)
-        self.server.answer_taken.clear()
+        self.server.answer_taken.acquire(timeout=10)
+        self.server.goes_on.release()
         self.send(HEADERS, END_HEADERS, promised, ok)
         self.send(DATA, END_STREAM, promised, b"this was pushed")
 
     def handle(self):
         if len(self.rfile.read(24)) < 24:  # the client's preface
-            self.server.answer_taken.set()
+            self.server.answer_taken.release()
+            self.server.goes_on.acquire(timeout=10)
             return
         self.send(SETTINGS, 0, 0)
         promised = 2
@@ -66,7 +67,7 @@ class Handler(socketserver.StreamRequestHandler):
 class Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
-    answer_taken = threading.Event()
+    answer_taken, goes_on = threading.Semaphore(0), threading.Semaphore(0)
 
 
 def main():

@@ -191,6 +191,31 @@ class Handler(socketserver.StreamRequestHandler):
         """The request's body as content of the answer, in its error, or in a stream."""
         self.plain(completion(request, request.body.decode()))
 
+    def told(self, request):
+        """What the request's ?of= names: a header's value, the words of Basic authentication, a parameter or a segment of the path."""
+        parts = urlsplit(request.target)
+        query = parse_qs(parts.query)
+        of = query.get("of", ["authorization"])[0]
+        value = request.headers.get(of) or query.get(of, [""])[0] or (parts.path.split("/")[1] if of == "path" else "")
+        if value.lower().startswith("basic "):
+            return base64.b64decode(value[6:]).decode().partition(":")[2]
+        return value.rpartition(" ")[2].rpartition("=")[2]
+
+    def do_echo_fields(self, request):
+        """In each field of an answer that is no text, and in its headers."""
+        said = self.told(request)
+        call = {"id": said, "type": "function", "function": {"name": said, "arguments": "{}"}}
+        body = {"id": said, "object": said, "model": said, "system_fingerprint": said, "service_tier": said, "provider": said,
+                "choices": [{"index": 0, "message": {"role": said, "content": said, "tool_calls": [call]}, "finish_reason": said}],
+                "usage": {"prompt_tokens": 1, "completion_tokens": 1}}
+        self.plain(json.dumps(body).encode(), f"X-Request-Id: {said}", f"X-Gemini-Service-Tier: {said}", f"Openai-Organization: {said}",
+                   f"Retry-After: {said}", f"Openai-Processing-Ms: {said}", f"X-Ratelimit-Limit-Requests: {said}", f"Server-Timing: {said};dur=1")
+
+    def do_echo_fault(self, request):
+        said = self.told(request)
+        error = {"error": {"message": said, "type": said, "param": said, "code": said, "status": said}, "id": said, "model": said, "type": said}
+        self.plain(json.dumps(error).encode(), f"X-Amzn-Errortype: {said}", status="401 Unauthorized")
+
     def do_echo_error(self, request):
         error = {"error": {"message": request.body.decode(), "type": "invalid_request_error", "param": None, "code": "bad"}}
         self.plain(json.dumps(error).encode(), status="400 Bad Request")

@@ -1,5 +1,7 @@
-foreach(name crash listen merge open rollup store)
+foreach(name crash listen merge open proof rollup share steps store)
   pprof_unit_test(${name} pprof_collector)
 endforeach()
 target_compile_definitions(test_crash PRIVATE PPROFD="$<TARGET_FILE:pprofd>")
 add_dependencies(test_crash pprofd)
+target_compile_definitions(test_steps PRIVATE PPROFCTL="$<TARGET_FILE:pprofctl>")
+add_dependencies(test_steps pprofctl)

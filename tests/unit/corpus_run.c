@@ -13,7 +13,7 @@
 const char *const corpus_cutting_names[] = {"whole",       "recorded pieces",    "byte by byte",
                                             "random cuts", "random cuts, CR LF", "random cuts, packed between them"};
 
-static const struct exchange_config config = {.hash_key = {1, 2, 3}, .hash_key_bytes = 32};
+static const struct exchange_config config = {.hash_key = {1, 2, 3}, .has_hash_key = true};
 
 /* LF becomes CR LF, where the stream has LF alone. */
 static struct corpus_bytes with_crlf(struct corpus_bytes from)

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-static const struct exchange_config config = {.hash_key = {7}, .hash_key_bytes = 32};
+static const struct exchange_config config = {.hash_key = {7}, .has_hash_key = true};
 
 struct expected {
     enum span_field field;

@@ -32,6 +32,7 @@
 #include <unistd.h>
 
 #include "../../shim/config.h"
+#include "../../shim/exchange_keys.h"
 #include "../../shim/flights.h"
 #include "../../shim/llm/desk.h"
 #include "../../shim/llm/exchange.h"
@@ -60,6 +61,16 @@ struct exchange {
 };
 static _Atomic uint64_t closed;
 static _Atomic bool held; /* the scribe waits at the beginning of a request to "hold" */
+
+void exchange_keys_prepare(struct exchange_config *ret_config)
+{
+    *ret_config = (struct exchange_config){.preview_chars = shim_config.preview_chars};
+}
+
+void exchange_keys_save(const struct exchange_config *config)
+{
+    (void)config;
+}
 
 struct exchange *exchange_open(const struct exchange_config *config, const struct exchange_start *start,
                                bool *ret_no_memory)
@@ -344,7 +355,8 @@ static int set_up(void **state)
     }
     (void)snprintf(socket_path, sizeof socket_path, "%s/socket", top);
     (void)snprintf(spool_dir, sizeof spool_dir, "%s/spool", top);
-    shim_config = (struct shim_config){.socket = socket_path, .spool = spool_dir, .preview_chars = 7};
+    shim_config =
+        (struct shim_config){.socket = socket_path, .spool = spool_dir, .spool_said = true, .preview_chars = 7};
     return 0;
 }
 

@@ -31,12 +31,13 @@ pprof_unit_test(keep Threads::Threads)
 target_sources(test_keep PRIVATE ${PROJECT_SOURCE_DIR}/shim/keep.c)
 pprof_unit_test(shadow)
 target_sources(test_shadow PRIVATE ${PROJECT_SOURCE_DIR}/shim/shadow.c ${PROJECT_SOURCE_DIR}/shim/keep.c)
-foreach(module hooks hooks_loss)
-  pprof_unit_test(${module} curl)
-  target_sources(test_${module} PRIVATE ${PROJECT_SOURCE_DIR}/shim/tape.c ${PROJECT_SOURCE_DIR}/shim/handles.c
-    ${PROJECT_SOURCE_DIR}/shim/shadow.c ${PROJECT_SOURCE_DIR}/shim/keep.c ${PROJECT_SOURCE_DIR}/shim/capture.c ${PROJECT_SOURCE_DIR}/shim/callbacks.c
-    ${PROJECT_SOURCE_DIR}/shim/transfer.c ${PROJECT_SOURCE_DIR}/shim/hook_easy.c ${PROJECT_SOURCE_DIR}/shim/hook_multi.c
-    ${PROJECT_SOURCE_DIR}/shim/hook_mime.c)
+set(SHIM_HOOK_SOURCES ${PROJECT_SOURCE_DIR}/shim/tape.c ${PROJECT_SOURCE_DIR}/shim/handles.c
+  ${PROJECT_SOURCE_DIR}/shim/shadow.c ${PROJECT_SOURCE_DIR}/shim/keep.c ${PROJECT_SOURCE_DIR}/shim/capture.c ${PROJECT_SOURCE_DIR}/shim/callbacks.c
+  ${PROJECT_SOURCE_DIR}/shim/transfer.c ${PROJECT_SOURCE_DIR}/shim/hook_easy.c ${PROJECT_SOURCE_DIR}/shim/hook_multi.c
+  ${PROJECT_SOURCE_DIR}/shim/hook_mime.c)
+foreach(name contexts hooks hooks_loss)
+  pprof_unit_test(${name} curl)
+  target_sources(test_${name} PRIVATE ${SHIM_HOOK_SOURCES})
 endforeach()
 
 # The tape again under ThreadSanitizer, which does not go together with AddressSanitizer: compiled apart from the build's flags.
@@ -59,7 +60,7 @@ file(GLOB SCRIBE_TSAN_SPAN ${PROJECT_SOURCE_DIR}/span/*.c)
 add_custom_command(OUTPUT ${SCRIBE_TSAN}
   COMMAND ${CMAKE_C_COMPILER} -std=gnu17 -D_GNU_SOURCE -DPPROF_VERSION="0" -O1 -g -fsanitize=thread -I${PROJECT_SOURCE_DIR}
     -o ${SCRIBE_TSAN} ${CMAKE_CURRENT_SOURCE_DIR}/test_scribe.c ${SHIM_SCRIBE_SOURCES} ${SCRIBE_TSAN_SPAN} ${CMOCKA_LIBRARY}
-    -lzstd -pthread -lm
+    -lzstd -lsodium -pthread -lm
   DEPENDS test_scribe.c scribe_child.h ${SHIM_SCRIBE_SOURCES} ${SCRIBE_TSAN_SPAN} VERBATIM)
 add_custom_target(scribe_tsan_binary ALL DEPENDS ${SCRIBE_TSAN})
 add_test(NAME unit/scribe_tsan COMMAND ${SCRIBE_TSAN})
@@ -68,7 +69,7 @@ set_tests_properties(unit/scribe_tsan PROPERTIES TIMEOUT 120 LABELS unit ENVIRON
 # ---- getting into the process ----
 pprof_unit_test(elf_lookup ${CMAKE_DL_LIBS})
 target_sources(test_elf_lookup PRIVATE ${PROJECT_SOURCE_DIR}/shim/elf_lookup.c)
-pprof_unit_test(config pprof_span ${SODIUM_STATIC_LIBRARY})
+pprof_unit_test(config pprof_llm)
 target_sources(test_config PRIVATE ${PROJECT_SOURCE_DIR}/shim/config.c ${PROJECT_SOURCE_DIR}/shim/say.c)
 pprof_unit_test(mime curl)
 target_sources(test_mime PRIVATE ${SHIM_DIR}/hook_mime.c ${SHIM_DIR}/handles.c ${SHIM_DIR}/shadow.c ${SHIM_DIR}/keep.c

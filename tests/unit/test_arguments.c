@@ -83,7 +83,7 @@ static void test_table(void **state)
     (void)state;
     for (size_t i = 0; i < n_commands; i++) {
         assert_true(commands[i].n_options <= COMMAND_OPTIONS_MAX);
-        assert_true(strlen(commands[i].name) <= 8);
+        assert_true(strlen(commands[i].name) <= 9);
         assert_non_null(commands[i].run);
         assert_ptr_equal(command_find(commands[i].name), &commands[i]);
         for (size_t k = 0; k < commands[i].n_options; k++)

@@ -50,7 +50,6 @@ static void test_nothing_said(void **state)
     assert_null(config.log);
     assert_int_equal(config.preview_chars, 0);
     assert_false(config.hash_key_said);
-    assert_int_equal(config.hash_key_bytes, 32);
 }
 
 static void test_switches(void **state)
@@ -116,29 +115,59 @@ static void test_service_and_labels(void **state)
     assert_true(strlen(config.labels) > CONFIG_LABELS_BYTES_MAX - 16);
 }
 
+/* Labels travel with every span: keys and people's addresses are none. */
+static void test_labels_without_secrets(void **state)
+{
+    (void)state;
+    static const char *const secret[] = {
+        "key=sk-proj-abcdefgh12", "app.password=x",      "api.key=x",        "auth=x",
+        "mail=erika@example.com", "phone=+491701234567", "a=ghp_0123456789", "session_token=1"};
+    for (size_t i = 0; i < sizeof secret / sizeof *secret; i++) {
+        char text[128];
+        (void)snprintf(text, sizeof text, "a=b,%s,c=d", secret[i]);
+        assert_string_equal(READ({"OTEL_RESOURCE_ATTRIBUTES", text}).labels, "a=b,c=d");
+    }
+    static const char fine[] =
+        "container.id=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef,host.ip=10.0.0.1,"
+        "service.version=1.2.3.4,k8s.pod.uid=9352ed1c-88bf-4258-a466-d29911ebcbe4";
+    assert_string_equal(READ({"OTEL_RESOURCE_ATTRIBUTES", fine}).labels, fine);
+}
+
 static void test_preview(void **state)
 {
     (void)state;
-    assert_int_equal(READ({"LIBPPROF_PREVIEW", "40"}).preview_chars, 40);
-    assert_int_equal(READ({"LIBPPROF_PREVIEW", "200"}).preview_chars, 200);
-    assert_int_equal(READ({"LIBPPROF_PREVIEW", "201"}).preview_chars, 200);
-    assert_int_equal(READ({"LIBPPROF_PREVIEW", "99999999999999999999999999"}).preview_chars, 200);
-    const char *const bad[] = {"-1", "x", "4x", "99999x", " 4", "0x10"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        assert_int_equal(READ({"LIBPPROF_PREVIEW", bad[i]}).preview_chars, 0);
+    static const struct {
+        const char *said;
+        unsigned chars;
+        bool user;
+    } cases[] = {
+        {"40", 40, false},     {"200", 200, false},  {"201", 200, false}, {"99999999999999999999999999", 200, false},
+        {"40,user", 40, true}, {"0,user", 0, false}, {"-1", 0, false},    {"x", 0, false},
+        {"4x", 0, false},      {"99999x", 0, false}, {" 4", 0, false},    {"0x10", 0, false},
+        {",user", 0, false},   {"user", 0, false},   {"40,", 0, false},   {"40,users", 0, false},
+        {"40,user,", 0, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct shim_config config = READ({"LIBPPROF_PREVIEW", cases[i].said});
+        assert_int_equal(config.preview_chars, cases[i].chars);
+        assert_int_equal(config.preview_user, cases[i].user);
+    }
 }
 
+/* Without the variable no key is known here: the scribe reads the installation's. */
 static void test_hash_key(void **state)
 {
     (void)state;
-    struct shim_config fixed = READ();
-    struct shim_config again = READ();
+    static const uint8_t none[SPAN_KEY_BYTES];
+    struct shim_config unsaid = READ();
     struct shim_config secret = READ({"LIBPPROF_HASH_KEY", "secret"});
+    struct shim_config again = READ({"LIBPPROF_HASH_KEY", "secret"});
     struct shim_config other = READ({"LIBPPROF_HASH_KEY", "secret2"});
-    assert_memory_equal(fixed.hash_key, again.hash_key, 32);
-    assert_memory_not_equal(fixed.hash_key, secret.hash_key, 32);
-    assert_memory_not_equal(other.hash_key, secret.hash_key, 32);
+    assert_false(unsaid.hash_key_said);
+    assert_memory_equal(unsaid.hash_key, none, sizeof none);
     assert_true(secret.hash_key_said);
+    assert_memory_equal(secret.hash_key, again.hash_key, sizeof none);
+    assert_memory_not_equal(secret.hash_key, other.hash_key, sizeof none);
+    assert_memory_not_equal(secret.hash_key, none, sizeof none);
 }
 
 static void test_values_are_copied(void **state)
@@ -246,9 +275,11 @@ static int remove_log(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing_said),       cmocka_unit_test(test_switches), cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_service_and_labels), cmocka_unit_test(test_preview),  cmocka_unit_test(test_hash_key),
-        cmocka_unit_test(test_values_are_copied),  cmocka_unit_test(test_too_long), cmocka_unit_test(test_said_once),
+        cmocka_unit_test(test_nothing_said), cmocka_unit_test(test_switches),
+        cmocka_unit_test(test_paths),        cmocka_unit_test(test_service_and_labels),
+        cmocka_unit_test(test_preview),      cmocka_unit_test(test_labels_without_secrets),
+        cmocka_unit_test(test_hash_key),     cmocka_unit_test(test_values_are_copied),
+        cmocka_unit_test(test_too_long),     cmocka_unit_test(test_said_once),
         cmocka_unit_test(test_unfollow),
     };
     return cmocka_run_group_tests(tests, make_log, remove_log);

@@ -120,7 +120,7 @@ static void test_safe(void **state)
     expect_safe("\xc3", 1, 16, "?");
     expect_safe("\xc2\x9b"
                 "31m",
-                5, 16, "??31m");      /* CSI as one C1 character */
+                5, 16, "?31m");       /* CSI as one C1 character */
     expect_safe("Grüße", 7, 4, "Gr"); /* cut before the character that does not fit */
     expect_safe("", 0, 1, "");
 }
@@ -146,11 +146,85 @@ static void test_cells(void **state)
     expect_written(display_json, "a\"\\\x01", "\"a\\\"\\\\\\u0001\"");
 }
 
+/* Marks of direction, joiners, tags, controls: one '?' each where people read, an escape where programs do. */
+static void test_hidden_characters(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *json;
+    } cases[] = {
+        {"\xe2\x80\xae", "\\u202e"}, {"\xe2\x80\xaa", "\\u202a"},
+        {"\xe2\x81\xa6", "\\u2066"}, {"\xe2\x81\xa9", "\\u2069"},
+        {"\xe2\x80\x8b", "\\u200b"}, {"\xe2\x80\x8f", "\\u200f"},
+        {"\xef\xbb\xbf", "\\ufeff"}, {"\xd8\x9c", "\\u061c"},
+        {"\xe2\x80\xa8", "\\u2028"}, {"\xe2\x80\xa9", "\\u2029"},
+        {"\xc2\x80", "\\u0080"},     {"\xc2\x9b", "\\u009b"},
+        {"\xc2\xad", "\\u00ad"},     {"\xf3\xa0\x81\x81", "\\udb40\\udc41"},
+        {"\xe2\x81\xa0", "\\u2060"}, {"\x7f", "\\u007f"},
+        {"\xef\xb8\x8f", "\\ufe0f"}, {"\033", "\\u001b"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[32], json[64];
+        snprintf(text, sizeof(text), "a%sb", cases[i].text);
+        snprintf(json, sizeof(json), "\"a%sb\"", cases[i].json);
+        expect_safe(text, strlen(text), 16, "a?b");
+        expect_written(display_json, text, json);
+        assert_string_equal(display_name(text), "a?b");
+    }
+    expect_written(display_json, "Grüße 日本 \xf0\x9f\x98\x80 \xff", "\"Grüße 日本 \xf0\x9f\x98\x80 \xef\xbf\xbd\"");
+}
+
+/* A spreadsheet calculates none of it; numbers stay what they are. */
+static void test_csv_formulas(void **state)
+{
+    (void)state;
+    static const char *const formulas[] = {
+        "=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "\"=1\"", "'=1", "-",
+        "--1",  "=HYPERLINK(\"x\")",  "-1-1", "＝1",      "＋1",  "－1",  "＠x",  "−1",  "-1e",    "+"};
+    for (size_t i = 0; i < sizeof(formulas) / sizeof(formulas[0]); i++) {
+        char *data = NULL;
+        size_t bytes = 0;
+        FILE *out = open_memstream(&data, &bytes);
+        display_csv(out, formulas[i]);
+        (void)fclose(out);
+        if (strncmp(data, "\"'", 2) != 0)
+            fail_msg("%s is written as %s", formulas[i], data);
+        free(data);
+    }
+    static const char *const numbers[] = {"-1", "+1", "-0.5", "-1e9", "1.5", "-12E-3", "0"};
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        expect_written(display_csv, numbers[i], numbers[i]);
+    expect_written(display_csv, "a;=1", "\"a;=1\"");
+}
+
+/* Nothing becomes a link, an image, HTML, code, a heading or a cell of its own. */
+static void test_md_markup(void **state)
+{
+    (void)state;
+    expect_written(display_md, "![x](http://e/)", "\\!\\[x\\](http\\://e/)");
+    expect_written(display_md, "[a](javascript:b)", "\\[a\\](javascript:b)");
+    expect_written(display_md, "<img src=x>", "\\<img src=x\\>");
+    expect_written(display_md, "&lt;b&gt;", "\\&lt;b\\&gt;");
+    expect_written(display_md, "`a` *b* _c_ ~~d~~ a|b \\", "\\`a\\` \\*b\\* \\_c\\_ \\~\\~d\\~\\~ a\\|b \\\\");
+    expect_written(display_md, "www.evil.example", "www\\.evil.example");
+    expect_written(display_md, "a@b.example", "a\\@b.example");
+    expect_written(display_md, "# a", "\\# a");
+    expect_written(display_md, "a\nb\r", "a b ");
+    expect_written(display_md, "gpt-4o-mini 2.5 (x)", "gpt-4o-mini 2.5 (x)");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_duration), cmocka_unit_test(test_count), cmocka_unit_test(test_size_share_rate),
-        cmocka_unit_test(test_width),    cmocka_unit_test(test_safe),  cmocka_unit_test(test_cells),
+        cmocka_unit_test(test_duration),
+        cmocka_unit_test(test_count),
+        cmocka_unit_test(test_size_share_rate),
+        cmocka_unit_test(test_width),
+        cmocka_unit_test(test_safe),
+        cmocka_unit_test(test_cells),
+        cmocka_unit_test(test_hidden_characters),
+        cmocka_unit_test(test_csv_formulas),
+        cmocka_unit_test(test_md_markup),
     };
     (void)setlocale(LC_CTYPE, "C.UTF-8");
     return cmocka_run_group_tests(tests, NULL, NULL);

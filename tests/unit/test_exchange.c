@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-static const struct exchange_config config = {.hash_key = {7}, .hash_key_bytes = 32};
+static const struct exchange_config config = {.hash_key = {7}, .has_hash_key = true};
 static const char chat[] = "https://api.openai.com/v1/chat/completions";
 static struct span span;
 
@@ -347,6 +347,39 @@ static void test_others(void **state)
     assert_false(exchange_run(&config, &text, &span));
 }
 
+/* What is known of a call in flight: facts, and nothing of what was said, not even where a preview was asked for. */
+static void test_peek(void **state)
+{
+    static const struct exchange_config with_preview = {.hash_key = {1}, .has_hash_key = true, .preview_chars = 60};
+    struct span now;
+    (void)state;
+    const struct exchange_text text = {
+        .url = chat,
+        .request = "{\"model\":\"gpt-4o\",\"stream\":true,\"messages\":[{\"role\":\"system\",\"content\":\"Planted "
+                   "instructions\"},{\"role\":\"user\",\"content\":\"planted question\"}]}",
+        .response_headers = SSE_HEAD};
+    struct exchange *exchange = exchange_run_open(&with_preview, &text);
+    assert_true(exchange_peek(exchange, 5000, &now));
+    assert_string_equal(exchange_field(&now, SPAN_request_model), "gpt-4o");
+    assert_string_equal(exchange_field(&now, SPAN_status), "200");
+    assert_string_equal(exchange_field(&now, SPAN_path), "/v1/chat/completions");
+    assert_false(span_has(&now, SPAN_ttft_ns));
+    body_at(exchange, 11000, SAID("planted answer"));
+    body_at(exchange, 21000, SAID("b"));
+    assert_true(exchange_peek(exchange, 25000, &now));
+    assert_int_equal(now.value[SPAN_ttft_ns].u64, 10000);
+    assert_int_equal(now.value[SPAN_content_chunks].u64, 2);
+    assert_true(span_has(&now, SPAN_prompt_id));
+    assert_false(span_has(&now, SPAN_prompt_preview));
+    assert_null(memmem(now.arena, now.arena_used, "lanted", 6));
+    const uint64_t prompt = now.value[SPAN_prompt_id].u64;
+    body_at(exchange, 31000, STOPPED("stop") END);
+    assert_true(exchange_run_close(exchange, &text, 160000, &span));
+    assert_int_equal(u64(SPAN_prompt_id), prompt);
+    assert_int_equal(u64(SPAN_ttft_ns), 10000);
+    assert_string_equal(exchange_field(&span, SPAN_completeness), "whole");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_times),
@@ -361,6 +394,7 @@ int main(void)
                                        cmocka_unit_test(test_headers),
                                        cmocka_unit_test(test_others),
                                        cmocka_unit_test(test_no_response),
-                                       cmocka_unit_test(test_total)};
+                                       cmocka_unit_test(test_total),
+                                       cmocka_unit_test(test_peek)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,24 @@
 /*
  * What the hooks do where something is missing: room on the tape, the end of a handle's life.
  */
-#include "hook_play.h"
+#include "hook_run.h"
+
+#include "../../shim/transfer.h"
+
+/* Until the first bytes are there, with the given ending. */
+static void run_slow(CURLM *multi, CURL *easy)
+{
+    int running = 1;
+    assert_int_equal(hook_curl_multi_add_handle(&origin, multi, easy), CURLM_OK);
+    while (running != 0 && body.calls == 0) {
+        hook_curl_multi_perform(&origin, multi, &running);
+        curl_multi_poll(multi, NULL, 0, 20, NULL);
+    }
+    assert_string_equal(body.text, "first");
+}
+
+#define SLOW                                                                                                           \
+    "begin GET /v1/slow bytes=0 flags=0\nheader HTTP/1.1 200 OK\nheader Content-Length: 100\nheader \nbody first\n"
 
 /* A full tape: the call goes on as ever, nothing of it is written, and it is counted as one that was not followed; what
  * is no call is not. */

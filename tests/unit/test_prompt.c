@@ -3,6 +3,8 @@
 #include "exchange_run.h"
 #include "../../shim/llm/prompt.h"
 #include "../../shim/llm/prompt_begin.h"
+#include "../../shim/llm/shown.h"
+#include "../../span/alias.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +13,7 @@
 
 #include <cmocka.h>
 
-static struct exchange_config config = {.hash_key = {9, 9}, .hash_key_bytes = 32};
+static struct exchange_config config = {.hash_key = {9, 9}, .has_hash_key = true};
 static struct span span;
 
 static uint64_t id_of(const char *request, const char *headers, size_t step)
@@ -106,31 +108,127 @@ static void test_said(void **state)
     config.prompt = NULL;
 }
 
-static void test_preview(void **state)
+static struct shown shown;
+
+static const char *preview_of(const char *system, const char *user)
+{
+    char request[1024];
+    snprintf(request, sizeof(request), "{\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}%s%s%s]}", user,
+             system ? ",{\"role\":\"system\",\"content\":\"" : "", system ? system : "", system ? "\"}" : "");
+    id_of(request, NULL, 7);
+    return exchange_field(&span, SPAN_prompt_preview);
+}
+
+static void preview_begin(unsigned chars, bool user)
+{
+    shown_init(&shown, config.hash_key);
+    config.preview_chars = chars;
+    config.preview_user = user;
+    config.shown = &shown;
+}
+
+/* A text that came three times is shown, one that came twice is not. */
+static void test_preview_of_the_same(void **state)
 {
     (void)state;
-    static const char request[] = "{\"messages\":[" USER("question") "," SYSTEM("\\u00e9\\u00e9\\u00e9 system") "]}";
-    id_of(request, NULL, 3);
-    assert_string_equal(exchange_field(&span, SPAN_prompt_preview), "-");
-    config.preview_chars = 2;
-    id_of(request, NULL, 3);
+    static const char text[] = "You help Erika Mustermann.";
+    assert_string_equal(preview_of(text, "x"), "-"); /* nobody asked */
+    preview_begin(60, false);
+    assert_string_equal(preview_of(text, "x"), "-");
+    assert_string_equal(preview_of(text, "y"), "-");
+    assert_string_equal(preview_of(text, "z"), text);
+    assert_string_equal(preview_of(text, "z"), text);
+    preview_begin(2, false);
+    for (int i = 0; i < 3; i++)
+        (void)preview_of("\\u00e9\\u00e9\\u00e9 system", "x");
     assert_string_equal(exchange_field(&span, SPAN_prompt_preview), "\xc3\xa9\xc3\xa9");
-    config.preview_chars = 200;
-    id_of("{\"messages\":[" USER("question") "]}", NULL, 3);
-    assert_string_equal(exchange_field(&span, SPAN_prompt_preview), "question");
+    preview_begin(6, false);
+    for (int i = 0; i < 3; i++)
+        (void)preview_of(
+            "\xe4\xbd\xa0\xe6\x98\xaf\xe4\xb8\x80\xe4\xb8\xaa\xe7\xbf\xbb\xe8\xaf\x91\xe5\x8a\xa9\xe6\x89\x8b", "x");
+    assert_int_equal(strlen(exchange_field(&span, SPAN_prompt_preview)), 18);
+}
+
+/* Of texts that differ, the words that three of them have; names, however they stand, stay inside. */
+static void test_preview_of_the_shared(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"Erika", "Otto", "Hubert", "Adelheid", "Kunigunde", "Ottokar"};
+    preview_begin(200, false);
+    for (size_t i = 0; i < 6; i++) {
+        char text[128];
+        snprintf(text, sizeof(text), "You are the clerk of %s in room %zu. Be brief.", names[i], i);
+        const char *const seen = preview_of(text, "x");
+        assert_string_equal(seen, i < 2 ? "-" : "You are the clerk of \xe2\x80\xa6 in room \xe2\x80\xa6 Be brief.");
+    }
+    /* The same text again and again is one text. */
+    preview_begin(200, false);
+    for (int i = 0; i < 2; i++)
+        assert_string_equal(preview_of("Help Erika", "x"), "-");
+    assert_string_equal(preview_of("Help Otto", "x"), "-");
+    assert_string_equal(preview_of("Help Hubert", "x"), "Help");
+}
+
+/* What looks like data is shown in no case, and the user's text only where it was asked for. */
+static void test_preview_of_data(void **state)
+{
+    (void)state;
+    static const char *const data[] = {
+        "hunter2",     "erika@example.com", "https://x.example", "sk-abcdefghijkl",
+        "/home/erika", "10.0.0.1",          "planted-secret-17", "a=b",
+        "C:\\\\Users", "user_name",         "{{template}}",      "abcdefghijklmnopqrstuvwxyz"};
+    for (size_t i = 0; i < sizeof(data) / sizeof(data[0]); i++) {
+        char text[128];
+        snprintf(text, sizeof(text), "Use %s now", data[i]);
+        preview_begin(200, true);
+        for (int j = 0; j < 5; j++)
+            (void)preview_of(text, "x");
+        assert_string_equal(exchange_field(&span, SPAN_prompt_preview), "Use \xe2\x80\xa6 now");
+        assert_string_equal(preview_of(NULL, text), "Use \xe2\x80\xa6 now");
+    }
+    preview_begin(60, false);
+    for (int j = 0; j < 5; j++)
+        assert_string_equal(preview_of(NULL, "a question"), "-");
+    preview_begin(60, true);
+    assert_string_equal(preview_of(NULL, "a question"), "a question");
+    for (int j = 0; j < 2; j++)
+        assert_string_equal(preview_of("Instructions of Erika", "a question"),
+                            "-"); /* the rule of instructions stays */
+}
+
+/* More texts than the table holds: less is shown, nothing more, and what is public stays. */
+static void test_preview_is_bounded(void **state)
+{
+    (void)state;
+    preview_begin(60, false);
+    for (int i = 0; i < 3; i++)
+        (void)preview_of("Always the same words", "x");
+    for (unsigned i = 0; i < 3 * SHOWN_SLOTS; i++) {
+        const uint64_t digest[2] = {i * UINT64_C(0x9e3779b97f4a7c15), i};
+        char text[32], out[64];
+        snprintf(text, sizeof(text), "w%c%c%c%c", 'a' + (int)(i % 26), 'a' + (int)(i / 26 % 26),
+                 'a' + (int)(i / 676 % 26), 'a' + (int)(i / 17576));
+        const struct shown_text one = {.text = text, .bytes = strlen(text), .digest = {digest[0], digest[1]}};
+        assert_int_equal(shown_preview(&shown, &one, 60, out, sizeof(out)), 0);
+        shown.n_dirty = 0;
+    }
+    assert_string_equal(preview_of("Always the same words", "x"), "Always the same words");
     config.preview_chars = 0;
+    config.shown = NULL;
 }
 
 static void test_key_alias(void **state)
 {
     (void)state;
-    char one[17], two[17];
-    prompt_key_alias(&config, "Bearer sk-abc", 13, one);
-    prompt_key_alias(&config, "sk-abc", 6, two);
+    char one[SPAN_ALIAS_BYTES], two[SPAN_ALIAS_BYTES];
+    span_key_alias(config.hash_key, "Bearer sk-abc", 13, one);
+    span_key_alias(config.hash_key, " sk-abc\r\n", 9, two);
     assert_string_equal(one, two);
     assert_int_equal(strlen(one), 16);
-    prompt_key_alias(&config, "sk-abd", 6, two);
+    span_key_alias(config.hash_key, "sk-abd", 6, two);
     assert_string_not_equal(one, two);
+    span_key_alias(config.hash_key, " ", 1, two);
+    assert_string_equal(two, "");
     id_of("{}", "Authorization: Bearer sk-abc\ntraceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\n",
           9);
     assert_string_equal(exchange_field(&span, SPAN_key_alias), one);
@@ -138,6 +236,20 @@ static void test_key_alias(void **state)
     assert_true(span.value[SPAN_parent_id].u64 == UINT64_C(0xb7ad6b7169203331));
     for (size_t i = 0; i + 6 <= span.arena_used; i++)
         assert_memory_not_equal(span.arena + i, "sk-abc", 6);
+}
+
+/* Where the key cannot be read, what it would hash is absent. */
+static void test_without_key(void **state)
+{
+    (void)state;
+    config.has_hash_key = false;
+    config.prompt = "triage";
+    id_of("{\"messages\":[" SYSTEM("A") "]}", "Authorization: Bearer sk-abc\n", 99);
+    assert_false(span_has(&span, SPAN_prompt_id));
+    assert_false(span_has(&span, SPAN_key_alias));
+    assert_string_equal(exchange_field(&span, SPAN_prompt_name), "triage");
+    config.has_hash_key = true;
+    config.prompt = NULL;
 }
 
 static void test_rewind(void **state)
@@ -156,8 +268,16 @@ static void test_rewind(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_stable),    cmocka_unit_test(test_user_beginning),
-                                       cmocka_unit_test(test_said),      cmocka_unit_test(test_preview),
-                                       cmocka_unit_test(test_key_alias), cmocka_unit_test(test_rewind)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_stable),
+                                       cmocka_unit_test(test_user_beginning),
+                                       cmocka_unit_test(test_said),
+                                       cmocka_unit_test(test_preview_of_the_same),
+                                       cmocka_unit_test(test_preview_of_the_shared),
+                                       cmocka_unit_test(test_preview_of_data),
+                                       cmocka_unit_test(test_preview_is_bounded),
+                                       cmocka_unit_test(test_without_key),
+
+                                       cmocka_unit_test(test_key_alias),
+                                       cmocka_unit_test(test_rewind)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-static struct exchange_config config = {.hash_key = {9, 9}, .hash_key_bytes = 32};
+static struct exchange_config config = {.hash_key = {9, 9}, .has_hash_key = true};
 static struct span span;
 
 /* What people and services have as keys, names and addresses. */

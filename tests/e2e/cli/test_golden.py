@@ -12,7 +12,7 @@ from cli import SOURCE, expect, main
 GOLDEN = Path(__file__).resolve().parent / "golden"
 
 # name of the golden file: command lines that are run one after the other in a directory with pprof.db, loss.frames, notes.txt, cut.frames, static
-HELP = ["record", "report", "export", "dump", "check", "doctor", "help", "keys", "fields", "environment"]
+HELP = ["record", "report", "export", "dump", "check", "doctor", "key-alias", "help", "keys", "fields", "environment"]
 CASES = {
     "help": ["pprofctl help"],
     **{f"help-{topic}": [f"pprofctl help {topic}"] for topic in HELP},
@@ -41,6 +41,8 @@ CASES = {
     "export": ["pprofctl export --until 2026-11-24T05:03"],
     "dump": ["pprofctl dump loss.frames", "pprofctl dump --statistics"],
     "check": ["pprofctl check"],
+    "key-alias": ["pprofctl key-alias on-the-command-line", "sh -c 'printf sk-a | LIBPPROF_HASH_KEY=fleet pprofctl key-alias'",
+                  "sh -c 'printf \"Bearer sk-a\\r\\nx\" | LIBPPROF_HASH_KEY=fleet pprofctl key-alias'", "pprofctl key-alias </dev/null"],
 }
 
 

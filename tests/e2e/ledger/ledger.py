@@ -80,7 +80,7 @@ class Ledger:
         lost = self.due - stored.keys() - {s.get("gen_ai.response.id") for s in killed}
         keys = collections.Counter((s["trace_id"], s["span_id"]) for s in spans)
         doubled = [k for k, n in keys.items() if n > 1] + [k for k, n in stored.items() if n > 1]
-        torn = [s for s in spans if "url.path" not in s or "start_time_unix_nano" not in s]
+        torn = [s for s in spans if any(key not in s for key in ("url.path", "start_time_unix_nano", "server.address", "pprof.phase.total_ns", "pprof.api"))]
         late = {c for c in self.due if c not in stored}
         print(f"calls {len(self.known)}, of them due {len(self.due)}; spans {len(spans)}, killed in flight {len(killed)}; lost {len(lost)}, "
               f"doubled {len(doubled)}, torn {len(torn)}, damaged {damaged}; kills {dict(self.kills)}", flush=True)
@@ -88,6 +88,8 @@ class Ledger:
         expect(not doubled, f"doubled: {doubled[:5]}")
         expect(not torn, f"torn: {torn[:5]}")
         expect(damaged == 0, f"{damaged} damaged files or connections")
+        expect(self.kills["program"] < 5 or killed, "no call was in flight at any of the deaths")
+        expect(any("pprof.net.response_bytes" in s for s in killed) or len(killed) < 50, "of no call in flight is it known what had come")
         expect(len(self.due) > 0, "nothing was due: this proves nothing")
 
 

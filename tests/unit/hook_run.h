@@ -1,16 +1,15 @@
 /*
- * What test_hooks.c and test_hooks_loss.c share: the hooks around the real libcurl, called directly. The test plays the
- * scribe (it reads the tape), the loader (it finds the library) and the application. Static, as each is a program.
+ * What the tests of the hooks share: they play the scribe (read the tape), the loader (find the library) and the
+ * application. A thread of its own answers the requests.
  */
 #pragma once
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 #include "../../shim/capture.h"
 #include "../../shim/config.h"
 #include "../../shim/llm/recognise.h"
 #include "../../shim/scribe.h"
 #include "../../shim/tape.h"
-#include "../../shim/transfer.h"
 
 #include "hook_server.h"
 
@@ -185,17 +184,5 @@ static int reset_sinks(void **state)
     return 0;
 }
 
-/* Until the first bytes are there, with the given ending. */
-static void run_slow(CURLM *multi, CURL *easy)
-{
-    int running = 1;
-    assert_int_equal(hook_curl_multi_add_handle(&origin, multi, easy), CURLM_OK);
-    while (running != 0 && body.calls == 0) {
-        hook_curl_multi_perform(&origin, multi, &running);
-        curl_multi_poll(multi, NULL, 0, 20, NULL);
-    }
-    assert_string_equal(body.text, "first");
-}
-
-#define SLOW                                                                                                           \
-    "begin GET /v1/slow bytes=0 flags=0\nheader HTTP/1.1 200 OK\nheader Content-Length: 100\nheader \nbody first\n"
+#define ANSWER "header HTTP/1.1 200 OK\nheader X-A: b\nheader Content-Length: 5\nheader \nbody hello\n"
+#define DONE "end how=0 code=0 status=200\n"

@@ -1,0 +1,99 @@
+/*
+ * What waits and where calls go, see waits.h. Looks at the environment as the programs would; changes nothing but that
+ * it knocks at the collector's socket.
+ */
+#include "waits.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "../places.h"
+#include "../waiting.h"
+
+uint64_t waits_for(const char *path)
+{
+    struct waiting waiting;
+    if (!waiting_is_default_store(path))
+        return 0;
+    waiting_by_default(&waiting);
+    return waiting.spool_files + waiting.journals;
+}
+
+static void print_count(FILE *out, const char *before, uint64_t n, const char *one, const char *many)
+{
+    (void)fprintf(out, "%s%" PRIu64 " %s", before, n, n == 1 ? one : many);
+}
+
+void waits_print(FILE *out)
+{
+    struct waiting waiting;
+    const char *before = "Not taken in yet: ";
+    waiting_by_default(&waiting);
+    if (waiting.spool_files + waiting.journals == 0)
+        return;
+    if (waiting.spool_files > 0) {
+        print_count(out, before, waiting.spool_files, "spool file", "spool files");
+        before = ", ";
+    }
+    if (waiting.journals > 0)
+        print_count(out, before, waiting.journals, "journal of a program that was killed",
+                    "journals of programs that were killed");
+    (void)fputs("; `pprofd --once`, or pprofd when it runs, takes them in.\n", out);
+}
+
+/* Whether somebody listens there. */
+static bool answers(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof(address.sun_path))
+        return false;
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return false;
+    bool answered = connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0;
+    (void)close(fd);
+    return answered;
+}
+
+static bool said(const char *name, const char **ret_value)
+{
+    const char *value = getenv(name);
+    *ret_value = value;
+    return value != NULL && value[0] != '\0';
+}
+
+void waits_print_way(FILE *out)
+{
+    char runtime[SPAN_PATH_RUNTIME_BYTES_MAX + 1], socket_path[PATH_MAX] = "", spool[PATH_MAX] = "";
+    struct span_path_base base = places_base();
+    const char *value;
+    bool own_socket = said("LIBPPROF_SOCKET", &value);
+    if (own_socket)
+        (void)snprintf(socket_path, sizeof(socket_path), "%s", value);
+    else if (span_place_runtime(runtime, sizeof(runtime), &base, false) == 0)
+        (void)span_path_socket(socket_path, sizeof(socket_path), runtime);
+    if (said("LIBPPROF_SPOOL", &value))
+        (void)snprintf(spool, sizeof(spool), "%s", strcmp(value, "off") == 0 ? "" : value);
+    else
+        (void)span_path_spool(spool, sizeof(spool), base.state_home, base.home);
+    if (socket_path[0] != '\0' && answers(socket_path)) {
+        (void)fprintf(out, "They would go to the collector that listens on %s.\n", socket_path);
+    } else if (!own_socket && answers(SPAN_PATH_SYSTEM_SOCKET)) {
+        (void)fprintf(out, "They would go to this host's collector, which listens on %s.\n", SPAN_PATH_SYSTEM_SOCKET);
+    } else {
+        (void)fprintf(out,
+                      "No collector listens on %s: ", socket_path[0] != '\0' ? socket_path : SPAN_PATH_SYSTEM_SOCKET);
+        if (spool[0] != '\0')
+            (void)fprintf(out, "they would wait in %s until pprofd runs.\n", spool);
+        else
+            (void)fputs("and there is no spool, so that few of them would be kept; start pprofd.\n", out);
+    }
+    waits_print(out);
+}

@@ -1,0 +1,13 @@
+/* Sentences about what no collector has taken in yet, and where calls would go now. Used by report, check and doctor.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <stdio.h>
+
+/* How many files wait for the collector that keeps the store `path`: 0 for every store but this user's default one. */
+uint64_t waits_for(const char *path);
+/* What waits, and how it is taken in; nothing when nothing waits. */
+void waits_print(FILE *out);
+/* Where the calls of a program that is started now by this user would go. */
+void waits_print_way(FILE *out);

@@ -1,0 +1,22 @@
+/*
+ * What programs left and no collector has taken in yet: spool files, journals of the dead. For who only looks.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct waiting {
+    uint64_t spool_files;
+    uint64_t journals; /* of processes that have died */
+    uint64_t damaged;  /* files that were set aside */
+    uint64_t living;   /* journals of processes that live */
+};
+
+/* `spool`: NULL, none; journal_dirs: NULL at the end. */
+void waiting_look(struct waiting *ret_waiting, const char *spool, bool spool_said, const char *const *journal_dirs);
+
+/* What waits for the collector of this user's default store. */
+void waiting_by_default(struct waiting *ret_waiting);
+/* Whether this is that store. */
+bool waiting_is_default_store(const char *path);

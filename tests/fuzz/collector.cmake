@@ -1,0 +1,1 @@
+pprof_fuzz(take pprof_collector)

@@ -1,0 +1,163 @@
+/*
+ * Every sentence that claims no loss is true: "Nothing was lost." only where every program said that it was done,
+ * everything that it numbered is here, nothing waits and nothing went wrong. Each of these alone takes it away.
+ */
+#include "collector_tests.h"
+
+#include "collector/commands/loss.h"
+
+static char directory[64];
+static char file[128];
+static struct store *store;
+
+static int setup(void **state)
+{
+    (void)state;
+    test_directory(directory);
+    snprintf(file, sizeof file, "%s/pprof.db", directory);
+    return store_open(file, STORE_WRITE, &store);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    store_close(store);
+    test_remove(directory);
+    return 0;
+}
+
+/* A process that began now, so after the store. */
+static void greet(unsigned number, bool after_store)
+{
+    struct span_process process;
+    struct timespec now;
+
+    test_process(&process, number);
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (after_store)
+        process.start_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    assert_int_equal(store_take_process(store, &process), STORE_OK);
+}
+
+static void take_loss(unsigned number, uint64_t sequence, unsigned flags, struct span_loss loss)
+{
+    struct span_frame frame = {.kind = SPAN_FRAME_LOSS, .flags = (uint16_t)flags, .sequence = sequence, .loss = loss};
+    struct span_process process;
+    bool repeat;
+
+    test_process(&process, number);
+    memcpy(frame.identity, process.identity, sizeof frame.identity);
+    assert_int_equal(store_take_frame(store, &frame, &repeat), STORE_OK);
+}
+
+static void say(unsigned number, uint64_t sequence, unsigned flags)
+{
+    take_loss(number, sequence, flags, (struct span_loss){0});
+}
+
+static const char *sentence(uint64_t waiting)
+{
+    static char text[LOSS_SENTENCE_BYTES];
+    struct loss loss = {.waiting = waiting};
+
+    assert_int_equal(store_loss(store, 0, &loss.known), STORE_OK);
+    assert_int_equal(loss_sentence(text, &loss, " since the store began"), loss_verdict(&loss));
+    return text;
+}
+
+static void test_what_takes_the_claim_away(void **state)
+{
+    (void)state;
+    assert_string_equal(sentence(0), "Nothing was lost.");
+    assert_string_equal(sentence(2), "No loss is known of: 2 files of programs wait for pprofd.");
+    struct loss refused = {.refused = 1};
+    assert_int_equal(loss_verdict(&refused), LOSS_NOT_KNOWN);
+    assert_int_equal(store_begin(store), STORE_OK);
+    greet(0, true); /* it runs, or was killed before it sent anything */
+    assert_string_equal(sentence(0), "No loss is known of: 1 program has not said that it is done.");
+    say(0, 1, 0);
+    assert_string_equal(sentence(0), "No loss is known of: 1 program has not said that it is done.");
+    say(0, 2, SPAN_FRAME_FINAL);
+    assert_string_equal(sentence(0), "Nothing was lost.");
+    say(0, 2, SPAN_FRAME_FINAL); /* again, as after a lost acknowledgement */
+    assert_string_equal(sentence(0), "Nothing was lost.");
+    say(0, 3, 0); /* an exit handler that went on */
+    assert_string_equal(sentence(0), "No loss is known of: 1 program has not said that it is done.");
+    say(0, 5, SPAN_FRAME_FINAL);
+    assert_string_equal(sentence(0), "Lost since the store began: 1 message that never arrived here.");
+    say(0, 4, 0); /* from the spool */
+    assert_string_equal(sentence(0), "Nothing was lost.");
+    greet(1, true); /* its first messages never came */
+    say(1, 4, SPAN_FRAME_FINAL);
+    assert_string_equal(sentence(0), "Lost since the store began: 3 messages that never arrived here.");
+    for (uint64_t s = 1; s < 4; s++)
+        say(1, s, 0);
+    greet(2, false); /* older than the store: it may have sent them elsewhere */
+    say(2, 4, SPAN_FRAME_FINAL);
+    assert_string_equal(sentence(0), "No loss is known of: 1 program is older than the store.");
+    say(2, 7, SPAN_FRAME_FINAL);
+    assert_string_equal(sentence(1), "Lost since the store began: 2 messages that never arrived here. More may be: 1 "
+                                     "file of a program waits for pprofd, 1 program is older than the store.");
+    assert_int_equal(store_commit(store), STORE_OK);
+}
+
+static void test_what_programs_count(void **state)
+{
+    (void)state;
+    assert_int_equal(store_begin(store), STORE_OK);
+    greet(0, true);
+    greet(1, true);
+    take_loss(0, 1, SPAN_FRAME_FINAL, (struct span_loss){.spans = 1});
+    assert_string_equal(sentence(0), "Lost since the store began: 1 finished call. More may be: 1 program has not said "
+                                     "that it is done.");
+    take_loss(1, 1, SPAN_FRAME_FINAL,
+              (struct span_loss){.spans = 2, .exchanges = 1, .tape_records = 4, .tape_bytes = 8192});
+    assert_string_equal(sentence(0), "Lost since the store began: 3 finished calls, 1 call that could not be followed, "
+                                     "4 pieces of calls (8.0 KiB).");
+    assert_int_equal(store_commit(store), STORE_OK);
+}
+
+/* Whatever the collector notes is said, each kind by its name, and it stays when the store is opened again. */
+static void test_what_the_collector_notes(void **state)
+{
+    static const struct {
+        const char *ident, *one, *many;
+        bool certain;
+    } kinds[] = {
+#define X(ident, certain, one, many) {#ident, one, many, certain},
+        STORE_LOSSES(X)
+#undef X
+    };
+
+    (void)state;
+    for (int k = 0; k < STORE_LOSS_COUNT; k++) {
+        char want[200];
+
+        assert_int_equal(store_note_loss(store, (enum store_loss_kind)k, 1, 0), STORE_OK);
+        snprintf(want, sizeof want, "%s 1 %s.",
+                 kinds[k].certain ? "Lost since the store began:" : "No loss is known of:", kinds[k].one);
+        assert_string_equal(sentence(0), want);
+        assert_int_equal(store_begin(store), STORE_OK); /* within a transaction it shares its fate */
+        assert_int_equal(store_note_loss(store, (enum store_loss_kind)k, 5, 9), STORE_OK);
+        store_rollback(store);
+        assert_string_equal(sentence(0), want);
+        assert_int_equal(store_note_loss(store, (enum store_loss_kind)k, 2, 4), STORE_OK);
+        store_close(store);
+        assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
+        snprintf(want, sizeof want, "3 %s", kinds[k].many);
+        assert_non_null(strstr(sentence(0), want));
+        assert_non_null(strstr(sentence(0), "4 finished calls"));
+        teardown(NULL);
+        setup(NULL);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_what_takes_the_claim_away, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_programs_count, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_the_collector_notes, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,170 @@
+/* Shares: no process and no other user takes the collector's time, memory or connections from the rest. */
+#include "collector_tests.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "collector/listen_inner.h"
+
+enum { MINE = 1, OTHER = 4242, THIRD = 4243 };
+
+static struct listener listener;
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(&listener, 0, sizeof listener);
+    listener.epoll = epoll_create1(EPOLL_CLOEXEC);
+    return listener.epoll < 0;
+}
+
+/* Nobody is there any more, and the shares of time go by: nothing may be left. */
+static int teardown(void **state)
+{
+    (void)state;
+    for (uint64_t i = 1; i < 10; i++)
+        (void)listen_share_turn(&listener, listener.share_ns + i * UINT64_C(100000000000));
+    for (size_t i = 0; i < LISTEN_PARTY_SLOTS; i++)
+        assert_null(listener.party[i]);
+    close(listener.epoll);
+    return 0;
+}
+
+static uint32_t user(int which)
+{
+    return which == MINE ? (uint32_t)geteuid() : (uint32_t)which;
+}
+
+static int join(struct connection *connection, int who, uint32_t pid)
+{
+    memset(connection, 0, sizeof *connection);
+    connection->fd = -1;
+    return listen_share_join(&listener, connection, user(who), pid);
+}
+
+static void test_connections(void **state)
+{
+    static struct connection made[LISTEN_USER_CONNECTIONS_MAX + 1], more;
+
+    (void)state;
+    for (uint32_t i = 0; i < LISTEN_PROCESS_CONNECTIONS_MAX; i++)
+        assert_int_equal(join(&made[i], MINE, 7), 0);
+    assert_int_equal(join(&more, MINE, 7), -1); /* one process */
+    assert_int_equal(join(&more, MINE, 8), 0);  /* another one of the same user */
+    listen_share_leave(&listener, &more);
+    for (uint32_t i = 0; i < LISTEN_PROCESS_CONNECTIONS_MAX; i++)
+        listen_share_leave(&listener, &made[i]);
+    for (uint32_t i = 0; i < LISTEN_USER_CONNECTIONS_MAX; i++)
+        assert_int_equal(join(&made[i], OTHER, i), 0);
+    assert_int_equal(join(&more, OTHER, 99999), -1); /* one user, whatever its processes */
+    assert_int_equal(join(&more, THIRD, 1), 0);
+    listen_share_leave(&listener, &more);
+    for (uint32_t i = 0; i < LISTEN_USER_CONNECTIONS_MAX; i++)
+        listen_share_leave(&listener, &made[i]);
+}
+
+static void test_memory(void **state)
+{
+    struct connection c[8];
+    const size_t four = 4 << 20;
+    unsigned got = 0;
+
+    (void)state;
+    assert_int_equal(join(&c[0], MINE, 7), 0);
+    while (listen_share_buffer(&listener, &c[0], got * four, (got + 1) * four))
+        got++;
+    assert_int_equal(got * four, LISTEN_PROCESS_BUFFERS_MAX);
+    assert_int_equal(join(&c[1], MINE, 8), 0); /* who comes after it has room */
+    assert_true(listen_share_buffer(&listener, &c[1], 0, four));
+    assert_true(listen_share_buffer(&listener, &c[1], four, 0));
+    assert_true(listen_share_buffer(&listener, &c[0], got * four, 0));
+    assert_int_equal(listener.buffer_bytes, 0);
+    got = 0;
+    for (uint32_t i = 2; i < 8; i++) {
+        assert_int_equal(join(&c[i], OTHER, i), 0);
+        got += listen_share_buffer(&listener, &c[i], 0, LISTEN_PROCESS_BUFFERS_MAX);
+    }
+    assert_int_equal((size_t)got * LISTEN_PROCESS_BUFFERS_MAX, LISTEN_USER_BUFFERS_MAX);
+    for (uint32_t i = 2; i < 2 + got; i++)
+        assert_true(listen_share_buffer(&listener, &c[i], LISTEN_PROCESS_BUFFERS_MAX, 0));
+    for (uint32_t i = 0; i < 8; i++)
+        listen_share_leave(&listener, &c[i]);
+}
+
+static void test_time(void **state)
+{
+    const uint64_t share_ns = LISTEN_SHARE_MS * UINT64_C(1000000), busy_ns = LISTEN_SHARE_BUSY_MS * UINT64_C(1000000);
+    struct connection flood, honest, other;
+    uint64_t now_ns = 10 * share_ns;
+
+    (void)state;
+    assert_int_equal(join(&flood, MINE, 7), 0);
+    assert_int_equal(join(&honest, MINE, 8), 0);
+    assert_int_equal(join(&other, OTHER, 9), 0);
+    listener.connections = &flood;
+    flood.next = &honest;
+    honest.next = &other;
+    (void)listen_share_turn(&listener, now_ns);
+    listen_share_spent(&listener, &flood, 2 * busy_ns, 1000);
+    assert_false(flood.parked); /* nobody else wants anything */
+    listen_share_spent(&listener, &honest, 1000, 1000);
+    listen_share_spent(&listener, &flood, 1000, 1000);
+    assert_true(flood.parked);
+    assert_false(honest.parked);
+    assert_false(listen_share_turn(&listener, now_ns + share_ns - 1));
+    assert_true(flood.parked);
+    assert_true(listen_share_turn(&listener, now_ns += share_ns));
+    assert_false(flood.parked);
+    /* Another user with many processes is one user. */
+    for (uint32_t pid = 100; pid < 160; pid++) {
+        struct connection many;
+
+        assert_int_equal(join(&many, OTHER, pid), 0);
+        listen_share_spent(&listener, &many, busy_ns / 50, 10);
+        listen_share_leave(&listener, &many);
+    }
+    listen_share_spent(&listener, &honest, 1000, 1000);
+    listen_share_spent(&listener, &other, 1000, 10);
+    assert_true(other.parked);
+    assert_true(listen_share_turn(&listener, now_ns += share_ns));
+    assert_int_equal(listener.parked, 0);
+    listener.connections = NULL;
+    listen_share_leave(&listener, &flood);
+    listen_share_leave(&listener, &honest);
+    listen_share_leave(&listener, &other);
+}
+
+/* Another user cannot fill the disk: so much at once, then a trickle, hanging up or not. */
+static void test_bytes(void **state)
+{
+    uint64_t now_ns = UINT64_C(1000000000000), sent = 0, begin_ns;
+
+    (void)state;
+    (void)listen_share_turn(&listener, now_ns);
+    begin_ns = now_ns;
+    for (int i = 0; i < 3000; i++) {
+        struct connection c;
+
+        assert_int_equal(join(&c, OTHER, (uint32_t)i), 0);
+        for (int k = 0; k < 100 && !c.parked; k++) {
+            listen_share_spent(&listener, &c, 1, LISTEN_READ_BYTES);
+            sent += LISTEN_READ_BYTES;
+        }
+        listen_share_leave(&listener, &c);
+        (void)listen_share_turn(&listener, now_ns += UINT64_C(100000000));
+    }
+    assert_true(sent > LISTEN_USER_BYTES_BURST);
+    assert_true(sent < LISTEN_USER_BYTES_BURST + (now_ns - begin_ns) / 1000000000 * (uint64_t)LISTEN_USER_BYTES_PER_S +
+                           LISTEN_READ_BYTES);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_connections, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bytes, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
