@@ -304,7 +304,7 @@ static void test_others(void **state)
 /* What is known of a call in flight: facts, and nothing of what was said, not even where a preview was asked for. */
 static void test_peek(void **state)
 {
-    static const struct exchange_config with_preview = {.hash_key = {1}, .hash_key_bytes = 32, .preview_chars = 60};
+    static const struct exchange_config with_preview = {.hash_key = {1}, .has_hash_key = true, .preview_chars = 60};
     struct span now;
     (void)state;
     const struct exchange_text text = {
