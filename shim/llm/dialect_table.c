@@ -116,13 +116,9 @@ static void call(struct facts *facts, const struct json_value *value)
         if (value->type == JSON_STRING)
             facts_call_arguments(facts, value->text, value->bytes);
         break;
-    case TABLE_CALL_WHOLE:
-        if (value->type == JSON_OBJECT_BEGIN)
-            facts_call_whole(facts);
-        break;
     default:
         if (value->type == JSON_OBJECT_BEGIN)
-            facts_server_call(facts);
+            facts_call_whole(facts);
         break;
     }
 }
@@ -155,22 +151,12 @@ static void failure(struct facts *facts, const struct json_value *value)
 
 static void number(struct facts *facts, const struct json_value *value)
 {
-    switch (value->rule) {
-    case TABLE_PROCESSING_S:
+    if (value->rule == TABLE_PROCESSING_S) {
         facts_set_time(facts, FACT_SERVER_PROCESSING_NS, value, 1e9);
-        break;
-    case TABLE_PROCESSING_MS:
-        facts_set_time(facts, FACT_SERVER_PROCESSING_NS, value, 1e6);
-        break;
-    case TABLE_FIRST_INPUT:
-        if (value->has_u64 && (value->u64 || !facts_has_number(facts, FACT_INPUT)))
-            facts_set_number(facts, FACT_INPUT, value->u64);
-        break;
-    default:
-        facts->shape_seen = facts->shape_seen || value->has_u64;
-        facts_add_count(facts, value->rule == TABLE_ADDED_INPUT ? FACT_INPUT : FACT_OUTPUT, value);
-        break;
+        return;
     }
+    facts->shape_seen = facts->shape_seen || value->has_u64;
+    facts_add_count(facts, value->rule == TABLE_ADDED_INPUT ? FACT_INPUT : FACT_OUTPUT, value);
 }
 
 void dialect_table_value(void *context, const struct json_value *value)
@@ -213,7 +199,7 @@ void dialect_table_value(void *context, const struct json_value *value)
         failure(facts, value);
         break;
     default:
-        if (value->rule >= TABLE_CALL && value->rule <= TABLE_SERVER_CALL)
+        if (value->rule >= TABLE_CALL && value->rule <= TABLE_CALL_WHOLE)
             call(facts, value);
         else if (value->rule >= TABLE_PROCESSING_S && value->rule <= TABLE_ADDED_OUTPUT)
             number(facts, value);

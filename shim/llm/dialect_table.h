@@ -24,7 +24,6 @@ enum {
     TABLE_CALL_NAME,
     TABLE_CALL_ARGUMENTS, /* JSON_PIECES: JSON in a text */
     TABLE_CALL_WHOLE,     /* an element or an object: a whole call whose arguments are no text */
-    TABLE_SERVER_CALL,    /* an element: a call that the service ran itself */
     TABLE_SHAPE,          /* that it is there, and not null, proves the shape */
     TABLE_VECTOR,         /* the answer is embeddings */
     TABLE_SCORE,          /* ...or an order of documents */
@@ -32,9 +31,7 @@ enum {
     TABLE_FAILED,         /* an error within a 200: its name or number ("" and 0 are none), or that it is there */
     TABLE_SUCCESS,        /* false is an error */
     TABLE_PROCESSING_S,   /* the server's own times */
-    TABLE_PROCESSING_MS,
-    TABLE_FIRST_INPUT, /* counts of which 0 states nothing once there was another (0 after the first event) */
-    TABLE_ADDED_INPUT, /* counts of parts that add up */
+    TABLE_ADDED_INPUT,    /* counts of parts that add up */
     TABLE_ADDED_OUTPUT,
     TABLE_OWN = 52,
 };
