@@ -65,12 +65,14 @@ class Ledger:
     def __init__(self, bound_ms):
         self.bound_ns = bound_ms * 1_000_000
         self.due = set()  # must be in the store
+        self.age_ms = {}  # by call: how long before its program's death it was complete
         self.known = set()  # may be
         self.kills = collections.Counter()
 
     def close(self, program, died_ns):
         for call, when in program.calls():
             self.known.add(call)
+            self.age_ms[call] = (died_ns - when) / 1e6
             if when <= died_ns - self.bound_ns:
                 self.due.add(call)
 
@@ -84,7 +86,8 @@ class Ledger:
         late = {c for c in self.due if c not in stored}
         print(f"calls {len(self.known)}, of them due {len(self.due)}; spans {len(spans)}, killed in flight {len(killed)}; lost {len(lost)}, "
               f"doubled {len(doubled)}, torn {len(torn)}, damaged {damaged}; kills {dict(self.kills)}", flush=True)
-        expect(not lost and not late, f"{len(late)} calls were complete and are not there: {sorted(late)[:5]}")
+        expect(not lost and not late, f"{len(late)} calls were complete and are not there, the oldest {max((self.age_ms[c] for c in late), default=0):.0f} ms "
+               f"before its program's death: {sorted(late)[:5]}")
         expect(not doubled, f"doubled: {doubled[:5]}")
         expect(not torn, f"torn: {torn[:5]}")
         expect(damaged == 0, f"{damaged} damaged files or connections")
