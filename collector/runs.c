@@ -83,8 +83,8 @@ static int choose_root(char out[PATH_MAX])
     return -EACCES;
 }
 
-/* Which file a store is, whatever its name. The number of a file that was removed is soon another one's: the time of its
- * birth tells them apart, where the file system knows it (0: it does not). */
+/* Which file a store is, whatever its name. The number of a file that was removed is soon another one's: the time of
+ * its birth tells them apart, where the file system knows it (0: it does not). */
 struct home {
     dev_t device;
     ino_t inode;
@@ -263,7 +263,7 @@ bool run_leave(struct run *run)
 struct search {
     struct store *store; /* NULL: only look */
     struct home home;    /* the store's file */
-    const char *path;    /* of the same, resolved */
+    char path[PATH_MAX]; /* of the same, resolved */
     bool homeless;       /* also of runs whose store is gone */
     struct runs_left *left;
 };
@@ -332,11 +332,10 @@ static void look_at(const struct search *search, const char *folder)
 
 static void search_all(struct search *search, const char *store_path)
 {
-    char root[PATH_MAX], real[PATH_MAX], folder[RUN_PATH_BYTES];
+    char root[PATH_MAX], folder[RUN_PATH_BYTES];
     *search->left = (struct runs_left){0};
-    if (realpath(store_path, real) == NULL || !find_home(real, &search->home))
+    if (realpath(store_path, search->path) == NULL || !find_home(search->path, &search->home))
         return;
-    search->path = real;
     for (int i = 0; i < ROOTS; i++) {
         DIR *directory = root_at(i, root) && is_own(root) ? opendir(root) : NULL;
         struct dirent *entry;
