@@ -176,9 +176,11 @@ static struct store *open_store(const char *path)
     struct store *store = NULL;
 
     make_directories(path);
-    if (store_open(path, STORE_WRITE, &store) == STORE_OK)
+    int status = store_open(path, STORE_WRITE, &store);
+    if (status == STORE_OK)
         return store;
-    (void)fprintf(stderr, "pprofd: the store %s cannot be used: %s\n", path, store_why());
+    (void)fprintf(stderr, "pprofd: the store %s cannot be used: %s%s\n", path, store_why(),
+                  status == STORE_BUSY ? "" : "; --store FILE names another");
     return NULL;
 }
 

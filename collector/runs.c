@@ -83,6 +83,31 @@ static int choose_root(char out[PATH_MAX])
     return -EACCES;
 }
 
+/* Which file a store is, whatever its name. The number of a file that was removed is soon another one's: the time of
+ * its birth tells them apart, where the file system knows it (0: it does not). */
+struct home {
+    dev_t device;
+    ino_t inode;
+    uint64_t born_ns;
+};
+
+static bool find_home(const char *path, struct home *ret_home)
+{
+    struct stat st;
+    struct statx more;
+    if (stat(path, &st) < 0)
+        return false;
+    *ret_home = (struct home){.device = st.st_dev, .inode = st.st_ino};
+    if (statx(AT_FDCWD, path, 0, STATX_BTIME, &more) == 0 && (more.stx_mask & STATX_BTIME) != 0)
+        ret_home->born_ns = (uint64_t)more.stx_btime.tv_sec * 1000000000U + more.stx_btime.tv_nsec;
+    return true;
+}
+
+static bool same_home(const struct home *a, const struct home *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->born_ns == b->born_ns;
+}
+
 /* ---- one folder ---- */
 
 int run_name(char name[RUN_NAME_BYTES])
@@ -127,16 +152,17 @@ static int make_folder(const char *temporary, struct run *run, const char *mark)
 int run_make(struct run *run, const char *store_path)
 {
     char root[PATH_MAX], name[RUN_NAME_BYTES], temporary[RUN_PATH_BYTES], real[PATH_MAX], mark[MARK_BYTES];
-    struct stat st;
+    struct home home;
     *run = (struct run){.lock = -1};
     int status = choose_root(root);
     if (status == 0)
         status = run_name(name);
     if (status != 0)
         return status;
-    if (realpath(store_path, real) == NULL || stat(real, &st) < 0)
+    if (realpath(store_path, real) == NULL || !find_home(real, &home))
         return -ENOENT;
-    (void)snprintf(mark, sizeof(mark), "%ju %ju %s", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino, real);
+    (void)snprintf(mark, sizeof(mark), "%ju %ju %ju %s", (uintmax_t)home.device, (uintmax_t)home.inode,
+                   (uintmax_t)home.born_ns, real);
     (void)snprintf(temporary, sizeof(temporary), "%s/.%s", root, name);
     (void)snprintf(run->path, sizeof(run->path), "%s/%.*s", root, NAME_BYTES, name);
     status = make_folder(temporary, run, mark);
@@ -236,10 +262,9 @@ bool run_leave(struct run *run)
 
 struct search {
     struct store *store; /* NULL: only look */
-    dev_t device;        /* of the store's file */
-    ino_t inode;
-    const char *path; /* of the same, resolved */
-    bool homeless;    /* also of runs whose store is gone */
+    struct home home;    /* the store's file */
+    char path[PATH_MAX]; /* of the same, resolved */
+    bool homeless;       /* also of runs whose store is gone */
     struct runs_left *left;
 };
 
@@ -250,16 +275,18 @@ static enum belongs whose(int mark, const struct search *search)
 {
     char text[MARK_BYTES];
     char *next;
-    struct stat st;
+    struct home home, there;
     ssize_t bytes = mark < 0 ? -1 : pread(mark, text, sizeof(text) - 1, 0);
     if (bytes <= 0)
         return TO_NOBODY;
     text[bytes] = '\0';
-    uintmax_t device = strtoumax(text, &next, 10), inode = strtoumax(next, &next, 10);
+    home.device = strtoumax(text, &next, 10);
+    home.inode = strtoumax(next, &next, 10);
+    home.born_ns = strtoumax(next, &next, 10);
     const char *path = next + (*next == ' ');
-    if ((device == search->device && inode == search->inode) || strcmp(path, search->path) == 0)
+    if (same_home(&home, &search->home) || strcmp(path, search->path) == 0)
         return TO_US;
-    if (stat(path, &st) == 0 && st.st_dev == device && st.st_ino == inode)
+    if (find_home(path, &there) && same_home(&there, &home))
         return TO_ANOTHER;
     return TO_NOBODY;
 }
@@ -305,14 +332,10 @@ static void look_at(const struct search *search, const char *folder)
 
 static void search_all(struct search *search, const char *store_path)
 {
-    char root[PATH_MAX], real[PATH_MAX], folder[RUN_PATH_BYTES];
-    struct stat st;
+    char root[PATH_MAX], folder[RUN_PATH_BYTES];
     *search->left = (struct runs_left){0};
-    if (realpath(store_path, real) == NULL || stat(real, &st) < 0)
+    if (realpath(store_path, search->path) == NULL || !find_home(search->path, &search->home))
         return;
-    search->path = real;
-    search->device = st.st_dev;
-    search->inode = st.st_ino;
     for (int i = 0; i < ROOTS; i++) {
         DIR *directory = root_at(i, root) && is_own(root) ? opendir(root) : NULL;
         struct dirent *entry;

@@ -30,6 +30,8 @@ class Bench:
         # Foreign programs cannot load AddressSanitizer's runtime: they get the library whose undefined behaviour traps.
         trap = self.bin.parent / "lib/trap/libpprof.so"
         self.scratch = Path(scratch)
+        # Root's runs lie where the programs of others get to: so here, and not where other tests' runs lie too.
+        self.scratch.chmod(0o711)
         self.environment = {"PATH": f"{self.bin}:/usr/local/bin:/usr/bin:/bin", "HOME": str(scratch), "TZ": "UTC", "LANG": "C.UTF-8",
                             "TERM": "xterm", "XDG_RUNTIME_DIR": str(scratch), "ASAN_OPTIONS": "verify_asan_link_order=0",
                             **({"LIBPPROF_SO": str(trap)} if trap.exists() else {})}

@@ -24,9 +24,16 @@ def quoted(words):
 
 
 def folders(bench):
-    """Of runs, wherever this user's are."""
+    """Of runs into stores of this test, wherever this user's are: other tests record at the same time."""
     places = [bench.scratch / STATE, bench.scratch / "libpprof/runs", Path("/var/lib/libpprof/runs"), Path(f"/tmp/libpprof-{os.geteuid()}/runs")]
-    return {path for place in places if place.is_dir() for path in place.iterdir()}
+    found = set()
+    for path in (path for place in places if place.is_dir() for path in place.iterdir()):
+        try:
+            if str(bench.scratch) in (path / "run").read_text():
+                found.add(path)
+        except OSError:
+            pass  # another test's, which goes just now
+    return found
 
 
 def reported(bench, store="pprof.db"):
@@ -96,6 +103,27 @@ def killed_anywhere(bench):
             expect(len(spans) == len(set(spans)) == 10, f"turn {turn}: {len(spans)} calls, {len(set(spans))} different ones")
             expect(bench.run(bench.pprofctl, "check", store).returncode == 0, "sound")
     expect(folders(bench) == began, "no folder is left")
+
+
+def another_file_with_the_same_number(bench):
+    """The store is removed and a new one, of another name, gets its inode: the calls that wait are not its."""
+    bench.make_store("base.db")
+    alone = reported(bench, "base.db")
+    with Model() as model:
+        killed_recording(bench, model, "old.db")
+        number = (bench.scratch / "old.db").stat().st_ino
+        for path in bench.scratch.glob("old.db*"):
+            path.unlink()
+        for i in range(500):
+            path = bench.scratch / f"file{i}"
+            path.touch()
+            if path.stat().st_ino == number:
+                break
+        else:
+            raise Skip("this file system gives no number twice")
+        path.write_bytes((bench.scratch / "base.db").read_bytes())
+        path.rename(bench.scratch / "new.db")
+        expect(reported(bench, "new.db") == alone, f"calls of another file came into it: {reported(bench, 'new.db')}, not {alone}")
 
 
 def all_killed(bench):
@@ -282,7 +310,7 @@ def another_user_killed(bench):
             connection.close()
 
         def completeness(store):
-            return sorted(json.loads(line)["pprof.completeness"] for line in bench.run(bench.pprofctl, "export", store).stdout.splitlines())
+            return sorted(json.loads(line).get("pprof.completeness", "") for line in bench.run(bench.pprofctl, "export", store).stdout.splitlines())
 
         process = start_recording(bench, f"{quoted(drop)} sh late.sh; true", "-o", "a.db")
         kill_in_call()
@@ -345,6 +373,27 @@ def any_user(bench):
         os.umask(umask)
 
 
+def no_home(bench):
+    """A user whose home is none: nothing is promised that cannot be, and each refusal says what would help."""
+    runtime = bench.scratch / "runtime"
+    runtime.mkdir(mode=0o700)
+    (bench.scratch / "none").touch()
+    library = bench.environment.get("LIBPPROF_SO", str(bench.bin.parent / "lib/libpprof.so"))
+    with Model() as model:
+        for home in ({"HOME": str(bench.scratch / "none")}, {"HOME": ""}):
+            user = {"XDG_RUNTIME_DIR": str(runtime), "XDG_STATE_HOME": "", **home}
+            said = bench.run(bench.pprofctl, "doctor", "--", "curl", environment=user).stdout.decode()
+            expect("only the last few would be kept" in said and "would wait in" not in said, f"doctor promises no spool: {said}")
+            expect(bench.run(*model.call(), environment={**user, "LD_PRELOAD": library}).returncode == 0, "a call")
+            said = bench.run(bench.pprofctl, "report", environment=user).stderr.decode()
+            expect("journal of a program that has ended" in said and "killed" not in said, f"report names what waits: {said}")
+            if home["HOME"]:
+                said = bench.run(bench.bin / "pprofd", "--once", environment=user).stderr.decode()
+                expect("--store FILE" in said, f"pprofd says what would help: {said}")
+            done = bench.run(bench.bin / "pprofd", "--once", "--store", f"{len(home['HOME'])}.db", environment=user)
+            expect(done.returncode == 0 and reported(bench, f"{len(home['HOME'])}.db") == 1, f"which does: {done}")
+
+
 if __name__ == "__main__":
-    main([record_killed, killed_anywhere, all_killed, report_of_a_file_in_use, programs_left_behind, the_library_stays, no_other_takes_the_socket, a_stranger_is_sent_nothing,
-          programs_that_give_up_their_rights, another_user_killed, any_user])
+    main([record_killed, killed_anywhere, another_file_with_the_same_number, all_killed, report_of_a_file_in_use, programs_left_behind, the_library_stays, no_other_takes_the_socket, a_stranger_is_sent_nothing,
+          programs_that_give_up_their_rights, another_user_killed, any_user, no_home])
