@@ -562,12 +562,13 @@ bool exchange_close(struct exchange *owner, const struct exchange_end *end, stru
 
 bool exchange_peek(struct exchange *owner, uint64_t time_ns, struct span *ret_span)
 {
-    const struct work *const exchange = work_of(owner);
+    struct work *const exchange = work_of(owner);
     if (!exchange)
         return false;
     const struct exchange_end end = {EXCHANGE_END_UNKNOWN, .time_ns = time_ns, .curl_code = UINT64_MAX};
     const struct exchange_outcome outcome = {.lost = exchange->lost > 0, .status = exchange->status};
-    const struct facts *const facts = &exchange->facts;
+    struct facts *const facts = &exchange->facts;
+    struct facts_parts_undo undo;
     struct timing timing = exchange->timing;
     if (!is_inference(exchange, &outcome, &end))
         return false;
@@ -576,7 +577,9 @@ bool exchange_peek(struct exchange *owner, uint64_t time_ns, struct span *ret_sp
         span_set_u64(ret_span, SPAN_status, outcome.status);
     timing_finish(&timing, time_ns, ret_span);
     put_stream(exchange, ret_span);
+    facts_parts_peek(facts, &undo);
     exchange_span_facts(ret_span, facts, &outcome, &end);
+    facts_parts_take_back(facts, &undo);
     if (exchange->response_begun) /* the request is whole: its prompt is known */
         prompt_peek(&facts->prompt, ret_span);
     put_path(exchange, ret_span);

@@ -79,7 +79,8 @@ enum {
     MIXED_WORD_MAX = 16,
     MIXED_UPPERS_MAX = 10,
     DATE_TIME_DIGITS = 14,
-    CHANGES_MIN = 7
+    CHANGES_MIN = 7,
+    UPPERS_MIN = 3
 };
 
 static bool in_key(char c)
@@ -126,23 +127,26 @@ static bool is_change(char before, char c)
 }
 
 /* How many bytes no word has, in what the key's alphabet goes on with: those of the pieces that are not wordy; all at a
- * UUID, and where dashes cut a generated text short but kinds of letters change at every fifth of them. */
+ * UUID, and where dashes cut a generated text short but both
+ * cases and digits change at every fifth byte. A short hash behind words is none. */
 static size_t random_bytes(const char *text, size_t bytes)
 {
-    size_t found = 0, changes = 0, alnums = 0;
+    size_t found = 0, changes = 0, alnums = 0, uppers = 0;
     for (size_t i = 0; i < bytes && in_key(text[i]);) {
         size_t piece = 0;
-        for (; i + piece < bytes && is_alnum(text[i + piece]); piece++)
+        for (; i + piece < bytes && is_alnum(text[i + piece]); piece++) {
             changes += piece && is_change(text[i + piece - 1], text[i + piece]);
+            uppers += text[i + piece] >= 'A' && text[i + piece] <= 'Z';
+        }
         if (is_uuid(text + i, bytes - i))
             return bytes;
         found += is_wordy(text + i, piece) ? 0 : piece;
         alnums += piece;
         i += piece + 1;
     }
-    return (changes >= CHANGES_MIN && changes * 5 >= alnums) || (changes >= CHANGES_MIN - 2 && changes * 4 >= alnums)
-               ? alnums
-               : found;
+    const bool mixed = uppers >= UPPERS_MIN && ((changes >= CHANGES_MIN && changes * 5 >= alnums) ||
+                                                (changes >= CHANGES_MIN - 2 && changes * 4 >= alnums));
+    return mixed ? alnums : found;
 }
 
 static bool begins_key(const char *p, size_t left)
