@@ -127,22 +127,12 @@ static bool in_journal(const struct parcel *parcel)
     return journal_is_open(&box.journal) && parcel->journal == box.journal.n;
 }
 
-static bool ring_is_free(size_t at, size_t bytes)
-{
-    for (const struct parcel *parcel = box.queue.first; parcel != NULL; parcel = parcel->next) {
-        if (in_journal(parcel) && at < parcel->ring_at + parcel->bytes && parcel->ring_at < at + bytes) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* Writes the parcel into the journal's ring; older ones make room by going to the spool. */
 static bool protect(uint64_t now_ns, struct parcel *parcel)
 {
     size_t at;
     while (journal_ring_place(&box.journal, parcel->bytes, &at)) {
-        if (ring_is_free(at, parcel->bytes)) {
+        if (parcels_ring_is_free(&box.queue, box.journal.n, at, parcel->bytes)) {
             if (journal_ring_write(&box.journal, at, parcel->data, parcel->bytes)) {
                 parcel->journal = box.journal.n;
                 parcel->ring_at = at;
@@ -499,6 +489,15 @@ void outbox_alive(uint64_t now_ns)
     }
 }
 
+/* For the case that no frame will. */
+static void tell_by_file(const struct span_loss *loss)
+{
+    journal_loss(&box.journal, loss);
+    if (!journal_is_open(&box.journal) && loss->spans > box.loss_told.spans) {
+        spool_say_refused(&box.spool, loss->spans);
+    }
+}
+
 int outbox_turn(uint64_t now_ns, const struct span_loss *loss)
 {
     merge_loss(loss);
@@ -511,7 +510,7 @@ int outbox_turn(uint64_t now_ns, const struct span_loss *loss)
     cut_if_due(now_ns);
     tell_loss(now_ns, false);
     exchange_with_collector(now_ns);
-    journal_loss(&box.journal, &box.loss);
+    tell_by_file(&box.loss);
     return next_turn_ms(now_ns);
 }
 
@@ -528,7 +527,7 @@ static void leave_journal(void)
         }
     }
     if (keep) {
-        journal_loss(&box.journal, &loss);
+        tell_by_file(&loss);
     } else {
         journal_remove(&box.journal);
     }

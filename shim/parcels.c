@@ -49,3 +49,13 @@ struct parcel *parcels_oldest(const struct parcels *queue, struct parcel **ret_b
     }
     return parcel;
 }
+
+bool parcels_ring_is_free(const struct parcels *queue, unsigned journal, size_t at, size_t bytes)
+{
+    for (const struct parcel *parcel = queue->first; parcel != NULL; parcel = parcel->next) {
+        if (parcel->journal == journal && at < parcel->ring_at + parcel->bytes && parcel->ring_at < at + bytes) {
+            return false;
+        }
+    }
+    return true;
+}

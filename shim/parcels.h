@@ -33,3 +33,5 @@ struct parcel *parcels_append(struct parcels *queue, uint64_t now_ns, uint64_t s
 void parcels_remove(struct parcels *queue, struct parcel *before, struct parcel *parcel);
 /* The oldest that is not half on the wire, or NULL, and its predecessor. */
 struct parcel *parcels_oldest(const struct parcels *queue, struct parcel **ret_before);
+/* Whether no frame that lies in the ring of journal number `journal` has a byte in there. */
+bool parcels_ring_is_free(const struct parcels *queue, unsigned journal, size_t at, size_t bytes);
