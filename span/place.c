@@ -80,14 +80,26 @@ static bool can_be_made(const char *path)
     if (bytes >= sizeof part || lstat(path, &st) == 0)
         return false;
     memcpy(part, path, bytes + 1);
-    for (char *slash = strrchr(part, '/'); slash != NULL && slash != part; slash = strrchr(part, '/')) {
-        *slash = '\0';
-        if (stat(part, &st) == 0)
-            return S_ISDIR(st.st_mode) && faccessat(AT_FDCWD, part, W_OK | X_OK, AT_EACCESS) == 0;
-        if (from == NULL || slash <= part + (from - path))
+    for (;;) {
+        char *slash = strrchr(part, '/');
+        const char *parent = slash == NULL ? "." : slash == part ? "/" : part;
+
+        if (slash != NULL)
+            *slash = '\0';
+        if (stat(parent, &st) == 0)
+            return S_ISDIR(st.st_mode) && faccessat(AT_FDCWD, parent, W_OK | X_OK, AT_EACCESS) == 0;
+        if (parent != part || from == NULL || slash <= part + (from - path))
             return false;
     }
-    return false;
+}
+
+bool span_place_usable(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) == 0)
+        return S_ISDIR(st.st_mode) && faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) == 0;
+    return can_be_made(path);
 }
 
 int span_place_runtime(char *out, size_t cap, const struct span_path_base *base, bool make)

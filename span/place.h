@@ -26,6 +26,9 @@ int span_place_open(const char *path, uint64_t uid, bool sticky);
  */
 void span_place_make(const char *path);
 
+/* Whether we can write into this directory, or could once span_place_make has made it. */
+bool span_place_usable(const char *path);
+
 /*
  * The runtime directory: the first candidate that belongs to base->uid (not root: other users' sockets are no place
  * for ours), is written by nobody else, and exists or (where `make`) can be made; $XDG_RUNTIME_DIR and /run/user/UID

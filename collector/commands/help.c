@@ -77,7 +77,7 @@ static void print_option(const struct option *option)
 void help_command(const struct command *command)
 {
     print_examples(command->example);
-    printf("\nUsage: pprofctl %s %s\n\n", command->name, command->usage);
+    printf("\nUsage: pprofctl %s%s%s\n\n", command->name, command->usage[0] != '\0' ? " " : "", command->usage);
     help_wrap(stdout, command->text, 0, HELP_WIDTH);
     if (command->n_options > 0) {
         printf("\nOptions:\n");

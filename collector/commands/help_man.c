@@ -87,7 +87,8 @@ static void man_verb(FILE *out, const struct command *command)
 {
     char name[64], synopsis[256];
     (void)snprintf(name, sizeof(name), "pprofctl-%s", command->name);
-    (void)snprintf(synopsis, sizeof(synopsis), "pprofctl %s %s", command->name, command->usage);
+    (void)snprintf(synopsis, sizeof(synopsis), "pprofctl %s%s%s", command->name, command->usage[0] != '\0' ? " " : "",
+                   command->usage);
     put_title(out, name, 1, command->summary);
     put_section(out, "SYNOPSIS", synopsis);
     put_section(out, "DESCRIPTION", command->text);

@@ -38,7 +38,7 @@ const struct key keys[] = {
     {"version", "version", "the prompt's version", TEXT(prompt_version)},
     {"key", "key", "the API key: a keyed hash, never the key", TEXT(key_alias)},
     {"finish", "finish", "why the answer ended", TEXT(finish_reasons)},
-    {"completeness", "completeness", "whole, cancelled or cut", TEXT(completeness)},
+    {"completeness", "completeness", "whole, cancelled, cut or killed", TEXT(completeness)},
     {"stream", "stream", "whether the answer was a stream", .kind = KEY_BOOL, .field = SPAN_response_stream},
     {"tier", "tier", "the service tier", TEXT(service_tier)},
     {"http", "http", "the HTTP version", TEXT(http_version)},

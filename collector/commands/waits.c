@@ -42,8 +42,8 @@ void waits_print(FILE *out)
         before = ", ";
     }
     if (waiting.journals > 0)
-        print_count(out, before, waiting.journals, "journal of a program that was killed",
-                    "journals of programs that were killed");
+        print_count(out, before, waiting.journals, "journal of a program that has ended",
+                    "journals of programs that have ended");
     (void)fputs("; `pprofd --once`, or pprofd when it runs, takes them in.\n", out);
 }
 
@@ -88,12 +88,19 @@ void waits_print_way(FILE *out)
     } else if (!own_socket && answers(SPAN_PATH_SYSTEM_SOCKET)) {
         (void)fprintf(out, "They would go to this host's collector, which listens on %s.\n", SPAN_PATH_SYSTEM_SOCKET);
     } else {
-        (void)fprintf(out,
-                      "No collector listens on %s: ", socket_path[0] != '\0' ? socket_path : SPAN_PATH_SYSTEM_SOCKET);
-        if (spool[0] != '\0')
-            (void)fprintf(out, "they would wait in %s until pprofd runs.\n", spool);
+        (void)fprintf(out, "No collector listens on %s",
+                      socket_path[0] != '\0' ? socket_path : SPAN_PATH_SYSTEM_SOCKET);
+        if (spool[0] == '\0')
+            (void)fputs(", and there is no spool: only the last few would be kept; start pprofd, or name a spool by "
+                        "LIBPPROF_SPOOL.\n",
+                        out);
+        else if (span_place_usable(spool))
+            (void)fprintf(out, ": they would wait in %s until pprofd runs.\n", spool);
         else
-            (void)fputs("and there is no spool, so that few of them would be kept; start pprofd.\n", out);
+            (void)fprintf(out,
+                          ", and the spool %s cannot be written or made: only the last few would be kept; start "
+                          "pprofd, or name another by LIBPPROF_SPOOL.\n",
+                          spool);
     }
     waits_print(out);
 }

@@ -39,6 +39,8 @@ enum rule {
     ERROR,
     ERROR_TYPE,
     LATENCY_MS,
+    SERVED_TIER,
+    SERVED_SPEED,
     METRIC_INPUT,
     METRIC_OUTPUT,
     METRIC_CACHE_READ,
@@ -109,6 +111,8 @@ static const struct json_rule plain_rules[] = {
     {"stopReason", STOP, 0},
     STATED_USAGE("usage"),
     {"metrics.latencyMs", LATENCY_MS, 0},
+    {"serviceTier.type", SERVED_TIER, 0},
+    {"performanceConfig.latency", SERVED_SPEED, 0},
     {"error.type", ERROR_TYPE, 0},
     {"error", ERROR, 0},
 };
@@ -119,7 +123,8 @@ static const struct json_rule plain_rules[] = {
         {delta "delta.toolUse.input", CALL_INPUT, JSON_PIECES},                                                        \
         {delta "delta.image.source.bytes", MEDIA, JSON_PIECES}, {start "start.toolUse", CALL, 0},                      \
         {start "start.toolUse.name", CALL_NAME, 0}, {start "start.toolUse.type", CALL_TYPE, 0},                        \
-        {stop "stopReason", STOP, 0}, STATED_USAGE(metadata "usage"),                                                  \
+        {stop "stopReason", STOP, 0}, STATED_USAGE(metadata "usage"), {metadata "serviceTier.type", SERVED_TIER, 0},   \
+        {metadata "performanceConfig.latency", SERVED_SPEED, 0},                                                       \
     {                                                                                                                  \
         metadata "metrics.latencyMs", LATENCY_MS, 0                                                                    \
     }
@@ -249,6 +254,12 @@ static void on_common(struct facts *facts, const struct json_value *value)
         break;
     case ERROR_TYPE:
         facts_set_value(facts, FACT_ERROR_TYPE, value);
+        break;
+    case SERVED_TIER:
+        facts_set_value(facts, FACT_SERVICE_TIER, value);
+        break;
+    case SERVED_SPEED:
+        facts_set_value(facts, FACT_SPEED, value);
         break;
     case LATENCY_MS:
         facts_set_time(facts, FACT_SERVER_PROCESSING_NS, value, 1e6);
@@ -407,6 +418,8 @@ struct dialect dialect_bedrock = {
         "| finish | `stopReason`, `completionReason`, `stop_reason`, `finish_reason`, `finish_reasons[]`; a "
         "guardrail's doing: "
         "`amazon-bedrock-guardrailAction` |\n"
+        "| tier, speed | `serviceTier.type`, `performanceConfig.latency`, in a stream in `metadata`; header "
+        "`x-amzn-bedrock-service-tier` |\n"
         "| server time | `metrics.latencyMs`, `invocationLatency`, header `x-amzn-bedrock-invocation-latency` |\n"
         "| error | header `x-amzn-errortype`; in a stream the exception's name |\n\n"
         "Quirks: input excludes cache reads and writes; the span's input is the sum. Random padding (`p`) in each "

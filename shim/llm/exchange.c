@@ -86,6 +86,13 @@ static void put_static(struct span *span, enum span_field field, const char *tex
         span_set_text(span, field, text, strlen(text));
 }
 
+static struct secret_path path_of(const struct work *exchange)
+{
+    const struct recognised *const recognised = &exchange->recognised;
+    return (struct secret_path){exchange->path, exchange->path_bytes, recognised->said_path_bytes, recognised->model,
+                                recognised->model_bytes};
+}
+
 static void put_address(struct work *exchange, const struct exchange_start *start)
 {
     struct span *const span = &exchange->span;
@@ -101,15 +108,15 @@ static void put_address(struct work *exchange, const struct exchange_start *star
         (uint16_t)(url.path.bytes < sizeof(exchange->path) ? url.path.bytes : sizeof(exchange->path));
     if (exchange->path_bytes)
         memcpy(exchange->path, url.path.data, exchange->path_bytes);
-    secret_echo_path(&exchange->echo, exchange->path, exchange->path_bytes, exchange->recognised.model,
-                     exchange->recognised.model_bytes);
+    const struct secret_path whole = path_of(exchange);
+    secret_echo_path(&exchange->echo, &whole);
 }
 
 static void put_path(const struct work *exchange, struct span *span)
 {
     char path[SPAN_TEXT_MAX];
-    const size_t bytes = secret_mask_path(exchange->path, exchange->path_bytes, exchange->recognised.model,
-                                          exchange->recognised.model_bytes, &exchange->echo, path, sizeof(path));
+    const struct secret_path whole = path_of(exchange);
+    const size_t bytes = secret_mask_path(&whole, &exchange->echo, path, sizeof(path));
     if (bytes)
         span_set_text(span, SPAN_path, path, bytes);
 }
@@ -546,12 +553,13 @@ bool exchange_close(struct exchange *owner, const struct exchange_end *end, stru
 
 bool exchange_peek(struct exchange *owner, uint64_t time_ns, struct span *ret_span)
 {
-    const struct work *const exchange = work_of(owner);
+    struct work *const exchange = work_of(owner);
     if (!exchange)
         return false;
     const struct exchange_end end = {EXCHANGE_END_UNKNOWN, .time_ns = time_ns, .curl_code = UINT64_MAX};
     const struct exchange_outcome outcome = {.lost = exchange->lost > 0, .status = exchange->status};
-    const struct facts *const facts = &exchange->facts;
+    struct facts *const facts = &exchange->facts;
+    struct facts_parts_undo undo;
     struct timing timing = exchange->timing;
     if (!is_inference(exchange, &outcome, &end))
         return false;
@@ -560,7 +568,9 @@ bool exchange_peek(struct exchange *owner, uint64_t time_ns, struct span *ret_sp
         span_set_u64(ret_span, SPAN_status, outcome.status);
     timing_finish(&timing, time_ns, ret_span);
     put_stream(exchange, ret_span);
+    facts_parts_peek(facts, &undo);
     exchange_span_facts(ret_span, facts, &outcome, &end);
+    facts_parts_take_back(facts, &undo);
     if (exchange->response_begun) /* the request is whole: its prompt is known */
         prompt_peek(&facts->prompt, ret_span);
     put_path(exchange, ret_span);

@@ -96,7 +96,7 @@ static size_t before_verb(const char *segment, size_t bytes)
 struct place {
     const char *model;
     size_t model_bytes;
-    bool behind_collection;
+    bool behind_collection, said;
     const struct secret_echo *echo;
 };
 
@@ -104,6 +104,8 @@ static bool may_stay(const struct place *place, const char *segment, size_t byte
 {
     if (words_of_path(segment, bytes) || is_model(segment, bytes, place->model, place->model_bytes))
         return true;
+    if (place->said)
+        return !secret_key_shaped(segment, bytes);
     if (!place->behind_collection || !secret_free_id(segment, bytes) || secret_echoed(place->echo, segment, bytes))
         return false;
     return has_id_beginning(segment, bytes) || !secret_key_shaped(segment, bytes);
@@ -140,38 +142,39 @@ static size_t segment_bytes(const char *path, size_t bytes, size_t at)
     return segment;
 }
 
-size_t secret_mask_path(const char *path, size_t bytes, const char *model, size_t model_bytes,
-                        const struct secret_echo *echo, char *ret_path, size_t room)
+size_t secret_mask_path(const struct secret_path *path, const struct secret_echo *echo, char *ret_path, size_t room)
 {
-    struct place place = {model, model_bytes, false, echo};
+    struct place place = {.model = path->model, .model_bytes = path->model_bytes, .echo = echo};
     size_t used = 0;
-    for (size_t at = 0; at < bytes && used < room;) {
-        const size_t segment = segment_bytes(path, bytes, at);
+    for (size_t at = 0; at < path->bytes && used < room;) {
+        const size_t segment = segment_bytes(path->path, path->bytes, at);
         bool masked;
-        if (path[at] == '/') {
+        place.said = at + segment <= path->said_bytes;
+        if (path->path[at] == '/') {
             ret_path[used++] = '/';
         } else {
-            used += put_segment(&place, path + at, segment, ret_path + used, room - used, &masked);
-            place.behind_collection = is_collection(path + at, segment);
+            used += put_segment(&place, path->path + at, segment, ret_path + used, room - used, &masked);
+            place.behind_collection = is_collection(path->path + at, segment);
         }
         at += segment;
     }
     return used;
 }
 
-void secret_echo_path(struct secret_echo *echo, const char *path, size_t bytes, const char *model, size_t model_bytes)
+void secret_echo_path(struct secret_echo *echo, const struct secret_path *path)
 {
-    struct place place = {model, model_bytes, false, echo};
+    struct place place = {.model = path->model, .model_bytes = path->model_bytes, .echo = echo};
     char unused[SEGMENT_BYTES_MAX];
-    for (size_t at = 0; at < bytes;) {
-        const size_t segment = segment_bytes(path, bytes, at);
+    for (size_t at = 0; at < path->bytes;) {
+        const size_t segment = segment_bytes(path->path, path->bytes, at);
         bool masked = false;
-        if (path[at] != '/') {
-            (void)put_segment(&place, path + at, segment, unused, sizeof(unused), &masked);
-            place.behind_collection = is_collection(path + at, segment);
+        place.said = at + segment <= path->said_bytes;
+        if (path->path[at] != '/') {
+            (void)put_segment(&place, path->path + at, segment, unused, sizeof(unused), &masked);
+            place.behind_collection = is_collection(path->path + at, segment);
         }
         if (masked)
-            secret_echo_take(echo, path + at, segment, true);
+            secret_echo_take(echo, path->path + at, segment, true);
         at += segment;
     }
 }

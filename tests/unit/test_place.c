@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,6 +173,36 @@ static void test_fallbacks_are_made(void **state)
     assert_int_equal(st.st_mode & 0777, 0700);
 }
 
+/* What can be used is what exists or can be made, wherever the first part of it lies. */
+static void test_usable_is_what_make_makes(void **state)
+{
+    (void)state;
+    int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(mkdir(below("u"), 0755), 0);
+    assert_int_equal(chdir(below("u")), 0);
+    const char *const paths[] = {below("u"),
+                                 below("u/new"),
+                                 below("u/new/newer"),
+                                 below("none/.local/state/libpprof/spool"),
+                                 below("u/.local/state/libpprof/spool"),
+                                 "relative",
+                                 "relative/more",
+                                 "none/libpprof/more",
+                                 "/libpprof-test-place"};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        struct stat st;
+        bool usable = span_place_usable(paths[i]);
+        span_place_make(paths[i]);
+        assert_int_equal(stat(paths[i], &st) == 0, usable);
+        (void)rmdir(i == 0 ? "" : paths[i]);
+    }
+    int file = open("file", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(file >= 0 && !span_place_usable("file"));
+    assert_int_equal(close(file), 0);
+    assert_int_equal(fchdir(here), 0);
+    assert_int_equal(close(here), 0);
+}
+
 /* Somebody else was first in /tmp: a directory of his, or a link of his to one of ours. */
 static void test_planted_in_tmp(void **state)
 {
@@ -223,6 +254,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_own_directory_is_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_unsafe_directory_is_passed_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_fallbacks_are_made, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_usable_is_what_make_makes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_planted_in_tmp, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_open_refuses, set_up, tear_down),
     };

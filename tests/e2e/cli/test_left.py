@@ -405,6 +405,27 @@ def any_user(bench):
         os.umask(umask)
 
 
+def no_home(bench):
+    """A user whose home is none: nothing is promised that cannot be, and each refusal says what would help."""
+    runtime = bench.scratch / "runtime"
+    runtime.mkdir(mode=0o700)
+    (bench.scratch / "none").touch()
+    library = bench.environment.get("LIBPPROF_SO", str(bench.bin.parent / "lib/libpprof.so"))
+    with Model() as model:
+        for home in ({"HOME": str(bench.scratch / "none")}, {"HOME": ""}):
+            user = {"XDG_RUNTIME_DIR": str(runtime), "XDG_STATE_HOME": "", **home}
+            said = bench.run(bench.pprofctl, "doctor", "--", "curl", environment=user).stdout.decode()
+            expect("only the last few would be kept" in said and "would wait in" not in said, f"doctor promises no spool: {said}")
+            expect(bench.run(*model.call(), environment={**user, "LD_PRELOAD": library}).returncode == 0, "a call")
+            said = bench.run(bench.pprofctl, "report", environment=user).stderr.decode()
+            expect("journal of a program that has ended" in said and "killed" not in said, f"report names what waits: {said}")
+            if home["HOME"]:
+                said = bench.run(bench.bin / "pprofd", "--once", environment=user).stderr.decode()
+                expect("--store FILE" in said, f"pprofd says what would help: {said}")
+            done = bench.run(bench.bin / "pprofd", "--once", "--store", f"{len(home['HOME'])}.db", environment=user)
+            expect(done.returncode == 0 and reported(bench, f"{len(home['HOME'])}.db") == 1, f"which does: {done}")
+
+
 if __name__ == "__main__":
     main([record_killed, killed_anywhere, another_file_with_the_same_number, all_killed, report_of_a_file_in_use, programs_left_behind, the_library_stays, no_other_takes_the_socket, a_stranger_is_sent_nothing,
-          programs_that_give_up_their_rights, another_user_killed, any_user, the_spool_takes_no_more])
+          programs_that_give_up_their_rights, another_user_killed, any_user, the_spool_takes_no_more, no_home])
