@@ -48,8 +48,8 @@ struct work {
     uint16_t path_bytes;
     char path[SPAN_TEXT_MAX]; /* of the URL; the span gets it when all is known that must not stand in it */
     struct span span;
-    struct facts facts; /* these two clear themselves */
-    struct timing timing;
+    struct facts facts;
+    struct timing timing; /* the last: wipe() */
 };
 _Static_assert(sizeof(struct work) <= EXCHANGE_BYTES_MAX, "an exchange must stay within its budget");
 
@@ -73,6 +73,16 @@ static void tidy(void *place)
     request_tidy(&work->request);
     json_scan_tidy(&work->body.scan);
 }
+
+/* All but the counts of gaps, which know by themselves whether there were any. */
+static void wipe(void *place)
+{
+    struct work *const work = place;
+    timing_wipe(&work->timing);
+    memset(work, 0, offsetof(struct work, timing));
+}
+
+static const struct desk_kind work_kind = {sizeof(struct work), tidy, wipe};
 
 static void take_headers(struct work *exchange, const char *headers, size_t bytes)
 {
@@ -193,13 +203,12 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     if (!dialect)
         return NULL;
     struct exchange *const owner = malloc(sizeof(*owner));
-    struct work *const exchange = owner ? desk_open(&owner->desk, sizeof(*exchange), tidy) : NULL;
+    struct work *const exchange = owner ? desk_open(&owner->desk, &work_kind) : NULL;
     if (!exchange) {
         free(owner);
         *ret_no_memory = true;
         return NULL;
     }
-    memset(exchange, 0, offsetof(struct work, facts));
     exchange->config = config;
     exchange->dialect = dialect;
     exchange->recognised = recognised;

@@ -114,7 +114,6 @@ static uint64_t number_now(const struct facts *facts, enum facts_number which)
 
 void facts_init(struct facts *facts, const struct exchange_config *config)
 {
-    memset(facts, 0, sizeof(*facts));
     prompt_init(&facts->prompt, config);
 }
 

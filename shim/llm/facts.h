@@ -194,6 +194,7 @@ struct facts {
 };
 
 struct exchange_config;
+/* `*facts` is all zero bytes. */
 void facts_init(struct facts *facts, const struct exchange_config *config);
 /* Another response to the same request: all that the one before stated is forgotten, and the switches stand as at
  * first. */

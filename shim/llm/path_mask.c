@@ -14,7 +14,8 @@
 enum { SEGMENT_BYTES_MAX = 256 };
 
 /* What stands behind these in the APIs' paths is the id or the name of one of them. */
-static const char *const collections[] = {
+/* No pointers: nothing to relocate at start. */
+static const char collections[][24] = {
     "accounts",
     "apps",
     "assistants",
@@ -54,13 +55,14 @@ static const char *const collections[] = {
 };
 
 /* How ids of these collections begin; behind them, generated letters and digits are expected. */
-static const char *const id_beginnings[] = {"thread_", "run_",  "batch_", "msgbatch_", "resp_",     "asst_", "msg_",
-                                            "file-",   "file_", "step_",  "conv_",     "chatcmpl-", "pred_"};
+static const char id_beginnings[][12] = {"thread_", "run_",  "batch_", "msgbatch_", "resp_",     "asst_", "msg_",
+                                         "file-",   "file_", "step_",  "conv_",     "chatcmpl-", "pred_"};
 
 static bool is_collection(const char *segment, size_t bytes)
 {
     for (size_t i = 0; i < sizeof(collections) / sizeof(collections[0]); i++)
-        if (strlen(collections[i]) == bytes && !memcmp(collections[i], segment, bytes))
+        if (collections[i][0] == *segment && bytes < sizeof(collections[i]) &&
+            !memcmp(collections[i], segment, bytes) && !collections[i][bytes])
             return true;
     return false;
 }
@@ -126,7 +128,8 @@ static size_t put_segment(const struct place *place, const char *segment, size_t
     const size_t whole = url_decode(segment, bytes, decoded, sizeof(decoded));
     const size_t named = before_verb(segment, bytes), named_whole = before_verb(decoded, whole);
     *ret_masked = false;
-    if (whole <= SEGMENT_BYTES_MAX && (may_stay(place, decoded, whole) || may_stay(place, decoded, named_whole)))
+    if (whole <= SEGMENT_BYTES_MAX &&
+        (may_stay(place, decoded, whole) || (named_whole != whole && may_stay(place, decoded, named_whole))))
         return append(to, room, segment, bytes);
     *ret_masked = true;
     const size_t star = append(to, room, "*", 1);

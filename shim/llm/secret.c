@@ -387,7 +387,7 @@ static bool name_has(const char *name, size_t bytes, const char *word)
 {
     const size_t length = strlen(word);
     for (size_t i = 0; i + length <= bytes; i++)
-        if (!strncasecmp(name + i, word, length))
+        if (lower(name[i]) == *word && !strncasecmp(name + i, word, length))
             return true;
     return false;
 }
