@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "display_safe.h"
 #include "listen.h"
 #include "places.h"
 #include "reach.h"
@@ -26,6 +28,7 @@
 enum {
     MERGE_EVERY_MS = 10000, /* between looks for something to merge */
     EXIT_USAGE = 2,
+    SAY_BYTES = 3 * PATH_MAX, /* the longest sentence names three paths */
 };
 
 struct options {
@@ -55,9 +58,23 @@ static const char help[] =
     "SIGTERM or SIGINT end it; nothing that was acknowledged is lost, however it ends.\n"
     "See also: pprofctl help\n";
 
+/* One sentence; paths and what others named in it are made harmless for a terminal. */
+__attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
+{
+    char sentence[SAY_BYTES];
+    char safe[SAY_BYTES];
+    va_list values;
+
+    va_start(values, format);
+    (void)vsnprintf(sentence, sizeof sentence, format, values);
+    va_end(values);
+    display_safe(safe, sizeof safe, (struct span_text){sentence, (uint32_t)strlen(sentence)});
+    (void)fprintf(stderr, "%s\n", safe);
+}
+
 static int complain(const char *sentence)
 {
-    (void)fprintf(stderr, "pprofd: %s\n", sentence);
+    say("pprofd: %s", sentence);
     return EXIT_FAILURE;
 }
 
@@ -67,7 +84,7 @@ static int set_path(char *to, size_t room, const char *value, const char *option
 
     if (bytes > 0 && (size_t)bytes < room)
         return 0;
-    (void)fprintf(stderr, "pprofd: %s needs a path of 1 to %zu bytes\n", option, room - 1);
+    say("pprofd: %s needs a path of 1 to %zu bytes", option, room - 1);
     return -1;
 }
 
@@ -100,6 +117,7 @@ static int parse(int argc, char **argv, struct options *options, int *ret_code)
     int c;
 
     *ret_code = EXIT_USAGE;
+    opterr = 0; /* what getopt prints is as it was given */
     while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
         switch (c) {
         case 's':
@@ -126,14 +144,14 @@ static int parse(int argc, char **argv, struct options *options, int *ret_code)
             *ret_code = fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
             return -1;
         default:
-            (void)fputs("Try `pprofd --help`.\n", stderr);
+            say("pprofd: %s is no option, or lacks its value; try `pprofd --help`", argv[optind - 1]);
             return -1;
         }
     }
     if (failed)
         return -1;
     if (optind < argc) {
-        (void)fprintf(stderr, "pprofd: unexpected argument %s; the store is named by --store FILE\n", argv[optind]);
+        say("pprofd: unexpected argument %s; the store is named by --store FILE", argv[optind]);
         return -1;
     }
     if (strcmp(options->spool, "off") == 0)
@@ -179,8 +197,8 @@ static struct store *open_store(const char *path)
     int status = store_open(path, STORE_WRITE, &store);
     if (status == STORE_OK)
         return store;
-    (void)fprintf(stderr, "pprofd: the store %s cannot be used: %s%s\n", path, store_why(),
-                  status == STORE_BUSY ? "" : "; --store FILE names another");
+    say("pprofd: the store %s cannot be used: %s%s", path, store_why(),
+        status == STORE_BUSY ? "" : "; --store FILE names another");
     return NULL;
 }
 
@@ -217,7 +235,7 @@ static void merge_some(struct store *store, int fd)
         struct pollfd waiting = {.fd = fd, .events = POLLIN};
 
         if (store_merge_step(store, &more) != STORE_OK) {
-            (void)fprintf(stderr, "pprofd: merging failed, it will be tried again: %s\n", store_why());
+            say("pprofd: merging failed, it will be tried again: %s", store_why());
             return;
         }
         if (fd >= 0 && poll(&waiting, 1, 0) != 0)
@@ -233,10 +251,9 @@ static void look_after_store(const struct store *store, const struct options *op
     if (store_times_away(store) == *times_away)
         return;
     *times_away = store_times_away(store);
-    (void)fprintf(stderr,
-                  "pprofd: %s was moved, removed or replaced while it was in use; what comes now is in the one that is "
-                  "there now\n",
-                  options->store);
+    say("pprofd: %s was moved, removed or replaced while it was in use; what comes now is in the one that is "
+        "there now",
+        options->store);
 }
 
 static int serve(struct store *store, struct listener *listener, int signals, const struct options *options)
@@ -263,8 +280,7 @@ static int serve(struct store *store, struct listener *listener, int signals, co
         look_after_store(store, options, status, &times_away);
         if (status != 0 && status != STORE_MOVED) {
             if (!said)
-                (void)fprintf(stderr, "pprofd: the store cannot be written, senders keep their spans meanwhile: %s\n",
-                              listen_why());
+                say("pprofd: the store cannot be written, senders keep their spans meanwhile: %s", listen_why());
             said = true;
         } else if (n > 0) {
             said = false;
@@ -301,12 +317,11 @@ static int run_once(struct store *store, const struct options *options)
         return complain(listen_why());
     runs_take_in(store, options->store, true, &left);
     merge_some(store, -1);
-    (void)fprintf(stderr,
-                  "pprofd once store=%s files=%llu journals=%llu frames=%llu spans=%llu repeats=%llu "
-                  "damaged=%llu\n",
-                  options->store, (unsigned long long)stats.files, (unsigned long long)stats.journals,
-                  (unsigned long long)stats.frames, (unsigned long long)stats.spans, (unsigned long long)stats.repeats,
-                  (unsigned long long)stats.damaged);
+    say("pprofd once store=%s files=%llu journals=%llu frames=%llu spans=%llu repeats=%llu "
+        "damaged=%llu",
+        options->store, (unsigned long long)stats.files, (unsigned long long)stats.journals,
+        (unsigned long long)stats.frames, (unsigned long long)stats.spans, (unsigned long long)stats.repeats,
+        (unsigned long long)stats.damaged);
     return EXIT_SUCCESS;
 }
 
@@ -325,10 +340,8 @@ static void say_closed(const struct options *options)
     char closed[PATH_MAX];
 
     if (!others_reach(options->socket, closed))
-        (void)fprintf(
-            stderr,
-            "pprofd: other users cannot reach the socket, because %s is closed to them; open it (chmod o+x) or "
-            "name another by --socket\n",
+        say("pprofd: other users cannot reach the socket, because %s is closed to them; open it (chmod o+x) or "
+            "name another by --socket",
             closed);
 }
 
@@ -354,15 +367,14 @@ static int run(struct store *store, const struct options *options)
         (void)close(signals);
         return complain(listen_why());
     }
-    (void)fprintf(stderr, "pprofd ready version=%s pid=%ld socket=%s store=%s spool=%s\n", PPROF_VERSION,
-                  (long)getpid(), options->socket, options->store, options->spool[0] == '\0' ? "off" : options->spool);
+    say("pprofd ready version=%s pid=%ld socket=%s store=%s spool=%s", PPROF_VERSION, (long)getpid(), options->socket,
+        options->store, options->spool[0] == '\0' ? "off" : options->spool);
     if (options->any_user)
         say_closed(options);
     runs_take_in(store, options->store, true, &left);
     code = serve(store, listener, signals, options);
     if (listen_close(listener) != 0) {
-        (void)fprintf(stderr, "pprofd: the last spans could not be stored, their senders keep them: %s\n",
-                      listen_why());
+        say("pprofd: the last spans could not be stored, their senders keep them: %s", listen_why());
         code = EXIT_FAILURE;
     }
     (void)close(signals);
@@ -375,6 +387,7 @@ int main(int argc, char **argv)
     struct store *store;
     int code;
 
+    display_begin();
     defaults(&options);
     if (parse(argc, argv, &options, &code) != 0)
         return code;

@@ -30,6 +30,7 @@
 #include "config.h"
 #include "exchange_keys.h"
 #include "flights.h"
+#include "handles.h"
 #include "llm/desk.h"
 #include "llm/exchange.h"
 #include "outbox.h"
@@ -105,7 +106,7 @@ static void futex_wait_ns(_Atomic uint32_t *word, uint32_t value, uint64_t ns)
 static struct span_loss losses(const struct scribe *scribe)
 {
     struct tape_loss tape = tape_losses();
-    uint64_t exchanges = tape.calls + scribe->lost_exchanges + desk_given_up();
+    uint64_t exchanges = tape.calls + scribe->lost_exchanges + desk_given_up() + handles_refused();
     if (exchanges > 0) { /* perhaps nothing can be sent any more */
         shim_say_once("calls are not followed: more at the same time than there is room or memory for");
     }

@@ -80,7 +80,7 @@ struct shadow {
     struct keep bearer;
     enum shadow_fields fields_kind;
     enum shadow_request request;
-    long port; /* 0: the URL's */
+    long port;       /* 0: the URL's */
     bool url_unseen; /* there is one, but there was no memory to note it */
     bool include_header, connect_only, accepts_encoding, keeps_encoding;
 

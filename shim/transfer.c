@@ -436,8 +436,10 @@ struct handle *transfer_new_handle(const void *key, struct library *library)
         transfer_close_with(stale, &unknown, TAPE_UNKNOWN, TAPE_ABANDONED);
     }
     struct handle *handle = handles_insert(key, library);
-    if (handle == NULL)
+    if (handle == NULL) { /* perhaps no other request of this process is seen: somebody must tell */
         shim_say_once("a handle of libcurl is not followed: there is no memory for it");
+        (void)scribe_ensure();
+    }
     return handle;
 }
 

@@ -11,7 +11,7 @@
 
 enum { TRANSFER_TEXT_BYTES_MAX = 6 * 1024 }; /* method, URL and the headers that matter; a token can be 2 KiB */
 
-/* The record of a handle that libcurl has just made, or NULL (no memory: the handle is only forwarded). Where the
+/* The record of a handle that libcurl has just made, or NULL (no memory: it is only forwarded, and counted). Where the
  * address still has a record, whose handle went without our knowing, that one's transfer is ended first. */
 struct handle *transfer_new_handle(const void *key, struct library *library);
 

@@ -10,12 +10,8 @@
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
-#include <wchar.h>
 
-#include "../../span/hidden.h"
 #include "../../span/json.h"
-
-enum { CHARACTER_BAD = 0 };
 
 void display_duration(char out[DISPLAY_BYTES], uint64_t ns)
 {
@@ -114,29 +110,13 @@ void display_id(char out[DISPLAY_BYTES], uint64_t id)
     (void)snprintf(out, DISPLAY_BYTES, "%016llx", (unsigned long long)id);
 }
 
-/* The character at `text` (at most `bytes` long): its length, or CHARACTER_BAD; *ret_columns is its width. */
-static size_t next_character(const char *text, size_t bytes, size_t *ret_columns)
-{
-    wchar_t wide;
-    mbstate_t state = {0};
-    size_t length = mbrtowc(&wide, text, bytes, &state);
-    *ret_columns = 1;
-    if (length == 0 || length == (size_t)-1 || length == (size_t)-2)
-        return CHARACTER_BAD;
-    int width = wcwidth(wide);
-    if (width < 0 || span_hidden_character((uint32_t)wide))
-        return CHARACTER_BAD;
-    *ret_columns = (size_t)width;
-    return length;
-}
-
 size_t display_cut(const char *text, size_t columns, size_t *ret_columns)
 {
     size_t bytes = strlen(text), at = 0, used = 0;
     while (at < bytes) {
         size_t width;
-        size_t length = next_character(text + at, bytes - at, &width);
-        if (length == CHARACTER_BAD)
+        size_t length = display_character(text + at, bytes - at, &width);
+        if (length == DISPLAY_CHARACTER_BAD)
             length = 1;
         if (used + width > columns)
             break;
@@ -153,45 +133,6 @@ size_t display_width(const char *text)
     size_t columns;
     (void)display_cut(text, SIZE_MAX, &columns);
     return columns;
-}
-
-/* How many bytes one '?' stands for: a whole character where it is well-formed. */
-static size_t bad_bytes(const char *text, size_t bytes)
-{
-    wchar_t wide;
-    mbstate_t state = {0};
-    size_t length = mbrtowc(&wide, text, bytes, &state);
-    return length == 0 || length == (size_t)-1 || length == (size_t)-2 ? 1 : length;
-}
-
-void display_safe(char *out, size_t out_bytes, struct span_text text)
-{
-    size_t used = 0;
-    for (size_t at = 0; at < text.bytes;) {
-        size_t width;
-        size_t length = next_character(text.data + at, text.bytes - at, &width);
-        size_t taken = length == CHARACTER_BAD ? bad_bytes(text.data + at, text.bytes - at) : length;
-        size_t kept = length == CHARACTER_BAD ? 1 : length;
-        if (used + kept + 1 > out_bytes)
-            break;
-        if (length == CHARACTER_BAD)
-            out[used] = text.data[at] == '\n' || text.data[at] == '\t' ? ' ' : '?';
-        else
-            memcpy(out + used, text.data + at, length);
-        used += kept;
-        at += taken;
-    }
-    out[used] = '\0';
-}
-
-const char *display_name(const char *name)
-{
-    enum { NAMES = 8, NAME_BYTES = 5 * 1024 }; /* longer than any path */
-    static char names[NAMES][NAME_BYTES];
-    static unsigned next;
-    char *out = names[next++ % NAMES];
-    display_safe(out, NAME_BYTES, (struct span_text){name, (uint32_t)strlen(name)});
-    return out;
 }
 
 /* Signs with which spreadsheets begin a formula, full-width ones too. */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "../../span/span.h"
+#include "../display_safe.h"
 
 enum { DISPLAY_BYTES = 32 }; /* enough for every number below */
 
@@ -32,12 +33,6 @@ void display_id(char out[DISPLAY_BYTES], uint64_t id);
 size_t display_width(const char *text);
 /* How many bytes of the text fit `columns`; *ret_columns says how many they take. */
 size_t display_cut(const char *text, size_t columns, size_t *ret_columns);
-
-/* Copies a text that came from outside so that it is harmless in a terminal and on one line: characters that are not
- * seen or turn others around (span/hidden.h) and broken UTF-8 become '?'. Always NUL-terminated; cut at a character. */
-void display_safe(char *out, size_t out_bytes, struct span_text text);
-/* The same of a name of a file or a program, in static memory: the next but seven calls overwrite it. */
-const char *display_name(const char *name);
 
 /*
  * A cell of each format, such that what reads the format takes it for text: csv quoted where it must be and never a

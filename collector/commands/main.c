@@ -3,12 +3,12 @@
  */
 #include "command.h"
 
-#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../span/frame.h"
+#include "../display_safe.h"
 
 #ifndef PPROF_REVISION
 #define PPROF_REVISION ""
@@ -52,8 +52,7 @@ static int run_verb(int argc, char **argv)
 int main(int argc, char **argv)
 {
     /* Widths of characters are asked of the C library; numbers and messages stay in the C locale. */
-    if (setlocale(LC_CTYPE, "C.UTF-8") == NULL)
-        (void)setlocale(LC_CTYPE, "");
+    display_begin();
     if (argc < 2) {
         help_overview();
         return flush_output(EXIT_USAGE);

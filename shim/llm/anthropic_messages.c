@@ -8,6 +8,7 @@
 #include "dialect_request.h"
 #include "dialect_usage.h"
 #include "failure.h"
+#include "iterations.h"
 
 #include <string.h>
 
@@ -33,17 +34,9 @@ enum rule {
     METRIC_CACHE_CREATION,
     GUARDRAIL,
     FIRST_OUTPUT, /* of message_start: what was written before anything was sent */
-    ITERATIONS,
-    ITERATION,
-    ITERATION_TYPE,
-    ITERATION_COUNT,
+    ITERATION,    /* and what follows: enum iterations_part */
+    ITERATION_END = ITERATION + ITERATIONS_COUNT,
 };
-
-/* What an iteration of usage counts. */
-static const enum facts_number iterated[] = {
-    FACT_INPUT,    FACT_OUTPUT, FACT_CACHE_READ, FACT_CACHE_CREATION, FACT_CACHE_CREATION_5M, FACT_CACHE_CREATION_1H,
-    FACT_REASONING};
-enum { ITERATED = sizeof(iterated) / sizeof(iterated[0]), ITERATED_OUTPUT = 1 };
 
 struct state {
     uint64_t server_blocks; /* bit per content block index: a tool that the service runs */
@@ -52,10 +45,7 @@ struct state {
     bool stop, blocks, message;
     bool first_output_known;
     uint64_t first_output;
-    struct {
-        uint64_t one[ITERATED], sum[ITERATED]; /* of the one under way; of those that count */
-        bool advice, attempt, any;
-    } iterations;
+    struct iterations iterations;
 };
 _Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the state must fit");
 
@@ -65,12 +55,9 @@ static struct state *state_of(struct facts *facts)
 }
 
 #define STATED_USAGE(at)                                                                                               \
-    USAGE_RULES(at), {at ".server_tool_use", SERVER_TOOL, 0}, {at ".server_tool_use.*", SERVER_TOOL, 0},               \
-        {at ".iterations", ITERATIONS, 0}, {at ".iterations[]", ITERATION, 0},                                         \
-        {at ".iterations[].type", ITERATION_TYPE, 0}, {at ".iterations[].*", ITERATION_COUNT, 0},                      \
-        {at ".iterations[].cache_creation.*", ITERATION_COUNT, 0},                                                     \
+    USAGE_RULES(at), ITERATION_RULES(at, ITERATION), {at ".server_tool_use", SERVER_TOOL, 0},                          \
     {                                                                                                                  \
-        at ".iterations[].output_tokens_details.*", ITERATION_COUNT, 0                                                 \
+        at ".server_tool_use.*", SERVER_TOOL, 0                                                                        \
     }
 #define BLOCK_RULES(at)                                                                                                \
     {at ".type", BLOCK_TYPE, 0}, {at ".text", TEXT, JSON_PIECES},                                                      \
@@ -141,44 +128,14 @@ static const struct json_rule request_rules[] = {
     REQUEST_METADATA,
 };
 
-/*
- * One request may be several runs of models: a compaction before the answer, attempts of models that declined, advice.
- * The usage above the list states the last ones alone. What is billed is the sum, without attempts that were declined
- * before they wrote anything, and without advice, which is another model's.
- */
-static void iteration(struct facts *facts, const struct json_value *value)
-{
-    struct state *const state = state_of(facts);
-    const bool counts =
-        !state->iterations.advice && (!state->iterations.attempt || state->iterations.one[ITERATED_OUTPUT] > 0);
-    if (value->rule == ITERATIONS) {
-        if (value->type == JSON_ARRAY_BEGIN) /* stated again, not once more */
-            memset(&state->iterations, 0, sizeof(state->iterations));
-    } else if (value->rule == ITERATION_TYPE) {
-        state->iterations.attempt = json_text_is(value, "message") || json_text_is(value, "fallback_message");
-        state->iterations.advice = json_text_is(value, "advisor_message");
-    } else if (value->rule == ITERATION_COUNT) {
-        const enum facts_number which = value->has_u64 ? dialect_usage_fact(value->key, value->key_bytes) : FACT_TOTAL;
-        for (unsigned i = 0; i < ITERATED; i++)
-            if (iterated[i] == which)
-                state->iterations.one[i] = value->u64;
-    } else if (value->type == JSON_OBJECT_BEGIN) {
-        memset(state->iterations.one, 0, sizeof(state->iterations.one));
-        state->iterations.attempt = state->iterations.advice = false;
-    } else if (value->type == JSON_OBJECT_END && counts) {
-        state->iterations.any = true;
-        for (unsigned i = 0; i < ITERATED; i++)
-            if (__builtin_add_overflow(state->iterations.sum[i], state->iterations.one[i], &state->iterations.sum[i]))
-                state->iterations.sum[i] = UINT64_MAX;
-    }
-}
-
 static void sum_iterations(struct facts *facts)
 {
-    const struct state *const state = state_of(facts);
-    for (unsigned i = 0; state->iterations.any && i < ITERATED; i++)
-        if (state->iterations.sum[i] > facts_number(facts, iterated[i]))
-            facts_set_number(facts, iterated[i], state->iterations.sum[i]);
+    for (unsigned i = 0; i < ITERATED; i++) {
+        const uint64_t stated = facts_number(facts, iterated[i]),
+                       above = iterations_above(&state_of(facts)->iterations, i, stated);
+        if (above)
+            facts_set_number(facts, iterated[i], stated + above);
+    }
 }
 
 static void stop(struct facts *facts, const struct json_value *value)
@@ -248,11 +205,8 @@ static void on_common(struct facts *facts, const struct json_value *value)
     case METRIC_CACHE_CREATION:
         facts_fallback(facts, metrics[value->rule - METRIC_INPUT], value);
         break;
-    case ITERATIONS:
-    case ITERATION:
-    case ITERATION_TYPE:
-    case ITERATION_COUNT:
-        iteration(facts, value);
+    case ITERATION ... ITERATION_END:
+        iterations_value(&state_of(facts)->iterations, (enum iterations_part)(value->rule - ITERATION), value);
         break;
     default:
         if (failure_is(value))

@@ -6,6 +6,9 @@
  */
 #include "dialect.h"
 #include "dialect_answer.h"
+#include "iterations.h"
+
+#include <string.h>
 
 enum rule {
     STATUS = ANSWER_OWN,
@@ -13,8 +16,17 @@ enum rule {
     RESULT_MODEL,
     RESULT_USAGE,
     INLINED_USAGE,
+    ITERATION, /* and what follows: enum iterations_part */
+    ITERATION_END = ITERATION + ITERATIONS_COUNT,
     RESULT_COUNT = ANSWER_COUNT + FACT_USAGE_END
 };
+
+/* Of the line of results under way. */
+struct state {
+    struct iterations iterations;
+    uint64_t stated[ITERATED];
+};
+_Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the state must fit");
 
 #define ADDED(path, fact)                                                                                              \
     {                                                                                                                  \
@@ -34,6 +46,7 @@ static const struct json_rule answer_rules[] = {
     {"data[].request_counts", SHAPE, 0},
     {"result.message.model", RESULT_MODEL, 0},
     {RESULT, RESULT_USAGE, 0},
+    ITERATION_RULES(RESULT, ITERATION),
     ADDED(RESULT ".input_tokens", FACT_INPUT),
     ADDED(RESULT ".output_tokens", FACT_OUTPUT),
     ADDED(RESULT ".cache_read_input_tokens", FACT_CACHE_READ),
@@ -54,11 +67,40 @@ static const struct json_rule request_rules[] = {
     {"metadata", SHAPE, 0},
 };
 
+static struct state *state_of(struct facts *facts)
+{
+    return (struct state *)(void *)facts->scratch;
+}
+
+static void add(struct facts *facts, enum facts_number which, const struct json_value *value)
+{
+    facts_add_count(facts, which, value);
+    for (unsigned i = 0; i < ITERATED && value->has_u64; i++)
+        if (iterated[i] == which)
+            state_of(facts)->stated[i] = value->u64;
+}
+
+/* One answer in Anthropic's words, by Anthropic's arithmetic: what its runs of models had beside the last one is added
+ * when all is known. */
+static void result_usage(struct facts *facts, const struct json_value *value)
+{
+    struct state *const state = state_of(facts);
+    facts->input_excludes_cache = true;
+    dialect_answer_product(facts);
+    for (unsigned i = 0; i < ITERATED && value->type == JSON_OBJECT_END; i++) {
+        const struct json_value above = {.has_u64 = true,
+                                         .u64 = iterations_above(&state->iterations, i, state->stated[i])};
+        if (above.u64)
+            facts_add_count(facts, iterated[i], &above);
+    }
+    memset(state, 0, sizeof(*state));
+}
+
 static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
     if (value->rule >= RESULT_COUNT && value->rule < RESULT_COUNT + FACT_USAGE_END) {
-        facts_add_count(facts, (enum facts_number)(value->rule - RESULT_COUNT), value);
+        add(facts, (enum facts_number)(value->rule - RESULT_COUNT), value);
         return;
     }
     switch (value->rule) {
@@ -74,9 +116,11 @@ static void on_answer(void *context, const struct json_value *value)
     case RESULT_MODEL:
         facts_set_value(facts, FACT_RESPONSE_MODEL, value);
         break;
-    case RESULT_USAGE: /* an answer in Anthropic's words, by Anthropic's arithmetic */
-        facts->input_excludes_cache = true;
-        dialect_answer_product(facts);
+    case RESULT_USAGE:
+        result_usage(facts, value);
+        break;
+    case ITERATION ... ITERATION_END:
+        iterations_value(&state_of(facts)->iterations, (enum iterations_part)(value->rule - ITERATION), value);
         break;
     case INLINED_USAGE:
         facts->output_excludes_reasoning = true;
@@ -120,7 +164,8 @@ struct dialect dialect_batches = {
         "| fact | where |\n|---|---|\n"
         "| id, finish | `id`; `status` (OpenAI, Mistral), `processing_status` (Anthropic), `metadata.state` (Google) "
         "|\n"
-        "| usage | OpenAI `usage`; Anthropic's results: the sum of `result.message.usage` over all lines; Google's "
+        "| usage | OpenAI `usage`; Anthropic's results: the sum of `result.message.usage` over all lines, its "
+        "`iterations` included; Google's "
         "inlined responses: the "
         "sum of `usageMetadata` |\n"
         "| model | OpenAI `model`; Anthropic's results: the last line's |\n"

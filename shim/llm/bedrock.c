@@ -39,6 +39,8 @@ enum rule {
     ERROR,
     ERROR_TYPE,
     LATENCY_MS,
+    SERVED_TIER,
+    SERVED_SPEED,
     METRIC_INPUT,
     METRIC_OUTPUT,
     METRIC_CACHE_READ,
@@ -109,6 +111,8 @@ static const struct json_rule plain_rules[] = {
     {"stopReason", STOP, 0},
     STATED_USAGE("usage"),
     {"metrics.latencyMs", LATENCY_MS, 0},
+    {"serviceTier.type", SERVED_TIER, 0},
+    {"performanceConfig.latency", SERVED_SPEED, 0},
     {"error.type", ERROR_TYPE, 0},
     {"error", ERROR, 0},
 };
@@ -119,7 +123,8 @@ static const struct json_rule plain_rules[] = {
         {delta "delta.toolUse.input", CALL_INPUT, JSON_PIECES},                                                        \
         {delta "delta.image.source.bytes", MEDIA, JSON_PIECES}, {start "start.toolUse", CALL, 0},                      \
         {start "start.toolUse.name", CALL_NAME, 0}, {start "start.toolUse.type", CALL_TYPE, 0},                        \
-        {stop "stopReason", STOP, 0}, STATED_USAGE(metadata "usage"),                                                  \
+        {stop "stopReason", STOP, 0}, STATED_USAGE(metadata "usage"), {metadata "serviceTier.type", SERVED_TIER, 0},   \
+        {metadata "performanceConfig.latency", SERVED_SPEED, 0},                                                       \
     {                                                                                                                  \
         metadata "metrics.latencyMs", LATENCY_MS, 0                                                                    \
     }
@@ -200,6 +205,21 @@ static void family_part(struct facts *facts, const struct json_value *value)
     }
 }
 
+/* What Bedrock counts beside the model's own usage. */
+static void metric(struct facts *facts, const struct json_value *value)
+{
+    static const struct {
+        enum rule rule;
+        enum facts_number fact;
+    } metrics[] = {{METRIC_INPUT, FACT_INPUT},
+                   {METRIC_OUTPUT, FACT_OUTPUT},
+                   {METRIC_CACHE_READ, FACT_CACHE_READ},
+                   {METRIC_CACHE_CREATION, FACT_CACHE_CREATION}};
+    for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++)
+        if (metrics[i].rule == (enum rule)value->rule)
+            facts_fallback(facts, metrics[i].fact, value);
+}
+
 static void on_common(struct facts *facts, const struct json_value *value)
 {
     switch (value->rule) {
@@ -250,24 +270,20 @@ static void on_common(struct facts *facts, const struct json_value *value)
     case ERROR_TYPE:
         facts_set_value(facts, FACT_ERROR_TYPE, value);
         break;
+    case SERVED_TIER:
+        facts_set_value(facts, FACT_SERVICE_TIER, value);
+        break;
+    case SERVED_SPEED:
+        facts_set_value(facts, FACT_SPEED, value);
+        break;
     case LATENCY_MS:
         facts_set_time(facts, FACT_SERVER_PROCESSING_NS, value, 1e6);
-        break;
-    case METRIC_INPUT:
-        facts_fallback(facts, FACT_INPUT, value);
-        break;
-    case METRIC_OUTPUT:
-        facts_fallback(facts, FACT_OUTPUT, value);
-        break;
-    case METRIC_CACHE_READ:
-        facts_fallback(facts, FACT_CACHE_READ, value);
-        break;
-    case METRIC_CACHE_CREATION:
-        facts_fallback(facts, FACT_CACHE_CREATION, value);
         break;
     default:
         if (dialect_usage_is(value))
             (void)dialect_usage_value(facts, value);
+        else
+            metric(facts, value);
         break;
     }
 }
@@ -407,6 +423,8 @@ struct dialect dialect_bedrock = {
         "| finish | `stopReason`, `completionReason`, `stop_reason`, `finish_reason`, `finish_reasons[]`; a "
         "guardrail's doing: "
         "`amazon-bedrock-guardrailAction` |\n"
+        "| tier, speed | `serviceTier.type`, `performanceConfig.latency`, in a stream in `metadata`; header "
+        "`x-amzn-bedrock-service-tier` |\n"
         "| server time | `metrics.latencyMs`, `invocationLatency`, header `x-amzn-bedrock-invocation-latency` |\n"
         "| error | header `x-amzn-errortype`; in a stream the exception's name |\n\n"
         "Quirks: input excludes cache reads and writes; the span's input is the sum. Random padding (`p`) in each "

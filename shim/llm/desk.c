@@ -14,9 +14,8 @@ enum { WORD = 8, BLOCK = 8 /* words looked at together */, RUN_MAX = UINT16_MAX 
 struct desk {
     struct desk_work *at; /* whose work lies here; NULL: nobody's */
     unsigned users;       /* pieces of work that belong here, packed or not */
-    size_t bytes;
-    void (*tidy)(void *place);
-    uint64_t place[];
+    const struct desk_kind *kind;
+    uint64_t place[]; /* all zero where nobody's work lies */
 };
 
 struct run {
@@ -55,7 +54,7 @@ static struct run next_run(const uint64_t *place, size_t at, size_t words)
 
 static size_t packed_bytes(const struct desk *desk)
 {
-    const size_t words = desk->bytes / WORD;
+    const size_t words = desk->kind->bytes / WORD;
     size_t bytes = 0;
     for (size_t at = 0; at < words;) {
         const struct run run = next_run(desk->place, at, words);
@@ -67,7 +66,7 @@ static size_t packed_bytes(const struct desk *desk)
 
 static void pack(const struct desk *desk, uint8_t *to)
 {
-    const size_t words = desk->bytes / WORD;
+    const size_t words = desk->kind->bytes / WORD;
     for (size_t at = 0; at < words;) {
         const struct run run = next_run(desk->place, at, words);
         memcpy(to, &run, sizeof(run));
@@ -80,9 +79,9 @@ static void pack(const struct desk *desk, uint8_t *to)
 /* Returns the packet's length. */
 static size_t unpack(struct desk *desk, const uint8_t *packed)
 {
-    const size_t words = desk->bytes / WORD;
+    const size_t words = desk->kind->bytes / WORD;
     const uint8_t *from = packed;
-    memset(desk->place, 0, desk->bytes);
+    memset(desk->place, 0, desk->kind->bytes);
     for (size_t at = 0; at < words;) {
         struct run run;
         memcpy(&run, from, sizeof(run));
@@ -94,13 +93,13 @@ static size_t unpack(struct desk *desk, const uint8_t *packed)
     return (size_t)(from - packed);
 }
 
-/* Makes room on the desk. */
-static void clear_desk(struct desk *desk)
+/* Packs whatever lies on the desk. Returns whether its bytes are still there. */
+static bool clear_desk(struct desk *desk)
 {
     struct desk_work *const work = desk->at;
     if (!work)
-        return;
-    desk->tidy(desk->place);
+        return false;
+    desk->kind->tidy(desk->place);
     const size_t bytes = packed_bytes(desk);
     work->packed = malloc(bytes ? bytes : 1);
     if (work->packed) {
@@ -111,15 +110,17 @@ static void clear_desk(struct desk *desk)
         given_up++;
     }
     desk->at = NULL;
+    return true;
 }
 
-static struct desk *make_desk(size_t bytes)
+static struct desk *make_desk(const struct desk_kind *kind)
 {
-    struct desk *const desk = count < DESKS ? malloc(sizeof(*desk) + bytes) : NULL;
+    struct desk *const desk = count < DESKS ? malloc(sizeof(*desk) + kind->bytes) : NULL;
     if (!desk)
         return NULL;
-    memory += sizeof(*desk) + bytes;
-    *desk = (struct desk){.bytes = bytes};
+    memory += sizeof(*desk) + kind->bytes;
+    *desk = (struct desk){.kind = kind};
+    memset(desk->place, 0, kind->bytes);
     idle++;
     return desks[count++] = desk;
 }
@@ -132,16 +133,16 @@ static struct desk *idle_desk(void)
     return NULL;
 }
 
-void *desk_open(struct desk_work *work, size_t bytes, void (*tidy)(void *place))
+void *desk_open(struct desk_work *work, const struct desk_kind *kind)
 {
-    struct desk *desk = idle ? idle_desk() : make_desk(bytes);
+    struct desk *desk = idle ? idle_desk() : make_desk(kind);
     if (!desk && !count)
         return NULL;
     if (!desk)
         desk = desks[next++ % count];
     idle -= !desk->users;
-    clear_desk(desk);
-    desk->tidy = tidy;
+    if (clear_desk(desk))
+        memset(desk->place, 0, kind->bytes);
     desk->at = work;
     desk->users++;
     *work = (struct desk_work){.desk = desk};
@@ -154,7 +155,7 @@ void *desk_bring(struct desk_work *work)
     if (work->given_up)
         return NULL;
     if (desk->at != work) {
-        clear_desk(desk);
+        (void)clear_desk(desk);
         memory -= unpack(desk, work->packed);
         free(work->packed);
         work->packed = NULL;
@@ -183,7 +184,7 @@ static void remove_desk(struct desk *desk)
     for (unsigned i = 0; i < count; i++)
         if (desks[i] == desk)
             desks[i] = desks[--count];
-    memory -= sizeof(*desk) + desk->bytes;
+    memory -= sizeof(*desk) + desk->kind->bytes;
     idle--;
     free(desk);
 }
@@ -191,8 +192,10 @@ static void remove_desk(struct desk *desk)
 void desk_close(struct desk_work *work)
 {
     struct desk *const desk = work->desk;
-    if (desk->at == work)
+    if (desk->at == work) {
+        desk->kind->wipe(desk->place);
         desk->at = NULL;
+    }
     idle += !--desk->users;
     if (!desk->users && idle > DESKS_IDLE_MAX)
         remove_desk(desk);

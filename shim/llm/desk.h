@@ -29,9 +29,14 @@ struct desk_work {
     bool given_up;
 };
 
-/* Makes `*tidy` run before work is packed: it zeroes what no longer matters. The work is `bytes` long, the same for all
- * callers, a multiple of 8 below 512 KB. Returns the place, its contents undefined, or NULL: no memory. */
-void *desk_open(struct desk_work *work, size_t bytes, void (*tidy)(void *place));
+struct desk_kind {
+    size_t bytes;              /* of the work; a multiple of 8 below 512 KB */
+    void (*tidy)(void *place); /* before work is packed: zeroes what no longer matters */
+    void (*wipe)(void *place); /* when work is closed: zeroes all that is not zero */
+};
+
+/* `kind` is the same for all callers. Returns the place, all zero bytes, or NULL: no memory. */
+void *desk_open(struct desk_work *work, const struct desk_kind *kind);
 /* Brings it to its desk. NULL: it was given up. */
 void *desk_bring(struct desk_work *work);
 void desk_close(struct desk_work *work);

@@ -48,8 +48,8 @@ struct work {
     uint16_t path_bytes;
     char path[SPAN_TEXT_MAX]; /* of the URL; the span gets it when all is known that must not stand in it */
     struct span span;
-    struct facts facts; /* these two clear themselves */
-    struct timing timing;
+    struct facts facts;
+    struct timing timing; /* the last: wipe() */
 };
 _Static_assert(sizeof(struct work) <= EXCHANGE_BYTES_MAX, "an exchange must stay within its budget");
 
@@ -74,6 +74,16 @@ static void tidy(void *place)
     json_scan_tidy(&work->body.scan);
 }
 
+/* All but the counts of gaps, which know by themselves whether there were any. */
+static void wipe(void *place)
+{
+    struct work *const work = place;
+    timing_wipe(&work->timing);
+    memset(work, 0, offsetof(struct work, timing));
+}
+
+static const struct desk_kind work_kind = {sizeof(struct work), tidy, wipe};
+
 static void take_headers(struct work *exchange, const char *headers, size_t bytes)
 {
     const struct request_headers to = {exchange->config, &exchange->span, &exchange->facts.prompt, &exchange->echo};
@@ -84,6 +94,13 @@ static void put_static(struct span *span, enum span_field field, const char *tex
 {
     if (text)
         span_set_text(span, field, text, strlen(text));
+}
+
+static struct secret_path path_of(const struct work *exchange)
+{
+    const struct recognised *const recognised = &exchange->recognised;
+    return (struct secret_path){exchange->path, exchange->path_bytes, recognised->said_path_bytes, recognised->model,
+                                recognised->model_bytes};
 }
 
 static void put_address(struct work *exchange, const struct exchange_start *start)
@@ -101,15 +118,15 @@ static void put_address(struct work *exchange, const struct exchange_start *star
         (uint16_t)(url.path.bytes < sizeof(exchange->path) ? url.path.bytes : sizeof(exchange->path));
     if (exchange->path_bytes)
         memcpy(exchange->path, url.path.data, exchange->path_bytes);
-    secret_echo_path(&exchange->echo, exchange->path, exchange->path_bytes, exchange->recognised.model,
-                     exchange->recognised.model_bytes);
+    const struct secret_path whole = path_of(exchange);
+    secret_echo_path(&exchange->echo, &whole);
 }
 
 static void put_path(const struct work *exchange, struct span *span)
 {
     char path[SPAN_TEXT_MAX];
-    const size_t bytes = secret_mask_path(exchange->path, exchange->path_bytes, exchange->recognised.model,
-                                          exchange->recognised.model_bytes, &exchange->echo, path, sizeof(path));
+    const struct secret_path whole = path_of(exchange);
+    const size_t bytes = secret_mask_path(&whole, &exchange->echo, path, sizeof(path));
     if (bytes)
         span_set_text(span, SPAN_path, path, bytes);
 }
@@ -186,13 +203,12 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     if (!dialect)
         return NULL;
     struct exchange *const owner = malloc(sizeof(*owner));
-    struct work *const exchange = owner ? desk_open(&owner->desk, sizeof(*exchange), tidy) : NULL;
+    struct work *const exchange = owner ? desk_open(&owner->desk, &work_kind) : NULL;
     if (!exchange) {
         free(owner);
         *ret_no_memory = true;
         return NULL;
     }
-    memset(exchange, 0, offsetof(struct work, facts));
     exchange->config = config;
     exchange->dialect = dialect;
     exchange->recognised = recognised;
@@ -546,12 +562,13 @@ bool exchange_close(struct exchange *owner, const struct exchange_end *end, stru
 
 bool exchange_peek(struct exchange *owner, uint64_t time_ns, struct span *ret_span)
 {
-    const struct work *const exchange = work_of(owner);
+    struct work *const exchange = work_of(owner);
     if (!exchange)
         return false;
     const struct exchange_end end = {EXCHANGE_END_UNKNOWN, .time_ns = time_ns, .curl_code = UINT64_MAX};
     const struct exchange_outcome outcome = {.lost = exchange->lost > 0, .status = exchange->status};
-    const struct facts *const facts = &exchange->facts;
+    struct facts *const facts = &exchange->facts;
+    struct facts_parts_undo undo;
     struct timing timing = exchange->timing;
     if (!is_inference(exchange, &outcome, &end))
         return false;
@@ -560,7 +577,9 @@ bool exchange_peek(struct exchange *owner, uint64_t time_ns, struct span *ret_sp
         span_set_u64(ret_span, SPAN_status, outcome.status);
     timing_finish(&timing, time_ns, ret_span);
     put_stream(exchange, ret_span);
+    facts_parts_peek(facts, &undo);
     exchange_span_facts(ret_span, facts, &outcome, &end);
+    facts_parts_take_back(facts, &undo);
     if (exchange->response_begun) /* the request is whole: its prompt is known */
         prompt_peek(&facts->prompt, ret_span);
     put_path(exchange, ret_span);

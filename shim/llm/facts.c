@@ -114,7 +114,6 @@ static uint64_t number_now(const struct facts *facts, enum facts_number which)
 
 void facts_init(struct facts *facts, const struct exchange_config *config)
 {
-    memset(facts, 0, sizeof(*facts));
     prompt_init(&facts->prompt, config);
 }
 
@@ -280,7 +279,7 @@ bool facts_answers_ended(const struct facts *facts)
 
 void facts_part(struct facts *facts, uint32_t index, const struct facts_part *part)
 {
-    if (index >= FACTS_CHOICES_MAX) {
+    if (index >= FACTS_PARTS_MAX) {
         facts->part_unseen = facts->part_unseen || part->present;
         return;
     }
@@ -302,7 +301,7 @@ static void sum_parts(struct facts *facts, unsigned which, enum facts_number fac
     const bool of_prompt = which == PART_INPUT || which == PART_CACHED;
     uint64_t sum = 0, summed = UINT64_MAX;
     bool stated = false;
-    for (unsigned i = 0; i < FACTS_CHOICES_MAX; i++) {
+    for (unsigned i = 0; i < FACTS_PARTS_MAX; i++) {
         if (!((facts->part[i].present >> which) & 1) || (of_prompt && summed == i / each))
             continue;
         summed = i / each;
@@ -320,7 +319,7 @@ bool facts_parts_end(struct facts *facts)
     uint64_t prefill_us = 0, decode_us = 0;
     unsigned parts = 0;
     bool timed = false;
-    for (unsigned i = 0; i < FACTS_CHOICES_MAX; i++) {
+    for (unsigned i = 0; i < FACTS_PARTS_MAX; i++) {
         parts += facts->part[i].present != 0;
         timed = timed || (facts->part[i].present & FACTS_PART_TIMES);
         prefill_us += facts->part[i].prefill_us;
@@ -340,6 +339,24 @@ bool facts_parts_end(struct facts *facts)
         facts_set_number(facts, FACT_SERVER_DECODE_NS, decode_us * 1000);
     }
     return parts > 1;
+}
+
+void facts_parts_peek(struct facts *facts, struct facts_parts_undo *ret_undo)
+{
+    *ret_undo = (struct facts_parts_undo){facts->usage, facts->number_present,
+                                          facts->number[FACT_SERVER_PREFILL_NS - FACT_USAGE_END],
+                                          facts->number[FACT_SERVER_DECODE_NS - FACT_USAGE_END], facts->usage_open};
+    facts_usage_drop(facts); /* an object under way states nothing yet */
+    (void)facts_parts_end(facts);
+}
+
+void facts_parts_take_back(struct facts *facts, const struct facts_parts_undo *undo)
+{
+    facts->usage = undo->usage;
+    facts->number_present = undo->number_present;
+    facts->number[FACT_SERVER_PREFILL_NS - FACT_USAGE_END] = undo->prefill_ns;
+    facts->number[FACT_SERVER_DECODE_NS - FACT_USAGE_END] = undo->decode_ns;
+    facts->usage_open = undo->usage_open;
 }
 
 /* What is known now is of the answers so far; the next one is an answer of its own. */

@@ -76,6 +76,7 @@ enum {
     FACTS_TEXT_MAX = 512,   /* as long as a span's texts: LiteLLM writes deployment and upstream's id into a response's
                                id, well over 200 bytes */
     FACTS_REASON_MAX = 40,  /* longest known finish reason: model_context_window_exceeded */
+    FACTS_PARTS_MAX = 128,  /* answers whose counts are added up; of more, no count is stated */
     FACTS_CHOICES_MAX = 16, /* choices followed one by one; more are counted in nothing */
     FACTS_CALLS_MAX = 128,  /* tool calls told apart; more are counted by their index */
     FACTS_FRAGMENT_MAX = 512, /* arguments held until the call they belong to is known */
@@ -152,7 +153,7 @@ struct facts {
     struct facts_usage
         fallback; /* counts beside the body's own usage (headers, a relay's metrics), for answers that state none */
     bool usage_open;
-    struct facts_part part[FACTS_CHOICES_MAX];
+    struct facts_part part[FACTS_PARTS_MAX];
     bool part_unseen; /* one more came than can be followed */
     struct {          /* of the documents of a plain answer that are complete */
         uint32_t present;
@@ -193,6 +194,7 @@ struct facts {
 };
 
 struct exchange_config;
+/* `*facts` is all zero bytes. */
 void facts_init(struct facts *facts, const struct exchange_config *config);
 /* Another response to the same request: all that the one before stated is forgotten, and the switches stand as at
  * first. */
@@ -245,6 +247,16 @@ void facts_usage_drop(struct facts *facts);
 void facts_part(struct facts *facts, uint32_t index, const struct facts_part *part);
 /* True: more than one stated something. */
 bool facts_parts_end(struct facts *facts);
+/* What facts_parts_end would state now, while more may come: facts_parts_take_back undoes it, nothing else may happen
+ * between the two. */
+struct facts_parts_undo {
+    struct facts_usage usage;
+    uint32_t number_present;
+    uint64_t prefill_ns, decode_ns;
+    bool usage_open;
+};
+void facts_parts_peek(struct facts *facts, struct facts_parts_undo *ret_undo);
+void facts_parts_take_back(struct facts *facts, const struct facts_parts_undo *undo);
 void facts_document_end(struct facts *facts);
 void facts_documents_end(struct facts *facts);
 /* How many answers the request asks for: prompts times choices, at least 1. */

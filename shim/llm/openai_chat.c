@@ -480,7 +480,7 @@ static void on_close(struct facts *facts)
     const struct state *const state = state_of(facts);
     const bool stated = state->any_counted || state->llamacpp.native;
     const bool several = facts_parts_end(facts);
-    if (!stated && (several || facts->part[state->choice < FACTS_CHOICES_MAX ? state->choice : 0].present))
+    if (!stated && (several || facts->part[state->choice < FACTS_PARTS_MAX ? state->choice : 0].present))
         facts->usage_from_timings = true;
 }
 

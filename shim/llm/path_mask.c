@@ -14,7 +14,8 @@
 enum { SEGMENT_BYTES_MAX = 256 };
 
 /* What stands behind these in the APIs' paths is the id or the name of one of them. */
-static const char *const collections[] = {
+/* No pointers: nothing to relocate at start. */
+static const char collections[][24] = {
     "accounts",
     "apps",
     "assistants",
@@ -54,13 +55,14 @@ static const char *const collections[] = {
 };
 
 /* How ids of these collections begin; behind them, generated letters and digits are expected. */
-static const char *const id_beginnings[] = {"thread_", "run_",  "batch_", "msgbatch_", "resp_",     "asst_", "msg_",
-                                            "file-",   "file_", "step_",  "conv_",     "chatcmpl-", "pred_"};
+static const char id_beginnings[][12] = {"thread_", "run_",  "batch_", "msgbatch_", "resp_",     "asst_", "msg_",
+                                         "file-",   "file_", "step_",  "conv_",     "chatcmpl-", "pred_"};
 
 static bool is_collection(const char *segment, size_t bytes)
 {
     for (size_t i = 0; i < sizeof(collections) / sizeof(collections[0]); i++)
-        if (strlen(collections[i]) == bytes && !memcmp(collections[i], segment, bytes))
+        if (collections[i][0] == *segment && bytes < sizeof(collections[i]) &&
+            !memcmp(collections[i], segment, bytes) && !collections[i][bytes])
             return true;
     return false;
 }
@@ -96,7 +98,7 @@ static size_t before_verb(const char *segment, size_t bytes)
 struct place {
     const char *model;
     size_t model_bytes;
-    bool behind_collection;
+    bool behind_collection, said;
     const struct secret_echo *echo;
 };
 
@@ -104,6 +106,8 @@ static bool may_stay(const struct place *place, const char *segment, size_t byte
 {
     if (words_of_path(segment, bytes) || is_model(segment, bytes, place->model, place->model_bytes))
         return true;
+    if (place->said)
+        return !secret_key_shaped(segment, bytes);
     if (!place->behind_collection || !secret_free_id(segment, bytes) || secret_echoed(place->echo, segment, bytes))
         return false;
     return has_id_beginning(segment, bytes) || !secret_key_shaped(segment, bytes);
@@ -124,7 +128,8 @@ static size_t put_segment(const struct place *place, const char *segment, size_t
     const size_t whole = url_decode(segment, bytes, decoded, sizeof(decoded));
     const size_t named = before_verb(segment, bytes), named_whole = before_verb(decoded, whole);
     *ret_masked = false;
-    if (whole <= SEGMENT_BYTES_MAX && (may_stay(place, decoded, whole) || may_stay(place, decoded, named_whole)))
+    if (whole <= SEGMENT_BYTES_MAX &&
+        (may_stay(place, decoded, whole) || (named_whole != whole && may_stay(place, decoded, named_whole))))
         return append(to, room, segment, bytes);
     *ret_masked = true;
     const size_t star = append(to, room, "*", 1);
@@ -140,38 +145,39 @@ static size_t segment_bytes(const char *path, size_t bytes, size_t at)
     return segment;
 }
 
-size_t secret_mask_path(const char *path, size_t bytes, const char *model, size_t model_bytes,
-                        const struct secret_echo *echo, char *ret_path, size_t room)
+size_t secret_mask_path(const struct secret_path *path, const struct secret_echo *echo, char *ret_path, size_t room)
 {
-    struct place place = {model, model_bytes, false, echo};
+    struct place place = {.model = path->model, .model_bytes = path->model_bytes, .echo = echo};
     size_t used = 0;
-    for (size_t at = 0; at < bytes && used < room;) {
-        const size_t segment = segment_bytes(path, bytes, at);
+    for (size_t at = 0; at < path->bytes && used < room;) {
+        const size_t segment = segment_bytes(path->path, path->bytes, at);
         bool masked;
-        if (path[at] == '/') {
+        place.said = at + segment <= path->said_bytes;
+        if (path->path[at] == '/') {
             ret_path[used++] = '/';
         } else {
-            used += put_segment(&place, path + at, segment, ret_path + used, room - used, &masked);
-            place.behind_collection = is_collection(path + at, segment);
+            used += put_segment(&place, path->path + at, segment, ret_path + used, room - used, &masked);
+            place.behind_collection = is_collection(path->path + at, segment);
         }
         at += segment;
     }
     return used;
 }
 
-void secret_echo_path(struct secret_echo *echo, const char *path, size_t bytes, const char *model, size_t model_bytes)
+void secret_echo_path(struct secret_echo *echo, const struct secret_path *path)
 {
-    struct place place = {model, model_bytes, false, echo};
+    struct place place = {.model = path->model, .model_bytes = path->model_bytes, .echo = echo};
     char unused[SEGMENT_BYTES_MAX];
-    for (size_t at = 0; at < bytes;) {
-        const size_t segment = segment_bytes(path, bytes, at);
+    for (size_t at = 0; at < path->bytes;) {
+        const size_t segment = segment_bytes(path->path, path->bytes, at);
         bool masked = false;
-        if (path[at] != '/') {
-            (void)put_segment(&place, path + at, segment, unused, sizeof(unused), &masked);
-            place.behind_collection = is_collection(path + at, segment);
+        place.said = at + segment <= path->said_bytes;
+        if (path->path[at] != '/') {
+            (void)put_segment(&place, path->path + at, segment, unused, sizeof(unused), &masked);
+            place.behind_collection = is_collection(path->path + at, segment);
         }
         if (masked)
-            secret_echo_take(echo, path + at, segment, true);
+            secret_echo_take(echo, path->path + at, segment, true);
         at += segment;
     }
 }

@@ -318,8 +318,10 @@ bool recognise(const char *method, size_t method_bytes, const char *url_text, si
         *ret = (struct recognised){.api = said->api, .provider = served.provider};
     }
     correct(&url, headers, headers_bytes, ret);
-    if (said)
+    if (said) {
         ret->tentative = false;
+        ret->said_path_bytes = said->path.bytes;
+    }
     if (how == METHOD_UNKNOWN)
         ret->tentative = true;
     ret->request_proves = ret->tentative && served.platform;

@@ -34,6 +34,7 @@ struct recognised {
                   per id */
     bool stream_known;               /* the URL decides about streaming... */
     bool stream;                     /* ...and says this */
+    size_t said_path_bytes;          /* the path begins with what LIBPPROF_ENDPOINTS says of it */
     size_t model_bytes;              /* 0: the URL names no model */
     char model[RECOGNISE_MODEL_MAX]; /* percent-decoded; an ARN stays whole */
 };

@@ -2,6 +2,7 @@
  * the scribe's or at start. */
 #include "recognise_host.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,21 +21,32 @@ static const struct {
 #undef PLATFORM
 };
 
+/* What most rows are told from a host by, without a look at them: the length of the pattern, and how it is to be read.
+ */
+enum { SHAPE_BELOW = 0x40, SHAPE_STARS = 0x80, SHAPE_BYTES = 0x3f };
+_Static_assert(sizeof(providers[0].host) <= SHAPE_BYTES, "a pattern's length must fit");
+static const uint8_t shapes[] = {
+#define SHAPE(host)                                                                                                    \
+    (uint8_t)((sizeof(host) - 1) |                                                                                     \
+              (__builtin_strchr(host, '*') != NULL ? SHAPE_STARS : ((host)[0] == '.' ? SHAPE_BELOW : 0))),
+#define PROVIDER(name, host) SHAPE(host)
+#define PLATFORM(name, host) SHAPE(host)
+#include "providers.def"
+#undef PROVIDER
+#undef PLATFORM
+#undef SHAPE
+};
+
 /* Written once by recognise_configure(), before threads start; read-only from then on. */
 static char endpoints_text[ENDPOINTS_TEXT_MAX];
 static struct recognise_endpoint endpoints[RECOGNISE_ENDPOINTS_MAX];
 static unsigned endpoints_count;
 static char endpoints_error[200];
 
-static bool host_matches(struct url_view host, const char *pattern)
+/* One star, or two as in "*.x*.y": the part between the stars is looked for in the middle. */
+static bool stars_match(struct url_view host, const char *pattern)
 {
-    const char *star = strchr(pattern, '*');
-    if (pattern[0] == '.')
-        return host.bytes > strlen(pattern) && url_view_ends(host, pattern);
-    if (!star)
-        return url_view_is(host, pattern);
-    /* One star, or two as in "*.x*.y": the part between the stars is looked for in the middle. */
-    const char *last = strrchr(pattern, '*');
+    const char *const star = strchr(pattern, '*'), *const last = strrchr(pattern, '*');
     const size_t head = (size_t)(star - pattern), tail = strlen(last + 1);
     if (host.bytes < head + tail || strncasecmp(host.data, pattern, head) || !url_view_ends(host, last + 1))
         return false;
@@ -45,15 +57,49 @@ static bool host_matches(struct url_view host, const char *pattern)
     return false;
 }
 
+static bool is_letter_of(char pattern, char c)
+{
+    return pattern == '*' || pattern == c || (pattern == (c | 0x20) && c >= 'A' && c <= 'Z');
+}
+
+/* Of a pattern that is no whole host. Most rows fall at one of their ends. */
+static bool pattern_matches(struct url_view host, size_t row)
+{
+    const size_t bytes = shapes[row] & SHAPE_BYTES;
+    const char *const pattern = providers[row].host;
+    if (host.bytes <= bytes && shapes[row] & SHAPE_BELOW)
+        return false;
+    const char first = host.data[shapes[row] & SHAPE_BELOW ? host.bytes - bytes : 0];
+    if (!is_letter_of(pattern[0], first) || !is_letter_of(pattern[bytes - 1], host.data[host.bytes - 1]))
+        return false;
+    return shapes[row] & SHAPE_BELOW ? url_view_ends(host, pattern) : stars_match(host, pattern);
+}
+
+/* The row of the host, or sizeof(shapes). No two match the same one, so whole names, which are found fast, come first.
+ */
+static size_t row_of(struct url_view host)
+{
+    if (!host.bytes)
+        return sizeof(shapes);
+    for (const uint8_t *at = shapes; host.bytes <= SHAPE_BYTES; at++) {
+        at = memchr(at, (int)host.bytes, (size_t)(shapes + sizeof(shapes) - at));
+        if (!at)
+            break;
+        if (url_view_ends(host, providers[at - shapes].host))
+            return (size_t)(at - shapes);
+    }
+    size_t row = 0;
+    while (row < sizeof(shapes) && (!(shapes[row] & ~SHAPE_BYTES) || !pattern_matches(host, row)))
+        row++;
+    return row;
+}
+
 const char *recognise_host_provider(const struct url *url, bool *ret_platform)
 {
-    *ret_platform = false;
-    for (size_t i = 0; i < sizeof(providers) / sizeof(providers[0]); i++) {
-        if (!host_matches(url->host, providers[i].host))
-            continue;
-        *ret_platform = providers[i].platform;
-        return providers[i].provider;
-    }
+    const size_t row = row_of(url->host);
+    *ret_platform = row < sizeof(shapes) && providers[row].platform;
+    if (row < sizeof(shapes))
+        return providers[row].provider;
     return url->port == 11434 ? "ollama" : NULL;
 }
 

@@ -40,24 +40,47 @@ static bool is_hex(char c)
 
 /* ---- keys ---- */
 
-/* How keys begin, from the services' documents and the rules of public secret scanners; `more`: so many bytes of the
- * key's alphabet follow at least. */
+/*
+ * How keys begin, from the services' documents and the rules of public secret scanners. Behind a beginning that only
+ * keys have, any `any` bytes of the key's alphabet make a key. Most beginnings could begin a name as well
+ * ("sk-summary-of-calls-v2", "xai-chat-stream", "key-facts"): there the pieces that no word has (see is_wordy) must
+ * reach `random` bytes.
+ */
 static const struct {
     char text[15];
-    unsigned char more;
+    unsigned char any, random;
 } key_beginnings[] = {
-    {"sk-", 8},           {"sk_", 8},     {"pk-", 8},         {"pk_", 8},      {"rk_", 8},        {"hf_", 12},
-    {"gsk_", 12},         {"xai-", 20},   {"pplx-", 12},      {"nvapi-", 12},  {"csk-", 12},      {"r8_", 12},
-    {"AKIA", 12},         {"ASIA", 12},   {"ABIA", 12},       {"ACCA", 12},    {"AIza", 16},      {"ya29.", 8},
-    {"AQ.", 16},          {"ghp_", 8},    {"gho_", 8},        {"ghu_", 8},     {"ghs_", 8},       {"ghr_", 8},
-    {"github_pat_", 8},   {"glpat-", 8},  {"xoxb-", 8},       {"xoxp-", 8},    {"xoxa-", 8},      {"xapp-", 8},
-    {"eyJ", 20},          {"tgp_", 12},   {"fw_", 16},        {"jina_", 16},   {"pa-", 24},       {"dapi", 28},
-    {"LTAI", 12},         {"AKID", 12},   {"whsec_", 8},      {"shpat_", 8},   {"npm_", 16},      {"pypi-", 12},
-    {"dop_v1_", 12},      {"SG.", 16},    {"sess-", 8},       {"secret-", 4},  {"secret_", 4},    {"key-", 12},
-    {"api-key-", 4},      {"vck_", 12},   {"sbp_", 12},       {"lin_api_", 8}, {"ntn_", 12},      {"figd_", 12},
-    {"bearer ", 1},       {"basic ", 1},  {"AccountKey=", 1}, {"api_key=", 1}, {"apikey=", 1},    {"api-key=", 1},
-    {"token=", 1},        {"secret=", 1}, {"password=", 1},   {"passwd=", 1},  {"-----BEGIN", 0}, {"AGE-SECRET-", 1},
-    {"access_token=", 1}, {"sig=", 4},    {"signature=", 4},  {"key=", 1},     {"hvs.", 12},      {"dckr_pat_", 8},
+    {"sk-", 0, 16},          {"sk_", 0, 16},      {"pk-", 0, 16},          {"pk_", 0, 16},        {"rk_", 0, 16},
+    {"ak-", 0, 16},          {"as-", 0, 16},      {"hf_", 0, 16},          {"gsk_", 0, 16},       {"xai-", 0, 16},
+    {"pplx-", 0, 16},        {"nvapi-", 0, 16},   {"csk-", 0, 16},         {"cpk_", 0, 16},       {"r8_", 0, 16},
+    {"tgp_", 0, 16},         {"fw_", 0, 16},      {"jina_", 0, 16},        {"pa-", 0, 16},        {"dapi", 0, 20},
+    {"AKIA", 0, 16},         {"ASIA", 0, 16},     {"ABIA", 0, 16},         {"ACCA", 0, 16},       {"AIza", 0, 16},
+    {"ABSK", 0, 16},         {"LTAI", 0, 12},     {"AKID", 0, 16},         {"ALTAK", 0, 12},      {"AQ.", 0, 16},
+    {"npm_", 0, 16},         {"pypi-", 0, 16},    {"vck_", 0, 16},         {"sbp_", 0, 16},       {"up_", 0, 16},
+    {"lin_api_", 0, 16},     {"ntn_", 0, 16},     {"figd_", 0, 16},        {"hvs.", 0, 12},       {"SG.", 0, 16},
+    {"flp_", 0, 16},         {"rpa_", 0, 16},     {"pcsk_", 0, 16},        {"tvly-", 0, 16},      {"lsv2_", 0, 16},
+    {"sess-", 0, 16},        {"secret-", 0, 16},  {"secret_", 0, 16},      {"key-", 0, 16},       {"api-key-", 0, 16},
+    {"api_key-", 0, 16},     {"api-key_", 0, 16}, {"whsec_", 0, 16},       {"shpat_", 0, 16},     {"basic ", 0, 12},
+    {"sk_live_", 8, 0},      {"rk_live_", 8, 0},  {"pk_live_", 8, 0},      {"ya29.", 8, 0},       {"ghp_", 8, 0},
+    {"gho_", 8, 0},          {"ghu_", 8, 0},      {"ghs_", 8, 0},          {"ghr_", 8, 0},        {"github_pat_", 8, 0},
+    {"glpat-", 8, 0},        {"xoxb-", 8, 0},     {"xoxp-", 8, 0},         {"xoxa-", 8, 0},       {"xapp-", 8, 0},
+    {"dop_v1_", 8, 0},       {"dckr_pat_", 8, 0}, {"sk-helicone-", 12, 0}, {"eyJ", 20, 0},        {"bearer ", 1, 0},
+    {"AccountKey=", 1, 0},   {"api_key=", 1, 0},  {"apikey=", 1, 0},       {"api-key=", 1, 0},    {"token=", 1, 0},
+    {"secret=", 1, 0},       {"password=", 1, 0}, {"passwd=", 1, 0},       {"sig=", 4, 0},        {"signature=", 4, 0},
+    {"access_token=", 1, 0}, {"key=", 1, 0},      {"-----BEGIN", 1, 0},    {"AGE-SECRET-", 1, 0},
+};
+
+/* Shorter pieces are names of models and abbreviations, unless digits and letters of both cases alternate in them. */
+enum {
+    RANDOM_PIECE_MIN = 10,
+    RANDOM_MIX_MIN = 5,
+    LOWER_WORD_MAX = 20,
+    UPPER_WORD_MAX = 15,
+    MIXED_WORD_MAX = 16,
+    MIXED_UPPERS_MAX = 10,
+    DATE_TIME_DIGITS = 14,
+    CHANGES_MIN = 7,
+    UPPERS_MIN = 3
 };
 
 static bool in_key(char c)
@@ -65,16 +88,78 @@ static bool in_key(char c)
     return is_alnum(c) || c == '-' || c == '_' || c == '.' || c == '+' || c == '/' || c == '=' || c == '~';
 }
 
+/* Could people have written these letters and digits? A word in lower or upper case, with humps, with a number before
+ * or behind it, a date with its time. */
+static bool is_wordy(const char *text, size_t bytes)
+{
+    size_t digits = 0, uppers = 0, changes = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        digits += is_digit(text[i]);
+        uppers += text[i] >= 'A' && text[i] <= 'Z';
+        changes += i && is_digit(text[i]) != is_digit(text[i - 1]);
+    }
+    if (bytes < RANDOM_PIECE_MIN)
+        return bytes < RANDOM_MIX_MIN || changes < 2 || !uppers || uppers + digits == bytes;
+    if (digits == bytes)
+        return digits <= DATE_TIME_DIGITS;
+    if (digits)
+        return changes == 1 && bytes <= MIXED_WORD_MAX && digits <= 8 && uppers <= MIXED_UPPERS_MAX;
+    return uppers == bytes ? bytes <= UPPER_WORD_MAX : bytes <= LOWER_WORD_MAX && uppers * 3 <= bytes + 2;
+}
+
+/* 8-4-4-4-12 hex digits. */
+static bool is_uuid(const char *text, size_t bytes)
+{
+    enum { UUID_BYTES = 36 };
+    for (size_t i = 0; i < UUID_BYTES; i++) {
+        const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        if (i >= bytes || (dash ? text[i] != '-' : !is_hex(text[i])))
+            return false;
+    }
+    return true;
+}
+
+/* From a lower to an upper letter, or between letters and digits. */
+static bool is_change(char before, char c)
+{
+    const bool alnums = is_alnum(before) && is_alnum(c);
+    return alnums && (is_digit(before) != is_digit(c) || (before >= 'a' && before <= 'z' && c >= 'A' && c <= 'Z'));
+}
+
+/* How many bytes no word has, in what the key's alphabet goes on with: those of the pieces that are not wordy; all at a
+ * UUID, and where dashes cut a generated text short but both
+ * cases and digits change at every fifth byte. A short hash behind words is none. */
+static size_t random_bytes(const char *text, size_t bytes)
+{
+    size_t found = 0, changes = 0, alnums = 0, uppers = 0;
+    for (size_t i = 0; i < bytes && in_key(text[i]);) {
+        size_t piece = 0;
+        for (; i + piece < bytes && is_alnum(text[i + piece]); piece++) {
+            changes += piece && is_change(text[i + piece - 1], text[i + piece]);
+            uppers += text[i + piece] >= 'A' && text[i + piece] <= 'Z';
+        }
+        if (is_uuid(text + i, bytes - i))
+            return bytes;
+        found += is_wordy(text + i, piece) ? 0 : piece;
+        alnums += piece;
+        i += piece + 1;
+    }
+    const bool mixed = uppers >= UPPERS_MIN && ((changes >= CHANGES_MIN && changes * 5 >= alnums) ||
+                                                (changes >= CHANGES_MIN - 2 && changes * 4 >= alnums));
+    return mixed ? alnums : found;
+}
+
 static bool begins_key(const char *p, size_t left)
 {
     for (size_t i = 0; i < sizeof(key_beginnings) / sizeof(key_beginnings[0]); i++) {
-        const size_t bytes = strlen(key_beginnings[i].text);
+        const size_t bytes = strnlen(key_beginnings[i].text, sizeof(key_beginnings[i].text)),
+                     any = key_beginnings[i].any;
         size_t more = 0;
-        if (left < bytes + key_beginnings[i].more || strncasecmp(p, key_beginnings[i].text, bytes) != 0)
+        if (left <= bytes || strncasecmp(p, key_beginnings[i].text, bytes) != 0)
             continue;
-        while (bytes + more < left && more < key_beginnings[i].more && in_key(p[bytes + more]))
+        while (bytes + more < left && more < any && in_key(p[bytes + more]))
             more++;
-        if (more == key_beginnings[i].more)
+        if (any ? more == any : random_bytes(p + bytes, left - bytes) >= key_beginnings[i].random)
             return true;
     }
     return false;
@@ -302,7 +387,7 @@ static bool name_has(const char *name, size_t bytes, const char *word)
 {
     const size_t length = strlen(word);
     for (size_t i = 0; i + length <= bytes; i++)
-        if (!strncasecmp(name + i, word, length))
+        if (lower(name[i]) == *word && !strncasecmp(name + i, word, length))
             return true;
     return false;
 }

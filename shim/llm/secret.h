@@ -57,10 +57,15 @@ bool secret_echoed(const struct secret_echo *echo, const char *text, size_t byte
 
 /*
  * The path as it may be stored: segments of the API's known shape (words of paths, the model, ids behind the name of
- * their collection) stay, others become "*". `model` is the name that the URL states, decoded. Returns the bytes
- * written to ret_path, at most `room`.
+ * their collection) stay, others become "*". Returns the bytes written to ret_path, at most `room`.
  */
-size_t secret_mask_path(const char *path, size_t bytes, const char *model, size_t model_bytes,
-                        const struct secret_echo *echo, char *ret_path, size_t room);
+struct secret_path {
+    const char *path;
+    size_t bytes;
+    size_t said_bytes; /* so many of them the user's own settings name: they stay, unless they look like a key */
+    const char *model; /* the name that the URL states, decoded */
+    size_t model_bytes;
+};
+size_t secret_mask_path(const struct secret_path *path, const struct secret_echo *echo, char *ret_path, size_t room);
 /* Takes the segments that are masked: they must not come back either. */
-void secret_echo_path(struct secret_echo *echo, const char *path, size_t bytes, const char *model, size_t model_bytes);
+void secret_echo_path(struct secret_echo *echo, const struct secret_path *path);

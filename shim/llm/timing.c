@@ -6,6 +6,9 @@
  */
 #include "timing.h"
 
+#include <stddef.h>
+#include <string.h>
+
 /* Time never runs backwards here. */
 static uint64_t forward(struct timing *timing, uint64_t time_ns)
 {
@@ -21,7 +24,13 @@ void timing_init(struct timing *timing, uint64_t start_ns)
     timing->paused_ns = timing->pause_began_ns = timing->paused_in_gap_ns = timing->decode_paused_ns = 0;
     timing->content = timing->paused = timing->ever_paused = timing->gapped = timing->first_missed = false;
     timing->text = timing->text_missed = false;
-    span_sketch_init(&timing->gaps);
+}
+
+void timing_wipe(struct timing *timing)
+{
+    if (timing->gaps.count)
+        span_sketch_init(&timing->gaps);
+    memset(timing, 0, offsetof(struct timing, gaps));
 }
 
 void timing_pause(struct timing *timing, uint64_t time_ns)

@@ -120,8 +120,8 @@ static void test_labels_without_secrets(void **state)
 {
     (void)state;
     static const char *const secret[] = {
-        "key=sk-proj-abcdefgh12", "app.password=x",      "api.key=x",        "auth=x",
-        "mail=erika@example.com", "phone=+491701234567", "a=ghp_0123456789", "session_token=1"};
+        "key=sk-proj-Ab3dEf6hIj9kLm", "app.password=x",      "api.key=x",        "auth=x",
+        "mail=erika@example.com",     "phone=+491701234567", "a=ghp_0123456789", "session_token=1"};
     for (size_t i = 0; i < sizeof secret / sizeof *secret; i++) {
         char text[128];
         (void)snprintf(text, sizeof text, "a=b,%s,c=d", secret[i]);

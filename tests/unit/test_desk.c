@@ -31,6 +31,23 @@ static void tidy(void *place)
     tidied++;
 }
 
+static void wipe(void *place)
+{
+    memset(place, 0, BYTES);
+}
+
+static const struct desk_kind work_kind = {BYTES, tidy, wipe};
+
+/* A place comes without anything of earlier work. */
+static uint64_t *open_empty(struct desk_work *work)
+{
+    static const uint64_t zeros[WORDS];
+    uint64_t *const place = desk_open(work, &work_kind);
+    assert_non_null(place);
+    assert_memory_equal(place, zeros, BYTES);
+    return place;
+}
+
 static uint64_t seed = 1;
 static uint64_t number(void)
 {
@@ -57,8 +74,7 @@ static void test_work_comes_back(void **state)
     static struct desk_work work[MANY];
     static uint64_t *place[MANY], copy[MANY][WORDS];
     for (unsigned i = 0; i < MANY; i++) {
-        place[i] = desk_open(&work[i], BYTES, tidy);
-        assert_non_null(place[i]);
+        place[i] = open_empty(&work[i]);
         scribble(place[i], i);
         memcpy(copy[i], place[i], BYTES);
         copy[i][WORDS - 1] = 0;
@@ -88,7 +104,7 @@ static void test_few_are_never_packed(void **state)
     struct desk_work work[DESKS];
     const unsigned before = tidied;
     for (unsigned i = 0; i < DESKS; i++)
-        memset(desk_open(&work[i], BYTES, tidy), 1, BYTES);
+        memset(open_empty(&work[i]), 1, BYTES);
     for (unsigned i = 0; i < DESKS; i++)
         assert_non_null(desk_bring(&work[i]));
     for (unsigned i = 0; i < DESKS; i++)
@@ -101,8 +117,7 @@ static void test_waiting_work_is_small(void **state)
     (void)state;
     static struct desk_work work[MANY];
     for (unsigned i = 0; i < MANY; i++) {
-        uint64_t *const words = desk_open(&work[i], BYTES, tidy);
-        memset(words, 0, BYTES);
+        uint64_t *const words = open_empty(&work[i]);
         words[5] = words[300] = 9;
     }
     assert_true(desk_memory() <= DESKS * (BYTES + 64) + MANY * 32);
@@ -117,10 +132,10 @@ static void test_no_memory(void **state)
     const uint64_t before = desk_given_up();
     unsigned alive = 0;
     for (unsigned i = 0; i < 2 * DESKS; i++)
-        memset(desk_open(&work[i], BYTES, tidy), 1, BYTES);
+        memset(open_empty(&work[i]), 1, BYTES);
     no_memory = true;
     for (unsigned i = 2 * DESKS; i < 3 * DESKS; i++) /* each drives one out that cannot be packed */
-        memset(desk_open(&work[i], BYTES, tidy), 1, BYTES);
+        memset(open_empty(&work[i]), 1, BYTES);
     assert_int_equal(desk_given_up() - before, DESKS);
     no_memory = false;
     for (unsigned i = 0; i < 3 * DESKS; i++) {
@@ -130,8 +145,8 @@ static void test_no_memory(void **state)
     assert_int_equal(alive, 2 * DESKS);
     no_memory = true;
     for (unsigned i = 0; i < DESKS_IDLE_MAX; i++)
-        assert_non_null(desk_open(&work[i], BYTES, tidy));
-    assert_non_null(desk_open(&work[10], BYTES, tidy)); /* shares one */
+        (void)open_empty(&work[i]);
+    (void)open_empty(&work[10]); /* shares one */
     no_memory = false;
     desk_close(&work[10]);
     for (unsigned i = 0; i < DESKS_IDLE_MAX; i++)
@@ -144,12 +159,12 @@ static void test_fork(void **state)
     (void)state;
     struct desk_work mine, childs;
     desk_new_process();
-    uint64_t *const words = desk_open(&mine, BYTES, tidy);
+    uint64_t *const words = desk_open(&mine, &work_kind);
     const pid_t child = fork();
     if (child == 0) {
         desk_new_process();
         const bool empty = desk_memory() == 0;
-        const bool other = desk_open(&childs, BYTES, tidy) != words;
+        const bool other = desk_open(&childs, &work_kind) != words;
         _exit(empty && other ? 0 : 1);
     }
     int status = -1;

@@ -380,6 +380,36 @@ static void test_peek(void **state)
     assert_string_equal(exchange_field(&span, SPAN_completeness), "whole");
 }
 
+/* Of several answers in one response, what is known so far is their sum, and asking changes nothing of what follows. */
+static void test_peek_of_parts(void **state)
+{
+    (void)state;
+#define PART(index, stop, output, input)                                                                               \
+    "data: {\"index\":" #index ",\"content\":\"a\",\"tokens\":[],\"stop\":" #stop ",\"tokens_predicted\":" #output     \
+    ",\"tokens_evaluated\":" #input ",\"id_slot\":-1}\n\n"
+    struct span now;
+    const struct exchange_text text = {.url = "http://127.0.0.1:8080/completion",
+                                       .request = "{\"prompt\":[\"A\",\"B\"],\"stream\":true}",
+                                       .response_headers = SSE_HEAD};
+    struct exchange *exchange = exchange_run_open(&config, &text);
+    body_at(exchange, 11000, PART(0, false, 1, 10) PART(1, false, 1, 20) PART(0, false, 2, 10));
+    for (unsigned i = 0; i < 3; i++) {
+        assert_true(exchange_peek(exchange, 12000 + i, &now));
+        assert_int_equal(now.value[SPAN_input_tokens].u64, 30);
+        assert_int_equal(now.value[SPAN_output_tokens].u64, 3);
+    }
+    body_at(exchange, 21000, PART(1, true, 7, 20) "data: {\"index\":0,\"content\":\"b\",\"tokens_pre");
+    assert_true(exchange_peek(exchange, 22000, &now)); /* in the middle of an event */
+    assert_int_equal(now.value[SPAN_input_tokens].u64, 30);
+    assert_int_equal(now.value[SPAN_output_tokens].u64, 9);
+    body_at(exchange, 23000, "dicted\":3,\"stop\":true,\"tokens\":[],\"tokens_evaluated\":10,\"id_slot\":-1}\n\n");
+    assert_true(exchange_run_close(exchange, &text, 160000, &span));
+    assert_int_equal(u64(SPAN_input_tokens), 30);
+    assert_int_equal(u64(SPAN_output_tokens), 10);
+    assert_string_equal(exchange_field(&span, SPAN_completeness), "whole");
+#undef PART
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_times),
@@ -395,6 +425,7 @@ int main(void)
                                        cmocka_unit_test(test_others),
                                        cmocka_unit_test(test_no_response),
                                        cmocka_unit_test(test_total),
-                                       cmocka_unit_test(test_peek)};
+                                       cmocka_unit_test(test_peek),
+                                       cmocka_unit_test(test_peek_of_parts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,11 +3,13 @@
  */
 #include "../../shim/handles.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -127,6 +129,34 @@ static void test_threads(void **state)
     }
 }
 
+/* Counted, so that nobody says that nothing was lost; errno is the application's. */
+static void test_no_memory(void **state)
+{
+    (void)state;
+    enum { FIRST = 900000 };
+    struct rlimit before, least;
+    uintptr_t n = 0;
+    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+    least = before;
+    least.rlim_cur = 1;
+    assert_int_equal(handles_refused(), 0);
+    assert_int_equal(setrlimit(RLIMIT_AS, &least), 0);
+    errno = 77;
+    while (handles_insert(key(FIRST + n), &library) != NULL)
+        n++;
+    const bool another = handles_insert(key(FIRST + n), &library) != NULL;
+    const int error = errno;
+    const uint64_t refused = handles_refused();
+    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+    assert_false(another);
+    assert_int_equal(error, 77);
+    assert_int_equal(refused, 2);
+    assert_non_null(handles_insert(key(FIRST + n), &library));
+    assert_int_equal(handles_refused(), 2);
+    for (uintptr_t i = 0; i <= n; i++)
+        handles_release(handles_find(key(FIRST + i)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +165,7 @@ int main(void)
         cmocka_unit_test(test_constant_memory),
         cmocka_unit_test(test_many_alive),
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

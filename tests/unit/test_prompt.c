@@ -174,7 +174,7 @@ static void test_preview_of_data(void **state)
 {
     (void)state;
     static const char *const data[] = {
-        "hunter2",     "erika@example.com", "https://x.example", "sk-abcdefghijkl",
+        "hunter2",     "erika@example.com", "https://x.example", "sk-Ab3dEf6hIj9kLm",
         "/home/erika", "10.0.0.1",          "planted-secret-17", "a=b",
         "C:\\\\Users", "user_name",         "{{template}}",      "abcdefghijklmnopqrstuvwxyz"};
     for (size_t i = 0; i < sizeof(data) / sizeof(data[0]); i++) {

@@ -158,6 +158,17 @@ static int full_table(void)
     return 0;
 }
 
+/* Nothing of what such handles do is seen, perhaps nothing at all of the process: then that is what is told. */
+static int refused_handles(void)
+{
+    atomic_store(&refused, 3);
+    CHECK(scribe_ensure() == 0);
+    scribe_finish(1000);
+    CHECK(read_spool());
+    CHECK(out.rows == 0 && out.loss.exchanges == 3);
+    return 0;
+}
+
 static void *let_go(void *unused)
 {
     (void)unused;
@@ -461,6 +472,7 @@ CHILD_TEST(finish_again)
 CHILD_TEST(damaged_records)
 CHILD_TEST(many_threads)
 CHILD_TEST(full_table)
+CHILD_TEST(refused_handles)
 CHILD_TEST(lost_end)
 CHILD_TEST(no_time_to_read)
 CHILD_TEST(fork_with_requests_in_flight)
@@ -521,6 +533,7 @@ int main(void)
         TEST(damaged_records),
         TEST(many_threads),
         TEST(full_table),
+        TEST(refused_handles),
         TEST(lost_end),
         TEST(no_time_to_read),
         TEST(fork_with_requests_in_flight),

@@ -190,27 +190,34 @@ static void test_paths(void **state)
     (void)state;
     static const struct {
         const char *path, *model, *stored;
+        size_t said;
     } cases[] = {
-        {"/v1/chat/completions", "", "/v1/chat/completions"},
-        {"/v1/planted-secret-17/chat/completions", "", "/v1/*/chat/completions"},
-        {"/erika/v1/chat/completions", "", "/*/v1/chat/completions"},
-        {"/bot123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11/v1/messages", "", "/*/v1/messages"},
-        {"/sk-proj-Ab3dEf6hIj9kLmN0pQrS/v1/responses", "", "/*/v1/responses"},
-        {"/v1/%65rika/responses", "", "/v1/*/responses"},
+        /* What LIBPPROF_ENDPOINTS names stays, what lies below it does not, and keys never. */
+        {"/internal/ask", "", "/internal/ask", 13},
+        {"/team-blue/ask/erika", "", "/team-blue/ask/*", 14},
+        {"/team-blue/ask/chat", "", "/team-blue/ask/chat", 14},
+        {"/ask/sk-proj-Ab3dEf6hIj9kLmN0pQrS", "", "/ask/*", 33},
+        {"/team-blue/ask", "", "/*/*", 0},
+        {"/v1/chat/completions", "", "/v1/chat/completions", 0},
+        {"/v1/planted-secret-17/chat/completions", "", "/v1/*/chat/completions", 0},
+        {"/erika/v1/chat/completions", "", "/*/v1/chat/completions", 0},
+        {"/bot123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11/v1/messages", "", "/*/v1/messages", 0},
+        {"/sk-proj-Ab3dEf6hIj9kLmN0pQrS/v1/responses", "", "/*/v1/responses", 0},
+        {"/v1/%65rika/responses", "", "/v1/*/responses", 0},
         {"/v1beta/models/gemini-2.0-flash:generateContent", "gemini-2.0-flash",
-         "/v1beta/models/gemini-2.0-flash:generateContent"},
+         "/v1beta/models/gemini-2.0-flash:generateContent", 0},
         {"/v1/projects/my-project/locations/us-central1/publishers/google/models/text-bison@002:predict",
          "text-bison@002",
-         "/v1/projects/my-project/locations/us-central1/publishers/google/models/text-bison@002:predict"},
+         "/v1/projects/my-project/locations/us-central1/publishers/google/models/text-bison@002:predict", 0},
         {"/openai/deployments/our%20chat/chat/completions", "our chat",
-         "/openai/deployments/our%20chat/chat/completions"},
-        {"/openai/deployments/hdr-secret/chat/completions", "", "/openai/deployments/*/chat/completions"},
+         "/openai/deployments/our%20chat/chat/completions", 0},
+        {"/openai/deployments/hdr-secret/chat/completions", "", "/openai/deployments/*/chat/completions", 0},
         {"/client/v4/accounts/0123456789abcdef0123456789abcdef/ai/run/@cf/meta/llama-3", "@cf/meta/llama-3",
-         "/client/v4/accounts/*/ai/run/@cf/meta/llama-3"},
-        {"/v1/threads/thread_1HjgF1qM3kuRK2aviYYaLlxF/runs", "", "/v1/threads/thread_1HjgF1qM3kuRK2aviYYaLlxF/runs"},
-        {"/model/anthropic.claude-v2%3A1/invoke", "anthropic.claude-v2:1", "/model/anthropic.claude-v2%3A1/invoke"},
-        {"//v1//messages/", "", "//v1//messages/"},
-        {"", "", ""},
+         "/client/v4/accounts/*/ai/run/@cf/meta/llama-3", 0},
+        {"/v1/threads/thread_1HjgF1qM3kuRK2aviYYaLlxF/runs", "", "/v1/threads/thread_1HjgF1qM3kuRK2aviYYaLlxF/runs", 0},
+        {"/model/anthropic.claude-v2%3A1/invoke", "anthropic.claude-v2:1", "/model/anthropic.claude-v2%3A1/invoke", 0},
+        {"//v1//messages/", "", "//v1//messages/", 0},
+        {"", "", "", 0},
     };
     FOR(i, cases)
     {
@@ -218,11 +225,15 @@ static void test_paths(void **state)
         char out[SPAN_TEXT_MAX];
         secret_echo_init(&echo);
         secret_echo_take(&echo, "hdr-secret", 10, true);
-        const size_t bytes = secret_mask_path(cases[i].path, strlen(cases[i].path), cases[i].model,
-                                              strlen(cases[i].model), &echo, out, sizeof(out) - 1);
+        const struct secret_path path = {.path = cases[i].path,
+                                         .bytes = strlen(cases[i].path),
+                                         .said_bytes = cases[i].said,
+                                         .model = cases[i].model,
+                                         .model_bytes = strlen(cases[i].model)};
+        const size_t bytes = secret_mask_path(&path, &echo, out, sizeof(out) - 1);
         out[bytes] = '\0';
         assert_string_equal(out, cases[i].stored);
-        assert_true(secret_mask_path(cases[i].path, strlen(cases[i].path), "", 0, &echo, out, 5) <= 5);
+        assert_true(secret_mask_path(&path, &echo, out, 5) <= 5);
     }
 }
 

@@ -83,5 +83,18 @@ def outside_text_is_harmless(bench):
         expect(b"\x1b" not in out and b"[31mred" in out, form)
 
 
+def collector_says_harmless_names(bench):
+    """What pprofd says of paths and words that it was given cannot move a terminal: no escapes, no line breaks, no hidden or turning characters."""
+    bad = "x\x1b[31m\u202ey\u009b1m\nz\u00fc"
+    for words, code in ((["--store", f"/proc/none/{bad}.db", "--once"], 1), ([f"--{bad}"], 2), ([bad], 2), (["--socket", "/" + bad * 400], 2),
+                        (["--store", f"{bench.scratch}/s.db", "--socket", f"/proc/none/{bad}"], 1)):
+        done = bench.run(bench.bin / "pprofd", *words)
+        said = done.stderr.decode()
+        expect(done.returncode == code and said.startswith("pprofd: ") and said.count("\n") == 1, f"{words}: {done.returncode} {said!r}")
+        expect(not any(c in said for c in "\x1b\u202e\u009b"), repr(said))
+    done = bench.run(bench.bin / "pprofd", "--store", f"{bench.scratch}/{bad}.db", "--once")
+    expect(done.returncode == 0 and b"x?[31m?y?1m z\xc3\xbc.db" in done.stderr and done.stderr.count(b"\n") == 1, repr(done.stderr))
+
+
 if __name__ == "__main__":
-    main([widths, columns_variable_wins, colours, pipe_has_every_column, outside_text_is_harmless])
+    main([widths, columns_variable_wins, colours, pipe_has_every_column, outside_text_is_harmless, collector_says_harmless_names])

@@ -1,7 +1,7 @@
 /*
  * Preloaded into a program: the allocation with the number FAIL_AT (from 1) fails, as do the FAIL_MORE behind it.
- * Counted are malloc, calloc, realloc, reallocarray and mmap; with FAIL_FROM only those called from the object whose path
- * ends so. At the end the count goes to the file FAIL_COUNT. Of a forked child the count begins anew.
+ * Counted are malloc, calloc, realloc, reallocarray and mmap; with FAIL_FROM only those called from the object whose
+ * path ends so. At the end the count goes to the file FAIL_COUNT. Of a forked child the count begins anew.
  *
  * glibc only. Any thread; the order of several threads' allocations is the program's own.
  */
@@ -117,7 +117,8 @@ void *mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t
 {
     if (fails(__builtin_return_address(0)))
         return MAP_FAILED;
-    return (void *)syscall(SYS_mmap, address, bytes, protection, flags, fd, offset); // NOLINT(performance-no-int-to-ptr)
+    return (void *)syscall(SYS_mmap, address, bytes, protection, flags, fd,
+                           offset); // NOLINT(performance-no-int-to-ptr)
 }
 
 void *mmap64(void *address, size_t bytes, int protection, int flags, int fd, off_t offset)
