@@ -32,9 +32,17 @@ static bool ends_with(const char *name, const char *end)
 /* How far it is from data[0], which begins nothing, to where the next frame may begin. */
 static size_t to_next_frame(const uint8_t *data, size_t bytes)
 {
-    for (size_t at = 1; at < bytes; at++)
-        if (span_frame_bytes(data + at, bytes - at) >= 0)
+    const uint8_t first = 0x89; /* of a frame's magic */
+
+    for (size_t at = 1; at < bytes; at++) {
+        const uint8_t *begin = memchr(data + at, first, bytes - at);
+
+        if (begin == NULL)
+            return bytes;
+        at = (size_t)(begin - data);
+        if (span_frame_bytes(begin, bytes - at) >= 0)
             return at; /* a whole header with the right sum, or the start of what may be one at the end */
+    }
     return bytes;
 }
 
@@ -43,10 +51,10 @@ static size_t to_next_frame(const uint8_t *data, size_t bytes)
 static int take_file(struct listener *listener, int fd, bool closed, uint8_t *buffer, bool *ret_damaged)
 {
     struct listen_sender sender = {.in_file = true};
-    size_t have = 0;
+    size_t have = 0, left = LISTEN_SPOOL_FILE_BYTES_MAX;
 
     for (;;) {
-        ssize_t got = read(fd, buffer + have, SPOOL_READ_BYTES - have);
+        ssize_t got = read(fd, buffer + have, left < SPOOL_READ_BYTES - have ? left : SPOOL_READ_BYTES - have);
         size_t used, at = 0;
         int status;
 
@@ -55,10 +63,12 @@ static int take_file(struct listener *listener, int fd, bool closed, uint8_t *bu
         if (got < 0)
             return listen_because(STORE_FAILED, "a spool file cannot be read: %s", strerror(errno));
         if (got == 0) {
-            *ret_damaged |= closed && have != 0; /* otherwise it is what a dying writer leaves */
+            /* Half a frame is what a dying writer leaves, under the other name. */
+            *ret_damaged |= left == 0 || (closed && have != 0);
             return 0;
         }
         have += (size_t)got;
+        left -= (size_t)got;
         while ((status = listen_take(listener, &sender, buffer + at, have - at, &used)) == LISTEN_END) {
             *ret_damaged = true;
             at += used;
