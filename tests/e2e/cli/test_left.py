@@ -405,6 +405,21 @@ def any_user(bench):
         os.umask(umask)
 
 
+def the_key_of_the_installation(bench):
+    """doctor says which key the hashes come from, or why it cannot be used, and makes none."""
+    path = bench.scratch / ".local/state/libpprof/key"
+    said = bench.run(bench.pprofctl, "doctor", "--", "curl").stdout.decode()
+    expect("key" not in said and not path.exists(), f"none yet, and none made: {said}")
+    expect(bench.run(bench.pprofctl, "key-alias", input=b"secret\n").returncode == 0 and path.exists(), "made")
+    said = bench.run(bench.pprofctl, "doctor", "--", "curl").stdout.decode()
+    expect(f"come from the key of this installation, {path}" in said, said)
+    path.chmod(0o644)
+    said = bench.run(bench.pprofctl, "doctor", "--", "curl").stdout.decode()
+    expect("cannot be used" in said and "others can read" in said and "left out" in said, said)
+    said = bench.run(bench.pprofctl, "doctor", "--", "curl", environment={"LIBPPROF_HASH_KEY": "fleet"}).stdout.decode()
+    expect("LIBPPROF_HASH_KEY" in said and "cannot be used" not in said, said)
+
+
 def no_home(bench):
     """A user whose home is none: nothing is promised that cannot be, and each refusal says what would help."""
     runtime = bench.scratch / "runtime"
@@ -428,4 +443,4 @@ def no_home(bench):
 
 if __name__ == "__main__":
     main([record_killed, killed_anywhere, another_file_with_the_same_number, all_killed, report_of_a_file_in_use, programs_left_behind, the_library_stays, no_other_takes_the_socket, a_stranger_is_sent_nothing,
-          programs_that_give_up_their_rights, another_user_killed, any_user, the_spool_takes_no_more, no_home])
+          programs_that_give_up_their_rights, another_user_killed, any_user, the_spool_takes_no_more, no_home, the_key_of_the_installation])
