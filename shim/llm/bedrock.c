@@ -205,6 +205,21 @@ static void family_part(struct facts *facts, const struct json_value *value)
     }
 }
 
+/* What Bedrock counts beside the model's own usage. */
+static void metric(struct facts *facts, const struct json_value *value)
+{
+    static const struct {
+        enum rule rule;
+        enum facts_number fact;
+    } metrics[] = {{METRIC_INPUT, FACT_INPUT},
+                   {METRIC_OUTPUT, FACT_OUTPUT},
+                   {METRIC_CACHE_READ, FACT_CACHE_READ},
+                   {METRIC_CACHE_CREATION, FACT_CACHE_CREATION}};
+    for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++)
+        if (metrics[i].rule == (enum rule)value->rule)
+            facts_fallback(facts, metrics[i].fact, value);
+}
+
 static void on_common(struct facts *facts, const struct json_value *value)
 {
     switch (value->rule) {
@@ -264,21 +279,11 @@ static void on_common(struct facts *facts, const struct json_value *value)
     case LATENCY_MS:
         facts_set_time(facts, FACT_SERVER_PROCESSING_NS, value, 1e6);
         break;
-    case METRIC_INPUT:
-        facts_fallback(facts, FACT_INPUT, value);
-        break;
-    case METRIC_OUTPUT:
-        facts_fallback(facts, FACT_OUTPUT, value);
-        break;
-    case METRIC_CACHE_READ:
-        facts_fallback(facts, FACT_CACHE_READ, value);
-        break;
-    case METRIC_CACHE_CREATION:
-        facts_fallback(facts, FACT_CACHE_CREATION, value);
-        break;
     default:
         if (dialect_usage_is(value))
             (void)dialect_usage_value(facts, value);
+        else
+            metric(facts, value);
         break;
     }
 }

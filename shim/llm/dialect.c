@@ -15,7 +15,7 @@ extern struct dialect dialect_embeddings, dialect_count_tokens, dialect_moderati
 extern struct dialect dialect_cohere;
 extern struct dialect dialect_ai_sdk, dialect_baidu, dialect_cloudflare_universal, dialect_dashscope, dialect_dify,
     dialect_kobold, dialect_lmstudio, dialect_mistral_conversations, dialect_naver, dialect_oci, dialect_reka,
-    dialect_replicate, dialect_tencent, dialect_workers_ai, dialect_yandex;
+    dialect_replicate, dialect_runpod, dialect_coze, dialect_tencent, dialect_workers_ai, dialect_yandex;
 extern struct dialect dialect_google_interactions, dialect_google_predict, dialect_tgi, dialect_watsonx,
     dialect_llamacpp, dialect_aleph_alpha;
 
@@ -52,6 +52,8 @@ struct dialect *const dialects[] = {
     &dialect_oci,
     &dialect_reka,
     &dialect_replicate,
+    &dialect_runpod,
+    &dialect_coze,
     &dialect_tencent,
     &dialect_workers_ai,
     &dialect_yandex,
