@@ -94,13 +94,27 @@ static size_t append_line(char *out, size_t room, const char *prefix, const char
     return prefix_bytes + line_bytes + 1;
 }
 
-/* The lines of the application's list that matter, or the beginnings of the others. */
-static size_t write_list(const struct shadow *shadow, bool matter, char *out, size_t room)
+/* Which of the list's first lines matter, found in its first pass: a bit each, and what lies behind counts again. */
+enum { REMEMBERED = 64 };
+
+static bool line_matters(const char *line, unsigned at, bool first_pass, uint64_t *mattering)
+{
+    if (!first_pass && at < REMEMBERED)
+        return *mattering >> at & 1;
+    const bool matters = header_matters(line);
+    if (at < REMEMBERED)
+        *mattering |= (uint64_t)matters << at;
+    return matters;
+}
+
+/* The lines of the application's list that matter, which is the first pass, or the beginnings of the others. */
+static size_t write_list(const struct shadow *shadow, bool matter, uint64_t *mattering, char *out, size_t room)
 {
     size_t used = 0;
-    for (const struct curl_slist *item = shadow->headers; item != NULL; item = item->next) {
+    unsigned at = 0;
+    for (const struct curl_slist *item = shadow->headers; item != NULL; item = item->next, at++) {
         const char *line = item->data;
-        if (line == NULL || header_matters(line) != matter)
+        if (line == NULL || line_matters(line, at, matter, mattering) != matter)
             continue;
         size_t name_bytes = strcspn(line, ":;\r\n");
         if (line[name_bytes] != ':')
@@ -140,12 +154,13 @@ static size_t write_beside(const struct shadow *shadow, char *out, size_t room)
 /* Headers that matter come first, so that the others are what is left out where room is short. */
 static size_t write_headers(const struct shadow *shadow, char *out, size_t room)
 {
-    size_t used = write_list(shadow, true, out, room);
+    uint64_t mattering = 0;
+    size_t used = write_list(shadow, true, &mattering, out, room);
     if (shadow->bearer.data != NULL)
         used +=
             append_line(out + used, room - used, "Authorization: Bearer ", shadow->bearer.data, shadow->bearer.bytes);
     used += write_beside(shadow, out + used, room - used);
-    return used + write_list(shadow, false, out + used, room - used);
+    return used + write_list(shadow, false, &mattering, out + used, room - used);
 }
 
 static uint64_t declared_bytes(const struct shadow *shadow)
