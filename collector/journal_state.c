@@ -60,9 +60,18 @@ static bool is_orphan(int fd, const struct span_journal_head *head)
            time(NULL) - st.st_mtime > JOURNAL_ORPHAN_S;
 }
 
+/* Whatever they are called: with a / at the end, from here, through a link. */
+static bool same_directory(const char *a, const char *b)
+{
+    struct stat one, other;
+
+    return strcmp(a, b) == 0 || (a[0] == '/' && stat(a, &one) == 0 && stat(b, &other) == 0 &&
+                                 one.st_dev == other.st_dev && one.st_ino == other.st_ino);
+}
+
 bool journal_is_for(int fd, const struct span_journal_head *head, const char *spool, bool said, bool in_spool)
 {
-    bool same = spool != NULL ? strcmp(head->spool, spool) == 0 : said && head->spool[0] == '\0';
+    bool same = spool != NULL ? same_directory(head->spool, spool) : said && head->spool[0] == '\0';
 
     if (in_spool || same)
         return true;

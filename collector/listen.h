@@ -14,7 +14,11 @@ struct listener;
 struct store;
 
 enum {
-    LISTEN_CONNECTIONS_MAX = 16384,         /* 10,000 processes on one host, and some */
+    LISTEN_CONNECTIONS_MAX = 16384, /* 10,000 processes on one host, and some */
+    /* Of one spool file, more than a program writes into all of its own (OUTBOX_SPOOL_BYTES_MAX). What is longer, a
+     * hole of a terabyte say, is damaged: what is whole before this is taken in, and nobody waits for the file's end.
+     */
+    LISTEN_SPOOL_FILE_BYTES_MAX = 256 * 1024 * 1024,
     LISTEN_BUFFERS_MAX = 256 * 1024 * 1024, /* unfinished frames of all connections together */
     LISTEN_COMMIT_MS = 50,      /* a frame waits at most so long for its transaction's end while others keep coming */
     LISTEN_COMMIT_QUIET_MS = 2, /* when nothing else is there to be read: least time between two commits */

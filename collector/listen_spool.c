@@ -32,9 +32,17 @@ static bool ends_with(const char *name, const char *end)
 /* How far it is from data[0], which begins nothing, to where the next frame may begin. */
 static size_t to_next_frame(const uint8_t *data, size_t bytes)
 {
-    for (size_t at = 1; at < bytes; at++)
-        if (span_frame_bytes(data + at, bytes - at) >= 0)
+    const uint8_t first = 0x89; /* of a frame's magic */
+
+    for (size_t at = 1; at < bytes; at++) {
+        const uint8_t *begin = memchr(data + at, first, bytes - at);
+
+        if (begin == NULL)
+            return bytes;
+        at = (size_t)(begin - data);
+        if (span_frame_bytes(begin, bytes - at) >= 0)
             return at; /* a whole header with the right sum, or the start of what may be one at the end */
+    }
     return bytes;
 }
 
@@ -43,10 +51,10 @@ static size_t to_next_frame(const uint8_t *data, size_t bytes)
 static int take_file(struct listener *listener, int fd, bool closed, uint8_t *buffer, bool *ret_damaged)
 {
     struct listen_sender sender = {.in_file = true};
-    size_t have = 0;
+    size_t have = 0, left = LISTEN_SPOOL_FILE_BYTES_MAX;
 
     for (;;) {
-        ssize_t got = read(fd, buffer + have, SPOOL_READ_BYTES - have);
+        ssize_t got = read(fd, buffer + have, left < SPOOL_READ_BYTES - have ? left : SPOOL_READ_BYTES - have);
         size_t used, at = 0;
         int status;
 
@@ -55,10 +63,12 @@ static int take_file(struct listener *listener, int fd, bool closed, uint8_t *bu
         if (got < 0)
             return listen_because(STORE_FAILED, "a spool file cannot be read: %s", strerror(errno));
         if (got == 0) {
-            *ret_damaged |= closed && have != 0; /* otherwise it is what a dying writer leaves */
+            /* Half a frame is what a dying writer leaves, under the other name. */
+            *ret_damaged |= left == 0 || (closed && have != 0);
             return 0;
         }
         have += (size_t)got;
+        left -= (size_t)got;
         while ((status = listen_take(listener, &sender, buffer + at, have - at, &used)) == LISTEN_END) {
             *ret_damaged = true;
             at += used;
@@ -128,6 +138,48 @@ static int take_in(struct listener *listener, int directory, const char *name, u
     return status == 0 ? 1 : status;
 }
 
+/* "<identity in hex>-<lost>.refused". */
+static bool read_refused(const char *name, uint8_t ret_identity[16], uint64_t *ret_lost)
+{
+    char *end;
+
+    if (strspn(name, "0123456789abcdef") != 32)
+        return false;
+    for (size_t i = 0; i < 16; i++) {
+        char byte[] = {name[2 * i], name[2 * i + 1], '\0'};
+
+        ret_identity[i] = (uint8_t)strtoul(byte, NULL, 16);
+    }
+    if (name[32] != '-' || name[33] < '1' || name[33] > '9')
+        return false;
+    *ret_lost = strtoull(name + 33, &end, 10);
+    return strcmp(end, ".refused") == 0;
+}
+
+/* An empty file: its writer's spool took no more, and the name says how many calls were lost. As take_in. */
+static int take_refused(struct listener *listener, int directory, const char *name)
+{
+    uint8_t identity[16];
+    uint64_t lost;
+    struct stat st;
+    int status;
+
+    if (!read_refused(name, identity, &lost) || fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !S_ISREG(st.st_mode) || (st.st_uid != geteuid() && st.st_uid != 0 && !listener->config.any_user))
+        return 0;
+    status = listen_note(listener, STORE_LOSS_spool_refused);
+    if (status == 0)
+        status = store_take_lost(listener->config.store, identity, lost);
+    if (status == 0)
+        status = listen_commit(listener);
+    else if (listener->open)
+        listen_rollback(listener);
+    if (status != 0)
+        return status;
+    (void)unlinkat(directory, name, 0);
+    return 1;
+}
+
 static long take_journals(struct listener *listener)
 {
     long files = 0;
@@ -161,9 +213,12 @@ static long take_spool(struct listener *listener)
     if (buffer == NULL)
         status = listen_because(STORE_FAILED, "no memory");
     while (status >= 0 && (entry = readdir(directory)) != NULL) {
-        if (!ends_with(entry->d_name, ".frames") && !ends_with(entry->d_name, ".part"))
+        if (ends_with(entry->d_name, ".refused"))
+            status = take_refused(listener, dirfd(directory), entry->d_name);
+        else if (ends_with(entry->d_name, ".frames") || ends_with(entry->d_name, ".part"))
+            status = take_in(listener, dirfd(directory), entry->d_name, buffer);
+        else
             continue;
-        status = take_in(listener, dirfd(directory), entry->d_name, buffer);
         files += status > 0;
     }
     free(buffer);

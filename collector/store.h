@@ -59,6 +59,9 @@ int store_take_frame(struct store *store, const struct span_frame *frame, bool *
 /* After STORE_DAMAGED: takes in what the frame's header says, which its checksum vouches for, and counts its spans as
  * lost: the sender may forget it, since sending it again would not help. STORE_DAMAGED: not even that is possible. */
 int store_reject_frame(struct store *store, const struct span_frame *frame);
+/* A process' word that `spans` of its finished calls are lost, where no frame could carry it. Said twice it counts
+ * once. */
+int store_take_lost(struct store *store, const uint8_t identity[16], uint64_t spans);
 /* STORE_MOVED: written, but where nobody finds it; to be taken as not written. */
 int store_commit(struct store *store);
 void store_rollback(struct store *store);

@@ -298,3 +298,16 @@ int store_reject_frame(struct store *store, const struct span_frame *frame)
         spans = view.n < SPAN_BLOCK_ROWS_SHIM ? view.n : SPAN_BLOCK_ROWS_SHIM;
     return store_note_loss(store, STORE_LOSS_frame_rejected, 1, spans);
 }
+
+int store_take_lost(struct store *store, const uint8_t identity[16], uint64_t spans)
+{
+    struct span_frame word = {.kind = SPAN_FRAME_LOSS, .loss = {.spans = spans}};
+    struct store_process *known;
+    int status;
+
+    if (!store->in_transaction)
+        return store_because(STORE_FAILED, "no transaction was begun");
+    memcpy(word.identity, identity, sizeof word.identity);
+    known = sender(store, identity, &status);
+    return known == NULL ? status : store_process_loss(store, known, &word);
+}

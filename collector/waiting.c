@@ -46,7 +46,8 @@ static void look_into(struct waiting *waiting, const char *path, const char *spo
     struct dirent *entry;
 
     while (directory != NULL && (entry = readdir(directory)) != NULL) {
-        if (in_spool && (ends_with(entry->d_name, ".part") || ends_with(entry->d_name, ".frames")))
+        if (in_spool && (ends_with(entry->d_name, ".part") || ends_with(entry->d_name, ".frames") ||
+                         ends_with(entry->d_name, ".refused")))
             waiting->spool_files++;
         else if (ends_with(entry->d_name, ".damaged"))
             waiting->damaged++;

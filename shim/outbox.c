@@ -127,22 +127,12 @@ static bool in_journal(const struct parcel *parcel)
     return journal_is_open(&box.journal) && parcel->journal == box.journal.n;
 }
 
-static bool ring_is_free(size_t at, size_t bytes)
-{
-    for (const struct parcel *parcel = box.queue.first; parcel != NULL; parcel = parcel->next) {
-        if (in_journal(parcel) && at < parcel->ring_at + parcel->bytes && parcel->ring_at < at + bytes) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* Writes the parcel into the journal's ring; older ones make room by going to the spool. */
 static bool protect(uint64_t now_ns, struct parcel *parcel)
 {
     size_t at;
     while (journal_ring_place(&box.journal, parcel->bytes, &at)) {
-        if (ring_is_free(at, parcel->bytes)) {
+        if (parcels_ring_is_free(&box.queue, box.journal.n, at, parcel->bytes)) {
             if (journal_ring_write(&box.journal, at, parcel->data, parcel->bytes)) {
                 parcel->journal = box.journal.n;
                 parcel->ring_at = at;
@@ -201,7 +191,7 @@ static void enqueue(uint64_t now_ns, enum span_frame_kind kind, const struct spa
         while (box.queue.bytes + out.bytes > OUTBOX_UNACKED_BYTES_MAX && evict_one(now_ns)) {
         }
         if (box.queue.bytes + out.bytes <= OUTBOX_UNACKED_BYTES_MAX) {
-            parcel = parcels_append(&box.queue, frame.sequence, spans, out.data, out.bytes);
+            parcel = parcels_append(&box.queue, now_ns, frame.sequence, spans, out.data, out.bytes);
         }
     }
     if (parcel == NULL) {
@@ -349,6 +339,22 @@ static void spool_all(uint64_t now_ns)
     }
 }
 
+/* A write to a disk may wait for others' writing, and meanwhile nobody looks at the tape: what is in the journal goes
+ * to the spool seldom, and then all of it; at the latest when half of the ring is taken. */
+static bool spool_is_due(uint64_t now_ns)
+{
+    const struct parcel *first = box.queue.first;
+    if (first == NULL || box.queue.bytes >= SPAN_JOURNAL_RING_BYTES / 2) {
+        return first != NULL;
+    }
+    for (const struct parcel *parcel = first; parcel != NULL; parcel = parcel->next) {
+        if (!in_journal(parcel)) {
+            return true;
+        }
+    }
+    return now_ns - first->made_ns >= OUTBOX_SPOOL_AFTER_MS * (uint64_t)NS_PER_MS;
+}
+
 static void exchange_with_collector(uint64_t now_ns)
 {
     if (box.queue.first != NULL) {
@@ -365,7 +371,7 @@ static void exchange_with_collector(uint64_t now_ns)
             disconnect(now_ns, OUTBOX_STALLED_MS);
         }
     }
-    if (!wire_connected(&box.wire) && now_ns >= box.grace_ns) {
+    if (!wire_connected(&box.wire) && now_ns >= box.grace_ns && spool_is_due(now_ns)) {
         spool_all(now_ns);
     }
 }
@@ -382,6 +388,8 @@ static int next_turn_ms(uint64_t now_ns)
         wait = box.queue.last->sent < box.queue.last->bytes ? RETRY_SEND_MS : WAIT_ACK_MS;
     } else if (box.queue.first != NULL) {
         wait = now_ns < box.grace_ns ? OUTBOX_RESTART_RETRY_MS : (int)box.connect_wait_ms;
+        int due = ms_until(now_ns, box.queue.first->made_ns + OUTBOX_SPOOL_AFTER_MS * (uint64_t)NS_PER_MS);
+        wait = due == 0 || wait < due ? wait : due;
     } else if (loss_untold()) {
         wait = ms_until(now_ns, box.loss_told_ns + OUTBOX_LOSS_MS * (uint64_t)NS_PER_MS);
     }
@@ -481,6 +489,15 @@ void outbox_alive(uint64_t now_ns)
     }
 }
 
+/* For the case that no frame will. */
+static void tell_by_file(const struct span_loss *loss)
+{
+    journal_loss(&box.journal, loss);
+    if (!journal_is_open(&box.journal) && loss->spans > box.loss_told.spans) {
+        spool_say_refused(&box.spool, loss->spans);
+    }
+}
+
 int outbox_turn(uint64_t now_ns, const struct span_loss *loss)
 {
     merge_loss(loss);
@@ -493,7 +510,7 @@ int outbox_turn(uint64_t now_ns, const struct span_loss *loss)
     cut_if_due(now_ns);
     tell_loss(now_ns, false);
     exchange_with_collector(now_ns);
-    journal_loss(&box.journal, &box.loss);
+    tell_by_file(&box.loss);
     return next_turn_ms(now_ns);
 }
 
@@ -510,7 +527,7 @@ static void leave_journal(void)
         }
     }
     if (keep) {
-        journal_loss(&box.journal, &loss);
+        tell_by_file(&loss);
     } else {
         journal_remove(&box.journal);
     }

@@ -30,6 +30,7 @@ enum {
     OUTBOX_RESTART_MS = 2000, /* frames wait in memory so long for a collector that was there and is gone */
     OUTBOX_RESTART_RETRY_MS = 100,
     OUTBOX_STALLED_MS = 10 * 1000, /* a collector that acknowledges nothing for so long is as good as none */
+    OUTBOX_SPOOL_AFTER_MS = 1000,  /* what the journal holds waits so long before it is written to the spool */
     OUTBOX_LOSS_MS = 1000,         /* frames that only report loss: at most one in this time */
 };
 

@@ -6,14 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct parcel *parcels_append(struct parcels *queue, uint64_t sequence, uint64_t spans, const uint8_t *data,
-                              size_t bytes)
+struct parcel *parcels_append(struct parcels *queue, uint64_t now_ns, uint64_t sequence, uint64_t spans,
+                              const uint8_t *data, size_t bytes)
 {
     struct parcel *parcel = malloc(sizeof *parcel + bytes);
     if (parcel == NULL) {
         return NULL;
     }
-    *parcel = (struct parcel){.sequence = sequence, .spans = spans, .bytes = bytes};
+    *parcel = (struct parcel){.made_ns = now_ns, .sequence = sequence, .spans = spans, .bytes = bytes};
     memcpy(parcel->data, data, bytes);
     if (queue->first == NULL) {
         queue->first = parcel;
@@ -48,4 +48,14 @@ struct parcel *parcels_oldest(const struct parcels *queue, struct parcel **ret_b
         parcel = parcel->next;
     }
     return parcel;
+}
+
+bool parcels_ring_is_free(const struct parcels *queue, unsigned journal, size_t at, size_t bytes)
+{
+    for (const struct parcel *parcel = queue->first; parcel != NULL; parcel = parcel->next) {
+        if (parcel->journal == journal && at < parcel->ring_at + parcel->bytes && parcel->ring_at < at + bytes) {
+            return false;
+        }
+    }
+    return true;
 }

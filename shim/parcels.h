@@ -13,6 +13,7 @@ struct parcel {
     uint64_t sequence;
     uint64_t spans;
     size_t bytes;
+    uint64_t made_ns; /* when it came here */
     size_t sent;      /* on this connection */
     bool goodbye;     /* it says only that this was all */
     unsigned journal; /* number of the journal in whose ring it lies; 0: none */
@@ -26,9 +27,11 @@ struct parcels {
 };
 
 /* Takes a copy of the frame; NULL without memory. */
-struct parcel *parcels_append(struct parcels *queue, uint64_t sequence, uint64_t spans, const uint8_t *data,
-                              size_t bytes);
+struct parcel *parcels_append(struct parcels *queue, uint64_t now_ns, uint64_t sequence, uint64_t spans,
+                              const uint8_t *data, size_t bytes);
 /* Takes `parcel` out, whose predecessor is `before` (NULL: it is the first), and frees it. */
 void parcels_remove(struct parcels *queue, struct parcel *before, struct parcel *parcel);
 /* The oldest that is not half on the wire, or NULL, and its predecessor. */
 struct parcel *parcels_oldest(const struct parcels *queue, struct parcel **ret_before);
+/* Whether no frame that lies in the ring of journal number `journal` has a byte in there. */
+bool parcels_ring_is_free(const struct parcels *queue, unsigned journal, size_t at, size_t bytes);

@@ -184,3 +184,32 @@ void spool_close(struct spool *spool)
     }
     own_fd_close(&spool->own);
 }
+
+static void mark_name(const struct spool *spool, uint64_t lost, char name[64])
+{
+    (void)snprintf(name, 64, "%s-%llu.refused", spool->identity, (unsigned long long)lost);
+}
+
+void spool_say_refused(struct spool *spool, uint64_t lost)
+{
+    char name[64];
+    if (spool->directory[0] == '\0' || lost <= spool->refused) {
+        return;
+    }
+    span_place_make(spool->directory);
+    int directory = span_place_open(spool->directory, geteuid(), true);
+    if (directory < 0) {
+        return;
+    }
+    mark_name(spool, lost, name);
+    int fd = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd >= 0) {
+        (void)close(fd);
+        if (spool->refused > 0) {
+            mark_name(spool, spool->refused, name);
+            (void)unlinkat(directory, name, 0);
+        }
+        spool->refused = lost;
+    }
+    (void)close(directory);
+}

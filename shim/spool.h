@@ -29,6 +29,7 @@ struct spool {
     uint64_t total_bytes; /* of all files of this process, held against bytes_max */
     uint64_t bytes_max;
     uint64_t retry_ns;       /* not before */
+    uint64_t refused;        /* lost calls that its mark tells of; 0: there is none */
     const uint8_t *greeting; /* the PROCESS frame; belongs to the outbox */
     size_t greeting_bytes;
 };
@@ -41,3 +42,7 @@ int spool_append(struct spool *spool, uint64_t now_ns, const uint8_t *frame, siz
 
 /* Renames the open file, if there is one, so that collectors take it; a later append begins a new file. */
 void spool_close(struct spool *spool);
+
+/* Leaves an empty file whose name tells the collector that `lost` calls of this process found no way out by now:
+ * <identity in hex>-<lost>.refused. It takes no room and obeys any limit on the length of files. */
+void spool_say_refused(struct spool *spool, uint64_t lost);

@@ -27,7 +27,7 @@ static int read_key(uint8_t ret_key[SPAN_KEY_BYTES], int directory, uint64_t uid
         error = -EPERM;
     ssize_t got = error == 0 ? read(fd, bytes, sizeof bytes) : -1;
     if (error == 0 && got != SPAN_KEY_BYTES)
-        error = got < 0 ? -errno : -EBADMSG;
+        error = got < 0 ? -errno : got == 0 ? -ENODATA : -EBADMSG;
     (void)close(fd);
     if (error == 0)
         memcpy(ret_key, bytes, SPAN_KEY_BYTES);
@@ -35,7 +35,8 @@ static int read_key(uint8_t ret_key[SPAN_KEY_BYTES], int directory, uint64_t uid
     return error;
 }
 
-/* A new key under a name of its own. */
+/* A new key under a name of its own. It is not waited for until it is on the disk, as the first calls of a process
+ * would have to wait with it: what a loss of power leaves of it is an empty file, and that is replaced. */
 static int write_new(int directory, const char *name)
 {
     uint8_t key[SPAN_KEY_BYTES];
@@ -47,8 +48,8 @@ static int write_new(int directory, const char *name)
     if (fd < 0)
         return -errno;
     ssize_t wrote = write(fd, key, sizeof key);
-    if (wrote != (ssize_t)sizeof key || fsync(fd) != 0)
-        error = wrote >= 0 && wrote != (ssize_t)sizeof key ? -ENOSPC : -errno;
+    if (wrote != (ssize_t)sizeof key)
+        error = wrote < 0 ? -errno : -ENOSPC;
     (void)close(fd);
     explicit_bzero(key, sizeof key);
     return error;
@@ -82,6 +83,10 @@ int span_install_key_read(uint8_t ret_key[SPAN_KEY_BYTES], const char *path, uin
     if (directory < 0)
         return directory;
     int error = read_key(ret_key, directory, uid);
+    if (error == -ENODATA) {
+        (void)unlinkat(directory, SPAN_INSTALL_KEY_NAME, 0);
+        error = -ENOENT;
+    }
     if (error == -ENOENT) {
         error = make_key(directory);
         if (error == 0)

@@ -45,8 +45,10 @@ void span_place_make(const char *path)
     char part[SPAN_PLACE_BYTES];
     size_t bytes = strlen(path);
     const char *from = ours(path);
+    struct stat st;
 
-    if (bytes >= sizeof part)
+    /* Also a mkdir of what is there waits for whoever makes something beside it just then. */
+    if (bytes >= sizeof part || stat(path, &st) == 0)
         return;
     memcpy(part, path, bytes + 1);
     for (const char *slash = from == NULL ? NULL : strchr(from + 1, '/'); slash != NULL;

@@ -119,13 +119,14 @@ const struct command commands[] = {
     {
         .name = "dump",
         .usage = "[--raw] [--statistics] [FILE]",
-        .summary = "frames, blocks and columns of a store or a spool file, for debugging",
+        .summary = "frames, blocks and columns of a store, spool file or journal, for debugging",
         .example = "pprofctl dump pprof.db | less\n"
                    "pprofctl dump ~/.local/state/libpprof/spool/FILE.frames\n"
                    "pprofctl dump --statistics pprof.db",
-        .text = "FILE is a store (default pprof.db) or a spool file as libpprof.so leaves it when no collector "
-                "listens. Shows what lies where: processes, sequence numbers, losses, blocks, and per column its "
-                "field, encoding and size.",
+        .text = "FILE is a store (default pprof.db), a spool file as libpprof.so leaves it when no collector listens, "
+                "or the journal (*.live) of a process: then it shows what would be made of it if the process died now. "
+                "Shows what lies where: processes, sequence numbers, losses, blocks, and per column its field, "
+                "encoding and size.",
         .exit_status = "0: all could be read, 1: FILE cannot be read or is damaged (it says where), 2: wrong options.",
         .options = dump_options,
         .n_options = COUNT(dump_options),

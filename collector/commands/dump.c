@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../../span/journal.h"
 #include "command.h"
 #include "display.h"
 #include "open_store.h"
@@ -81,7 +82,7 @@ static int dump_frames(struct dump *dump, const char *path, const uint8_t *data,
         else if (length == SPAN_FRAME_TOO_NEW)
             complain("%s has a frame of a later version at byte %zu; use that version's pprofctl.", path, at);
         else if (at == 0)
-            complain("%s is neither a store nor a spool file of libpprof.", path);
+            complain("%s is neither a store, a spool file nor a journal of libpprof.", path);
         else
             complain("%s is damaged at byte %zu; what follows cannot be read.", path, at);
         break;
@@ -89,6 +90,30 @@ static int dump_frames(struct dump *dump, const char *path, const uint8_t *data,
     if (dump->frames > 0)
         dump_sums(dump);
     return dump->damaged ? 1 : 0;
+}
+
+/* A journal: the frames that a collector would make of it if its process died now. The process may be writing it. */
+static int dump_journal(struct dump *dump, const char *path, const uint8_t *file, size_t bytes)
+{
+    struct span_journal_head head;
+    struct span_journal_found found;
+    struct span_buffer frames;
+    int status = 1;
+    (void)span_journal_head_read(&head, file, bytes);
+    span_buffer_init(&frames, (size_t)2 * SPAN_JOURNAL_BYTES_MAX);
+    if (span_journal_frames(&frames, file, bytes, &found) == 0) {
+        (void)fprintf(dump->out,
+                      "journal of process %" PRIu64 ": %" PRIu64 " unacknowledged frames, %" PRIu64
+                      " finished calls in none, %" PRIu64 " calls in flight, %" PRIu64 " damaged entries%s%s\n",
+                      head.owner.pid, found.frames, found.spans, found.killed, found.damaged,
+                      head.spool[0] != '\0' ? "; for who takes in " : "", display_name(head.spool));
+        dump->damaged = found.damaged > 0;
+        status = dump_frames(dump, path, frames.data, frames.bytes);
+    } else {
+        complain("%s is a journal whose content is damaged.", path);
+    }
+    span_buffer_done(&frames);
+    return status;
 }
 
 /* The columns of a merged block. */
@@ -225,6 +250,12 @@ static int dump_store(struct dump *dump, const char *path)
     return dump->damaged ? 1 : 0;
 }
 
+static bool is_journal(const uint8_t *data, size_t bytes)
+{
+    struct span_journal_head head;
+    return span_journal_head_read(&head, data, bytes) == 0;
+}
+
 /* Maps the file. Returns NULL after having said why not; an empty file is *ret_bytes 0 and a pointer that is not read.
  */
 static const uint8_t *map_file(const char *path, size_t *ret_bytes)
@@ -239,7 +270,7 @@ static const uint8_t *map_file(const char *path, size_t *ret_bytes)
         return NULL;
     }
     if (!S_ISREG(status.st_mode)) {
-        complain("%s is not a file; give a store or a spool file.", path);
+        complain("%s is not a file; give a store, a spool file or a journal.", path);
         (void)close(fd);
         return NULL;
     }
@@ -271,7 +302,9 @@ int command_dump(const struct arguments *arguments)
         complain("%s is empty.", path);
         return 1;
     }
-    int status = is_store ? dump_store(&dump, path) : dump_frames(&dump, path, data, bytes);
+    int status = is_store                  ? dump_store(&dump, path)
+                 : is_journal(data, bytes) ? dump_journal(&dump, path, data, bytes)
+                                           : dump_frames(&dump, path, data, bytes);
     (void)munmap((void *)(uintptr_t)data, bytes);
     return status;
 }

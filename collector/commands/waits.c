@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "../../span/install_key.h"
 #include "../places.h"
 #include "../waiting.h"
 
@@ -69,6 +70,32 @@ static bool said(const char *name, const char **ret_value)
     return value != NULL && value[0] != '\0';
 }
 
+/* The key of the hashes, as the programs would find it. One that is not there is not made. */
+static void print_key(FILE *out)
+{
+    char directory[SPAN_PLACE_BYTES], path[SPAN_PLACE_BYTES + 8] = "";
+    uint8_t key[SPAN_KEY_BYTES];
+    struct span_path_base base = places_base();
+    const char *value;
+    if (said("LIBPPROF_HASH_KEY", &value)) {
+        (void)fputs("Ids of prompts and aliases of keys come from the key in LIBPPROF_HASH_KEY.\n", out);
+        return;
+    }
+    if (span_path_state(directory, sizeof(directory), base.state_home, base.home) == 0)
+        (void)snprintf(path, sizeof(path), "%s/%s", directory, SPAN_INSTALL_KEY_NAME);
+    if (path[0] == '\0' || access(path, F_OK) != 0)
+        return; /* the first program makes one */
+    int error = span_install_key_find(key, &base, path, sizeof(path));
+    explicit_bzero(key, sizeof(key));
+    if (error == 0)
+        (void)fprintf(out, "Ids of prompts and aliases of keys come from the key of this installation, %s.\n", path);
+    else
+        (void)fprintf(out,
+                      "The key of this installation, %s, cannot be used: %s; ids of prompts and aliases of keys are "
+                      "left out.\n",
+                      path, span_install_key_why(error));
+}
+
 void waits_print_way(FILE *out)
 {
     char runtime[SPAN_PATH_RUNTIME_BYTES_MAX + 1], socket_path[PATH_MAX] = "", spool[PATH_MAX] = "";
@@ -102,5 +129,6 @@ void waits_print_way(FILE *out)
                           "pprofd, or name another by LIBPPROF_SPOOL.\n",
                           spool);
     }
+    print_key(out);
     waits_print(out);
 }

@@ -30,7 +30,7 @@ int main(int argc, char **argv)
             signal(deadly, SIG_DFL);
             CURL *easy = request(argv[1], "plain");
             perform(easy);
-            usleep(200 * 1000); /* a block leaves after 20 ms */
+            usleep(1500 * 1000); /* what the journal holds goes to the spool after a second */
             curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, die);
             perform(easy);
             _exit(9);

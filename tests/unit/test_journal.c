@@ -48,7 +48,7 @@ static void live(int to)
             outbox_add(now_ns, &span, n - 3, &slot[n - 3]);
             tell(to, 'e', n - 3);
         }
-        now_ns += 9 * MS;
+        now_ns += n == 8 ? (OUTBOX_SPOOL_AFTER_MS + 1) * (uint64_t)MS : 9 * MS; /* then all goes to the spool */
         outbox_alive(now_ns);
         (void)outbox_turn(now_ns, &no_loss);
     }
@@ -188,6 +188,32 @@ static void limited_files(int to)
     turns(1);
     outbox_finish(0, &no_loss);
     tell(to, 'r', 0);
+}
+
+/* Writes to a disk may wait: what the journal holds goes to the spool seldom, and then all of it. */
+static void spool_waits(int to)
+{
+    begin(spool);
+    for (unsigned n = 1; n <= 4; n++) {
+        add_call(n);
+        now_ns += (OUTBOX_AGE_MAX_MS + 1) * (uint64_t)MS;
+        (void)outbox_turn(now_ns, &no_loss);
+    }
+    if (count_files(spool, ".part") != 0)
+        _exit(2);
+    turns(1);
+    struct found found = {0};
+    if (take_directory(&found, spool, ".part") != 1 || found.frames != 4)
+        _exit(3);
+    tell(to, 'r', 0);
+}
+
+static void test_spool_waits(void **state)
+{
+    (void)state;
+    int from;
+    assert_int_equal(in_child(spool_waits, -1, &from), 0);
+    close(from);
 }
 
 static void test_limit_on_files(void **state)
@@ -376,6 +402,7 @@ int main(void)
         WITH_DIRECTORY(test_death_at_every_write),
         WITH_DIRECTORY(test_cut_short_by_another),
         WITH_DIRECTORY(test_descriptors_closed),
+        WITH_DIRECTORY(test_spool_waits),
         WITH_DIRECTORY(test_limit_on_files),
         WITH_DIRECTORY(test_full_file_system),
         WITH_DIRECTORY(test_many_flights),

@@ -396,6 +396,33 @@ static void test_damaged_spool(void **state)
 }
 
 /* A frame that announces 4 MB and never comes costs no more than what was sent; one that announces more is refused. */
+/* A file without end, of which most is a hole: what is whole at its beginning is taken in, and the rest is not waited
+ * for, whether it is said to be closed or not. */
+static void test_endless_spool(void **state)
+{
+    static const char *const names[] = {"endless.frames", "endless.part"};
+    struct span_buffer bytes;
+    struct listen_stats stats;
+    char at[200];
+
+    (void)state;
+    for (unsigned p = 0; p < 2; p++) {
+        make_stream(&bytes, p, 1, 3);
+        write_spool(names[p], bytes.data, bytes.bytes);
+        span_buffer_done(&bytes);
+        snprintf(at, sizeof at, "%s/%s", spool, names[p]);
+        if (truncate(at, (off_t)1 << 40) != 0)
+            skip(); /* a file system without such files */
+        assert_int_equal(listen_spool(listener), 1);
+        assert_false(exists(names[p]));
+        listen_get_stats(listener, &stats);
+        assert_int_equal(stats.damaged, p + 1);
+    }
+    assert_true(exists("endless.frames.damaged"));
+    assert_true(exists("endless.part.damaged"));
+    test_holds(store, 2, 3);
+}
+
 static void test_bounds(void **state)
 {
     struct span_buffer bytes;
@@ -431,6 +458,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_socket_mode, setup, teardown),
         cmocka_unit_test_setup_teardown(test_spool, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged_spool, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_endless_spool, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bounds, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

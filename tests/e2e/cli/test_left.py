@@ -201,6 +201,38 @@ def no_other_takes_the_socket(bench):
         expect(os.geteuid() != 0 or st.st_mode & 0o044 == 0, f"others list {place}")
 
 
+def lost_by_spool(bench, limits, prepare):
+    """A program makes 100 calls; no collector listens, no journal fits, and the spool takes some of them or none. Returns (stored, said to be lost)."""
+    library = bench.environment.get("LIBPPROF_SO", str(bench.bin.parent / "lib/libpprof.so"))
+    with Model() as model:
+        words = model.call()
+        program = f"exec prlimit {limits} env LIBPPROF_LOG=stderr LD_PRELOAD={library} LIBPPROF_SOCKET={bench.scratch}/none LIBPPROF_SPOOL={bench.scratch}/spool {quoted(words + [model.url] * 99)}"
+        collect = f"{bench.bin}/pprofd --once --store pprof.db --spool ./spool/"  # the journal knows it by another name
+        script = f"mkdir -p spool; {prepare}\n({program}) >/dev/null || exit 70\n{collect} || exit 71"
+        wrapper = ["unshare", "-m"] if "mount" in prepare else []
+        done = bench.run(*wrapper, "sh", "-c", script)
+    expect(done.returncode == 0, f"{done}")
+    stored = reported(bench)
+    said = bench.run(bench.pprofctl, "check").stdout.decode()
+    expect("Nothing was lost" not in said or stored == 100, f"{prepare}: {stored} stored, and: {said} {done.stderr}")
+    lost = re.search(r"Lost[^:]*: ([\d,]+) finished call", said)
+    return stored, int(lost.group(1).replace(",", "")) if lost else 0, said
+
+
+def the_spool_takes_no_more(bench):
+    """At its file limit, full, read-only: each of 100 calls is stored, or said to be lost."""
+    stored, lost, said = lost_by_spool(bench, "--fsize=900", "true")
+    expect(stored + lost == 100 and lost > 0 and "spool took no more" in said, f"file limit: {stored} {lost} {said}")
+    need_root()
+    for what, limits, prepare in (("full", "--fsize=200000", "mount -t tmpfs -o size=8k,mode=0700 none spool"),
+                                  ("full, with a journal", "--nofile=500", "mount -t tmpfs -o size=8k,mode=0700 none spool"),
+                                  ("read-only, with a journal", "--nofile=500", "mount -t tmpfs -o ro,mode=0700 none spool")):
+        for path in bench.scratch.glob("pprof.db*"):
+            path.unlink()
+        stored, lost, said = lost_by_spool(bench, limits, prepare)
+        expect(stored + lost == 100, f"{what}: {stored} stored, {lost} lost: {said}")
+
+
 def need_root():
     if os.geteuid() != 0:
         raise Skip("another user needs root")
@@ -373,6 +405,48 @@ def any_user(bench):
         os.umask(umask)
 
 
+def the_key_of_the_installation(bench):
+    """doctor says which key the hashes come from, or why it cannot be used, and makes none."""
+    path = bench.scratch / ".local/state/libpprof/key"
+    said = bench.run(bench.pprofctl, "doctor", "--", "curl").stdout.decode()
+    expect("key" not in said and not path.exists(), f"none yet, and none made: {said}")
+    expect(bench.run(bench.pprofctl, "key-alias", input=b"secret\n").returncode == 0 and path.exists(), "made")
+    said = bench.run(bench.pprofctl, "doctor", "--", "curl").stdout.decode()
+    expect(f"come from the key of this installation, {path}" in said, said)
+    path.chmod(0o644)
+    said = bench.run(bench.pprofctl, "doctor", "--", "curl").stdout.decode()
+    expect("cannot be used" in said and "others can read" in said and "left out" in said, said)
+    said = bench.run(bench.pprofctl, "doctor", "--", "curl", environment={"LIBPPROF_HASH_KEY": "fleet"}).stdout.decode()
+    expect("LIBPPROF_HASH_KEY" in said and "cannot be used" not in said, said)
+
+
+def a_journal_is_shown(bench):
+    """dump shows what a journal holds; of one that is torn or cut short what is whole."""
+    runtime = bench.scratch / "runtime"
+    runtime.mkdir(mode=0o700)
+    (bench.scratch / "none").touch()
+    library = bench.environment.get("LIBPPROF_SO", str(bench.bin.parent / "lib/libpprof.so"))
+    user = {"XDG_RUNTIME_DIR": str(runtime), "LIBPPROF_SPOOL": str(bench.scratch / "none"), "LD_PRELOAD": library}
+    with Model() as model:
+        expect(bench.run(*model.call(), environment=user).returncode == 0, "a call")
+    mine = [path for place in (runtime, Path(f"/dev/shm/libpprof-{os.geteuid()}")) for path in place.rglob("*.live")
+            if str(bench.scratch).encode() in path.read_bytes()[:8192]]
+    expect(len(mine) == 1, f"its journal stays: {mine}")
+    try:
+        done = bench.run(bench.pprofctl, "dump", mine[0])
+        said = done.stdout.decode()
+        expect(done.returncode == 0 and "journal of process" in said and "frame SPANS" in said and "1 spans in 1 blocks" in said, f"{done}")
+        torn = bytearray(mine[0].read_bytes())
+        torn[65536 + 150] ^= 1  # in the ring's first frame
+        (bench.scratch / "torn.live").write_bytes(torn)
+        done = bench.run(bench.pprofctl, "dump", "torn.live")
+        expect(done.returncode in (0, 1) and b"frame SPANS" not in done.stdout and b"executable curl" in done.stdout, f"{done}")
+        (bench.scratch / "short.live").write_bytes(torn[:9000])
+        expect(bench.run(bench.pprofctl, "dump", "short.live").returncode in (0, 1), "cut short")
+    finally:
+        mine[0].unlink()
+
+
 def no_home(bench):
     """A user whose home is none: nothing is promised that cannot be, and each refusal says what would help."""
     runtime = bench.scratch / "runtime"
@@ -396,4 +470,5 @@ def no_home(bench):
 
 if __name__ == "__main__":
     main([record_killed, killed_anywhere, another_file_with_the_same_number, all_killed, report_of_a_file_in_use, programs_left_behind, the_library_stays, no_other_takes_the_socket, a_stranger_is_sent_nothing,
-          programs_that_give_up_their_rights, another_user_killed, any_user, no_home])
+          programs_that_give_up_their_rights, another_user_killed, any_user, the_spool_takes_no_more, no_home, the_key_of_the_installation,
+          a_journal_is_shown])
