@@ -143,12 +143,12 @@ static bool read_refused(const char *name, uint8_t ret_identity[16], uint64_t *r
 {
     char *end;
 
+    if (strspn(name, "0123456789abcdef") != 32)
+        return false;
     for (size_t i = 0; i < 16; i++) {
-        unsigned byte;
+        char byte[] = {name[2 * i], name[2 * i + 1], '\0'};
 
-        if (strspn(name + 2 * i, "0123456789abcdef") < 2 || sscanf(name + 2 * i, "%2x", &byte) != 1)
-            return false;
-        ret_identity[i] = (uint8_t)byte;
+        ret_identity[i] = (uint8_t)strtoul(byte, NULL, 16);
     }
     if (name[32] != '-' || name[33] < '1' || name[33] > '9')
         return false;

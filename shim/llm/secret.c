@@ -419,10 +419,11 @@ void secret_echo_header(struct secret_echo *echo, const char *name, size_t name_
     secret_echo_take(echo, value, bytes, name_has_any(name, name_bytes, credentials));
 }
 
-/* One "name=value" of a query. */
+/* One "name=value" of a query. Ids by which an answer is asked for are not secrets: the answer states them. */
 static void take_parameter(struct secret_echo *echo, const char *text, size_t bytes)
 {
-    static const char *const harmless[] = {"alt", "api-version", "model", "stream", "beta", "version", NULL};
+    static const char *const harmless[] = {"alt",     "api-version", "model",           "stream", "beta",
+                                           "version", "chat_id",     "conversation_id", NULL};
     const char *const equals = memchr(text, '=', bytes);
     const size_t name_bytes = equals ? (size_t)(equals - text) : 0;
     for (size_t i = 0; harmless[i] && equals; i++)

@@ -420,6 +420,33 @@ def the_key_of_the_installation(bench):
     expect("LIBPPROF_HASH_KEY" in said and "cannot be used" not in said, said)
 
 
+def a_journal_is_shown(bench):
+    """dump shows what a journal holds; of one that is torn or cut short what is whole."""
+    runtime = bench.scratch / "runtime"
+    runtime.mkdir(mode=0o700)
+    (bench.scratch / "none").touch()
+    library = bench.environment.get("LIBPPROF_SO", str(bench.bin.parent / "lib/libpprof.so"))
+    user = {"XDG_RUNTIME_DIR": str(runtime), "LIBPPROF_SPOOL": str(bench.scratch / "none"), "LD_PRELOAD": library}
+    with Model() as model:
+        expect(bench.run(*model.call(), environment=user).returncode == 0, "a call")
+    mine = [path for place in (runtime, Path(f"/dev/shm/libpprof-{os.geteuid()}")) for path in place.rglob("*.live")
+            if str(bench.scratch).encode() in path.read_bytes()[:8192]]
+    expect(len(mine) == 1, f"its journal stays: {mine}")
+    try:
+        done = bench.run(bench.pprofctl, "dump", mine[0])
+        said = done.stdout.decode()
+        expect(done.returncode == 0 and "journal of process" in said and "frame SPANS" in said and "1 spans in 1 blocks" in said, f"{done}")
+        torn = bytearray(mine[0].read_bytes())
+        torn[65536 + 150] ^= 1  # in the ring's first frame
+        (bench.scratch / "torn.live").write_bytes(torn)
+        done = bench.run(bench.pprofctl, "dump", "torn.live")
+        expect(done.returncode in (0, 1) and b"frame SPANS" not in done.stdout and b"executable curl" in done.stdout, f"{done}")
+        (bench.scratch / "short.live").write_bytes(torn[:9000])
+        expect(bench.run(bench.pprofctl, "dump", "short.live").returncode in (0, 1), "cut short")
+    finally:
+        mine[0].unlink()
+
+
 def no_home(bench):
     """A user whose home is none: nothing is promised that cannot be, and each refusal says what would help."""
     runtime = bench.scratch / "runtime"
@@ -443,4 +470,5 @@ def no_home(bench):
 
 if __name__ == "__main__":
     main([record_killed, killed_anywhere, another_file_with_the_same_number, all_killed, report_of_a_file_in_use, programs_left_behind, the_library_stays, no_other_takes_the_socket, a_stranger_is_sent_nothing,
-          programs_that_give_up_their_rights, another_user_killed, any_user, the_spool_takes_no_more, no_home, the_key_of_the_installation])
+          programs_that_give_up_their_rights, another_user_killed, any_user, the_spool_takes_no_more, no_home, the_key_of_the_installation,
+          a_journal_is_shown])
