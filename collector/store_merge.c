@@ -477,7 +477,7 @@ static int run(struct merge *merge, uint64_t hour, bool over)
 
 static void merge_done(struct merge *merge)
 {
-    for (size_t i = 0; i < merge->n_sources; i++)
+    for (size_t i = 0; merge->source != NULL && i < merge->n_sources; i++)
         free(merge->source[i].raw);
     free(merge->source);
     free(merge->order);

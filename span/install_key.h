@@ -15,8 +15,8 @@
 /*
  * Reads "key" in `directory`, and makes it where there is none: under another name, linked when it is whole, so that of
  * two who come at once both read the same one. Refused are a directory or file of another user, a file that others can
- * read or write, a link, and one that is not 32 bytes long; an empty one is as good as none. Returns 0 or a negative errno: -EPERM refused as not safe,
- * -EBADMSG damaged, others as the system says.
+ * read or write, a link, and one that is not 32 bytes long; an empty one is as good as none. Returns 0 or a negative
+ * errno: -EPERM refused as not safe, -EBADMSG damaged, others as the system says.
  */
 int span_install_key_read(uint8_t ret_key[SPAN_KEY_BYTES], const char *directory, uint64_t uid);
 
