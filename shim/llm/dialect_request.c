@@ -108,6 +108,11 @@ void dialect_request_value(struct facts *facts, const struct json_value *value)
     case REQUEST_INSTRUCTIONS:
         prompt_instructions(&facts->prompt, value);
         break;
+    case REQUEST_PROMPTED:
+        facts->shape_asked = true;
+        count_prompt(facts, value);
+        prompt_user(&facts->prompt, value);
+        break;
     case REQUEST_USER:
         count_prompt(facts, value);
         prompt_user(&facts->prompt, value);

@@ -17,6 +17,7 @@ enum {
     REQUEST_TEXT,
     REQUEST_INSTRUCTIONS,
     REQUEST_USER,
+    REQUEST_PROMPTED, /* as REQUEST_USER, and only language models are asked with it */
     REQUEST_PROMPT_ID,
     REQUEST_PROMPT_VERSION,
     REQUEST_META_NAME,

@@ -9,7 +9,6 @@
 #include "dialect_table.h"
 
 enum rule { FIRST_S = TABLE_OWN };
-enum { PROMPTED = REQUEST_OWN };
 
 static const struct json_rule answer_rules[] = {
     {"id", ANSWER_ID, 0},
@@ -33,7 +32,7 @@ static const struct json_rule request_rules[] = {
     {"input.max_new_tokens", REQUEST_MAX_TOKENS, 0},
     {"input.max_completion_tokens", REQUEST_MAX_TOKENS, 0},
     {"input.system_prompt", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"input.prompt", PROMPTED, JSON_PIECES},
+    {"input.prompt", REQUEST_PROMPTED, JSON_PIECES},
     REQUEST_MESSAGES("input.messages"),
 };
 
@@ -45,22 +44,11 @@ static void on_answer(void *context, const struct json_value *value)
         dialect_table_value(context, value);
 }
 
-static void on_request(void *context, const struct json_value *value)
-{
-    struct facts *const facts = context;
-    struct json_value as = *value;
-    if (value->rule == PROMPTED) {
-        facts->shape_asked = true;
-        as.rule = REQUEST_USER;
-    }
-    dialect_request_value(facts, &as);
-}
-
 struct dialect dialect_replicate = {
     .name = "replicate",
     .apis = "replicate-prediction",
     .repeats = true,
-    .request = {JSON_RULES(request_rules), on_request},
+    .request = {JSON_RULES(request_rules), dialect_table_request},
     .plain = {JSON_RULES(answer_rules), on_answer},
     .event = {JSON_RULES(answer_rules), on_answer},
     .docs =

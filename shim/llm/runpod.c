@@ -9,7 +9,6 @@
 #include "dialect_table.h"
 
 enum rule { EXECUTION_MS = TABLE_OWN };
-enum { PROMPTED = REQUEST_OWN };
 
 #define OUTPUT_RULES(at)                                                                                               \
     {at ".choices[].tokens[]", TABLE_TEXT, JSON_PIECES}, {at ".choices[].text", TABLE_TEXT, JSON_PIECES},              \
@@ -39,7 +38,7 @@ static const struct json_rule request_rules[] = {
     {"input.sampling_params.max_tokens", REQUEST_MAX_TOKENS, 0},
     {"input.max_tokens", REQUEST_MAX_TOKENS, 0},
     {"input.openai_input.max_tokens", REQUEST_MAX_TOKENS, 0},
-    {"input.prompt", PROMPTED, JSON_PIECES},
+    {"input.prompt", REQUEST_PROMPTED, JSON_PIECES},
     REQUEST_MESSAGES("input.messages"),
     REQUEST_MESSAGES("input.openai_input.messages"),
 };
@@ -52,22 +51,11 @@ static void on_answer(void *context, const struct json_value *value)
         dialect_table_value(context, value);
 }
 
-static void on_request(void *context, const struct json_value *value)
-{
-    struct facts *const facts = context;
-    struct json_value as = *value;
-    if (value->rule == PROMPTED) {
-        facts->shape_asked = true;
-        as.rule = REQUEST_USER;
-    }
-    dialect_request_value(facts, &as);
-}
-
 struct dialect dialect_runpod = {
     .name = "runpod",
     .apis = "runpod-job",
     .repeats = true,
-    .request = {JSON_RULES(request_rules), on_request},
+    .request = {JSON_RULES(request_rules), dialect_table_request},
     .plain = {JSON_RULES(answer_rules), on_answer},
     .event = {JSON_RULES(answer_rules), on_answer},
     .docs =
