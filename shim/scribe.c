@@ -30,25 +30,20 @@
 #include "config.h"
 #include "exchange_keys.h"
 #include "flights.h"
-#include "handles.h"
 #include "llm/desk.h"
 #include "llm/exchange.h"
 #include "outbox.h"
 #include "phases.h"
 #include "process_info.h"
+#include "scribe_thread.h"
 #include "snapshots.h"
+#include "tally.h"
 #include "tape.h"
 #include "where.h"
 
 #define NS_PER_MS 1000000ULL
 
 enum {
-#ifdef __SANITIZE_ADDRESS__
-    STACK_BYTES = 1024 * 1024, /* red zones */
-#else
-    STACK_BYTES = 256 * 1024, /* the largest frames are process_info's 20 KiB and a few spans of 7 KiB */
-#endif
-    STACK_BYTES_SECOND = 2 * 1024 * 1024, /* where static thread-local storage fills the first choice */
     RECORDS_PER_TURN = 1024,
     FINISH_CHECK_RECORDS = 64,
     SKIM_RECORDS_MAX = TAPE_RING_BYTES / 40, /* a full tape of the smallest; other threads may go on writing */
@@ -70,8 +65,9 @@ enum bell { BELL_AWAKE, BELL_LIGHT, BELL_DEEP };
 
 struct scribe {
     _Atomic uint32_t stage;
-    _Atomic int error;  /* why STAGE_FAILED */
-    _Atomic int thread; /* its id */
+    _Atomic int error;     /* why STAGE_FAILED */
+    _Atomic uint32_t vain; /* requests since then that wanted a scribe */
+    _Atomic int thread;    /* its id */
     _Atomic pid_t process;
     _Atomic uint32_t bell;
     _Atomic uint32_t finish_wanted; /* counts calls of scribe_finish */
@@ -106,13 +102,14 @@ static void futex_wait_ns(_Atomic uint32_t *word, uint32_t value, uint64_t ns)
 static struct span_loss losses(const struct scribe *scribe)
 {
     struct tape_loss tape = tape_losses();
-    uint64_t exchanges = tape.calls + scribe->lost_exchanges + desk_given_up() + handles_refused();
+    uint64_t exchanges = tape.calls + scribe->lost_exchanges + desk_given_up() + tally_of(TALLY_CALLS);
     if (exchanges > 0) { /* perhaps nothing can be sent any more */
         shim_say_once("calls are not followed: more at the same time than there is room or memory for");
     }
     return (struct span_loss){.tape_records = tape.records + scribe->lost_records,
                               .tape_bytes = tape.bytes + scribe->lost_bytes,
-                              .exchanges = exchanges};
+                              .exchanges = exchanges,
+                              .sessions = tally_of(TALLY_SESSIONS)};
 }
 
 /* ---- records ---- */
@@ -454,29 +451,6 @@ static void *run(void *argument)
 
 /* ---- the application's side ---- */
 
-static int start_thread(struct scribe *scribe)
-{
-    pthread_attr_t attributes;
-    int rc = pthread_attr_init(&attributes);
-    if (rc != 0) {
-        return -rc;
-    }
-    (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    sigset_t all, before;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_t thread;
-    rc = pthread_create(&thread, &attributes, run, scribe);
-    if (rc == EINVAL) {
-        (void)pthread_attr_setstacksize(&attributes, STACK_BYTES_SECOND);
-        rc = pthread_create(&thread, &attributes, run, scribe);
-    }
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    (void)pthread_attr_destroy(&attributes);
-    return -rc;
-}
-
 /* The state's memory, mapped by whoever comes first. */
 static int map_memory(struct scribe **ret_scribe)
 {
@@ -501,13 +475,22 @@ static int map_memory(struct scribe **ret_scribe)
     return 0;
 }
 
-/* For good, unless another thread got it going. */
+/* Until it is tried again, unless another thread got it going. */
 static int fail(struct scribe *scribe, uint32_t stage, int error)
 {
     atomic_store(&scribe->error, error);
     (void)atomic_compare_exchange_strong(&scribe->stage, &stage, STAGE_FAILED);
-    shim_say_once("libpprof steps aside in this process: the thread that records cannot be started");
+    shim_say_once("libpprof steps aside in this process: no memory, or no thread, to record with");
     return error;
+}
+
+/* What was missing may be there by now. Tried at the first, second, fourth, eighth ... request, so that a process which
+ * is never to have a thread pays for a handful of attempts. */
+static bool may_try_again(struct scribe *scribe)
+{
+    uint32_t stage = STAGE_FAILED;
+    uint32_t vain = atomic_fetch_add(&scribe->vain, 1) + 1;
+    return (vain & (vain - 1)) == 0 && atomic_compare_exchange_strong(&scribe->stage, &stage, STAGE_NONE);
 }
 
 static int start(void)
@@ -517,6 +500,9 @@ static int start(void)
     if (rc != 0) {
         shim_say_once("libpprof steps aside: no memory that a forked child finds empty");
         return rc;
+    }
+    if (atomic_load(&scribe->stage) == STAGE_FAILED && !may_try_again(scribe)) {
+        return atomic_load(&scribe->error);
     }
     rc = tape_start();
     if (rc != 0) {
@@ -528,7 +514,7 @@ static int start(void)
     if (!atomic_compare_exchange_strong(&scribe->stage, &stage, STAGE_STARTING)) {
         return stage == STAGE_FAILED ? atomic_load(&scribe->error) : 0;
     }
-    rc = start_thread(scribe);
+    rc = scribe_thread_start(run, scribe);
     if (rc != 0) {
         return fail(scribe, STAGE_STARTING, rc);
     }

@@ -36,8 +36,8 @@
 #include "../../shim/flights.h"
 #include "../../shim/llm/desk.h"
 #include "../../shim/llm/exchange.h"
-#include "../../shim/handles.h"
 #include "../../shim/scribe.h"
+#include "../../shim/tally.h"
 #include "../../shim/tape.h"
 #include "../../span/block.h"
 #include "../../span/frame.h"
@@ -92,11 +92,6 @@ void desk_new_process(void)
 uint64_t desk_given_up(void)
 {
     return 0;
-}
-static _Atomic uint64_t refused; /* handles for which there was no memory */
-uint64_t handles_refused(void)
-{
-    return atomic_load(&refused);
 }
 void exchange_request_body(struct exchange *exchange, uint64_t time_ns, const uint8_t *data, size_t bytes)
 {
