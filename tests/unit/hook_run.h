@@ -14,6 +14,7 @@
 
 #include "hook_server.h"
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -124,6 +125,24 @@ static CURL *make(const char *path)
     return easy;
 }
 
+/* Until all is done, or the write callback was called so often. */
+static inline void drive(CURLM *multi, unsigned calls)
+{
+    int running = 1;
+    while (running != 0 && body.calls < calls) {
+        hook_curl_multi_perform(&origin, multi, &running);
+        curl_multi_poll(multi, NULL, 0, 20, NULL);
+    }
+}
+
+/* Until the first bytes are there. */
+static inline void run_slow(CURLM *multi, CURL *easy)
+{
+    assert_int_equal(hook_curl_multi_add_handle(&origin, multi, easy), CURLM_OK);
+    drive(multi, 1);
+    assert_string_equal(body.text, "first");
+}
+
 /* ---- the tape, as one line of text per record ---- */
 
 static char tape[16384];
@@ -196,3 +215,6 @@ static int reset_sinks(void **state)
 
 #define ANSWER "header HTTP/1.1 200 OK\nheader X-A: b\nheader Content-Length: 5\nheader \nbody hello\n"
 #define DONE "end how=0 code=0 status=200\n"
+/* What the tape holds after run_slow. */
+#define SLOW                                                                                                           \
+    "begin GET /v1/slow bytes=0 flags=0\nheader HTTP/1.1 200 OK\nheader Content-Length: 100\nheader \nbody first\n"

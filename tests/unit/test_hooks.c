@@ -126,17 +126,13 @@ static void test_pause(void **state)
     (void)state;
     CURL *easy = make("/v1/plain");
     CURLM *multi = curl_multi_init();
-    int running = 1, left;
+    int left;
     SET(easy, CURLOPT_WRITEFUNCTION, pause_once);
     assert_int_equal(hook_curl_multi_add_handle(&origin, multi, easy), CURLM_OK);
     assert_int_equal(hook_curl_multi_add_handle(&origin, multi, easy), CURLM_ADDED_ALREADY);
-    while (running != 0 && body.calls == 0) {
-        hook_curl_multi_perform(&origin, multi, &running);
-        curl_multi_poll(multi, NULL, 0, 20, NULL);
-    }
+    drive(multi, 1);
     assert_int_equal(hook_curl_easy_pause(&origin, easy, CURLPAUSE_CONT), CURLE_OK);
-    while (running != 0)
-        hook_curl_multi_perform(&origin, multi, &running);
+    drive(multi, UINT_MAX);
     CURLMsg *message = hook_curl_multi_info_read(&origin, multi, &left);
     assert_non_null(message);
     assert_int_equal(message->data.result, CURLE_OK);
@@ -149,21 +145,6 @@ static void test_pause(void **state)
     assert_int_equal(hook_curl_multi_cleanup(&origin, multi), CURLM_OK);
     assert_string_equal(read_tape(), "");
 }
-
-/* Until the first bytes are there, with the given ending. */
-static void run_slow(CURLM *multi, CURL *easy)
-{
-    int running = 1;
-    assert_int_equal(hook_curl_multi_add_handle(&origin, multi, easy), CURLM_OK);
-    while (running != 0 && body.calls == 0) {
-        hook_curl_multi_perform(&origin, multi, &running);
-        curl_multi_poll(multi, NULL, 0, 20, NULL);
-    }
-    assert_string_equal(body.text, "first");
-}
-
-#define SLOW                                                                                                           \
-    "begin GET /v1/slow bytes=0 flags=0\nheader HTTP/1.1 200 OK\nheader Content-Length: 100\nheader \nbody first\n"
 
 static void test_removed_and_abandoned(void **state)
 {
