@@ -42,7 +42,9 @@ struct dialect {
      * (AWS always; SSE when the line stands before data:, as everybody writes it). */
     void (*event_begin)(struct facts *facts, const char *name, size_t name_bytes);
     void (*event_end)(struct facts *facts);
-    void (*done)(struct facts *facts);  /* the stream's [DONE] */
+    void (*done)(struct facts *facts); /* the stream's [DONE] */
+    void (*sum)(struct facts *facts);  /* puts counts that the dialect's state holds into usage and numbers, and changes
+                                          nothing else: before `close`, and for a look at what is known so far */
     void (*close)(struct facts *facts); /* everything was seen; last chance before the span is made */
     const char *docs;                   /* Markdown: how recognised, where each fact is read, quirks, source */
 };
