@@ -33,7 +33,8 @@ struct dialect {
                  */
     bool repeats; /* (true of every call that asks after an earlier one:) the usage of one id is stated again to whoever
                      asks again: it counts once (counted.h) */
-    bool kept;    /* answers can be fetched again: their ids are remembered */
+    bool text_chunks; /* events of AWS named "chunk" hold text, not an event of their own */
+    bool kept;        /* answers can be fetched again: their ids are remembered */
     /* All optional (NULL). */
     void (*open)(struct facts *facts, const char *api, const char *provider); /* before anything else */
     void (*response_header)(struct facts *facts, const char *name, size_t name_bytes, const char *value,

@@ -507,11 +507,10 @@ static bool is_silent(const struct work *exchange, const struct exchange_outcome
 /* Counts and times from wherever they were stated. */
 static void sum_counts(struct work *exchange, struct span *span)
 {
-    struct facts *const facts = &exchange->facts;
     if (exchange->body.dialect->sum)
-        exchange->body.dialect->sum(facts);
-    facts_fallback_use(facts);
-    response_headers_finish(&exchange->headers, facts, span);
+        exchange->body.dialect->sum(&exchange->facts);
+    facts_fallback_use(&exchange->facts);
+    response_headers_finish(&exchange->headers, &exchange->facts, span);
 }
 
 static bool finish(struct work *exchange, const struct exchange_end *end, struct span *ret_span)
@@ -529,7 +528,7 @@ static bool finish(struct work *exchange, const struct exchange_end *end, struct
     sum_counts(exchange, span);
     const bool asked_after = exchange->recognised.poll || exchange->dialect->repeats;
     if (asked_after || exchange->dialect->kept)
-        counted_once(facts, exchange->path, exchange->path_bytes, asked_after);
+        counted_once(facts, exchange->path, exchange->path_bytes, exchange->recognised.tail_id, asked_after);
     failure_finish(facts);
     struct exchange_outcome outcome = outcome_of(exchange, end);
     exchange->lost += end->lost_bytes;
