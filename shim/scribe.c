@@ -19,18 +19,18 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "beginning.h"
 #include "config.h"
 #include "exchange_keys.h"
 #include "flights.h"
 #include "handles.h"
+#include "last_word.h"
 #include "llm/desk.h"
 #include "llm/exchange.h"
 #include "outbox.h"
@@ -77,6 +77,7 @@ struct scribe {
     _Atomic uint32_t finish_wanted; /* counts calls of scribe_finish */
     _Atomic uint32_t finish_done;   /* futex: the last call that was served */
     _Atomic uint64_t finish_deadline_ns;
+    struct last_word last_word;
 
     /* The scribe's own from here on. */
     struct exchange_config exchange_config;
@@ -103,9 +104,10 @@ static void futex_wait_ns(_Atomic uint32_t *word, uint32_t value, uint64_t ns)
     (void)futex(word, FUTEX_WAIT, value, &timeout);
 }
 
-static struct span_loss losses(const struct scribe *scribe)
+static struct span_loss losses(struct scribe *scribe)
 {
     struct tape_loss tape = tape_losses();
+    atomic_store(&scribe->last_word.told, tape.calls);
     uint64_t exchanges = tape.calls + scribe->lost_exchanges + desk_given_up() + handles_refused();
     if (exchanges > 0) { /* perhaps nothing can be sent any more */
         shim_say_once("calls are not followed: more at the same time than there is room or memory for");
@@ -183,32 +185,14 @@ static void note_flights(struct scribe *scribe, uint64_t now_ns)
 
 static void take_begin(struct scribe *scribe, const struct tape_record *record)
 {
-    struct tape_begin begin;
-    if (record->bytes < sizeof begin) {
+    char lines[HEADER_LINES_BYTES_MAX];
+    struct exchange_start start;
+    if (!beginning_read(record, lines, &start)) {
         return;
     }
-    memcpy(&begin, record->payload, sizeof begin);
-    size_t left = record->bytes - sizeof begin;
-    if (begin.method_bytes > left || begin.url_bytes > left - begin.method_bytes ||
-        begin.headers_bytes > left - begin.method_bytes - begin.url_bytes) {
-        return;
-    }
-    const char *method = (const char *)record->payload + sizeof begin;
-    struct exchange_start start = {
-        .time_ns = record->time_ns,
-        .wall_ns = begin.wall_ns,
-        .method = method,
-        .method_bytes = begin.method_bytes,
-        .url = method + begin.method_bytes,
-        .url_bytes = begin.url_bytes,
-        .headers = method + begin.method_bytes + begin.url_bytes,
-        .headers_bytes = begin.headers_bytes,
-        .multipart_unseen = (begin.flags & TAPE_BEGIN_MULTIPART) != 0,
-        .body_unseen = (begin.flags & TAPE_BEGIN_BODY_UNSEEN) != 0,
-        .decoded = (begin.flags & TAPE_BEGIN_DECODED) != 0,
-    };
     bool no_memory = false;
     struct exchange *exchange = exchange_open(&scribe->exchange_config, &start, &no_memory);
+    explicit_bzero(lines, start.headers_bytes);
     if (exchange == NULL) {
         scribe->lost_exchanges += no_memory;
         return;
@@ -223,6 +207,14 @@ static void take_begin(struct scribe *scribe, const struct tape_record *record)
     }
     flight->exchange = exchange;
     flight->begin_ns = record->time_ns;
+}
+
+static void take_headers(struct exchange *exchange, const struct tape_record *record)
+{
+    char lines[HEADER_LINES_BYTES_MAX];
+    const size_t bytes = header_lines_write((const char *)record->payload, record->bytes, lines, sizeof lines);
+    exchange_request_headers(exchange, lines, bytes);
+    explicit_bzero(lines, bytes);
 }
 
 static void take_end(struct scribe *scribe, struct flight *flight, const struct tape_record *record)
@@ -265,7 +257,7 @@ static void take_record(struct scribe *scribe, const struct tape_record *record)
         exchange_request_body(exchange, record->time_ns, record->payload, record->bytes);
         break;
     case TAPE_REQUEST_HEADERS:
-        exchange_request_headers(exchange, (const char *)record->payload, record->bytes);
+        take_headers(exchange, record);
         break;
     case TAPE_REQUEST_REWIND:
         exchange_request_rewind(exchange);
@@ -356,11 +348,7 @@ static void doze(struct scribe *scribe, uint32_t bell, uint64_t ms, uint32_t fin
     atomic_store(&scribe->bell, BELL_AWAKE);
 }
 
-/*
- * When main() ends by pthread_exit the process lives until its last thread ends, and that must not be this one. The
- * link count of the task directory is the number of threads plus two; the executable of an ended main thread cannot be
- * read any more. Neither takes a descriptor.
- */
+/* When main() ends by pthread_exit the process lives until its last thread ends, and that must not be this one. */
 static bool alone(struct scribe *scribe, uint64_t now_ns)
 {
     if (now_ns - scribe->record_ns < ALONE_CHECK_MS * NS_PER_MS / 2 ||
@@ -368,18 +356,7 @@ static bool alone(struct scribe *scribe, uint64_t now_ns)
         return false;
     }
     scribe->alone_ns = now_ns;
-    struct stat tasks;
-    if (stat("/proc/self/task", &tasks) != 0 || tasks.st_nlink != 4) {
-        return false;
-    }
-    /* A /proc of another namespace would not know our number at all. */
-    char path[64], executable[8];
-    int bytes = snprintf(path, sizeof path, "/proc/self/task/%d", (int)atomic_load(&scribe->process));
-    if (stat(path, &tasks) != 0) {
-        return false;
-    }
-    (void)snprintf(path + bytes, sizeof path - (size_t)bytes, "/exe");
-    return readlink(path, executable, sizeof executable) < 0 && errno == ENOENT;
+    return process_info_main_ended(atomic_load(&scribe->process));
 }
 
 /* Everything out: the tape, requests in flight, the outbox. */
@@ -401,6 +378,7 @@ static uint32_t serve_finish(struct scribe *scribe, uint32_t served)
     uint32_t wanted = atomic_load(&scribe->finish_wanted);
     if (wanted != served) {
         finish(scribe, atomic_load(&scribe->finish_deadline_ns));
+        last_word_unsay(&scribe->last_word);
         atomic_store(&scribe->finish_done, wanted);
         (void)futex(&scribe->finish_done, FUTEX_WAKE, INT_MAX, NULL);
     }
@@ -592,6 +570,9 @@ void scribe_finish(unsigned wait_ms)
         while ((int32_t)((done = atomic_load(&scribe->finish_done)) - mine) < 0 && now_ns < until_ns) {
             futex_wait_ns(&scribe->finish_done, done, until_ns - now_ns);
             now_ns = tape_now_ns();
+        }
+        if ((int32_t)(done - mine) < 0) {
+            last_word_say(&scribe->last_word, tape_unheard_calls());
         }
     }
     errno = saved_errno;
