@@ -4,7 +4,6 @@
  */
 #include "journal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -45,20 +44,10 @@ static int may_open(int directory, bool in_memory)
                                (uint64_t)fs.f_blocks * block / JOURNAL_FREE_SHARE + 2 * (uint64_t)SPAN_JOURNAL_BYTES) {
         return -ENOSPC;
     }
-    int own = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *names = own < 0 ? NULL : fdopendir(own);
-    if (names == NULL) {
-        int error = errno;
-        if (own >= 0) {
-            (void)close(own);
-        }
-        return -error;
+    long n = span_place_count(directory, ".live", JOURNAL_FILES_MAX);
+    if (n < 0) {
+        return (int)n;
     }
-    long n = 0;
-    for (struct dirent *entry; n <= JOURNAL_FILES_MAX && (entry = readdir(names)) != NULL;) {
-        n += strstr(entry->d_name, ".live") != NULL;
-    }
-    (void)closedir(names);
     return n > JOURNAL_FILES_MAX ? -EDQUOT : 0;
 }
 
