@@ -17,7 +17,6 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,6 +33,7 @@
 #include "llm/desk.h"
 #include "llm/exchange.h"
 #include "outbox.h"
+#include "own_thread.h"
 #include "phases.h"
 #include "process_info.h"
 #include "snapshots.h"
@@ -43,12 +43,6 @@
 #define NS_PER_MS 1000000ULL
 
 enum {
-#ifdef __SANITIZE_ADDRESS__
-    STACK_BYTES = 1024 * 1024, /* red zones */
-#else
-    STACK_BYTES = 256 * 1024, /* the largest frames are process_info's 20 KiB and a few spans of 7 KiB */
-#endif
-    STACK_BYTES_SECOND = 2 * 1024 * 1024, /* where static thread-local storage fills the first choice */
     RECORDS_PER_TURN = 1024,
     FINISH_CHECK_RECORDS = 64,
     SKIM_RECORDS_MAX = TAPE_RING_BYTES / 40, /* a full tape of the smallest; other threads may go on writing */
@@ -454,29 +448,6 @@ static void *run(void *argument)
 
 /* ---- the application's side ---- */
 
-static int start_thread(struct scribe *scribe)
-{
-    pthread_attr_t attributes;
-    int rc = pthread_attr_init(&attributes);
-    if (rc != 0) {
-        return -rc;
-    }
-    (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    sigset_t all, before;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_t thread;
-    rc = pthread_create(&thread, &attributes, run, scribe);
-    if (rc == EINVAL) {
-        (void)pthread_attr_setstacksize(&attributes, STACK_BYTES_SECOND);
-        rc = pthread_create(&thread, &attributes, run, scribe);
-    }
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    (void)pthread_attr_destroy(&attributes);
-    return -rc;
-}
-
 /* The state's memory, mapped by whoever comes first. */
 static int map_memory(struct scribe **ret_scribe)
 {
@@ -528,7 +499,7 @@ static int start(void)
     if (!atomic_compare_exchange_strong(&scribe->stage, &stage, STAGE_STARTING)) {
         return stage == STAGE_FAILED ? atomic_load(&scribe->error) : 0;
     }
-    rc = start_thread(scribe);
+    rc = own_thread_start(run, scribe);
     if (rc != 0) {
         return fail(scribe, STAGE_STARTING, rc);
     }
