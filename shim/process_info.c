@@ -4,7 +4,9 @@
  */
 #include "process_info.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -48,8 +50,7 @@ static uint64_t mix(uint64_t x)
     return x ^ (x >> 31);
 }
 
-/* The identity need not be secret, only different from that of every other process. */
-static void make_identity(uint8_t identity[16])
+void process_info_identity(uint8_t identity[16])
 {
     if (syscall(SYS_getrandom, identity, (size_t)16, 1 /* GRND_NONBLOCK */) == 16) {
         return;
@@ -135,7 +136,7 @@ static void find_container(char *ret_id, size_t capacity)
 void process_info_collect(struct span_process *ret_process, const struct process_info_names *names)
 {
     memset(ret_process, 0, sizeof *ret_process);
-    make_identity(ret_process->identity);
+    process_info_identity(ret_process->identity);
     ret_process->start_ns = clock_ns(CLOCK_REALTIME);
     ret_process->pid = (uint64_t)getpid();
     ret_process->uid = (uint64_t)geteuid();
@@ -175,4 +176,22 @@ void process_info_owner(struct span_journal_owner *ret_owner)
     for (at = at == NULL ? "" : at + 1; *at >= '0' && *at <= '9'; at++) {
         ret_owner->start_ticks = ret_owner->start_ticks * 10 + (uint64_t)(*at - '0');
     }
+}
+
+/* The link count of the task directory is the number of threads plus two; the executable of an ended main thread cannot
+ * be read any more. Neither takes a descriptor. */
+bool process_info_main_ended(pid_t process)
+{
+    struct stat tasks;
+    char path[64], executable[8];
+    if (stat("/proc/self/task", &tasks) != 0 || tasks.st_nlink != 4) {
+        return false;
+    }
+    /* A /proc of another namespace would not know our number at all. */
+    int bytes = snprintf(path, sizeof path, "/proc/self/task/%d", (int)process);
+    if (stat(path, &tasks) != 0) {
+        return false;
+    }
+    (void)snprintf(path + bytes, sizeof path - (size_t)bytes, "/exe");
+    return readlink(path, executable, sizeof executable) < 0 && errno == ENOENT;
 }

@@ -18,10 +18,8 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,6 +28,7 @@
 #include "exchange_keys.h"
 #include "flights.h"
 #include "handles.h"
+#include "last_word.h"
 #include "llm/desk.h"
 #include "llm/exchange.h"
 #include "outbox.h"
@@ -71,6 +70,7 @@ struct scribe {
     _Atomic uint32_t finish_wanted; /* counts calls of scribe_finish */
     _Atomic uint32_t finish_done;   /* futex: the last call that was served */
     _Atomic uint64_t finish_deadline_ns;
+    struct last_word last_word;
 
     /* The scribe's own from here on. */
     struct exchange_config exchange_config;
@@ -97,9 +97,10 @@ static void futex_wait_ns(_Atomic uint32_t *word, uint32_t value, uint64_t ns)
     (void)futex(word, FUTEX_WAIT, value, &timeout);
 }
 
-static struct span_loss losses(const struct scribe *scribe)
+static struct span_loss losses(struct scribe *scribe)
 {
     struct tape_loss tape = tape_losses();
+    atomic_store(&scribe->last_word.told, tape.calls);
     uint64_t exchanges = tape.calls + scribe->lost_exchanges + desk_given_up() + handles_refused();
     if (exchanges > 0) { /* perhaps nothing can be sent any more */
         shim_say_once("calls are not followed: more at the same time than there is room or memory for");
@@ -350,11 +351,7 @@ static void doze(struct scribe *scribe, uint32_t bell, uint64_t ms, uint32_t fin
     atomic_store(&scribe->bell, BELL_AWAKE);
 }
 
-/*
- * When main() ends by pthread_exit the process lives until its last thread ends, and that must not be this one. The
- * link count of the task directory is the number of threads plus two; the executable of an ended main thread cannot be
- * read any more. Neither takes a descriptor.
- */
+/* When main() ends by pthread_exit the process lives until its last thread ends, and that must not be this one. */
 static bool alone(struct scribe *scribe, uint64_t now_ns)
 {
     if (now_ns - scribe->record_ns < ALONE_CHECK_MS * NS_PER_MS / 2 ||
@@ -362,18 +359,7 @@ static bool alone(struct scribe *scribe, uint64_t now_ns)
         return false;
     }
     scribe->alone_ns = now_ns;
-    struct stat tasks;
-    if (stat("/proc/self/task", &tasks) != 0 || tasks.st_nlink != 4) {
-        return false;
-    }
-    /* A /proc of another namespace would not know our number at all. */
-    char path[64], executable[8];
-    int bytes = snprintf(path, sizeof path, "/proc/self/task/%d", (int)atomic_load(&scribe->process));
-    if (stat(path, &tasks) != 0) {
-        return false;
-    }
-    (void)snprintf(path + bytes, sizeof path - (size_t)bytes, "/exe");
-    return readlink(path, executable, sizeof executable) < 0 && errno == ENOENT;
+    return process_info_main_ended(atomic_load(&scribe->process));
 }
 
 /* Everything out: the tape, requests in flight, the outbox. */
@@ -395,6 +381,7 @@ static uint32_t serve_finish(struct scribe *scribe, uint32_t served)
     uint32_t wanted = atomic_load(&scribe->finish_wanted);
     if (wanted != served) {
         finish(scribe, atomic_load(&scribe->finish_deadline_ns));
+        last_word_unsay(&scribe->last_word);
         atomic_store(&scribe->finish_done, wanted);
         (void)futex(&scribe->finish_done, FUTEX_WAKE, INT_MAX, NULL);
     }
@@ -563,6 +550,9 @@ void scribe_finish(unsigned wait_ms)
         while ((int32_t)((done = atomic_load(&scribe->finish_done)) - mine) < 0 && now_ns < until_ns) {
             futex_wait_ns(&scribe->finish_done, done, until_ns - now_ns);
             now_ns = tape_now_ns();
+        }
+        if ((int32_t)(done - mine) < 0) {
+            last_word_say(&scribe->last_word, tape_unheard_calls());
         }
     }
     errno = saved_errno;

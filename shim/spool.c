@@ -214,3 +214,15 @@ void spool_say_refused(struct spool *spool, uint64_t lost)
     }
     (void)close(directory);
 }
+
+void spool_unsay_refused(struct spool *spool)
+{
+    int directory = spool->refused > 0 ? span_place_open(spool->directory, geteuid(), true) : -1;
+    if (directory >= 0) {
+        char name[64];
+        mark_name(spool, spool->refused, name);
+        (void)unlinkat(directory, name, 0);
+        (void)close(directory);
+    }
+    spool->refused = 0;
+}

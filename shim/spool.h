@@ -3,8 +3,8 @@
  *
  * <directory>/<identity in hex>-<n>.part from its first frame on, renamed to .frames when closed. It holds whole frames
  * at every moment in which nobody has a record lock on it: a collector may take it in whether its writer lives or not,
- * and the writer then begins another one. First frame: PROCESS. One thread at a
- * time: the scribe's or the spooler's.
+ * and the writer then begins another one. First frame: PROCESS. One thread at a time: the scribe's or the spooler's; a
+ * mark alone may be left by who ends the process (last_word.h).
  */
 #pragma once
 
@@ -47,3 +47,6 @@ void spool_close(struct spool *spool);
 /* Leaves an empty file whose name tells the collector that `lost` calls of this process found no way out by now:
  * <identity in hex>-<lost>.refused. It takes no room and obeys any limit on the length of files. */
 void spool_say_refused(struct spool *spool, uint64_t lost);
+
+/* Takes that mark away, where no collector has read it yet. */
+void spool_unsay_refused(struct spool *spool);

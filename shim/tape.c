@@ -67,7 +67,7 @@ struct ring {
     _Atomic uint32_t open;
     /* The reader's own; the scribe's thread only. */
     struct record *held; /* returned by the last tape_read */
-    uint64_t begins_read;
+    _Atomic uint64_t begins_read;
     uint64_t stuck_since_ns; /* 0: not stuck */
     unsigned retired_count;
     struct ring *retired[RETIRED_MAX]; /* given up before this one; their losses count */
@@ -398,7 +398,8 @@ bool tape_read(struct tape_record *ret_record)
             advance(ring, size / UNIT);
             continue;
         }
-        ring->begins_read += record->kind == TAPE_BEGIN;
+        if (record->kind == TAPE_BEGIN)
+            count(&ring->begins_read);
         const void *payload = record + 1;
         if (record->flags & RECORD_SPILLED)
             memcpy(&payload, record + 1, sizeof(payload));
@@ -432,6 +433,12 @@ static void add_losses(const struct ring *ring, struct tape_loss *sum)
     sum->ends += atomic_load_explicit(&ring->lost_ends, memory_order_relaxed);
 }
 
+static uint64_t begins_unread(const struct ring *ring)
+{
+    return atomic_load_explicit(&ring->begun, memory_order_relaxed) -
+           atomic_load_explicit(&ring->begins_read, memory_order_relaxed);
+}
+
 struct tape_loss tape_losses(void)
 {
     const struct ring *ring = atomic_load_explicit(&current_ring, memory_order_acquire);
@@ -443,9 +450,15 @@ struct tape_loss tape_losses(void)
         const struct ring *retired = ring->retired[i];
         add_losses(retired, &sum);
         /* Beginnings that lie there unread, and those of writers that come back to it. */
-        sum.calls += atomic_load_explicit(&retired->begun, memory_order_relaxed) - retired->begins_read;
+        sum.calls += begins_unread(retired);
     }
     return sum;
+}
+
+uint64_t tape_unheard_calls(void)
+{
+    const struct ring *ring = atomic_load_explicit(&current_ring, memory_order_acquire);
+    return ring == NULL ? 0 : tape_losses().calls + begins_unread(ring);
 }
 
 void tape_call_lost(void)

@@ -117,4 +117,7 @@ size_t tape_backlog_bytes(void);
 struct tape_loss tape_losses(void);
 
 /* CLOCK_MONOTONIC in nanoseconds, through the vDSO. */
+/* How many calls nobody hears of if the process ends now: their beginnings lie unread, or were dropped. Any thread. */
+uint64_t tape_unheard_calls(void);
+
 uint64_t tape_now_ns(void);

@@ -222,6 +222,46 @@ static int no_time_to_read(void)
     return 0;
 }
 
+static int marks_of(const char *end)
+{
+    int n = 0;
+    DIR *directory = opendir(spool_dir);
+    for (struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL;) {
+        size_t bytes = strlen(entry->d_name);
+        n += bytes > strlen(end) && strcmp(entry->d_name + bytes - strlen(end), end) == 0;
+    }
+    if (directory != NULL) {
+        (void)closedir(directory);
+    }
+    return n;
+}
+
+/* The process ends and the scribe has no processor: the calls that it did not come to are said to be lost. */
+static int no_time_at_all(void)
+{
+    atomic_store(&held, true);
+    CHECK(scribe_ensure() == 0);
+    write_begin(1, "hold");
+    while (tape_unheard_calls() > 0) {
+        (void)usleep(1000);
+    }
+    for (uint64_t i = 2; i < 7; i++) {
+        write_all(i);
+    }
+    errno = 77;
+    scribe_finish(0);
+    scribe_finish(0); /* said once */
+    CHECK(errno == 77);
+    CHECK(marks_of("-5.refused") == 1 && marks_of(".refused") == 1);
+    atomic_store(&held, false); /* the process lives on after all: nothing is lost, and nobody says so any more */
+    while (marks_of(".refused") > 0) {
+        scribe_finish(5000);
+    }
+    CHECK(read_spool());
+    CHECK(out.rows == 6 && out.loss.exchanges == 0);
+    return 0;
+}
+
 static int forked_child(void)
 {
     CHECK(!scribe_running());
@@ -495,6 +535,7 @@ CHILD_TEST(full_table)
 CHILD_TEST(refused_handles)
 CHILD_TEST(lost_end)
 CHILD_TEST(no_time_to_read)
+CHILD_TEST(no_time_at_all)
 CHILD_TEST(fork_with_requests_in_flight)
 CHILD_TEST(child_of_vfork)
 CHILD_TEST(hung_collector)
@@ -556,6 +597,7 @@ int main(void)
         TEST(refused_handles),
         TEST(lost_end),
         TEST(no_time_to_read),
+        TEST(no_time_at_all),
         TEST(fork_with_requests_in_flight),
         TEST(child_of_vfork),
         TEST(hung_collector),

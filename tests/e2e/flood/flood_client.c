@@ -4,14 +4,17 @@
  * answer.
  *
  *   flood_client URL CALLS THREADS
+ *   flood_client URL CALLS never      the library's thread gets no processor at all, as where there are too few
  *
  * CALLS with easy handles in THREADS threads, a quarter as many more in one multi handle. The tracer is a child of this
  * program, so everything is over when it is. Exits with 77 where the system allows no tracing.
  */
 #include <curl/curl.h>
 #include <dirent.h>
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,6 +127,33 @@ static void hold(pid_t thread, int say, int until)
     _exit(0);
 }
 
+static void *wait_for_ever(void *unused)
+{
+    while (pause() != 0) {
+    }
+    return unused;
+}
+
+static atomic_bool never;
+
+/* What every thread of this process begins with. */
+__attribute__((visibility("default"))) int pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                                                          void *(*run)(void *), void *argument)
+{
+    int (*next)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+    *(void **)&next = dlsym(RTLD_NEXT, "pthread_create");
+    return next(thread, attributes, atomic_load(&never) ? wait_for_ever : run, argument);
+}
+
+static int run_never(int calls)
+{
+    atomic_store(&never, true);
+    calls_of_thread = calls;
+    run_thread(NULL);
+    printf("%ld\n", atomic_load(&made));
+    return atomic_load(&failed) != 0;
+}
+
 int main(int argc, char **argv)
 {
     enum { THREADS_MAX = 64 };
@@ -133,6 +163,8 @@ int main(int argc, char **argv)
     if (argc != 4 || pipe(stopped) != 0 || pipe(over) != 0)
         return 2;
     url = argv[1];
+    if (strcmp(argv[3], "never") == 0)
+        return run_never(atoi(argv[2]));
     const int calls = atoi(argv[2]), threads_n = atoi(argv[3]) < THREADS_MAX ? atoi(argv[3]) : THREADS_MAX;
     calls_of_thread = 1;
     run_thread(NULL); /* the library begins */
