@@ -6,6 +6,7 @@
  */
 #include "entry.h"
 
+#include "hook_multi.h"
 #include "init.h"
 #include "library_find.h"
 
@@ -40,16 +41,37 @@ _Static_assert(sizeof(uintptr_t) == sizeof(curl_off_t), "curl_off_t arguments wo
             return library->real.name(object, option, argument);                                                       \
         return failure;                                                                                                \
     }
-#define HOOK(type, name, failure, params, args)                                                                        \
-    EXPORTED type name params                                                                                          \
+#define FORWARD(name, failure, args)                                                                                   \
     {                                                                                                                  \
-        struct origin origin = BY_SYMBOL;                                                                              \
         if (shim_active)                                                                                               \
             return hook_##name(&origin AND args);                                                                      \
         const struct library *library = library_of(&origin);                                                           \
         if (library != NULL && library->real.name != NULL)                                                             \
             return library->real.name args;                                                                            \
         return failure;                                                                                                \
+    }
+#define HOOK(type, name, failure, params, args)                                                                        \
+    EXPORTED type name params                                                                                          \
+    {                                                                                                                  \
+        struct origin origin = BY_SYMBOL;                                                                              \
+        FORWARD(name, failure, args)                                                                                   \
+    }
+/* Such calls come by the thousand, and most have nothing new: those go straight on, without a frame. */
+#define STRAIGHT_ON(name, args)                                                                                        \
+    const struct handle *quiet = hook_multi_quiet(multi);                                                              \
+    if (quiet != NULL && quiet->library->real.name != NULL)                                                            \
+        return quiet->library->real.name args;
+#define PARAMETERS(...) __VA_ARGS__
+#define DRIVE(type, name, failure, params, args)                                                                       \
+    static __attribute__((noinline)) type name##_from(const void *caller, PARAMETERS params)                           \
+    {                                                                                                                  \
+        struct origin origin = {.caller = caller};                                                                     \
+        FORWARD(name, failure, args)                                                                                   \
+    }                                                                                                                  \
+    EXPORTED type name params                                                                                          \
+    {                                                                                                                  \
+        STRAIGHT_ON(name, args)                                                                                        \
+        return name##_from(__builtin_return_address(0) AND args);                                                      \
     }
 #define CALL(type, name, params)
 #include "hooks.def"
@@ -72,12 +94,14 @@ _Static_assert(LIBRARIES_MAX == 8, "EACH_LIBRARY and origins have eight");
         THIRD_WORD(option, argument);                                                                                  \
         return hook_##name(&origins[n], object, option, argument);                                                     \
     }
-#define TRAMPOLINE(n, type, name, params, args)                                                                        \
+#define TRAMPOLINE(n, before, type, name, params, args)                                                                \
     static type name##_##n params                                                                                      \
     {                                                                                                                  \
-        return hook_##name(&origins[n] AND args);                                                                      \
+        before return hook_##name(&origins[n] AND args);                                                               \
     }
-#define HOOK(type, name, failure, params, args) EACH_LIBRARY(TRAMPOLINE, type, name, params, args)
+#define HOOK(type, name, failure, params, args) EACH_LIBRARY(TRAMPOLINE, , type, name, params, args)
+#define DRIVE(type, name, failure, params, args)                                                                       \
+    EACH_LIBRARY(TRAMPOLINE, STRAIGHT_ON(name, args), type, name, params, args)
 #define SETOPT(type, name, failure, object_type, option_type)                                                          \
     EACH_LIBRARY(SETOPT_TRAMPOLINE, type, name, object_type, option_type)
 #include "hooks.def"

@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "beginning.h"
 #include "config.h"
 #include "exchange_keys.h"
 #include "flights.h"
@@ -178,32 +179,14 @@ static void note_flights(struct scribe *scribe, uint64_t now_ns)
 
 static void take_begin(struct scribe *scribe, const struct tape_record *record)
 {
-    struct tape_begin begin;
-    if (record->bytes < sizeof begin) {
+    char lines[HEADER_LINES_BYTES_MAX];
+    struct exchange_start start;
+    if (!beginning_read(record, lines, &start)) {
         return;
     }
-    memcpy(&begin, record->payload, sizeof begin);
-    size_t left = record->bytes - sizeof begin;
-    if (begin.method_bytes > left || begin.url_bytes > left - begin.method_bytes ||
-        begin.headers_bytes > left - begin.method_bytes - begin.url_bytes) {
-        return;
-    }
-    const char *method = (const char *)record->payload + sizeof begin;
-    struct exchange_start start = {
-        .time_ns = record->time_ns,
-        .wall_ns = begin.wall_ns,
-        .method = method,
-        .method_bytes = begin.method_bytes,
-        .url = method + begin.method_bytes,
-        .url_bytes = begin.url_bytes,
-        .headers = method + begin.method_bytes + begin.url_bytes,
-        .headers_bytes = begin.headers_bytes,
-        .multipart_unseen = (begin.flags & TAPE_BEGIN_MULTIPART) != 0,
-        .body_unseen = (begin.flags & TAPE_BEGIN_BODY_UNSEEN) != 0,
-        .decoded = (begin.flags & TAPE_BEGIN_DECODED) != 0,
-    };
     bool no_memory = false;
     struct exchange *exchange = exchange_open(&scribe->exchange_config, &start, &no_memory);
+    explicit_bzero(lines, start.headers_bytes);
     if (exchange == NULL) {
         scribe->lost_exchanges += no_memory;
         return;
@@ -218,6 +201,14 @@ static void take_begin(struct scribe *scribe, const struct tape_record *record)
     }
     flight->exchange = exchange;
     flight->begin_ns = record->time_ns;
+}
+
+static void take_headers(struct exchange *exchange, const struct tape_record *record)
+{
+    char lines[HEADER_LINES_BYTES_MAX];
+    const size_t bytes = header_lines_write((const char *)record->payload, record->bytes, lines, sizeof lines);
+    exchange_request_headers(exchange, lines, bytes);
+    explicit_bzero(lines, bytes);
 }
 
 static void take_end(struct scribe *scribe, struct flight *flight, const struct tape_record *record)
@@ -260,7 +251,7 @@ static void take_record(struct scribe *scribe, const struct tape_record *record)
         exchange_request_body(exchange, record->time_ns, record->payload, record->bytes);
         break;
     case TAPE_REQUEST_HEADERS:
-        exchange_request_headers(exchange, (const char *)record->payload, record->bytes);
+        take_headers(exchange, record);
         break;
     case TAPE_REQUEST_REWIND:
         exchange_request_rewind(exchange);

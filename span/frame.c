@@ -103,6 +103,23 @@ long span_frame_bytes(const uint8_t *data, size_t bytes)
     return (long)(header_bytes + payload_bytes);
 }
 
+size_t span_frame_seek(const uint8_t *data, size_t bytes)
+{
+    size_t at = 0;
+    while (at < bytes) {
+        const uint8_t *const found = memchr(data + at, magic[0], bytes - at);
+        if (found == NULL) {
+            break;
+        }
+        at = (size_t)(found - data);
+        if (at % 8 == 0 && bytes - at >= sizeof(magic) && memcmp(found, magic, sizeof(magic)) == 0) {
+            return at;
+        }
+        at = at / 8 * 8 + 8;
+    }
+    return bytes;
+}
+
 long span_frame_read(struct span_frame *ret_frame, const uint8_t *data, size_t bytes)
 {
     const long whole = span_frame_bytes(data, bytes);

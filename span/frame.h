@@ -55,6 +55,9 @@ int span_frame_write(struct span_buffer *out, const struct span_frame *frame);
  * are returned like others: the caller skips them. */
 long span_frame_read(struct span_frame *ret_frame, const uint8_t *data, size_t bytes);
 
+/* The first multiple of 8 from which the magic of a frame stands in data, or `bytes` when there is none. */
+size_t span_frame_seek(const uint8_t *data, size_t bytes);
+
 /* How many bytes the frame at the start of data will have, 0 when the header is not complete yet, or an error code. */
 long span_frame_bytes(const uint8_t *data, size_t bytes);
 

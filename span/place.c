@@ -10,6 +10,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* The last part of the path is what was opened, or a link that somebody made who may. Where everybody writes, not every
+ * kernel is told to refuse the links of others (fs.protected_symlinks). */
+static bool leads_there(const char *path, uint64_t uid, const struct stat *opened)
+{
+    struct stat st;
+
+    if (lstat(path, &st) != 0)
+        return false;
+    if (S_ISLNK(st.st_mode))
+        return st.st_uid == uid || st.st_uid == 0;
+    return st.st_dev == opened->st_dev && st.st_ino == opened->st_ino;
+}
+
 int span_place_open(const char *path, uint64_t uid, bool sticky)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -25,7 +38,7 @@ int span_place_open(const char *path, uint64_t uid, bool sticky)
     }
     bool others_write = (st.st_mode & (S_IWGRP | S_IWOTH)) != 0 && !(sticky && (st.st_mode & S_ISVTX) != 0);
     bool foreign = st.st_uid != uid && st.st_uid != 0;
-    if (others_write || foreign) {
+    if (others_write || foreign || !leads_there(path, uid, &st)) {
         (void)close(fd);
         return -EPERM;
     }

@@ -15,7 +15,8 @@ enum { SPAN_PLACE_BYTES = 1024 }; /* longest path of a directory of ours, with i
 /*
  * Opens `path` (O_PATH would do for nothing but a look; this is O_RDONLY | O_DIRECTORY | O_CLOEXEC) if it is a
  * directory that belongs to `uid` or root and that nobody else can write (a sticky one may be written by others only
- * where `sticky` says so). Returns the descriptor, the caller's to close, or a negative errno (-EPERM: not safe).
+ * where `sticky` says so), and if no link of anybody else leads there. Returns the descriptor, the caller's to close,
+ * or a negative errno (-EPERM: not safe).
  */
 int span_place_open(const char *path, uint64_t uid, bool sticky);
 

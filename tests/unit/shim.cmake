@@ -29,12 +29,14 @@ target_sources(test_handles PRIVATE ${PROJECT_SOURCE_DIR}/shim/handles.c ${PROJE
   ${PROJECT_SOURCE_DIR}/shim/keep.c)
 pprof_unit_test(keep Threads::Threads)
 target_sources(test_keep PRIVATE ${PROJECT_SOURCE_DIR}/shim/keep.c)
+pprof_unit_test(header_lines)
+target_sources(test_header_lines PRIVATE ${PROJECT_SOURCE_DIR}/shim/header_lines.c)
 pprof_unit_test(shadow)
 target_sources(test_shadow PRIVATE ${PROJECT_SOURCE_DIR}/shim/shadow.c ${PROJECT_SOURCE_DIR}/shim/keep.c)
 set(SHIM_HOOK_SOURCES ${PROJECT_SOURCE_DIR}/shim/tape.c ${PROJECT_SOURCE_DIR}/shim/handles.c
   ${PROJECT_SOURCE_DIR}/shim/shadow.c ${PROJECT_SOURCE_DIR}/shim/keep.c ${PROJECT_SOURCE_DIR}/shim/capture.c ${PROJECT_SOURCE_DIR}/shim/callbacks.c
   ${PROJECT_SOURCE_DIR}/shim/transfer.c ${PROJECT_SOURCE_DIR}/shim/hook_easy.c ${PROJECT_SOURCE_DIR}/shim/hook_multi.c
-  ${PROJECT_SOURCE_DIR}/shim/hook_mime.c)
+  ${PROJECT_SOURCE_DIR}/shim/hook_mime.c ${PROJECT_SOURCE_DIR}/shim/header_lines.c)
 foreach(name contexts hooks hooks_loss)
   pprof_unit_test(${name} curl)
   target_sources(test_${name} PRIVATE ${SHIM_HOOK_SOURCES})
@@ -51,7 +53,8 @@ add_test(NAME unit/tape_tsan COMMAND ${TAPE_TSAN})
 set_tests_properties(unit/tape_tsan PROPERTIES TIMEOUT 120 LABELS unit)
 pprof_unit_test(scribe pprof_span Threads::Threads)
 set(SHIM_SCRIBE_SOURCES ${SHIM_OUTBOX_SOURCES} ${SHIM_DIR}/scribe.c ${SHIM_DIR}/flights.c ${SHIM_DIR}/phases.c
-    ${SHIM_DIR}/curl_errors.c ${SHIM_DIR}/process_info.c ${SHIM_DIR}/snapshots.c ${SHIM_DIR}/where.c ${SHIM_DIR}/last_word.c)
+    ${SHIM_DIR}/curl_errors.c ${SHIM_DIR}/process_info.c ${SHIM_DIR}/snapshots.c ${SHIM_DIR}/where.c ${SHIM_DIR}/last_word.c
+    ${SHIM_DIR}/beginning.c ${SHIM_DIR}/header_lines.c)
 target_sources(test_scribe PRIVATE ${SHIM_SCRIBE_SOURCES})
 target_link_options(test_scribe PRIVATE -Wl,--wrap=syscall)
 

@@ -5,21 +5,6 @@
 
 #include "../../shim/transfer.h"
 
-/* Until the first bytes are there, with the given ending. */
-static void run_slow(CURLM *multi, CURL *easy)
-{
-    int running = 1;
-    assert_int_equal(hook_curl_multi_add_handle(&origin, multi, easy), CURLM_OK);
-    while (running != 0 && body.calls == 0) {
-        hook_curl_multi_perform(&origin, multi, &running);
-        curl_multi_poll(multi, NULL, 0, 20, NULL);
-    }
-    assert_string_equal(body.text, "first");
-}
-
-#define SLOW                                                                                                           \
-    "begin GET /v1/slow bytes=0 flags=0\nheader HTTP/1.1 200 OK\nheader Content-Length: 100\nheader \nbody first\n"
-
 /* A full tape: the call goes on as ever, nothing of it is written, and it is counted as one that was not followed; what
  * is no call is not. */
 static void test_beginning_lost(void **state)
@@ -45,12 +30,9 @@ static void test_beginning_lost(void **state)
             assert_int_equal(tape_losses().calls - before.calls, i == 0 ? k + 1 : 0);
         }
         CURLM *multi = curl_multi_init();
-        int running = 1, left;
+        int left;
         assert_int_equal(hook_curl_multi_add_handle(&origin, multi, easy), CURLM_OK);
-        while (running != 0) {
-            hook_curl_multi_perform(&origin, multi, &running);
-            curl_multi_poll(multi, NULL, 0, 20, NULL);
-        }
+        drive(multi, UINT_MAX);
         assert_non_null(hook_curl_multi_info_read(&origin, multi, &left));
         assert_int_equal(hook_curl_multi_remove_handle(&origin, multi, easy), CURLM_OK);
         hook_curl_easy_cleanup(&origin, easy);

@@ -246,6 +246,26 @@ static void test_open_refuses(void **state)
     }
 }
 
+/* A link is followed where the user or root made it; nobody else says where our files go. */
+static void test_open_follows_no_planted_link(void **state)
+{
+    (void)state;
+    char link[sizeof top + 32];
+    assert_int_equal(mkdir(below("d"), 0700), 0);
+    (void)snprintf(link, sizeof link, "%s/link", top);
+    assert_int_equal(symlink(below("d"), link), 0);
+    int fd = span_place_open(link, geteuid(), true);
+    assert_true(fd >= 0);
+    (void)close(fd);
+    if (geteuid() == 0) {
+        assert_int_equal(lchown(link, stranger, (gid_t)-1), 0);
+        assert_int_equal(span_place_open(link, 0, true), -EPERM);
+        fd = span_place_open(link, stranger, true); /* it is theirs, and the directory is root's */
+        assert_true(fd >= 0);
+        (void)close(fd);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +277,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_usable_is_what_make_makes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_planted_in_tmp, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_open_refuses, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_open_follows_no_planted_link, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
