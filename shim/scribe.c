@@ -28,7 +28,6 @@
 #include "config.h"
 #include "exchange_keys.h"
 #include "flights.h"
-#include "handles.h"
 #include "last_word.h"
 #include "llm/desk.h"
 #include "llm/exchange.h"
@@ -37,6 +36,7 @@
 #include "phases.h"
 #include "process_info.h"
 #include "snapshots.h"
+#include "tally.h"
 #include "tape.h"
 #include "where.h"
 
@@ -64,8 +64,9 @@ enum bell { BELL_AWAKE, BELL_LIGHT, BELL_DEEP };
 
 struct scribe {
     _Atomic uint32_t stage;
-    _Atomic int error;  /* why STAGE_FAILED */
-    _Atomic int thread; /* its id */
+    _Atomic int error;     /* why STAGE_FAILED */
+    _Atomic uint32_t vain; /* requests since then that wanted a scribe */
+    _Atomic int thread;    /* its id */
     _Atomic pid_t process;
     _Atomic uint32_t bell;
     _Atomic uint32_t finish_wanted; /* counts calls of scribe_finish */
@@ -102,13 +103,14 @@ static struct span_loss losses(struct scribe *scribe)
 {
     struct tape_loss tape = tape_losses();
     atomic_store(&scribe->last_word.told, tape.calls);
-    uint64_t exchanges = tape.calls + scribe->lost_exchanges + desk_given_up() + handles_refused();
+    uint64_t exchanges = tape.calls + scribe->lost_exchanges + desk_given_up() + tally_of(TALLY_CALLS);
     if (exchanges > 0) { /* perhaps nothing can be sent any more */
         shim_say_once("calls are not followed: more at the same time than there is room or memory for");
     }
     return (struct span_loss){.tape_records = tape.records + scribe->lost_records,
                               .tape_bytes = tape.bytes + scribe->lost_bytes,
-                              .exchanges = exchanges};
+                              .exchanges = exchanges,
+                              .sessions = tally_of(TALLY_SESSIONS)};
 }
 
 /* ---- records ---- */
@@ -450,13 +452,22 @@ static int map_memory(struct scribe **ret_scribe)
     return 0;
 }
 
-/* For good, unless another thread got it going. */
+/* Until it is tried again, unless another thread got it going. */
 static int fail(struct scribe *scribe, uint32_t stage, int error)
 {
     atomic_store(&scribe->error, error);
     (void)atomic_compare_exchange_strong(&scribe->stage, &stage, STAGE_FAILED);
-    shim_say_once("libpprof steps aside in this process: the thread that records cannot be started");
+    shim_say_once("libpprof steps aside in this process: no memory, or no thread, to record with");
     return error;
+}
+
+/* What was missing may be there by now. Tried at the first, second, fourth, eighth ... request, so that a process which
+ * is never to have a thread pays for a handful of attempts. */
+static bool may_try_again(struct scribe *scribe)
+{
+    uint32_t stage = STAGE_FAILED;
+    uint32_t vain = atomic_fetch_add(&scribe->vain, 1) + 1;
+    return (vain & (vain - 1)) == 0 && atomic_compare_exchange_strong(&scribe->stage, &stage, STAGE_NONE);
 }
 
 static int start(void)
@@ -466,6 +477,9 @@ static int start(void)
     if (rc != 0) {
         shim_say_once("libpprof steps aside: no memory that a forked child finds empty");
         return rc;
+    }
+    if (atomic_load(&scribe->stage) == STAGE_FAILED && !may_try_again(scribe)) {
+        return atomic_load(&scribe->error);
     }
     rc = tape_start();
     if (rc != 0) {
@@ -521,15 +535,15 @@ void scribe_wake_if_asleep(void)
 
 void scribe_finish(unsigned wait_ms)
 {
+    static struct last_word alone; /* of a process in which nothing of ours could be started */
     struct scribe *scribe = atomic_load_explicit(&scribe_memory, memory_order_acquire);
-    if (scribe == NULL) {
-        return;
-    }
-    uint32_t stage = atomic_load(&scribe->stage);
-    if (stage != STAGE_RUNNING && stage != STAGE_STARTING) {
-        return;
-    }
+    uint32_t stage = scribe == NULL ? STAGE_NONE : atomic_load(&scribe->stage);
     int saved_errno = errno;
+    if (stage != STAGE_RUNNING && stage != STAGE_STARTING) {
+        last_word_say(&alone, tally_of(TALLY_CALLS));
+        errno = saved_errno;
+        return;
+    }
     /* A child of vfork shares this memory and is another process; the scribe itself cannot wait for itself. */
     if (getpid() == atomic_load(&scribe->process) && (int)syscall(SYS_gettid) != atomic_load(&scribe->thread)) {
         uint64_t now_ns = tape_now_ns();
