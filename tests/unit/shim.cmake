@@ -61,7 +61,6 @@ target_sources(test_scribe PRIVATE ${SHIM_SCRIBE_SOURCES})
 target_link_options(test_scribe PRIVATE -Wl,--wrap=syscall)
 pprof_unit_test(scribe_denied pprof_span Threads::Threads)
 target_sources(test_scribe_denied PRIVATE ${SHIM_SCRIBE_SOURCES})
-target_link_options(test_scribe_denied PRIVATE -Wl,--wrap=syscall)
 
 # The scribe again under ThreadSanitizer, compiled apart like the tape.
 set(SCRIBE_TSAN ${CMAKE_CURRENT_BINARY_DIR}/test_scribe_tsan)
