@@ -6,9 +6,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+enum {
+    NAMES_BYTES = 4096, /* of names at a time */
+    /* getdents64(2), struct linux_dirent64 */
+    ENTRY_AT_BYTES = 16,
+    ENTRY_AT_NAME = 19,
+};
 
 /* The last part of the path is what was opened, or a link that somebody made who may. Where everybody writes, not every
  * kernel is told to refuse the links of others (fs.protected_symlinks). */
@@ -43,6 +52,25 @@ int span_place_open(const char *path, uint64_t uid, bool sticky)
         return -EPERM;
     }
     return fd;
+}
+
+long span_place_count(int directory, const char *part, long most)
+{
+    _Alignas(uint64_t) char names[NAMES_BYTES];
+    long got, n = 0;
+
+    while (n <= most && (got = syscall(SYS_getdents64, directory, names, sizeof names)) != 0) {
+        if (got < 0)
+            return -errno;
+        for (long at = 0; at < got && n <= most;) {
+            uint16_t bytes;
+
+            n += strstr(names + at + ENTRY_AT_NAME, part) != NULL;
+            memcpy(&bytes, names + at + ENTRY_AT_BYTES, sizeof bytes);
+            at += bytes;
+        }
+    }
+    return n;
 }
 
 /* Where the part begins that is ours to make. */
