@@ -167,15 +167,14 @@ static struct span *row(struct reading *reading)
 /* Frames lie on multiples of 8; what is left of older ones is told by their numbers and checksums. */
 static void read_ring(struct reading *reading)
 {
-    size_t at = 0;
+    const uint8_t *const ring = reading->file + SPAN_JOURNAL_AT_RING;
+    const size_t behind = reading->bytes > SPAN_JOURNAL_AT_RING ? reading->bytes - SPAN_JOURNAL_AT_RING : 0;
+    const size_t end = behind < SPAN_JOURNAL_RING_BYTES ? behind : SPAN_JOURNAL_RING_BYTES;
 
-    while (at + SPAN_FRAME_HEADER_BYTES <= SPAN_JOURNAL_RING_BYTES &&
-           SPAN_JOURNAL_AT_RING + at + SPAN_FRAME_HEADER_BYTES <= reading->bytes) {
-        const uint8_t *data = reading->file + SPAN_JOURNAL_AT_RING + at;
-        const size_t room = SPAN_JOURNAL_RING_BYTES - at;
-        const size_t left = reading->bytes - SPAN_JOURNAL_AT_RING - at;
+    for (size_t at = 0; at < end && (at += span_frame_seek(ring + at, end - at)) < end;) {
+        const uint8_t *data = ring + at;
         struct span_frame frame;
-        const long bytes = span_frame_read(&frame, data, room < left ? room : left);
+        const long bytes = span_frame_read(&frame, data, end - at);
 
         if (bytes <= 0) {
             at += 8;
@@ -294,10 +293,7 @@ static int read_numbers(struct reading *reading)
     if (reading->bytes < SPAN_JOURNAL_AT_PENDING + SPAN_JOURNAL_PENDING_HEAD ||
         span_load64(pending + 24) != XXH3_64bits(pending, 24))
         return -1;
-    reading->loss = (struct span_loss){.tape_records = span_load64(file + SPAN_JOURNAL_AT_LOSS),
-                                       .tape_bytes = span_load64(file + SPAN_JOURNAL_AT_LOSS + 8),
-                                       .spans = span_load64(file + SPAN_JOURNAL_AT_LOSS + 16),
-                                       .exchanges = span_load64(file + SPAN_JOURNAL_AT_LOSS + 24)};
+    span_loss_read(&reading->loss, file + SPAN_JOURNAL_AT_LOSS);
     reading->acked = span_load64(file + SPAN_JOURNAL_AT_ACKED);
     reading->alive_ns = span_load64(file + SPAN_JOURNAL_AT_ALIVE);
     reading->next_frame = span_load64(pending);

@@ -12,7 +12,7 @@ extern struct dialect dialect_openai_chat, dialect_anthropic_messages, dialect_o
     dialect_bedrock, dialect_google_generate;
 extern struct dialect dialect_embeddings, dialect_count_tokens, dialect_moderations, dialect_openai_runs,
     dialect_batches, dialect_images, dialect_audio;
-extern struct dialect dialect_cohere;
+extern struct dialect dialect_cohere, dialect_bedrock_agent, dialect_clarifai, dialect_nlpcloud;
 extern struct dialect dialect_ai_sdk, dialect_baidu, dialect_cloudflare_universal, dialect_dashscope, dialect_dify,
     dialect_kobold, dialect_lmstudio, dialect_mistral_conversations, dialect_naver, dialect_oci, dialect_reka,
     dialect_replicate, dialect_runpod, dialect_coze, dialect_tencent, dialect_workers_ai, dialect_yandex;
@@ -25,6 +25,7 @@ struct dialect *const dialects[] = {
     &dialect_ollama,
     &dialect_openai_responses,
     &dialect_bedrock,
+    &dialect_bedrock_agent,
     &dialect_google_generate,
     &dialect_embeddings,
     &dialect_count_tokens,
@@ -42,6 +43,7 @@ struct dialect *const dialects[] = {
     &dialect_aleph_alpha,
     &dialect_ai_sdk,
     &dialect_baidu,
+    &dialect_clarifai,
     &dialect_cloudflare_universal,
     &dialect_dashscope,
     &dialect_dify,
@@ -49,6 +51,7 @@ struct dialect *const dialects[] = {
     &dialect_lmstudio,
     &dialect_mistral_conversations,
     &dialect_naver,
+    &dialect_nlpcloud,
     &dialect_oci,
     &dialect_reka,
     &dialect_replicate,

@@ -140,6 +140,7 @@ static const struct json_rule request_rules[] = {
     {"prompt[]", REQUEST_USER, JSON_PIECES},
     REQUEST_MESSAGES("messages"),
     REQUEST_METADATA,
+    REQUEST_END_USERS(""),
     /* SAP's orchestration, both versions */
     {"config.modules.prompt_templating.model.name", REQUEST_MODEL, 0},
     {"config.modules.prompt_templating.model.params.max_tokens", REQUEST_MAX_TOKENS, 0},
@@ -475,7 +476,7 @@ static void on_event_begin(struct facts *facts, const char *name, size_t bytes)
 }
 
 /* llama.cpp without usage still says in its timings how many tokens it read and wrote. */
-static void on_close(struct facts *facts)
+static void sum(struct facts *facts)
 {
     const struct state *const state = state_of(facts);
     const bool stated = state->any_counted || state->llamacpp.native;
@@ -495,7 +496,7 @@ struct dialect dialect_openai_chat = {
     .open = on_open,
     .event_begin = on_event_begin,
     .event_end = on_end,
-    .close = on_close,
+    .sum = sum,
     .docs =
         "Recognised by the path's end `/chat/completions` or `/completions`, whoever serves it; Databricks' "
         "`/serving-endpoints/E/invocations`, where an answer "

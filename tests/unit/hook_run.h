@@ -7,12 +7,15 @@
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 #include "../../shim/capture.h"
 #include "../../shim/config.h"
+#include "../../shim/header_lines.h"
 #include "../../shim/llm/recognise.h"
 #include "../../shim/scribe.h"
+#include "../../shim/tally.h"
 #include "../../shim/tape.h"
 
 #include "hook_server.h"
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -49,9 +52,12 @@ bool recognise(const char *method, size_t method_bytes, const char *url, size_t 
     return memmem(url, url_bytes, "/v1/other", 9) == NULL;
 }
 
+static int scribe_error;        /* what it says */
+static unsigned scribe_ensured; /* times that it was asked */
 int scribe_ensure(void)
 {
-    return tape_start();
+    scribe_ensured++;
+    return scribe_error != 0 ? scribe_error : tape_start();
 }
 
 void scribe_wake_if_asleep(void)
@@ -123,6 +129,24 @@ static CURL *make(const char *path)
     return easy;
 }
 
+/* Until all is done, or the write callback was called so often. */
+static inline void drive(CURLM *multi, unsigned calls)
+{
+    int running = 1;
+    while (running != 0 && body.calls < calls) {
+        hook_curl_multi_perform(&origin, multi, &running);
+        curl_multi_poll(multi, NULL, 0, 20, NULL);
+    }
+}
+
+/* Until the first bytes are there. */
+static inline void run_slow(CURLM *multi, CURL *easy)
+{
+    assert_int_equal(hook_curl_multi_add_handle(&origin, multi, easy), CURLM_OK);
+    drive(multi, 1);
+    assert_string_equal(body.text, "first");
+}
+
 /* ---- the tape, as one line of text per record ---- */
 
 static char tape[16384];
@@ -144,9 +168,18 @@ static size_t print_begin(char *out, size_t room, const struct tape_record *reco
     const char *url = text + begin.method_bytes;
     assert_int_equal(record->bytes, sizeof(begin) + begin.method_bytes + begin.url_bytes + begin.headers_bytes);
     assert_memory_equal(url, base, strlen(base));
+    char lines[HEADER_LINES_BYTES_MAX];
+    const size_t bytes = header_lines_write(url + begin.url_bytes, begin.headers_bytes, lines, sizeof(lines));
     return (size_t)snprintf(out, room, "begin %.*s %.*s bytes=%d flags=%u\n%.*s", begin.method_bytes, text,
                             (int)(begin.url_bytes - strlen(base)), url + strlen(base), (int)begin.request_bytes,
-                            begin.flags, (int)begin.headers_bytes, url + begin.url_bytes);
+                            begin.flags, (int)bytes, lines);
+}
+
+static size_t print_headers(char *out, size_t room, const struct tape_record *record)
+{
+    char lines[HEADER_LINES_BYTES_MAX];
+    const size_t bytes = header_lines_write((const char *)record->payload, record->bytes, lines, sizeof(lines));
+    return bytes == 0 ? 0 : (size_t)snprintf(out, room, "headers %.*s", (int)bytes, lines);
 }
 
 static const char *read_tape(void)
@@ -166,7 +199,7 @@ static const char *read_tape(void)
         else if (record.kind == TAPE_END)
             used += print_end(out, room, &record);
         else if (record.kind == TAPE_REQUEST_HEADERS)
-            used += (size_t)snprintf(out, room, "headers %.*s", (int)record.bytes, (const char *)record.payload);
+            used += print_headers(out, room, &record);
         else
             used +=
                 (size_t)snprintf(out, room, "%s %.*s\n", names[record.kind],
@@ -186,3 +219,6 @@ static int reset_sinks(void **state)
 
 #define ANSWER "header HTTP/1.1 200 OK\nheader X-A: b\nheader Content-Length: 5\nheader \nbody hello\n"
 #define DONE "end how=0 code=0 status=200\n"
+/* What the tape holds after run_slow. */
+#define SLOW                                                                                                           \
+    "begin GET /v1/slow bytes=0 flags=0\nheader HTTP/1.1 200 OK\nheader Content-Length: 100\nheader \nbody first\n"

@@ -235,10 +235,10 @@ static inline void live_and_wait(int to)
         pause();
 }
 
-static inline pid_t start_waiting(void (*what)(int))
+/* A child that does so; returns when it has said its first word. */
+static inline pid_t start_and_hear(void (*what)(int), struct step *ret_step)
 {
     int ends[2];
-    struct step step;
     assert_int_equal(pipe(ends), 0);
     pid_t child = fork();
     if (child == 0) {
@@ -247,13 +247,39 @@ static inline pid_t start_waiting(void (*what)(int))
         _exit(1);
     }
     close(ends[1]);
-    assert_int_equal(read(ends[0], &step, sizeof step), sizeof step);
+    assert_int_equal(read(ends[0], ret_step, sizeof *ret_step), sizeof *ret_step);
     close(ends[0]);
     return child;
+}
+
+static inline pid_t start_waiting(void (*what)(int))
+{
+    struct step step;
+    return start_and_hear(what, &step);
 }
 
 static inline void end_by_kill(pid_t child)
 {
     assert_int_equal(kill(child, SIGKILL), 0);
     assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
+/* ---- around each test ---- */
+
+static inline int directories_setup(void **state)
+{
+    (void)state;
+    test_directory(directory);
+    snprintf(spool, sizeof spool, "%s/spool", directory);
+    snprintf(journals, sizeof journals, "%s/journals", directory);
+    return 0;
+}
+
+static inline int directories_teardown(void **state)
+{
+    (void)state;
+    test_remove(spool);
+    test_remove(journals);
+    test_remove(directory);
+    return 0;
 }

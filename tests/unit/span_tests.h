@@ -9,11 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "guard.h"
 #include "span/block.h"
 #include "span/frame.h"
 
@@ -23,38 +23,6 @@ static inline uint64_t random_next(uint64_t *state)
     z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
     return z ^ z >> 31;
-}
-
-/* A page range whose last byte is followed by an unreadable page. */
-struct guard {
-    uint8_t *map;
-    size_t bytes;
-};
-
-static inline struct guard guard_make(size_t max)
-{
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    struct guard guard = {.bytes = (max + page - 1) / page * page};
-    guard.map = mmap(NULL, guard.bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    assert_ptr_not_equal(guard.map, MAP_FAILED);
-    assert_int_equal(mprotect(guard.map + guard.bytes, page, PROT_NONE), 0);
-    return guard;
-}
-
-/* Copies data so that it ends at the unreadable page. */
-static inline const uint8_t *guard_place(const struct guard *guard, const uint8_t *data, size_t bytes)
-{
-    assert_true(bytes <= guard->bytes);
-    uint8_t *at = guard->map + guard->bytes - bytes;
-    if (bytes > 0) {
-        memcpy(at, data, bytes);
-    }
-    return at;
-}
-
-static inline void guard_free(struct guard *guard)
-{
-    munmap(guard->map, guard->bytes + (size_t)sysconf(_SC_PAGESIZE));
 }
 
 static inline void set_text(struct span *span, enum span_field field, const char *text)

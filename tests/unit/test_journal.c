@@ -375,25 +375,7 @@ static void test_records(void **state)
     guard_free(&guard);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    test_directory(directory);
-    snprintf(spool, sizeof spool, "%s/spool", directory);
-    snprintf(journals, sizeof journals, "%s/journals", directory);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    test_remove(spool);
-    test_remove(journals);
-    test_remove(directory);
-    return 0;
-}
-
-#define WITH_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define WITH_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, directories_setup, directories_teardown)
 
 int main(void)
 {

@@ -54,17 +54,18 @@ static void feed(const char *text, size_t step, size_t cut)
 {
     struct sse sse;
     const size_t bytes = strlen(text);
+    struct guard guard = guard_make(bytes);
     out[0] = '\0';
     sse_init(&sse, &handler, NULL);
     for (size_t at = 0; at < bytes;) {
         size_t piece = at < cut ? cut - at : step;
         piece = piece < bytes - at ? piece : bytes - at;
-        const struct guard guard = guard_copy(text + at, piece);
-        sse_push(&sse, guard.data, piece);
-        guard_free(guard);
+        sse_push(&sse, (const char *)guard_place(&guard, text + at, piece), piece);
+        guard_gone(&guard, piece);
         at += piece;
     }
     (void)sse_end(&sse);
+    guard_free(&guard);
 }
 
 /* `text` with LF, and with CR and CR LF in its place, at every cut. */

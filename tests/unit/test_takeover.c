@@ -83,22 +83,6 @@ static void fork_and_wait(int to)
         pause();
 }
 
-static pid_t start_and_hear(void (*what)(int), struct step *ret_step)
-{
-    int ends[2];
-    assert_int_equal(pipe(ends), 0);
-    pid_t child = fork();
-    if (child == 0) {
-        close(ends[0]);
-        what(ends[1]);
-        _exit(1);
-    }
-    close(ends[1]);
-    assert_int_equal(read(ends[0], ret_step, sizeof *ret_step), sizeof *ret_step);
-    close(ends[0]);
-    return child;
-}
-
 static void test_a_forked_child_holds_nothing(void **state)
 {
     (void)state;
@@ -114,16 +98,10 @@ static void test_a_forked_child_holds_nothing(void **state)
 static void test_an_inherited_lock(void **state)
 {
     (void)state;
-    char name[400] = "";
     struct stat st;
     pid_t child = start_waiting(live_and_wait);
     end_by_kill(child);
-    DIR *names = opendir(journals);
-    for (struct dirent *entry; (entry = readdir(names)) != NULL;)
-        if (strstr(entry->d_name, ".live") != NULL)
-            snprintf(name, sizeof name, "%s/%s", journals, entry->d_name);
-    closedir(names);
-    int fd = open(name, O_RDWR);
+    int fd = open(own_journal(), O_RDWR);
     assert_int_equal(flock(fd, LOCK_EX), 0);
     assert_int_equal(collect(spool, true).journals, 0); /* it does not say where its pid counts */
     /* The head again, with the namespace and the boot. */
@@ -224,22 +202,15 @@ static void test_not_a_journal_is_set_aside(void **state)
 
 static int setup(void **state)
 {
-    (void)state;
-    test_directory(directory);
-    snprintf(spool, sizeof spool, "%s/spool", directory);
-    snprintf(journals, sizeof journals, "%s/journals", directory);
+    (void)directories_setup(state);
     snprintf(file, sizeof file, "%s/pprof.db", directory);
     return store_open(file, STORE_WRITE, &store);
 }
 
 static int teardown(void **state)
 {
-    (void)state;
     store_close(store);
-    test_remove(spool);
-    test_remove(journals);
-    test_remove(directory);
-    return 0;
+    return directories_teardown(state);
 }
 
 #define WITH_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
