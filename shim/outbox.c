@@ -249,6 +249,8 @@ static void merge_loss(const struct span_loss *loss)
     uint64_t spans = box.loss.spans;
     box.loss = *loss;
     box.loss.spans = spans;
+    box.loss.journals = box.journal.failures;
+    box.loss.peers = box.wire.refused;
 }
 
 static bool loss_untold(void)
