@@ -161,7 +161,7 @@ void spool_close(struct spool *spool)
         size_t stem = strlen(spool->file) - (sizeof ".part" - 1);
         memcpy(done, spool->file, stem);
         memcpy(done + stem, ".frames", sizeof ".frames");
-        (void)rename(spool->file, done);
+        (void)renameat(AT_FDCWD, spool->file, AT_FDCWD, done);
     }
     own_fd_close(&spool->own);
 }
