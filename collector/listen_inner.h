@@ -64,6 +64,7 @@ struct listener {
     uint64_t open_ns, commit_ns, pause_ns, spool_ns;
     bool look_soon; /* a connection ended: its process may have died and left a journal */
     uint64_t batch_frames, batch_spans, batch_repeats;
+    uint64_t refused_told; /* connections, in the store */
     struct listen_stats stats;
 };
 
@@ -98,6 +99,9 @@ int listen_take(struct listener *listener, struct listen_sender *sender, const u
                 size_t *ret_used);
 /* listen_take.c: counts one event of an enum store_loss_kind in the transaction of the moment. */
 int listen_note(struct listener *listener, int kind);
+/* listen_take.c: has the connections refused since noted with the transaction that is open, or, `begin_one`, with one
+ * of its own. 0 or negative store_status. */
+int listen_note_refused(struct listener *listener, bool begin_one);
 int listen_commit(struct listener *listener);
 /* After a failure: takes back what is open. */
 void listen_rollback(struct listener *listener);

@@ -228,10 +228,12 @@ static long take_spool(struct listener *listener)
 
 long listen_spool(struct listener *listener)
 {
-    /* A file that fails takes its whole transaction back: no connection's frames may be in it. */
-    int status = listen_flush(listener);
+    int status;
     long files, journals;
 
+    /* A file that fails takes its whole transaction back: no connection's frames may be in it. */
+    (void)listen_note_refused(listener, true);
+    status = listen_flush(listener);
     listener->spool_ns = listen_now_ns();
     listener->look_soon = false;
     if (status != 0)

@@ -440,6 +440,8 @@ static int check_hours(struct check *check)
     return status;
 }
 
+#define NEGATIVE(ident) "lost_" #ident "<0 OR "
+
 static int check_all(struct check *check)
 {
     int status = check_pages(check);
@@ -459,9 +461,7 @@ static int check_all(struct check *check)
     if (status == 0)
         status = check_ranges(check);
     if (status == 0)
-        status = check_none(check,
-                            "SELECT id, lost_spans FROM process WHERE lost_tape_records<0 OR lost_tape_bytes<0 OR "
-                            "lost_spans<0 OR lost_exchanges<0 OR final<0",
+        status = check_none(check, "SELECT id, lost_spans FROM process WHERE " SPAN_LOSSES(NEGATIVE) "final<0",
                             "a loss counter is negative: process, lost spans");
     if (status == 0)
         status = check_none(check, "SELECT events, spans FROM loss WHERE events<0 OR spans<0",

@@ -21,6 +21,7 @@
 
 #include "capture.h"
 #include "config.h"
+#include "tally.h"
 #include "tape.h"
 #include "transfer.h"
 
@@ -78,7 +79,7 @@ void *callbacks_context(CURL *easy)
 }
 
 /* NULL: not a context of ours, or one of a handle that is gone. */
-static struct handle *owner(const void *context)
+static inline __attribute__((always_inline)) struct handle *owner(const void *context)
 {
     return ((uintptr_t)context & 1) == 0 ? NULL : handles_find((const char *)context - 1);
 }
@@ -89,24 +90,23 @@ static size_t refuse_piece(char *data, size_t size, size_t count, void *context)
 {
     (void)data, (void)context;
     shim_say_once("a transfer that libcurl duplicated was refused: too many different callbacks in this process");
+    (void)tally_add(TALLY_CALLS);
     return size * count == 0 ? 1 : 0;
 }
 
 static size_t refuse_read(char *data, size_t size, size_t count, void *context)
 {
     (void)data, (void)size, (void)count, (void)context;
+    (void)tally_add(TALLY_CALLS);
     return CURL_READFUNC_ABORT;
 }
 
-/*
- * The application's functions and pointers for this call: its handle's; those of the handle that was duplicated, when
- * that is gone; else the set's functions with the pointer that came.
- */
-static const struct shadow_callbacks *serve(const struct handle *handle, unsigned set, void *context,
-                                            struct shadow_callbacks *lent)
+/* Of a call for a handle that is gone or never was ours: those of the handle that was duplicated, when that is gone;
+ * else the set's functions with the pointer that came. */
+static __attribute__((noinline)) const struct shadow_callbacks *serve_stranger(unsigned set, void *context,
+                                                                               struct shadow_callbacks *lent)
 {
-    if (handle != NULL)
-        return &handle->shadow.callbacks;
+    const struct handle *handle;
     if (((uintptr_t)context & 1) != 0 && (handle = handles_find_released((const char *)context - 1)) != NULL)
         return &handle->shadow.callbacks;
     const struct callbacks unknown = {.write = refuse_piece, .header = refuse_piece, .read = refuse_read};
@@ -117,11 +117,18 @@ static const struct shadow_callbacks *serve(const struct handle *handle, unsigne
     return lent;
 }
 
+/* The application's functions and pointers for this call. */
+static inline const struct shadow_callbacks *serve(const struct handle *handle, unsigned set, void *context,
+                                                   struct shadow_callbacks *lent)
+{
+    return handle != NULL ? &handle->shadow.callbacks : serve_stranger(set, context, lent);
+}
+
 /* ---- notes ---- */
 
 static void note_at(struct handle *handle, enum tape_kind kind, uint64_t time_ns, const void *data, size_t bytes)
 {
-    (void)tape_write(kind, handle->transfer, time_ns, data, bytes, NULL, 0, &handle->lost);
+    tape_piece(kind, handle->transfer, time_ns, data, bytes, &handle->lost);
 }
 
 static void note(struct handle *handle, enum tape_kind kind, const void *data, size_t bytes)
@@ -175,7 +182,7 @@ static bool is_header_copy(struct handle *handle, const char *data, size_t bytes
     return handle->headers_open;
 }
 
-static size_t on_write(unsigned set, char *data, size_t size, size_t count, void *context)
+static size_t on_write(char *data, size_t size, size_t count, void *context, unsigned set)
 {
     struct handle *handle = owner(context);
     uint64_t transfer = transfer_of(handle);
@@ -198,7 +205,7 @@ static size_t on_write(unsigned set, char *data, size_t size, size_t count, void
     return answer;
 }
 
-static size_t on_header(unsigned set, char *data, size_t size, size_t count, void *context)
+static size_t on_header(char *data, size_t size, size_t count, void *context, unsigned set)
 {
     struct handle *handle = owner(context);
     uint64_t transfer = transfer_of(handle);
@@ -250,7 +257,7 @@ static void look_at_input(struct handle *handle)
     errno = saved_errno;
 }
 
-static size_t on_read(unsigned set, char *data, size_t size, size_t count, void *context)
+static size_t on_read(char *data, size_t size, size_t count, void *context, unsigned set)
 {
     struct handle *handle = owner(context);
     uint64_t transfer = transfer_of(handle);
@@ -292,7 +299,7 @@ static int rewind_file(FILE *file, curl_off_t offset, int origin)
     return fseek(file, 0, SEEK_SET) == 0 ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
-static int on_seek(unsigned set, void *context, curl_off_t offset, int origin)
+static int on_seek(void *context, curl_off_t offset, int origin, unsigned set)
 {
     struct handle *handle = owner(context);
     uint64_t transfer = transfer_of(handle);
@@ -310,7 +317,7 @@ static int on_seek(unsigned set, void *context, curl_off_t offset, int origin)
     return answer;
 }
 
-static curlioerr on_ioctl(unsigned set, CURL *easy, int command, void *context)
+static curlioerr on_ioctl(CURL *easy, int command, void *context, unsigned set)
 {
     struct handle *handle = owner(context);
     uint64_t transfer = transfer_of(handle);
@@ -329,7 +336,7 @@ static curlioerr on_ioctl(unsigned set, CURL *easy, int command, void *context)
  * now on. It comes again for each request of a transfer (redirect, authentication), and with each libcurl takes what
  * was set for the input anew.
  */
-static int on_prereq(unsigned set, void *context, char *remote, char *local, int remote_port, int local_port)
+static int on_prereq(void *context, char *remote, char *local, int remote_port, int local_port, unsigned set)
 {
     struct handle *handle = owner(context);
     uint64_t transfer = transfer_of(handle);
@@ -361,27 +368,27 @@ _Static_assert(CALLBACKS_SETS == 16, "EACH_SET has one more: the set that knows 
 #define DEFINE(n)                                                                                                      \
     static size_t write_##n(char *data, size_t size, size_t count, void *context)                                      \
     {                                                                                                                  \
-        return on_write(n, data, size, count, context);                                                                \
+        return on_write(data, size, count, context, n);                                                                \
     }                                                                                                                  \
     static size_t header_##n(char *data, size_t size, size_t count, void *context)                                     \
     {                                                                                                                  \
-        return on_header(n, data, size, count, context);                                                               \
+        return on_header(data, size, count, context, n);                                                               \
     }                                                                                                                  \
     static size_t read_##n(char *data, size_t size, size_t count, void *context)                                       \
     {                                                                                                                  \
-        return on_read(n, data, size, count, context);                                                                 \
+        return on_read(data, size, count, context, n);                                                                 \
     }                                                                                                                  \
     static int seek_##n(void *context, curl_off_t offset, int origin)                                                  \
     {                                                                                                                  \
-        return on_seek(n, context, offset, origin);                                                                    \
+        return on_seek(context, offset, origin, n);                                                                    \
     }                                                                                                                  \
     static curlioerr ioctl_##n(CURL *easy, int command, void *context)                                                 \
     {                                                                                                                  \
-        return on_ioctl(n, easy, command, context);                                                                    \
+        return on_ioctl(easy, command, context, n);                                                                    \
     }                                                                                                                  \
     static int prereq_##n(void *context, char *remote, char *local, int remote_port, int local_port)                   \
     {                                                                                                                  \
-        return on_prereq(n, context, remote, local, remote_port, local_port);                                          \
+        return on_prereq(context, remote, local, remote_port, local_port, n);                                          \
     }
 EACH_SET(DEFINE)
 

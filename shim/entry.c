@@ -6,6 +6,7 @@
  */
 #include "entry.h"
 
+#include "hook_multi.h"
 #include "init.h"
 #include "library_find.h"
 
@@ -40,16 +41,37 @@ _Static_assert(sizeof(uintptr_t) == sizeof(curl_off_t), "curl_off_t arguments wo
             return library->real.name(object, option, argument);                                                       \
         return failure;                                                                                                \
     }
-#define HOOK(type, name, failure, params, args)                                                                        \
-    EXPORTED type name params                                                                                          \
+#define FORWARD(name, failure, args)                                                                                   \
     {                                                                                                                  \
-        struct origin origin = BY_SYMBOL;                                                                              \
         if (shim_active)                                                                                               \
             return hook_##name(&origin AND args);                                                                      \
         const struct library *library = library_of(&origin);                                                           \
         if (library != NULL && library->real.name != NULL)                                                             \
             return library->real.name args;                                                                            \
         return failure;                                                                                                \
+    }
+#define HOOK(type, name, failure, params, args)                                                                        \
+    EXPORTED type name params                                                                                          \
+    {                                                                                                                  \
+        struct origin origin = BY_SYMBOL;                                                                              \
+        FORWARD(name, failure, args)                                                                                   \
+    }
+/* Such calls come by the thousand, and most have nothing new: those go straight on, without a frame. */
+#define STRAIGHT_ON(name, args)                                                                                        \
+    const struct handle *quiet = hook_multi_quiet(multi);                                                              \
+    if (quiet != NULL && quiet->library->real.name != NULL)                                                            \
+        return quiet->library->real.name args;
+#define PARAMETERS(...) __VA_ARGS__
+#define DRIVE(type, name, failure, params, args)                                                                       \
+    static __attribute__((noinline)) type name##_from(const void *caller, PARAMETERS params)                           \
+    {                                                                                                                  \
+        struct origin origin = {.caller = caller};                                                                     \
+        FORWARD(name, failure, args)                                                                                   \
+    }                                                                                                                  \
+    EXPORTED type name params                                                                                          \
+    {                                                                                                                  \
+        STRAIGHT_ON(name, args)                                                                                        \
+        return name##_from(__builtin_return_address(0) AND args);                                                      \
     }
 #define CALL(type, name, params)
 #include "hooks.def"
@@ -72,47 +94,55 @@ _Static_assert(LIBRARIES_MAX == 8, "EACH_LIBRARY and origins have eight");
         THIRD_WORD(option, argument);                                                                                  \
         return hook_##name(&origins[n], object, option, argument);                                                     \
     }
-#define TRAMPOLINE(n, type, name, params, args)                                                                        \
+#define TRAMPOLINE(n, before, type, name, params, args)                                                                \
     static type name##_##n params                                                                                      \
     {                                                                                                                  \
-        return hook_##name(&origins[n] AND args);                                                                      \
+        before return hook_##name(&origins[n] AND args);                                                               \
     }
-#define HOOK(type, name, failure, params, args) EACH_LIBRARY(TRAMPOLINE, type, name, params, args)
+#define HOOK(type, name, failure, params, args) EACH_LIBRARY(TRAMPOLINE, , type, name, params, args)
+#define DRIVE(type, name, failure, params, args)                                                                       \
+    EACH_LIBRARY(TRAMPOLINE, STRAIGHT_ON(name, args), type, name, params, args)
 #define SETOPT(type, name, failure, object_type, option_type)                                                          \
     EACH_LIBRARY(SETOPT_TRAMPOLINE, type, name, object_type, option_type)
 #include "hooks.def"
 #undef HOOK
 #undef SETOPT
 
-#define POINTER(n, name) (void *)name##_##n,
-#define HOOK(type, name, failure, params, args) {#name, {EACH_LIBRARY(POINTER, name)}},
-#define SETOPT(type, name, failure, object_type, option_type) HOOK(type, name, failure, , )
-static const struct {
-    const char *name;
-    void *functions[LIBRARIES_MAX];
-} trampolines[] = {
+/* Names and cases instead of a table of pointers, which the loader would have to relocate in every process. */
+#define HOOK(type, name, failure, params, args) #name,
+#define SETOPT(type, name, failure, object_type, option_type) #name,
+static const char names[][32] = {
 #include "hooks.def"
 };
 #undef HOOK
 #undef SETOPT
-#undef CALL
-
-static void *const *functions_of(const char *name)
-{
-    for (size_t i = 0; i < sizeof trampolines / sizeof *trampolines; i++) {
-        if (strcmp(trampolines[i].name, name) == 0)
-            return trampolines[i].functions;
-    }
-    return NULL;
-}
 
 bool entry_is_hooked(const char *name)
 {
-    return functions_of(name) != NULL;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(names[i], name) == 0)
+            return true;
+    }
+    return false;
 }
 
-void *entry_trampoline(unsigned library, const char *name)
+void *entry_trampoline(unsigned library, const char *wanted)
 {
-    void *const *functions = functions_of(name);
-    return functions == NULL || library >= LIBRARIES_MAX ? NULL : functions[library];
+#define CASE(n, name)                                                                                                  \
+    case n:                                                                                                            \
+        return (void *)name##_##n;
+#define HOOK(type, name, failure, params, args)                                                                        \
+    if (strcmp(#name, wanted) == 0) {                                                                                  \
+        switch (library) {                                                                                             \
+            EACH_LIBRARY(CASE, name)                                                                                   \
+        default:                                                                                                       \
+            return NULL;                                                                                               \
+        }                                                                                                              \
+    }
+#define SETOPT(type, name, failure, object_type, option_type) HOOK(type, name, failure, , )
+#include "hooks.def"
+#undef HOOK
+#undef SETOPT
+#undef CALL
+    return NULL;
 }

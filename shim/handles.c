@@ -4,6 +4,8 @@
  */
 #include "handles.h"
 
+#include "tally.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,16 +18,9 @@ struct slab {
 };
 static const uint32_t SLAB_HANDLES = (SLAB_BYTES - sizeof(struct slab)) / sizeof(struct handle);
 
-static _Atomic(struct handle *) buckets[HANDLES_BUCKETS];
+_Atomic(struct handle *) handles_buckets[HANDLES_BUCKETS];
 static _Atomic(struct slab *) newest_slab;
 static _Atomic size_t made;
-static _Atomic uint64_t refused;
-
-static _Atomic(struct handle *) *bucket_of(const void *key)
-{
-    uint64_t hash = ((uint64_t)(uintptr_t)key >> 4) * 0x9e3779b97f4a7c15u;
-    return &buckets[hash >> 32 & (HANDLES_BUCKETS - 1)];
-}
 
 static struct handle *make_handle(void)
 {
@@ -80,21 +75,11 @@ static struct handle *append(_Atomic(struct handle *) *bucket, const void *key)
     return handle;
 }
 
-struct handle *handles_find(const void *key)
-{
-    if (key == NULL)
-        return NULL;
-    struct handle *handle = atomic_load_explicit(bucket_of(key), memory_order_acquire);
-    while (handle != NULL && atomic_load_explicit(&handle->key, memory_order_acquire) != key)
-        handle = handle->next;
-    return handle;
-}
-
 const struct handle *handles_find_released(const void *key)
 {
     if (key == NULL)
         return NULL;
-    const struct handle *handle = atomic_load_explicit(bucket_of(key), memory_order_acquire);
+    const struct handle *handle = atomic_load_explicit(handles_bucket(key), memory_order_acquire);
     while (handle != NULL &&
            (handle->released != key || atomic_load_explicit(&handle->key, memory_order_acquire) != NULL))
         handle = handle->next;
@@ -106,7 +91,7 @@ struct handle *handles_insert(const void *key, struct library *library)
     if (key == NULL)
         return NULL;
     int saved_errno = errno;
-    _Atomic(struct handle *) *bucket = bucket_of(key);
+    _Atomic(struct handle *) *bucket = handles_bucket(key);
     struct handle *handle = handles_find(key);
     if (handle != NULL)
         shadow_drop(&handle->shadow);
@@ -116,7 +101,7 @@ struct handle *handles_insert(const void *key, struct library *library)
         handle = append(bucket, key);
     errno = saved_errno;
     if (handle == NULL) {
-        atomic_fetch_add_explicit(&refused, 1, memory_order_relaxed);
+        (void)tally_add(TALLY_CALLS);
         return NULL;
     }
     clear(handle);
@@ -139,9 +124,4 @@ void handles_release(struct handle *handle)
 size_t handles_capacity(void)
 {
     return atomic_load_explicit(&made, memory_order_relaxed);
-}
-
-uint64_t handles_refused(void)
-{
-    return atomic_load_explicit(&refused, memory_order_relaxed);
 }

@@ -52,8 +52,23 @@ struct handle {
     struct shadow shadow;
 };
 
-/* NULL when unknown. */
-struct handle *handles_find(const void *key);
+extern _Atomic(struct handle *) handles_buckets[HANDLES_BUCKETS];
+
+static inline _Atomic(struct handle *) *handles_bucket(const void *key)
+{
+    uint64_t hash = ((uint64_t)(uintptr_t)key >> 4) * 0x9e3779b97f4a7c15u;
+    return &handles_buckets[hash >> 32 & (HANDLES_BUCKETS - 1)];
+}
+
+/* NULL when unknown. Here because every hook and callback begins with it. */
+static inline struct handle *handles_find(const void *key)
+{
+    struct handle *handle = atomic_load_explicit(handles_bucket(key), memory_order_acquire);
+    while (handle != NULL && atomic_load_explicit(&handle->key, memory_order_acquire) != key)
+        handle = handle->next;
+    return key == NULL ? NULL : handle;
+}
+
 /* The record of a handle that was released, if its place was not taken since: its callbacks are still in its shadow. */
 const struct handle *handles_find_released(const void *key);
 /* The record of a new handle, cleared, shadow initialised. NULL when there is no memory. A stale record of the same
@@ -63,6 +78,3 @@ struct handle *handles_insert(const void *key, struct library *library);
 void handles_release(struct handle *handle);
 /* How many records exist, free ones included. */
 size_t handles_capacity(void);
-/* For how many handles there was no memory since the process (or its forked parent) began: what they do is not seen, at
- * least a call each as far as anybody can say. */
-uint64_t handles_refused(void);

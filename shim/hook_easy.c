@@ -24,7 +24,7 @@ CURLcode hook_curl_easy_setopt(const struct origin *origin, CURL *easy, CURLopti
         return CURLE_FAILED_INIT;
     if (handle == NULL)
         return library->real.curl_easy_setopt(easy, option, argument);
-    if (capture_absorbs(handle, option)) {
+    if (handle->armed && capture_absorbs(handle, option)) {
         shadow_set(&handle->shadow, option, argument);
         capture_absorbed(handle, easy, option);
         return CURLE_OK;

@@ -5,7 +5,8 @@
  * A handle that is added waits: libcurl looks at its options no sooner than in the next call that drives the multi
  * handle (curl_multi_perform, curl_multi_socket_action and its older forms), and until then the application may set
  * others and free what the earlier ones pointed to. So it is armed at the beginning of that call; its time counts from
- * the moment it was added. Such a call costs one look at the record for what is new.
+ * the moment it was added. Such a call costs one look at the record for what is new; one on the handle that the thread
+ * drove before does not get here when there is nothing new (hook_multi.h).
  *
  * A handle that the server pushes is a duplicate that libcurl makes by itself. It is given back to the application as
  * it would be without us before the application's push callback sees it.
@@ -13,10 +14,14 @@
  * libcurl itself calls these for the private multi handle of curl_easy_perform; such calls are known by the easy
  * handle's `performing`.
  */
+#include "hook_multi.h"
+
 #include "capture.h"
 #include "transfer.h"
 
 #include <errno.h>
+
+_Thread_local const struct handle *hook_multi_driven;
 
 static struct library *library_for(const struct handle *handle, const struct origin *origin)
 {
@@ -118,6 +123,8 @@ static struct library *drive(struct handle *record, const struct origin *origin)
     if (record->multi_pending != NULL)
         begin_pending(record);
     record->driving = true;
+    if (record->library->real.curl_easy_header != NULL)
+        hook_multi_driven = record;
     return record->library;
 }
 

@@ -3,12 +3,13 @@
  * entry, found from the caller or from the dlsym handle, never by RTLD_NEXT alone, and pinned for the life of the
  * process.
  *
- * Entries are made once and never change or go away; reading needs no lock.
+ * Entries are made once and never change (but for `lacks`) or go away; reading needs no lock.
  */
 #pragma once
 
 #define CURL_DISABLE_TYPECHECK
 #include <curl/curl.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -34,7 +35,9 @@ struct library {
     unsigned index;       /* trampoline set, below LIBRARIES_MAX */
     uintptr_t begin, end; /* where it is mapped */
     struct curl_api real;
+    _Atomic unsigned char lacks; /* LIBRARY_LACKS_*: what it once said that it does not know */
 };
+enum { LIBRARY_LACKS_QUEUE_TIME = 1, LIBRARY_LACKS_POSTTRANSFER_TIME = 2 };
 
 /* How a hook was entered. */
 struct origin {

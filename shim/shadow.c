@@ -59,8 +59,27 @@ static void set_beside(struct shadow *shadow, const char *user, size_t user_byte
     texts->beside[used + rest] = '\0';
 }
 
+/* The same URL again, as programs set it that use a handle again; one with user info or query never is. */
+static bool is_same_url(const struct shadow *shadow, const char *text)
+{
+    if (text == NULL || shadow->url_bytes == 0)
+        return false;
+    const char *prefix = shadow->scheme == SHADOW_SCHEME_HTTPS ? "https://" : "http://";
+    const size_t prefix_bytes = shadow->scheme == SHADOW_SCHEME_HTTPS ? 8 : 7;
+    if ((shadow->scheme != SHADOW_SCHEME_HTTPS && shadow->scheme != SHADOW_SCHEME_HTTP) ||
+        strncmp(text, prefix, prefix_bytes) != 0 ||
+        strncmp(text + prefix_bytes, shadow->url.data, shadow->url_bytes) != 0 ||
+        text[prefix_bytes + shadow->url_bytes] != '\0')
+        return false;
+    const struct shadow_texts *texts = shadow_texts(shadow);
+    return texts == NULL || texts->beside[0] == '\0';
+}
+
 void shadow_set_url(struct shadow *shadow, const char *text)
 {
+    if (is_same_url(shadow, text))
+        return;
+    shadow->judged = SHADOW_UNJUDGED;
     shadow->url_bytes = shadow->host_bytes = 0;
     shadow->url_unseen = false;
     set_beside(shadow, "", 0, "");
@@ -102,6 +121,7 @@ void shadow_set_url(struct shadow *shadow, const char *text)
 
 static void set_method(struct shadow *shadow, const char *method)
 {
+    shadow->judged = SHADOW_UNJUDGED;
     size_t bytes = method == NULL ? 0 : strnlen(method, SHADOW_METHOD_BYTES_MAX);
     if (bytes != 0)
         memcpy(shadow->method, method, bytes);
@@ -245,7 +265,7 @@ static void set_string(struct keep *keep, const char *text)
         (void)keep_set(keep, text, strlen(text));
 }
 
-static bool set_told(struct shadow *shadow, CURLoption option, uintptr_t argument)
+static void set_told(struct shadow *shadow, CURLoption option, uintptr_t argument)
 {
     static const CURLoption options[SHADOW_TOLD_N] = {
         [SHADOW_TOLD_USERPWD] = CURLOPT_USERPWD,   [SHADOW_TOLD_USERNAME] = CURLOPT_USERNAME,
@@ -262,9 +282,7 @@ static bool set_told(struct shadow *shadow, CURLoption option, uintptr_t argumen
             memcpy(texts->told[i], text, bytes);
         if (texts != NULL)
             texts->told[i][bytes] = '\0';
-        return true;
     }
-    return false;
 }
 
 void shadow_init(struct shadow *shadow)
@@ -305,7 +323,7 @@ void shadow_copy(struct shadow *to, const struct shadow *from)
 void shadow_set(struct shadow *shadow, CURLoption option, uintptr_t argument)
 {
     if (set_callback(&shadow->callbacks, option, argument) || set_body(shadow, option, argument) ||
-        set_request(shadow, option, argument) || set_told(shadow, option, argument))
+        set_request(shadow, option, argument))
         return;
     const char *text = (const char *)argument;
     switch ((int)option) {
@@ -316,9 +334,11 @@ void shadow_set(struct shadow *shadow, CURLoption option, uintptr_t argument)
         shadow->url_handle = (const CURLU *)argument;
         break;
     case CURLOPT_PORT:
+        shadow->judged = SHADOW_UNJUDGED;
         shadow->port = (long)argument;
         break;
     case CURLOPT_DEFAULT_PROTOCOL:
+        shadow->judged = SHADOW_UNJUDGED;
         shadow->default_scheme = text == NULL ? SHADOW_SCHEME_HTTP : scheme_of(text, strlen(text));
         break;
     case CURLOPT_HTTPHEADER:
@@ -340,6 +360,7 @@ void shadow_set(struct shadow *shadow, CURLoption option, uintptr_t argument)
         set_string(&shadow->bearer, text);
         break;
     default:
+        set_told(shadow, option, argument);
         break;
     }
 }

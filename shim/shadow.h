@@ -44,6 +44,8 @@ enum shadow_fields {
     SHADOW_FIELDS_COPY,    /* libcurl copied it, so did we */
     SHADOW_FIELDS_UNSEEN,  /* libcurl copied it, we could not */
 };
+/* Whether URL and method may be inference (transfer.c), as long as nothing of them changes. */
+enum shadow_judged { SHADOW_UNJUDGED, SHADOW_CANDIDATE, SHADOW_NO_CANDIDATE };
 enum shadow_scheme {
     SHADOW_SCHEME_OTHER,
     SHADOW_SCHEME_SOCKET, /* ws, wss */
@@ -85,6 +87,8 @@ struct shadow {
     bool include_header, connect_only, accepts_encoding, keeps_encoding;
 
     enum shadow_scheme scheme, default_scheme;
+    enum shadow_judged judged;
+    enum shadow_request judged_request;       /* with which request it was judged */
     unsigned short url_bytes;                 /* 0: none, or too long to be of interest */
     unsigned short host_bytes;                /* "host[:port]", the beginning of url */
     char method[SHADOW_METHOD_BYTES_MAX + 1]; /* CURLOPT_CUSTOMREQUEST, "" when not set */

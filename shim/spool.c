@@ -1,10 +1,10 @@
 /*
- * Writing of spool files. Called by the outbox on the scribe's thread, all signals blocked (SIGXFSZ too).
+ * Writing of spool files. Called by the spooler on the scribe's thread or on its own, all signals blocked (SIGXFSZ
+ * too).
  * Must never leave half a frame in front of another one, follow a link that somebody planted, or grow without bound.
  */
 #include "spool.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,25 +14,6 @@
 
 #include "../span/place.h"
 
-static long count_files(int fd)
-{
-    /* fdopendir takes its descriptor over. */
-    int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *directory = own < 0 ? NULL : fdopendir(own);
-    if (directory == NULL) {
-        if (own >= 0) {
-            (void)close(own);
-        }
-        return -1;
-    }
-    long n = 0;
-    while (n <= SPOOL_FILES_MAX && readdir(directory) != NULL) {
-        n++;
-    }
-    (void)closedir(directory);
-    return n;
-}
-
 /* Opens the directory if it is one in which nobody else can play tricks with our files. */
 static int open_directory(const char *path)
 {
@@ -41,7 +22,7 @@ static int open_directory(const char *path)
     if (fd < 0) {
         return fd;
     }
-    if (count_files(fd) > SPOOL_FILES_MAX) {
+    if (span_place_count(fd, "", SPOOL_FILES_MAX) > SPOOL_FILES_MAX) {
         (void)close(fd);
         return -EDQUOT;
     }
@@ -180,7 +161,7 @@ void spool_close(struct spool *spool)
         size_t stem = strlen(spool->file) - (sizeof ".part" - 1);
         memcpy(done, spool->file, stem);
         memcpy(done + stem, ".frames", sizeof ".frames");
-        (void)rename(spool->file, done);
+        (void)renameat(AT_FDCWD, spool->file, AT_FDCWD, done);
     }
     own_fd_close(&spool->own);
 }

@@ -131,14 +131,14 @@ static void count_lost(struct ring *ring, size_t bytes)
     atomic_fetch_add_explicit(&ring->lost_bytes, bytes, memory_order_relaxed);
 }
 
-static bool drop(struct ring *ring, size_t bytes, uint64_t *lost)
+static __attribute__((noinline)) bool drop(struct ring *ring, size_t bytes, uint64_t *lost)
 {
     *lost += bytes != 0 ? bytes : 1;
     count_lost(ring, bytes);
     return false;
 }
 
-/* What the ends of all open transfers need. */
+/* What the ends of all open transfers need: three quarters of the ring at most. */
 static uint32_t units_of_ends(struct ring *ring)
 {
     uint32_t open = atomic_load_explicit(&ring->open, memory_order_acquire);
@@ -159,17 +159,19 @@ static void one_less_open(struct ring *ring)
  * is read after the state, and a beginning counts itself before it reserves, so whoever succeeds knew of all that did
  * before.
  */
-static struct record *reserve(struct ring *ring, enum tape_kind kind, uint32_t units)
+static inline __attribute__((always_inline)) struct record *reserve(struct ring *ring, enum tape_kind kind,
+                                                                    uint32_t units)
 {
     uint64_t state = atomic_load_explicit(&ring->state, memory_order_acquire);
     for (;;) {
-        uint32_t spare = kind == TAPE_END ? 0 : units_of_ends(ring);
         uint32_t head = (uint32_t)(state >> 32);
         uint32_t tail = (uint32_t)state;
         uint32_t at = head % RING_UNITS;
         uint32_t pad = at + units > RING_UNITS ? RING_UNITS - at : 0;
+        uint32_t used = head - tail + pad + units;
 
-        if (head - tail + pad + units + spare > RING_UNITS)
+        /* Up to a quarter of the ring, all ends that can ever be open fit behind it. */
+        if (used > RING_UNITS / 4 && used + (kind == TAPE_END ? 0 : units_of_ends(ring)) > RING_UNITS)
             return NULL;
         uint64_t next = (uint64_t)(uint32_t)(head + pad + units) << 32 | tail;
         if (!atomic_compare_exchange_weak_explicit(&ring->state, &state, next, memory_order_acq_rel,
@@ -211,13 +213,14 @@ static void unspill(struct ring *ring, void *memory, size_t bytes)
     atomic_fetch_sub_explicit(&ring->spilled_bytes, bytes, memory_order_relaxed);
 }
 
-static bool write_spilled(struct ring *ring, const struct record *head, const void *a, size_t a_bytes, const void *b,
-                          size_t b_bytes, uint64_t *lost)
+static __attribute__((noinline)) bool write_spilled(struct ring *ring, enum tape_kind kind, uint64_t transfer,
+                                                    uint64_t time_ns, const void *a, size_t a_bytes, const void *b,
+                                                    size_t b_bytes, uint64_t *lost)
 {
     uint32_t size = sizeof(struct record) + sizeof(void *);
     int saved_errno = errno;
     void *memory = spill(ring, a, a_bytes, b, b_bytes);
-    struct record *record = memory == NULL ? NULL : reserve(ring, head->kind, size / UNIT);
+    struct record *record = memory == NULL ? NULL : reserve(ring, kind, size / UNIT);
 
     if (record == NULL) {
         if (memory != NULL)
@@ -226,12 +229,12 @@ static bool write_spilled(struct ring *ring, const struct record *head, const vo
         return drop(ring, a_bytes + b_bytes, lost);
     }
     errno = saved_errno;
-    record->kind = head->kind;
+    record->kind = (uint16_t)kind;
     record->flags = RECORD_SPILLED;
-    record->transfer = head->transfer;
-    record->time_ns = head->time_ns;
+    record->transfer = transfer;
+    record->time_ns = time_ns;
     record->lost_bytes = *lost;
-    record->bytes = head->bytes;
+    record->bytes = a_bytes + b_bytes;
     memcpy(record + 1, &memory, sizeof(memory));
     *lost = 0;
     atomic_store_explicit(&record->size, size, memory_order_release);
@@ -326,8 +329,10 @@ bool tape_alive(void)
     return ring != NULL && atomic_load_explicit(&ring->alive, memory_order_acquire) == ALIVE;
 }
 
-bool tape_write(enum tape_kind kind, uint64_t transfer, uint64_t time_ns, const void *a, size_t a_bytes, const void *b,
-                size_t b_bytes, uint64_t *lost)
+/* Inlined, so that what is known of the caller's record costs nothing. */
+static inline __attribute__((always_inline)) bool write_record(enum tape_kind kind, uint64_t transfer, uint64_t time_ns,
+                                                               const void *a, size_t a_bytes, const void *b,
+                                                               size_t b_bytes, uint64_t *lost)
 {
     struct ring *ring = atomic_load_explicit(&current_ring, memory_order_acquire);
     size_t bytes = a_bytes + b_bytes;
@@ -340,10 +345,8 @@ bool tape_write(enum tape_kind kind, uint64_t transfer, uint64_t time_ns, const 
         return drop(ring, bytes, lost);
     if (kind == TAPE_BEGIN)
         atomic_fetch_add_explicit(&ring->open, 1, memory_order_acq_rel);
-    if (bytes >= TAPE_SPILL_BYTES) {
-        struct record head = {.kind = (uint16_t)kind, .transfer = transfer, .time_ns = time_ns, .bytes = bytes};
-        return write_spilled(ring, &head, a, a_bytes, b, b_bytes, lost);
-    }
+    if (bytes >= TAPE_SPILL_BYTES)
+        return write_spilled(ring, kind, transfer, time_ns, a, a_bytes, b, b_bytes, lost);
     uint32_t size = (uint32_t)(sizeof(struct record) + bytes + UNIT - 1) & ~(uint32_t)(UNIT - 1);
     struct record *record = reserve(ring, kind, size / UNIT);
     if (record == NULL) {
@@ -369,6 +372,20 @@ bool tape_write(enum tape_kind kind, uint64_t transfer, uint64_t time_ns, const 
     *lost = 0;
     atomic_store_explicit(&record->size, size, memory_order_release);
     return true;
+}
+
+bool tape_write(enum tape_kind kind, uint64_t transfer, uint64_t time_ns, const void *a, size_t a_bytes, const void *b,
+                size_t b_bytes, uint64_t *lost)
+{
+    return write_record(kind, transfer, time_ns, a, a_bytes, b, b_bytes, lost);
+}
+
+void tape_piece(enum tape_kind kind, uint64_t transfer, uint64_t time_ns, const void *data, size_t bytes,
+                uint64_t *lost)
+{
+    if (kind == TAPE_BEGIN || kind == TAPE_END)
+        __builtin_unreachable();
+    (void)write_record(kind, transfer, time_ns, data, bytes, NULL, 0, lost);
 }
 
 bool tape_read(struct tape_record *ret_record)

@@ -16,7 +16,7 @@
 
 enum tape_kind {
     TAPE_BEGIN = 1,       /* payload: struct tape_begin, then url, then headers */
-    TAPE_REQUEST_HEADERS, /* "Name: value\n" lines, where libcurl said when it reads them */
+    TAPE_REQUEST_HEADERS, /* raw lines (header_lines.h), where libcurl said when it reads them */
     TAPE_REQUEST_BODY,    /* a piece of the request body, in order */
     TAPE_REQUEST_REWIND,  /* the body starts again (redirect, authentication) */
     TAPE_RESPONSE_HEADER, /* one line as libcurl delivered it, status lines and the blank line included */
@@ -37,14 +37,13 @@ enum {
 /* Which hook wrote; nothing behind the tape depends on it. */
 enum tape_source { TAPE_LIBCURL = 1 };
 
-/* Payload of TAPE_BEGIN, followed by method_bytes, url_bytes, then headers_bytes of "Name: value\n" lines. */
+/* Payload of TAPE_BEGIN, followed by method_bytes, url_bytes, then headers_bytes of raw lines (header_lines.h). */
 struct tape_begin {
     uint64_t wall_ns; /* CLOCK_REALTIME at the same moment as the record's monotonic time */
     uint16_t source;
     uint16_t method_bytes;  /* "POST"; 0 when it follows from the options only libcurl knows */
     uint32_t url_bytes;     /* without user info, query and fragment */
-    uint32_t headers_bytes; /* headers, those that matter first, and lines of EXCHANGE_BESIDE (write_headers in
-                               transfer.c); 0: they come later */
+    uint32_t headers_bytes; /* headers, and lines of EXCHANGE_BESIDE; 0: they come later */
     uint32_t flags;         /* TAPE_BEGIN_* */
     uint64_t request_bytes; /* declared length of the body, UINT64_MAX unknown */
 };
@@ -107,6 +106,10 @@ bool tape_alive(void);
  */
 bool tape_write(enum tape_kind kind, uint64_t transfer, uint64_t time_ns, const void *a, size_t a_bytes, const void *b,
                 size_t b_bytes, uint64_t *lost);
+
+/* The same for what comes between beginning and end, in one piece; it comes for every chunk of an answer. */
+void tape_piece(enum tape_kind kind, uint64_t transfer, uint64_t time_ns, const void *data, size_t bytes,
+                uint64_t *lost);
 
 /* The beginning of a transfer that is a call did not fit: counts the call, once. Any application thread. */
 void tape_call_lost(void);

@@ -11,53 +11,15 @@
 #include "capture.h"
 #include "config.h"
 #include "form.h"
+#include "header_lines.h"
 #include "llm/exchange.h"
 #include "llm/recognise.h"
 #include "scribe.h"
+#include "tally.h"
 
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
-
-enum { OTHER_HEADER_BYTES_MAX = 256 };
-
-/* The request headers that facts come from, in lower case: whole names with their colon, or the beginnings of names.
- * Of the others and of the URL's query the scribe only learns what an answer may not say back; all are wiped when they
- * have been read. */
-static const struct hook_header {
-    unsigned char bytes;
-    char text[31];
-} hook_request_headers[] = {
-#define HEADER(text)                                                                                                   \
-    {                                                                                                                  \
-        sizeof(text) - 1, text                                                                                         \
-    }
-    HEADER("accept:"),
-    HEADER("accept-encoding:"),
-    HEADER("anthropic-beta:"),
-    HEADER("anthropic-version:"),
-    HEADER("ai-embedding-model-id:"),
-    HEADER("ai-language-model-"),
-    HEADER("ai-model-id:"),
-    HEADER("api-key:"),
-    HEADER("authorization:"),
-    HEADER("content-encoding:"),
-    HEADER("content-type:"),
-    HEADER("helicone-prompt-"),
-    HEADER("langfuse-prompt"),
-    HEADER("ocp-apim-subscription-key:"),
-    HEADER("traceloop-"),
-    HEADER("traceparent:"),
-    HEADER("x-api-key:"),
-    HEADER("x-goog-api-key:"),
-    HEADER("x-dashscope-sse:"),
-    HEADER("x-litellm-"),
-    HEADER("x-portkey-"),
-    HEADER("x-pprof-"),
-    HEADER("x-tc-action:"),
-#undef HEADER
-};
 
 /* By number, because the headers may be older than the libcurl that runs. */
 enum { INFO_QUEUE_TIME_T = CURLINFO_OFF_T + 65, INFO_POSTTRANSFER_TIME_T = CURLINFO_OFF_T + 67 };
@@ -66,23 +28,12 @@ enum { INFO_QUEUE_TIME_T = CURLINFO_OFF_T + 65, INFO_POSTTRANSFER_TIME_T = CURLI
 struct opening {
     uint64_t time_ns;
     struct tape_begin begin;
-    char text[TRANSFER_TEXT_BYTES_MAX];
+    char text[HEADER_LINES_BYTES_MAX];
 };
 
 static _Atomic uint64_t last_transfer;
 
-static bool header_matters(const char *line)
-{
-    for (size_t i = 0; i < sizeof(hook_request_headers) / sizeof(hook_request_headers[0]); i++) {
-        const struct hook_header *header = &hook_request_headers[i];
-        if ((line[0] | 0x20) == header->text[0] && (line[1] | 0x20) == header->text[1] &&
-            strncasecmp(line, header->text, header->bytes) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* Appends "name: value\n"; leaves a line out that does not fit. */
+/* Appends a line with its NUL; leaves one out that does not fit. */
 static size_t append_line(char *out, size_t room, const char *prefix, const char *line, size_t line_bytes)
 {
     size_t prefix_bytes = strlen(prefix);
@@ -90,77 +41,74 @@ static size_t append_line(char *out, size_t room, const char *prefix, const char
         return 0;
     memcpy(out, prefix, prefix_bytes);
     memcpy(out + prefix_bytes, line, line_bytes);
-    out[prefix_bytes + line_bytes] = '\n';
+    out[prefix_bytes + line_bytes] = '\0';
     return prefix_bytes + line_bytes + 1;
 }
 
-/* Which of the list's first lines matter, found in its first pass: a bit each, and what lies behind counts again. */
-enum { REMEMBERED = 64 };
-
-static bool line_matters(const char *line, unsigned at, bool first_pass, uint64_t *mattering)
-{
-    if (!first_pass && at < REMEMBERED)
-        return *mattering >> at & 1;
-    const bool matters = header_matters(line);
-    if (at < REMEMBERED)
-        *mattering |= (uint64_t)matters << at;
-    return matters;
-}
-
-/* The lines of the application's list that matter, which is the first pass, or the beginnings of the others. */
-static size_t write_list(const struct shadow *shadow, bool matter, uint64_t *mattering, char *out, size_t room)
-{
-    size_t used = 0;
-    unsigned at = 0;
-    for (const struct curl_slist *item = shadow->headers; item != NULL; item = item->next, at++) {
-        const char *line = item->data;
-        if (line == NULL || line_matters(line, at, matter, mattering) != matter)
-            continue;
-        size_t name_bytes = strcspn(line, ":;\r\n");
-        if (line[name_bytes] != ':')
-            continue;
-        size_t value_bytes = strcspn(line + name_bytes, "\r\n");
-        if (strspn(line + name_bytes + 1, " \t") + 1 >= value_bytes)
-            continue; /* "Name:" takes a header away */
-        size_t bytes = name_bytes + value_bytes;
-        if (!matter && bytes > OTHER_HEADER_BYTES_MAX)
-            bytes = OTHER_HEADER_BYTES_MAX;
-        used += append_line(out + used, room - used, "", line, bytes);
-    }
-    return used;
-}
-
-/* What stands in the URL and in options; no line end gets into a line. */
+/* What stands in the URL and in options. */
 static size_t write_beside(const struct shadow *shadow, char *out, size_t room)
 {
     static const char beside[] = {EXCHANGE_BESIDE, '\0'};
-    static const char *const prefixes[SHADOW_TOLD_N] = {
-        [SHADOW_TOLD_USERPWD] = beside,     [SHADOW_TOLD_USERNAME] = beside,
-        [SHADOW_TOLD_PASSWORD] = beside,    [SHADOW_TOLD_PROXYUSERPWD] = beside,
-        [SHADOW_TOLD_COOKIE] = "Cookie: ",  [SHADOW_TOLD_USERAGENT] = "User-Agent: ",
+    static const char prefixes[SHADOW_TOLD_N][16] = {
+        [SHADOW_TOLD_USERPWD] = {EXCHANGE_BESIDE},  [SHADOW_TOLD_USERNAME] = {EXCHANGE_BESIDE},
+        [SHADOW_TOLD_PASSWORD] = {EXCHANGE_BESIDE}, [SHADOW_TOLD_PROXYUSERPWD] = {EXCHANGE_BESIDE},
+        [SHADOW_TOLD_COOKIE] = "Cookie: ",          [SHADOW_TOLD_USERAGENT] = "User-Agent: ",
         [SHADOW_TOLD_REFERER] = "Referer: "};
     size_t used = 0;
     const struct shadow_texts *texts = shadow_texts(shadow);
     if (texts == NULL)
         return 0;
     if (texts->beside[0] != '\0')
-        used += append_line(out, room, beside, texts->beside, strcspn(texts->beside, "\r\n"));
+        used += append_line(out, room, beside, texts->beside, strlen(texts->beside));
     for (unsigned i = 0; i < SHADOW_TOLD_N; i++)
         if (texts->told[i][0] != '\0')
-            used += append_line(out + used, room - used, prefixes[i], texts->told[i], strcspn(texts->told[i], "\r\n"));
+            used += append_line(out + used, room - used, prefixes[i], texts->told[i], strlen(texts->told[i]));
     return used;
 }
 
-/* Headers that matter come first, so that the others are what is left out where room is short. */
+static size_t write_bearer(const struct shadow *shadow, char *out, size_t room)
+{
+    if (shadow->bearer.data == NULL)
+        return 0;
+    return append_line(out, room, "Authorization: Bearer ", shadow->bearer.data, shadow->bearer.bytes);
+}
+
+/* Some lines of the application's list, whole or their beginnings. */
+static size_t write_some(const struct shadow *shadow, bool matter, char *out, size_t room)
+{
+    size_t used = 0;
+    for (const struct curl_slist *item = shadow->headers; item != NULL; item = item->next)
+        if (item->data != NULL && header_line_matters(item->data) == matter)
+            used += append_line(out + used, room - used, "", item->data,
+                                matter ? strlen(item->data) : strnlen(item->data, HEADER_OTHER_BYTES_MAX));
+    return used;
+}
+
+/* Where not all fits: what matters comes first, the others are what is left out. */
+static __attribute__((noinline)) size_t write_what_fits(const struct shadow *shadow, char *out, size_t room)
+{
+    size_t used = write_some(shadow, true, out, room);
+    used += write_bearer(shadow, out + used, room - used);
+    used += write_beside(shadow, out + used, room - used);
+    return used + write_some(shadow, false, out + used, room - used);
+}
+
+/* The request's lines as they are, for header_lines_write. */
 static size_t write_headers(const struct shadow *shadow, char *out, size_t room)
 {
-    uint64_t mattering = 0;
-    size_t used = write_list(shadow, true, &mattering, out, room);
-    if (shadow->bearer.data != NULL)
-        used +=
-            append_line(out + used, room - used, "Authorization: Bearer ", shadow->bearer.data, shadow->bearer.bytes);
-    used += write_beside(shadow, out + used, room - used);
-    return used + write_list(shadow, false, &mattering, out + used, room - used);
+    size_t used = write_beside(shadow, out, room);
+    for (const struct curl_slist *item = shadow->headers; item != NULL; item = item->next) {
+        const size_t bytes = item->data == NULL ? 0 : strlen(item->data) + 1;
+        if (bytes > room - used)
+            return write_what_fits(shadow, out, room);
+        if (bytes != 0)
+            memcpy(out + used, item->data, bytes);
+        used += bytes;
+    }
+    if (shadow->bearer.data == NULL)
+        return used;
+    const size_t bearer_bytes = write_bearer(shadow, out + used, room - used);
+    return bearer_bytes == 0 ? write_what_fits(shadow, out, room) : used + bearer_bytes;
 }
 
 static uint64_t declared_bytes(const struct shadow *shadow)
@@ -212,8 +160,33 @@ static uint64_t wall_now_ns(void)
  * for it: it is said. */
 static void say_of_session(const struct shadow *shadow, bool socket)
 {
-    if (shadow->url_bytes != 0 && recognise_session(shadow->url.data, shadow->url_bytes, socket))
-        shim_say_once("a session with a model over a WebSocket or a raw connection is not seen, no span comes of it");
+    if (shadow->url_bytes == 0 || !recognise_session(shadow->url.data, shadow->url_bytes, socket))
+        return;
+    shim_say_once("a session with a model over a WebSocket or a raw connection is not seen, no span comes of it");
+    (void)tally_add(TALLY_SESSIONS);
+    (void)scribe_ensure(); /* perhaps there is nothing else to tell it with */
+}
+
+/* What the scribe would have taken for no call is none here either. */
+static __attribute__((noinline)) bool is_call(const struct tape_begin *begin, const char *text)
+{
+    struct recognised recognised;
+    char headers[HEADER_LINES_BYTES_MAX];
+    const char *url = text + begin->method_bytes;
+    const size_t bytes = header_lines_write(url + begin->url_bytes, begin->headers_bytes, headers, sizeof(headers));
+    return recognise(text, begin->method_bytes, url, begin->url_bytes, headers, bytes, &recognised);
+}
+
+/* Asked once for what is set: a handle that is used again asks the same. */
+static bool is_candidate(struct shadow *shadow, const char *method, size_t method_bytes, const char *url,
+                         size_t url_bytes)
+{
+    if (shadow->judged == SHADOW_UNJUDGED || shadow->judged_request != shadow->request) {
+        shadow->judged_request = shadow->request;
+        shadow->judged =
+            recognise_candidate(method, method_bytes, url, url_bytes) ? SHADOW_CANDIDATE : SHADOW_NO_CANDIDATE;
+    }
+    return shadow->judged == SHADOW_CANDIDATE;
 }
 
 /* The clock is read first: what a process' first call has to start must not be missing in its times. */
@@ -232,19 +205,16 @@ static bool prepare(struct handle *handle, uint64_t queued_ns, struct opening *o
     size_t method_bytes = strlen(method);
     char *url = opening->text + method_bytes;
     memcpy(opening->text, method, method_bytes);
-    size_t url_bytes = shadow_url(shadow, url, TRANSFER_TEXT_BYTES_MAX - method_bytes);
+    size_t url_bytes = shadow_url(shadow, url, HEADER_LINES_BYTES_MAX - method_bytes);
     if (shadow->url_unseen) {
         shim_say_once("a request is not followed: there was no memory to note its URL");
-        if (scribe_ensure() == 0)
-            tape_call_lost();
+        (void)tally_add(TALLY_CALLS);
+        (void)scribe_ensure(); /* perhaps no other request of this process is seen: somebody must tell */
     }
-    if (url_bytes == 0 || !recognise_candidate(method, method_bytes, url, url_bytes)) {
+    if (url_bytes == 0 || !is_candidate(shadow, method, method_bytes, url, url_bytes)) {
         say_of_session(shadow, shadow->scheme == SHADOW_SCHEME_SOCKET);
         return false;
     }
-    if (scribe_ensure() < 0)
-        return false;
-
     opening->begin = (struct tape_begin){
         .wall_ns = wall_ns - (now_ns - opening->time_ns),
         .source = TAPE_LIBCURL,
@@ -253,7 +223,11 @@ static bool prepare(struct handle *handle, uint64_t queued_ns, struct opening *o
         .flags = begin_flags(shadow),
         .request_bytes = declared_bytes(shadow),
     };
-    return true;
+    if (scribe_ensure() >= 0)
+        return true;
+    if (is_call(&opening->begin, opening->text))
+        (void)tally_add(TALLY_CALLS);
+    return false;
 }
 
 /* The body that lies in memory; one that is read comes piece by piece through the callback. */
@@ -286,16 +260,6 @@ static void write_form(struct handle *handle, uint64_t time_ns)
         (void)tape_write(TAPE_REQUEST_BODY, handle->transfer, time_ns, text, bytes, NULL, 0, &handle->lost);
 }
 
-/* What the scribe would have taken for no call is none here either. */
-static void count_call_lost(const struct tape_begin *begin, const char *text)
-{
-    struct recognised recognised;
-    const char *url = text + begin->method_bytes;
-    if (recognise(text, begin->method_bytes, url, begin->url_bytes, url + begin->url_bytes, begin->headers_bytes,
-                  &recognised))
-        tape_call_lost();
-}
-
 static void open_transfer(struct handle *handle, struct opening *opening)
 {
     struct tape_begin *begin = &opening->begin;
@@ -305,7 +269,7 @@ static void open_transfer(struct handle *handle, struct opening *opening)
 
     if (!handle->armed_prereq) { /* libcurl before 7.80: nothing will tell */
         begin->headers_bytes =
-            (uint32_t)write_headers(&handle->shadow, opening->text + text_bytes, TRANSFER_TEXT_BYTES_MAX - text_bytes);
+            (uint32_t)write_headers(&handle->shadow, opening->text + text_bytes, HEADER_LINES_BYTES_MAX - text_bytes);
         text_bytes += begin->headers_bytes;
         handle->headers_noted = true;
     }
@@ -316,7 +280,8 @@ static void open_transfer(struct handle *handle, struct opening *opening)
     if (!tape_write(TAPE_BEGIN, handle->transfer, opening->time_ns, begin, sizeof(*begin), opening->text, text_bytes,
                     &handle->lost)) {
         handle->transfer = 0; /* what would follow means nothing without its beginning */
-        count_call_lost(begin, opening->text);
+        if (is_call(begin, opening->text))
+            tape_call_lost();
         return;
     }
     write_form(handle, opening->time_ns);
@@ -345,7 +310,7 @@ __attribute__((noinline)) bool transfer_begin(struct handle *handle, CURL *easy,
 __attribute__((noinline)) void transfer_note_headers(struct handle *handle)
 {
     int saved_errno = errno;
-    char text[TRANSFER_TEXT_BYTES_MAX];
+    char text[HEADER_LINES_BYTES_MAX];
     size_t bytes = write_headers(&handle->shadow, text, sizeof(text));
     handle->headers_noted = true;
     if (bytes != 0)
@@ -359,6 +324,19 @@ static uint64_t info_off_t(const struct handle *handle, CURL *easy, CURLINFO inf
     if (handle->library->real.curl_easy_getinfo(easy, info, &value) != CURLE_OK || value < 0)
         return TAPE_UNKNOWN;
     return (uint64_t)value;
+}
+
+/* One that older libcurls do not know, and are not asked for again. */
+static uint64_t info_of_new(const struct handle *handle, CURL *easy, int info, unsigned char lack)
+{
+    struct library *library = handle->library;
+    curl_off_t value = 0;
+    if ((atomic_load_explicit(&library->lacks, memory_order_relaxed) & lack) != 0)
+        return TAPE_UNKNOWN;
+    const CURLcode code = library->real.curl_easy_getinfo(easy, (CURLINFO)info, &value);
+    if (code == CURLE_UNKNOWN_OPTION)
+        atomic_fetch_or_explicit(&library->lacks, lack, memory_order_relaxed);
+    return code != CURLE_OK || value < 0 ? TAPE_UNKNOWN : (uint64_t)value;
 }
 
 static uint64_t info_long(const struct handle *handle, CURL *easy, CURLINFO info)
@@ -403,10 +381,10 @@ void transfer_facts(const struct handle *handle, CURL *easy, struct tape_end *re
     *ret_facts = (struct tape_end){.before_us = handle->before_us, .queued = handle->queued_ns != 0};
     ret_facts->status = info_long(handle, easy, CURLINFO_RESPONSE_CODE);
     ret_facts->num_connects = info_long(handle, easy, CURLINFO_NUM_CONNECTS);
-    ret_facts->queue_us = info_off_t(handle, easy, (CURLINFO)INFO_QUEUE_TIME_T);
+    ret_facts->queue_us = info_of_new(handle, easy, INFO_QUEUE_TIME_T, LIBRARY_LACKS_QUEUE_TIME);
     connection_facts(handle, easy, ret_facts);
     ret_facts->pretransfer_us = info_off_t(handle, easy, CURLINFO_PRETRANSFER_TIME_T);
-    ret_facts->posttransfer_us = info_off_t(handle, easy, (CURLINFO)INFO_POSTTRANSFER_TIME_T);
+    ret_facts->posttransfer_us = info_of_new(handle, easy, INFO_POSTTRANSFER_TIME_T, LIBRARY_LACKS_POSTTRANSFER_TIME);
     ret_facts->starttransfer_us = info_off_t(handle, easy, CURLINFO_STARTTRANSFER_TIME_T);
     ret_facts->total_us = info_off_t(handle, easy, CURLINFO_TOTAL_TIME_T);
     ret_facts->redirects = info_long(handle, easy, CURLINFO_REDIRECT_COUNT);

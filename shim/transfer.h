@@ -9,8 +9,6 @@
 
 #include "tape.h"
 
-enum { TRANSFER_TEXT_BYTES_MAX = 6 * 1024 }; /* method, URL and the headers that matter; a token can be 2 KiB */
-
 /* The record of a handle that libcurl has just made, or NULL (no memory: it is only forwarded, and counted). Where the
  * address still has a record, whose handle went without our knowing, that one's transfer is ended first. */
 struct handle *transfer_new_handle(const void *key, struct library *library);
@@ -22,7 +20,7 @@ struct handle *transfer_new_handle(const void *key, struct library *library);
  * now.
  */
 bool transfer_begin(struct handle *handle, CURL *easy, uint64_t queued_ns);
-/* libcurl is about to read the request's headers: writes those that matter. */
+/* libcurl is about to read the request's headers: writes them. */
 void transfer_note_headers(struct handle *handle);
 /* Writes the end with libcurl's own facts; `easy` must still be alive. Does nothing when no transfer is open. */
 void transfer_close(struct handle *handle, CURL *easy, uint64_t curl_code, enum tape_how how);

@@ -293,10 +293,7 @@ static int read_numbers(struct reading *reading)
     if (reading->bytes < SPAN_JOURNAL_AT_PENDING + SPAN_JOURNAL_PENDING_HEAD ||
         span_load64(pending + 24) != XXH3_64bits(pending, 24))
         return -1;
-    reading->loss = (struct span_loss){.tape_records = span_load64(file + SPAN_JOURNAL_AT_LOSS),
-                                       .tape_bytes = span_load64(file + SPAN_JOURNAL_AT_LOSS + 8),
-                                       .spans = span_load64(file + SPAN_JOURNAL_AT_LOSS + 16),
-                                       .exchanges = span_load64(file + SPAN_JOURNAL_AT_LOSS + 24)};
+    span_loss_read(&reading->loss, file + SPAN_JOURNAL_AT_LOSS);
     reading->acked = span_load64(file + SPAN_JOURNAL_AT_ACKED);
     reading->alive_ns = span_load64(file + SPAN_JOURNAL_AT_ALIVE);
     reading->next_frame = span_load64(pending);

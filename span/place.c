@@ -6,9 +6,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+enum {
+    NAMES_BYTES = 4096, /* of names at a time */
+    /* getdents64(2), struct linux_dirent64 */
+    ENTRY_AT_BYTES = 16,
+    ENTRY_AT_NAME = 19,
+};
 
 /* The last part of the path is what was opened, or a link that somebody made who may. Where everybody writes, not every
  * kernel is told to refuse the links of others (fs.protected_symlinks). */
@@ -16,7 +25,7 @@ static bool leads_there(const char *path, uint64_t uid, const struct stat *opene
 {
     struct stat st;
 
-    if (lstat(path, &st) != 0)
+    if (fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return false;
     if (S_ISLNK(st.st_mode))
         return st.st_uid == uid || st.st_uid == 0;
@@ -25,7 +34,7 @@ static bool leads_there(const char *path, uint64_t uid, const struct stat *opene
 
 int span_place_open(const char *path, uint64_t uid, bool sticky)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct stat st;
 
     if (fd < 0)
@@ -45,6 +54,25 @@ int span_place_open(const char *path, uint64_t uid, bool sticky)
     return fd;
 }
 
+long span_place_count(int directory, const char *part, long most)
+{
+    _Alignas(uint64_t) char names[NAMES_BYTES];
+    long got, n = 0;
+
+    while (n <= most && (got = syscall(SYS_getdents64, directory, names, sizeof names)) != 0) {
+        if (got < 0)
+            return -errno;
+        for (long at = 0; at < got && n <= most;) {
+            uint16_t bytes;
+
+            n += strstr(names + at + ENTRY_AT_NAME, part) != NULL;
+            memcpy(&bytes, names + at + ENTRY_AT_BYTES, sizeof bytes);
+            at += bytes;
+        }
+    }
+    return n;
+}
+
 /* Where the part begins that is ours to make. */
 static const char *ours(const char *path)
 {
@@ -61,7 +89,7 @@ void span_place_make(const char *path)
     struct stat st;
 
     /* Also a mkdir of what is there waits for whoever makes something beside it just then. */
-    if (bytes >= sizeof part || stat(path, &st) == 0)
+    if (bytes >= sizeof part || fstatat(AT_FDCWD, path, &st, 0) == 0)
         return;
     memcpy(part, path, bytes + 1);
     for (const char *slash = from == NULL ? NULL : strchr(from + 1, '/'); slash != NULL;
@@ -78,8 +106,9 @@ static bool is_own(const char *path, uint64_t uid)
 {
     struct stat st;
 
-    return lstat(path, &st) == 0 && (S_ISDIR(st.st_mode) || (S_ISLNK(st.st_mode) && st.st_uid == uid)) &&
-           stat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == uid && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+    return fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           (S_ISDIR(st.st_mode) || (S_ISLNK(st.st_mode) && st.st_uid == uid)) && fstatat(AT_FDCWD, path, &st, 0) == 0 &&
+           S_ISDIR(st.st_mode) && st.st_uid == uid && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
 /* Whether span_place_make would succeed: the nearest parent that exists can be written. */
@@ -90,7 +119,7 @@ static bool can_be_made(const char *path)
     const char *from = ours(path);
     struct stat st;
 
-    if (bytes >= sizeof part || lstat(path, &st) == 0)
+    if (bytes >= sizeof part || fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
         return false;
     memcpy(part, path, bytes + 1);
     for (;;) {
@@ -99,7 +128,7 @@ static bool can_be_made(const char *path)
 
         if (slash != NULL)
             *slash = '\0';
-        if (stat(parent, &st) == 0)
+        if (fstatat(AT_FDCWD, parent, &st, 0) == 0)
             return S_ISDIR(st.st_mode) && faccessat(AT_FDCWD, parent, W_OK | X_OK, AT_EACCESS) == 0;
         if (parent != part || from == NULL || slash <= part + (from - path))
             return false;
@@ -110,7 +139,7 @@ bool span_place_usable(const char *path)
 {
     struct stat st;
 
-    if (stat(path, &st) == 0)
+    if (fstatat(AT_FDCWD, path, &st, 0) == 0)
         return S_ISDIR(st.st_mode) && faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) == 0;
     return can_be_made(path);
 }

@@ -21,6 +21,13 @@ enum { SPAN_PLACE_BYTES = 1024 }; /* longest path of a directory of ours, with i
 int span_place_open(const char *path, uint64_t uid, bool sticky);
 
 /*
+ * How many names of the directory hold `part` (all, with . and .., for ""); counts no further than `most` + 1. Takes no
+ * memory: what a thread holds when the application forks would be lost in the child. `directory` is newly opened, and
+ * has been read to there afterwards. Returns a negative errno where it cannot be read.
+ */
+long span_place_count(int directory, const char *part, long most);
+
+/*
  * Makes the directory with mode 0700, and its parents where they are ours to make: what is below the home directory's
  * .local, libpprof/ and what is below it. That it exists already is fine; whether it does after the call is for the
  * caller to see.

@@ -37,6 +37,7 @@ const struct key keys[] = {
     {"labels", "labels", "the labels of the process (OTEL_RESOURCE_ATTRIBUTES)", PROCESS(labels)},
     {"version", "version", "the prompt's version", TEXT(prompt_version)},
     {"key", "key", "the API key: a keyed hash, never the key", TEXT(key_alias)},
+    {"user", "user", "the user whose id the request names: a keyed hash, never the id", TEXT(user_alias)},
     {"finish", "finish", "why the answer ended", TEXT(finish_reasons)},
     {"completeness", "completeness", "whole, cancelled, cut or killed", TEXT(completeness)},
     {"stream", "stream", "whether the answer was a stream", .kind = KEY_BOOL, .field = SPAN_response_stream},

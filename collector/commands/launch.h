@@ -25,6 +25,7 @@ struct launch {
     int status;          /* as waitpid gives it */
     int stopped_by;      /* the program is, by this signal, and we are to stop too; 0: no */
     uint64_t stopped_ns; /* when we saw it */
+    bool stop_again;     /* a SIGCONT of ours may have undone the stop that we read next */
     struct witness witness;
     struct keeper keeper;
     /* What the program must find as we did, though a fork takes it away or we changed it. */

@@ -50,16 +50,24 @@ static bool is_stop(int number)
     return number == SIGTSTP || number == SIGTTIN || number == SIGTTOU;
 }
 
-/* Whether one of these waits to be read by us. */
+/* Whether one of these waits to be read by us: all that came to the group until now has come to us too (witness.c tells
+ * why). */
 static bool pending_here(const int *number, size_t n)
 {
     sigset_t set;
+    (void)setpgid(0, getpgrp());
     if (sigpending(&set) < 0)
         return false;
     for (size_t i = 0; i < n; i++)
         if (sigismember(&set, number[i]) == 1)
             return true;
     return false;
+}
+
+static bool stop_pending(void)
+{
+    static const int stops[] = {SIGTSTP, SIGTTIN, SIGTTOU};
+    return pending_here(stops, sizeof(stops) / sizeof(*stops));
 }
 
 static bool came_to_group(struct launch *launch, const struct signalfd_siginfo *info)
@@ -89,9 +97,21 @@ static void send(const struct launch *launch, const struct signalfd_siginfo *inf
         (void)kill(launch->child, number);
 }
 
+/* Passed on late, it must not undo a stop that has come since: the program has that one from its group already. The
+ * kernel forgets a SIGCONT behind which a stop comes, in the witness too, whose word is therefore worth nothing then.
+ */
+static void pass_on_continue(struct launch *launch, const struct signalfd_siginfo *info, bool group)
+{
+    /* A program that got SIGCONT is not stopped, so a stopped one did not, unless it was stopped again since. */
+    if ((group && !is_stopped(launch->child)) || stop_pending())
+        return;
+    send(launch, info);
+    launch->stop_again = stop_pending(); /* before or after: nobody knows */
+}
+
 static void pass_on(struct launch *launch, const struct signalfd_siginfo *info, bool gated)
 {
-    static const int stops[] = {SIGTSTP, SIGTTIN, SIGTTOU}, go_on[] = {SIGCONT};
+    static const int go_on[] = {SIGCONT};
     int number = (int)info->ssi_signo;
     if ((number == SIGCHLD && info->ssi_code > 0) || (number == SIGPIPE && (pid_t)info->ssi_pid == getpid()))
         return; /* about us */
@@ -100,11 +120,16 @@ static void pass_on(struct launch *launch, const struct signalfd_siginfo *info, 
         group = waits_in(launch->child, number); /* before it was there, a group's signal could not reach it */
     if (number == SIGCONT && launch->keeper.pid != 0 && (pid_t)info->ssi_pid == launch->keeper.pid)
         return; /* for us */
-    if (is_stop(number) && pending_here(go_on, 1))
-        return; /* taken back before we got to it; the kernel does the same with signals that wait */
-    /* A program that got SIGCONT is not stopped, so a stopped one did not, unless it was stopped again since. */
-    if (number == SIGCONT && group && is_stopped(launch->child) && !pending_here(stops, 3))
-        group = false;
+    if (number == SIGCONT) {
+        pass_on_continue(launch, info, group);
+        return;
+    }
+    if (is_stop(number)) {
+        if (pending_here(go_on, 1))
+            return; /* taken back before we got to it; the kernel does the same with signals that wait */
+        group = group && !launch->stop_again;
+        launch->stop_again = false;
+    }
     if (!group)
         send(launch, info);
 }

@@ -126,6 +126,7 @@ static const struct json_rule request_rules[] = {
     {"system[].text", REQUEST_INSTRUCTIONS, JSON_PIECES},
     REQUEST_MESSAGES("messages"),
     REQUEST_METADATA,
+    REQUEST_END_USERS(""),
 };
 
 static void sum_iterations(struct facts *facts)
@@ -338,7 +339,7 @@ static void on_request(void *context, const struct json_value *value)
 }
 
 /* A stream that ended before a word of what was written has only begun to count: 0 is no count then. */
-static void on_close(struct facts *facts)
+static void sum(struct facts *facts)
 {
     const struct state *const state = state_of(facts);
     const bool ended = facts->done || (facts->choices && facts->choice[0].stated);
@@ -363,7 +364,7 @@ struct dialect dialect_anthropic_messages = {
     .open = on_open,
     .event_begin = on_event_begin,
     .event_end = on_event_end,
-    .close = on_close,
+    .sum = sum,
     .docs =
         "Recognised by the path's end `/messages`, `/v1/complete` (the old text completions; not "
         "`/threads/.../messages`) and `publishers/anthropic/models/M:rawPredict` on Vertex.\n\n"

@@ -28,6 +28,7 @@ static const struct json_rule request_rules[] = {
     {"system", REQUEST_INSTRUCTIONS, JSON_PIECES},
     {"prompt", REQUEST_USER, JSON_PIECES},
     REQUEST_MESSAGES("messages"),
+    REQUEST_END_USERS(""),
 };
 
 struct dialect dialect_baidu = {

@@ -97,7 +97,8 @@ static void on_begin(void *context, enum eventstream_type type, const char *name
         facts_set_text(aws->body->facts, FACT_ERROR_TYPE, name, bytes);
         facts_error_seen(aws->body->facts);
     }
-    aws->enveloped = type == EVENTSTREAM_EVENT && bytes == 5 && !__builtin_memcmp(name, "chunk", 5);
+    aws->enveloped = type == EVENTSTREAM_EVENT && bytes == 5 && !__builtin_memcmp(name, "chunk", 5) &&
+                     !aws->body->dialect->text_chunks;
     aws->part = type == EVENTSTREAM_EVENT && bytes == 11 && !__builtin_memcmp(name, "PayloadPart", 11);
     if (aws->enveloped) {
         json_scan_init(&aws->envelope, &envelope_rules, on_bytes, aws, false);

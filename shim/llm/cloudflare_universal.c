@@ -34,6 +34,7 @@ static const struct json_rule request_rules[] = {
     {QUERY ".prompt", REQUEST_USER, JSON_PIECES},
     {QUERY ".input", REQUEST_USER, JSON_PIECES},
     REQUEST_MESSAGES(QUERY ".messages"),
+    REQUEST_END_USERS(QUERY "."),
 };
 
 static const struct json_rule answer_rules[] = {

@@ -299,7 +299,7 @@ static void on_event_end(struct facts *facts)
     facts_call_end(facts);
 }
 
-static void on_close(struct facts *facts)
+static void sum(struct facts *facts)
 {
     static const enum facts_number facts_of[] = {FACT_INPUT, FACT_OUTPUT, FACT_INPUT_IMAGE};
     const struct state *const state = state_of(facts);
@@ -307,8 +307,12 @@ static void on_close(struct facts *facts)
     for (unsigned i = 0; i < 3; i++)
         if (counts->stated & (1u << i))
             facts_set_number(facts, facts_of[i], counts->value[i]);
+}
+
+static void on_close(struct facts *facts)
+{
     if (!facts->calls && !facts->other_calls)
-        facts->other_calls = state->repeated_calls;
+        facts->other_calls = state_of(facts)->repeated_calls;
 }
 
 static void on_request(void *context, const struct json_value *value)
@@ -325,6 +329,7 @@ struct dialect dialect_cohere = {
     .lines = true,
     .event_begin = on_event_begin,
     .event_end = on_event_end,
+    .sum = sum,
     .close = on_close,
     .docs =
         "Recognised by the path's end `/v1/chat`, `/v2/chat` or `/v1/generate` (embed and rerank: see embeddings).\n\n"

@@ -43,6 +43,7 @@ static const struct json_rule request_rules[] = {
     {"stream", REQUEST_STREAM, 0},
     {"bot_id", REQUEST_MODEL, 0},
     REQUEST_MESSAGES("additional_messages"),
+    REQUEST_END_USERS(""),
 };
 
 static bool name_ends(const char *name, size_t bytes, const char *end)

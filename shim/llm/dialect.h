@@ -33,7 +33,8 @@ struct dialect {
                  */
     bool repeats; /* (true of every call that asks after an earlier one:) the usage of one id is stated again to whoever
                      asks again: it counts once (counted.h) */
-    bool kept;    /* answers can be fetched again: their ids are remembered */
+    bool text_chunks; /* events of AWS named "chunk" hold text, not an event of their own */
+    bool kept;        /* answers can be fetched again: their ids are remembered */
     /* All optional (NULL). */
     void (*open)(struct facts *facts, const char *api, const char *provider); /* before anything else */
     void (*response_header)(struct facts *facts, const char *name, size_t name_bytes, const char *value,
@@ -42,14 +43,16 @@ struct dialect {
      * (AWS always; SSE when the line stands before data:, as everybody writes it). */
     void (*event_begin)(struct facts *facts, const char *name, size_t name_bytes);
     void (*event_end)(struct facts *facts);
-    void (*done)(struct facts *facts);  /* the stream's [DONE] */
+    void (*done)(struct facts *facts); /* the stream's [DONE] */
+    void (*sum)(struct facts *facts);  /* puts counts that the dialect's state holds into usage and numbers, and changes
+                                          nothing else: before `close`, and for a look at what is known so far */
     void (*close)(struct facts *facts); /* everything was seen; last chance before the span is made */
+    bool compiled;                      /* dialect_by_api's */
     const char *docs;                   /* Markdown: how recognised, where each fact is read, quirks, source */
 };
 
-/* NULL-terminated. The rules of all of them are compiled by dialect_init (idempotent, scribe's thread). */
+/* NULL-terminated; their rules as they are written, not as they are matched. */
 extern struct dialect *const dialects[];
-void dialect_init(void);
 
-/* The dialect that reads an API shape, or NULL. */
+/* The dialect that reads an API shape, its rules compiled, or NULL. Scribe's thread. */
 struct dialect *dialect_by_api(const char *api);

@@ -5,6 +5,9 @@
  */
 #include "dialect_request.h"
 
+#include "exchange.h"
+#include "secret.h"
+
 #include <string.h>
 
 /* One byte further along `mark`, whose first byte stands nowhere else in it. */
@@ -65,6 +68,20 @@ static void said(struct facts *facts, const struct json_value *value)
         prompt_said_version(prompt, PROMPT_SAID_METADATA, value->text, value->bytes);
 }
 
+/* What was cut is nobody's. */
+static void end_user(struct facts *facts, const struct json_value *value)
+{
+    const struct exchange_config *const config = facts->prompt.config;
+    if ((value->type != JSON_STRING && value->type != JSON_NUMBER) || !value->bytes)
+        return;
+    if (facts->echo)
+        secret_echo_take(facts->echo, value->text, value->bytes, false);
+    if (value->rule < facts->end_user_said || value->cut || !config->has_hash_key)
+        return;
+    facts->end_user_said = value->rule;
+    span_key_alias(config->hash_key, value->text, value->bytes, facts->end_user);
+}
+
 void dialect_request_value(struct facts *facts, const struct json_value *value)
 {
     switch (value->rule) {
@@ -116,6 +133,9 @@ void dialect_request_value(struct facts *facts, const struct json_value *value)
     case REQUEST_USER:
         count_prompt(facts, value);
         prompt_user(&facts->prompt, value);
+        break;
+    case REQUEST_END_USER ... REQUEST_END_USER_SAFE:
+        end_user(facts, value);
         break;
     default:
         said(facts, value);

@@ -22,6 +22,9 @@ enum {
     REQUEST_PROMPT_VERSION,
     REQUEST_META_NAME,
     REQUEST_META_VERSION,
+    REQUEST_END_USER, /* of several ids of a user the later of these counts */
+    REQUEST_END_USER_ID,
+    REQUEST_END_USER_SAFE,
     REQUEST_OWN = 32,
 };
 
@@ -37,6 +40,15 @@ enum {
     {"metadata.prompt", REQUEST_META_NAME, 0}, {"metadata.prompt_name", REQUEST_META_NAME, 0},                         \
     {                                                                                                                  \
         "metadata.prompt_version", REQUEST_META_VERSION, 0                                                             \
+    }
+
+/* Whose call the application says it is; hashed. The application's own id of a user (OpenAI's older and newer name,
+ * Anthropic's, Z.ai's and Baidu's, Azure's). */
+#define REQUEST_END_USERS(at)                                                                                          \
+    {at "user", REQUEST_END_USER, 0}, {at "safety_identifier", REQUEST_END_USER_SAFE, 0},                              \
+        {at "user_id", REQUEST_END_USER_ID, 0}, {at "metadata.user_id", REQUEST_END_USER_ID, 0},                       \
+    {                                                                                                                  \
+        at "user_security_context.end_user_id", REQUEST_END_USER_ID, 0                                                 \
     }
 
 void dialect_request_value(struct facts *facts, const struct json_value *value);

@@ -39,6 +39,7 @@ static const struct json_rule answer_rules[] = {
 static const struct json_rule request_rules[] = {
     {"query", REQUEST_USER, JSON_PIECES},
     {"inputs.query", REQUEST_USER, JSON_PIECES},
+    REQUEST_END_USERS(""),
 };
 
 /* Other chats have answers, events or ids of messages; together nobody has them. */

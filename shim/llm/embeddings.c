@@ -91,6 +91,7 @@ static const struct json_rule request_rules[] = {
     {"model", REQUEST_MODEL, 0},
     {"model_id", REQUEST_MODEL, 0},            /* watsonx */
     {"servingMode.modelId", REQUEST_MODEL, 0}, /* Oracle */
+    REQUEST_END_USERS(""),
 };
 
 static void failed(struct facts *facts, const struct json_value *value)

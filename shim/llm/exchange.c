@@ -52,7 +52,6 @@ struct work {
     struct timing timing; /* the last: wipe() */
 };
 _Static_assert(sizeof(struct work) <= EXCHANGE_BYTES_MAX, "an exchange must stay within its budget");
-
 _Static_assert(sizeof(struct work) % 8 == 0, "desks count in words");
 
 /* Where the state lies is the desk's matter. */
@@ -198,7 +197,6 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     if (!recognise(start->method, start->method_bytes, start->url, start->url_bytes, start->headers,
                    start->headers_bytes, &recognised))
         return NULL;
-    dialect_init();
     struct dialect *const dialect = dialect_by_api(recognised.shape ? recognised.shape : recognised.api);
     if (!dialect)
         return NULL;
@@ -232,6 +230,7 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     put_static(&exchange->span, SPAN_operation, recognised.operation);
     put_static(&exchange->span, SPAN_provider, recognised.provider);
     secret_echo_init(&exchange->echo);
+    exchange->facts.echo = &exchange->echo;
     take_headers(exchange, start->headers, start->headers_bytes);
     put_address(exchange, start);
     return owner;
@@ -287,6 +286,8 @@ void exchange_request_rewind(struct exchange *owner)
     prompt_rewind(&exchange->facts.prompt);
     exchange->facts.prompts = 0;
     exchange->facts.prompt_of_tokens = false;
+    exchange->facts.end_user_said = 0;
+    exchange->facts.end_user[0] = '\0';
     exchange->facts.json_asked = exchange->facts.shape_asked = exchange->facts.stream_stated =
         exchange->facts.stream_asked = false;
     open_facts(exchange);
@@ -502,6 +503,15 @@ static bool is_silent(const struct work *exchange, const struct exchange_outcome
            (!exchange->response_begun || (exchange->facts.stream && !exchange->body.events));
 }
 
+/* Counts and times from wherever they were stated. */
+static void sum_counts(struct work *exchange, struct span *span)
+{
+    if (exchange->body.dialect->sum)
+        exchange->body.dialect->sum(&exchange->facts);
+    facts_fallback_use(&exchange->facts);
+    response_headers_finish(&exchange->headers, &exchange->facts, span);
+}
+
 static bool finish(struct work *exchange, const struct exchange_end *end, struct span *ret_span)
 {
     struct facts *const facts = &exchange->facts;
@@ -514,11 +524,10 @@ static bool finish(struct work *exchange, const struct exchange_end *end, struct
     body_end(&exchange->body);
     if (exchange->body.dialect->close)
         exchange->body.dialect->close(facts);
-    facts_fallback_use(facts);
-    response_headers_finish(&exchange->headers, facts, span);
+    sum_counts(exchange, span);
     const bool asked_after = exchange->recognised.poll || exchange->dialect->repeats;
     if (asked_after || exchange->dialect->kept)
-        counted_once(facts, exchange->path, exchange->path_bytes, asked_after);
+        counted_once(facts, exchange->path, exchange->path_bytes, exchange->recognised.tail_id, asked_after);
     failure_finish(facts);
     struct exchange_outcome outcome = outcome_of(exchange, end);
     exchange->lost += end->lost_bytes;
@@ -568,7 +577,7 @@ bool exchange_peek(struct exchange *owner, uint64_t time_ns, struct span *ret_sp
     const struct exchange_end end = {EXCHANGE_END_UNKNOWN, .time_ns = time_ns, .curl_code = UINT64_MAX};
     const struct exchange_outcome outcome = {.lost = exchange->lost > 0, .status = exchange->status};
     struct facts *const facts = &exchange->facts;
-    struct facts_parts_undo undo;
+    struct facts_peek peek;
     struct timing timing = exchange->timing;
     if (!is_inference(exchange, &outcome, &end))
         return false;
@@ -577,9 +586,10 @@ bool exchange_peek(struct exchange *owner, uint64_t time_ns, struct span *ret_sp
         span_set_u64(ret_span, SPAN_status, outcome.status);
     timing_finish(&timing, time_ns, ret_span);
     put_stream(exchange, ret_span);
-    facts_parts_peek(facts, &undo);
+    facts_peek_begin(facts, &peek);
+    sum_counts(exchange, ret_span);
     exchange_span_facts(ret_span, facts, &outcome, &end);
-    facts_parts_take_back(facts, &undo);
+    facts_peek_end(facts, &peek);
     if (exchange->response_begun) /* the request is whole: its prompt is known */
         prompt_peek(&facts->prompt, ret_span);
     put_path(exchange, ret_span);

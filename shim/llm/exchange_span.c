@@ -185,6 +185,8 @@ void exchange_span_facts(struct span *span, const struct facts *facts, const str
     for (size_t i = 0; i < sizeof(number_fields) / sizeof(number_fields[0]); i++)
         if (facts_has_number(facts, number_fields[i].fact))
             span_set_u64(span, number_fields[i].field, facts_number(facts, number_fields[i].fact));
+    if (facts->end_user[0])
+        span_set_text(span, SPAN_user_alias, facts->end_user, strlen(facts->end_user));
     if (facts->foreign_cost)
         span_clear(span, SPAN_cost_nanousd);
     put_cache_writes(span, facts);

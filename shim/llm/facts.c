@@ -341,22 +341,23 @@ bool facts_parts_end(struct facts *facts)
     return parts > 1;
 }
 
-void facts_parts_peek(struct facts *facts, struct facts_parts_undo *ret_undo)
+void facts_peek_begin(struct facts *facts, struct facts_peek *ret_peek)
 {
-    *ret_undo = (struct facts_parts_undo){facts->usage, facts->number_present,
-                                          facts->number[FACT_SERVER_PREFILL_NS - FACT_USAGE_END],
-                                          facts->number[FACT_SERVER_DECODE_NS - FACT_USAGE_END], facts->usage_open};
-    facts_usage_drop(facts); /* an object under way states nothing yet */
-    (void)facts_parts_end(facts);
+    ret_peek->usage = facts->usage;
+    ret_peek->number_present = facts->number_present;
+    memcpy(ret_peek->number, facts->number, sizeof(facts->number));
+    ret_peek->usage_open = facts->usage_open;
+    ret_peek->usage_from_timings = facts->usage_from_timings;
+    facts_usage_drop(facts);
 }
 
-void facts_parts_take_back(struct facts *facts, const struct facts_parts_undo *undo)
+void facts_peek_end(struct facts *facts, const struct facts_peek *peek)
 {
-    facts->usage = undo->usage;
-    facts->number_present = undo->number_present;
-    facts->number[FACT_SERVER_PREFILL_NS - FACT_USAGE_END] = undo->prefill_ns;
-    facts->number[FACT_SERVER_DECODE_NS - FACT_USAGE_END] = undo->decode_ns;
-    facts->usage_open = undo->usage_open;
+    facts->usage = peek->usage;
+    facts->number_present = peek->number_present;
+    memcpy(facts->number, peek->number, sizeof(facts->number));
+    facts->usage_open = peek->usage_open;
+    facts->usage_from_timings = peek->usage_from_timings;
 }
 
 /* What is known now is of the answers so far; the next one is an answer of its own. */

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../../span/alias.h"
 #include "json_check.h"
 #include "json_scan.h"
 #include "prompt.h"
@@ -85,6 +86,8 @@ enum {
     FACTS_NO_INDEX = 0xffffffff,
 };
 
+struct secret_echo;
+
 struct facts_choice {
     uint8_t reason_bytes;
     bool stated, seen;
@@ -124,6 +127,9 @@ struct facts {
         const char *api, *shape; /* as struct recognised has them; NULL: not known */
     } step[FACTS_STEPS_MAX];     /* the calls of a list of which one is answered */
     struct prompt prompt;
+    struct secret_echo *echo;        /* of the exchange: gets ids of users, which must not come back; NULL: nowhere */
+    uint16_t end_user_said;          /* rule of dialect_request.h */
+    char end_user[SPAN_ALIAS_BYTES]; /* hashed id of the user that the application named, "": none */
 
     /* ---- from here on of the answer, but for what requests state among the numbers and texts (facts_forget_answer)
      * ---- Switches that a dialect or the provider table sets: */
@@ -247,16 +253,16 @@ void facts_usage_drop(struct facts *facts);
 void facts_part(struct facts *facts, uint32_t index, const struct facts_part *part);
 /* True: more than one stated something. */
 bool facts_parts_end(struct facts *facts);
-/* What facts_parts_end would state now, while more may come: facts_parts_take_back undoes it, nothing else may happen
- * between the two. */
-struct facts_parts_undo {
+/* A look at the counts while more may come: between the two, usage and numbers may be finished as if this were the end
+ * (a dialect's `sum`, facts_fallback_use); facts_peek_end undoes that. A usage object under way states nothing yet. */
+struct facts_peek {
     struct facts_usage usage;
     uint32_t number_present;
-    uint64_t prefill_ns, decode_ns;
-    bool usage_open;
+    uint64_t number[FACT_NUMBER_COUNT - FACT_USAGE_END];
+    bool usage_open, usage_from_timings;
 };
-void facts_parts_peek(struct facts *facts, struct facts_parts_undo *ret_undo);
-void facts_parts_take_back(struct facts *facts, const struct facts_parts_undo *undo);
+void facts_peek_begin(struct facts *facts, struct facts_peek *ret_peek);
+void facts_peek_end(struct facts *facts, const struct facts_peek *peek);
 void facts_document_end(struct facts *facts);
 void facts_documents_end(struct facts *facts);
 /* How many answers the request asks for: prompts times choices, at least 1. */

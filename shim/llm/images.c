@@ -33,10 +33,8 @@ static const struct json_rule event_rules[] = {
 };
 
 static const struct json_rule request_rules[] = {
-    {"model", REQUEST_MODEL, 0},
-    {"stream", REQUEST_STREAM, 0},
-    {"n", REQUEST_CHOICES, 0},
-    {"prompt", REQUEST_USER, JSON_PIECES},
+    {"model", REQUEST_MODEL, 0},           {"stream", REQUEST_STREAM, 0}, {"n", REQUEST_CHOICES, 0},
+    {"prompt", REQUEST_USER, JSON_PIECES}, REQUEST_END_USERS(""),
 };
 
 static void on_answer(void *context, const struct json_value *value)

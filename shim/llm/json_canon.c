@@ -9,6 +9,7 @@
 #include "json_rules.h"
 
 #include <string.h>
+#include <strings.h>
 
 static const uint64_t prime_a = UINT64_C(0x9e3779b185ebca87), prime_b = UINT64_C(0xc2b2ae3d27d4eb4f);
 
@@ -98,9 +99,30 @@ static void add_leaf(struct json_canon *canon, struct text_hash *hash)
     canon->leaves++;
 }
 
+enum { TOOLS_NOT, TOOLS_LIST, TOOLS_ONE };
+
+static bool key_is(const struct json_value *value, const char *word)
+{
+    return value->key_bytes == strlen(word) && !strncasecmp(value->key, word, value->key_bytes);
+}
+
+/* What opens below a level of this sort: [{"name"}], [{"function": {"name"}}] and the like, and Gemini's
+ * [{"functionDeclarations": [{"name"}]}]. Names of other depths are those of parameters. */
+static uint8_t tools_below(uint8_t tools, const struct json_value *value)
+{
+    if (tools == TOOLS_LIST)
+        return value->type == JSON_OBJECT_BEGIN ? TOOLS_ONE : TOOLS_NOT;
+    if (tools == TOOLS_NOT || !value->key)
+        return TOOLS_NOT;
+    if (value->type == JSON_ARRAY_BEGIN)
+        return key_is(value, "functionDeclarations") || key_is(value, "function_declarations") ? TOOLS_LIST : TOOLS_NOT;
+    return key_is(value, "function") || key_is(value, "toolSpec") ? TOOLS_ONE : TOOLS_NOT;
+}
+
 static void open_level(struct json_canon *canon, const struct json_value *value)
 {
     const uint64_t path = value_path(canon, value);
+    const uint8_t tools = canon->depth ? tools_below(canon->level[canon->depth].tools, value) : TOOLS_LIST;
     struct text_hash hash;
     text_hash_init(&hash, path);
     text_hash_push(&hash, &value->type, 1);
@@ -108,7 +130,7 @@ static void open_level(struct json_canon *canon, const struct json_value *value)
     if (canon->depth <= JSON_PATH_DEPTH)
         canon->depth++;
     canon->level[canon->depth] =
-        (struct json_canon_level){.path = path, .index = 0, .array = value->type == JSON_ARRAY_BEGIN};
+        (struct json_canon_level){.path = path, .index = 0, .array = value->type == JSON_ARRAY_BEGIN, .tools = tools};
 }
 
 static void on_value(void *context, const struct json_value *value)
@@ -127,6 +149,9 @@ static void on_value(void *context, const struct json_value *value)
         text_hash_push(&canon->text, &value->type, 1);
     }
     text_hash_push(&canon->text, value->text, value->bytes);
+    if (canon->name && value->type == JSON_STRING && canon->level[canon->depth].tools == TOOLS_ONE &&
+        key_is(value, "name"))
+        canon->name(canon->name_context, value);
     if (value->last)
         add_leaf(canon, &canon->text);
 }
@@ -137,6 +162,7 @@ void json_canon_init(struct json_canon *canon)
     json_scan_init(&canon->scan, &everything, on_value, canon, false);
     canon->sum[0] = canon->sum[1] = canon->leaves = 0;
     canon->depth = 0;
+    canon->name = NULL;
     canon->level[0] = (struct json_canon_level){.path = prime_a};
 }
 

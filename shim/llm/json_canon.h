@@ -25,6 +25,7 @@ struct json_canon_level {
     uint64_t path;
     uint32_t index; /* of the next element */
     bool array;
+    uint8_t tools; /* enum of json_canon.c: a list of tools, a tool */
 };
 
 struct json_canon {
@@ -33,9 +34,12 @@ struct json_canon {
     uint64_t sum[2];
     uint64_t leaves; /* 0: nothing was seen */
     uint32_t depth;
+    json_handler *name; /* NULL, or gets the names of tools (pieces of texts) when the value is a list of them */
+    void *name_context;
     struct json_canon_level level[JSON_PATH_DEPTH + 2]; /* what lies deeper counts for nothing */
 };
 
+/* Without `name`; set it behind this. */
 void json_canon_init(struct json_canon *canon);
 void json_canon_push(struct json_canon *canon, const char *json, size_t bytes);
 /* Between two pushes: zeroes what no longer matters. */

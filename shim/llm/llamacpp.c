@@ -228,7 +228,7 @@ static void on_event_end(struct facts *facts)
     llamacpp_end(facts, state_of(facts));
 }
 
-static void on_close(struct facts *facts)
+static void sum(struct facts *facts)
 {
     (void)facts_parts_end(facts);
 }
@@ -241,7 +241,7 @@ struct dialect dialect_llamacpp = {
     .event = {JSON_RULES(answer_rules), on_answer},
     .event_begin = on_event_begin,
     .event_end = on_event_end,
-    .close = on_close,
+    .sum = sum,
     .docs = "Recognised by the path's end `/completion`, `/completions` or `/infill`, if the answer has the shape. "
             "`/v1/...` is read as OpenAI's.\n\n"
             "| fact | where |\n|---|---|\n"

@@ -113,7 +113,8 @@ static struct state *state_of(struct facts *facts)
         {"error_code", TOP_CODE, 0}, {"type", TOP_TYPE, 0}, {"error_type", TOP_TYPE, 0}, {"object", OBJECT, 0},        \
         {"errors[]", ERROR, 0}, {"errors[].code", ERROR_CODE, 0}, FAILURE_RULES,                                       \
         {"choices[].stop_reason", STOP_REASON, 0}, {"x_groq.error", ERROR, 0}, {"status", STATUS, 0},                  \
-        {"task_status", STATUS, 0}, {"amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0},             \
+        {"stats.*", USAGE_NAMED, 0}, {"task_status", STATUS, 0},                                                       \
+        {"amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0},                                         \
     {                                                                                                                  \
         "amazon-bedrock-invocationMetrics.outputTokenCount", METRIC_OUTPUT, 0                                          \
     }
@@ -140,6 +141,7 @@ static const struct json_rule request_rules[] = {
     {"prompt[]", REQUEST_USER, JSON_PIECES},
     REQUEST_MESSAGES("messages"),
     REQUEST_METADATA,
+    REQUEST_END_USERS(""),
     /* SAP's orchestration, both versions */
     {"config.modules.prompt_templating.model.name", REQUEST_MODEL, 0},
     {"config.modules.prompt_templating.model.params.max_tokens", REQUEST_MAX_TOKENS, 0},
@@ -475,7 +477,7 @@ static void on_event_begin(struct facts *facts, const char *name, size_t bytes)
 }
 
 /* llama.cpp without usage still says in its timings how many tokens it read and wrote. */
-static void on_close(struct facts *facts)
+static void sum(struct facts *facts)
 {
     const struct state *const state = state_of(facts);
     const bool stated = state->any_counted || state->llamacpp.native;
@@ -495,7 +497,7 @@ struct dialect dialect_openai_chat = {
     .open = on_open,
     .event_begin = on_event_begin,
     .event_end = on_end,
-    .close = on_close,
+    .sum = sum,
     .docs =
         "Recognised by the path's end `/chat/completions` or `/completions`, whoever serves it; Databricks' "
         "`/serving-endpoints/E/invocations`, where an answer "
@@ -518,7 +520,8 @@ struct dialect dialect_openai_chat = {
         "`cache_read_input_tokens`, `cached_input_tokens` (Inception); written: `cache_write_tokens`, "
         "`cache_creation_input_tokens` (DashScope), `cache_creation_tokens` (LiteLLM), `cached_write_tokens` (Envoy), "
         "`cached_creation_tokens` (new-api), beside or in the details, or by lifetime alone |\n"
-        "| drafts | `timings.draft_n`, `timings.draft_n_accepted` (llama.cpp), `usage.draft_tokens` (GPUStack) |\n"
+        "| drafts | `timings.draft_n`, `timings.draft_n_accepted` (llama.cpp), `usage.draft_tokens` (GPUStack), "
+        "`stats.*` (LM Studio) |\n"
         "| server times | `usage.{queue,prompt,completion,total}_time` (Groq), `time_info` (Cerebras), `timings` "
         "(llama.cpp), "
         "`usage.total_*_sec` (mistral.rs), vLLM's `metrics`: `queue_time_ms`, `time_to_first_token_ms` (from the end "

@@ -168,6 +168,7 @@ static const struct json_rule request_rules[] = {
     {"prompt.id", REQUEST_PROMPT_ID, 0},
     {"prompt.version", REQUEST_PROMPT_VERSION, 0},
     REQUEST_METADATA,
+    REQUEST_END_USERS(""),
 };
 
 static struct state *state_of(struct facts *facts)

@@ -68,10 +68,11 @@ static void forget_body(struct prompt *prompt)
     json_canon_init(&prompt->tools);
     json_canon_init(&prompt->format);
     text_hash_init(&prompt->instructions, 2);
+    text_hash_init(&prompt->tool_names, 4);
     prompt->instruction_parts = 0;
     prompt->torn = false;
     prompt->in_message = prompt->message_text = prompt->user_seen = prompt->preview_of_instructions = false;
-    prompt->head_bytes = prompt->user_bytes = prompt->preview_bytes = 0;
+    prompt->head_bytes = prompt->user_bytes = prompt->preview_bytes = prompt->tool_names_bytes = 0;
     prompt->role = PROMPT_ROLE_UNKNOWN;
 }
 
@@ -103,6 +104,7 @@ void prompt_tidy(struct prompt *prompt)
     memset(prompt->head + prompt->head_bytes, 0, sizeof(prompt->head) - prompt->head_bytes);
     memset(prompt->user + prompt->user_bytes, 0, sizeof(prompt->user) - prompt->user_bytes);
     memset(prompt->preview + prompt->preview_bytes, 0, sizeof(prompt->preview) - prompt->preview_bytes);
+    memset(prompt->tool_name + prompt->tool_names_bytes, 0, sizeof(prompt->tool_name) - prompt->tool_names_bytes);
     json_canon_tidy(&prompt->tools);
     json_canon_tidy(&prompt->format);
 }
@@ -190,25 +192,41 @@ void prompt_user(struct prompt *prompt, const struct json_value *piece)
         prompt_message_end(prompt);
 }
 
-static void canon_piece(struct json_canon *canon, const struct json_value *raw)
+static void canon_piece(struct json_canon *canon, const struct json_value *raw, json_handler *name, void *context)
 {
     if (raw->type != JSON_RAW_BYTES)
         return;
-    if (raw->first)
+    if (raw->first) {
         json_canon_init(canon);
+        canon->name = name;
+        canon->name_context = context;
+    }
     json_canon_push(canon, raw->text, raw->bytes);
     if (raw->last)
         json_canon_end(canon);
 }
 
+static void on_tool_name(void *context, const struct json_value *piece)
+{
+    struct prompt *const prompt = context;
+    text_hash_push(&prompt->tool_names, " ", piece->first);
+    text_hash_push(&prompt->tool_names, piece->text, piece->bytes);
+    if (piece->first && prompt->tool_names_bytes && prompt->tool_names_bytes < sizeof(prompt->tool_name))
+        prompt->tool_name[prompt->tool_names_bytes++] = ' ';
+    const size_t room = sizeof(prompt->tool_name) - prompt->tool_names_bytes;
+    const size_t taken = piece->bytes < room ? piece->bytes : room;
+    memcpy(prompt->tool_name + prompt->tool_names_bytes, piece->text, taken);
+    prompt->tool_names_bytes = (uint16_t)(prompt->tool_names_bytes + taken);
+}
+
 void prompt_tools(struct prompt *prompt, const struct json_value *raw)
 {
-    canon_piece(&prompt->tools, raw);
+    canon_piece(&prompt->tools, raw, prompt->config->preview_chars ? on_tool_name : NULL, prompt);
 }
 
 void prompt_format(struct prompt *prompt, const struct json_value *raw)
 {
-    canon_piece(&prompt->format, raw);
+    canon_piece(&prompt->format, raw, NULL, NULL);
 }
 
 static void set_name(char *to, uint16_t *to_bytes, const char *text, size_t bytes)
@@ -302,24 +320,26 @@ static bool gather(const struct prompt *prompt, struct constant *ret)
     return true;
 }
 
-/* Of instructions what several texts share, or a text that came often; of the user's text, which is there only where
- * it was asked for, all but what looks like data. */
+/* Of instructions, and of names of tools where there are none, what several texts share, or a text that came often; of
+ * the user's text, which is there only where it was asked for, all but what looks like data. */
 static void finish_preview(const struct prompt *prompt, struct span *span)
 {
-    char text[PROMPT_PREVIEW_MAX];
-    uint64_t digest[2] = {0, 0};
+    static const char label[] = "tools: ";
+    char text[sizeof(label) - 1 + PROMPT_PREVIEW_MAX];
     const struct exchange_config *const config = prompt->config;
-    if (prompt->preview_of_instructions)
-        text_hash_end(&prompt->instructions, digest);
-    const struct shown_text source = {
-        .text = prompt->preview,
-        .bytes = prompt->preview_bytes,
-        .digest = {digest[0], digest[1]},
-        .asked = !prompt->preview_of_instructions,
-    };
-    const size_t bytes = shown_preview(config->shown, &source, config->preview_chars, text, sizeof(text));
+    const bool tools = !prompt->preview_bytes && prompt->tool_names_bytes;
+    const size_t before = tools ? sizeof(label) - 1 : 0;
+    struct shown_text source = {.text = tools ? prompt->tool_name : prompt->preview,
+                                .bytes = tools ? prompt->tool_names_bytes : prompt->preview_bytes,
+                                .names = tools,
+                                .asked = !tools && !prompt->preview_of_instructions};
+    if (!source.asked)
+        text_hash_end(tools ? &prompt->tool_names : &prompt->instructions, source.digest);
+    memcpy(text, label, before);
+    const size_t bytes =
+        shown_preview(config->shown, &source, config->preview_chars, text + before, sizeof(text) - before);
     if (bytes)
-        span_set_text(span, SPAN_prompt_preview, text, bytes);
+        span_set_text(span, SPAN_prompt_preview, text, before + bytes);
 }
 
 void prompt_peek(const struct prompt *prompt, struct span *span)

@@ -41,17 +41,19 @@ struct prompt {
     struct json_canon tools, format; /* order-independent sums */
     struct text_hash instructions;   /* digests of the parts, in order */
     struct text_hash message;        /* of the message under way */
+    struct text_hash tool_names;     /* only where a preview may be asked for */
     uint32_t instruction_parts;
     enum prompt_role role;
     bool in_message, message_text, user_seen;
     bool torn;
     uint8_t said, version_said; /* enum prompt_said */
-    uint16_t name_bytes, version_bytes, head_bytes, user_bytes, preview_bytes;
+    uint16_t name_bytes, version_bytes, head_bytes, user_bytes, preview_bytes, tool_names_bytes;
     bool preview_of_instructions;
     char name[PROMPT_NAME_MAX], version[PROMPT_NAME_MAX];
     char head[PROMPT_PREVIEW_MAX]; /* beginning of the message under way */
     char user[PROMPT_HEAD_BYTES];  /* beginning of the first user text */
     char preview[PROMPT_PREVIEW_MAX];
+    char tool_name[PROMPT_PREVIEW_MAX]; /* names of tools, a blank between them */
 };
 
 void prompt_init(struct prompt *prompt, const struct exchange_config *config);

@@ -168,6 +168,7 @@ static void take_row(const struct row *row, const struct url *url, enum method m
     ret->weak = (row->flags & WEAK) != 0;
     ret->poll = (row->flags & POLL) &&
                 !(method != METHOD_GET && (view_equals(last, "batches", 7) || view_equals(last, "jobs", 4)));
+    ret->tail_id = ret->poll && row->tail == '*';
     ret->stream_known = (row->flags & (STREAM | WHOLE)) != 0;
     ret->stream = (row->flags & STREAM) != 0;
     if (!served->provider && row->hint[0])

@@ -30,8 +30,9 @@ struct recognised {
     bool unproven; /* the path proves a call of a model, of what kind of model not: an answer without this API's shape
                       makes no span, an error does */
     bool weak;     /* such a path is anybody's: that the request names a model proves nothing */
-    bool poll; /* asks after a call that was made before (a run, a batch): times are not a model's, tokens count once
-                  per id */
+    bool poll;    /* asks after a call that was made before (a run, a batch): times are not a model's, tokens count once
+                     per id */
+    bool tail_id; /* the path's last segment is the id of what is asked after */
     bool stream_known;               /* the URL decides about streaming... */
     bool stream;                     /* ...and says this */
     size_t said_path_bytes;          /* the path begins with what LIBPPROF_ENDPOINTS says of it */

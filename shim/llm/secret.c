@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "../../span/span_limits.h"
 #include "base64.h"
 #include "url.h"
 #include "words.h"
@@ -339,7 +340,8 @@ static bool is_plain_number(const char *text, size_t bytes)
     return digits <= 8;
 }
 
-static void take_piece(struct secret_echo *echo, const char *text, size_t bytes, bool credential)
+/* `mark`: see struct secret_echo. */
+static void take_piece(struct secret_echo *echo, const char *text, size_t bytes, char mark)
 {
     while (bytes && text[bytes - 1] == '.')
         bytes--;
@@ -352,7 +354,7 @@ static void take_piece(struct secret_echo *echo, const char *text, size_t bytes,
         bytes = room - 2;
     }
     char *to = echo->text + echo->bytes;
-    *to++ = credential || secret_key_shaped(text, bytes) ? '!' : ' ';
+    *to++ = mark == ' ' && secret_key_shaped(text, bytes) ? '!' : mark;
     for (size_t i = 0; i < bytes; i++)
         to[i] = lower(text[i]);
     to[bytes] = '\n';
@@ -365,7 +367,7 @@ static void take_pieces(struct secret_echo *echo, const char *text, size_t bytes
         size_t piece = 0;
         while (at + piece < bytes && !separates(text[at + piece]))
             piece++;
-        take_piece(echo, text + at, piece, credential);
+        take_piece(echo, text + at, piece, credential ? '!' : ' ');
         at += piece + 1;
     }
 }
@@ -419,17 +421,35 @@ void secret_echo_header(struct secret_echo *echo, const char *name, size_t name_
     secret_echo_take(echo, value, bytes, name_has_any(name, name_bytes, credentials));
 }
 
-/* One "name=value" of a query. Ids by which an answer is asked for are not secrets: the answer states them. */
+/* Is it by its name an id of an answer, a task, a conversation: "id", "task_id", "requestId"? */
+static bool names_id(const char *name, size_t bytes)
+{
+    static const char *const others[] = {"auth",   "key",    "token",   "secret",  "cookie", "password", "signature",
+                                         "client", "user",   "account", "session", "tenant", "customer", "device",
+                                         "access", "member", "person",  "visitor", "email",  "phone",    NULL};
+    const size_t before = bytes - 2; /* of "id" */
+    if (bytes < 2 || strncasecmp(name + before, "id", 2) != 0 || name_has_any(name, bytes, others))
+        return false;
+    return !before || !is_letter(name[before - 1]) || (name[before] == 'I' && name[before - 1] >= 'a');
+}
+
+/* One "name=value" of a query. */
 static void take_parameter(struct secret_echo *echo, const char *text, size_t bytes)
 {
-    static const char *const harmless[] = {"alt",     "api-version", "model",           "stream", "beta",
-                                           "version", "chat_id",     "conversation_id", NULL};
+    static const char *const harmless[] = {"alt", "api-version", "model", "stream", "beta", "version", NULL};
     const char *const equals = memchr(text, '=', bytes);
     const size_t name_bytes = equals ? (size_t)(equals - text) : 0;
     for (size_t i = 0; harmless[i] && equals; i++)
         if (strlen(harmless[i]) == name_bytes && !strncasecmp(text, harmless[i], name_bytes))
             return;
-    secret_echo_take(echo, text + name_bytes, bytes - name_bytes, true);
+    const char *const value = text + name_bytes + (equals != NULL);
+    const size_t value_bytes = bytes - (size_t)(value - text);
+    char id[SPAN_TEXT_MAX];
+    const size_t id_bytes = equals && names_id(text, name_bytes) ? url_decode(value, value_bytes, id, sizeof(id)) : 0;
+    if (id_bytes && secret_free_id(id, id_bytes))
+        take_piece(echo, id, id_bytes, '#');
+    else
+        secret_echo_take(echo, value, value_bytes, true);
 }
 
 void secret_echo_beside(struct secret_echo *echo, const char *text, size_t bytes)
@@ -481,16 +501,27 @@ static bool shares_run(const char *text, size_t bytes, const char *piece, size_t
     return false;
 }
 
-bool secret_echoed(const struct secret_echo *echo, const char *text, size_t bytes)
+static bool echoed(const struct secret_echo *echo, const char *text, size_t bytes, bool as_id)
 {
     const char *const end = echo->text + echo->bytes;
     for (const char *p = echo->text; p < end;) {
         const char *const piece = p + 1, *const stop = memchr(piece, '\n', (size_t)(end - piece));
         const size_t piece_bytes = (size_t)(stop - piece);
-        if (contains(text, bytes, piece, piece_bytes, piece_bytes < SECRET_ECHO_INSIDE_MIN) ||
+        const bool asked = as_id && *p == '#' && piece_bytes == bytes;
+        if ((!asked && contains(text, bytes, piece, piece_bytes, piece_bytes < SECRET_ECHO_INSIDE_MIN)) ||
             (*p == '!' && shares_run(text, bytes, piece, piece_bytes)))
             return true;
         p = stop + 1;
     }
     return false;
+}
+
+bool secret_echoed(const struct secret_echo *echo, const char *text, size_t bytes)
+{
+    return echoed(echo, text, bytes, false);
+}
+
+bool secret_echoed_id(const struct secret_echo *echo, const char *text, size_t bytes)
+{
+    return echoed(echo, text, bytes, true);
 }

@@ -36,8 +36,8 @@ bool secret_free_label(const char *name, size_t name_bytes, const char *value, s
 /* The pieces of a request that a server could echo. Owned by the exchange, which wipes it at its end. */
 struct secret_echo {
     uint16_t bytes;
-    char text[SECRET_ECHO_BYTES]; /* pieces in lower case, each behind '!' (credential) or ' ' and followed by a line
-                                     end */
+    char text[SECRET_ECHO_BYTES]; /* pieces in lower case, each behind '!' (credential), '#' (an id that the query asks
+                                     for) or ' ', and followed by a line end */
 };
 
 void secret_echo_init(struct secret_echo *echo);
@@ -54,6 +54,8 @@ void secret_echo_beside(struct secret_echo *echo, const char *text, size_t bytes
 /* Is one of the pieces in the text: those of six bytes and more anywhere, shorter ones as a word? Or SECRET_ECHO_RUN
  * bytes of a credential? */
 bool secret_echoed(const struct secret_echo *echo, const char *text, size_t bytes);
+/* The same of the answer's id, which may be just what the query asked for. */
+bool secret_echoed_id(const struct secret_echo *echo, const char *text, size_t bytes);
 
 /*
  * The path as it may be stored: segments of the API's known shape (words of paths, the model, ids behind the name of

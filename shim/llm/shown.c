@@ -11,7 +11,7 @@
 
 static uint64_t hash_of(const struct shown *shown, char kind, const void *data, size_t bytes)
 {
-    unsigned char out[crypto_shorthash_BYTES], in[SHOWN_WORD_BYTES_MAX + 1];
+    unsigned char out[crypto_shorthash_BYTES], in[SHOWN_NAME_BYTES_MAX + 1];
     uint64_t hash;
     in[0] = (unsigned char)kind;
     memcpy(in + 1, data, bytes);
@@ -60,8 +60,6 @@ static bool text_public(struct shown *shown, const uint64_t digest[2])
 /* Notes that the text has the word; true if three different ones have had it. */
 static bool word_public(struct shown *shown, const char *word, size_t bytes, uint32_t text)
 {
-    if (bytes > SHOWN_WORD_BYTES_MAX)
-        return false;
     struct shown_slot *const slot = slot_of(shown, hash_of(shown, 'w', word, bytes));
     if (slot->seen[0] == SHOWN_PUBLIC)
         return true;
@@ -88,15 +86,22 @@ static bool is_ascii(const char *word, size_t bytes)
     return true;
 }
 
+static size_t word_most(bool name)
+{
+    return name ? SHOWN_NAME_BYTES_MAX : SHOWN_WORD_BYTES_MAX;
+}
+
 /* Not a word but data: digits, addresses, paths, keys, very long ones, control characters. Scripts that part no words
  * by blanks have long ones. */
-static bool is_data(const char *word, size_t bytes)
+static bool is_data(const char *word, size_t bytes, bool name)
 {
-    if ((bytes > SHOWN_WORD_BYTES_MAX && is_ascii(word, bytes)) || secret_key_shaped(word, bytes) ||
+    if ((bytes > word_most(name) && is_ascii(word, bytes)) || secret_key_shaped(word, bytes) ||
         secret_address_shaped(word, bytes))
         return true;
     for (size_t i = 0; i < bytes; i++) {
         const unsigned char c = (unsigned char)word[i];
+        if (c == '_' && name)
+            continue;
         if ((c >= '0' && c <= '9') || c < 0x20 || c == 0x7f || memchr("@/\\_=<>{}[]|^~`$#%&+*", c, 21))
             return true;
     }
@@ -163,8 +168,9 @@ size_t shown_preview(struct shown *shown, const struct shown_text *text, unsigne
         if (!bytes)
             break;
         const char *const word = text->text + at;
-        const bool data = is_data(word, bytes);
-        const bool known = !data && !text->asked && word_public(shown, word, bytes, tag);
+        const bool data = is_data(word, bytes, text->names);
+        const bool countable = !data && !text->asked && bytes <= word_most(text->names);
+        const bool known = countable && word_public(shown, word, bytes, tag);
         if (!data && (all || known))
             put_word(&line, word, bytes);
         else

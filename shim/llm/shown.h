@@ -1,7 +1,7 @@
 /*
- * What of the beginning of instructions may be seen outside: a word when three different texts have had it, or all
- * words of a text that has come three times. Instructions hold names and data of single users; those are in one text or
- * few. Only keyed hashes are kept, no text.
+ * What of the beginning of instructions, or of names of tools, may be seen outside: a word when three different texts
+ * have had it, or all words of a text that has come three times. Instructions hold names and data of single users;
+ * those are in one text or few. Only keyed hashes are kept, no text.
  *
  * Scribe's thread only; fixed size, no allocation. Counts may be read from and written to a file (shown_file.c), so
  * that programs that make one call each are counted together. Forgetting (the table is bounded) shows less, never more.
@@ -17,6 +17,7 @@ enum {
     SHOWN_WAYS = 4,
     SHOWN_TEXTS = 3,           /* so many texts, or times, make a word public */
     SHOWN_WORD_BYTES_MAX = 24, /* longer "words" are data */
+    SHOWN_NAME_BYTES_MAX = 64, /* the same of names of tools */
     SHOWN_DIRTY_MAX = 128,     /* slots changed and not yet saved; more are saved when they change again */
 };
 
@@ -38,6 +39,7 @@ struct shown_text {
     const char *text; /* the beginning that may be shown */
     size_t bytes;
     uint64_t digest[2]; /* of the whole text */
+    bool names;         /* of tools: words may be long and hold _ */
     bool asked;         /* the user's text, explicitly asked for: its words count as public */
 };
 

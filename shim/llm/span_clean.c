@@ -49,7 +49,7 @@ static void clean_models(struct span *span, const struct secret_echo *echo)
 static void clean_id(struct span *span, const struct secret_echo *echo)
 {
     const struct span_text id = text_of(span, SPAN_response_id);
-    if (id.bytes && (!secret_free_id(id.data, id.bytes) || secret_echoed(echo, id.data, id.bytes)))
+    if (id.bytes && (!secret_free_id(id.data, id.bytes) || secret_echoed_id(echo, id.data, id.bytes)))
         span_clear(span, SPAN_response_id);
 }
 

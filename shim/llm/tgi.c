@@ -342,7 +342,7 @@ static void on_header(struct facts *facts, const char *name, size_t name_bytes, 
 }
 
 /* What the body leaves out, headers may state; and the prompt's tokens, where they are listed, can be counted. */
-static void on_close(struct facts *facts)
+static void sum(struct facts *facts)
 {
     static const enum facts_number counts[] = {FACT_INPUT, FACT_OUTPUT};
     const struct state *const state = state_of(facts);
@@ -388,7 +388,7 @@ struct dialect dialect_tgi = {
     .response_header = on_header,
     .event_begin = on_event_begin,
     .event_end = part_end,
-    .close = on_close,
+    .sum = sum,
     .docs =
         "Recognised by the path's end `/generate` or `/generate_stream`, the root and `models/M` of "
         "Hugging Face's hosts (if the answer has the shape), "

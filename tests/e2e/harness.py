@@ -18,7 +18,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("PPROF_BIN", SOURCE / "build/release/bin"))
-SHIM = os.environ.get("PPROF_SHIM", str(SOURCE / "build/release/lib/trap/libpprof.so"))
+SHIM = os.environ.get("PPROF_SHIM", str(SOURCE / "build/release/lib/libpprof.so"))
 SECRET = "sk-test-planted-secret"
 
 

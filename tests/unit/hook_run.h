@@ -7,8 +7,10 @@
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 #include "../../shim/capture.h"
 #include "../../shim/config.h"
+#include "../../shim/header_lines.h"
 #include "../../shim/llm/recognise.h"
 #include "../../shim/scribe.h"
+#include "../../shim/tally.h"
 #include "../../shim/tape.h"
 
 #include "hook_server.h"
@@ -50,9 +52,12 @@ bool recognise(const char *method, size_t method_bytes, const char *url, size_t 
     return memmem(url, url_bytes, "/v1/other", 9) == NULL;
 }
 
+static int scribe_error;        /* what it says */
+static unsigned scribe_ensured; /* times that it was asked */
 int scribe_ensure(void)
 {
-    return tape_start();
+    scribe_ensured++;
+    return scribe_error != 0 ? scribe_error : tape_start();
 }
 
 void scribe_wake_if_asleep(void)
@@ -163,9 +168,18 @@ static size_t print_begin(char *out, size_t room, const struct tape_record *reco
     const char *url = text + begin.method_bytes;
     assert_int_equal(record->bytes, sizeof(begin) + begin.method_bytes + begin.url_bytes + begin.headers_bytes);
     assert_memory_equal(url, base, strlen(base));
+    char lines[HEADER_LINES_BYTES_MAX];
+    const size_t bytes = header_lines_write(url + begin.url_bytes, begin.headers_bytes, lines, sizeof(lines));
     return (size_t)snprintf(out, room, "begin %.*s %.*s bytes=%d flags=%u\n%.*s", begin.method_bytes, text,
                             (int)(begin.url_bytes - strlen(base)), url + strlen(base), (int)begin.request_bytes,
-                            begin.flags, (int)begin.headers_bytes, url + begin.url_bytes);
+                            begin.flags, (int)bytes, lines);
+}
+
+static size_t print_headers(char *out, size_t room, const struct tape_record *record)
+{
+    char lines[HEADER_LINES_BYTES_MAX];
+    const size_t bytes = header_lines_write((const char *)record->payload, record->bytes, lines, sizeof(lines));
+    return bytes == 0 ? 0 : (size_t)snprintf(out, room, "headers %.*s", (int)bytes, lines);
 }
 
 static const char *read_tape(void)
@@ -185,7 +199,7 @@ static const char *read_tape(void)
         else if (record.kind == TAPE_END)
             used += print_end(out, room, &record);
         else if (record.kind == TAPE_REQUEST_HEADERS)
-            used += (size_t)snprintf(out, room, "headers %.*s", (int)record.bytes, (const char *)record.payload);
+            used += print_headers(out, room, &record);
         else
             used +=
                 (size_t)snprintf(out, room, "%s %.*s\n", names[record.kind],

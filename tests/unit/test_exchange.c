@@ -410,6 +410,59 @@ static void test_peek_of_parts(void **state)
 #undef PART
 }
 
+/* What was stated so far, wherever that stands (the beginning of a stream, sums that end it, headers), is known of a
+ * call in flight; looking changes nothing of what follows. */
+static void test_peek_of_counts(void **state)
+{
+    (void)state;
+#define EVENT(text) "data: " text "\n\n"
+#define MESSAGE_START(usage) EVENT("{\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"usage\":{" usage "}}}")
+    static const struct {
+        const char *url, *head, *so_far;
+        enum span_field field;
+        uint64_t value;
+    } cases[] = {
+        {"https://api.anthropic.com/v1/messages", SSE_HEAD,
+         MESSAGE_START("\"input_tokens\":5,\"cache_read_input_tokens\":70,\"output_tokens\":3"), SPAN_output_tokens, 3},
+        {"https://api.anthropic.com/v1/messages", SSE_HEAD,
+         MESSAGE_START("\"input_tokens\":5,\"cache_read_input_tokens\":70,\"output_tokens\":3"), SPAN_input_tokens, 75},
+        {"https://api.anthropic.com/v1/messages", SSE_HEAD,
+         MESSAGE_START("\"input_tokens\":5,\"output_tokens\":1,\"iterations\":[{\"type\":\"compaction\","
+                       "\"input_tokens\":100,\"output_tokens\":20},{\"type\":\"message\",\"input_tokens\":5,"
+                       "\"output_tokens\":1}]"),
+         SPAN_input_tokens, 105},
+        {"https://api.anthropic.com/v1/messages", SSE_HEAD,
+         MESSAGE_START("\"input_tokens\":5,\"output_tokens\":1,\"iterations\":[{\"type\":\"compaction\","
+                       "\"input_tokens\":100,\"output_tokens\":20},{\"type\":\"message\",\"input_tokens\":5,"
+                       "\"output_tokens\":1}]"),
+         SPAN_output_tokens, 21},
+        {"https://api.cohere.com/v2/chat", SSE_HEAD,
+         EVENT("{\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"COMPLETE\",\"usage\":{\"tokens\":{"
+               "\"input_tokens\":8,\"output_tokens\":2}}}}"),
+         SPAN_input_tokens, 8},
+        {"https://api.openai.com/v1/chat/completions", SSE_HEAD "x-ratelimit-remaining-requests: 41\n", SAID("a"),
+         SPAN_limit_requests_remaining, 41},
+        {"https://api.openai.com/v1/chat/completions", SSE_HEAD "openai-processing-ms: 7\n", SAID("a"),
+         SPAN_server_processing_ns, 7000000},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct span now, again;
+        const struct exchange_text text = {
+            .url = cases[i].url, .request = "{\"model\":\"m\",\"stream\":true}", .response_headers = cases[i].head};
+        struct exchange *const exchange = exchange_run_open(&config, &text);
+        body_at(exchange, 11000, cases[i].so_far);
+        assert_true(exchange_peek(exchange, 12000, &now));
+        assert_true(exchange_peek(exchange, 12000, &again));
+        assert_true(exchange_run_close(exchange, &text, 160000, &span));
+        const struct span *const looks[] = {&now, &again, &span};
+        for (unsigned j = 0; j < 3; j++)
+            if (!span_has(looks[j], cases[i].field) || looks[j]->value[cases[i].field].u64 != cases[i].value)
+                fail_msg("case %zu, look %u: %s", i, j, exchange_field(looks[j], cases[i].field));
+    }
+#undef MESSAGE_START
+#undef EVENT
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_times),
@@ -426,6 +479,7 @@ int main(void)
                                        cmocka_unit_test(test_no_response),
                                        cmocka_unit_test(test_total),
                                        cmocka_unit_test(test_peek),
-                                       cmocka_unit_test(test_peek_of_parts)};
+                                       cmocka_unit_test(test_peek_of_parts),
+                                       cmocka_unit_test(test_peek_of_counts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,6 +75,28 @@ static void test_disarmed_completely(void **state)
     hook_curl_easy_cleanup(&origin, easy);
 }
 
+/* More header lines than are handed on: what matters is among them, wherever it stands in the list. */
+static void test_many_headers(void **state)
+{
+    (void)state;
+    CURL *easy = make("/v1/plain");
+    struct curl_slist *list = NULL;
+    for (unsigned i = 0; i < 40; i++) {
+        char line[200];
+        snprintf(line, sizeof(line), "X-Filler-%u: %0170u", i, i);
+        list = curl_slist_append(list, line);
+    }
+    list = curl_slist_append(list, "Authorization: Bearer last");
+    SET(easy, CURLOPT_HTTPHEADER, list);
+    assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
+    const char *text = strstr(read_tape(), "headers Authorization: Bearer last\nX-Filler-0: 0");
+    assert_non_null(text);
+    assert_non_null(strstr(text, "X-Filler-30: "));
+    assert_null(strstr(text, "X-Filler-39: "));
+    hook_curl_easy_cleanup(&origin, easy);
+    curl_slist_free_all(list);
+}
+
 static void test_include_header(void **state)
 {
     (void)state;
@@ -389,6 +411,7 @@ int main(void)
         CASE(test_post),
         CASE(test_others_are_untouched),
         CASE(test_disarmed_completely),
+        CASE(test_many_headers),
         CASE(test_include_header),
         CASE(test_pause),
         CASE(test_removed_and_abandoned),

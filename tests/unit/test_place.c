@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -173,6 +174,38 @@ static void test_fallbacks_are_made(void **state)
     assert_int_equal(st.st_mode & 0777, 0700);
 }
 
+/* Names of every length, more than are read at a time; without memory, which a fork meanwhile would lose. */
+static void test_names_are_counted(void **state)
+{
+    (void)state;
+    enum { FILES = 400, LIVE = FILES / 4 };
+    assert_int_equal(mkdir(below("names"), 0700), 0);
+    int names = span_place_open(below("names"), geteuid(), false);
+    for (int i = 0; i < FILES; i++) {
+        char name[256];
+        (void)snprintf(name, sizeof name, "%0*d%s", 1 + i % 200, i, i % 4 == 0 ? ".live" : ".new");
+        (void)close(openat(names, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    }
+    (void)close(names);
+    static const struct {
+        const char *part;
+        long most, wanted;
+    } asked[] = {{"", 1000, FILES + 2},     {".live", 1000, LIVE}, {".live", LIVE, LIVE},
+                 {".live", LIVE - 1, LIVE}, {".live", 0, 1},       {".none", 0, 0}};
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+        int fd = span_place_open(below("names"), geteuid(), false);
+        const size_t held = mallinfo2().uordblks;
+        assert_true(fd >= 0);
+        assert_int_equal(span_place_count(fd, asked[i].part, asked[i].most), asked[i].wanted);
+        assert_int_equal(mallinfo2().uordblks, held);
+        (void)close(fd);
+    }
+    int file = open(below("names/0.live"), O_RDONLY | O_CLOEXEC);
+    assert_int_equal(span_place_count(file, "", 10), -ENOTDIR);
+    (void)close(file);
+    assert_int_equal(span_place_count(-1, "", 10), -EBADF);
+}
+
 /* What can be used is what exists or can be made, wherever the first part of it lies. */
 static void test_usable_is_what_make_makes(void **state)
 {
@@ -274,6 +307,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_own_directory_is_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_unsafe_directory_is_passed_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_fallbacks_are_made, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_names_are_counted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_usable_is_what_make_makes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_planted_in_tmp, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_open_refuses, set_up, tear_down),

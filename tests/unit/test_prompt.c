@@ -196,6 +196,76 @@ static void test_preview_of_data(void **state)
                             "-"); /* the rule of instructions stays */
 }
 
+static const char *preview_of_tools(const char *url, const char *request)
+{
+    const struct exchange_text text = {.url = url, .request = request, .response = "{}", .step = 1};
+    struct exchange *const exchange = exchange_run_open(&config, &text);
+    assert_non_null(exchange);
+    assert_true(exchange_run_close(exchange, &text, 5000, &span));
+    return exchange_field(&span, SPAN_prompt_preview);
+}
+
+#define CHAT "https://api.openai.com/v1/chat/completions"
+
+/* Without instructions, the names of tools by the same rule; never what else a tool says, and no user's text. */
+static void test_preview_of_tools(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url, *request;
+    } shapes[] = {
+        {CHAT,
+         "{\"messages\":[{\"role\":\"user\",\"content\":\"planted\"}],\"tools\":[{\"type\":\"function\",\"function\":"
+         "{\"description\":\"planted\",\"parameters\":{\"properties\":{\"name\":{\"default\":\"planted\"},\"x\":{"
+         "\"name\":\"planted\"}}},\"name\":\"get_weather\"}},{\"type\":\"planted\"},{\"type\":\"function\","
+         "\"function\":{\"name\":\"find\\u005fflights\"}}]}"},
+        {CHAT, "{\"messages\":[],\"functions\":[{\"name\":\"get_weather\"},{\"name\":\"find_flights\"}]}"},
+        {"https://api.openai.com/v1/responses",
+         "{\"input\":\"planted\",\"tools\":[{\"type\":\"function\",\"name\":\"get_weather\",\"parameters\":{\"name\":"
+         "\"planted\"}},{\"name\":\"find_flights\"}]}"},
+        {"https://api.anthropic.com/v1/messages", "{\"tools\":[{\"name\":\"get_weather\",\"input_schema\":{\"name\":"
+                                                  "\"planted\"}},{\"name\":\"find_flights\"}]}"},
+        {"https://generativelanguage.googleapis.com/v1beta/models/m:generateContent",
+         "{\"tools\":[{\"functionDeclarations\":[{\"name\":\"get_weather\",\"parameters\":{\"name\":\"planted\"}}]},{"
+         "\"function_declarations\":[{\"name\":\"find_flights\"}]}]}"},
+        {"https://bedrock-runtime.us-east-1.amazonaws.com/model/m/converse",
+         "{\"toolConfig\":{\"tools\":[{\"toolSpec\":{\"name\":\"get_weather\",\"inputSchema\":{\"name\":\"planted\"}}},"
+         "{"
+         "\"toolSpec\":{\"name\":\"find_flights\"}}]}}"},
+    };
+    for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+        preview_begin(60, false);
+        for (int j = 0; j < 2; j++)
+            assert_string_equal(preview_of_tools(shapes[i].url, shapes[i].request), "-");
+        assert_string_equal(preview_of_tools(shapes[i].url, shapes[i].request), "tools: get_weather find_flights");
+    }
+    /* Of lists that differ, the names that three of them have. */
+    static const char *const others[] = {"ask_erika", "ask_otto", "ask_hubert", "key_sk_live_Ab3dEf6hIj", "user_17"};
+    preview_begin(60, false);
+    for (size_t i = 0; i < 5; i++) {
+        char request[256];
+        snprintf(request, sizeof(request), "{\"tools\":[{\"name\":\"%s\"},{\"name\":\"find_flights\"}]}", others[i]);
+        assert_string_equal(preview_of_tools("https://api.anthropic.com/v1/messages", request),
+                            i < 2 ? "-" : "tools: \xe2\x80\xa6 find_flights");
+    }
+    for (size_t i = 0; i < 5; i++) /* what looks like data, never */
+        assert_string_equal(preview_of_tools("https://api.anthropic.com/v1/messages",
+                                             "{\"tools\":[{\"name\":\"user_17\"},{\"name\":\"a@b.example\"}]}"),
+                            "-");
+    /* Instructions are shown before tools, and so is the user's text where it was asked for. */
+    preview_begin(60, false);
+    for (size_t i = 0; i < 3; i++)
+        (void)preview_of_tools(CHAT, "{\"tools\":[{\"name\":\"find_flights\"}],\"messages\":[{\"role\":\"system\","
+                                     "\"content\":\"Be brief\"}]}");
+    assert_string_equal(exchange_field(&span, SPAN_prompt_preview), "Be brief");
+    preview_begin(60, true);
+    assert_string_equal(preview_of_tools(CHAT, "{\"tools\":[{\"name\":\"find_flights\"}],\"messages\":[{\"role\":"
+                                               "\"user\",\"content\":\"a question\"}]}"),
+                        "a question");
+    config.preview_chars = 0;
+    assert_string_equal(preview_of_tools(CHAT, shapes[0].request), "-");
+}
+
 /* More texts than the table holds: less is shown, nothing more, and what is public stays. */
 static void test_preview_is_bounded(void **state)
 {
@@ -274,6 +344,7 @@ int main(void)
                                        cmocka_unit_test(test_preview_of_the_same),
                                        cmocka_unit_test(test_preview_of_the_shared),
                                        cmocka_unit_test(test_preview_of_data),
+                                       cmocka_unit_test(test_preview_of_tools),
                                        cmocka_unit_test(test_preview_is_bounded),
                                        cmocka_unit_test(test_without_key),
 

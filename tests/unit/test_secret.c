@@ -6,6 +6,7 @@
 #include "exchange_run.h"
 #include "../../shim/llm/secret.h"
 #include "../../shim/llm/words.h"
+#include "../../span/alias.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -249,6 +250,51 @@ static void no_text_holds(const char *planted, const char *where)
     }
 }
 
+/* An answer that the query asks for has the id that was asked for, whatever the parameter is called; what the query
+ * holds beside that comes back nowhere, and no id elsewhere than as the answer's. */
+static void test_asked_ids(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query, *id;
+        bool kept;
+    } cases[] = {
+        {"?chat_id=chat-77x", "chat-77x", true},
+        {"?task_id=7a-task-19", "7a-task-19", true},
+        {"?a=b&requestId=rq_0815", "rq_0815", true},
+        {"?id=resp_0815abc", "resp_0815abc", true},
+        {"?run-id=run%2D0815abc", "run-0815abc", true},
+        {"?response_id=resp_0815abc&key=hunter2x", "resp_0815abc", true},
+        {"?response_id=resp_0815abc", "resp_0815abcd", false}, /* more than was asked for */
+        {"?client_id=erika-0815", "erika-0815", false},
+        {"?user_id=erika-0815", "erika-0815", false},
+        {"?access_key_id=AK-0815abc", "AK-0815abc", false},
+        {"?session_id=sess-0815abc", "sess-0815abc", false},
+        {"?valid=erika-0815", "erika-0815", false},
+        {"?q=erika-0815", "erika-0815", false},
+        {"?erika-0815", "erika-0815", false},
+        {"?id=gsk_Ab3dEf6hIj9kLmN0pQrStUvWx", "gsk_Ab3dEf6hIj9kLmN0pQrStUvWx", false},
+    };
+    FOR(i, cases)
+    {
+        char headers[256], body[512];
+        snprintf(headers, sizeof(headers), "\001%s\n", cases[i].query);
+        snprintf(body, sizeof(body),
+                 "{\"id\":\"%s\",\"model\":\"%s\",\"service_tier\":\"%s\",\"choices\":[{\"index\":0,\"message\":{"
+                 "\"content\":\"x\"},\"finish_reason\":\"%s\"}]}",
+                 cases[i].id, cases[i].id, cases[i].id, cases[i].id);
+        const struct exchange_text text = {.url = "https://api.openai.com/v1/chat/completions",
+                                           .headers = headers,
+                                           .request = "{\"model\":\"m\",\"messages\":[]}",
+                                           .response = body};
+        assert_true(exchange_run(&config, &text, &span));
+        if (strcmp(exchange_field(&span, SPAN_response_id), cases[i].kept ? cases[i].id : "-") != 0)
+            fail_msg("%s: %s is %s", cases[i].query, cases[i].id, cases[i].kept ? "its id" : "an echo");
+        span_clear(&span, SPAN_response_id);
+        no_text_holds(cases[i].id, cases[i].query);
+    }
+}
+
 /* The answer says `planted` in one place after the other. */
 static void plant(const char *planted, const char *headers, const char *url)
 {
@@ -373,12 +419,78 @@ static void test_what_stays(void **state)
     assert_string_equal(exchange_field(&span, SPAN_error_type), "CURLE_OPERATION_TIMEDOUT");
 }
 
+/* The id of a user that a request names leaves as a hash under the installation's key, and not at all where there is
+ * none; what the server says back of it does not. */
+static void test_users(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url, *request, *id; /* NULL: none is named */
+    } cases[] = {
+        {"https://api.openai.com/v1/chat/completions", "{\"user\":\"erika-0815\",\"messages\":[{\"user\":\"x\"}]}",
+         "erika-0815"},
+        {"https://api.openai.com/v1/chat/completions", "{\"safety_identifier\":\"erika-0815\",\"user\":\"otto-17\"}",
+         "erika-0815"},
+        {"https://api.openai.com/v1/chat/completions", "{\"user\":\"otto-17\",\"safety_identifier\":\"erika-0815\"}",
+         "erika-0815"},
+        {"https://r.openai.azure.com/openai/deployments/d/chat/completions",
+         "{\"user_security_context\":{\"end_user_id\":\"erika-0815\"},\"user\":\"otto-17\"}", "erika-0815"},
+        {"https://api.openai.com/v1/responses", "{\"input\":\"x\",\"user\":\"erika-0815\"}", "erika-0815"},
+        {"https://api.openai.com/v1/responses", "{\"input\":\"x\",\"safety_identifier\":\"erika-0815\"}", "erika-0815"},
+        {"https://api.openai.com/v1/embeddings", "{\"input\":\"x\",\"user\":\"erika-0815\"}", "erika-0815"},
+        {"https://api.openai.com/v1/images/generations", "{\"prompt\":\"x\",\"user\":\"erika-0815\"}", "erika-0815"},
+        {"https://api.openai.com/v1/completions", "{\"prompt\":\"x\",\"user\":\"erika-0815\"}", "erika-0815"},
+        {"https://api.anthropic.com/v1/messages",
+         "{\"messages\":[],\"metadata\":{\"user_id\":\"erika-0815\",\"other\":\"x\"}}", "erika-0815"},
+        {"https://open.bigmodel.cn/api/paas/v4/chat/completions", "{\"user_id\":\"erika-0815\",\"messages\":[]}",
+         "erika-0815"},
+        {"https://aip.baidubce.com/rpc/2.0/ai_custom/v1/wenxinworkshop/chat/completions",
+         "{\"user_id\":\"erika-0815\",\"messages\":[]}", "erika-0815"},
+        {"https://api.dify.ai/v1/chat-messages", "{\"query\":\"x\",\"user\":\"erika-0815\"}", "erika-0815"},
+        {"https://api.coze.com/v3/chat", "{\"bot_id\":\"7\",\"user_id\":\"erika-0815\"}", "erika-0815"},
+        {"https://api.openai.com/v1/chat/completions", "{\"user\":4820260815,\"messages\":[]}", "4820260815"},
+        {"https://api.openai.com/v1/chat/completions", "{\"user\":\"\",\"messages\":[]}", NULL},
+        {"https://api.openai.com/v1/chat/completions", "{\"user\":null,\"user_id\":{\"id\":\"x\"},\"messages\":[]}",
+         NULL},
+        {"https://api.openai.com/v1/chat/completions", "{\"messages\":[{\"user\":\"x\"}]}", NULL},
+    };
+    FOR(i, cases)
+    {
+        char body[512], alias[SPAN_ALIAS_BYTES] = "-";
+        struct exchange_config without_key = config;
+        const char *const id = cases[i].id ? cases[i].id : "-none-";
+        snprintf(body, sizeof(body), "{\"id\":\"r-%s\",\"model\":\"m-%s\",\"error\":{\"type\":\"%s\",\"code\":\"%s\"}}",
+                 id, id, id, id);
+        const struct exchange_text text = {.url = cases[i].url, .request = cases[i].request, .response = body};
+        if (cases[i].id)
+            span_key_alias(config.hash_key, id, strlen(id), alias);
+        assert_true(exchange_run(&config, &text, &span));
+        if (strcmp(exchange_field(&span, SPAN_user_alias), alias) != 0)
+            fail_msg("%s: %s instead of %s", cases[i].request, exchange_field(&span, SPAN_user_alias), alias);
+        if (cases[i].id)
+            no_text_holds(id, cases[i].request);
+        without_key.has_hash_key = false;
+        assert_true(exchange_run(&without_key, &text, &span));
+        assert_false(span_has(&span, SPAN_user_alias));
+        if (cases[i].id)
+            no_text_holds(id, cases[i].request);
+    }
+    /* So long that it was cut: the hash of a part would be that of many. */
+    char request[1024] = "{\"messages\":[],\"user\":\"";
+    memset(request + strlen(request), 'a', 700);
+    strcat(request, "\"}");
+    const struct exchange_text text = {
+        .url = "https://api.openai.com/v1/chat/completions", .request = request, .response = "{}"};
+    assert_true(exchange_run(&config, &text, &span));
+    assert_false(span_has(&span, SPAN_user_alias));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_words),      cmocka_unit_test(test_shapes),         cmocka_unit_test(test_echoes),
         cmocka_unit_test(test_paths),      cmocka_unit_test(test_planted_shapes), cmocka_unit_test(test_planted_echoes),
-        cmocka_unit_test(test_what_stays),
+        cmocka_unit_test(test_what_stays), cmocka_unit_test(test_asked_ids),      cmocka_unit_test(test_users),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -108,6 +108,78 @@ static void test_url_options(void **state)
     assert_url("");
 }
 
+/* A URL that is set over another leaves nothing of it, whichever two they are: some are known to be the same at once.
+ */
+static void test_url_over_url(void **state)
+{
+    static const char *const urls[] = {
+        "http://h/p",     "https://h/p",   "HTTP://h/p",    "http:///h/p", "http://h/p?q",
+        "http://u:p@h/p", "http://h/p#f",  "http://h/p/",   "http://h/",   "http://h",
+        "http://h/pp",    "http://h:80/p", "http://H/p",    "h/p",         "ftp://h/p",
+        "http://h/p\n",   "http://h/",     "https://h/p?q", "ws://h/p",    "",
+        "http://h/p x",   "http://",       "https://h",     "http://h/P"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++)
+        for (size_t j = 0; j < sizeof(urls) / sizeof(urls[0]); j++) {
+            static const struct shadow_texts none;
+            struct shadow fresh;
+            shadow_init(&fresh);
+            shadow_set(&fresh, CURLOPT_URL, (uintptr_t)urls[j]);
+            set_text(CURLOPT_URL, urls[i]);
+            set_text(CURLOPT_URL, urls[j]);
+            char got[SHADOW_URL_BYTES_MAX + 64], want[sizeof(got)];
+            const size_t bytes = shadow_url(&fresh, want, sizeof(want));
+            assert_int_equal(shadow_url(&shadow, got, sizeof(got)), bytes);
+            assert_memory_equal(got, want, bytes);
+            assert_int_equal(shadow.scheme, fresh.scheme);
+            assert_int_equal(shadow.host_bytes, fresh.host_bytes);
+            const struct shadow_texts *ours = shadow_texts(&shadow), *theirs = shadow_texts(&fresh);
+            assert_string_equal((ours ? ours : &none)->beside, (theirs ? theirs : &none)->beside);
+            shadow_drop(&fresh);
+        }
+}
+
+/* What was found out about URL and method is forgotten as soon as one of them is another. */
+static void test_judged_anew(void **state)
+{
+    static const struct {
+        CURLoption option;
+        uintptr_t value;
+    } changes[] = {{CURLOPT_URL, (uintptr_t) "http://h/other"},
+                   {CURLOPT_URL, (uintptr_t) "https://h/p"},
+                   {CURLOPT_URL, (uintptr_t)NULL},
+                   {CURLOPT_URL, (uintptr_t) "h/p"},
+                   {CURLOPT_PORT, 81},
+                   {CURLOPT_DEFAULT_PROTOCOL, (uintptr_t) "https"},
+                   {CURLOPT_CUSTOMREQUEST, (uintptr_t) "PATCH"},
+                   {CURLOPT_POST, 1},
+                   {CURLOPT_POSTFIELDS, (uintptr_t) "x"},
+                   {CURLOPT_COPYPOSTFIELDS, (uintptr_t) "x"},
+                   {CURLOPT_UPLOAD, 1},
+                   {CURLOPT_NOBODY, 1},
+                   {CURLOPT_MIMEPOST, (uintptr_t) "part"},
+                   {CURLOPT_HTTPGET, 1}};
+    static const char *const urls[] = {"http://h/p", "h/p"};
+    const size_t n = sizeof(changes) / sizeof(changes[0]);
+    (void)state;
+    for (size_t i = 0; i < 2 * n * n; i++) {
+        char before[SHADOW_URL_BYTES_MAX], after[sizeof(before)];
+        drop(state);
+        init(state);
+        set_text(CURLOPT_URL, urls[i % 2]);
+        shadow_set(&shadow, changes[i / 2 / n].option, changes[i / 2 / n].value);
+        const size_t bytes = shadow_url(&shadow, before, sizeof(before));
+        char method[SHADOW_METHOD_BYTES_MAX + 1];
+        strcpy(method, shadow_method(&shadow));
+        shadow.judged = SHADOW_CANDIDATE;
+        shadow.judged_request = shadow.request;
+        shadow_set(&shadow, changes[i / 2 % n].option, changes[i / 2 % n].value);
+        if (shadow_url(&shadow, after, sizeof(after)) != bytes || memcmp(before, after, bytes) != 0 ||
+            strcmp(method, shadow_method(&shadow)) != 0)
+            assert_true(shadow.judged == SHADOW_UNJUDGED || shadow.judged_request != shadow.request);
+    }
+}
+
 static void test_request(void **state)
 {
     (void)state;
@@ -222,6 +294,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_url, init, drop),
         cmocka_unit_test_setup_teardown(test_url_too_long, init, drop),
         cmocka_unit_test_setup_teardown(test_url_options, init, drop),
+        cmocka_unit_test_setup_teardown(test_url_over_url, init, drop),
+        cmocka_unit_test_setup_teardown(test_judged_anew, init, drop),
         cmocka_unit_test_setup_teardown(test_request, init, drop),
         cmocka_unit_test_setup_teardown(test_copied_fields, init, drop),
         cmocka_unit_test_setup_teardown(test_large_copy, init, drop),

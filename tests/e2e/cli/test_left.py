@@ -11,9 +11,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from cli import Skip, expect, main
+from cli import Skip, expect, main, until
 from test_record import Model, record
-from test_transparent import until
 
 NOBODY = 65534
 STATE = ".local/state/libpprof/runs"

@@ -3,7 +3,6 @@
 import http.server
 import json
 import os
-import pty
 import re
 import resource
 import shutil
@@ -11,9 +10,8 @@ import signal
 import sqlite3
 import subprocess
 import threading
-import time
 
-from cli import expect, main
+from cli import Terminal, expect, main, state, until
 
 CURL = "/usr/bin/curl"
 ANSWER = json.dumps({"id": "chatcmpl-1", "object": "chat.completion", "model": "test-1", "choices": [
@@ -123,10 +121,7 @@ def signals_are_passed_on(bench):
 
 def stops_with_the_program(bench):
     process = start(bench, "echo ready; kill -STOP $$; echo on")
-    end = time.monotonic() + 20
-    while open(f"/proc/{process.pid}/stat").read().rsplit(")", 1)[1].split()[0] != "T":
-        expect(time.monotonic() < end, "record did not stop with the program")
-        time.sleep(0.01)
+    until(lambda: state(process.pid) == "T", "record stops with the program")
     os.kill(process.pid, signal.SIGCONT)
     out, _ = process.communicate(timeout=30)
     expect((process.returncode, out) == (0, b"on\n"), f"{process.returncode} {out}")
@@ -135,32 +130,17 @@ def stops_with_the_program(bench):
 def terminal(bench):
     """On a terminal the program is in the foreground: it reads, sees a terminal, and ctrl-C reaches it once and record not at all."""
     script = "trap 'echo caught' INT; test -t 0 && test -t 1 && echo ready; read line; echo got $line; read line; echo $line; exit 5"
-    pid, fd = pty.fork()
-    if pid == 0:
-        os.chdir(bench.scratch)
-        os.execve(bench.pprofctl, [bench.pprofctl, "record", "--quiet", "--", "bash", "-c", script], bench.environment)
-    out = b""
-
-    def until(text):
-        nonlocal out
-        end = time.monotonic() + 30
-        while text not in out:
-            expect(time.monotonic() < end, f"no {text} in {out}")
-            try:
-                out += os.read(fd, 4096)
-            except OSError:
-                break
-
-    until(b"ready")
-    os.write(fd, b"hello\n")
-    until(b"got hello")
-    os.write(fd, b"\x03")
-    until(b"caught")
-    os.write(fd, b"bye\n")
-    _, status = os.waitpid(pid, 0)
-    os.close(fd)
-    expect(os.waitstatus_to_exitcode(status) == 5, f"{os.waitstatus_to_exitcode(status)} {out}")
-    expect(out.count(b"caught") == 1, "ctrl-C came more than once")
+    with Terminal(bench, bench.pprofctl, "record", "--quiet", "--", "bash", "-c", script) as on:
+        on.until(b"ready")
+        on.type(b"hello\n")
+        on.until(b"got hello")
+        on.type(b"\x03")
+        on.until(b"caught")
+        on.type(b"bye\n")
+        on.until(b"bye\r\nbye\r\n")
+        code = on.wait()
+        expect(code == 5, f"{code} {on.all}")
+        expect(on.all.count(b"caught") == 1, "ctrl-C came more than once")
 
 
 def environment(bench):
@@ -214,12 +194,13 @@ def nothing_seen(bench):
 
 
 def a_background_program_does_not_hold_it(bench):
-    began = time.monotonic()
+    os.mkfifo(bench.scratch / "go")
     with Model() as model:
         call = " ".join(f"'{word}'" for word in model.call())
-        done = record(bench, "--", "sh", "-c", f"{call} >/dev/null; (sleep 5 >/dev/null 2>&1) & exit 0")
-    expect(done.returncode == 0 and time.monotonic() - began < 4.5, "record waits only shortly")
-    expect("1 request" in done.stderr.decode(), done.stderr.decode())
+        done = record(bench, "--", "sh", "-c", f"{call} >/dev/null; (read x < go; echo $x > gone) >/dev/null 2>&1 & exit 0")
+    expect(done.returncode == 0 and "1 request" in done.stderr.decode(), done.stderr.decode())
+    (bench.scratch / "go").write_text("on\n")  # only now may it end
+    until(lambda: (bench.scratch / "gone").exists(), "the program in the background goes on")
 
 
 def what_cannot_be_preloaded(bench):

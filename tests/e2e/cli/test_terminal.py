@@ -1,37 +1,21 @@
 #!/usr/bin/python3
 """pprofctl report on a terminal: the width is kept, colours appear there and nowhere else."""
-import fcntl
-import os
-import pty
 import re
-import struct
-import subprocess
-import termios
 import unicodedata
 
-from cli import expect, main
+from cli import Terminal, expect, main
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def on_terminal(bench, columns, *words, **environment):
     """Runs the words on a terminal of this width; returns what appeared there."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    process = subprocess.Popen(words, cwd=bench.scratch, env={**bench.environment, **environment}, stdin=theirs, stdout=theirs, stderr=theirs,
-                               start_new_session=True)
-    os.close(theirs)
-    out = b""
-    while True:
-        try:
-            data = os.read(ours, 65536)
-        except OSError:
-            break
-        if not data:
-            break
-        out += data
-    os.close(ours)
-    expect(process.wait(60) == 0, f"exit code {process.returncode}: {out.decode()}")
+    # The width is there before the program is.
+    script = "import fcntl, os, struct, sys, termios; fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack('HHHH', 40, int(sys.argv[1]), 0, 0)); os.execvp(sys.argv[2], sys.argv[2:])"
+    with Terminal(bench, "/usr/bin/python3", "-c", script, columns, *words, **environment) as terminal:
+        out = terminal.rest()
+        code = terminal.wait()
+    expect(code == 0, f"exit code {code}: {out.decode()}")
     return out.decode().replace("\r\n", "\n")
 
 

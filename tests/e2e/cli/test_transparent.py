@@ -4,7 +4,6 @@ nobody but itself holds its pipes open. As process 1, record takes in the childr
 import ctypes
 import fcntl
 import os
-import pty
 import shutil
 import signal
 import struct
@@ -14,7 +13,7 @@ import termios
 import time
 from pathlib import Path
 
-from cli import Skip, expect, main
+from cli import Skip, Terminal, expect, main, state, until
 from test_record import Model, record
 
 PROBE = str(Path(__file__).resolve().parent / "signal_probe.py")
@@ -22,23 +21,6 @@ PYTHON = "/usr/bin/python3"
 MARKER = 63  # a real-time signal; those that came before are taken before it
 libc = ctypes.CDLL(None, use_errno=True)
 libc.sigqueue.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_void_p]
-
-
-def until(condition, what, seconds=30):
-    end = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        expect(time.monotonic() < end, f"waited in vain: {what}")
-        time.sleep(0.005)
-
-
-def state(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except FileNotFoundError:
-        return "gone"
 
 
 class Probe:
@@ -126,6 +108,10 @@ def one_by_one(bench):
             expect(probe.seen() == [signal.SIGTERM], f"in the order {order}")
 
 
+def helpers_of(probe):
+    return [int(p) for p in os.listdir("/proc") if p.isdigit() and parent_of(int(p)) == probe.pid and int(p) != probe.program]
+
+
 def parent_of(pid):
     try:
         return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
@@ -179,34 +165,37 @@ def stop_and_continue_at_once(bench):
         expect(signal.SIGTERM in probe.seen(), "signals still come through")
 
 
-class Terminal:
-    def __init__(self, bench, *words):
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.chdir(bench.scratch)
-            os.execve(words[0], words, {**bench.environment, "PS1": "$ "})
-        self.out = b""
-
-    def until(self, text):
-        end = time.monotonic() + 30
-        while text not in self.out:
-            expect(time.monotonic() < end, f"no {text} in {self.out}")
-            try:
-                self.out += os.read(self.fd, 4096)
-            except OSError:
-                break
-        expect(text in self.out, f"no {text} in {self.out}")
-        self.out = self.out.split(text, 1)[1]
-
-    def type(self, text):
-        os.write(self.fd, text)
+def stop_after_continue_at_once(bench):
+    """A stop of the group close behind its SIGCONT holds, also when record's helpers get no time between the two: nobody continues the program again."""
+    with Probe(bench, "default") as probe:
+        witness = until(lambda: [pid for pid in helpers_of(probe) if Path(f"/proc/{pid}/comm").read_text() == "(signals)\n"], "the witness")[0]
+        processor = min(os.sched_getaffinity(witness))
+        os.sched_setaffinity(witness, {processor})
+        os.sched_setscheduler(witness, os.SCHED_IDLE, os.sched_param(0))
+        busy = subprocess.Popen([PYTHON, "-c", f"import os\nos.sched_setaffinity(0, {{{processor}}})\nwhile True: pass"])
+        try:
+            for number in (signal.SIGTSTP, signal.SIGTTIN):
+                for i in range(12):
+                    os.killpg(probe.group, signal.SIGCONT)
+                    time.sleep(0.003 * (i % 4))
+                    os.killpg(probe.group, number)
+                    until(lambda: probe.both("T"), f"{number!r} behind SIGCONT holds, the {i}th time")
+        finally:
+            busy.kill()
+            busy.wait()
+        os.killpg(probe.group, signal.SIGCONT)
+        probe.beats()
 
 
 def the_terminal_speaks_once(bench):
     """Keys, a new size and hang-up reach the program, though record leads the session and is the only one whom the kernel tells of a hang-up."""
     log = bench.scratch / "log"
     script = f"import os, sys; os.dup2(os.open('{log}', os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 1); sys.argv = ['probe']; exec(open('{PROBE}').read())"
-    terminal = Terminal(bench, bench.pprofctl, "record", "--quiet", "--", PYTHON, "-c", script)
+    with Terminal(bench, bench.pprofctl, "record", "--quiet", "--", PYTHON, "-c", script) as terminal:
+        keys_and_hang_up(terminal, log)
+
+
+def keys_and_hang_up(terminal, log):
     until(lambda: log.exists() and "ready" in log.read_text(), "the program begins")
     got = lambda n: sum(line.split()[0] == str(int(n)) for line in log.read_text().splitlines()[1:])
     for key, number in ((b"\x03", signal.SIGINT), (b"\x1c", signal.SIGQUIT), (b"\x1a", signal.SIGTSTP)):
@@ -214,43 +203,49 @@ def the_terminal_speaks_once(bench):
         until(lambda: got(number), f"{number!r} by key")
     fcntl.ioctl(terminal.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 90, 0, 0))
     until(lambda: got(signal.SIGWINCH), "the new size")
-    os.close(terminal.fd)
+    terminal.close()
     until(lambda: got(signal.SIGHUP), "hang-up")
     os.kill(terminal.pid, signal.SIGRTMAX)  # the probe's end
-    os.waitpid(terminal.pid, 0)
+    terminal.wait()
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGWINCH, signal.SIGHUP):
         expect(got(number) == 1, f"{number!r} came {got(number)} times")
 
 
 def job_control(bench):
     """An interactive shell stops it by ctrl-Z, sees it stopped, and continues it in the foreground and in the background."""
-    terminal = Terminal(bench, "/bin/bash", "--norc", "-i")
-    terminal.type(b"bind 'set enable-bracketed-paste off' 2>/dev/null; pprofctl record --quiet -- sh -c 'echo be\"\"gun; read a; echo \"got:\"$a; exit 3'\n")
-    terminal.until(b"begun")
-    for _ in range(3):
+    with Terminal(bench, "/bin/bash", "--norc", "-i", PS1="$ ") as terminal:
+        terminal.type(b"pprofctl record --quiet -- sh -c 'echo pid=$$=be\"\"gun; read a; echo \"got:\"$a; exit 3'\n")
+        program = int(terminal.until(b"=begun").rsplit(b"=", 1)[1])
+        job = parent_of(program)
+
+        def runs():
+            """The shell says that it continues a job before it does so, and a key that comes in between stops nobody."""
+            until(lambda: terminal.foreground() == job and not {"T", "gone"} & {state(job), state(program)}, lambda: f"in the foreground: {terminal.all}")
+
+        for _ in range(3):
+            runs()
+            terminal.type(b"\x1a")
+            terminal.until(b"Stopped")
+            terminal.type(b"jobs; fg\n")
+            terminal.until(b"Stopped")
+        runs()
         terminal.type(b"\x1a")
         terminal.until(b"Stopped")
-        terminal.type(b"jobs; fg\n")
-        terminal.until(b"Stopped")
-        terminal.until(b"record")
-        terminal.until(b"record")
-    terminal.type(b"\x1a")
-    terminal.until(b"Stopped")
-    terminal.type(b"bg; wa\"\"it; echo after: $?; fg\n")  # it reads in the background: SIGTTIN stops it
-    terminal.until(b"after:")
-    terminal.type(b"hello\n")
-    terminal.until(b"got:hello")
-    terminal.type(b"echo code: $?; exit\n")
-    terminal.until(b"code: 3")
-    os.close(terminal.fd)
-    os.waitpid(terminal.pid, 0)
+        terminal.type(b"bg; wa\"\"it; echo after: $?; fg\n")  # it reads in the background: SIGTTIN stops it
+        terminal.until(b"after:")
+        terminal.type(b"hello\n")
+        terminal.until(b"got:hello")
+        terminal.type(b"echo code: $?; exit\n")
+        terminal.until(b"code: 3")
+        terminal.close()
+        terminal.wait()
 
 
 def no_child_of_ours(bench):
     with Probe(bench) as probe:
         expect(probe.children == 0, "the program has children that it did not make")
         expect(probe.parent == probe.pid and probe.group == probe.pid, "its parent is record and its group is record's")
-        helpers = [int(p) for p in os.listdir("/proc") if p.isdigit() and parent_of(int(p)) == probe.pid and int(p) != probe.program]
+        helpers = helpers_of(probe)
         for pid in helpers:
             fds = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
             expect(not any("pipe" in fd and fd == os.readlink(f"/proc/{probe.program}/fd/1") for fd in fds), f"a helper holds the program's output: {fds}")
@@ -265,7 +260,7 @@ def record_killed(bench):
     """SIGKILL to record: the program goes on, also when it was stopped at that moment with record; the helpers go."""
     for stopped in (False, True):
         with Probe(bench, "default") as probe:
-            helpers = [int(p) for p in os.listdir("/proc") if p.isdigit() and parent_of(int(p)) == probe.pid and int(p) != probe.program]
+            helpers = helpers_of(probe)
             if stopped:
                 os.kill(probe.pid, signal.SIGSTOP)
                 until(lambda: probe.both("T"), "both are stopped")
@@ -370,5 +365,5 @@ def under_other_parents(bench):
 
 
 if __name__ == "__main__":
-    main([each_signal_comes_once, one_by_one, queued_signals, stops_and_continues, stop_and_continue_at_once, the_terminal_speaks_once, job_control,
+    main([each_signal_comes_once, one_by_one, queued_signals, stops_and_continues, stop_and_continue_at_once, stop_after_continue_at_once, the_terminal_speaks_once, job_control,
           no_child_of_ours, record_killed, what_exec_keeps, pipes_are_the_programs, as_process_1, daemons_and_double_forks, under_other_parents])

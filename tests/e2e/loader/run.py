@@ -83,7 +83,7 @@ def symbols(options):
     names = sorted(line.split()[-1] for line in text.splitlines())
     expect(not [n for n in names if "@" in n], "an exported symbol carries a version: that switches interposition off")
     with open(HOOKS, encoding="utf-8") as hooks:
-        listed = re.findall(r"^(?:HOOK|SETOPT)\([^,]+, (\w+),", hooks.read(), re.M)
+        listed = re.findall(r"^(?:HOOK|DRIVE|SETOPT)\([^,]+, (\w+),", hooks.read(), re.M)
     own = ["dlopen", "dlsym", "dlclose", "_exit", "_Exit"]  # the loader's and the process's ends
     expect(sorted(listed + own) == names, f"exports are not hooks.def and {own}: {sorted(set(listed + own) ^ set(names))}")
     expect(names == wanted, f"exported symbols changed: +{sorted(set(names) - set(wanted))} -{sorted(set(wanted) - set(names))}")
@@ -96,6 +96,8 @@ def needed(options):
     expect("NODELETE" in text and "NOW" in text, "not linked with -z nodelete and -z now")
     expect("TEXTREL" not in text, "has text relocations")
     symbols_text = run(["readelf", "--dyn-syms", "-W", options.shim]).stdout
+    strangers = set(re.findall(r"UND (\w+)$", symbols_text, re.M)) - {"_ITM_deregisterTMCloneTable", "_ITM_registerTMCloneTable", "__gmon_start__"}
+    expect(not strangers, f"left to whoever has them: {sorted(strangers)}")
     newest = max(tuple(map(int, v.split("."))) for v in re.findall(r"UND \S+@GLIBC_([\d.]+)", symbols_text))
     print("newest glibc version wanted: " + ".".join(map(str, newest)))
     expect(newest <= GLIBC_MAX, f"wants glibc {newest}")
