@@ -182,7 +182,7 @@ static void step_aside(struct journal *journal)
 /* It cannot be used any more; what it holds is void with its name. */
 static void give_up(struct journal *journal)
 {
-    (void)unlink(journal->file);
+    (void)unlinkat(AT_FDCWD, journal->file, 0);
     let_go(journal);
     step_aside(journal);
     shim_say_once("the journal for sudden deaths cannot be written: calls that end shortly before one may be lost");
@@ -196,7 +196,7 @@ static bool have_descriptor(struct journal *journal, struct stat *ret_st)
         return true;
     }
     journal->own = OWN_FD_NONE; /* not ours to close */
-    int fd = open(journal->file, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    int fd = openat(AT_FDCWD, journal->file, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     return fd >= 0 && own_fd_adopt(&journal->own, fd) == 0 && journal->own.device == was.device &&
            journal->own.inode == was.inode && fstat(journal->own.fd, ret_st) == 0;
 }
@@ -294,7 +294,7 @@ bool journal_ready(struct journal *journal, uint64_t now_ns, uint64_t next_frame
 void journal_remove(struct journal *journal)
 {
     if (journal->lock != NULL) {
-        (void)unlink(journal->file);
+        (void)unlinkat(AT_FDCWD, journal->file, 0);
         let_go(journal);
     }
     journal->retry_ns = 0;

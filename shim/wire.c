@@ -5,6 +5,7 @@
 #include "wire.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -56,7 +57,7 @@ int wire_connect(struct wire *wire, const char *path)
     memcpy(address.sun_path, path, bytes + 1);
     /* Asking first keeps the usual case of "no collector" from taking a descriptor number, even for a moment. */
     struct stat st;
-    if (stat(path, &st) != 0) {
+    if (fstatat(AT_FDCWD, path, &st, 0) != 0) {
         return -errno;
     }
     if (!S_ISSOCK(st.st_mode)) {
