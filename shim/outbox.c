@@ -30,7 +30,6 @@ enum {
     WAIT_ACK_MS = 50,
     ALIVE_MS = 10, /* between notes that this process lives */
     FINISH_SLICE_MS = 10,
-    FINISH_SPOOLER_MS = 200, /* at the end of the process, for a thread that writes the spool */
     SPOOLER_LOOK_MS = 10,
 };
 
@@ -575,9 +574,8 @@ void outbox_finish(unsigned wait_ms, const struct span_loss *loss)
         now_ns = tape_now_ns();
         exchange_with_collector(now_ns);
     }
-    if (spooler_wait(&box.spooler, &box.queue, now_ns + FINISH_SPOOLER_MS * (uint64_t)NS_PER_MS)) {
-        box.spooler.spool.retry_ns = 0; /* the last chance here too */
-    }
+    spooler_wait(&box.spooler, &box.queue); /* who waits for us does so no longer than a bound of their own */
+    box.spooler.spool.retry_ns = 0;         /* the last chance here too */
     if (said_goodbye()) {
         parcels_remove(&box.queue, NULL, box.queue.first);
     } else if (box.queue.first != NULL) {

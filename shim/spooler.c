@@ -8,14 +8,10 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../span/frame.h"
 #include "own_thread.h"
-#include "tape.h"
-
-#define NS_PER_S 1000000000U
 
 enum spooler_thread { THREAD_NONE, THREAD_RUNS, THREAD_ENDED };
 
@@ -68,17 +64,12 @@ void spooler_end(struct spooler *spooler, struct parcels *queue)
     }
 }
 
-bool spooler_wait(struct spooler *spooler, struct parcels *queue, uint64_t deadline_ns)
+void spooler_wait(struct spooler *spooler, struct parcels *queue)
 {
-    uint64_t now_ns = tape_now_ns();
-    while (atomic_load(&spooler->thread) == THREAD_RUNS && now_ns < deadline_ns) {
-        uint64_t ns = deadline_ns - now_ns;
-        struct timespec timeout = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
-        (void)syscall(SYS_futex, &spooler->thread, FUTEX_WAIT_PRIVATE, THREAD_RUNS, &timeout, NULL, 0);
-        now_ns = tape_now_ns();
+    while (atomic_load(&spooler->thread) == THREAD_RUNS) {
+        (void)syscall(SYS_futex, &spooler->thread, FUTEX_WAIT_PRIVATE, THREAD_RUNS, NULL, NULL, 0);
     }
     spooler_end(spooler, queue);
-    return spooler_idle(spooler);
 }
 
 bool spooler_begin(struct spooler *spooler, const struct parcels *queue, size_t bytes, uint64_t now_ns)
@@ -116,7 +107,7 @@ bool spooler_close(struct spooler *spooler, bool aside)
 
 bool spooler_oldest(struct spooler *spooler, struct parcels *queue, uint64_t now_ns)
 {
-    (void)spooler_wait(spooler, queue, UINT64_MAX);
+    spooler_wait(spooler, queue);
     struct parcel *before;
     struct parcel *parcel = parcels_oldest(queue, &before);
     if (parcel == NULL || spool_append(&spooler->spool, now_ns, parcel->data, parcel->bytes) != 0) {

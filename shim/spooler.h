@@ -26,8 +26,8 @@ bool spooler_idle(const struct spooler *spooler);
 /* Takes over what a thread did that has ended: what went into the spool leaves the queue, but for a frame half on the
  * wire. */
 void spooler_end(struct spooler *spooler, struct parcels *queue);
-/* The same, after waiting until `deadline_ns` at most. Returns spooler_idle. */
-bool spooler_wait(struct spooler *spooler, struct parcels *queue, uint64_t deadline_ns);
+/* The same, after waiting for the thread's end. */
+void spooler_wait(struct spooler *spooler, struct parcels *queue);
 
 /* Hands the oldest frames of the queue, which is not empty, to a thread: `bytes` of them, but one at least. They stay
  * in the queue. False: none can be had, and nothing was done. Only where spooler_idle. */

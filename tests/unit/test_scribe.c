@@ -128,7 +128,7 @@ static int many_threads(void)
         CHECK(pthread_join(thread[i], &failed) == 0 && failed == NULL);
     }
     int tid = 0;
-    scribe_finish(1000);
+    scribe_finish(50000);
     CHECK(scribe_threads(&tid) == 1); /* after its work: a thread gives itself its name when it first runs */
     CHECK(read_spool());
     CHECK(tape_losses().records == 0);
@@ -150,7 +150,7 @@ static int full_table(void)
     write_end(5000);
     CHECK(wait_for(&closed, 11, 50000));
     write_all(FLIGHTS_MAX + 11); /* its place is free again */
-    scribe_finish(20000);
+    scribe_finish(50000);
     CHECK(wait_for_rows(FLIGHTS_MAX + 1)); /* 20 s may be too short on a busy machine */
     CHECK(out.unfinished == FLIGHTS_MAX - 1);
     CHECK(out.loss.exchanges == 10);
@@ -246,7 +246,7 @@ static int forked_child(void)
     CHECK(scribe_ensure() == 0);
     write_end(1); /* the parent's request is not ours */
     write_all(1);
-    scribe_finish(20000);
+    scribe_finish(50000);
     return 0;
 }
 
@@ -268,7 +268,7 @@ static int fork_with_requests_in_flight(void)
         CHECK(waitpid(child, &status, 0) == child && status == 0);
     }
     write_end(1);
-    scribe_finish(20000);
+    scribe_finish(50000);
     CHECK(read_spool());
     CHECK(out.files == 21);
     CHECK(out.rows == 20 + 20 + 1 && out.unfinished == 0);
