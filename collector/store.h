@@ -28,8 +28,8 @@ enum store_mode {
 enum store_status {
     STORE_OK = 0,
     STORE_MISSING = -1,
-    STORE_FOREIGN = -2, /* not a store of ours */
-    STORE_TOO_NEW = -3, /* written by a later version */
+    STORE_FOREIGN = -2,       /* not a store of ours */
+    STORE_OTHER_VERSION = -3, /* written by a later or an earlier version that keeps other things */
     STORE_DENIED = -4,
     STORE_DAMAGED = -5,
     STORE_BUSY = -6,

@@ -66,11 +66,10 @@ static int read_header(const char *path, uint8_t header[HEADER_BYTES])
     return code;
 }
 
-static int too_new(long long version)
+static int other_version(long long version)
 {
-    return store_because(STORE_TOO_NEW,
-                         "a later version of libpprof wrote it (format %lld, this program reads up to %d)", version,
-                         STORE_VERSION);
+    return store_because(STORE_OTHER_VERSION, "%s version of libpprof wrote it (format %lld, this program has %d)",
+                         version > STORE_VERSION ? "a later" : "an earlier", version, STORE_VERSION);
 }
 
 static int recognise(const char *path)
@@ -83,8 +82,8 @@ static int recognise(const char *path)
     if (code == SQLITE_IOERR_SHORT_READ || memcmp(header, "SQLite format 3", 16) != 0 ||
         big_endian(header + AT_APPLICATION_ID) != STORE_APPLICATION_ID)
         return store_because(STORE_FOREIGN, "it is not a libpprof store; it was left as it is, name another file");
-    if (big_endian(header + AT_USER_VERSION) > STORE_VERSION)
-        return too_new((long long)big_endian(header + AT_USER_VERSION));
+    if (big_endian(header + AT_USER_VERSION) != STORE_VERSION)
+        return other_version((long long)big_endian(header + AT_USER_VERSION));
     return 0;
 }
 
@@ -171,9 +170,7 @@ static int try_reading(struct store *store, const char *path, const char *tail, 
         code = store_pragma_int(store->db, "SELECT count(*) FROM sqlite_schema", &tables);
     if (code == SQLITE_OK)
         code = store_pragma_int(store->db, "PRAGMA user_version", &version);
-    if (code == SQLITE_OK && version > STORE_VERSION)
-        (void)too_new(version);
-    return code == SQLITE_OK && version > STORE_VERSION ? STORE_TOO_NEW : code;
+    return code == SQLITE_OK && version != STORE_VERSION ? other_version(version) : code;
 }
 
 /*
@@ -251,7 +248,7 @@ int store_open_reading(struct store *store, const char *path)
             (void)sqlite3_exec(store->db, "PRAGMA trusted_schema=OFF; PRAGMA cache_size=-32768", NULL, NULL, NULL);
             return 0;
         }
-        if (code == STORE_TOO_NEW)
+        if (code == STORE_OTHER_VERSION)
             return code;
         if (code == SQLITE_READONLY_ROLLBACK && access(path, W_OK) == 0 && undo_half_change(path))
             continue;
@@ -299,7 +296,7 @@ static int set_up_writing(struct store *store)
         if (store->has_log)
             break;
     }
-    return version > STORE_VERSION ? too_new(version) : 0;
+    return version != STORE_VERSION ? other_version(version) : 0;
 }
 
 int store_open_writing(struct store *store, const char *path)
@@ -325,7 +322,7 @@ int store_open_writing(struct store *store, const char *path)
             status = store_sqlite_failed(store, "opening");
         if (status == 0 && store_note_places(store, path) == 0)
             return 0;
-        if (status == STORE_TOO_NEW || status == STORE_BUSY ||
+        if (status == STORE_OTHER_VERSION || status == STORE_BUSY ||
             (status != 0 && !may_pass(sqlite3_extended_errcode(store->db))))
             return status;
         (void)sqlite3_close(store->db);

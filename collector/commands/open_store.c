@@ -53,8 +53,9 @@ void complain_store(const char *path, int status)
     case STORE_FOREIGN:
         complain("%s is not a store of libpprof; give another FILE (this one was not touched).", path);
         break;
-    case STORE_TOO_NEW:
-        complain("%s was written by a later libpprof; use that version's pprofctl.", path);
+    case STORE_OTHER_VERSION:
+        complain("%s is of another version: %s; read it with that version's pprofctl, and give another FILE here.",
+                 path, store_why());
         break;
     case STORE_DENIED:
         complain("%s cannot be opened: permission denied; choose another FILE or change its permissions.", path);
