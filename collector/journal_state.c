@@ -44,6 +44,7 @@ enum journal_state journal_state(int fd, struct span_journal_head *ret_head)
 {
     uint8_t start[SPAN_JOURNAL_AT_LOSS];
     bool unlocked = flock(fd, LOCK_EX | LOCK_NB) == 0;
+    memset(ret_head, 0, sizeof *ret_head); /* one that is being made has no head yet */
     bool whole = pread(fd, start, sizeof start, 0) == (ssize_t)sizeof start &&
                  span_journal_head_read(ret_head, start, sizeof start) == 0;
 

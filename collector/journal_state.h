@@ -11,7 +11,8 @@ enum journal_state {
     JOURNAL_DAMAGED, /* nobody writes it, and it is none */
 };
 
-/* Takes the lock of the file (flock) where it can be had; it goes with the descriptor. */
+/* Takes the lock of the file (flock) where it can be had; it goes with the descriptor. *ret_head is
+ * empty where the file has none, as while its writer makes it. */
 enum journal_state journal_state(int fd, struct span_journal_head *ret_head);
 
 /*

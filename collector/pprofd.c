@@ -141,7 +141,7 @@ static int parse(int argc, char **argv, struct options *options, int *ret_code)
             break;
         case 'h':
         case 'v':
-            (void)fputs(c == 'h' ? help : "pprofd " PPROF_VERSION "\n", stdout);
+            (void)fputs(c == 'h' ? help : "pprofd " PPROF_BUILD "\n", stdout);
             *ret_code = fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
             return -1;
         default:

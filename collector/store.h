@@ -37,6 +37,9 @@ enum store_status {
     STORE_MOVED = -8,  /* its file, or what lies beside it, was moved or removed; the next transaction begins anew */
 };
 
+/* user_version of the file: raised when the tables change; a store of another version is refused. */
+enum { STORE_VERSION = 2 };
+
 /* Why the last call failed, one sentence without the file's name; valid until the next call on this thread. */
 const char *store_why(void);
 

@@ -11,8 +11,7 @@
 
 enum {
     STORE_APPLICATION_ID =
-        0x7070726F,    /* "ppro"; in the file's header, tells a store of ours from any other SQLite file */
-    STORE_VERSION = 2, /* user_version: raised when the tables change; a store of another version is refused */
+        0x7070726F, /* "ppro"; in the file's header, tells a store of ours from any other SQLite file */
     STORE_PATH_MAX = 4096 + 16,
     /* How long a writer or reader waits for another process; a merge of 65,536 rows holds the lock for about 0.2 s. */
     STORE_BUSY_MS = 10000,

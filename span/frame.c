@@ -22,7 +22,6 @@ enum {
     AT_PAYLOAD_SUM = 96,
     AT_HEADER_SUM = 104, /* always the last 8 bytes of the header */
     HEADER_BYTES_MAX = 1024,
-    VERSION = 1,
     FLAGS_REQUIRED = 0xff00, /* a reader that does not know one of these must not go on */
 };
 _Static_assert(AT_HEADER_SUM + 8 == SPAN_FRAME_HEADER_BYTES, "header layout");
@@ -71,7 +70,7 @@ int span_frame_write(struct span_buffer *out, const struct span_frame *frame)
     }
     uint8_t header[SPAN_FRAME_HEADER_BYTES] = {0};
     memcpy(header + AT_MAGIC, magic, sizeof(magic));
-    store16(header + AT_VERSION, VERSION);
+    store16(header + AT_VERSION, SPAN_FRAME_VERSION);
     store16(header + AT_HEADER_BYTES, SPAN_FRAME_HEADER_BYTES);
     store16(header + AT_KIND, frame->kind);
     store16(header + AT_FLAGS, frame->flags);
@@ -107,7 +106,7 @@ long span_frame_bytes(const uint8_t *data, size_t bytes)
     if (span_load64(data + header_bytes - 8) != XXH3_64bits(data, header_bytes - 8) || load16(data + AT_VERSION) == 0) {
         return SPAN_FRAME_BAD;
     }
-    if (load16(data + AT_VERSION) > VERSION || (load16(data + AT_FLAGS) & FLAGS_REQUIRED) != 0) {
+    if (load16(data + AT_VERSION) > SPAN_FRAME_VERSION || (load16(data + AT_FLAGS) & FLAGS_REQUIRED) != 0) {
         return SPAN_FRAME_TOO_NEW;
     }
     const uint32_t payload_bytes = load32(data + AT_PAYLOAD_BYTES);

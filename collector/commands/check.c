@@ -48,9 +48,7 @@ int command_check(const struct arguments *arguments)
     printf("%s: %s %s in %s %s of %s %s, %s. %s\n", display_name(path), calls, totals.spans == 1 ? "call" : "calls",
            blocks, totals.blocks == 1 ? "block" : "blocks", processes, totals.processes == 1 ? "process" : "processes",
            size, sentence);
-    if (left.waiting > 0)
-        printf("%s: calls of a recorded run may wait in %s; `pprofctl report` takes them in.\n", display_name(path),
-               display_name(left.where));
+    waits_print_runs(stdout, path, &left);
     if (loss.waiting > left.waiting)
         waits_print(stdout);
     if (faults == 0)

@@ -6,9 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "display.h"
+#include "loss.h"
+#include "open_store.h"
 #include "program.h"
 #include "waits.h"
 
@@ -229,6 +232,28 @@ static bool report_loadable(const struct program *program)
     return seen;
 }
 
+/* What the store that report reads by default says of loss, and what waits for it; nothing where all is well. */
+static void print_store(void)
+{
+    const struct arguments none = {0};
+    char buffer[PATH_MAX], sentence[LOSS_SENTENCE_BYTES];
+    const char *path = store_operand(&none, buffer, sizeof(buffer));
+    struct runs_left left;
+    struct loss loss = {0};
+    struct store *store = access(path, F_OK) == 0 ? open_store(path, STORE_READ) : NULL;
+    if (store == NULL)
+        return;
+    runs_look(path, &left);
+    loss.waiting = left.waiting + waits_for(path);
+    int status = store_loss(store, 0, &loss.known);
+    if (status != STORE_OK)
+        complain_store(path, status);
+    else if (loss_sentence(sentence, &loss, " since the store began") != LOSS_NONE)
+        printf("%s: %s\n", display_name(path), sentence);
+    waits_print_runs(stdout, path, &left);
+    store_close(store);
+}
+
 int command_doctor(const struct arguments *arguments)
 {
     static struct program program;
@@ -249,5 +274,6 @@ int command_doctor(const struct arguments *arguments)
                         : "Nothing of it will be recorded.");
     if (seen)
         waits_print_way(stdout);
+    print_store();
     return seen ? 0 : 1;
 }

@@ -9,15 +9,11 @@
 
 #include "../../span/frame.h"
 #include "../display_safe.h"
-
-#ifndef PPROF_REVISION
-#define PPROF_REVISION ""
-#endif
+#include "../store.h"
 
 static int print_version(void)
 {
-    printf("pprofctl " PPROF_VERSION "%s%s (span format 1, store format 1)\n", PPROF_REVISION[0] != '\0' ? " " : "",
-           PPROF_REVISION);
+    printf("pprofctl " PPROF_BUILD " (span format %d, store format %d)\n", SPAN_FRAME_VERSION, STORE_VERSION);
     return 0;
 }
 

@@ -20,6 +20,12 @@ static bool is_file(const char *path)
     return stat(path, &status) == 0 && S_ISREG(status.st_mode);
 }
 
+static bool is_directory(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
 /* Looks `command` up in PATH. An executable file wins; a file that is not executable is kept as second best. */
 static void find_command(struct program *program, const char *command)
 {
@@ -175,7 +181,9 @@ void program_inspect(struct program *ret_program, const char *command)
         judge(ret_program, PROGRAM_NOT_FOUND, "it was not found; check the name or give its path");
     else if (ret_program->verdict == PROGRAM_NOT_EXECUTABLE)
         judge(ret_program, PROGRAM_NOT_EXECUTABLE,
-              "it cannot be executed; it must be a file with its executable bit set (chmod +x)");
+              is_directory(command)
+                  ? "it is a directory; give the path of a program in it"
+                  : "it cannot be executed; it must be a file with its executable bit set (chmod +x)");
     if (ret_program->verdict != PROGRAM_LOADABLE)
         return;
     follow_scripts(ret_program);

@@ -75,8 +75,12 @@ static int read_order(const char *name, const struct grouping *grouping, struct 
             *ret_order = (struct order){.key = i};
             return 0;
         }
-    complain("--sort knows the columns of --format csv (calls, output_tokens, ...) and the keys of --by, not \"%s\".",
-             name);
+    if (key_find(name, strlen(name)) != NULL)
+        complain("--sort %s needs the key %s in --by: rows that are not split by it have no order by it.", name, name);
+    else
+        complain("--sort knows the columns of --format csv (calls, output_tokens, ...) and the keys of --by, not "
+                 "\"%s\".",
+                 name);
     return -1;
 }
 

@@ -45,7 +45,7 @@ int report_csv(FILE *out, const struct report *report)
         (void)fputc('\n', out);
     }
     char sentence[LOSS_SENTENCE_BYTES];
-    if (loss_sentence(sentence, &report->loss, " since the store began") == LOSS_SOME)
+    if (loss_sentence(sentence, &report->loss, " since the store began") != LOSS_NONE)
         (void)fprintf(stderr, "pprofctl: %s\n", sentence);
     if (grouping->damaged > 0)
         (void)fprintf(stderr, "pprofctl: %" PRIu64 " damaged blocks could not be read; see `pprofctl check %s`.\n",

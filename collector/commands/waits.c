@@ -16,6 +16,7 @@
 #include "../../span/install_key.h"
 #include "../places.h"
 #include "../waiting.h"
+#include "display.h"
 
 uint64_t waits_for(const char *path)
 {
@@ -46,6 +47,16 @@ void waits_print(FILE *out)
         print_count(out, before, waiting.journals, "journal of a program that has ended",
                     "journals of programs that have ended");
     (void)fputs("; `pprofd --once`, or pprofd when it runs, takes them in.\n", out);
+}
+
+void waits_print_runs(FILE *out, const char *path, const struct runs_left *left)
+{
+    if (left->waiting == 0)
+        return;
+    (void)fprintf(out, "%s: ", display_name(path));
+    print_count(out, "", left->waiting, "folder of a recorded run waits", "folders of recorded runs wait");
+    (void)fprintf(out, ", %s%s; `pprofctl report %s` takes in what is there.\n", left->waiting > 1 ? "one is " : "",
+                  display_name(left->where), display_name(path));
 }
 
 /* Whether somebody listens there. */

@@ -5,9 +5,13 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "../runs.h"
+
 /* How many files wait for the collector that keeps the store `path`: 0 for every store but this user's default one. */
 uint64_t waits_for(const char *path);
 /* What waits, and how it is taken in; nothing when nothing waits. */
 void waits_print(FILE *out);
+/* The folders of recorded runs that wait for the store `path`, and how they are taken in; nothing for none. */
+void waits_print_runs(FILE *out, const char *path, const struct runs_left *left);
 /* Where the calls of a program that is started now by this user would go. */
 void waits_print_way(FILE *out);

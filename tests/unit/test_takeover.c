@@ -6,6 +6,7 @@
 
 #include <sys/file.h>
 
+#include "collector/journal_state.h"
 #include "collector/listen.h"
 
 static char file[96];
@@ -44,6 +45,25 @@ static void test_only_the_dead_are_taken_over(void **state)
     assert_int_equal(stats.spans, 3);
     assert_int_equal(stats.damaged, 0);
     assert_int_equal(count_files(journals, ""), 2); /* . and .. */
+}
+
+/* A journal that its writer is making has a lock and no head yet: it lives, and nothing is read of a head. */
+static void test_a_journal_without_a_head(void **state)
+{
+    static const struct span_journal_head empty;
+    struct span_journal_head head;
+    char path[160];
+    (void)state;
+    (void)mkdir(journals, 0700);
+    (void)snprintf(path, sizeof path, "%s/new.live", journals);
+    int writer = open(path, O_RDWR | O_CREAT, 0600), reader = open(path, O_RDONLY);
+    assert_true(writer >= 0 && reader >= 0);
+    assert_int_equal(flock(writer, LOCK_EX), 0);
+    memset(&head, 0xa5, sizeof head);
+    assert_int_equal(journal_state(reader, &head), JOURNAL_LIVES);
+    assert_memory_equal(&head, &empty, sizeof head);
+    (void)close(reader);
+    (void)close(writer);
 }
 
 /* A recorded run's spool has gone with its run: who has the default spool looks after its journals. */
@@ -253,6 +273,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_DIRECTORY(test_only_the_dead_are_taken_over),
+        WITH_DIRECTORY(test_a_journal_without_a_head),
         WITH_DIRECTORY(test_orphans_are_taken_over),
         WITH_DIRECTORY(test_a_forked_child_holds_nothing),
         WITH_DIRECTORY(test_an_inherited_lock),

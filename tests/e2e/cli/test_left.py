@@ -67,6 +67,11 @@ def record_killed(bench):
         expect(len(folders(bench) - began) == 1, "its folder waits where it is found")
         said = bench.run(bench.pprofctl, "check", "a.db").stdout.decode()
         expect("wait" in said and "Nothing was lost" not in said, f"check says that calls wait: {said}")
+        os.rename(bench.scratch / "a.db", bench.scratch / "pprof.db")
+        said = bench.run(bench.pprofctl, "doctor", "--", "curl").stdout.decode()
+        (folder,) = folders(bench) - began
+        expect("No loss is known of: " in said and str(folder) in said and "`pprofctl report pprof.db` takes in" in said, f"doctor names the folder: {said}")
+        os.rename(bench.scratch / "pprof.db", bench.scratch / "a.db")
         expect(b"8 calls" in bench.run(bench.pprofctl, "report", "a.db").stdout, "report takes them in")
         expect(folders(bench) == began, "and the folder goes")
         killed_recording(bench, model, "b.db")
