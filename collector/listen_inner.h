@@ -87,6 +87,9 @@ void listen_share_leave(struct listener *listener, struct connection *connection
 bool listen_share_buffer(struct listener *listener, struct connection *connection, size_t before, size_t after);
 /* Counts what was done for the connection; it is parked when its process or user has had its share. */
 void listen_share_spent(struct listener *listener, struct connection *connection, uint64_t ns, size_t bytes);
+/* Whether a file of another user's may be taken in now, which uses up what that user may send; else it waits its turn
+ * where it lies. Where nobody else is served meanwhile (no socket) it may. */
+bool listen_share_file(struct listener *listener, uint32_t uid, uint64_t bytes);
 /* Begins a new share of time when one is over: parked connections are read from again. True when it did. */
 bool listen_share_turn(struct listener *listener, uint64_t now_ns);
 

@@ -95,7 +95,7 @@ static int open_file(struct listener *listener, int directory, const char *name)
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || flock(fd, LOCK_EX | LOCK_NB) != 0 ||
         (st.st_uid != geteuid() && st.st_uid != 0 && !listener->config.any_user) ||
         fcntl(fd, F_OFD_SETLK, &reading) != 0 || fstatat(directory, name, &named, AT_SYMLINK_NOFOLLOW) != 0 ||
-        named.st_ino != st.st_ino) {
+        named.st_ino != st.st_ino || !listen_share_file(listener, st.st_uid, (uint64_t)st.st_size)) {
         /* Its writer may have closed and so renamed it meanwhile: it will be found under the new name. */
         (void)close(fd);
         return -1;

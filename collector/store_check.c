@@ -390,8 +390,14 @@ static int compare(struct check *check, uint64_t number)
 static int check_hour(struct check *check, int64_t number)
 {
     int64_t hour_ns = (int64_t)STORE_HOUR_NS;
-    int status = begin(check);
+    int status;
 
+    if (number < 0 || number > INT64_MAX / hour_ns) {
+        fault(check, "rollups of an hour that is not possible: %lld", (long long)number);
+        say(check);
+        return 0;
+    }
+    status = begin(check);
     if (status != 0)
         return status;
     status = list_blocks(check, "SELECT id FROM block WHERE t_min>=?1 AND t_min-?1<?2 ORDER BY t_min,id",

@@ -17,7 +17,6 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -33,9 +32,9 @@
 #include "llm/desk.h"
 #include "llm/exchange.h"
 #include "outbox.h"
+#include "own_thread.h"
 #include "phases.h"
 #include "process_info.h"
-#include "scribe_thread.h"
 #include "snapshots.h"
 #include "tally.h"
 #include "tape.h"
@@ -492,7 +491,7 @@ static int start(void)
     if (!atomic_compare_exchange_strong(&scribe->stage, &stage, STAGE_STARTING)) {
         return stage == STAGE_FAILED ? atomic_load(&scribe->error) : 0;
     }
-    rc = scribe_thread_start(run, scribe);
+    rc = own_thread_start(run, scribe);
     if (rc != 0) {
         return fail(scribe, STAGE_STARTING, rc);
     }

@@ -164,6 +164,18 @@ static struct span *row(struct reading *reading)
     return reading->rows[reading->n];
 }
 
+/* Whether what lies here is a frame that was whole once, and not acknowledged. A frame loses its first bytes first when
+ * another one takes its place, and the one that was being written at the moment of death is still pending. */
+static bool was_a_frame(const struct reading *reading, const uint8_t *data, size_t at)
+{
+    enum { PAGE_BYTES = 4096 };
+    const uint64_t sequence = span_load64(data + 32);
+    const bool torn = at % PAGE_BYTES > PAGE_BYTES - SPAN_FRAME_HEADER_BYTES; /* a write stops at a page's end */
+
+    return memcmp(data + 16, reading->head.identity, sizeof reading->head.identity) == 0 &&
+           memcmp(data, "\x89PPF", 4) == 0 && !torn && sequence > reading->acked && sequence < reading->next_frame;
+}
+
 /* Frames lie on multiples of 8; what is left of older ones is told by their numbers and checksums. */
 static void read_ring(struct reading *reading)
 {
@@ -177,6 +189,7 @@ static void read_ring(struct reading *reading)
         const long bytes = span_frame_read(&frame, data, end - at);
 
         if (bytes <= 0) {
+            reading->found.damaged += was_a_frame(reading, data, at);
             at += 8;
             continue;
         }

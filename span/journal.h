@@ -72,7 +72,7 @@ struct span_journal_found {
     uint64_t frames;  /* unacknowledged ones that were in it */
     uint64_t spans;   /* pending ones */
     uint64_t killed;  /* calls in flight */
-    uint64_t damaged; /* entries that are neither empty nor whole */
+    uint64_t damaged; /* entries that are neither empty nor whole, and frames that were whole once */
 };
 
 /*

@@ -1,7 +1,7 @@
 # ---- the scribe and the way out ----
 set(SHIM_DIR ${PROJECT_SOURCE_DIR}/shim)
 set(SHIM_OUTBOX_SOURCES ${SHIM_DIR}/outbox.c ${SHIM_DIR}/wire.c ${SHIM_DIR}/peer.c ${SHIM_DIR}/spool.c ${SHIM_DIR}/own_fd.c
-  ${SHIM_DIR}/tape.c ${SHIM_DIR}/journal.c ${SHIM_DIR}/greeting.c ${SHIM_DIR}/parcels.c)
+  ${SHIM_DIR}/tape.c ${SHIM_DIR}/journal.c ${SHIM_DIR}/greeting.c ${SHIM_DIR}/parcels.c ${SHIM_DIR}/spooler.c ${SHIM_DIR}/own_thread.c)
 
 pprof_unit_test(phases pprof_span)
 target_sources(test_phases PRIVATE ${SHIM_DIR}/phases.c ${SHIM_DIR}/curl_errors.c)
@@ -54,10 +54,11 @@ add_custom_target(tape_tsan_binary ALL DEPENDS ${TAPE_TSAN})
 add_test(NAME unit/tape_tsan COMMAND ${TAPE_TSAN})
 set_tests_properties(unit/tape_tsan PROPERTIES TIMEOUT 120 LABELS unit)
 pprof_unit_test(scribe pprof_span Threads::Threads)
-set(SHIM_SCRIBE_SOURCES ${SHIM_OUTBOX_SOURCES} ${SHIM_DIR}/scribe.c ${SHIM_DIR}/scribe_thread.c ${SHIM_DIR}/flights.c ${SHIM_DIR}/phases.c
+set(SHIM_SCRIBE_SOURCES ${SHIM_OUTBOX_SOURCES} ${SHIM_DIR}/scribe.c ${SHIM_DIR}/flights.c ${SHIM_DIR}/phases.c
     ${SHIM_DIR}/curl_errors.c ${SHIM_DIR}/process_info.c ${SHIM_DIR}/snapshots.c ${SHIM_DIR}/tally.c ${SHIM_DIR}/where.c ${SHIM_DIR}/last_word.c
     ${SHIM_DIR}/beginning.c ${SHIM_DIR}/header_lines.c)
 target_sources(test_scribe PRIVATE ${SHIM_SCRIBE_SOURCES})
+target_link_options(test_scribe PRIVATE -Wl,--wrap=syscall)
 pprof_unit_test(scribe_denied pprof_span Threads::Threads)
 target_sources(test_scribe_denied PRIVATE ${SHIM_SCRIBE_SOURCES})
 
@@ -67,7 +68,7 @@ file(GLOB SCRIBE_TSAN_SPAN ${PROJECT_SOURCE_DIR}/span/*.c)
 add_custom_command(OUTPUT ${SCRIBE_TSAN}
   COMMAND ${CMAKE_C_COMPILER} -std=gnu17 -D_GNU_SOURCE -DPPROF_VERSION="0" -O1 -g -fsanitize=thread -I${PROJECT_SOURCE_DIR}
     -o ${SCRIBE_TSAN} ${CMAKE_CURRENT_SOURCE_DIR}/test_scribe.c ${SHIM_SCRIBE_SOURCES} ${SCRIBE_TSAN_SPAN} ${CMOCKA_LIBRARY}
-    -lzstd -lsodium -pthread -lm
+    -lzstd -lsodium -pthread -lm -Wl,--wrap=syscall
   DEPENDS test_scribe.c scribe_child.h ${SHIM_SCRIBE_SOURCES} ${SCRIBE_TSAN_SPAN} VERBATIM)
 add_custom_target(scribe_tsan_binary ALL DEPENDS ${SCRIBE_TSAN})
 add_test(NAME unit/scribe_tsan COMMAND ${SCRIBE_TSAN})

@@ -1,8 +1,8 @@
 /*
- * Starting the scribe's thread, see scribe_thread.h. Called by scribe.c on an application's thread, at its first
- * request.
+ * Starting threads, see own_thread.h. Called on the application's thread that makes the first request (the scribe) and
+ * on the scribe's (the spooler). Must never leave the application another signal mask.
  */
-#include "scribe_thread.h"
+#include "own_thread.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -18,7 +18,7 @@ enum {
     STACK_BYTES_SECOND = 2 * 1024 * 1024, /* where static thread-local storage fills the first choice */
 };
 
-int scribe_thread_start(void *(*run)(void *), void *argument)
+int own_thread_start(void *(*run)(void *argument), void *argument)
 {
     pthread_attr_t attributes;
     int rc = pthread_attr_init(&attributes);
