@@ -64,6 +64,7 @@ struct listener {
     uint64_t open_ns, commit_ns, pause_ns, spool_ns;
     bool look_soon; /* a connection ended: its process may have died and left a journal */
     uint64_t batch_frames, batch_spans, batch_repeats;
+    uint64_t refused_told; /* connections, in the store */
     struct listen_stats stats;
 };
 
@@ -86,6 +87,9 @@ void listen_share_leave(struct listener *listener, struct connection *connection
 bool listen_share_buffer(struct listener *listener, struct connection *connection, size_t before, size_t after);
 /* Counts what was done for the connection; it is parked when its process or user has had its share. */
 void listen_share_spent(struct listener *listener, struct connection *connection, uint64_t ns, size_t bytes);
+/* Whether a file of another user's may be taken in now, which uses up what that user may send; else it waits its turn
+ * where it lies. Where nobody else is served meanwhile (no socket) it may. */
+bool listen_share_file(struct listener *listener, uint32_t uid, uint64_t bytes);
 /* Begins a new share of time when one is over: parked connections are read from again. True when it did. */
 bool listen_share_turn(struct listener *listener, uint64_t now_ns);
 
@@ -98,6 +102,9 @@ int listen_take(struct listener *listener, struct listen_sender *sender, const u
                 size_t *ret_used);
 /* listen_take.c: counts one event of an enum store_loss_kind in the transaction of the moment. */
 int listen_note(struct listener *listener, int kind);
+/* listen_take.c: has the connections refused since noted with the transaction that is open, or, `begin_one`, with one
+ * of its own. 0 or negative store_status. */
+int listen_note_refused(struct listener *listener, bool begin_one);
 int listen_commit(struct listener *listener);
 /* After a failure: takes back what is open. */
 void listen_rollback(struct listener *listener);

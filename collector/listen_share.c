@@ -146,6 +146,19 @@ void listen_share_spent(struct listener *listener, struct connection *connection
     park_if_enough(listener, connection);
 }
 
+bool listen_share_file(struct listener *listener, uint32_t uid, uint64_t bytes)
+{
+    struct listen_party *user;
+
+    if (listener->config.socket_path == NULL || uid == geteuid() || uid == 0)
+        return true;
+    user = party_of(listener, (uint64_t)uid << 32 | 0x80000000u, true, true);
+    if (user == NULL || user->bytes <= 0)
+        return false;
+    user->bytes -= (int64_t)(bytes < LISTEN_SPOOL_FILE_BYTES_MAX ? bytes : LISTEN_SPOOL_FILE_BYTES_MAX);
+    return true;
+}
+
 bool listen_share_turn(struct listener *listener, uint64_t now_ns)
 {
     uint64_t passed_ns = now_ns - listener->share_ns;

@@ -95,7 +95,7 @@ static int open_file(struct listener *listener, int directory, const char *name)
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || flock(fd, LOCK_EX | LOCK_NB) != 0 ||
         (st.st_uid != geteuid() && st.st_uid != 0 && !listener->config.any_user) ||
         fcntl(fd, F_OFD_SETLK, &reading) != 0 || fstatat(directory, name, &named, AT_SYMLINK_NOFOLLOW) != 0 ||
-        named.st_ino != st.st_ino) {
+        named.st_ino != st.st_ino || !listen_share_file(listener, st.st_uid, (uint64_t)st.st_size)) {
         /* Its writer may have closed and so renamed it meanwhile: it will be found under the new name. */
         (void)close(fd);
         return -1;
@@ -228,10 +228,12 @@ static long take_spool(struct listener *listener)
 
 long listen_spool(struct listener *listener)
 {
-    /* A file that fails takes its whole transaction back: no connection's frames may be in it. */
-    int status = listen_flush(listener);
+    int status;
     long files, journals;
 
+    /* A file that fails takes its whole transaction back: no connection's frames may be in it. */
+    (void)listen_note_refused(listener, true);
+    status = listen_flush(listener);
     listener->spool_ns = listen_now_ns();
     listener->look_soon = false;
     if (status != 0)

@@ -152,19 +152,35 @@ int listen_take(struct listener *listener, struct listen_sender *sender, const u
     return status;
 }
 
+int listen_note_refused(struct listener *listener, bool begin_one)
+{
+    uint64_t refused = listener->stats.refused - listener->refused_told;
+    int status = 0;
+
+    if (refused == 0)
+        return 0;
+    if (begin_one)
+        status = begin(listener);
+    return status != 0 ? status : store_note_loss(listener->config.store, STORE_LOSS_connection_refused, refused, 0);
+}
+
 int listen_commit(struct listener *listener)
 {
+    uint64_t refused = listener->stats.refused;
     int status;
 
     if (!listener->open)
         return 0;
-    status = store_commit(listener->config.store);
+    status = listen_note_refused(listener, false);
+    if (status == 0)
+        status = store_commit(listener->config.store);
     listener->open = false;
     if (status != 0) {
         listen_rollback(listener);
         return listen_because(status, "%s", store_why());
     }
     listener->commit_ns = listen_now_ns();
+    listener->refused_told = refused;
     listener->stats.commits++;
     listener->stats.frames += listener->batch_frames;
     listener->stats.spans += listener->batch_spans;

@@ -33,7 +33,7 @@ enum {
 
 struct options {
     char socket[4096], store[4096], spool[4096]; /* "": none */
-    bool once, any_user, spool_said;
+    bool once, any_user, spool_said, store_said;
     struct places places;
 };
 
@@ -125,6 +125,7 @@ static int parse(int argc, char **argv, struct options *options, int *ret_code)
             break;
         case 'f':
             failed |= set_path(options->store, sizeof options->store, optarg, "--store");
+            options->store_said = true;
             break;
         case 'p':
             failed |= set_path(options->spool, sizeof options->spool, optarg, "--spool");
@@ -189,11 +190,14 @@ static int find_places(struct options *options)
     return span_path_socket(options->socket, sizeof options->socket, runtime);
 }
 
-static struct store *open_store(const char *path)
+/* Where the user named the store its directory is not made: a slip of the pen would be one. */
+static struct store *open_store(const struct options *options)
 {
+    const char *path = options->store;
     struct store *store = NULL;
 
-    make_directories(path);
+    if (!options->store_said)
+        make_directories(path);
     int status = store_open(path, STORE_WRITE, &store);
     if (status == STORE_OK)
         return store;
@@ -393,7 +397,7 @@ int main(int argc, char **argv)
         return code;
     if (find_places(&options) != 0)
         return EXIT_FAILURE;
-    store = open_store(options.store);
+    store = open_store(&options);
     if (store == NULL)
         return EXIT_FAILURE;
     code = options.once ? run_once(store, &options) : run(store, &options);

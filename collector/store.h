@@ -111,9 +111,11 @@ int store_totals(struct store *store, struct store_totals *ret_totals);
     X(frame_rejected, true, "message that could not be read", "messages that could not be read")                       \
     X(frame_too_new, true, "message of a later version", "messages of a later version")                                \
     X(stream_damaged, false, "connection that sent something else", "connections that sent something else")            \
+    X(connection_refused, false, "connection of another user, or beyond a bound, was refused",                         \
+      "connections of other users, or beyond a bound, were refused")                                                   \
     X(log_orphaned, false, "log of an earlier store was set aside beside this one",                                    \
       "logs of an earlier store were set aside beside this one")                                                       \
-    X(counters_absurd, false, "program with counts that cannot be right", "programs with counts that cannot be right")
+    X(counters_absurd, false, "message with counts that cannot be right", "messages with counts that cannot be right")
 enum store_loss_kind {
 #define X(ident, certain, one, many) STORE_LOSS_##ident,
     STORE_LOSSES(X)

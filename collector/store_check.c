@@ -390,8 +390,14 @@ static int compare(struct check *check, uint64_t number)
 static int check_hour(struct check *check, int64_t number)
 {
     int64_t hour_ns = (int64_t)STORE_HOUR_NS;
-    int status = begin(check);
+    int status;
 
+    if (number < 0 || number > INT64_MAX / hour_ns) {
+        fault(check, "rollups of an hour that is not possible: %lld", (long long)number);
+        say(check);
+        return 0;
+    }
+    status = begin(check);
     if (status != 0)
         return status;
     status = list_blocks(check, "SELECT id FROM block WHERE t_min>=?1 AND t_min-?1<?2 ORDER BY t_min,id",
@@ -440,6 +446,8 @@ static int check_hours(struct check *check)
     return status;
 }
 
+#define NEGATIVE(ident) "lost_" #ident "<0 OR "
+
 static int check_all(struct check *check)
 {
     int status = check_pages(check);
@@ -459,9 +467,7 @@ static int check_all(struct check *check)
     if (status == 0)
         status = check_ranges(check);
     if (status == 0)
-        status = check_none(check,
-                            "SELECT id, lost_spans FROM process WHERE lost_tape_records<0 OR lost_tape_bytes<0 OR "
-                            "lost_spans<0 OR lost_exchanges<0 OR final<0",
+        status = check_none(check, "SELECT id, lost_spans FROM process WHERE " SPAN_LOSSES(NEGATIVE) "final<0",
                             "a loss counter is negative: process, lost spans");
     if (status == 0)
         status = check_none(check, "SELECT events, spans FROM loss WHERE events<0 OR spans<0",

@@ -30,8 +30,7 @@ enum {
 
 /* Counters and sequence numbers beyond what any process can reach are not believed: 2^40 calls are 35 years at a
  * thousand a second. Sums of a million processes then still fit. */
-#define STORE_LOSS_MAX (INT64_C(1) << 40)
-#define STORE_LOSS_BYTES_MAX (INT64_C(1) << 42)
+#define STORE_LOSS_MAX (UINT64_C(1) << 42) /* of bytes, too */
 #define STORE_SEQUENCE_MAX (UINT64_C(1) << 40)
 
 #define STORE_HOUR_NS 3600000000000ull
@@ -42,6 +41,9 @@ enum {
     STORE_MERGED = 1,
     STORE_KEPT = 2 /* cannot be merged: damaged, or fields of a later version */
 };
+
+#define STORE_SQL_LOSS_SET(ident) "lost_" #ident "=?,"
+#define STORE_SQL_LOSS_GET(ident) ",p.lost_" #ident
 
 /* Every statement that is kept prepared: STORE_SQL(identifier, text). */
 #define STORE_SQLS(STORE_SQL)                                                                                          \
@@ -57,14 +59,14 @@ enum {
               "version=excluded.version")                                                                              \
     STORE_SQL(process_by_identity, "SELECT * FROM process WHERE identity=?1")                                          \
     STORE_SQL(process_by_id, "SELECT * FROM process WHERE id=?1")                                                      \
-    STORE_SQL(process_loss, "UPDATE process SET lost_tape_records=?2, lost_tape_bytes=?3, lost_spans=?4, "             \
-                            "lost_exchanges=?5, final=?6 WHERE id=?1")                                                 \
+    STORE_SQL(process_loss, "UPDATE process SET " SPAN_LOSSES(STORE_SQL_LOSS_SET) "final=? WHERE id=?")                \
     STORE_SQL(loss_add, "INSERT INTO loss(kind,events,spans,last_ns) VALUES(?1,?2,?3,?4) ON CONFLICT(kind) DO UPDATE " \
                         "SET events=events+excluded.events, spans=spans+excluded.spans, last_ns=excluded.last_ns")     \
     STORE_SQL(losses, "SELECT kind,events,spans FROM loss")                                                            \
-    STORE_SQL(accounts, "SELECT p.id,p.start_ns,p.final,p.lost_tape_records,p.lost_tape_bytes,p.lost_spans,"           \
-                        "p.lost_exchanges,s.first,s.last FROM process p LEFT JOIN seen s ON s.process=p.id "           \
-                        "WHERE p.id>?1 ORDER BY p.id,s.first")                                                         \
+    STORE_SQL(accounts,                                                                                                \
+              "SELECT p.id,p.start_ns,p.final,s.first,s.last" SPAN_LOSSES(                                             \
+                  STORE_SQL_LOSS_GET) " FROM process p "                                                               \
+                                      "LEFT JOIN seen s ON s.process=p.id WHERE p.id>?1 ORDER BY p.id,s.first")        \
     STORE_SQL(seen_below, "SELECT first,last FROM seen WHERE process=?1 AND first<=?2 ORDER BY first DESC LIMIT 1")    \
     STORE_SQL(seen_put, "INSERT INTO seen(process,first,last) VALUES(?1,?2,?3) "                                       \
                         "ON CONFLICT(process,first) DO UPDATE SET last=excluded.last")                                 \

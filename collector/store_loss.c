@@ -132,8 +132,9 @@ int store_loss(struct store *store, int64_t after_process, struct store_loss *re
     (void)sqlite3_bind_int64(rows, 1, after_process);
     while ((code = sqlite3_step(rows)) == SQLITE_ROW) {
         struct span_loss *counted = &ret_loss->counted;
-        uint64_t first = column(rows, 7);
-        uint64_t last = column(rows, 8);
+        uint64_t first = column(rows, 3);
+        uint64_t last = column(rows, 4);
+        int at = 5;
 
         if (sqlite3_column_int64(rows, 0) != account.id) {
             settle(&account, begun_ns, ret_loss);
@@ -141,10 +142,9 @@ int store_loss(struct store *store, int64_t after_process, struct store_loss *re
                                        .start_ns = column(rows, 1),
                                        .final = column(rows, 2),
                                        .first = first};
-            counted->tape_records = add_capped(counted->tape_records, column(rows, 3));
-            counted->tape_bytes = add_capped(counted->tape_bytes, column(rows, 4));
-            counted->spans = add_capped(counted->spans, column(rows, 5));
-            counted->exchanges = add_capped(counted->exchanges, column(rows, 6));
+#define X(ident) counted->ident = add_capped(counted->ident, column(rows, at++));
+            SPAN_LOSSES(X)
+#undef X
         }
         if (last >= first && first > account.last) {
             account.last = last;

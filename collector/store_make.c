@@ -21,6 +21,7 @@
 
 #define SQL_ROLLUP_SUM(column, field) #column " INTEGER NOT NULL," #column "_n INTEGER NOT NULL,"
 #define SQL_ROLLUP_KEY(ident) "," #ident " TEXT NOT NULL"
+#define SQL_LOSS(ident) " lost_" #ident " INTEGER NOT NULL DEFAULT 0,"
 #define SQL_ROLLUP_SUMS ROLLUP_SUMS(SQL_ROLLUP_SUM)
 #define SQL_ROLLUP_KEYS ROLLUP_KEYS(SQL_ROLLUP_KEY)
 
@@ -29,31 +30,34 @@ static const char schema[] =
     /* final: the sequence number of the frame with which the process said that it ends; 0: it did not. */
     "CREATE TABLE process(id INTEGER PRIMARY KEY, identity BLOB NOT NULL UNIQUE, pid INTEGER, uid INTEGER,"
     " start_ns INTEGER, executable TEXT, host TEXT, service TEXT, team TEXT, container TEXT, labels TEXT, version TEXT,"
-    " lost_tape_records INTEGER NOT NULL DEFAULT 0, lost_tape_bytes INTEGER NOT NULL DEFAULT 0,"
-    " lost_spans INTEGER NOT NULL DEFAULT 0, lost_exchanges INTEGER NOT NULL DEFAULT 0,"
-    " final INTEGER NOT NULL DEFAULT 0);"
-    /* Sequence numbers taken in, as ranges: a healthy process has one row, however many frames it sent. */
-    "CREATE TABLE seen(process INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,"
-    " PRIMARY KEY(process, first)) WITHOUT ROWID;"
-    "CREATE TABLE block(id INTEGER PRIMARY KEY, process INTEGER, t_min INTEGER NOT NULL, t_max INTEGER NOT NULL,"
-    " n INTEGER NOT NULL, merged INTEGER NOT NULL, raw BLOB);"
-    "CREATE INDEX block_time ON block(t_min, t_max, n);"
-    "CREATE INDEX block_fresh ON block(t_min, n) WHERE merged = 0;"
-    "CREATE TABLE col(block INTEGER NOT NULL, field INTEGER NOT NULL, data BLOB NOT NULL);"
-    "CREATE UNIQUE INDEX col_place ON col(block, field);"
-    /* Thousands of keys come again every hour: each is kept once. `rollup_hour` is how people read it. */
-    "CREATE TABLE rollup_key(id INTEGER PRIMARY KEY" SQL_ROLLUP_KEYS ", UNIQUE(" ROLLUP_SQL_KEYS "));"
-    /* id = hour << 32 | key: one integer is the cheapest key that SQLite has, and an hour stays together. */
-    "CREATE TABLE rollup_cell(id INTEGER PRIMARY KEY, calls INTEGER NOT NULL, errors INTEGER NOT NULL," SQL_ROLLUP_SUMS
-    " ttft BLOB NOT NULL, total BLOB NOT NULL);"
-    "CREATE VIEW rollup_hour AS SELECT rollup_cell.id AS id, rollup_cell.id >> 32 AS hour,"
-    " rollup_cell.id & 4294967295 AS key," ROLLUP_SQL_KEYS "," ROLLUP_SQL_VALUES
-    " FROM rollup_cell JOIN rollup_key ON rollup_key.id = rollup_cell.id & 4294967295;"
-    /* What was lost beyond what processes say of themselves: STORE_LOSSES in store.h. */
-    "CREATE TABLE loss(kind TEXT PRIMARY KEY, events INTEGER NOT NULL, spans INTEGER NOT NULL, last_ns INTEGER NOT "
-    "NULL)"
-    " WITHOUT ROWID;"
-    "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;";
+    "" SPAN_LOSSES(
+        SQL_LOSS) " final INTEGER NOT NULL DEFAULT 0);"
+                  /* Sequence numbers taken in, as ranges: a healthy process has one row, however many frames it sent.
+                   */
+                  "CREATE TABLE seen(process INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,"
+                  " PRIMARY KEY(process, first)) WITHOUT ROWID;"
+                  "CREATE TABLE block(id INTEGER PRIMARY KEY, process INTEGER, t_min INTEGER NOT NULL, t_max INTEGER "
+                  "NOT NULL,"
+                  " n INTEGER NOT NULL, merged INTEGER NOT NULL, raw BLOB);"
+                  "CREATE INDEX block_time ON block(t_min, t_max, n);"
+                  "CREATE INDEX block_fresh ON block(t_min, n) WHERE merged = 0;"
+                  "CREATE TABLE col(block INTEGER NOT NULL, field INTEGER NOT NULL, data BLOB NOT NULL);"
+                  "CREATE UNIQUE INDEX col_place ON col(block, field);"
+                  /* Thousands of keys come again every hour: each is kept once. `rollup_hour` is how people read it. */
+                  "CREATE TABLE rollup_key(id INTEGER PRIMARY KEY" SQL_ROLLUP_KEYS ", UNIQUE(" ROLLUP_SQL_KEYS "));"
+                  /* id = hour << 32 | key: one integer is the cheapest key that SQLite has, and an hour stays together.
+                   */
+                  "CREATE TABLE rollup_cell(id INTEGER PRIMARY KEY, calls INTEGER NOT NULL, errors INTEGER NOT "
+                  "NULL," SQL_ROLLUP_SUMS " ttft BLOB NOT NULL, total BLOB NOT NULL);"
+                  "CREATE VIEW rollup_hour AS SELECT rollup_cell.id AS id, rollup_cell.id >> 32 AS hour,"
+                  " rollup_cell.id & 4294967295 AS key," ROLLUP_SQL_KEYS "," ROLLUP_SQL_VALUES
+                  " FROM rollup_cell JOIN rollup_key ON rollup_key.id = rollup_cell.id & 4294967295;"
+                  /* What was lost beyond what processes say of themselves: STORE_LOSSES in store.h. */
+                  "CREATE TABLE loss(kind TEXT PRIMARY KEY, events INTEGER NOT NULL, spans INTEGER NOT NULL, last_ns "
+                  "INTEGER NOT "
+                  "NULL)"
+                  " WITHOUT ROWID;"
+                  "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;";
 /* clang-format on */
 
 enum { LOCK_TRIES = 400, LOCK_RETRY_MS = 25, LINKS_MAX = 16 };

@@ -115,11 +115,11 @@ static void read_row(struct store_process *known, sqlite3_stmt *row)
     copy_text(process->container, sizeof process->container, row, 9);
     copy_text(process->labels, sizeof process->labels, row, 10);
     copy_text(process->version, sizeof process->version, row, 11);
-    known->loss.tape_records = (uint64_t)sqlite3_column_int64(row, 12);
-    known->loss.tape_bytes = (uint64_t)sqlite3_column_int64(row, 13);
-    known->loss.spans = (uint64_t)sqlite3_column_int64(row, 14);
-    known->loss.exchanges = (uint64_t)sqlite3_column_int64(row, 15);
-    known->final = (uint64_t)sqlite3_column_int64(row, 16);
+    int column = 12;
+#define X(ident) known->loss.ident = (uint64_t)sqlite3_column_int64(row, column++);
+    SPAN_LOSSES(X)
+#undef X
+    known->final = (uint64_t)sqlite3_column_int64(row, column);
 }
 
 /* Steps the bound statement and keeps the row it gives. */
@@ -223,14 +223,14 @@ static uint64_t larger(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-/* The larger one, as far as it can be believed. */
-static uint64_t largest(uint64_t known, uint64_t said, int64_t bound, bool *ret_absurd)
+/* Counters are cumulative, and frames may come late or twice: the largest value is the last. One that no process can
+ * have reached is no value. */
+static uint64_t latest(uint64_t known, uint64_t said, bool *ret_absurd)
 {
-    if (said > (uint64_t)bound) {
-        *ret_absurd = known < (uint64_t)bound;
-        said = (uint64_t)bound;
-    }
-    return larger(known, said);
+    if (said <= STORE_LOSS_MAX)
+        return larger(known, said);
+    *ret_absurd = true;
+    return known;
 }
 
 int store_process_loss(struct store *store, struct store_process *known, const struct span_frame *frame)
@@ -238,31 +238,29 @@ int store_process_loss(struct store *store, struct store_process *known, const s
     bool absurd = false;
     const struct span_loss *loss = &frame->loss;
     uint64_t final = (frame->flags & SPAN_FRAME_FINAL) ? larger(known->final, frame->sequence) : known->final;
-    /* Counters are cumulative, and frames may come late or twice: the largest value is the last. */
-    struct span_loss now = {
-        .tape_records = largest(known->loss.tape_records, loss->tape_records, STORE_LOSS_MAX, &absurd),
-        .tape_bytes = largest(known->loss.tape_bytes, loss->tape_bytes, STORE_LOSS_BYTES_MAX, &absurd),
-        .spans = largest(known->loss.spans, loss->spans, STORE_LOSS_MAX, &absurd),
-        .exchanges = largest(known->loss.exchanges, loss->exchanges, STORE_LOSS_MAX, &absurd),
-    };
+    struct span_loss now;
     sqlite3_stmt *statement;
-    int status;
+    int status = 0;
+    int at = 1;
 
-    if (final == known->final && memcmp(&now, &known->loss, sizeof now) == 0)
-        return 0;
+#define X(ident) now.ident = latest(known->loss.ident, loss->ident, &absurd);
+    SPAN_LOSSES(X)
+#undef X
+    if (absurd)
+        status = store_note_loss(store, STORE_LOSS_counters_absurd, 1, 0);
+    if (status != 0 || (final == known->final && memcmp(&now, &known->loss, sizeof now) == 0))
+        return status;
     statement = store_statement(store, STORE_SQL_process_loss);
     if (statement == NULL)
         return store_sqlite_failed(store, "storing losses");
-    (void)sqlite3_bind_int64(statement, 1, known->id);
-    (void)sqlite3_bind_int64(statement, 2, store_int(now.tape_records));
-    (void)sqlite3_bind_int64(statement, 3, store_int(now.tape_bytes));
-    (void)sqlite3_bind_int64(statement, 4, store_int(now.spans));
-    (void)sqlite3_bind_int64(statement, 5, store_int(now.exchanges));
-    (void)sqlite3_bind_int64(statement, 6, store_int(final));
+#define X(ident) (void)sqlite3_bind_int64(statement, at++, store_int(now.ident));
+    SPAN_LOSSES(X)
+#undef X
+    (void)sqlite3_bind_int64(statement, at++, store_int(final));
+    (void)sqlite3_bind_int64(statement, at, known->id);
     known->loss = now;
     known->final = final;
-    status = store_run(store, statement, "storing losses");
-    return status == 0 && absurd ? store_note_loss(store, STORE_LOSS_counters_absurd, 1, 0) : status;
+    return store_run(store, statement, "storing losses");
 }
 
 void store_processes_clear(struct store *store)

@@ -9,18 +9,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A sound column for which there is no memory now must not be taken for a damaged one. */
+static int undecoded(const char *column)
+{
+    if (errno == ENOMEM)
+        return store_because(STORE_FAILED, "no memory");
+    return store_because(STORE_DAMAGED, "column %s is damaged", column);
+}
+
 int store_decode(struct span_column *column, enum span_field field, const uint8_t *data, size_t bytes, size_t n)
 {
     bool text = span_fields[field].type == SPAN_STR || span_fields[field].type == SPAN_LIST ||
                 span_fields[field].type == SPAN_BLOB;
 
-    errno = 0;
+    errno = 0; /* for undecoded */
     if ((text ? span_column_decode_text(column, data, bytes, n) : span_column_decode_u64(column, data, bytes, n)) == 0)
         return 0;
-    /* A sound column for which there is no memory now must not be taken for a damaged one. */
-    if (errno == ENOMEM)
-        return store_because(STORE_FAILED, "no memory");
-    return store_because(STORE_DAMAGED, "column %s is damaged", span_fields[field].ident);
+    return undecoded(span_fields[field].ident);
 }
 
 /* The bytes of one column of a merged block, good until the statement is reset: 1, 0 when absent, negative status. */
@@ -85,8 +90,9 @@ static int process_column(struct store *store, int64_t block, size_t n)
 
     if (found == 0)
         return store_because(STORE_DAMAGED, "the column of processes is missing");
+    errno = 0; /* for undecoded */
     if (found == 1 && span_column_decode_u64(&store->process_column, data, bytes, n) != 0)
-        found = store_because(STORE_DAMAGED, "the column of processes is damaged");
+        found = undecoded("of processes");
     (void)sqlite3_reset(store->statement[STORE_SQL_col_get]);
     return found == 1 ? 0 : found;
 }

@@ -21,6 +21,7 @@
 
 #include "capture.h"
 #include "config.h"
+#include "tally.h"
 #include "tape.h"
 #include "transfer.h"
 
@@ -89,12 +90,14 @@ static size_t refuse_piece(char *data, size_t size, size_t count, void *context)
 {
     (void)data, (void)context;
     shim_say_once("a transfer that libcurl duplicated was refused: too many different callbacks in this process");
+    (void)tally_add(TALLY_CALLS);
     return size * count == 0 ? 1 : 0;
 }
 
 static size_t refuse_read(char *data, size_t size, size_t count, void *context)
 {
     (void)data, (void)size, (void)count, (void)context;
+    (void)tally_add(TALLY_CALLS);
     return CURL_READFUNC_ABORT;
 }
 

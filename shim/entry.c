@@ -108,35 +108,41 @@ _Static_assert(LIBRARIES_MAX == 8, "EACH_LIBRARY and origins have eight");
 #undef HOOK
 #undef SETOPT
 
-#define POINTER(n, name) (void *)name##_##n,
-#define HOOK(type, name, failure, params, args) {#name, {EACH_LIBRARY(POINTER, name)}},
-#define SETOPT(type, name, failure, object_type, option_type) HOOK(type, name, failure, , )
-static const struct {
-    const char *name;
-    void *functions[LIBRARIES_MAX];
-} trampolines[] = {
+/* Names and cases instead of a table of pointers, which the loader would have to relocate in every process. */
+#define HOOK(type, name, failure, params, args) #name,
+#define SETOPT(type, name, failure, object_type, option_type) #name,
+static const char names[][32] = {
 #include "hooks.def"
 };
 #undef HOOK
 #undef SETOPT
-#undef CALL
-
-static void *const *functions_of(const char *name)
-{
-    for (size_t i = 0; i < sizeof trampolines / sizeof *trampolines; i++) {
-        if (strcmp(trampolines[i].name, name) == 0)
-            return trampolines[i].functions;
-    }
-    return NULL;
-}
 
 bool entry_is_hooked(const char *name)
 {
-    return functions_of(name) != NULL;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(names[i], name) == 0)
+            return true;
+    }
+    return false;
 }
 
-void *entry_trampoline(unsigned library, const char *name)
+void *entry_trampoline(unsigned library, const char *wanted)
 {
-    void *const *functions = functions_of(name);
-    return functions == NULL || library >= LIBRARIES_MAX ? NULL : functions[library];
+#define CASE(n, name)                                                                                                  \
+    case n:                                                                                                            \
+        return (void *)name##_##n;
+#define HOOK(type, name, failure, params, args)                                                                        \
+    if (strcmp(#name, wanted) == 0) {                                                                                  \
+        switch (library) {                                                                                             \
+            EACH_LIBRARY(CASE, name)                                                                                   \
+        default:                                                                                                       \
+            return NULL;                                                                                               \
+        }                                                                                                              \
+    }
+#define SETOPT(type, name, failure, object_type, option_type) HOOK(type, name, failure, , )
+#include "hooks.def"
+#undef HOOK
+#undef SETOPT
+#undef CALL
+    return NULL;
 }

@@ -4,6 +4,8 @@
  */
 #include "handles.h"
 
+#include "tally.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,7 +21,6 @@ static const uint32_t SLAB_HANDLES = (SLAB_BYTES - sizeof(struct slab)) / sizeof
 _Atomic(struct handle *) handles_buckets[HANDLES_BUCKETS];
 static _Atomic(struct slab *) newest_slab;
 static _Atomic size_t made;
-static _Atomic uint64_t refused;
 
 static struct handle *make_handle(void)
 {
@@ -100,7 +101,7 @@ struct handle *handles_insert(const void *key, struct library *library)
         handle = append(bucket, key);
     errno = saved_errno;
     if (handle == NULL) {
-        atomic_fetch_add_explicit(&refused, 1, memory_order_relaxed);
+        (void)tally_add(TALLY_CALLS);
         return NULL;
     }
     clear(handle);
@@ -123,9 +124,4 @@ void handles_release(struct handle *handle)
 size_t handles_capacity(void)
 {
     return atomic_load_explicit(&made, memory_order_relaxed);
-}
-
-uint64_t handles_refused(void)
-{
-    return atomic_load_explicit(&refused, memory_order_relaxed);
 }

@@ -78,6 +78,3 @@ struct handle *handles_insert(const void *key, struct library *library);
 void handles_release(struct handle *handle);
 /* How many records exist, free ones included. */
 size_t handles_capacity(void);
-/* For how many handles there was no memory since the process (or its forked parent) began: what they do is not seen, at
- * least a call each as far as anybody can say. */
-uint64_t handles_refused(void);

@@ -172,12 +172,19 @@ static int open_in(struct journal *journal, const struct journal_place *place, b
     return rc;
 }
 
+/* A journal that steps aside does so once, however often it is tried in vain after that. */
+static void step_aside(struct journal *journal)
+{
+    journal->failures += !journal->aside;
+    journal->aside = true;
+}
+
 /* It cannot be used any more; what it holds is void with its name. */
 static void give_up(struct journal *journal)
 {
-    (void)unlink(journal->file);
+    (void)unlinkat(AT_FDCWD, journal->file, 0);
     let_go(journal);
-    journal->failures++;
+    step_aside(journal);
     shim_say_once("the journal for sudden deaths cannot be written: calls that end shortly before one may be lost");
 }
 
@@ -189,7 +196,7 @@ static bool have_descriptor(struct journal *journal, struct stat *ret_st)
         return true;
     }
     journal->own = OWN_FD_NONE; /* not ours to close */
-    int fd = open(journal->file, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    int fd = openat(AT_FDCWD, journal->file, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     return fd >= 0 && own_fd_adopt(&journal->own, fd) == 0 && journal->own.device == was.device &&
            journal->own.inode == was.inode && fstat(journal->own.fd, ret_st) == 0;
 }
@@ -264,12 +271,13 @@ bool journal_ready(struct journal *journal, uint64_t now_ns, uint64_t next_frame
         }
     }
     if (rc != 0) {
-        journal->failures++;
+        step_aside(journal);
         shim_say_once(rc == -ENOSPC || rc == -EDQUOT || rc == -EFBIG
                           ? "no room for a journal: calls that end shortly before a sudden death may be lost"
                           : "no journal can be made: calls that end shortly before a sudden death may be lost");
         return false;
     }
+    journal->aside = false;
     journal->bytes = SPAN_JOURNAL_BYTES;
     journal->slots = SPAN_JOURNAL_FLIGHTS_FIRST;
     journal->slot_hint = 0;
@@ -286,7 +294,7 @@ bool journal_ready(struct journal *journal, uint64_t now_ns, uint64_t next_frame
 void journal_remove(struct journal *journal)
 {
     if (journal->lock != NULL) {
-        (void)unlink(journal->file);
+        (void)unlinkat(AT_FDCWD, journal->file, 0);
         let_go(journal);
     }
     journal->retry_ns = 0;
@@ -391,6 +399,7 @@ bool journal_flight(struct journal *journal, struct journal_slot *slot, uint64_t
     if (slot->file != journal->n) {
         int number = find_slot(journal);
         if (number < 0) {
+            step_aside(journal); /* for calls in flight; told once for this file */
             return false;
         }
         *slot = (struct journal_slot){.file = journal->n, .number = (unsigned)number};
@@ -419,10 +428,9 @@ void journal_loss(struct journal *journal, const struct span_loss *loss)
     if (journal->lock == NULL || memcmp(loss, &journal->loss, sizeof *loss) == 0) {
         return;
     }
-    if (put64(journal, SPAN_JOURNAL_AT_LOSS, loss->tape_records) &&
-        put64(journal, SPAN_JOURNAL_AT_LOSS + 8, loss->tape_bytes) &&
-        put64(journal, SPAN_JOURNAL_AT_LOSS + 16, loss->spans) &&
-        put64(journal, SPAN_JOURNAL_AT_LOSS + 24, loss->exchanges)) {
+    uint8_t numbers[SPAN_LOSS_BYTES];
+    span_loss_write(numbers, loss);
+    if (put(journal, SPAN_JOURNAL_AT_LOSS, numbers, sizeof numbers)) {
         journal->loss = *loss;
     }
 }

@@ -38,7 +38,8 @@ struct journal {
     char file[SPAN_JOURNAL_PATH_BYTES];
     unsigned n;            /* files made so far; tells flights of an earlier one */
     uint64_t retry_ns;     /* no attempt before */
-    uint64_t failures;     /* times that it stepped aside */
+    uint64_t failures;     /* times that it stepped aside, wholly or for want of slots */
+    bool aside;            /* since this file was made, or none could be */
     size_t bytes;          /* of the file */
     size_t pending_used;   /* behind the head of the area */
     uint64_t next_frame;   /* as the area's head says */

@@ -19,7 +19,7 @@
 #include "greeting.h"
 #include "journal.h"
 #include "parcels.h"
-#include "spool.h"
+#include "spooler.h"
 #include "tape.h"
 #include "wire.h"
 
@@ -30,6 +30,7 @@ enum {
     WAIT_ACK_MS = 50,
     ALIVE_MS = 10, /* between notes that this process lives */
     FINISH_SLICE_MS = 10,
+    SPOOLER_LOOK_MS = 10,
 };
 
 #define NS_PER_MS 1000000U
@@ -60,26 +61,22 @@ static struct outbox {
     uint64_t connect_wait_ms; /* grows while nobody listens */
     uint64_t grace_ns;    /* until then a collector that was there is expected back, and frames wait for it in memory */
     uint64_t progress_ns; /* last acknowledgement, or since when there is something to acknowledge */
-    struct spool spool;
+    struct spooler spooler;
+    bool spool_over; /* its file is to be closed: a collector has come */
     struct journal journal;
 
     struct span_loss loss;      /* everybody's, as last told, and our own spans */
     struct span_loss loss_told; /* as of the last frame */
-    bool finishing;             /* the process ends: the next frame is its last, and says so */
+    bool finishing;             /* the process ends: the next frame is its last, and says so; nothing is done aside */
     bool final_told;            /* the last frame did */
     uint64_t loss_told_ns;
-} box = {.wire.own = {.fd = -1}, .spool.own = {.fd = -1}, .journal.own = {.fd = -1}};
+} box = {.wire.own = {.fd = -1}, .spooler.spool.own = {.fd = -1}, .journal.own = {.fd = -1}};
 
 /* ---- parcels ---- */
 
-static void count_lost(uint64_t spans)
-{
-    box.loss.spans += spans;
-}
-
 static void count_lost_no_memory(uint64_t spans)
 {
-    count_lost(spans);
+    box.loss.spans += spans;
     if (spans > 0) {
         shim_say_once("finished calls are lost: there is no memory to hand them on");
     }
@@ -90,31 +87,32 @@ static void say_no_way_out(void)
     shim_say_once("finished calls are lost: no collector listens on LIBPPROF_SOCKET, and LIBPPROF_SPOOL takes nothing");
 }
 
-/* Gives the oldest parcel that is not half on the wire to the spool. False when there is none or the spool does not
- * take it. */
-static bool spool_oldest(uint64_t now_ns)
+/* Another thread may write the spool: the journal holds meanwhile what goes there. */
+static bool may_go_aside(void)
 {
-    struct parcel *before;
-    struct parcel *parcel = parcels_oldest(&box.queue, &before);
-    if (parcel == NULL || spool_append(&box.spool, now_ns, parcel->data, parcel->bytes) != 0) {
-        return false;
-    }
-    parcels_remove(&box.queue, before, parcel);
-    return true;
+    return journal_is_open(&box.journal) && !box.finishing;
 }
 
-/* The same, but what the spool does not take is lost. False when there is none. */
+/* Has the oldest frames written to the spool by another thread. False where the caller has to write them. */
+static bool spool_aside(uint64_t now_ns, size_t bytes)
+{
+    return may_go_aside() && (!spooler_idle(&box.spooler) || now_ns < box.spooler.spool.retry_ns ||
+                              spooler_begin(&box.spooler, &box.queue, bytes, now_ns));
+}
+
+/* Gives the oldest parcel that is not half on the wire to the spool; what that does not take is lost. False when there
+ * is none. */
 static bool evict_one(uint64_t now_ns)
 {
     struct parcel *before;
-    if (spool_oldest(now_ns)) {
+    if (spooler_oldest(&box.spooler, &box.queue, now_ns)) {
         return true;
     }
     struct parcel *parcel = parcels_oldest(&box.queue, &before);
     if (parcel == NULL) {
         return false;
     }
-    count_lost(parcel->spans);
+    box.loss.spans += parcel->spans;
     say_no_way_out();
     parcels_remove(&box.queue, before, parcel);
     return true;
@@ -127,7 +125,7 @@ static bool in_journal(const struct parcel *parcel)
     return journal_is_open(&box.journal) && parcel->journal == box.journal.n;
 }
 
-/* Writes the parcel into the journal's ring; older ones make room by going to the spool. */
+/* Writes the parcel into the journal's ring; older ones make room by going to the spool, perhaps not at once. */
 static bool protect(uint64_t now_ns, struct parcel *parcel)
 {
     size_t at;
@@ -140,12 +138,25 @@ static bool protect(uint64_t now_ns, struct parcel *parcel)
             }
         } else {
             struct parcel *before;
-            if (parcels_oldest(&box.queue, &before) == parcel || !spool_oldest(now_ns)) {
+            if (parcels_oldest(&box.queue, &before) == parcel || spool_aside(now_ns, SPAN_JOURNAL_RING_BYTES / 4) ||
+                !spooler_oldest(&box.spooler, &box.queue, now_ns)) {
                 return false;
             }
         }
     }
     return false;
+}
+
+/* All that is not in the journal, in the order of their numbers, as far as there is room. */
+static void protect_all(uint64_t now_ns)
+{
+    struct parcel *next;
+    for (struct parcel *parcel = box.queue.first; parcel != NULL; parcel = next) {
+        next = parcel->next;
+        if (!in_journal(parcel) && !protect(now_ns, parcel)) {
+            break;
+        }
+    }
 }
 
 /* Opens a journal where there is none, and writes into it what is here. */
@@ -155,13 +166,7 @@ static void have_journal(uint64_t now_ns)
     if (!journal_ready(&box.journal, now_ns, box.frame_sequence + 1, box.span_sequence, &fresh) || !fresh) {
         return;
     }
-    struct parcel *next;
-    for (struct parcel *parcel = box.queue.first; parcel != NULL; parcel = next) {
-        next = parcel->next;
-        if (!protect(now_ns, parcel)) {
-            break;
-        }
-    }
+    protect_all(now_ns);
     for (size_t i = 0; i < box.n_pending; i++) {
         struct journal_slot none = {0};
         if (!journal_add(&box.journal, box.pending[i], 0, &none)) {
@@ -207,8 +212,10 @@ static void enqueue(uint64_t now_ns, enum span_frame_kind kind, const struct spa
     box.loss_told = frame.loss;
     box.loss_told_ns = now_ns;
     /* At each moment what was pending is in the journal as pending, as a frame of the same number, or as both. */
-    if (!protect(now_ns, parcel) && journal_is_open(&box.journal) && box.queue.first == parcel) {
-        (void)spool_oldest(now_ns); /* it is longer than the ring */
+    protect_all(now_ns);
+    if (!in_journal(parcel) && box.queue.first == parcel && journal_is_open(&box.journal) &&
+        !spool_aside(now_ns, parcel->bytes)) { /* it is longer than the ring */
+        (void)spooler_oldest(&box.spooler, &box.queue, now_ns);
     }
     journal_restart(&box.journal, box.frame_sequence + 1, box.span_sequence);
     box.final_told = box.finishing;
@@ -249,6 +256,8 @@ static void merge_loss(const struct span_loss *loss)
     uint64_t spans = box.loss.spans;
     box.loss = *loss;
     box.loss.spans = spans;
+    box.loss.journals = box.journal.failures;
+    box.loss.peers = box.wire.refused;
 }
 
 static bool loss_untold(void)
@@ -269,9 +278,7 @@ static void disconnect(uint64_t now_ns, uint64_t wait_ms)
     wire_close(&box.wire);
     box.connect_ns = now_ns + wait_ms * NS_PER_MS;
     box.useful = false;
-    for (struct parcel *parcel = box.queue.first; parcel != NULL; parcel = parcel->next) {
-        parcel->sent = 0;
-    }
+    parcels_send_again(&box.queue);
 }
 
 static void connect_if_due(uint64_t now_ns)
@@ -289,7 +296,7 @@ static void connect_if_due(uint64_t now_ns)
     box.connect_wait_ms = OUTBOX_RECONNECT_MS;
     box.greeting_sent = 0;
     box.progress_ns = now_ns;
-    spool_close(&box.spool); /* whole: the collector that has come takes it in */
+    box.spool_over = true; /* whole: the collector that has come takes it in */
 }
 
 /* Sends until the kernel takes no more. Returns false when the connection broke. */
@@ -331,34 +338,22 @@ static bool read_acks(uint64_t now_ns)
     return alive;
 }
 
-static void spool_all(uint64_t now_ns)
-{
-    while (box.queue.first != NULL &&
-           spool_append(&box.spool, now_ns, box.queue.first->data, box.queue.first->bytes) == 0) {
-        parcels_remove(&box.queue, NULL, box.queue.first);
-    }
-}
-
-/* A write to a disk may wait for others' writing, and meanwhile nobody looks at the tape: what is in the journal goes
- * to the spool seldom, and then all of it; at the latest when half of the ring is taken. */
+/* What is in the journal goes to the spool seldom, and then all of it; at the latest when half of the ring is taken. */
 static bool spool_is_due(uint64_t now_ns)
 {
     const struct parcel *first = box.queue.first;
-    if (first == NULL || box.queue.bytes >= SPAN_JOURNAL_RING_BYTES / 2) {
-        return first != NULL;
-    }
-    for (const struct parcel *parcel = first; parcel != NULL; parcel = parcel->next) {
-        if (!in_journal(parcel)) {
-            return true;
-        }
-    }
-    return now_ns - first->made_ns >= OUTBOX_SPOOL_AFTER_MS * (uint64_t)NS_PER_MS;
+    return first != NULL && (box.queue.bytes >= SPAN_JOURNAL_RING_BYTES / 2 || !journal_is_open(&box.journal) ||
+                             parcels_outside(&box.queue, box.journal.n) ||
+                             now_ns - first->made_ns >= OUTBOX_SPOOL_AFTER_MS * (uint64_t)NS_PER_MS);
 }
 
 static void exchange_with_collector(uint64_t now_ns)
 {
     if (box.queue.first != NULL) {
         connect_if_due(now_ns);
+    }
+    if (box.spool_over) {
+        box.spool_over = !spooler_close(&box.spooler, may_go_aside());
     }
     if (wire_connected(&box.wire)) {
         bool alive = send_some() && read_acks(now_ns);
@@ -371,8 +366,9 @@ static void exchange_with_collector(uint64_t now_ns)
             disconnect(now_ns, OUTBOX_STALLED_MS);
         }
     }
-    if (!wire_connected(&box.wire) && now_ns >= box.grace_ns && spool_is_due(now_ns)) {
-        spool_all(now_ns);
+    if (!wire_connected(&box.wire) && now_ns >= box.grace_ns && spool_is_due(now_ns) &&
+        !spool_aside(now_ns, SIZE_MAX)) {
+        spooler_all(&box.spooler, &box.queue, now_ns);
     }
 }
 
@@ -390,6 +386,7 @@ static int next_turn_ms(uint64_t now_ns)
         wait = now_ns < box.grace_ns ? OUTBOX_RESTART_RETRY_MS : (int)box.connect_wait_ms;
         int due = ms_until(now_ns, box.queue.first->made_ns + OUTBOX_SPOOL_AFTER_MS * (uint64_t)NS_PER_MS);
         wait = due == 0 || wait < due ? wait : due;
+        wait = spooler_idle(&box.spooler) || wait < SPOOLER_LOOK_MS ? wait : SPOOLER_LOOK_MS;
     } else if (loss_untold()) {
         wait = ms_until(now_ns, box.loss_told_ns + OUTBOX_LOSS_MS * (uint64_t)NS_PER_MS);
     }
@@ -403,17 +400,18 @@ static int next_turn_ms(uint64_t now_ns)
 /* Where memory was short when the process began to record, the greeting is made as soon as there is some. */
 static bool started(void)
 {
-    if (!box.started && box.configured)
+    if (!box.started && box.configured) {
         box.started = greeting_make(&box.process, box.greeting, sizeof box.greeting, &box.greeting_bytes) == 0;
-    box.spool.greeting = box.journal.greeting = box.greeting;
-    box.spool.greeting_bytes = box.journal.greeting_bytes = box.greeting_bytes;
+        box.spooler.spool.greeting = box.journal.greeting = box.greeting;
+        box.spooler.spool.greeting_bytes = box.journal.greeting_bytes = box.greeting_bytes;
+    }
     return box.started;
 }
 
 int outbox_start(const struct outbox_config *config)
 {
     own_fd_close(&box.wire.own); /* a parent's, or none */
-    own_fd_close(&box.spool.own);
+    own_fd_close(&box.spooler.spool.own);
     own_fd_close(&box.journal.own);
     memset(&box, 0, sizeof box); /* nothing is freed: in a forked child the parent's lists may be torn */
     box.wire.own = OWN_FD_NONE;
@@ -425,10 +423,10 @@ int outbox_start(const struct outbox_config *config)
             memcpy(box.socket_path[i], paths[i], strlen(paths[i]) + 1);
         }
     }
-    spool_init(&box.spool, config->spool_dir, box.identity, OUTBOX_SPOOL_BYTES_MAX);
+    spool_init(&box.spooler.spool, config->spool_dir, box.identity, OUTBOX_SPOOL_BYTES_MAX);
     struct span_journal_head head = {.owner = config->owner, .spool_said = config->spool_said};
     memcpy(head.identity, box.identity, sizeof head.identity);
-    memcpy(head.spool, box.spool.directory, strnlen(box.spool.directory, sizeof head.spool - 1));
+    memcpy(head.spool, box.spooler.spool.directory, strnlen(box.spooler.spool.directory, sizeof head.spool - 1));
     journal_init(&box.journal, &head, config->journal, config->journal_disk_first);
     box.process = config->process;
     box.configured = true;
@@ -494,7 +492,7 @@ static void tell_by_file(const struct span_loss *loss)
 {
     journal_loss(&box.journal, loss);
     if (!journal_is_open(&box.journal) && loss->spans > box.loss_told.spans) {
-        spool_say_refused(&box.spool, loss->spans);
+        spool_say_refused(&box.spooler.spool, loss->spans);
     }
 }
 
@@ -507,6 +505,8 @@ int outbox_turn(uint64_t now_ns, const struct span_loss *loss)
     if (box.n_pending > 0 || box.queue.first != NULL) {
         have_journal(now_ns); /* again, where one had to be given up */
     }
+    spooler_end(&box.spooler, &box.queue);
+    protect_all(now_ns);
     cut_if_due(now_ns);
     tell_loss(now_ns, false);
     exchange_with_collector(now_ns);
@@ -564,9 +564,7 @@ void outbox_finish(unsigned wait_ms, const struct span_loss *loss)
     cut(now_ns);
     tell_loss(now_ns, true);
     say_goodbye(now_ns);
-    box.finishing = false;
     box.connect_ns = 0; /* the last chance */
-    box.spool.retry_ns = 0;
     exchange_with_collector(now_ns);
     while (box.queue.first != NULL && wire_connected(&box.wire) && !said_goodbye() && now_ns < deadline_ns) {
         bool unsent = box.queue.last->sent < box.queue.last->bytes;
@@ -576,19 +574,22 @@ void outbox_finish(unsigned wait_ms, const struct span_loss *loss)
         now_ns = tape_now_ns();
         exchange_with_collector(now_ns);
     }
+    spooler_wait(&box.spooler, &box.queue); /* who waits for us does so no longer than a bound of their own */
+    box.spooler.spool.retry_ns = 0;         /* the last chance here too */
     if (said_goodbye()) {
         parcels_remove(&box.queue, NULL, box.queue.first);
     } else if (box.queue.first != NULL) {
         disconnect(now_ns, OUTBOX_RECONNECT_MS);
-        spool_all(now_ns);
+        spooler_all(&box.spooler, &box.queue, now_ns);
         if (box.queue.first != NULL && box.queue.first == box.queue.last && box.queue.first->goodbye) {
             parcels_remove(&box.queue, NULL,
                            box.queue.first); /* then nobody knows that this was all, and nobody will say so */
         }
     }
     box.grace_ns = 0;
-    spool_close(&box.spool);
+    (void)spooler_close(&box.spooler, false);
     leave_journal();
+    box.finishing = false;
 }
 
 uint64_t outbox_lost_spans(void)

@@ -1,5 +1,6 @@
 /*
- * Descriptors that are checked before each use. Called by wire.c and spool.c on the scribe's thread.
+ * Descriptors that are checked before each use. Called by wire.c and journal.c on the scribe's thread, by spool.c
+ * also on the spooler's.
  * Must never touch a descriptor that the application opened.
  */
 #include "own_fd.h"

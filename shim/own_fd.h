@@ -2,9 +2,9 @@
  * File descriptors of libpprof inside a process that closes and reuses numbers as it likes (daemons close everything,
  * shells dup2).
  *
- * Scribe thread only. A descriptor is used only after fstat says that it is still the very file that was opened; what
- * is not ours any more is forgotten, never closed. All are CLOEXEC and numbered high, out of the way of programs that
- * expect the lowest number.
+ * On the scribe's thread, and the spooler's. A descriptor is used only after fstat says that it is still the very file
+ * that was opened; what is not ours any more is forgotten, never closed. All are CLOEXEC and numbered high, out of the
+ * way of programs that expect the lowest number.
  */
 #pragma once
 

@@ -50,6 +50,21 @@ struct parcel *parcels_oldest(const struct parcels *queue, struct parcel **ret_b
     return parcel;
 }
 
+void parcels_remove_until(struct parcels *queue, uint64_t sequence)
+{
+    struct parcel *before;
+    for (struct parcel *parcel; (parcel = parcels_oldest(queue, &before)) != NULL && parcel->sequence <= sequence;) {
+        parcels_remove(queue, before, parcel);
+    }
+}
+
+void parcels_send_again(struct parcels *queue)
+{
+    for (struct parcel *parcel = queue->first; parcel != NULL; parcel = parcel->next) {
+        parcel->sent = 0;
+    }
+}
+
 bool parcels_ring_is_free(const struct parcels *queue, unsigned journal, size_t at, size_t bytes)
 {
     for (const struct parcel *parcel = queue->first; parcel != NULL; parcel = parcel->next) {
@@ -58,4 +73,14 @@ bool parcels_ring_is_free(const struct parcels *queue, unsigned journal, size_t 
         }
     }
     return true;
+}
+
+bool parcels_outside(const struct parcels *queue, unsigned journal)
+{
+    for (const struct parcel *parcel = queue->first; parcel != NULL; parcel = parcel->next) {
+        if (parcel->journal != journal) {
+            return true;
+        }
+    }
+    return false;
 }

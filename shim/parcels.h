@@ -31,7 +31,13 @@ struct parcel *parcels_append(struct parcels *queue, uint64_t now_ns, uint64_t s
                               const uint8_t *data, size_t bytes);
 /* Takes `parcel` out, whose predecessor is `before` (NULL: it is the first), and frees it. */
 void parcels_remove(struct parcels *queue, struct parcel *before, struct parcel *parcel);
+/* Takes out and frees all with numbers up to `sequence`, but for one half on the wire. */
+void parcels_remove_until(struct parcels *queue, uint64_t sequence);
+/* Nothing of any of them is on the wire any more. */
+void parcels_send_again(struct parcels *queue);
 /* The oldest that is not half on the wire, or NULL, and its predecessor. */
 struct parcel *parcels_oldest(const struct parcels *queue, struct parcel **ret_before);
 /* Whether no frame that lies in the ring of journal number `journal` has a byte in there. */
 bool parcels_ring_is_free(const struct parcels *queue, unsigned journal, size_t at, size_t bytes);
+/* Whether one of them does not lie there. */
+bool parcels_outside(const struct parcels *queue, unsigned journal);

@@ -4,6 +4,7 @@
  */
 #include "peer.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -23,13 +24,13 @@ static bool is_closed(const struct stat *st)
  * found to be in order. */
 static bool step(const char *path, const struct stat *above, uid_t peer, uid_t us, struct stat *ret_st)
 {
-    if (lstat(path, ret_st) != 0)
+    if (fstatat(AT_FDCWD, path, ret_st, AT_SYMLINK_NOFOLLOW) != 0)
         return false;
     bool ours = ret_st->st_uid == 0 || ret_st->st_uid == us;
     if (above != NULL && !is_closed(above) && !ours)
         return false; /* under /tmp: where it is not ours, anybody could be its owner */
-    if (S_ISLNK(ret_st->st_mode) &&
-        (ret_st->st_uid != 0 || above == NULL || !is_closed(above) || above->st_uid != 0 || stat(path, ret_st) != 0))
+    if (S_ISLNK(ret_st->st_mode) && (ret_st->st_uid != 0 || above == NULL || !is_closed(above) || above->st_uid != 0 ||
+                                     fstatat(AT_FDCWD, path, ret_st, 0) != 0))
         return false;
     if (!S_ISDIR(ret_st->st_mode) || !is_known(ret_st->st_uid, peer, us))
         return false;

@@ -27,7 +27,7 @@ static uint64_t clock_ns(clockid_t id)
 
 static size_t read_file(const char *path, char *ret_text, size_t capacity)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0) {
         return 0;
     }
@@ -159,7 +159,7 @@ void process_info_owner(struct span_journal_owner *ret_owner)
     struct stat st;
     memset(ret_owner, 0, sizeof *ret_owner);
     ret_owner->pid = (uint64_t)getpid();
-    if (stat("/proc/self/ns/pid", &st) == 0) {
+    if (fstatat(AT_FDCWD, "/proc/self/ns/pid", &st, 0) == 0) {
         ret_owner->pid_namespace = st.st_ino;
     }
     size_t bytes = read_file("/proc/sys/kernel/random/boot_id", text, sizeof text);
@@ -184,12 +184,12 @@ bool process_info_main_ended(pid_t process)
 {
     struct stat tasks;
     char path[64], executable[8];
-    if (stat("/proc/self/task", &tasks) != 0 || tasks.st_nlink != 4) {
+    if (fstatat(AT_FDCWD, "/proc/self/task", &tasks, 0) != 0 || tasks.st_nlink != 4) {
         return false;
     }
     /* A /proc of another namespace would not know our number at all. */
     int bytes = snprintf(path, sizeof path, "/proc/self/task/%d", (int)process);
-    if (stat(path, &tasks) != 0) {
+    if (fstatat(AT_FDCWD, path, &tasks, 0) != 0) {
         return false;
     }
     (void)snprintf(path + bytes, sizeof path - (size_t)bytes, "/exe");

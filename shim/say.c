@@ -41,7 +41,8 @@ void shim_say_once_about(const char *message, const char *about)
     int saved_errno = errno;
     int fd = STDERR_FILENO;
     if (strcmp(target, "stderr") != 0)
-        fd = open(target, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW, 0600);
+        fd = openat(AT_FDCWD, target, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW,
+                    0600);
     if (fd >= 0) {
         struct iovec line[] = {
             text("libpprof: ", MESSAGE_BYTES_MAX),

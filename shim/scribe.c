@@ -17,7 +17,6 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -29,26 +28,21 @@
 #include "config.h"
 #include "exchange_keys.h"
 #include "flights.h"
-#include "handles.h"
 #include "last_word.h"
 #include "llm/desk.h"
 #include "llm/exchange.h"
 #include "outbox.h"
+#include "own_thread.h"
 #include "phases.h"
 #include "process_info.h"
 #include "snapshots.h"
+#include "tally.h"
 #include "tape.h"
 #include "where.h"
 
 #define NS_PER_MS 1000000ULL
 
 enum {
-#ifdef __SANITIZE_ADDRESS__
-    STACK_BYTES = 1024 * 1024, /* red zones */
-#else
-    STACK_BYTES = 256 * 1024, /* the largest frames are process_info's 20 KiB and a few spans of 7 KiB */
-#endif
-    STACK_BYTES_SECOND = 2 * 1024 * 1024, /* where static thread-local storage fills the first choice */
     RECORDS_PER_TURN = 1024,
     FINISH_CHECK_RECORDS = 64,
     SKIM_RECORDS_MAX = TAPE_RING_BYTES / 40, /* a full tape of the smallest; other threads may go on writing */
@@ -70,8 +64,9 @@ enum bell { BELL_AWAKE, BELL_LIGHT, BELL_DEEP };
 
 struct scribe {
     _Atomic uint32_t stage;
-    _Atomic int error;  /* why STAGE_FAILED */
-    _Atomic int thread; /* its id */
+    _Atomic int error;     /* why STAGE_FAILED */
+    _Atomic uint32_t vain; /* requests since then that wanted a scribe */
+    _Atomic int thread;    /* its id */
     _Atomic pid_t process;
     _Atomic uint32_t bell;
     _Atomic uint32_t finish_wanted; /* counts calls of scribe_finish */
@@ -108,13 +103,14 @@ static struct span_loss losses(struct scribe *scribe)
 {
     struct tape_loss tape = tape_losses();
     atomic_store(&scribe->last_word.told, tape.calls);
-    uint64_t exchanges = tape.calls + scribe->lost_exchanges + desk_given_up() + handles_refused();
+    uint64_t exchanges = tape.calls + scribe->lost_exchanges + desk_given_up() + tally_of(TALLY_CALLS);
     if (exchanges > 0) { /* perhaps nothing can be sent any more */
         shim_say_once("calls are not followed: more at the same time than there is room or memory for");
     }
     return (struct span_loss){.tape_records = tape.records + scribe->lost_records,
                               .tape_bytes = tape.bytes + scribe->lost_bytes,
-                              .exchanges = exchanges};
+                              .exchanges = exchanges,
+                              .sessions = tally_of(TALLY_SESSIONS)};
 }
 
 /* ---- records ---- */
@@ -432,29 +428,6 @@ static void *run(void *argument)
 
 /* ---- the application's side ---- */
 
-static int start_thread(struct scribe *scribe)
-{
-    pthread_attr_t attributes;
-    int rc = pthread_attr_init(&attributes);
-    if (rc != 0) {
-        return -rc;
-    }
-    (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    sigset_t all, before;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_t thread;
-    rc = pthread_create(&thread, &attributes, run, scribe);
-    if (rc == EINVAL) {
-        (void)pthread_attr_setstacksize(&attributes, STACK_BYTES_SECOND);
-        rc = pthread_create(&thread, &attributes, run, scribe);
-    }
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    (void)pthread_attr_destroy(&attributes);
-    return -rc;
-}
-
 /* The state's memory, mapped by whoever comes first. */
 static int map_memory(struct scribe **ret_scribe)
 {
@@ -479,13 +452,22 @@ static int map_memory(struct scribe **ret_scribe)
     return 0;
 }
 
-/* For good, unless another thread got it going. */
+/* Until it is tried again, unless another thread got it going. */
 static int fail(struct scribe *scribe, uint32_t stage, int error)
 {
     atomic_store(&scribe->error, error);
     (void)atomic_compare_exchange_strong(&scribe->stage, &stage, STAGE_FAILED);
-    shim_say_once("libpprof steps aside in this process: the thread that records cannot be started");
+    shim_say_once("libpprof steps aside in this process: no memory, or no thread, to record with");
     return error;
+}
+
+/* What was missing may be there by now. Tried at the first, second, fourth, eighth ... request, so that a process which
+ * is never to have a thread pays for a handful of attempts. */
+static bool may_try_again(struct scribe *scribe)
+{
+    uint32_t stage = STAGE_FAILED;
+    uint32_t vain = atomic_fetch_add(&scribe->vain, 1) + 1;
+    return (vain & (vain - 1)) == 0 && atomic_compare_exchange_strong(&scribe->stage, &stage, STAGE_NONE);
 }
 
 static int start(void)
@@ -495,6 +477,9 @@ static int start(void)
     if (rc != 0) {
         shim_say_once("libpprof steps aside: no memory that a forked child finds empty");
         return rc;
+    }
+    if (atomic_load(&scribe->stage) == STAGE_FAILED && !may_try_again(scribe)) {
+        return atomic_load(&scribe->error);
     }
     rc = tape_start();
     if (rc != 0) {
@@ -506,7 +491,7 @@ static int start(void)
     if (!atomic_compare_exchange_strong(&scribe->stage, &stage, STAGE_STARTING)) {
         return stage == STAGE_FAILED ? atomic_load(&scribe->error) : 0;
     }
-    rc = start_thread(scribe);
+    rc = own_thread_start(run, scribe);
     if (rc != 0) {
         return fail(scribe, STAGE_STARTING, rc);
     }
@@ -550,15 +535,15 @@ void scribe_wake_if_asleep(void)
 
 void scribe_finish(unsigned wait_ms)
 {
+    static struct last_word alone; /* of a process in which nothing of ours could be started */
     struct scribe *scribe = atomic_load_explicit(&scribe_memory, memory_order_acquire);
-    if (scribe == NULL) {
-        return;
-    }
-    uint32_t stage = atomic_load(&scribe->stage);
-    if (stage != STAGE_RUNNING && stage != STAGE_STARTING) {
-        return;
-    }
+    uint32_t stage = scribe == NULL ? STAGE_NONE : atomic_load(&scribe->stage);
     int saved_errno = errno;
+    if (stage != STAGE_RUNNING && stage != STAGE_STARTING) {
+        last_word_say(&alone, tally_of(TALLY_CALLS));
+        errno = saved_errno;
+        return;
+    }
     /* A child of vfork shares this memory and is another process; the scribe itself cannot wait for itself. */
     if (getpid() == atomic_load(&scribe->process) && (int)syscall(SYS_gettid) != atomic_load(&scribe->thread)) {
         uint64_t now_ns = tape_now_ns();

@@ -12,7 +12,8 @@
 /*
  * Any application thread. Makes sure that tape, outbox and thread run in this process; the first caller starts the
  * thread, others that come meanwhile return at once and may write to the tape. Never blocks; preserves errno. Cheap
- * once running (one atomic load). Returns 0, or a negative errno when libpprof stepped aside in this process for good.
+ * once running (one atomic load). Returns 0, or a negative errno: what this
+ * request does cannot be recorded; later ones may.
  */
 int scribe_ensure(void);
 

@@ -1,5 +1,6 @@
 /*
- * Writing of spool files. Called by the outbox on the scribe's thread, all signals blocked (SIGXFSZ too).
+ * Writing of spool files. Called by the spooler on the scribe's thread or on its own, all signals blocked (SIGXFSZ
+ * too).
  * Must never leave half a frame in front of another one, follow a link that somebody planted, or grow without bound.
  */
 #include "spool.h"
@@ -160,7 +161,7 @@ void spool_close(struct spool *spool)
         size_t stem = strlen(spool->file) - (sizeof ".part" - 1);
         memcpy(done, spool->file, stem);
         memcpy(done + stem, ".frames", sizeof ".frames");
-        (void)rename(spool->file, done);
+        (void)renameat(AT_FDCWD, spool->file, AT_FDCWD, done);
     }
     own_fd_close(&spool->own);
 }

@@ -3,8 +3,8 @@
  *
  * <directory>/<identity in hex>-<n>.part from its first frame on, renamed to .frames when closed. It holds whole frames
  * at every moment in which nobody has a record lock on it: a collector may take it in whether its writer lives or not,
- * and the writer then begins another one. First frame: PROCESS. Scribe thread only; a mark alone may be left by
- * who ends the process (last_word.h).
+ * and the writer then begins another one. First frame: PROCESS. One thread at a time: the scribe's or the spooler's; a
+ * mark alone may be left by who ends the process (last_word.h).
  */
 #pragma once
 

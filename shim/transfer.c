@@ -15,6 +15,7 @@
 #include "llm/exchange.h"
 #include "llm/recognise.h"
 #include "scribe.h"
+#include "tally.h"
 
 #include <errno.h>
 #include <string.h>
@@ -159,8 +160,21 @@ static uint64_t wall_now_ns(void)
  * for it: it is said. */
 static void say_of_session(const struct shadow *shadow, bool socket)
 {
-    if (shadow->url_bytes != 0 && recognise_session(shadow->url.data, shadow->url_bytes, socket))
-        shim_say_once("a session with a model over a WebSocket or a raw connection is not seen, no span comes of it");
+    if (shadow->url_bytes == 0 || !recognise_session(shadow->url.data, shadow->url_bytes, socket))
+        return;
+    shim_say_once("a session with a model over a WebSocket or a raw connection is not seen, no span comes of it");
+    (void)tally_add(TALLY_SESSIONS);
+    (void)scribe_ensure(); /* perhaps there is nothing else to tell it with */
+}
+
+/* What the scribe would have taken for no call is none here either. */
+static __attribute__((noinline)) bool is_call(const struct tape_begin *begin, const char *text)
+{
+    struct recognised recognised;
+    char headers[HEADER_LINES_BYTES_MAX];
+    const char *url = text + begin->method_bytes;
+    const size_t bytes = header_lines_write(url + begin->url_bytes, begin->headers_bytes, headers, sizeof(headers));
+    return recognise(text, begin->method_bytes, url, begin->url_bytes, headers, bytes, &recognised);
 }
 
 /* Asked once for what is set: a handle that is used again asks the same. */
@@ -194,16 +208,13 @@ static bool prepare(struct handle *handle, uint64_t queued_ns, struct opening *o
     size_t url_bytes = shadow_url(shadow, url, HEADER_LINES_BYTES_MAX - method_bytes);
     if (shadow->url_unseen) {
         shim_say_once("a request is not followed: there was no memory to note its URL");
-        if (scribe_ensure() == 0)
-            tape_call_lost();
+        (void)tally_add(TALLY_CALLS);
+        (void)scribe_ensure(); /* perhaps no other request of this process is seen: somebody must tell */
     }
     if (url_bytes == 0 || !is_candidate(shadow, method, method_bytes, url, url_bytes)) {
         say_of_session(shadow, shadow->scheme == SHADOW_SCHEME_SOCKET);
         return false;
     }
-    if (scribe_ensure() < 0)
-        return false;
-
     opening->begin = (struct tape_begin){
         .wall_ns = wall_ns - (now_ns - opening->time_ns),
         .source = TAPE_LIBCURL,
@@ -212,7 +223,11 @@ static bool prepare(struct handle *handle, uint64_t queued_ns, struct opening *o
         .flags = begin_flags(shadow),
         .request_bytes = declared_bytes(shadow),
     };
-    return true;
+    if (scribe_ensure() >= 0)
+        return true;
+    if (is_call(&opening->begin, opening->text))
+        (void)tally_add(TALLY_CALLS);
+    return false;
 }
 
 /* The body that lies in memory; one that is read comes piece by piece through the callback. */
@@ -245,17 +260,6 @@ static void write_form(struct handle *handle, uint64_t time_ns)
         (void)tape_write(TAPE_REQUEST_BODY, handle->transfer, time_ns, text, bytes, NULL, 0, &handle->lost);
 }
 
-/* What the scribe would have taken for no call is none here either. */
-static __attribute__((noinline)) void count_call_lost(const struct tape_begin *begin, const char *text)
-{
-    struct recognised recognised;
-    char headers[HEADER_LINES_BYTES_MAX];
-    const char *url = text + begin->method_bytes;
-    const size_t bytes = header_lines_write(url + begin->url_bytes, begin->headers_bytes, headers, sizeof(headers));
-    if (recognise(text, begin->method_bytes, url, begin->url_bytes, headers, bytes, &recognised))
-        tape_call_lost();
-}
-
 static void open_transfer(struct handle *handle, struct opening *opening)
 {
     struct tape_begin *begin = &opening->begin;
@@ -276,7 +280,8 @@ static void open_transfer(struct handle *handle, struct opening *opening)
     if (!tape_write(TAPE_BEGIN, handle->transfer, opening->time_ns, begin, sizeof(*begin), opening->text, text_bytes,
                     &handle->lost)) {
         handle->transfer = 0; /* what would follow means nothing without its beginning */
-        count_call_lost(begin, opening->text);
+        if (is_call(begin, opening->text))
+            tape_call_lost();
         return;
     }
     write_form(handle, opening->time_ns);

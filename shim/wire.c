@@ -5,6 +5,7 @@
 #include "wire.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -29,17 +30,20 @@ bool wire_connected(const struct wire *wire)
 }
 
 /* The kernel says who called listen(); nothing has been sent yet. */
-static int look_at_peer(int fd, const char *path)
+static int look_at_peer(struct wire *wire, const char *path)
 {
     struct ucred peer;
     socklen_t bytes = sizeof peer;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0) {
+    if (getsockopt(wire->own.fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0) {
         return -errno;
     }
     if (!peer_trusted(peer.uid, geteuid(), path)) {
         shim_say_once("another user's collector listens where anybody could have put it; it is sent nothing");
+        wire->refused += !wire->distrusted;
+        wire->distrusted = true;
         return -EPERM;
     }
+    wire->distrusted = false;
     return 0;
 }
 
@@ -53,7 +57,7 @@ int wire_connect(struct wire *wire, const char *path)
     memcpy(address.sun_path, path, bytes + 1);
     /* Asking first keeps the usual case of "no collector" from taking a descriptor number, even for a moment. */
     struct stat st;
-    if (stat(path, &st) != 0) {
+    if (fstatat(AT_FDCWD, path, &st, 0) != 0) {
         return -errno;
     }
     if (!S_ISSOCK(st.st_mode)) {
@@ -72,7 +76,7 @@ int wire_connect(struct wire *wire, const char *path)
     if (connect(wire->own.fd, (const struct sockaddr *)&address, sizeof address) != 0) {
         rc = -errno;
     } else {
-        rc = look_at_peer(wire->own.fd, path);
+        rc = look_at_peer(wire, path);
     }
     if (rc != 0) {
         wire_close(wire);

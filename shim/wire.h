@@ -14,6 +14,8 @@ enum { WIRE_INPUT_BYTES = 4096 }; /* an acknowledgement is SPAN_FRAME_HEADER_BYT
 
 struct wire {
     struct own_fd own;
+    uint64_t refused; /* times that a collector was found that is not to be trusted; again only after one that is */
+    bool distrusted;  /* since the last one that was trusted */
     size_t input_bytes;
     uint8_t input[WIRE_INPUT_BYTES];
 };

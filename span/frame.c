@@ -19,7 +19,6 @@ enum {
     AT_IDENTITY = 16,
     AT_SEQUENCE = 32,
     AT_LOSS = 40,
-    AT_RESERVED = 72,
     AT_PAYLOAD_SUM = 96,
     AT_HEADER_SUM = 104, /* always the last 8 bytes of the header */
     HEADER_BYTES_MAX = 1024,
@@ -27,7 +26,7 @@ enum {
     FLAGS_REQUIRED = 0xff00, /* a reader that does not know one of these must not go on */
 };
 _Static_assert(AT_HEADER_SUM + 8 == SPAN_FRAME_HEADER_BYTES, "header layout");
-_Static_assert(AT_LOSS + sizeof(struct span_loss) == AT_RESERVED, "header layout");
+_Static_assert(AT_LOSS + SPAN_LOSS_BYTES == AT_PAYLOAD_SUM, "header layout");
 
 static const uint8_t magic[4] = {0x89, 'P', 'P', 'F'};
 
@@ -47,6 +46,24 @@ static uint32_t load32(const uint8_t *data)
     return load16(data) | (uint32_t)load16(data + 2) << 16;
 }
 
+void span_loss_write(uint8_t to[SPAN_LOSS_BYTES], const struct span_loss *loss)
+{
+#define X(ident)                                                                                                       \
+    span_store64(to, loss->ident);                                                                                     \
+    to += 8;
+    SPAN_LOSSES(X)
+#undef X
+}
+
+void span_loss_read(struct span_loss *ret_loss, const uint8_t data[SPAN_LOSS_BYTES])
+{
+#define X(ident)                                                                                                       \
+    ret_loss->ident = span_load64(data);                                                                               \
+    data += 8;
+    SPAN_LOSSES(X)
+#undef X
+}
+
 int span_frame_write(struct span_buffer *out, const struct span_frame *frame)
 {
     if (frame->payload_bytes > SPAN_FRAME_PAYLOAD_MAX) {
@@ -62,10 +79,7 @@ int span_frame_write(struct span_buffer *out, const struct span_frame *frame)
     store16(header + AT_PAYLOAD_BYTES + 2, (unsigned)(frame->payload_bytes >> 16));
     memcpy(header + AT_IDENTITY, frame->identity, sizeof(frame->identity));
     span_store64(header + AT_SEQUENCE, frame->sequence);
-    span_store64(header + AT_LOSS, frame->loss.tape_records);
-    span_store64(header + AT_LOSS + 8, frame->loss.tape_bytes);
-    span_store64(header + AT_LOSS + 16, frame->loss.spans);
-    span_store64(header + AT_LOSS + 24, frame->loss.exchanges);
+    span_loss_write(header + AT_LOSS, &frame->loss);
     span_store64(header + AT_PAYLOAD_SUM,
                  XXH3_64bits(frame->payload_bytes == 0 ? header : frame->payload, frame->payload_bytes));
     span_store64(header + AT_HEADER_SUM, XXH3_64bits(header, AT_HEADER_SUM));
@@ -139,13 +153,10 @@ long span_frame_read(struct span_frame *ret_frame, const uint8_t *data, size_t b
         .kind = (uint16_t)load16(data + AT_KIND),
         .flags = (uint16_t)load16(data + AT_FLAGS),
         .sequence = span_load64(data + AT_SEQUENCE),
-        .loss = {.tape_records = span_load64(data + AT_LOSS),
-                 .tape_bytes = span_load64(data + AT_LOSS + 8),
-                 .spans = span_load64(data + AT_LOSS + 16),
-                 .exchanges = span_load64(data + AT_LOSS + 24)},
         .payload = payload,
         .payload_bytes = payload_bytes,
     };
+    span_loss_read(&ret_frame->loss, data + AT_LOSS);
     memcpy(ret_frame->identity, data + AT_IDENTITY, sizeof(ret_frame->identity));
     return whole;
 }

@@ -23,13 +23,33 @@ enum {
     SPAN_FRAME_FINAL = 1,
 };
 
-/* Losses since the process began; cumulative, so that a lost or repeated frame falsifies nothing. */
+/*
+ * What a process counts of its own losses, and of what may become one, since it began; cumulative, so that a lost or
+ * repeated frame falsifies nothing. In this order in frames, in journals and (as lost_NAME) in the store.
+ *   tape_records, tape_bytes: found the tape full
+ *   spans: were finished and could not be kept
+ *   exchanges: requests that could not be followed at all (table full, no memory, no thread)
+ *   journals: times that the journal stepped aside, wholly or for calls in flight
+ *   peers: times that a collector was sent nothing, because it could be anybody's (shim/peer.h)
+ *   sessions: sessions with a model over a socket, which are seen and not followed
+ */
+#define SPAN_LOSSES(X)                                                                                                 \
+    X(tape_records)                                                                                                    \
+    X(tape_bytes)                                                                                                      \
+    X(spans)                                                                                                           \
+    X(exchanges)                                                                                                       \
+    X(journals)                                                                                                        \
+    X(peers)                                                                                                           \
+    X(sessions)
 struct span_loss {
-    uint64_t tape_records; /* records that found the tape full */
-    uint64_t tape_bytes;
-    uint64_t spans;     /* spans that were finished and could not be kept */
-    uint64_t exchanges; /* requests that could not be followed at all (table full, memory) */
+#define X(ident) uint64_t ident;
+    SPAN_LOSSES(X)
+#undef X
 };
+enum { SPAN_LOSS_N = sizeof(struct span_loss) / 8, SPAN_LOSS_BYTES = 8 * SPAN_LOSS_N };
+/* As they stand in frames and journals: u64 each, little endian. */
+void span_loss_write(uint8_t to[SPAN_LOSS_BYTES], const struct span_loss *loss);
+void span_loss_read(struct span_loss *ret_loss, const uint8_t data[SPAN_LOSS_BYTES]);
 
 struct span_frame {
     uint16_t kind;

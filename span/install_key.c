@@ -47,7 +47,7 @@ static int write_new(int directory, const char *name)
     int fd = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
-    ssize_t wrote = write(fd, key, sizeof key);
+    ssize_t wrote = pwrite(fd, key, sizeof key, 0);
     if (wrote != (ssize_t)sizeof key)
         error = wrote < 0 ? -errno : -ENOSPC;
     (void)close(fd);
@@ -101,7 +101,7 @@ static bool exists(const char *path)
 {
     struct stat st;
 
-    return lstat(path, &st) == 0;
+    return fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 int span_install_key_find(uint8_t ret_key[SPAN_KEY_BYTES], const struct span_path_base *base, char *ret_path,

@@ -164,6 +164,18 @@ static struct span *row(struct reading *reading)
     return reading->rows[reading->n];
 }
 
+/* Whether what lies here is a frame that was whole once, and not acknowledged. A frame loses its first bytes first when
+ * another one takes its place, and the one that was being written at the moment of death is still pending. */
+static bool was_a_frame(const struct reading *reading, const uint8_t *data, size_t at)
+{
+    enum { PAGE_BYTES = 4096 };
+    const uint64_t sequence = span_load64(data + 32);
+    const bool torn = at % PAGE_BYTES > PAGE_BYTES - SPAN_FRAME_HEADER_BYTES; /* a write stops at a page's end */
+
+    return memcmp(data + 16, reading->head.identity, sizeof reading->head.identity) == 0 &&
+           memcmp(data, "\x89PPF", 4) == 0 && !torn && sequence > reading->acked && sequence < reading->next_frame;
+}
+
 /* Frames lie on multiples of 8; what is left of older ones is told by their numbers and checksums. */
 static void read_ring(struct reading *reading)
 {
@@ -177,6 +189,7 @@ static void read_ring(struct reading *reading)
         const long bytes = span_frame_read(&frame, data, end - at);
 
         if (bytes <= 0) {
+            reading->found.damaged += was_a_frame(reading, data, at);
             at += 8;
             continue;
         }
@@ -293,10 +306,7 @@ static int read_numbers(struct reading *reading)
     if (reading->bytes < SPAN_JOURNAL_AT_PENDING + SPAN_JOURNAL_PENDING_HEAD ||
         span_load64(pending + 24) != XXH3_64bits(pending, 24))
         return -1;
-    reading->loss = (struct span_loss){.tape_records = span_load64(file + SPAN_JOURNAL_AT_LOSS),
-                                       .tape_bytes = span_load64(file + SPAN_JOURNAL_AT_LOSS + 8),
-                                       .spans = span_load64(file + SPAN_JOURNAL_AT_LOSS + 16),
-                                       .exchanges = span_load64(file + SPAN_JOURNAL_AT_LOSS + 24)};
+    span_loss_read(&reading->loss, file + SPAN_JOURNAL_AT_LOSS);
     reading->acked = span_load64(file + SPAN_JOURNAL_AT_ACKED);
     reading->alive_ns = span_load64(file + SPAN_JOURNAL_AT_ALIVE);
     reading->next_frame = span_load64(pending);

@@ -18,8 +18,8 @@ enum {
     /* Where things stand. The head is written once; each number behind it is 8 bytes for itself. */
     SPAN_JOURNAL_AT_GREETING = 256,
     SPAN_JOURNAL_AT_SPOOL = SPAN_JOURNAL_AT_GREETING + SPAN_JOURNAL_GREETING_BYTES,
-    SPAN_JOURNAL_AT_LOSS = SPAN_JOURNAL_AT_SPOOL + SPAN_JOURNAL_PATH_BYTES, /* struct span_loss, 4 numbers */
-    SPAN_JOURNAL_AT_ACKED = SPAN_JOURNAL_AT_LOSS + 32,
+    SPAN_JOURNAL_AT_LOSS = SPAN_JOURNAL_AT_SPOOL + SPAN_JOURNAL_PATH_BYTES, /* struct span_loss */
+    SPAN_JOURNAL_AT_ACKED = SPAN_JOURNAL_AT_LOSS + SPAN_LOSS_BYTES,
     SPAN_JOURNAL_AT_ALIVE = SPAN_JOURNAL_AT_ACKED + 8,
     SPAN_JOURNAL_AT_PENDING = 8192, /* head of the pending area: next frame's number, last span's number, checksum */
     SPAN_JOURNAL_PENDING_BYTES = 64 * 1024 - 8192,
@@ -72,7 +72,7 @@ struct span_journal_found {
     uint64_t frames;  /* unacknowledged ones that were in it */
     uint64_t spans;   /* pending ones */
     uint64_t killed;  /* calls in flight */
-    uint64_t damaged; /* entries that are neither empty nor whole */
+    uint64_t damaged; /* entries that are neither empty nor whole, and frames that were whole once */
 };
 
 /*

@@ -25,7 +25,7 @@ static bool leads_there(const char *path, uint64_t uid, const struct stat *opene
 {
     struct stat st;
 
-    if (lstat(path, &st) != 0)
+    if (fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return false;
     if (S_ISLNK(st.st_mode))
         return st.st_uid == uid || st.st_uid == 0;
@@ -34,7 +34,7 @@ static bool leads_there(const char *path, uint64_t uid, const struct stat *opene
 
 int span_place_open(const char *path, uint64_t uid, bool sticky)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct stat st;
 
     if (fd < 0)
@@ -89,7 +89,7 @@ void span_place_make(const char *path)
     struct stat st;
 
     /* Also a mkdir of what is there waits for whoever makes something beside it just then. */
-    if (bytes >= sizeof part || stat(path, &st) == 0)
+    if (bytes >= sizeof part || fstatat(AT_FDCWD, path, &st, 0) == 0)
         return;
     memcpy(part, path, bytes + 1);
     for (const char *slash = from == NULL ? NULL : strchr(from + 1, '/'); slash != NULL;
@@ -106,8 +106,9 @@ static bool is_own(const char *path, uint64_t uid)
 {
     struct stat st;
 
-    return lstat(path, &st) == 0 && (S_ISDIR(st.st_mode) || (S_ISLNK(st.st_mode) && st.st_uid == uid)) &&
-           stat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == uid && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+    return fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           (S_ISDIR(st.st_mode) || (S_ISLNK(st.st_mode) && st.st_uid == uid)) && fstatat(AT_FDCWD, path, &st, 0) == 0 &&
+           S_ISDIR(st.st_mode) && st.st_uid == uid && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
 /* Whether span_place_make would succeed: the nearest parent that exists can be written. */
@@ -118,7 +119,7 @@ static bool can_be_made(const char *path)
     const char *from = ours(path);
     struct stat st;
 
-    if (bytes >= sizeof part || lstat(path, &st) == 0)
+    if (bytes >= sizeof part || fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
         return false;
     memcpy(part, path, bytes + 1);
     for (;;) {
@@ -127,7 +128,7 @@ static bool can_be_made(const char *path)
 
         if (slash != NULL)
             *slash = '\0';
-        if (stat(parent, &st) == 0)
+        if (fstatat(AT_FDCWD, parent, &st, 0) == 0)
             return S_ISDIR(st.st_mode) && faccessat(AT_FDCWD, parent, W_OK | X_OK, AT_EACCESS) == 0;
         if (parent != part || from == NULL || slash <= part + (from - path))
             return false;
@@ -138,7 +139,7 @@ bool span_place_usable(const char *path)
 {
     struct stat st;
 
-    if (stat(path, &st) == 0)
+    if (fstatat(AT_FDCWD, path, &st, 0) == 0)
         return S_ISDIR(st.st_mode) && faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) == 0;
     return can_be_made(path);
 }

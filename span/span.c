@@ -6,10 +6,15 @@
 #include "varint.h"
 
 const struct span_field_info span_fields[SPAN_FIELD_COUNT] = {
-#define FIELD(number, ident, type, unit, name, meaning) {number, SPAN_##type, SPAN_##unit, #ident, name, meaning},
+#define FIELD(number, ident, type, unit, name, meaning) {number, SPAN_##type, SPAN_##unit, #ident, name},
 #include "fields.def"
 #undef FIELD
 };
+
+#define FIELD(number, ident, type, unit, name, meaning)                                                                \
+    _Static_assert(sizeof(#ident) <= SPAN_IDENT_BYTES && sizeof(name) <= SPAN_NAME_BYTES, #ident);
+#include "fields.def"
+#undef FIELD
 
 /* Index + 1 by wire number; 0 where a number is not in use. */
 static const uint8_t index_by_number[SPAN_FIELD_NUMBER_END] = {

@@ -30,14 +30,16 @@ enum span_field {
     SPAN_FIELD_COUNT
 };
 
-/* One row of fields.def. `name` is "" for internal fields. */
+enum { SPAN_IDENT_BYTES = 32, SPAN_NAME_BYTES = 48 };
+
+/* One row of fields.def. `name` is "" for internal fields. The texts lie in it: pointers to them would be work for the
+ * loader in every process that starts. */
 struct span_field_info {
     uint8_t number;
-    enum span_type type;
-    enum span_unit unit;
-    const char *ident;
-    const char *name;
-    const char *meaning;
+    uint8_t type; /* enum span_type */
+    uint8_t unit; /* enum span_unit */
+    char ident[SPAN_IDENT_BYTES];
+    char name[SPAN_NAME_BYTES];
 };
 extern const struct span_field_info span_fields[SPAN_FIELD_COUNT];
 

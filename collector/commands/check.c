@@ -45,8 +45,9 @@ int command_check(const struct arguments *arguments)
     display_count(processes, totals.processes);
     display_size(size, totals.bytes);
     (void)loss_sentence(sentence, &loss, " since the store began");
-    printf("%s: %s calls in %s blocks of %s processes, %s. %s\n", display_name(path), calls, blocks, processes, size,
-           sentence);
+    printf("%s: %s %s in %s %s of %s %s, %s. %s\n", display_name(path), calls, totals.spans == 1 ? "call" : "calls",
+           blocks, totals.blocks == 1 ? "block" : "blocks", processes, totals.processes == 1 ? "process" : "processes",
+           size, sentence);
     if (left.waiting > 0)
         printf("%s: calls of a recorded run may wait in %s; `pprofctl report` takes them in.\n", display_name(path),
                display_name(left.where));

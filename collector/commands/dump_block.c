@@ -147,12 +147,16 @@ void dump_process(const struct dump *dump, const struct span_process *process)
 
 void dump_loss(const struct dump *dump, const struct span_loss *loss)
 {
-    if (loss->spans == 0 && loss->exchanges == 0 && loss->tape_records == 0 && loss->tape_bytes == 0)
-        return;
-    (void)fprintf(dump->out,
-                  "    lost so far: %" PRIu64 " spans, %" PRIu64 " exchanges, %" PRIu64 " tape records of %" PRIu64
-                  " bytes\n",
-                  loss->spans, loss->exchanges, loss->tape_records, loss->tape_bytes);
+    const char *before = "    counted so far:";
+#define X(ident)                                                                                                       \
+    if (loss->ident > 0) {                                                                                             \
+        (void)fprintf(dump->out, "%s %s %" PRIu64, before, #ident, loss->ident);                                       \
+        before = ",";                                                                                                  \
+    }
+    SPAN_LOSSES(X)
+#undef X
+    if (*before == ',')
+        (void)fputc('\n', dump->out);
 }
 
 void dump_sums(const struct dump *dump)

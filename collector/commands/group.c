@@ -221,8 +221,10 @@ static void keep_label(struct grouping *grouping, const struct group *group, con
         if (id >= grouping->labels_capacity) {
             size_t capacity = grouping->names.capacity;
             uint32_t *grown = realloc(grouping->label, capacity * sizeof(*grown));
-            if (grown == NULL)
+            if (grown == NULL) {
+                grouping->failed = true;
                 return;
+            }
             memset(grown + grouping->labels_capacity, 0, (capacity - grouping->labels_capacity) * sizeof(*grown));
             grouping->label = grown;
             grouping->labels_capacity = capacity;
@@ -288,6 +290,10 @@ int grouping_scan(struct grouping *grouping, struct store *store)
     int status = store_scan(store, &query, each_block, grouping, &grouping->damaged);
     for (size_t i = 0; i < grouping->n_groups; i++)
         fold(&grouping->total, &grouping->group[i]);
+    /* Without memory for a name or a time a row would be wrong, or say that nothing was seen. */
+    grouping->failed |= grouping->names.failed;
+    for (size_t i = 0; i < GROUP_TIMES; i++)
+        grouping->failed |= grouping->total.time[i].failed;
     return grouping->failed ? STORE_FAILED : status;
 }
 

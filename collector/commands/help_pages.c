@@ -92,6 +92,12 @@ static void field_row(FILE *out, bool md, const char *name, const char *type, co
         help_wrap(out, meaning, 4, HELP_WIDTH);
 }
 
+static const char *const meanings[SPAN_FIELD_COUNT] = {
+#define FIELD(number, ident, type, unit, name, meaning) meaning,
+#include "../../span/fields.def"
+#undef FIELD
+};
+
 void help_fields(FILE *out, bool md)
 {
     if (md)
@@ -108,7 +114,7 @@ void help_fields(FILE *out, bool md)
     for (size_t i = 0; i < SPAN_FIELD_COUNT; i++)
         if (span_fields[i].name[0] != '\0')
             field_row(out, md, span_fields[i].name, type_name(&span_fields[i]), unit_name(&span_fields[i]),
-                      span_fields[i].meaning);
+                      meanings[i]);
 }
 
 void help_environment(FILE *out, bool md)

@@ -46,7 +46,9 @@ static bool is_some(const struct loss *loss)
 
 static bool is_doubtful(const struct loss *loss)
 {
-    bool doubt = loss->waiting > 0 || loss->refused > 0 || loss->known.open > 0 || loss->known.older > 0;
+    const struct span_loss *counted = &loss->known.counted;
+    bool doubt = loss->waiting > 0 || loss->known.open > 0 || loss->known.older > 0 || counted->sessions > 0 ||
+                 counted->journals > 0 || counted->peers > 0;
     for (int k = 0; k < STORE_LOSS_COUNT; k++)
         doubt |= loss->known.events[k] > 0;
     return doubt;
@@ -104,11 +106,17 @@ static void list_losses(struct sentence *sentence, const struct loss *loss)
 
 static void list_doubts(struct sentence *sentence, const struct loss *loss)
 {
+    const struct span_loss *counted = &loss->known.counted;
     item(sentence, loss->known.open, "program has not said that it is done",
          "programs have not said that they are done");
     item(sentence, loss->waiting, "file of a program waits for pprofd", "files of programs wait for pprofd");
-    item(sentence, loss->refused, "connection was refused", "connections were refused");
     item(sentence, loss->known.older, "program is older than the store", "programs are older than the store");
+    item(sentence, counted->sessions, "session with a model over a socket was seen and not followed",
+         "sessions with a model over a socket were seen and not followed");
+    item(sentence, counted->journals, "journal for sudden deaths could not be kept",
+         "journals for sudden deaths could not be kept");
+    item(sentence, counted->peers, "collector of another user was found and sent nothing",
+         "collectors of other users were found and sent nothing");
     for (int k = 0; k < STORE_LOSS_COUNT; k++)
         if (!kinds[k].certain)
             item(sentence, loss->known.events[k], kinds[k].one, kinds[k].many);
@@ -149,10 +157,12 @@ void loss_json(FILE *out, const struct loss *loss)
     const struct store_loss *known = &loss->known;
     (void)fprintf(out,
                   "\"verdict\": \"%s\", \"spans\": %" PRIu64 ", \"exchanges\": %" PRIu64 ", \"tape_records\": %" PRIu64
-                  ", \"tape_bytes\": %" PRIu64 ", \"frames\": %" PRIu64 ", \"processes_open\": %" PRIu64
+                  ", \"tape_bytes\": %" PRIu64 ", \"journals\": %" PRIu64 ", \"peers\": %" PRIu64
+                  ", \"sessions\": %" PRIu64 ", \"frames\": %" PRIu64 ", \"processes_open\": %" PRIu64
                   ", \"processes_older\": %" PRIu64 ", \"files_waiting\": %" PRIu64,
                   words[loss_verdict(loss)], lost_calls(loss), known->counted.exchanges, known->counted.tape_records,
-                  known->counted.tape_bytes, known->frames, known->open, known->older, loss->waiting);
+                  known->counted.tape_bytes, known->counted.journals, known->counted.peers, known->counted.sessions,
+                  known->frames, known->open, known->older, loss->waiting);
     for (int k = 0; k < STORE_LOSS_COUNT; k++)
         if (known->events[k] > 0)
             (void)fprintf(out, ", \"%s\": %" PRIu64, kinds[k].ident, known->events[k]);

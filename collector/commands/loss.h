@@ -17,7 +17,6 @@ enum loss_verdict {
 struct loss {
     struct store_loss known;
     uint64_t waiting; /* files with calls that no collector has taken in yet */
-    uint64_t refused; /* programs that a collector of ours turned away */
 };
 
 enum loss_verdict loss_verdict(const struct loss *loss);

@@ -76,11 +76,13 @@ uint32_t names_id(struct names *names, struct span_text text)
     uint32_t *slot = find_slot(names, names->slot, names->n_slots, safe);
     if (*slot != 0)
         return *slot;
-    if (names->n == NAMES_MAX || grow(names) < 0)
+    if (names->n == NAMES_MAX)
         return NAMES_ABSENT;
-    char *copy = strdup(safe);
-    if (copy == NULL)
+    char *copy = grow(names) < 0 ? NULL : strdup(safe);
+    if (copy == NULL) {
+        names->failed = true;
         return NAMES_ABSENT;
+    }
     names->text[names->n] = copy;
     *find_slot(names, names->slot, names->n_slots, copy) = names->n;
     return names->n++;

@@ -16,6 +16,7 @@ struct names {
     uint32_t capacity;
     uint32_t *slot; /* open addressing: ids, 0 free */
     uint32_t n_slots;
+    bool failed; /* memory ran out: some texts have no id, and what is grouped by ids is wrong */
 };
 
 int names_init(struct names *names);

@@ -16,7 +16,7 @@ struct quantiles {
     uint64_t *value; /* until there are more than QUANTILES_EXACT_MAX, or a sketch is merged */
     uint32_t n;
     uint32_t capacity;
-    bool failed; /* memory ran out: no quantile is given */
+    bool failed; /* memory ran out: there is no quantile, and the caller must not say that there are no values */
     bool sorted;
     struct span_sketch *sketch;
 };

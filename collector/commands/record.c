@@ -180,12 +180,10 @@ static void summarise(struct record *record, const struct listen_stats *stats)
     struct summary summary = {.path = record->path,
                               .since_process_ns = record->since_ns,
                               .still_running = still_running(record, stats),
-                              .refused = stats->refused,
                               .folder = record->place.run.path,
                               .left = record->left};
     int status = losses(record, &summary.loss);
     summary.loss.waiting = record->left.waiting;
-    summary.loss.refused = stats->refused;
     if (status != STORE_OK) {
         complain_store(record->path, status);
         return;

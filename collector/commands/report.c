@@ -132,6 +132,11 @@ static struct group **sort_groups(struct grouping *grouping, const struct order 
     return row;
 }
 
+static void say_no_memory(void)
+{
+    complain("memory ran out; report a shorter period or fewer keys.");
+}
+
 /* Prints what was grouped. */
 static int print_report(const struct arguments *arguments, const struct format *format, struct report *report,
                         const struct order *order)
@@ -151,7 +156,7 @@ static int print_report(const struct arguments *arguments, const struct format *
     int status = report->row == NULL ? -1 : format->print(stdout, report);
     free((void *)report->row);
     if (status < 0)
-        complain("memory ran out; report a shorter period or fewer keys.");
+        say_no_memory();
     return status < 0 ? 1 : 0;
 }
 
@@ -169,7 +174,9 @@ static int scan_and_print(const struct arguments *arguments, const struct format
         status = store_loss(store, 0, &report.loss.known);
     report.waiting = waits_for(report.path);
     report.loss.waiting += report.waiting;
-    if (status != STORE_OK)
+    if (grouping->failed)
+        say_no_memory();
+    else if (status != STORE_OK)
         complain_store(report.path, status);
     store_close(store);
     if (status != STORE_OK)

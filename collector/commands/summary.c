@@ -69,9 +69,6 @@ static void print_others(const struct summary *summary)
     if (summary->left.waiting > 0)
         (void)fprintf(stderr, "pprofctl: calls of an earlier run could not be taken in; they are kept in %s.\n",
                       summary->left.where);
-    if (summary->refused > 0)
-        (void)fprintf(stderr, "pprofctl: %" PRIu64 " %s of other users, or beyond a bound, refused.\n",
-                      summary->refused, summary->refused == 1 ? "connection was" : "connections were");
     if (summary->still_running > 0)
         (void)fprintf(stderr,
                       "pprofctl: %" PRIu64 " %s still running; later calls wait in %s until the next `pprofctl report` "

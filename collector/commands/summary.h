@@ -13,7 +13,6 @@ struct summary {
     struct loss loss;          /* of this run */
     uint64_t still_running;    /* programs that it left behind */
     const char *folder;        /* where their later calls wait */
-    uint64_t refused;          /* connections that were not accepted */
     struct runs_left left;     /* what earlier runs had left */
 };
 

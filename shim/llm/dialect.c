@@ -1,7 +1,7 @@
 /*
  * The table of dialects and look-up by API shape.
  *
- * Called by the exchange on the scribe's thread, by the generator of docs/dialects.md and by tests. The tables are
+ * Called by the exchange on the scribe's thread, by the generator of docs/dialects.md and by tests. A table is
  * read-only once compiled.
  */
 #include "dialect.h"
@@ -63,23 +63,21 @@ struct dialect *const dialects[] = {
     NULL,
 };
 
-void dialect_init(void)
+/* At the first call that needs it: all tables together would take the first call of a process milliseconds. */
+static void compile(struct dialect *dialect)
 {
-    static bool done;
-    if (done)
+    if (dialect->compiled)
         return;
-    for (struct dialect *const *dialect = dialects; *dialect; dialect++) {
-        json_rules_compile(&(*dialect)->request.rules);
-        json_rules_compile(&(*dialect)->plain.rules);
-        json_rules_compile(&(*dialect)->event.rules);
-        if ((*dialect)->envelopes) {
-            json_rules_envelopes(&(*dialect)->plain.rules, (*dialect)->envelopes);
-            json_rules_envelopes(&(*dialect)->event.rules, (*dialect)->envelopes);
-        }
-        if ((*dialect)->request_envelope)
-            json_rules_envelopes(&(*dialect)->request.rules, (*dialect)->request_envelope);
+    json_rules_compile(&dialect->request.rules);
+    json_rules_compile(&dialect->plain.rules);
+    json_rules_compile(&dialect->event.rules);
+    if (dialect->envelopes) {
+        json_rules_envelopes(&dialect->plain.rules, dialect->envelopes);
+        json_rules_envelopes(&dialect->event.rules, dialect->envelopes);
     }
-    done = true;
+    if (dialect->request_envelope)
+        json_rules_envelopes(&dialect->request.rules, dialect->request_envelope);
+    dialect->compiled = true;
 }
 
 struct dialect *dialect_by_api(const char *api)
@@ -89,8 +87,10 @@ struct dialect *dialect_by_api(const char *api)
         const char *p = (*dialect)->apis;
         while (*p) {
             const size_t word = strcspn(p, " ");
-            if (word == bytes && !memcmp(p, api, bytes))
+            if (word == bytes && !memcmp(p, api, bytes)) {
+                compile(*dialect);
                 return *dialect;
+            }
             p += word + (p[word] == ' ');
         }
     }

@@ -47,12 +47,12 @@ struct dialect {
     void (*sum)(struct facts *facts);  /* puts counts that the dialect's state holds into usage and numbers, and changes
                                           nothing else: before `close`, and for a look at what is known so far */
     void (*close)(struct facts *facts); /* everything was seen; last chance before the span is made */
+    bool compiled;                      /* dialect_by_api's */
     const char *docs;                   /* Markdown: how recognised, where each fact is read, quirks, source */
 };
 
-/* NULL-terminated. The rules of all of them are compiled by dialect_init (idempotent, scribe's thread). */
+/* NULL-terminated; their rules as they are written, not as they are matched. */
 extern struct dialect *const dialects[];
-void dialect_init(void);
 
-/* The dialect that reads an API shape, or NULL. */
+/* The dialect that reads an API shape, its rules compiled, or NULL. Scribe's thread. */
 struct dialect *dialect_by_api(const char *api);

@@ -107,6 +107,8 @@ static const struct {
     {"accepted_draft_tokens", TOP | OUT, FACT_ACCEPTED_DRAFT},
     {"draft_n", TOP, FACT_DRAFT}, /* llama.cpp */
     {"draft_n_accepted", TOP, FACT_ACCEPTED_DRAFT},
+    {"total_draft_tokens_count", TOP, FACT_DRAFT}, /* LM Studio, beside the usage */
+    {"accepted_draft_tokens_count", TOP, FACT_ACCEPTED_DRAFT},
 };
 
 /* Dollars, a number or a text; "cost" may be an object with the total in it. */

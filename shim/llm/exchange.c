@@ -197,7 +197,6 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     if (!recognise(start->method, start->method_bytes, start->url, start->url_bytes, start->headers,
                    start->headers_bytes, &recognised))
         return NULL;
-    dialect_init();
     struct dialect *const dialect = dialect_by_api(recognised.shape ? recognised.shape : recognised.api);
     if (!dialect)
         return NULL;

@@ -1,9 +1,9 @@
 /*
  * Compiles tables of JSON paths into tries, once per table.
  *
- * Called by dialect_init on the scribe's thread before the first exchange (and by tests). All nodes lie in one static
- * pool, because the tables are known when the program is built; it must never grow at run time. A table that did not
- * fit would match nothing, which test_json_scan would show.
+ * Called on the scribe's thread when a dialect is first needed (and by tests). All nodes lie in one static pool,
+ * because the tables are known when the program is built; it must never grow at run time. A table that did not fit
+ * would match nothing, which unit/fixtures would show: it reads an exchange of every API.
  */
 #include "json_rules.h"
 

@@ -113,7 +113,8 @@ static struct state *state_of(struct facts *facts)
         {"error_code", TOP_CODE, 0}, {"type", TOP_TYPE, 0}, {"error_type", TOP_TYPE, 0}, {"object", OBJECT, 0},        \
         {"errors[]", ERROR, 0}, {"errors[].code", ERROR_CODE, 0}, FAILURE_RULES,                                       \
         {"choices[].stop_reason", STOP_REASON, 0}, {"x_groq.error", ERROR, 0}, {"status", STATUS, 0},                  \
-        {"task_status", STATUS, 0}, {"amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0},             \
+        {"stats.*", USAGE_NAMED, 0}, {"task_status", STATUS, 0},                                                       \
+        {"amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0},                                         \
     {                                                                                                                  \
         "amazon-bedrock-invocationMetrics.outputTokenCount", METRIC_OUTPUT, 0                                          \
     }
@@ -519,7 +520,8 @@ struct dialect dialect_openai_chat = {
         "`cache_read_input_tokens`, `cached_input_tokens` (Inception); written: `cache_write_tokens`, "
         "`cache_creation_input_tokens` (DashScope), `cache_creation_tokens` (LiteLLM), `cached_write_tokens` (Envoy), "
         "`cached_creation_tokens` (new-api), beside or in the details, or by lifetime alone |\n"
-        "| drafts | `timings.draft_n`, `timings.draft_n_accepted` (llama.cpp), `usage.draft_tokens` (GPUStack) |\n"
+        "| drafts | `timings.draft_n`, `timings.draft_n_accepted` (llama.cpp), `usage.draft_tokens` (GPUStack), "
+        "`stats.*` (LM Studio) |\n"
         "| server times | `usage.{queue,prompt,completion,total}_time` (Groq), `time_info` (Cerebras), `timings` "
         "(llama.cpp), "
         "`usage.total_*_sec` (mistral.rs), vLLM's `metrics`: `queue_time_ms`, `time_to_first_token_ms` (from the end "

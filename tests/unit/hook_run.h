@@ -10,6 +10,7 @@
 #include "../../shim/header_lines.h"
 #include "../../shim/llm/recognise.h"
 #include "../../shim/scribe.h"
+#include "../../shim/tally.h"
 #include "../../shim/tape.h"
 
 #include "hook_server.h"
@@ -51,9 +52,12 @@ bool recognise(const char *method, size_t method_bytes, const char *url, size_t 
     return memmem(url, url_bytes, "/v1/other", 9) == NULL;
 }
 
+static int scribe_error;        /* what it says */
+static unsigned scribe_ensured; /* times that it was asked */
 int scribe_ensure(void)
 {
-    return tape_start();
+    scribe_ensured++;
+    return scribe_error != 0 ? scribe_error : tape_start();
 }
 
 void scribe_wake_if_asleep(void)

@@ -127,6 +127,24 @@ static inline uint8_t *slurp(const char *path, size_t *ret_bytes)
     return data;
 }
 
+static inline void take_file(struct found *found, const char *path, const char *ending)
+{
+    size_t bytes;
+    uint8_t *data = slurp(path, &bytes);
+    if (strcmp(ending, ".live") != 0) {
+        take_frames(found, data, bytes);
+        return;
+    }
+    struct span_journal_found what;
+    struct span_buffer frames;
+    span_buffer_init(&frames, 16 << 20);
+    assert_int_equal(span_journal_frames(&frames, data, bytes, &what), 0);
+    assert_int_equal(what.damaged, 0);
+    take_frames(found, frames.data, frames.bytes);
+    take_frames(found, frames.data, frames.bytes); /* twice is once */
+    span_buffer_done(&frames);
+}
+
 /* Everything in the directory; returns how many files ended so. */
 static inline unsigned take_directory(struct found *found, const char *path, const char *ending)
 {
@@ -134,24 +152,11 @@ static inline unsigned take_directory(struct found *found, const char *path, con
     unsigned n = 0;
     for (struct dirent *entry; names != NULL && (entry = readdir(names)) != NULL;) {
         char name[400];
-        size_t bytes;
         if (strstr(entry->d_name, ending) == NULL)
             continue;
         n++;
         snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
-        uint8_t *data = slurp(name, &bytes);
-        if (strcmp(ending, ".live") == 0) {
-            struct span_journal_found what;
-            struct span_buffer frames;
-            span_buffer_init(&frames, 16 << 20);
-            assert_int_equal(span_journal_frames(&frames, data, bytes, &what), 0);
-            assert_int_equal(what.damaged, 0);
-            take_frames(found, frames.data, frames.bytes);
-            take_frames(found, frames.data, frames.bytes); /* twice is once */
-            span_buffer_done(&frames);
-        } else {
-            take_frames(found, data, bytes);
-        }
+        take_file(found, name, ending);
         unlink(name);
     }
     if (names != NULL)

@@ -29,6 +29,10 @@ add_test(NAME unit/fixtures COMMAND test_corpus fixtures)
 set_tests_properties(unit/fixtures PROPERTIES TIMEOUT 120 LABELS unit)
 set_tests_properties(unit/corpus PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
 
+pprof_unit_test(no_memory_llm pprof_llm ${CJSON_LIBRARY})
+target_sources(test_no_memory_llm PRIVATE corpus.c)
+target_link_options(test_no_memory_llm PRIVATE ${UNIT_FAILING})
+
 # Kinds of faults, a test each; and the reports that they stand for, where they are.
 add_executable(test_kinds test_kinds.c corpus.c corpus_run.c)
 target_link_libraries(test_kinds PRIVATE pprof_options pprof_llm ${CJSON_LIBRARY})

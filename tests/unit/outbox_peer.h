@@ -1,8 +1,10 @@
 /*
- * For test_outbox.c: a collector played by the test (it listens, hears frames, acknowledges, reads spool files), and
- * the outbox's side of it.
+ * For test_outbox.c and test_outbox_told.c: a collector played by the test (it listens, hears frames, acknowledges,
+ * reads spool files), and the outbox's side of it.
  */
 #pragma once
+
+#pragma GCC diagnostic ignored "-Wunused-function" /* each uses some */
 
 #include <stdarg.h>
 #include <setjmp.h>

@@ -1,8 +1,10 @@
 /*
- * For test_scribe.c: exchanges that only count, a tape written by hand, the reading of what came out, and tests in
- * child processes.
+ * For test_scribe.c and test_scribe_denied.c: exchanges that only count, a tape written by hand, the reading of what
+ * came out, and tests in child processes.
  */
 #pragma once
+
+#pragma GCC diagnostic ignored "-Wunused-function" /* each test uses some */
 
 #include <stdarg.h>
 #include <setjmp.h>
@@ -15,6 +17,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <linux/filter.h>
+#include <linux/futex.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
@@ -36,8 +39,8 @@
 #include "../../shim/flights.h"
 #include "../../shim/llm/desk.h"
 #include "../../shim/llm/exchange.h"
-#include "../../shim/handles.h"
 #include "../../shim/scribe.h"
+#include "../../shim/tally.h"
 #include "../../shim/tape.h"
 #include "../../span/block.h"
 #include "../../span/frame.h"
@@ -92,11 +95,6 @@ void desk_new_process(void)
 uint64_t desk_given_up(void)
 {
     return 0;
-}
-static _Atomic uint64_t refused; /* handles for which there was no memory */
-uint64_t handles_refused(void)
-{
-    return atomic_load(&refused);
 }
 void exchange_request_body(struct exchange *exchange, uint64_t time_ns, const uint8_t *data, size_t bytes)
 {
@@ -371,3 +369,25 @@ static int tear_down(void **state)
     (void)state;
     return nftw(top, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
+
+static int marks_of(const char *end)
+{
+    int n = 0;
+    DIR *directory = opendir(spool_dir);
+    for (struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL;) {
+        size_t bytes = strlen(entry->d_name);
+        n += bytes > strlen(end) && strcmp(entry->d_name + bytes - strlen(end), end) == 0;
+    }
+    if (directory != NULL) {
+        (void)closedir(directory);
+    }
+    return n;
+}
+
+#define CHILD_TEST(name)                                                                                               \
+    static void test_##name(void **state)                                                                              \
+    {                                                                                                                  \
+        (void)state;                                                                                                   \
+        assert_child_succeeds(name);                                                                                   \
+    }
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)

@@ -1,7 +1,7 @@
 # ---- the scribe and the way out ----
 set(SHIM_DIR ${PROJECT_SOURCE_DIR}/shim)
 set(SHIM_OUTBOX_SOURCES ${SHIM_DIR}/outbox.c ${SHIM_DIR}/wire.c ${SHIM_DIR}/peer.c ${SHIM_DIR}/spool.c ${SHIM_DIR}/own_fd.c
-  ${SHIM_DIR}/tape.c ${SHIM_DIR}/journal.c ${SHIM_DIR}/greeting.c ${SHIM_DIR}/parcels.c)
+  ${SHIM_DIR}/tape.c ${SHIM_DIR}/journal.c ${SHIM_DIR}/greeting.c ${SHIM_DIR}/parcels.c ${SHIM_DIR}/spooler.c ${SHIM_DIR}/own_thread.c)
 
 pprof_unit_test(phases pprof_span)
 target_sources(test_phases PRIVATE ${SHIM_DIR}/phases.c ${SHIM_DIR}/curl_errors.c)
@@ -13,6 +13,8 @@ pprof_unit_test(process_info pprof_span)
 target_sources(test_process_info PRIVATE ${SHIM_DIR}/process_info.c)
 pprof_unit_test(outbox pprof_span Threads::Threads)
 target_sources(test_outbox PRIVATE ${SHIM_OUTBOX_SOURCES})
+pprof_unit_test(outbox_told pprof_span Threads::Threads)
+target_sources(test_outbox_told PRIVATE ${SHIM_OUTBOX_SOURCES})
 target_link_options(test_outbox PRIVATE -Wl,--wrap=realloc)
 # Both sides of the journal: what dies, and who takes it over.
 foreach(name journal takeover)
@@ -25,7 +27,7 @@ target_link_options(test_journal PRIVATE -Wl,--wrap=pwrite)
 pprof_unit_test(tape)
 target_sources(test_tape PRIVATE ${PROJECT_SOURCE_DIR}/shim/tape.c)
 pprof_unit_test(handles)
-target_sources(test_handles PRIVATE ${PROJECT_SOURCE_DIR}/shim/handles.c ${PROJECT_SOURCE_DIR}/shim/shadow.c
+target_sources(test_handles PRIVATE ${PROJECT_SOURCE_DIR}/shim/handles.c ${PROJECT_SOURCE_DIR}/shim/tally.c ${PROJECT_SOURCE_DIR}/shim/shadow.c
   ${PROJECT_SOURCE_DIR}/shim/keep.c)
 pprof_unit_test(keep Threads::Threads)
 target_sources(test_keep PRIVATE ${PROJECT_SOURCE_DIR}/shim/keep.c)
@@ -33,7 +35,7 @@ pprof_unit_test(header_lines)
 target_sources(test_header_lines PRIVATE ${PROJECT_SOURCE_DIR}/shim/header_lines.c)
 pprof_unit_test(shadow)
 target_sources(test_shadow PRIVATE ${PROJECT_SOURCE_DIR}/shim/shadow.c ${PROJECT_SOURCE_DIR}/shim/keep.c)
-set(SHIM_HOOK_SOURCES ${PROJECT_SOURCE_DIR}/shim/tape.c ${PROJECT_SOURCE_DIR}/shim/handles.c
+set(SHIM_HOOK_SOURCES ${PROJECT_SOURCE_DIR}/shim/tally.c ${PROJECT_SOURCE_DIR}/shim/tape.c ${PROJECT_SOURCE_DIR}/shim/handles.c
   ${PROJECT_SOURCE_DIR}/shim/shadow.c ${PROJECT_SOURCE_DIR}/shim/keep.c ${PROJECT_SOURCE_DIR}/shim/capture.c ${PROJECT_SOURCE_DIR}/shim/callbacks.c
   ${PROJECT_SOURCE_DIR}/shim/transfer.c ${PROJECT_SOURCE_DIR}/shim/hook_easy.c ${PROJECT_SOURCE_DIR}/shim/hook_multi.c
   ${PROJECT_SOURCE_DIR}/shim/hook_mime.c ${PROJECT_SOURCE_DIR}/shim/header_lines.c)
@@ -53,9 +55,12 @@ add_test(NAME unit/tape_tsan COMMAND ${TAPE_TSAN})
 set_tests_properties(unit/tape_tsan PROPERTIES TIMEOUT 120 LABELS unit)
 pprof_unit_test(scribe pprof_span Threads::Threads)
 set(SHIM_SCRIBE_SOURCES ${SHIM_OUTBOX_SOURCES} ${SHIM_DIR}/scribe.c ${SHIM_DIR}/flights.c ${SHIM_DIR}/phases.c
-    ${SHIM_DIR}/curl_errors.c ${SHIM_DIR}/process_info.c ${SHIM_DIR}/snapshots.c ${SHIM_DIR}/where.c ${SHIM_DIR}/last_word.c
+    ${SHIM_DIR}/curl_errors.c ${SHIM_DIR}/process_info.c ${SHIM_DIR}/snapshots.c ${SHIM_DIR}/tally.c ${SHIM_DIR}/where.c ${SHIM_DIR}/last_word.c
     ${SHIM_DIR}/beginning.c ${SHIM_DIR}/header_lines.c)
 target_sources(test_scribe PRIVATE ${SHIM_SCRIBE_SOURCES})
+target_link_options(test_scribe PRIVATE -Wl,--wrap=syscall)
+pprof_unit_test(scribe_denied pprof_span Threads::Threads)
+target_sources(test_scribe_denied PRIVATE ${SHIM_SCRIBE_SOURCES})
 
 # The scribe again under ThreadSanitizer, compiled apart like the tape.
 set(SCRIBE_TSAN ${CMAKE_CURRENT_BINARY_DIR}/test_scribe_tsan)
@@ -63,7 +68,7 @@ file(GLOB SCRIBE_TSAN_SPAN ${PROJECT_SOURCE_DIR}/span/*.c)
 add_custom_command(OUTPUT ${SCRIBE_TSAN}
   COMMAND ${CMAKE_C_COMPILER} -std=gnu17 -D_GNU_SOURCE -DPPROF_VERSION="0" -O1 -g -fsanitize=thread -I${PROJECT_SOURCE_DIR}
     -o ${SCRIBE_TSAN} ${CMAKE_CURRENT_SOURCE_DIR}/test_scribe.c ${SHIM_SCRIBE_SOURCES} ${SCRIBE_TSAN_SPAN} ${CMOCKA_LIBRARY}
-    -lzstd -lsodium -pthread -lm
+    -lzstd -lsodium -pthread -lm -Wl,--wrap=syscall
   DEPENDS test_scribe.c scribe_child.h ${SHIM_SCRIBE_SOURCES} ${SCRIBE_TSAN_SPAN} VERBATIM)
 add_custom_target(scribe_tsan_binary ALL DEPENDS ${SCRIBE_TSAN})
 add_test(NAME unit/scribe_tsan COMMAND ${SCRIBE_TSAN})
@@ -75,5 +80,5 @@ target_sources(test_elf_lookup PRIVATE ${PROJECT_SOURCE_DIR}/shim/elf_lookup.c)
 pprof_unit_test(config pprof_llm)
 target_sources(test_config PRIVATE ${PROJECT_SOURCE_DIR}/shim/config.c ${PROJECT_SOURCE_DIR}/shim/say.c)
 pprof_unit_test(mime curl)
-target_sources(test_mime PRIVATE ${SHIM_DIR}/hook_mime.c ${SHIM_DIR}/handles.c ${SHIM_DIR}/shadow.c ${SHIM_DIR}/keep.c
+target_sources(test_mime PRIVATE ${SHIM_DIR}/hook_mime.c ${SHIM_DIR}/handles.c ${SHIM_DIR}/tally.c ${SHIM_DIR}/shadow.c ${SHIM_DIR}/keep.c
   ${SHIM_DIR}/llm/multipart.c)

@@ -2,6 +2,7 @@
  * The table of handles: find, recycle, constant memory over many lives, many at once, several threads.
  */
 #include "../../shim/handles.h"
+#include "../../shim/tally.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -139,20 +140,20 @@ static void test_no_memory(void **state)
     assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
     least = before;
     least.rlim_cur = 1;
-    assert_int_equal(handles_refused(), 0);
+    assert_int_equal(tally_of(TALLY_CALLS), 0);
     assert_int_equal(setrlimit(RLIMIT_AS, &least), 0);
     errno = 77;
     while (handles_insert(key(FIRST + n), &library) != NULL)
         n++;
     const bool another = handles_insert(key(FIRST + n), &library) != NULL;
     const int error = errno;
-    const uint64_t refused = handles_refused();
+    const uint64_t refused = tally_of(TALLY_CALLS);
     assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
     assert_false(another);
     assert_int_equal(error, 77);
     assert_int_equal(refused, 2);
     assert_non_null(handles_insert(key(FIRST + n), &library));
-    assert_int_equal(handles_refused(), 2);
+    assert_int_equal(tally_of(TALLY_CALLS), 2);
     for (uintptr_t i = 0; i <= n; i++)
         handles_release(handles_find(key(FIRST + i)));
 }

@@ -5,6 +5,10 @@
 
 #include "../../shim/transfer.h"
 
+#include <errno.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 /* A full tape: the call goes on as ever, nothing of it is written, and it is counted as one that was not followed; what
  * is no call is not. */
 static void test_beginning_lost(void **state)
@@ -46,6 +50,54 @@ static void test_beginning_lost(void **state)
         continue;
 }
 
+/* Neither memory nor a thread for the scribe: calls go on as ever, and each is counted, for the first frame that ever
+ * leaves this process; what is no call is not. */
+static void test_no_scribe(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {"/v1/plain", "/v1/other"};
+    uint64_t before = tally_of(TALLY_CALLS);
+    scribe_error = -EAGAIN;
+    for (unsigned i = 0; i < 2; i++) {
+        CURL *easy = make(paths[i]);
+        for (unsigned k = 0; k < 3; k++) {
+            reset_sinks(NULL);
+            errno = 77;
+            assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
+            assert_string_equal(body.text, "hello");
+            assert_false(handles_find(easy)->armed);
+        }
+        hook_curl_easy_cleanup(&origin, easy);
+        assert_int_equal(tally_of(TALLY_CALLS) - before, 3);
+    }
+    scribe_error = 0;
+    pid_t child = fork(); /* those are its parent's */
+    if (child == 0)
+        _exit(tally_of(TALLY_CALLS) == 0 && tally_add(TALLY_CALLS) == 1 && tally_of(TALLY_CALLS) == 1 ? 0 : 1);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(tally_of(TALLY_CALLS) - before, 3);
+}
+
+/* A session is no call: it is counted apart, and there must be somebody to tell it. */
+static void test_session(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {"/v1/realtime", "/v1/plain"};
+    for (unsigned i = 0; i < 2; i++) {
+        CURL *easy = make(paths[i]);
+        uint64_t calls = tally_of(TALLY_CALLS), sessions = tally_of(TALLY_SESSIONS);
+        unsigned ensured = scribe_ensured;
+        SET(easy, CURLOPT_CONNECT_ONLY, 1);
+        assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
+        hook_curl_easy_cleanup(&origin, easy);
+        assert_int_equal(tally_of(TALLY_SESSIONS) - sessions, i == 0);
+        assert_int_equal(scribe_ensured - ensured, i == 0);
+        assert_int_equal(tally_of(TALLY_CALLS), calls);
+    }
+}
+
 /* The address of a handle that went without our knowing comes back as a new one. */
 static void test_stale_handle(void **state)
 {
@@ -68,6 +120,8 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup(name, reset_sinks)
     const struct CMUnitTest tests[] = {
         CASE(test_beginning_lost),
+        CASE(test_no_scribe),
+        CASE(test_session),
         CASE(test_stale_handle),
     };
     return cmocka_run_group_tests(tests, start_all, stop_all);

@@ -5,7 +5,9 @@
  */
 #include "journal_process.h"
 
+#include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 
@@ -13,8 +15,15 @@
 static enum { DIE_BEFORE, DIE_WITHIN, DIE_AFTER } die_when;
 ssize_t __real_pwrite(int fd, const void *data, size_t bytes, off_t at);
 ssize_t __wrap_pwrite(int fd, const void *data, size_t bytes, off_t at);
+
+/* A disk that takes nothing for now: threads beside the one that asked for it wait. */
+static _Atomic bool disk_waits;
+static pthread_t asked;
+
 ssize_t __wrap_pwrite(int fd, const void *data, size_t bytes, off_t at)
 {
+    while (disk_waits && !pthread_equal(pthread_self(), asked))
+        (void)usleep(1000);
     bool now = writes_left >= 0 && writes_left-- == 0;
     if (now && die_when == DIE_BEFORE)
         raise(SIGKILL);
@@ -190,7 +199,17 @@ static void limited_files(int to)
     tell(to, 'r', 0);
 }
 
-/* Writes to a disk may wait: what the journal holds goes to the spool seldom, and then all of it. */
+/* Turns until the spool has a file that ends so. */
+static void turns_until(const char *ending)
+{
+    for (unsigned i = 0; i < 20000 && count_files(spool, ending) == 0; i++) {
+        (void)usleep(1000);
+        (void)outbox_turn(now_ns, &no_loss);
+    }
+}
+
+/* Writes to a disk may wait: what the journal holds goes to the spool seldom, and then all of it, and nobody waits for
+ * it: what ends meanwhile is in the journal. */
 static void spool_waits(int to)
 {
     begin(spool);
@@ -201,10 +220,31 @@ static void spool_waits(int to)
     }
     if (count_files(spool, ".part") != 0)
         _exit(2);
+    asked = pthread_self();
+    disk_waits = true;
     turns(1);
-    struct found found = {0};
-    if (take_directory(&found, spool, ".part") != 1 || found.frames != 4)
+    for (unsigned n = 5; n <= 7; n++) {
+        add_call(n);
+        now_ns += (OUTBOX_AGE_MAX_MS + 1) * (uint64_t)MS;
+        (void)outbox_turn(now_ns, &no_loss);
+    }
+    add_call(8);
+    struct found held = {0}, found = {0};
+    if (count_files(spool, ".part") != 0)
         _exit(3);
+    take_file(&held, own_journal(), ".live");
+    for (unsigned n = 1; n <= 8; n++)
+        if (held.ended[n] != 1)
+            _exit(4);
+    disk_waits = false;
+    turns_until(".part");
+    if (take_directory(&found, spool, ".part") != 1 || found.frames < 4)
+        _exit(5);
+    outbox_finish(0, &no_loss);
+    take_directory(&found, spool, ".frames");
+    for (unsigned n = 1; n <= 8; n++)
+        if (found.ended[n] != 1)
+            _exit(6);
     tell(to, 'r', 0);
 }
 

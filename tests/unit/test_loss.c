@@ -70,8 +70,6 @@ static void test_what_takes_the_claim_away(void **state)
     (void)state;
     assert_string_equal(sentence(0), "Nothing was lost.");
     assert_string_equal(sentence(2), "No loss is known of: 2 files of programs wait for pprofd.");
-    struct loss refused = {.refused = 1};
-    assert_int_equal(loss_verdict(&refused), LOSS_NOT_KNOWN);
     assert_int_equal(store_begin(store), STORE_OK);
     greet(0, true); /* it runs, or was killed before it sent anything */
     assert_string_equal(sentence(0), "No loss is known of: 1 program has not said that it is done.");
@@ -117,6 +115,41 @@ static void test_what_programs_count(void **state)
     assert_int_equal(store_commit(store), STORE_OK);
 }
 
+/* Each counter of a process, alone, comes back from the store, takes the claim away, and is said with its number. */
+static void test_each_counter_is_said(void **state)
+{
+    struct span_loss no_loss = {0};
+
+    (void)state;
+    for (size_t at = 0; at < SPAN_LOSS_N; at++) {
+        uint8_t bytes[SPAN_LOSS_BYTES] = {0};
+        char json[4096] = "", want[64];
+        struct loss loss = {0};
+        struct span_loss counted;
+        FILE *out = fmemopen(json, sizeof json - 1, "w");
+
+        bytes[8 * at] = 73;
+        span_loss_read(&counted, bytes);
+        assert_int_equal(store_begin(store), STORE_OK);
+        greet(0, true);
+        take_loss(0, 1, 0, counted);
+        take_loss(0, 2, SPAN_FRAME_FINAL, no_loss); /* later, and less: the largest is the last */
+        assert_int_equal(store_commit(store), STORE_OK);
+        store_close(store);
+        assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
+        assert_int_equal(store_loss(store, 0, &loss.known), STORE_OK);
+        assert_memory_equal(&loss.known.counted, &counted, sizeof counted);
+        assert_int_not_equal(loss_verdict(&loss), LOSS_NONE);
+        assert_non_null(strstr(sentence(0), at == 1 ? "73 B" : "73 "));
+        loss_json(out, &loss);
+        fclose(out);
+        snprintf(want, sizeof want, ": 73");
+        assert_non_null(strstr(json, want));
+        teardown(NULL);
+        setup(NULL);
+    }
+}
+
 /* Whatever the collector notes is said, each kind by its name, and it stays when the store is opened again. */
 static void test_what_the_collector_notes(void **state)
 {
@@ -157,6 +190,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_takes_the_claim_away, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_programs_count, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_each_counter_is_said, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_the_collector_notes, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

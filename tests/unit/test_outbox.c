@@ -414,36 +414,6 @@ static void test_finish_waits_for_the_acknowledgement(void **state)
     (void)close(listener);
 }
 
-static void test_loss_alone_is_told(void **state)
-{
-    (void)state;
-    int listener = listen_here();
-    struct span_loss loss = {.tape_records = 3, .tape_bytes = 4096, .exchanges = 1};
-    uint64_t now_ns = tape_now_ns();
-    (void)outbox_turn(now_ns, &loss);
-    int connection = accept_one(listener);
-    hear(connection);
-    assert_int_equal(heard.n, 2);
-    assert_int_equal(heard.frame[1].kind, SPAN_FRAME_LOSS);
-    assert_int_equal(heard.frame[1].sequence, 1);
-    assert_int_equal(heard.frame[1].loss.tape_bytes, 4096);
-    assert_int_equal(heard.frame[1].loss.exchanges, 1);
-    acknowledge(connection, 1);
-    assert_int_equal(outbox_turn(now_ns + 10 * MS, &loss), -1);
-    loss.tape_records++;
-    int wait = outbox_turn(now_ns + 20 * MS, &loss); /* not more than one in a second */
-    assert_true(wait > 900 && wait <= OUTBOX_LOSS_MS);
-    hear(connection);
-    assert_int_equal(heard.n, 2);
-    add(1);
-    (void)outbox_turn(now_ns + 200 * MS, &loss); /* spans carry it along */
-    hear(connection);
-    assert_int_equal(heard.n, 3);
-    assert_int_equal(heard.frame[2].loss.tape_records, 4);
-    (void)close(connection);
-    (void)close(listener);
-}
-
 /* The child has its own identity, its own connection, and sends nothing of its parent's. */
 static void test_fork(void **state)
 {
@@ -559,7 +529,6 @@ int main(void)
         TEST(test_stolen_descriptor),
         TEST(test_finish_with_a_hung_collector_is_bounded),
         TEST(test_finish_waits_for_the_acknowledgement),
-        TEST(test_loss_alone_is_told),
         TEST(test_fork),
         TEST(test_no_descriptors_left),
         TEST(test_no_memory_at_first),

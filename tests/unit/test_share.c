@@ -158,10 +158,35 @@ static void test_bytes(void **state)
                            LISTEN_READ_BYTES);
 }
 
+/* Files in a spool that all may drop into: one user's endless ones wait, another's and our own do not. */
+static void test_files(void **state)
+{
+    enum { FILES = 40 };
+    unsigned taken = 0;
+
+    (void)state;
+    listener.config.socket_path = "/there";
+    for (unsigned i = 0; i < FILES; i++)
+        taken += listen_share_file(&listener, user(OTHER), LISTEN_USER_BYTES_BURST / 8 + 1);
+    assert_int_equal(taken, 8);
+    assert_true(listen_share_file(&listener, user(THIRD), UINT64_MAX)); /* counted as what is read of it at most */
+    assert_false(listen_share_file(&listener, user(THIRD), 1));
+    for (unsigned i = 0; i < FILES; i++) {
+        assert_true(listen_share_file(&listener, user(MINE), UINT64_MAX));
+        assert_true(listen_share_file(&listener, 0, UINT64_MAX));
+    }
+    (void)listen_share_turn(&listener, listener.share_ns + UINT64_C(2000000000)); /* there is more again */
+    assert_true(listen_share_file(&listener, user(OTHER), LISTEN_USER_BYTES_PER_S * 8));
+    assert_false(listen_share_file(&listener, user(OTHER), 1));
+    listener.config.socket_path = NULL; /* `pprofd --once`: there is no later */
+    assert_true(listen_share_file(&listener, user(OTHER), 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_connections, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_files, setup, teardown),
         cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(test_time, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bytes, setup, teardown),

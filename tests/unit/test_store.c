@@ -289,10 +289,16 @@ static void test_damage(void **state)
 static void test_check_finds(void **state)
 {
     static const char *const harm[] = {
-        "UPDATE rollup_cell SET calls=calls+1",      "UPDATE rollup_cell SET input=input+1",
-        "UPDATE block SET t_min=t_min-1 WHERE id=1", "UPDATE block SET raw=substr(raw,1,length(raw)-1) WHERE id=2",
-        "UPDATE block SET process=99 WHERE id=1",    "INSERT INTO seen VALUES(1,2,2)",
-        "UPDATE process SET lost_spans=-1",          "INSERT INTO col VALUES(77,1,x'00')",
+        "UPDATE rollup_cell SET calls=calls+1",
+        "UPDATE rollup_cell SET input=input+1",
+        "UPDATE block SET t_min=t_min-1 WHERE id=1",
+        "UPDATE block SET raw=substr(raw,1,length(raw)-1) WHERE id=2",
+        "UPDATE block SET process=99 WHERE id=1",
+        "INSERT INTO seen VALUES(1,2,2)",
+        "UPDATE process SET lost_spans=-1",
+        "INSERT INTO col VALUES(77,1,x'00')",
+        "UPDATE rollup_cell SET id=-1 WHERE id=(SELECT min(id) FROM rollup_cell)",
+        "UPDATE rollup_cell SET id=9223372036854775807 WHERE id=(SELECT min(id) FROM rollup_cell)",
     };
 
     (void)state;

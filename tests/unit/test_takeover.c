@@ -184,6 +184,40 @@ static void test_no_way_out(void **state)
     assert_int_equal(loss.counted.spans, 0);
 }
 
+/* One flipped byte of a frame in the ring, in its head or in its spans: that frame's calls are gone, which is said. */
+static void test_flipped_frame_is_damage(void **state)
+{
+    static const size_t places[] = {8, 60, SPAN_FRAME_HEADER_BYTES - 1, SPAN_FRAME_HEADER_BYTES + 9};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof places / sizeof places[0]; i++) {
+        struct store_loss loss;
+        struct dirent *entry;
+        char name[400] = "";
+        uint8_t byte;
+        int from;
+
+        assert_int_equal(in_child(no_way_out, -1, &from), 0);
+        close(from);
+        DIR *files = opendir(journals);
+        while ((entry = readdir(files)) != NULL)
+            if (strstr(entry->d_name, ".live") != NULL)
+                snprintf(name, sizeof name, "%s/%s", journals, entry->d_name);
+        closedir(files);
+        int fd = open(name, O_RDWR);
+        const off_t at = (off_t)(SPAN_JOURNAL_AT_RING + places[i]);
+        assert_int_equal(pread(fd, &byte, 1, at), 1);
+        byte ^= 0x10;
+        assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+        close(fd);
+        struct listen_stats stats = collect("/default/spool", false);
+        assert_int_equal(stats.journals, 1); /* what else is in it is taken over */
+        assert_int_equal(stats.damaged, 1);
+        assert_int_equal(store_loss(store, 0, &loss), STORE_OK);
+        assert_int_equal(loss.events[STORE_LOSS_mapping_damaged], i + 1);
+    }
+}
+
 static void test_not_a_journal_is_set_aside(void **state)
 {
     (void)state;
@@ -224,6 +258,7 @@ int main(void)
         WITH_DIRECTORY(test_an_inherited_lock),
         WITH_DIRECTORY(test_exec),
         WITH_DIRECTORY(test_no_way_out),
+        WITH_DIRECTORY(test_flipped_frame_is_damage),
         WITH_DIRECTORY(test_not_a_journal_is_set_aside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

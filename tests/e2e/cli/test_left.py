@@ -281,6 +281,13 @@ def a_stranger_is_sent_nothing(bench):
     expect(reported(bench) == 1, f"the call waited in the spool: {done.stderr}")
 
 
+def a_slip_of_the_pen(bench):
+    """A store that was named where there is no directory: none is made, and the way out is said."""
+    done = bench.run(bench.bin / "pprofd", "--once", "--spool", "off", "--store", "typo/in/pprof.db")
+    expect(done.returncode == 1 and b"does not exist; make it first" in done.stderr, f"{done}")
+    expect(not (bench.scratch / "typo").exists(), "a directory of that name was made")
+
+
 def programs_that_give_up_their_rights(bench):
     """Under root's record: another user from the start, before the first call, between two calls, after record has ended."""
     need_root()
@@ -468,6 +475,6 @@ def no_home(bench):
 
 
 if __name__ == "__main__":
-    main([record_killed, killed_anywhere, another_file_with_the_same_number, all_killed, report_of_a_file_in_use, programs_left_behind, the_library_stays, no_other_takes_the_socket, a_stranger_is_sent_nothing,
+    main([record_killed, killed_anywhere, another_file_with_the_same_number, all_killed, report_of_a_file_in_use, programs_left_behind, the_library_stays, no_other_takes_the_socket, a_stranger_is_sent_nothing, a_slip_of_the_pen,
           programs_that_give_up_their_rights, another_user_killed, any_user, the_spool_takes_no_more, no_home, the_key_of_the_installation,
           a_journal_is_shown])

@@ -1,16 +1,22 @@
 #!/usr/bin/python3
-"""Kills programs, collectors, and both at once, and compares the programs' own ledgers with the store: every call that was complete more than 50 ms
-before its program's death is there, nothing is there twice, nothing is torn.
+"""Kills programs, collectors, and both at once, and compares the programs' own ledgers with the store: every call that was complete for more than
+50 ms before its process' death is there, nothing is there twice, nothing is torn.
 
 Usage: ledger.py [--kills N] [--seed S] [--modes program,collector,both] [--bound MS]     (N kills of each kind)
 
-What is not deterministic (when a kill hits) is what is tested; the waits between kills come from the seed.
+The 50 ms are counted in 25 turns of a thread of that process which sleeps 2 ms between them (ledger_client.c), without those during which the thread
+that records was ready to run and got no processor. Where processors are free that is 50 ms of any clock; where they are not, the test is of what
+that thread does with what it gets, not of how much it gets.
+
+What is not deterministic (when a kill hits) is what is tested; how long programs live and collectors run comes from the seed.
 """
 import argparse
 import collections
+import math
 import os
 import random
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -21,20 +27,30 @@ import harness  # noqa: E402
 from harness import BIN, SHIM, Failure, expect  # noqa: E402
 
 CLIENT = BIN / "ledger_client"
+BEAT_MS = 2  # as in ledger_client.c, and the size of its table
+BEATS_BYTES = 4096 * 16
+
+# How many beats of its process came after it (all, where the process exited), and how long before the program's death it was complete.
+Call = collections.namedtuple("Call", "ident beats age_ms")
 
 
 class Program:
-    """A ledger_client under the shim; its ledger comes through a pipe."""
+    """A ledger_client under the shim; its ledger comes through a pipe, its beats and those of its children through a file in memory."""
 
     def __init__(self, environment, url, threads, streams, *more):
         read, write = os.pipe()
         self.pipe = read
-        # The ledger's descriptor is number 3 in the program.
-        self.process = subprocess.Popen(["/bin/sh", "-c", f'exec "$0" "$@" 3>&{write} {write}>&-', CLIENT, url, str(threads), str(streams), *more],
-                                        env={**environment, "LD_PRELOAD": SHIM}, pass_fds=[write], stdin=subprocess.DEVNULL, start_new_session=True)
+        self.beats = os.memfd_create("beats")
+        os.ftruncate(self.beats, BEATS_BYTES)
+        self.process = subprocess.Popen([CLIENT, url, str(write), str(self.beats), str(threads), str(streams), *more],
+                                        env={**environment, "LD_PRELOAD": SHIM}, pass_fds=[write, self.beats], stdin=subprocess.DEVNULL,
+                                        start_new_session=True)
         os.close(write)
         os.set_blocking(read, False)
         self.text = b""
+
+    def beaten(self):
+        return struct.unpack("<Q", os.pread(self.beats, 8, 0))[0]
 
     def drain(self):
         try:
@@ -47,34 +63,52 @@ class Program:
             pass
 
     def kill(self):
-        """All of it, children too; the time at which it was alive for certain."""
-        now = time.monotonic_ns()
+        """All of it, children too. Returns its calls."""
+        now = time.monotonic_ns()  # it was alive for certain
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.drain()
         os.close(self.pipe)
-        return now
+        return self.calls(now)
 
-    def calls(self):
-        """(id, time) of every whole line."""
-        lines = self.text.split(b"\n")[:-1]
-        return [(line.split()[0].decode(), int(line.split()[1])) for line in lines]
+    def calls(self, died_ns):
+        """A Call for every whole line."""
+        table = os.pread(self.beats, BEATS_BYTES, 0)
+        os.close(self.beats)
+        calls = []
+        for line in self.text.split(b"\n")[:-1]:
+            ident, process, beats, when = line.split()
+            last, exited = struct.unpack_from("<QQ", table, int(process) * 16)
+            calls.append(Call(ident.decode(), math.inf if exited else last - int(beats), (died_ns - int(when)) / 1e6))
+        return calls
 
 
 class Ledger:
     def __init__(self, bound_ms):
-        self.bound_ns = bound_ms * 1_000_000
+        self.bound_beats = bound_ms / BEAT_MS
         self.due = set()  # must be in the store
-        self.age_ms = {}  # by call: how long before its program's death it was complete
-        self.known = set()  # may be
+        self.known = {}  # may be; the Call, by its id
+        self.programs = []  # the calls of each
         self.kills = collections.Counter()
 
-    def close(self, program, died_ns):
-        for call, when in program.calls():
-            self.known.add(call)
-            self.age_ms[call] = (died_ns - when) / 1e6
-            if when <= died_ns - self.bound_ns:
-                self.due.add(call)
+    def close(self, calls):
+        self.programs.append(calls)
+        for call in calls:
+            self.known[call.ident] = call
+            # The first of these beats may have come at any moment after the call.
+            if call.beats > self.bound_beats:
+                self.due.add(call.ident)
+
+    def say_late(self, late):
+        """Which programs they are of, and how old."""
+        said = []
+        for number, calls in enumerate(self.programs):
+            gone = [c for c in calls if c.ident in late]
+            if gone:
+                oldest = max(gone, key=lambda c: c.age_ms)
+                said.append(f"{len(gone)} of the {len(calls)} calls of program {number}, whose first ended {calls[0].age_ms:.0f} ms before its death: "
+                            f"the oldest {oldest.beats} beats, {oldest.age_ms:.0f} ms before it, {oldest.ident}")
+        return "; ".join(said)
 
     def compare(self, spans, damaged):
         stored = collections.Counter(s.get("gen_ai.response.id") for s in spans if s.get("pprof.completeness") != "killed" and s.get("gen_ai.response.id"))
@@ -84,10 +118,11 @@ class Ledger:
         doubled = [k for k, n in keys.items() if n > 1] + [k for k, n in stored.items() if n > 1]
         torn = [s for s in spans if any(key not in s for key in ("url.path", "start_time_unix_nano", "server.address", "pprof.phase.total_ns", "pprof.api"))]
         late = {c for c in self.due if c not in stored}
+        gone = [c for c in self.known.values() if c.ident not in stored]
         print(f"calls {len(self.known)}, of them due {len(self.due)}; spans {len(spans)}, killed in flight {len(killed)}; lost {len(lost)}, "
-              f"doubled {len(doubled)}, torn {len(torn)}, damaged {damaged}; kills {dict(self.kills)}", flush=True)
-        expect(not lost and not late, f"{len(late)} calls were complete and are not there, the oldest {max((self.age_ms[c] for c in late), default=0):.0f} ms "
-               f"before its program's death: {sorted(late)[:5]}")
+              f"doubled {len(doubled)}, torn {len(torn)}, damaged {damaged}; kills {dict(self.kills)}; not there {len(gone)}, "
+              f"the oldest {max((c.beats for c in gone), default=0)} beats, {max((c.age_ms for c in gone), default=0):.0f} ms", flush=True)
+        expect(not late, f"{len(late)} calls were complete and are not there: {self.say_late(late)}")
         expect(not doubled, f"doubled: {doubled[:5]}")
         expect(not torn, f"torn: {torn[:5]}")
         expect(damaged == 0, f"{damaged} damaged files or connections")
@@ -104,7 +139,8 @@ class Run:
         self.server = harness.ModelServer(scratch, "0.002")
         self.url = self.server.url + "/v1/chat/completions"
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("LIBPPROF_") and k not in ("LD_PRELOAD", "XDG_RUNTIME_DIR")}
-        self.environment |= {"LIBPPROF_SOCKET": str(scratch / "pprofd.sock"), "LIBPPROF_SPOOL": str(scratch / "spool")}
+        self.environment |= {"LIBPPROF_SOCKET": str(scratch / "pprofd.sock"), "LIBPPROF_SPOOL": str(scratch / "spool"),
+                             "XDG_STATE_HOME": str(scratch / "state")}
         self.collector = None
 
     def start_collector(self):
@@ -123,17 +159,24 @@ class Run:
         return Program(self.environment, self.url, threads, self.random.randrange(threads + 1), *more)
 
     def kill_program(self, program):
-        self.ledger.close(program, program.kill())
+        self.ledger.close(program.kill())
         self.ledger.kills["program"] += 1
 
     def wait(self, least, most):
         time.sleep(self.random.uniform(least, most))
 
+    def live(self, *programs):
+        """They get 0.1 to 0.4 s, counted in beats, so that also on a busy machine most of what they did is due. A bound on that, no measurement."""
+        beats = self.random.uniform(100, 400) / BEAT_MS
+        end = time.monotonic() + 20
+        while any(program.beaten() < beats for program in programs) and time.monotonic() < end:
+            time.sleep(0.002)
+
     def kill_programs(self, n):
         self.start_collector()
         for _ in range(n):
             program = self.program()
-            self.wait(0.1, 0.4)
+            self.live(program)
             self.kill_program(program)
         self.kill_collector()
 
@@ -155,7 +198,7 @@ class Run:
         for _ in range(n):
             programs = [self.program() for _ in range(2)]
             self.start_collector()
-            self.wait(0.1, 0.4)
+            self.live(*programs)
             order = self.random.random()
             if order < 0.5:
                 self.kill_collector()
@@ -186,7 +229,7 @@ def main():
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--modes", default="program,collector,both")
-    parser.add_argument("--bound", type=int, default=50, help="milliseconds before a death within which a call may be lost")
+    parser.add_argument("--bound", type=int, default=50, help="milliseconds, counted in beats, before a death within which a call may be lost")
     arguments = parser.parse_args()
     modes = {"program": Run.kill_programs, "collector": Run.kill_collectors, "both": Run.kill_both}
     failed = 0

@@ -1,26 +1,140 @@
 /*
- * A program that calls a model again and again until it is killed, and keeps a ledger of what it got: on descriptor 3,
- * one line per completed call, "ID MONOTONIC_NS", written when curl_easy_perform has returned. A pipe holds what its
- * writer wrote, however the writer ended.
+ * A program that calls a model again and again until it is killed, and keeps a ledger of what it got: on a descriptor
+ * that it is given, one line per completed call, "ID PROCESS BEATS MONOTONIC_NS", written when curl_easy_perform has
+ * returned. A pipe holds what its writer wrote, however the writer ended.
  *
- *   ledger_client URL THREADS STREAMS [fork]
+ *   ledger_client URL LEDGER BEATS THREADS STREAMS [fork]
  *
+ * LEDGER and BEATS are numbers of open descriptors: the pipe, and a file of zeros.
  * THREADS threads with an easy handle each; STREAMS of them ask for streams. "fork": after every tenth call of the
  * first thread a child is forked, makes one call, and is killed by SIGKILL or ends by _exit, in turns.
+ *
+ * How long a process went on after a call is counted in beats: each process has a thread that sleeps 2 ms, adds one,
+ * and sleeps again. While it gets no processor, time does not count; nor does it while the thread that records (any
+ * that this program did not make) is ready to run and gets none. What that thread does with a processor counts, and
+ * whatever else it waits for. The beats lie in the file (struct process), which the killer reads afterwards.
  */
 #include <curl/curl.h>
+#include <dirent.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+enum {
+    BEAT_US = 2000,
+    PROCESSES_MAX = 4096,   /* a file of 64 KiB */
+    CHILD_BEATS_AFTER = 40, /* a child that is killed lives longer than any bound after its call */
+    THREADS_MAX = 16,
+};
+
+/* In the file, by number; this program itself is number 0. */
+struct process {
+    _Atomic uint64_t beats;
+    _Atomic uint64_t exited; /* 1: by _exit, so none of its calls may be missing */
+};
+
 static const char *url;
+static int ledger;
+static int n_callers;
 static int streams;
 static int forks;
+static struct process *processes;
+static unsigned self; /* which of them this one is */
+static unsigned n_processes = 1;
+
+/* The threads that this program made, in this process. */
+static _Atomic int n_threads;
+static _Atomic long threads[THREADS_MAX];
+
+static void enroll(void)
+{
+    atomic_store(&threads[atomic_fetch_add(&n_threads, 1)], syscall(SYS_gettid));
+}
+
+static void wait_for_threads(int n)
+{
+    for (int i = 0; i < n; i++)
+        while (atomic_load(&threads[i]) == 0)
+            (void)usleep(100);
+}
+
+/* The thread that records: what is known of it from /proc. */
+struct recorder {
+    int stat, schedstat;    /* descriptors; -1: none seen yet */
+    unsigned long long ran; /* for so many nanoseconds, by the last look */
+};
+
+static void find_recorder(struct recorder *recorder)
+{
+    char path[64];
+    DIR *tasks = opendir("/proc/self/task");
+    for (struct dirent *entry; tasks != NULL && recorder->stat < 0 && (entry = readdir(tasks)) != NULL;) {
+        const long task = strtol(entry->d_name, NULL, 10);
+        int known = task <= 0;
+        for (int i = 0; i < THREADS_MAX; i++)
+            known |= threads[i] == task;
+        if (known)
+            continue;
+        (void)snprintf(path, sizeof path, "/proc/self/task/%ld/stat", task);
+        recorder->stat = open(path, O_RDONLY | O_CLOEXEC);
+        (void)snprintf(path, sizeof path, "/proc/self/task/%ld/schedstat", task);
+        recorder->schedstat = open(path, O_RDONLY | O_CLOEXEC);
+    }
+    if (tasks != NULL)
+        (void)closedir(tasks);
+}
+
+/* Whether it was ready to run, and did not, since the last look. */
+static int was_kept_waiting(struct recorder *recorder)
+{
+    char stat[512] = "", schedstat[128] = "";
+    if (recorder->stat < 0)
+        find_recorder(recorder);
+    if (pread(recorder->stat, stat, sizeof stat - 1, 0) <= 0 ||
+        pread(recorder->schedstat, schedstat, sizeof schedstat - 1, 0) <= 0)
+        return 0;
+    const char *state = strrchr(stat, ')');
+    const unsigned long long ran = strtoull(schedstat, NULL, 10);
+    const int waited = state != NULL && strncmp(state, ") R", 3) == 0 && ran == recorder->ran;
+    recorder->ran = ran;
+    return waited;
+}
+
+static void *beat(void *context)
+{
+    struct recorder recorder = {-1, -1, 0};
+    (void)context;
+    enroll();
+    for (;;) {
+        (void)usleep(BEAT_US);
+        if (!was_kept_waiting(&recorder))
+            atomic_fetch_add(&processes[self].beats, 1);
+    }
+    return NULL;
+}
+
+/* The calling thread is the first; n: how many there will be. Nobody makes a call before all are known. */
+static void start_threads(int n, void *(*caller)(void *))
+{
+    pthread_t thread;
+    enroll();
+    if (pthread_create(&thread, NULL, beat, NULL) != 0)
+        abort();
+    for (long i = 1; i < n - 1; i++)
+        if (pthread_create(&thread, NULL, caller, (void *)i) != 0)
+            abort();
+    wait_for_threads(n);
+}
 
 struct answer {
     char id[64];
@@ -48,9 +162,10 @@ static void note(const struct answer *answer)
     if (at == NULL || sscanf(at + 5, " \"%63[^\"]\"", id) != 1)
         return;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    int bytes = snprintf(line, sizeof line, "%s %llu\n", id,
+    int bytes = snprintf(line, sizeof line, "%s %u %llu %llu\n", id, self,
+                         (unsigned long long)atomic_load(&processes[self].beats),
                          (unsigned long long)now.tv_sec * 1000000000ULL + (unsigned long long)now.tv_nsec);
-    (void)!write(3, line, (size_t)bytes);
+    (void)!write(ledger, line, (size_t)bytes);
 }
 
 static void one_call(CURL *easy, unsigned long long number, int stream)
@@ -70,23 +185,45 @@ static void one_call(CURL *easy, unsigned long long number, int stream)
         note(&answer);
 }
 
+static _Noreturn void be_child(int killed)
+{
+    CURL *easy = curl_easy_init();
+    n_threads = 0;
+    for (int i = 0; i < THREADS_MAX; i++)
+        threads[i] = 0;
+    start_threads(2, NULL);
+    one_call(easy, 1, 0);
+    uint64_t until = atomic_load(&processes[self].beats) + CHILD_BEATS_AFTER;
+    while (killed && atomic_load(&processes[self].beats) < until)
+        (void)usleep(BEAT_US);
+    if (killed)
+        (void)raise(SIGKILL);
+    _exit(0);
+}
+
 static void one_child(int killed)
 {
+    unsigned number = n_processes;
+    if (number == PROCESSES_MAX)
+        return;
+    n_processes++;
     pid_t child = fork();
     if (child == 0) {
-        CURL *easy = curl_easy_init();
-        one_call(easy, 1, 0);
-        if (!killed)
-            _exit(0);
-        (void)usleep(100000); /* longer than the bound: the call must be there */
-        (void)raise(SIGKILL);
+        self = number;
+        be_child(killed);
     }
-    (void)waitpid(child, NULL, 0);
+    int status = 0;
+    if (child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status))
+        atomic_store(&processes[number].exited, 1);
 }
 
 static void *run(void *context)
 {
-    long thread = (long)context;
+    const long thread = (long)context;
+    if (thread > 0) {
+        enroll();
+        wait_for_threads(n_callers + 1);
+    }
     CURL *easy = curl_easy_init();
     for (unsigned long long i = 1;; i++) {
         one_call(easy, (unsigned long long)thread * 1000000000ULL + i, thread < streams);
@@ -98,19 +235,20 @@ static void *run(void *context)
 
 int main(int argc, char **argv)
 {
-    if (argc < 4)
+    if (argc < 6)
         return 2;
     url = argv[1];
-    long threads = strtol(argv[2], NULL, 10);
-    streams = (int)strtol(argv[3], NULL, 10);
-    forks = argc > 4 && strcmp(argv[4], "fork") == 0;
+    ledger = (int)strtol(argv[2], NULL, 10);
+    int file = (int)strtol(argv[3], NULL, 10);
+    n_callers = (int)strtol(argv[4], NULL, 10);
+    streams = (int)strtol(argv[5], NULL, 10);
+    forks = argc > 6 && strcmp(argv[6], "fork") == 0;
     (void)signal(SIGPIPE, SIG_DFL);
+    processes = mmap(NULL, PROCESSES_MAX * sizeof *processes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (processes == MAP_FAILED || n_callers + 1 > THREADS_MAX)
+        return 1;
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    for (long i = 1; i < threads; i++) {
-        pthread_t thread;
-        if (pthread_create(&thread, NULL, run, (void *)i) != 0)
-            return 1;
-    }
+    start_threads(n_callers + 1, run);
     run(NULL);
     return 0;
 }

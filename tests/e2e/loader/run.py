@@ -96,6 +96,8 @@ def needed(options):
     expect("NODELETE" in text and "NOW" in text, "not linked with -z nodelete and -z now")
     expect("TEXTREL" not in text, "has text relocations")
     symbols_text = run(["readelf", "--dyn-syms", "-W", options.shim]).stdout
+    strangers = set(re.findall(r"UND (\w+)$", symbols_text, re.M)) - {"_ITM_deregisterTMCloneTable", "_ITM_registerTMCloneTable", "__gmon_start__"}
+    expect(not strangers, f"left to whoever has them: {sorted(strangers)}")
     newest = max(tuple(map(int, v.split("."))) for v in re.findall(r"UND \S+@GLIBC_([\d.]+)", symbols_text))
     print("newest glibc version wanted: " + ".".join(map(str, newest)))
     expect(newest <= GLIBC_MAX, f"wants glibc {newest}")

@@ -23,7 +23,8 @@ MANY = BIN / "loader/loader_many"
 CALLS = 4
 FIRST, SPREAD = 12, 12  # of the short tier: the first numbers, and so many evenly spread behind them
 REST = 1_000_000_000
-VERBS = {"report": ["report", "{store}"], "export": ["export", "{store}"], "dump": ["dump", "{store}"], "check": ["check", "{store}"]}
+VERBS = {"report": ["report", "{store}"], "export": ["export", "{store}"], "dump": ["dump", "{store}"], "check": ["check", "{store}"], 
+         "doctor": ["doctor", "--", "{many}"]}
 everything = False
 
 
@@ -111,7 +112,7 @@ def test_verbs():
     with harness.Scratch() as scratch:
         store = filled_store(scratch)
         for name, verb in VERBS.items():
-            command = [BIN / "pprofctl", *(word.format(store=store) for word in verb)]
+            command = [BIN / "pprofctl", *(word.format(store=store, many=MANY) for word in verb)]
             good = run(command, environment(scratch, 0, 0, {}))
             expect(good.returncode == 0, f"{good}")
             count, failed = counted(scratch), 0

@@ -1,0 +1,110 @@
+/*
+ * Memory that runs out at a chosen moment, for the tests of that name: linked with --wrap for malloc, calloc, realloc
+ * and strdup, so that what the library under test asks for can be refused, once or from then on. AddressSanitizer sees
+ * what is done with what was not there, and what is freed twice or never: each test ends with nothing_leaked(). One
+ * thread.
+ */
+#pragma once
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#else
+#define __lsan_do_recoverable_leak_check() 0 /* such a build sees crashes alone */
+#endif
+
+static struct {
+    bool on;     /* within the code under test */
+    bool more;   /* all behind it fail too */
+    long at;     /* which allocation fails, from 1; 0: none */
+    long asked;  /* since it began */
+    long failed; /* of them */
+} failing;
+
+static inline bool fails_now(void)
+{
+    if (!failing.on)
+        return false;
+    failing.asked++;
+    if (failing.at == 0 || (failing.more ? failing.asked < failing.at : failing.asked != failing.at))
+        return false;
+    failing.failed++;
+    errno = ENOMEM;
+    return true;
+}
+
+void *__real_malloc(size_t bytes);
+void *__real_calloc(size_t n, size_t bytes);
+void *__real_realloc(void *memory, size_t bytes);
+char *__real_strdup(const char *text);
+void *__wrap_malloc(size_t bytes);
+void *__wrap_calloc(size_t n, size_t bytes);
+void *__wrap_realloc(void *memory, size_t bytes);
+char *__wrap_strdup(const char *text);
+
+void *__wrap_malloc(size_t bytes)
+{
+    return fails_now() ? NULL : __real_malloc(bytes);
+}
+
+void *__wrap_calloc(size_t n, size_t bytes)
+{
+    return fails_now() ? NULL : __real_calloc(n, bytes);
+}
+
+void *__wrap_realloc(void *memory, size_t bytes)
+{
+    return fails_now() ? NULL : __real_realloc(memory, bytes);
+}
+
+char *__wrap_strdup(const char *text)
+{
+    return fails_now() ? NULL : __real_strdup(text);
+}
+
+static inline void failing_begin(long at, bool more)
+{
+    failing.at = at;
+    failing.more = more;
+    failing.asked = failing.failed = 0;
+    failing.on = true;
+}
+
+static inline void failing_end(void)
+{
+    failing.on = false;
+}
+
+/*
+ * Runs `what` with each single allocation failing, then with each and all behind it; every `stride`-th number only.
+ * `what` calls failing_begin(at, more) and failing_end around the code under test, and looks at what came of it.
+ * Returns how many runs had a failure.
+ */
+static inline long each_allocation(void (*what)(void *context, long at, bool more), void *context, long stride)
+{
+    long runs = 0;
+    for (int more = 0; more < 2; more++)
+        for (long at = 1;; at += stride) {
+            what(context, at, more);
+            if (failing.failed == 0)
+                break;
+            runs++;
+        }
+    return runs;
+}
+
+static inline void nothing_leaked(void)
+{
+    assert_int_equal(__lsan_do_recoverable_leak_check(), 0);
+}
