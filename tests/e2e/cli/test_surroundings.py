@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Programs in odd surroundings: pools of workers that are terminated, seccomp filters, su and sudo,
+"""Programs in odd surroundings: pools of workers that are terminated, PID namespaces that share a runtime directory, seccomp filters, su and sudo,
 users without a runtime directory. The program is as alone; what it completed is stored, or said to be missing."""
 import json
 import os
@@ -57,6 +57,39 @@ if __name__ == '__main__':
     older = {name for name, at in ledger.items() if at < ended - 1_000_000_000}
     expect(len(older) >= 60 and older <= set(stored), f"of {len(older)} calls are missing: {sorted(older - set(stored))}; {done.stderr}")
     expect(len(stored) == len(set(stored)), "none twice")
+
+
+def namespaces_share_a_directory(bench):
+    """The journal of a program that lives in another PID namespace, whose numbers say nothing here, is left alone; when the program has died, it is taken."""
+    # With nothing to be written in its memory, the journal lies in the runtime directory that both share.
+    enter = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", 'mount -t tmpfs -o ro none /dev/shm && "$@"; exit $?', "sh"]
+    if shutil.which("unshare") is None or subprocess.run([*enter, "true"], capture_output=True).returncode != 0:
+        raise Skip("no PID namespace may be made here")
+    need_pycurl()
+    runtime = bench.scratch / "runtime"
+    runtime.mkdir(mode=0o700)
+    (bench.scratch / "none").touch()  # a home in which no spool can be: the journal alone holds the call
+    user = {"XDG_RUNTIME_DIR": str(runtime), "XDG_STATE_HOME": "", "HOME": str(bench.scratch / "none")}
+    program = CALL + "import sys; call(sys.argv[1], 'namespaces-1'); print('called', flush=True); sys.stdin.readline()"
+
+    def once():
+        """What others of this user left in memory may come along: ours are told by their model's name."""
+        done = bench.run(bench.bin / "pprofd", "--once", "--store", "pprof.db", environment=user)
+        expect(done.returncode == 0, f"{done}")
+        return models(bench).count("namespaces-1")
+
+    with Model() as model:
+        process = subprocess.Popen([*enter, "env", f"LD_PRELOAD={library(bench)}", PYTHON, "-c", program, model.url], cwd=bench.scratch,
+                                   env={**bench.environment, **user}, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            expect(process.stdout.readline() == b"called\n", "it lives")
+            until(lambda: list(runtime.rglob("*.live")), "its journal")
+            expect([once() for _ in range(3)] == [0, 0, 0] and list(runtime.rglob("*.live")), "a living program's journal is left alone")
+        finally:
+            process.kill()
+            process.communicate(timeout=60)
+        until(lambda: once() == 1, lambda: f"a dead one's is taken: {list(runtime.rglob('*.live'))}")
+        expect(list(runtime.rglob("*.live")) == [] and once() == 1, "once")
 
 
 FILTER = CALL + """
@@ -150,4 +183,4 @@ def no_runtime_directory(bench):
 
 
 if __name__ == "__main__":
-    main([a_pool_is_terminated, what_a_filter_denies, su_and_sudo, no_runtime_directory])
+    main([a_pool_is_terminated, namespaces_share_a_directory, what_a_filter_denies, su_and_sudo, no_runtime_directory])
