@@ -207,6 +207,11 @@ uint64_t store_times_away(const struct store *store)
     return store->times_away;
 }
 
+struct sqlite3 *store_sqlite(const struct store *store)
+{
+    return store->db;
+}
+
 /* ---- opening and closing ---- */
 
 static int set_up(struct store *store)
