@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Programs in odd surroundings: pools of workers that are terminated, PID namespaces that share a runtime directory, seccomp filters, su and sudo,
+"""Programs in odd surroundings: pools of workers that are terminated, PID namespaces that share a runtime directory, seccomp filters, su and sudo, pools of PHP,
 users without a runtime directory. The program is as alone; what it completed is stored, or said to be missing."""
 import json
 import os
@@ -156,6 +156,33 @@ def su_and_sudo(bench):
             expect(seen == 1 if tool == "su" and alone.returncode == 5 else b"1 request" not in done.stderr or seen == 1, f"{tool}: {done.stderr}")
 
 
+def a_pool_of_php_gives_up_its_rights(bench):
+    """php-fpm under root's record: its workers become nobody, their environment is cleared; each call is there."""
+    need_root()
+    readable_by_all(bench)
+    fpm = next(filter(None, (shutil.which(f"php-fpm{version}", path="/usr/sbin:/usr/bin") for version in ("8.2", "8.3", "8.4", "8.5", ""))), None)
+    if fpm is None or shutil.which("cgi-fcgi") is None:
+        raise Skip("there is no php-fpm, or no cgi-fcgi")
+    (bench.scratch / "call.php").write_text("""<?php $h = curl_init($_GET['url']); curl_setopt_array($h, [CURLOPT_RETURNTRANSFER => true, CURLOPT_HTTPHEADER => ['Content-Type: application/json'],
+        CURLOPT_POSTFIELDS => '{"model":"test-1","messages":[{"role":"user","content":"Hi"}]}']); curl_exec($h); echo posix_geteuid(), ' ', curl_getinfo($h, CURLINFO_HTTP_CODE), "\n";""")
+    os.chmod(bench.scratch / "call.php", 0o644)
+    (bench.scratch / "fpm.conf").write_text(f"[global]\nerror_log={bench.scratch}/log\n[www]\nuser=nobody\ngroup=nogroup\nlisten={bench.scratch}/fcgi\n"
+                                            "pm=static\npm.max_children=2\nclear_env=yes\n")
+    with Model() as model:
+        process = subprocess.Popen([bench.pprofctl, "record", "--", fpm, "--nodaemonize", "--fpm-config", bench.scratch / "fpm.conf"], cwd=bench.scratch,
+                                   env=bench.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            until((bench.scratch / "fcgi").exists, "php-fpm listens")
+            for _ in range(5):
+                done = bench.run("cgi-fcgi", "-bind", "-connect", bench.scratch / "fcgi",
+                                 environment={"REQUEST_METHOD": "GET", "SCRIPT_FILENAME": str(bench.scratch / "call.php"), "QUERY_STRING": f"url={model.url}"})
+                expect(f"\n{NOBODY} 200\n".encode() in done.stdout, f"{done}")
+        finally:
+            process.send_signal(signal.SIGQUIT)
+            said = process.communicate(timeout=60)[1]
+    expect(process.returncode == 0 and b"5 requests, 0 errors" in said and reported(bench) == 5, f"{process.returncode} {said}")
+
+
 def no_runtime_directory(bench):
     """A user without XDG_RUNTIME_DIR: program and collector meet without being told where, before the collector and with it; report takes in what waits."""
     need_root()
@@ -183,4 +210,4 @@ def no_runtime_directory(bench):
 
 
 if __name__ == "__main__":
-    main([a_pool_is_terminated, namespaces_share_a_directory, what_a_filter_denies, su_and_sudo, no_runtime_directory])
+    main([a_pool_is_terminated, namespaces_share_a_directory, what_a_filter_denies, su_and_sudo, a_pool_of_php_gives_up_its_rights, no_runtime_directory])
