@@ -292,6 +292,8 @@ void facts_part(struct facts *facts, uint32_t index, const struct facts_part *pa
         to->decode_us = part->decode_us;
     }
     to->present |= part->present;
+    if (facts->parts <= index)
+        facts->parts = index + 1;
 }
 
 /* The sum of one count over all parts; of input and what a cache gave of it, once for each prompt. */
@@ -301,7 +303,7 @@ static void sum_parts(struct facts *facts, unsigned which, enum facts_number fac
     const bool of_prompt = which == PART_INPUT || which == PART_CACHED;
     uint64_t sum = 0, summed = UINT64_MAX;
     bool stated = false;
-    for (unsigned i = 0; i < FACTS_PARTS_MAX; i++) {
+    for (unsigned i = 0; i < facts->parts; i++) {
         if (!((facts->part[i].present >> which) & 1) || (of_prompt && summed == i / each))
             continue;
         summed = i / each;
@@ -319,7 +321,7 @@ bool facts_parts_end(struct facts *facts)
     uint64_t prefill_us = 0, decode_us = 0;
     unsigned parts = 0;
     bool timed = false;
-    for (unsigned i = 0; i < FACTS_PARTS_MAX; i++) {
+    for (unsigned i = 0; i < facts->parts; i++) {
         parts += facts->part[i].present != 0;
         timed = timed || (facts->part[i].present & FACTS_PART_TIMES);
         prefill_us += facts->part[i].prefill_us;

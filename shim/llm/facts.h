@@ -159,6 +159,7 @@ struct facts {
     struct facts_usage
         fallback; /* counts beside the body's own usage (headers, a relay's metrics), for answers that state none */
     bool usage_open;
+    uint32_t parts; /* how many of `part` may say something */
     struct facts_part part[FACTS_PARTS_MAX];
     bool part_unseen; /* one more came than can be followed */
     struct {          /* of the documents of a plain answer that are complete */

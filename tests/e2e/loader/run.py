@@ -18,7 +18,7 @@ GOLDEN = os.path.join(HERE, "..", "..", "golden", "shim-symbols.txt")
 HOOKS = os.path.join(HERE, "..", "..", "..", "shim", "hooks.def")
 FILE_URL = "file:///etc/hostname"
 GLIBC_MAX = (2, 34)
-TIMEOUT_S = 60
+TIMEOUT_S = 240  # reload and follow take half a minute on a busy machine
 MUSL = "/lib/ld-musl-x86_64.so.1"
 
 
