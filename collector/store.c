@@ -12,11 +12,14 @@
  */
 #include "store_inner.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const char *const sql[] = {
 #define STORE_SQL(ident, text) text,
@@ -128,6 +131,13 @@ static bool moved(const struct store_place *place)
     return place->known && (stat(place->path, &st) != 0 || st.st_dev != place->device || st.st_ino != place->inode);
 }
 
+static void leave_queue(struct store *store)
+{
+    if (store->queue >= 0)
+        (void)close(store->queue);
+    store->queue = -1;
+}
+
 int store_note_places(struct store *store, const char *path)
 {
     const char *full = sqlite3_db_filename(store->db, "main");
@@ -138,8 +148,11 @@ int store_note_places(struct store *store, const char *path)
         sqlite3_file_control(store->db, "main", SQLITE_FCNTL_HAS_MOVED, &away) != SQLITE_OK || away != 0)
         return -1;
     store->place[1].known = store->place[2].known = false;
+    leave_queue(store);
     if (store->has_log) {
-        (void)note_place(&store->place[1], store->place[0].path, "-wal");
+        /* SQLite has no locks on the log itself, so none is lost when this is closed. */
+        if (note_place(&store->place[1], store->place[0].path, "-wal"))
+            store->queue = open(store->place[1].path, O_RDONLY | O_CLOEXEC);
         (void)note_place(&store->place[2], store->place[0].path, "-shm");
     }
     return 0;
@@ -180,6 +193,7 @@ static void leave(struct store *store)
     (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     (void)sqlite3_close(store->db);
     store->db = NULL;
+    leave_queue(store);
     forget(store);
 }
 
@@ -205,6 +219,11 @@ static int come_back(struct store *store)
 uint64_t store_times_away(const struct store *store)
 {
     return store->times_away;
+}
+
+struct sqlite3 *store_sqlite(const struct store *store)
+{
+    return store->db;
 }
 
 /* ---- opening and closing ---- */
@@ -239,6 +258,7 @@ int store_open(const char *path, enum store_mode mode, struct store **ret_store)
         return store_because(STORE_FAILED, "its name is too long");
     }
     store->writing = mode == STORE_WRITE;
+    store->queue = -1;
     status = set_up(store);
     if (status == 0)
         status = store->writing ? store_open_writing(store, path) : store_open_reading(store, path);
@@ -271,6 +291,7 @@ void store_close(struct store *store)
         (void)sqlite3_exec(store->db, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL);
     }
     (void)sqlite3_close(store->db);
+    leave_queue(store);
     store_processes_clear(store);
     free(store->by_identity);
     free(store->by_id);
@@ -282,6 +303,25 @@ void store_close(struct store *store)
     span_column_done(&store->process_column);
     free(store->row_process);
     free(store);
+}
+
+/*
+ * SQLite's lock goes to whoever asks first when it is let go, and who waits asks ten times a second: a writer that goes
+ * on and on would keep the others out. So who begins is first in a queue of one. Where that cannot be had (no log, or
+ * its holder is stopped) it is as without.
+ */
+static int begin_in_turn(struct store *store)
+{
+    uint64_t until_ms = store_now_ms() + STORE_BUSY_MS;
+    bool first = false;
+    int status;
+
+    while (store->queue >= 0 && !(first = flock(store->queue, LOCK_EX | LOCK_NB) == 0) && store_now_ms() < until_ms)
+        store_nap();
+    status = store_run(store, store_statement(store, STORE_SQL_begin), "beginning a transaction");
+    if (first)
+        (void)flock(store->queue, LOCK_UN);
+    return status;
 }
 
 int store_begin(struct store *store)
@@ -296,7 +336,7 @@ int store_begin(struct store *store)
         if (status != 0)
             return status;
     }
-    status = store_run(store, store_statement(store, STORE_SQL_begin), "beginning a transaction");
+    status = begin_in_turn(store);
     if (status != 0)
         return status;
     store->in_transaction = true;

@@ -100,6 +100,10 @@ struct store_totals {
 };
 int store_totals(struct store *store, struct store_totals *ret_totals);
 
+struct sqlite3;
+/* SQLite's own handle, for `dump`, which shows what lies there as it lies. The store's; never to be written through. */
+struct sqlite3 *store_sqlite(const struct store *store);
+
 /* ---- what is missing ---- */
 
 /* What the collector saw go wrong: X(identifier, whether calls are certainly missing because of it, one, several). */

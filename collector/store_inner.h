@@ -124,6 +124,7 @@ struct store {
     bool writing;
     bool has_log;                /* else the file system cannot have one, and readers wait for writers */
     struct store_place place[3]; /* of a writer: the file, its log, the log's index */
+    int queue;                   /* the log, locked by the writer whose turn is next; -1: there is none */
     uint64_t times_away;         /* the file was gone and another was begun or found */
     bool in_transaction;
     int64_t data_version; /* changes when another connection wrote: what is in memory is then stale */
@@ -152,6 +153,10 @@ int store_pragma_int(sqlite3 *db, const char *text, int64_t *ret_value);
 int store_make(const char *path);
 /* store.c: remembers which files the open handle has. 0, or -1 when they are not in their places any more. */
 int store_note_places(struct store *store, const char *path);
+/* store_open.c: milliseconds of a clock that nobody sets. */
+uint64_t store_now_ms(void);
+/* store_open.c: sleeps for a moment, before something is tried again. */
+void store_nap(void);
 /* store.c: the status for one of SQLite's codes. */
 int store_status_of(int code);
 /* store.c: remember why (printf), map SQLite's codes. Both return the status. */

@@ -496,6 +496,7 @@ static int vacuum(struct store *store, bool *ret_more)
 {
     int64_t value[2] = {0, 0};
     static const char *const text[2] = {"PRAGMA freelist_count", "PRAGMA page_count"};
+    int status;
 
     for (int i = 0; i < 2; i++) {
         sqlite3_stmt *statement = NULL;
@@ -508,11 +509,18 @@ static int vacuum(struct store *store, bool *ret_more)
     }
     if (value[0] < 64 || value[0] * 8 < value[1])
         return 0;
+    status = store_begin(store);
+    if (status != 0)
+        return status;
     if (sqlite3_exec(store->db, "PRAGMA incremental_vacuum(2048)" /* 8 MB in one step */, NULL, NULL, NULL) !=
-        SQLITE_OK)
-        return store_sqlite_failed(store, "giving back free pages");
-    *ret_more = true;
-    return 0;
+        SQLITE_OK) {
+        status = store_sqlite_failed(store, "giving back free pages");
+        store_rollback(store);
+        return status;
+    }
+    status = store_commit(store);
+    *ret_more = status == 0;
+    return status;
 }
 
 int store_merge_step(struct store *store, bool *ret_more)

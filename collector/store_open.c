@@ -212,7 +212,15 @@ static bool undo_half_change(const char *path)
     return code == SQLITE_OK;
 }
 
-static void nap(void)
+uint64_t store_now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+}
+
+void store_nap(void)
 {
     struct timespec pause = {0, OPEN_RETRY_MS * 1000000L};
 
@@ -257,7 +265,7 @@ int store_open_reading(struct store *store, const char *path)
             continue;
         if (!may_pass(code))
             break;
-        nap();
+        store_nap();
     }
     if (code == SQLITE_READONLY_ROLLBACK)
         return store_because(STORE_DENIED, "a change of it was interrupted and must be undone first, which needs "
@@ -304,9 +312,12 @@ static int set_up_writing(struct store *store)
 
 int store_open_writing(struct store *store, const char *path)
 {
+    uint64_t until_ms = store_now_ms() + STORE_BUSY_MS;
     int status = 0;
 
-    for (int i = 0; i < OPEN_TRIES; i++) {
+    /* Where SQLite waited its time is over; two that change to a log at once are told that it is locked, without any
+     * waiting (a lock for reading is never raised against another's). */
+    for (int i = 0; i < OPEN_TRIES || (status == STORE_BUSY && store_now_ms() < until_ms); i++) {
         bool is_new;
 
         status = inspect(path, STORE_WRITE, &is_new);
@@ -325,12 +336,12 @@ int store_open_writing(struct store *store, const char *path)
             status = store_sqlite_failed(store, "opening");
         if (status == 0 && store_note_places(store, path) == 0)
             return 0;
-        if (status == STORE_TOO_NEW || status == STORE_BUSY ||
-            (status != 0 && !may_pass(sqlite3_extended_errcode(store->db))))
+        if (status == STORE_TOO_NEW || (status == STORE_BUSY && store_now_ms() >= until_ms) ||
+            (status != 0 && status != STORE_BUSY && !may_pass(sqlite3_extended_errcode(store->db))))
             return status;
         (void)sqlite3_close(store->db);
         store->db = NULL;
-        nap();
+        store_nap();
     }
     return status != 0 ? status : store_because(STORE_FAILED, "it is moved or removed again and again");
 }

@@ -168,85 +168,79 @@ static int dump_process_row(struct dump *dump, sqlite3_stmt *process, sqlite3_st
     return 0;
 }
 
-/*
- * Describes the row with the next number after *id, into memory, and writes that when nothing of the store is held any
- * more: whoever reads our output may take as long as he likes. 1, 0 when there is no row, or -1.
- */
-static int dump_step(struct dump *dump, sqlite3_stmt *row, sqlite3_stmt *columns, int64_t *id,
-                     int (*describe)(struct dump *dump, sqlite3_stmt *row, sqlite3_stmt *columns))
-{
-    FILE *out = dump->out;
-    char *text = NULL;
-    size_t bytes = 0;
-    int result = -1;
-    dump->out = open_memstream(&text, &bytes);
-    if (dump->out != NULL) {
-        (void)sqlite3_bind_int64(row, 1, *id);
-        int status = sqlite3_step(row);
-        if (status == SQLITE_ROW) {
-            *id = sqlite3_column_int64(row, 0);
-            result = describe(dump, row, columns) < 0 ? -1 : 1;
-        } else if (status == SQLITE_DONE) {
-            result = 0;
-        }
-        (void)sqlite3_reset(row);
-        (void)fclose(dump->out);
-    }
-    dump->out = out;
-    if (text != NULL)
-        (void)fwrite(text, 1, bytes, out);
-    free(text);
-    return result;
-}
-
+/* Describes every row; 0, or -1 when the store cannot be read. */
 static int dump_rows(struct dump *dump, sqlite3_stmt *row, sqlite3_stmt *columns,
                      int (*describe)(struct dump *dump, sqlite3_stmt *row, sqlite3_stmt *columns))
 {
-    int64_t id = INT64_MIN;
-    int result = 1;
-    while (result == 1)
-        result = dump_step(dump, row, columns, &id, describe);
-    return result;
+    int status;
+    while ((status = sqlite3_step(row)) == SQLITE_ROW)
+        if (describe(dump, row, columns) < 0)
+            return -1;
+    return status == SQLITE_DONE ? 0 : -1;
 }
 
-/* Blocks that are merged while this runs are shown where they then are: some may come twice, none is left out. */
-static int dump_database(struct dump *dump, sqlite3 *database)
+static int dump_database(struct dump *dump, const char *path, sqlite3 *database)
 {
     static const char processes[] = "SELECT id,hex(identity),pid,executable,host,service,team,version FROM process "
-                                    "WHERE id>?1 ORDER BY id LIMIT 1";
-    static const char blocks[] = "SELECT id,process,n,t_min,t_max,raw FROM block WHERE id>?1 ORDER BY id LIMIT 1";
+                                    "ORDER BY id";
+    static const char blocks[] = "SELECT id,process,n,t_min,t_max,raw FROM block ORDER BY id";
     static const char columns[] = "SELECT field,data FROM col WHERE block=?1 ORDER BY field";
     sqlite3_stmt *process = NULL, *block = NULL, *column = NULL;
     int status = -1;
-    if (sqlite3_prepare_v2(database, processes, -1, &process, NULL) == SQLITE_OK &&
+    if (sqlite3_exec(database, "BEGIN", NULL, NULL, NULL) == SQLITE_OK &&
+        sqlite3_prepare_v2(database, processes, -1, &process, NULL) == SQLITE_OK &&
         sqlite3_prepare_v2(database, blocks, -1, &block, NULL) == SQLITE_OK &&
         sqlite3_prepare_v2(database, columns, -1, &column, NULL) == SQLITE_OK &&
         (dump->statistics || dump_rows(dump, process, NULL, dump_process_row) == 0))
         status = dump_rows(dump, block, column, dump_block_row);
+    if (status < 0)
+        complain("%s cannot be read: %s; `pprofctl check %s` says more.", path, sqlite3_errmsg(database), path);
     (void)sqlite3_finalize(process);
     (void)sqlite3_finalize(block);
     (void)sqlite3_finalize(column);
+    (void)sqlite3_exec(database, "COMMIT", NULL, NULL, NULL);
     return status;
 }
 
-/* The store's own opening decides whether this version understands the file; then SQLite shows what lies in it. */
+/* From the file's beginning to `out`. 0 or -1. */
+static int copy_text(FILE *from, FILE *out)
+{
+    char part[16384];
+    size_t bytes;
+    rewind(from);
+    while ((bytes = fread(part, 1, sizeof(part), from)) > 0)
+        (void)fwrite(part, 1, bytes, out); /* main looks whether all of it came through */
+    return ferror(from) ? -1 : 0;
+}
+
+/*
+ * The whole store as it is at one moment: blocks that are merged meanwhile would be there twice or not at all. Its text
+ * goes into a file that nobody else can open first, so that nothing of the store is held any more when it is written:
+ * whoever reads our output may take as long as he likes.
+ */
 static int dump_store(struct dump *dump, const char *path)
 {
-    sqlite3 *database = NULL;
     struct store *store = open_store(path, STORE_READ);
+    FILE *out = dump->out;
     if (store == NULL)
         return 1;
-    int status = -1;
-    if (sqlite3_open_v2(path, &database, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK)
-        status = dump_database(dump, database);
-    if (status < 0) {
-        complain("%s cannot be read: %s; `pprofctl check %s` says more.", path, sqlite3_errmsg(database), path);
-        dump->damaged = true;
-    } else {
-        dump_sums(dump);
-    }
-    (void)sqlite3_close(database);
+    dump->out = tmpfile();
+    int status = dump->out == NULL ? -1 : dump_database(dump, path, store_sqlite(store));
     store_close(store);
+    bool unwritten = dump->out == NULL || fflush(dump->out) != 0 || ferror(dump->out);
+    if (!unwritten)
+        unwritten = copy_text(dump->out, out) != 0;
+    if (unwritten)
+        complain("its text cannot be kept in %s meanwhile: %s.", P_tmpdir, strerror(errno));
+    if (dump->out != NULL)
+        (void)fclose(dump->out);
+    dump->out = out;
+    if (unwritten)
+        return 1;
+    if (status < 0)
+        dump->damaged = true;
+    else
+        dump_sums(dump);
     return dump->damaged ? 1 : 0;
 }
 

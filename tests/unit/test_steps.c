@@ -132,38 +132,73 @@ static void write_much(void)
     sqlite3_close(db);
 }
 
-/* Starts pprofctl, reads a little of what it writes, and then nothing until the store has changed much. */
-static void stall(const char *command, const char *option)
+/* pprofctl, whose output comes through a pipe. */
+struct reader {
+    pid_t child;
+    int out;
+    char last[4096]; /* the end of what it wrote */
+    size_t bytes;
+};
+
+static void reader_start(struct reader *reader, const char *command, const char *option)
 {
     int out[2];
-    char data[256];
-    pid_t child;
-    int code;
 
+    memset(reader, 0, sizeof *reader);
     assert_int_equal(pipe(out), 0);
-    child = fork();
-    if (child == 0) {
+    reader->child = fork();
+    if (reader->child == 0) {
         dup2(out[1], 1);
         close(out[0]);
         execl(PPROFCTL, PPROFCTL, command, file, option, (char *)NULL);
         _exit(127);
     }
     close(out[1]);
-    assert_true(read(out[0], data, sizeof data) > 0);
+    reader->out = out[0];
+}
+
+/* Nothing is read of its output until it cannot go on. */
+static void reader_stall(const struct reader *reader)
+{
     for (int i = 0, before = -1, now = 0; before != now || now < 32768; i++) { /* until the pipe is full */
         assert_true(i < 600);
         before = now;
         usleep(50000);
-        assert_int_equal(ioctl(out[0], FIONREAD, &now), 0);
+        assert_int_equal(ioctl(reader->out, FIONREAD, &now), 0);
     }
+}
+
+static void reader_end(struct reader *reader)
+{
+    char *last = reader->last;
+    const size_t half = sizeof reader->last / 2;
+    ssize_t got;
+    int code;
+
+    while ((got = read(reader->out, last + reader->bytes, sizeof reader->last - 1 - reader->bytes)) > 0) {
+        reader->bytes += (size_t)got;
+        if (reader->bytes > half) {
+            memmove(last, last + reader->bytes - half, half);
+            reader->bytes = half;
+        }
+    }
+    last[reader->bytes] = '\0';
+    close(reader->out);
+    assert_int_equal(waitpid(reader->child, &code, 0), reader->child);
+    assert_int_equal(code, 0);
+}
+
+/* Starts pprofctl and reads nothing of what it writes until the store has changed much. */
+static void stall(const char *command, const char *option)
+{
+    struct reader reader;
+
+    reader_start(&reader, command, option);
+    reader_stall(&reader);
     write_much();
     print_message("log behind `pprofctl %s`: %lld bytes\n", command, (long long)log_bytes());
     assert_true(log_bytes() < 16 << 20);
-    while (read(out[0], data, sizeof data) > 0)
-        ;
-    close(out[0]);
-    assert_int_equal(waitpid(child, &code, 0), child);
-    assert_int_equal(code, 0);
+    reader_end(&reader);
 }
 
 static void test_log_behind_a_stalled_reader(void **state)
@@ -178,11 +213,74 @@ static void test_log_behind_a_stalled_reader(void **state)
     store_close(store);
 }
 
+/* The number before " spans in ", in the last line of `pprofctl dump`. */
+static unsigned long long dumped(const struct reader *reader)
+{
+    const char *at = strstr(reader->last, " spans in ");
+
+    assert_non_null(at);
+    while (at > reader->last && at[-1] >= '0' && at[-1] <= '9')
+        at--;
+    return strtoull(at, NULL, 10);
+}
+
+/* `dump` shows one moment of the store: each block once, though all are merged before its output is read. */
+static void test_dump_while_blocks_are_merged(void **state)
+{
+    static const char *const options[] = {NULL, "--raw"};
+    uint64_t frames = 200;
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct store *store;
+        struct reader reader;
+        bool more = true;
+
+        unlink(file);
+        store = open_store(STORE_WRITE);
+        test_fill(store, PROCESSES, 1, frames);
+        reader_start(&reader, "dump", options[i]);
+        reader_stall(&reader);
+        while (more)
+            assert_int_equal(store_merge_step(store, &more), STORE_OK);
+        reader_end(&reader);
+        assert_int_equal(dumped(&reader), PROCESSES * frames * ROWS_PER_FRAME);
+        store_close(store);
+    }
+}
+
+/* The same for its sums, at any moment: whole transactions, never fewer than before it began. */
+static void test_sums_while_blocks_are_merged(void **state)
+{
+    enum { ROUNDS = 6, AT_ONCE = 40 };
+    struct store *store = open_store(STORE_WRITE);
+    uint64_t frames = 0;
+
+    (void)state;
+    for (uint64_t round = 0; round < ROUNDS; round++) {
+        struct reader reader;
+        uint64_t before = frames;
+        bool more;
+
+        reader_start(&reader, "dump", "--statistics");
+        for (unsigned i = 0; i < 4; i++, frames += AT_ONCE) {
+            test_fill(store, PROCESSES, frames + 1, AT_ONCE);
+            assert_int_equal(store_merge_step(store, &more), STORE_OK);
+        }
+        reader_end(&reader);
+        assert_int_equal(dumped(&reader) % (PROCESSES * AT_ONCE * ROWS_PER_FRAME), 0);
+        assert_in_range(dumped(&reader), before * PROCESSES * ROWS_PER_FRAME, frames * PROCESSES * ROWS_PER_FRAME);
+    }
+    store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_each_once_while_blocks_are_merged, setup, teardown),
         cmocka_unit_test_setup_teardown(test_log_behind_a_stalled_reader, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_dump_while_blocks_are_merged, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_sums_while_blocks_are_merged, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
