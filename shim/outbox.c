@@ -338,11 +338,12 @@ static bool read_acks(uint64_t now_ns)
     return alive;
 }
 
-/* What is in the journal goes to the spool seldom, and then all of it; at the latest when half of the ring is taken. */
+/* What is in the journal goes to the spool seldom, and then all of it; at the latest when an eighth of the ring is
+ * taken, as more comes while it is written. */
 static bool spool_is_due(uint64_t now_ns)
 {
     const struct parcel *first = box.queue.first;
-    return first != NULL && (box.queue.bytes >= SPAN_JOURNAL_RING_BYTES / 2 || !journal_is_open(&box.journal) ||
+    return first != NULL && (box.queue.bytes >= SPAN_JOURNAL_RING_BYTES / 8 || !journal_is_open(&box.journal) ||
                              parcels_outside(&box.queue, box.journal.n) ||
                              now_ns - first->made_ns >= OUTBOX_SPOOL_AFTER_MS * (uint64_t)NS_PER_MS);
 }

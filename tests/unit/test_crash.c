@@ -42,14 +42,14 @@ static int dial(void)
 
 static int wait_for_socket(void)
 {
-    for (int i = 0; i < 2000; i++) {
+    for (int i = 0; i < 12000; i++) {
         int fd = dial();
 
         if (fd >= 0)
             return fd;
         usleep(5000);
     }
-    fail_msg("pprofd did not listen within 10 s");
+    fail_msg("pprofd did not listen within a minute");
     return -1;
 }
 
@@ -157,7 +157,7 @@ static void test_store_removed_under_pprofd(void **state)
     snprintf(place, sizeof place, "%s/kept", directory);
     snprintf(file, sizeof file, "%s/pprof.db", place);
     for (int whole = 0; whole < 2; whole++) {
-        pid_t child = start_pprofd();
+        pid_t child = mkdir(place, 0700) == 0 ? start_pprofd() : -1;
         struct store *store = NULL;
         struct store_totals totals;
         struct store_loss loss;

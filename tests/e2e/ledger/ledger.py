@@ -4,9 +4,8 @@
 
 Usage: ledger.py [--kills N] [--seed S] [--modes program,collector,both] [--bound MS]     (N kills of each kind)
 
-The 50 ms are counted in 25 turns of a thread of that process which sleeps 2 ms between them (ledger_client.c), without those during which the thread
-that records was ready to run and got no processor. Where processors are free that is 50 ms of any clock; where they are not, the test is of what
-that thread does with what it gets, not of how much it gets.
+The 50 ms are counted by that process (ledger_client.c), without the time in which the thread that records had to share a processor. Where
+processors are free that is 50 ms of any clock; where they are not, the test is of what that thread does with what it gets, not of how much it gets.
 
 What is not deterministic (when a kill hits) is what is tested; how long programs live and collectors run comes from the seed.
 """
@@ -27,30 +26,30 @@ import harness  # noqa: E402
 from harness import BIN, SHIM, Failure, expect  # noqa: E402
 
 CLIENT = BIN / "ledger_client"
-BEAT_MS = 2  # as in ledger_client.c, and the size of its table
-BEATS_BYTES = 4096 * 16
+LOOK_MS_MAX = 4  # as in ledger_client.c, and the size of its table
+TABLE_BYTES = 4096 * 16
 
-# How many beats of its process came after it (all, where the process exited), and how long before the program's death it was complete.
-Call = collections.namedtuple("Call", "ident beats age_ms")
+# How long its process went on after it by its own count (for ever, where it exited), and how long before the program's death it was complete.
+Call = collections.namedtuple("Call", "ident lived_ms age_ms")
 
 
 class Program:
-    """A ledger_client under the shim; its ledger comes through a pipe, its beats and those of its children through a file in memory."""
+    """A ledger_client under the shim; its ledger comes through a pipe, its counts and those of its children through a file in memory."""
 
     def __init__(self, environment, url, threads, streams, *more):
         read, write = os.pipe()
         self.pipe = read
-        self.beats = os.memfd_create("beats")
-        os.ftruncate(self.beats, BEATS_BYTES)
-        self.process = subprocess.Popen([CLIENT, url, str(write), str(self.beats), str(threads), str(streams), *more],
-                                        env={**environment, "LD_PRELOAD": SHIM}, pass_fds=[write, self.beats], stdin=subprocess.DEVNULL,
+        self.table = os.memfd_create("counts")
+        os.ftruncate(self.table, TABLE_BYTES)
+        self.process = subprocess.Popen([CLIENT, url, str(write), str(self.table), str(threads), str(streams), *more],
+                                        env={**environment, "LD_PRELOAD": SHIM}, pass_fds=[write, self.table], stdin=subprocess.DEVNULL,
                                         start_new_session=True)
         os.close(write)
         os.set_blocking(read, False)
         self.text = b""
 
-    def beaten(self):
-        return struct.unpack("<Q", os.pread(self.beats, 8, 0))[0]
+    def lived_ms(self):
+        return struct.unpack("<Q", os.pread(self.table, 8, 0))[0] / 1000
 
     def drain(self):
         try:
@@ -73,19 +72,19 @@ class Program:
 
     def calls(self, died_ns):
         """A Call for every whole line."""
-        table = os.pread(self.beats, BEATS_BYTES, 0)
-        os.close(self.beats)
+        table = os.pread(self.table, TABLE_BYTES, 0)
+        os.close(self.table)
         calls = []
         for line in self.text.split(b"\n")[:-1]:
-            ident, process, beats, when = line.split()
+            ident, process, lived, when = line.split()
             last, exited = struct.unpack_from("<QQ", table, int(process) * 16)
-            calls.append(Call(ident.decode(), math.inf if exited else last - int(beats), (died_ns - int(when)) / 1e6))
+            calls.append(Call(ident.decode(), math.inf if exited else (last - int(lived)) / 1000, (died_ns - int(when)) / 1e6))
         return calls
 
 
 class Ledger:
     def __init__(self, bound_ms):
-        self.bound_beats = bound_ms / BEAT_MS
+        self.bound_ms = bound_ms + LOOK_MS_MAX  # the count that a call notes may be so old
         self.due = set()  # must be in the store
         self.known = {}  # may be; the Call, by its id
         self.programs = []  # the calls of each
@@ -95,8 +94,7 @@ class Ledger:
         self.programs.append(calls)
         for call in calls:
             self.known[call.ident] = call
-            # The first of these beats may have come at any moment after the call.
-            if call.beats > self.bound_beats:
+            if call.lived_ms > self.bound_ms:
                 self.due.add(call.ident)
 
     def say_late(self, late):
@@ -107,7 +105,7 @@ class Ledger:
             if gone:
                 oldest = max(gone, key=lambda c: c.age_ms)
                 said.append(f"{len(gone)} of the {len(calls)} calls of program {number}, whose first ended {calls[0].age_ms:.0f} ms before its death: "
-                            f"the oldest {oldest.beats} beats, {oldest.age_ms:.0f} ms before it, {oldest.ident}")
+                            f"the oldest {oldest.age_ms:.0f} ms before it, of which {oldest.lived_ms:.0f} count, {oldest.ident}")
         return "; ".join(said)
 
     def compare(self, spans, damaged):
@@ -121,7 +119,7 @@ class Ledger:
         gone = [c for c in self.known.values() if c.ident not in stored]
         print(f"calls {len(self.known)}, of them due {len(self.due)}; spans {len(spans)}, killed in flight {len(killed)}; lost {len(lost)}, "
               f"doubled {len(doubled)}, torn {len(torn)}, damaged {damaged}; kills {dict(self.kills)}; not there {len(gone)}, "
-              f"the oldest {max((c.beats for c in gone), default=0)} beats, {max((c.age_ms for c in gone), default=0):.0f} ms", flush=True)
+              f"the oldest {max((c.age_ms for c in gone), default=0):.0f} ms, counted {max((c.lived_ms for c in gone), default=0):.0f} ms", flush=True)
         expect(not late, f"{len(late)} calls were complete and are not there: {self.say_late(late)}")
         expect(not doubled, f"doubled: {doubled[:5]}")
         expect(not torn, f"torn: {torn[:5]}")
@@ -166,10 +164,10 @@ class Run:
         time.sleep(self.random.uniform(least, most))
 
     def live(self, *programs):
-        """They get 0.1 to 0.4 s, counted in beats, so that also on a busy machine most of what they did is due. A bound on that, no measurement."""
-        beats = self.random.uniform(100, 400) / BEAT_MS
+        """They get 0.1 to 0.4 s by their own count, so that also on a busy machine most of what they did is due. A bound on that, no measurement."""
+        lived_ms = self.random.uniform(100, 400)
         end = time.monotonic() + 20
-        while any(program.beaten() < beats for program in programs) and time.monotonic() < end:
+        while any(program.lived_ms() < lived_ms for program in programs) and time.monotonic() < end:
             time.sleep(0.002)
 
     def kill_programs(self, n):
@@ -229,7 +227,7 @@ def main():
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--modes", default="program,collector,both")
-    parser.add_argument("--bound", type=int, default=50, help="milliseconds, counted in beats, before a death within which a call may be lost")
+    parser.add_argument("--bound", type=int, default=50, help="milliseconds, by the count of the process, before a death within which a call may be lost")
     arguments = parser.parse_args()
     modes = {"program": Run.kill_programs, "collector": Run.kill_collectors, "both": Run.kill_both}
     failed = 0

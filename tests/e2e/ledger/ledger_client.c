@@ -1,18 +1,19 @@
 /*
  * A program that calls a model again and again until it is killed, and keeps a ledger of what it got: on a descriptor
- * that it is given, one line per completed call, "ID PROCESS BEATS MONOTONIC_NS", written when curl_easy_perform has
+ * that it is given, one line per completed call, "ID PROCESS LIVED_US MONOTONIC_NS", written when curl_easy_perform has
  * returned. A pipe holds what its writer wrote, however the writer ended.
  *
- *   ledger_client URL LEDGER BEATS THREADS STREAMS [fork]
+ *   ledger_client URL LEDGER COUNTS THREADS STREAMS [fork]
  *
- * LEDGER and BEATS are numbers of open descriptors: the pipe, and a file of zeros.
+ * LEDGER and COUNTS are numbers of open descriptors: the pipe, and a file of zeros.
  * THREADS threads with an easy handle each; STREAMS of them ask for streams. "fork": after every tenth call of the
  * first thread a child is forked, makes one call, and is killed by SIGKILL or ends by _exit, in turns.
  *
- * How long a process went on after a call is counted in beats: each process has a thread that sleeps 2 ms, adds one,
- * and sleeps again. While it gets no processor, time does not count; nor does it while the thread that records (any
- * that this program did not make) is ready to run and gets none. What that thread does with a processor counts, and
- * whatever else it waits for. The beats lie in the file (struct process), which the killer reads afterwards.
+ * How long a process went on after a call is counted without the time in which the thread that records (any that this
+ * program did not make) was ready to run and got no processor, and without its running while it had to share one: then
+ * it works off what came while it waited. All else that it does or waits for counts. A thread of this program looks
+ * every 2 ms at what the kernel says of it; of a longer time between two looks, in which nothing of this process may
+ * have run, 4 ms count. The count lies in the file (struct process), which the killer reads afterwards.
  */
 #include <curl/curl.h>
 #include <dirent.h>
@@ -31,15 +32,16 @@
 #include <unistd.h>
 
 enum {
-    BEAT_US = 2000,
+    LOOK_US = 2000,
+    LOOK_US_MAX = 4000,
     PROCESSES_MAX = 4096,   /* a file of 64 KiB */
-    CHILD_BEATS_AFTER = 40, /* a child that is killed lives longer than any bound after its call */
+    CHILD_US_AFTER = 80000, /* a child that is killed lives longer than any bound after its call */
     THREADS_MAX = 16,
 };
 
 /* In the file, by number; this program itself is number 0. */
 struct process {
-    _Atomic uint64_t beats;
+    _Atomic uint64_t lived_us;
     _Atomic uint64_t exited; /* 1: by _exit, so none of its calls may be missing */
 };
 
@@ -51,6 +53,13 @@ static int forks;
 static struct process *processes;
 static unsigned self; /* which of them this one is */
 static unsigned n_processes = 1;
+
+static unsigned long long now_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (unsigned long long)now.tv_sec * 1000000000ULL + (unsigned long long)now.tv_nsec;
+}
 
 /* The threads that this program made, in this process. */
 static _Atomic int n_threads;
@@ -70,8 +79,9 @@ static void wait_for_threads(int n)
 
 /* The thread that records: what is known of it from /proc. */
 struct recorder {
-    int stat, schedstat;    /* descriptors; -1: none seen yet */
-    unsigned long long ran; /* for so many nanoseconds, by the last look */
+    int stat, schedstat; /* descriptors; -1: none seen yet */
+    /* By the last look: for how many nanoseconds it ran and waited for a processor, and when that was. */
+    unsigned long long ran, waited, looked;
 };
 
 static void find_recorder(struct recorder *recorder)
@@ -94,31 +104,39 @@ static void find_recorder(struct recorder *recorder)
         (void)closedir(tasks);
 }
 
-/* Whether it was ready to run, and did not, since the last look. */
-static int was_kept_waiting(struct recorder *recorder)
+/* Adds what has passed since the last look, unless the recorder waits for a processor right now: how long it did is
+ * known when it has one. */
+static void look(struct recorder *recorder)
 {
     char stat[512] = "", schedstat[128] = "";
+    unsigned long long ran = 0, waited = 0;
     if (recorder->stat < 0)
         find_recorder(recorder);
-    if (pread(recorder->stat, stat, sizeof stat - 1, 0) <= 0 ||
-        pread(recorder->schedstat, schedstat, sizeof schedstat - 1, 0) <= 0)
-        return 0;
+    if (pread(recorder->stat, stat, sizeof stat - 1, 0) > 0 &&
+        pread(recorder->schedstat, schedstat, sizeof schedstat - 1, 0) > 0)
+        (void)sscanf(schedstat, "%llu %llu", &ran, &waited);
     const char *state = strrchr(stat, ')');
-    const unsigned long long ran = strtoull(schedstat, NULL, 10);
-    const int waited = state != NULL && strncmp(state, ") R", 3) == 0 && ran == recorder->ran;
+    if (state != NULL && strncmp(state, ") R", 3) == 0 && ran == recorder->ran)
+        return;
+    const unsigned long long now = now_ns(), passed = now - recorder->looked;
+    unsigned long long others = waited > recorder->waited ? waited - recorder->waited : 0;
+    if (others > passed / 10 && ran > recorder->ran)
+        others += ran - recorder->ran;
+    const unsigned long long counts = passed > others ? (passed - others) / 1000 : 0;
+    atomic_fetch_add(&processes[self].lived_us, counts < LOOK_US_MAX ? counts : LOOK_US_MAX);
     recorder->ran = ran;
-    return waited;
+    recorder->waited = waited;
+    recorder->looked = now;
 }
 
-static void *beat(void *context)
+static void *count(void *context)
 {
-    struct recorder recorder = {-1, -1, 0};
+    struct recorder recorder = {.stat = -1, .schedstat = -1, .looked = now_ns()};
     (void)context;
     enroll();
     for (;;) {
-        (void)usleep(BEAT_US);
-        if (!was_kept_waiting(&recorder))
-            atomic_fetch_add(&processes[self].beats, 1);
+        (void)usleep(LOOK_US);
+        look(&recorder);
     }
     return NULL;
 }
@@ -128,7 +146,7 @@ static void start_threads(int n, void *(*caller)(void *))
 {
     pthread_t thread;
     enroll();
-    if (pthread_create(&thread, NULL, beat, NULL) != 0)
+    if (pthread_create(&thread, NULL, count, NULL) != 0)
         abort();
     for (long i = 1; i < n - 1; i++)
         if (pthread_create(&thread, NULL, caller, (void *)i) != 0)
@@ -155,16 +173,13 @@ static size_t on_body(char *data, size_t size, size_t n, void *context)
 /* The id that the answer states is what the span will have. */
 static void note(const struct answer *answer)
 {
-    struct timespec now;
     char line[128];
     char id[64] = "";
     const char *at = strstr(answer->start, "\"id\":");
     if (at == NULL || sscanf(at + 5, " \"%63[^\"]\"", id) != 1)
         return;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
     int bytes = snprintf(line, sizeof line, "%s %u %llu %llu\n", id, self,
-                         (unsigned long long)atomic_load(&processes[self].beats),
-                         (unsigned long long)now.tv_sec * 1000000000ULL + (unsigned long long)now.tv_nsec);
+                         (unsigned long long)atomic_load(&processes[self].lived_us), now_ns());
     (void)!write(ledger, line, (size_t)bytes);
 }
 
@@ -193,9 +208,9 @@ static _Noreturn void be_child(int killed)
         threads[i] = 0;
     start_threads(2, NULL);
     one_call(easy, 1, 0);
-    uint64_t until = atomic_load(&processes[self].beats) + CHILD_BEATS_AFTER;
-    while (killed && atomic_load(&processes[self].beats) < until)
-        (void)usleep(BEAT_US);
+    uint64_t until = atomic_load(&processes[self].lived_us) + CHILD_US_AFTER;
+    while (killed && atomic_load(&processes[self].lived_us) < until)
+        (void)usleep(LOOK_US);
     if (killed)
         (void)raise(SIGKILL);
     _exit(0);
