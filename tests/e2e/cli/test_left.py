@@ -343,7 +343,7 @@ def another_user_killed(bench):
         def kill_in_call():
             connection, _ = silent.accept()
             connection.recv(1000)
-            time.sleep(0.3)  # longer than a call may be in flight unnoticed
+            time.sleep(2)  # much longer than a call may be in flight unnoticed
             for pid in (int(p) for p in os.listdir("/proc") if p.isdigit()):
                 try:
                     if str(silent.getsockname()[1]).encode() in Path(f"/proc/{pid}/cmdline").read_bytes() and os.readlink(f"/proc/{pid}/exe").endswith("/curl"):
