@@ -72,9 +72,9 @@ static bool same_directory(const char *a, const char *b)
 
 bool journal_is_for(int fd, const struct span_journal_head *head, const char *spool, bool said, bool in_spool)
 {
-    bool same = spool != NULL ? same_directory(head->spool, spool) : said && head->spool[0] == '\0';
+    bool owed = head->spool_said && head->spool[0] != '\0'; /* to one collector; "off" names none */
 
-    if (in_spool || same)
+    if (in_spool || (spool != NULL && same_directory(head->spool, spool)))
         return true;
-    return !said && (!head->spool_said || is_orphan(fd, head));
+    return !said && (!owed || is_orphan(fd, head));
 }

@@ -3,7 +3,6 @@
  */
 #include "waiting.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -21,8 +20,14 @@ static bool ends_with(const char *name, const char *end)
     return bytes > strlen(end) && strcmp(name + bytes - strlen(end), end) == 0;
 }
 
-static void count_journal(struct waiting *waiting, int directory, const char *name, const char *spool, bool said,
-                          bool in_spool)
+/* One directory while its names come by. */
+struct look {
+    struct waiting *waiting;
+    const char *spool;
+    bool said, in_spool;
+};
+
+static void count_journal(const struct look *look, int directory, const char *name)
 {
     struct span_journal_head head;
     int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -32,39 +37,48 @@ static void count_journal(struct waiting *waiting, int directory, const char *na
         return;
     state = journal_state(fd, &head);
     if (state == JOURNAL_DAMAGED)
-        waiting->damaged++;
-    else if (journal_is_for(fd, &head, spool, said, in_spool)) {
-        waiting->living += state == JOURNAL_LIVES;
-        waiting->journals += state == JOURNAL_DEAD;
+        look->waiting->damaged++;
+    else if (journal_is_for(fd, &head, look->spool, look->said, look->in_spool)) {
+        look->waiting->living += state == JOURNAL_LIVES;
+        look->waiting->journals += state == JOURNAL_DEAD;
     }
     (void)close(fd);
 }
 
-static void look_into(struct waiting *waiting, const char *path, const char *spool, bool said, bool in_spool)
+static bool count_file(void *context, int directory, const char *name)
 {
-    DIR *directory = opendir(path);
-    struct dirent *entry;
+    const struct look *look = context;
 
-    while (directory != NULL && (entry = readdir(directory)) != NULL) {
-        if (in_spool && (ends_with(entry->d_name, ".part") || ends_with(entry->d_name, ".frames") ||
-                         ends_with(entry->d_name, ".refused")))
-            waiting->spool_files++;
-        else if (ends_with(entry->d_name, ".damaged"))
-            waiting->damaged++;
-        else if (ends_with(entry->d_name, ".live"))
-            count_journal(waiting, dirfd(directory), entry->d_name, spool, said, in_spool);
-    }
-    if (directory != NULL)
-        (void)closedir(directory);
+    if (look->in_spool && (ends_with(name, ".part") || ends_with(name, ".frames") || ends_with(name, ".refused")))
+        look->waiting->spool_files++;
+    else if (ends_with(name, ".damaged"))
+        look->waiting->damaged++;
+    else if (ends_with(name, ".live"))
+        count_journal(look, directory, name);
+    return true;
+}
+
+/* Takes no memory: what waits must not be overlooked for the want of it. */
+static void look_into(struct look *look, const char *path)
+{
+    int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (directory < 0)
+        return;
+    (void)span_place_each(directory, count_file, look);
+    (void)close(directory);
 }
 
 void waiting_look(struct waiting *ret_waiting, const char *spool, bool spool_said, const char *const *journal_dirs)
 {
+    struct look look = {.waiting = ret_waiting, .spool = spool, .said = spool_said, .in_spool = true};
+
     memset(ret_waiting, 0, sizeof *ret_waiting);
     if (spool != NULL)
-        look_into(ret_waiting, spool, spool, spool_said, true);
+        look_into(&look, spool);
+    look.in_spool = false;
     for (; journal_dirs != NULL && *journal_dirs != NULL; journal_dirs++)
-        look_into(ret_waiting, *journal_dirs, spool, spool_said, false);
+        look_into(&look, *journal_dirs);
 }
 
 void waiting_by_default(struct waiting *ret_waiting)

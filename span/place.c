@@ -54,23 +54,46 @@ int span_place_open(const char *path, uint64_t uid, bool sticky)
     return fd;
 }
 
-long span_place_count(int directory, const char *part, long most)
+int span_place_each(int directory, bool (*visit)(void *context, int directory, const char *name), void *context)
 {
     _Alignas(uint64_t) char names[NAMES_BYTES];
-    long got, n = 0;
+    long got;
 
-    while (n <= most && (got = syscall(SYS_getdents64, directory, names, sizeof names)) != 0) {
+    while ((got = syscall(SYS_getdents64, directory, names, sizeof names)) != 0) {
         if (got < 0)
             return -errno;
-        for (long at = 0; at < got && n <= most;) {
+        for (long at = 0; at < got;) {
             uint16_t bytes;
 
-            n += strstr(names + at + ENTRY_AT_NAME, part) != NULL;
+            if (!visit(context, directory, names + at + ENTRY_AT_NAME))
+                return 0;
             memcpy(&bytes, names + at + ENTRY_AT_BYTES, sizeof bytes);
             at += bytes;
         }
     }
-    return n;
+    return 0;
+}
+
+struct count {
+    const char *part;
+    long n, most;
+};
+
+static bool count_one(void *context, int directory, const char *name)
+{
+    struct count *count = context;
+
+    (void)directory;
+    count->n += strstr(name, count->part) != NULL;
+    return count->n <= count->most;
+}
+
+long span_place_count(int directory, const char *part, long most)
+{
+    struct count count = {.part = part, .most = most};
+    int status = span_place_each(directory, count_one, &count);
+
+    return status < 0 ? status : count.n;
 }
 
 /* Where the part begins that is ours to make. */

@@ -20,6 +20,9 @@ enum { SPAN_PLACE_BYTES = 1024 }; /* longest path of a directory of ours, with i
  */
 int span_place_open(const char *path, uint64_t uid, bool sticky);
 
+/* Every name of a newly opened directory, . and .. too, until `visit` says false. 0 or a negative errno. No memory. */
+int span_place_each(int directory, bool (*visit)(void *context, int directory, const char *name), void *context);
+
 /*
  * How many names of the directory hold `part` (all, with . and .., for ""); counts no further than `most` + 1. Takes no
  * memory: what a thread holds when the application forks would be lost in the child. `directory` is newly opened, and

@@ -34,7 +34,7 @@ int command_check(const struct arguments *arguments)
     long faults = store_check(store, print_fault, context);
     int status = faults < 0 ? (int)faults : store_totals(store, &totals);
     if (status == STORE_OK)
-        status = store_loss(store, 0, &loss.known);
+        status = loss_of_store(&loss, store);
     store_close(store);
     if (status < 0) {
         complain_store(path, status);

@@ -2,6 +2,7 @@
  * pprofctl doctor: what libpprof.so will and will not see of a program, and why, before any run; where its calls would
  * go. Reads files, and knocks at the collector's socket.
  */
+#include <errno.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,6 +91,9 @@ static const char *flavour(const char *library)
     return strstr(library, "gnutls") != NULL ? "GnuTLS" : strstr(library, "nss") != NULL ? "NSS" : "OpenSSL";
 }
 
+/* Then nothing that was not found may be said to be missing. */
+static bool memory_ran_out;
+
 /* The first file that the pattern names; '@' at its start is the directory above the program's. */
 static bool find_first(const char *pattern, const char *binary, char out[PATH_MAX])
 {
@@ -107,11 +111,20 @@ static bool find_first(const char *pattern, const char *binary, char out[PATH_MA
         pattern++;
     }
     int written = snprintf(expanded, sizeof(expanded), "%.*s%s", above, binary, pattern);
-    if (written < 0 || (size_t)written >= sizeof(expanded) || glob(expanded, 0, NULL, &files) != 0)
+    if (written < 0 || (size_t)written >= sizeof(expanded))
+        return false;
+    int status = glob(expanded, 0, NULL, &files);
+    memory_ran_out |= status == GLOB_NOSPACE;
+    if (status != 0)
         return false;
     (void)snprintf(out, PATH_MAX, "%s", files.gl_pathv[files.gl_pathc - 1]);
     globfree(&files);
     return true;
+}
+
+static void collect(struct libraries *libraries, const char *path)
+{
+    memory_ran_out |= libraries_collect(libraries, path) < 0;
 }
 
 static bool report_extension(const struct extension *extension, const char *binary)
@@ -121,7 +134,7 @@ static bool report_extension(const struct extension *extension, const char *bina
         if (extension->pattern[i] == NULL || !find_first(extension->pattern[i], binary, path))
             continue;
         struct libraries libraries;
-        libraries_collect(&libraries, path);
+        collect(&libraries, path);
         const char *library = libraries_find(&libraries, "libcurl");
         if (library != NULL)
             (void)snprintf(sentence, sizeof(sentence), "%s, when the program loads it: %s (%s)", extension->name,
@@ -165,7 +178,7 @@ static void report_libraries(const struct program *program, const struct elf_fac
 {
     char sentence[PATH_MAX + 128];
     struct libraries libraries;
-    libraries_collect(&libraries, program->binary);
+    collect(&libraries, program->binary);
     const char *curl = libraries_find(&libraries, "libcurl");
     const char *openssl = libraries_find(&libraries, "libssl.so");
     const char *gnutls = libraries_find(&libraries, "libgnutls.so");
@@ -217,6 +230,7 @@ static bool report_loadable(const struct program *program)
     char target[PATH_MAX];
     const char *binary = realpath(program->binary, target) != NULL ? target : program->binary;
     if (elf_read(&facts, program->binary) < 0) {
+        memory_ran_out |= errno == ENOMEM;
         say(false, "its file cannot be read, so nothing more can be said");
         return false;
     }
@@ -245,7 +259,7 @@ static void print_store(void)
         return;
     runs_look(path, &left);
     loss.waiting = left.waiting + waits_for(path);
-    int status = store_loss(store, 0, &loss.known);
+    int status = loss_of_store(&loss, store);
     if (status != STORE_OK)
         complain_store(path, status);
     else if (loss_sentence(sentence, &loss, " since the store began") != LOSS_NONE)
@@ -270,6 +284,10 @@ int command_doctor(const struct arguments *arguments)
     bool seen = program.verdict == PROGRAM_LOADABLE && report_loadable(&program);
     if (program.verdict != PROGRAM_LOADABLE)
         say(false, "any call of this program; the programs that it starts may still be seen");
+    if (memory_ran_out) {
+        complain("memory ran out; what can be seen of %s is not known.", display_name(program.binary));
+        return 1;
+    }
     printf("%s\n", seen ? "Calls of language models over what is marked as seen will be recorded."
                         : "Nothing of it will be recorded.");
     if (seen)

@@ -5,6 +5,7 @@
 #include "program.h"
 
 #include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -71,17 +72,17 @@ static uint64_t file_offset(const struct image *image, const Elf64_Ehdr *header,
     return UINT64_MAX;
 }
 
-static void add_needed(struct elf_facts *facts, const char *name)
+/* False when memory ran out. */
+static bool add_needed(struct elf_facts *facts, const char *name)
 {
     if (name == NULL || facts->n_needed == PROGRAM_NEEDED_MAX)
-        return;
+        return true;
     char **grown = realloc((void *)facts->needed, (facts->n_needed + 1) * sizeof(*grown));
     if (grown == NULL)
-        return;
+        return false;
     facts->needed = grown;
     facts->needed[facts->n_needed] = strdup(name);
-    if (facts->needed[facts->n_needed] != NULL)
-        facts->n_needed++;
+    return facts->needed[facts->n_needed] != NULL && ++facts->n_needed > 0;
 }
 
 static bool dynamic_entry(const struct image *image, const Elf64_Phdr *segment, uint64_t i, Elf64_Dyn *ret_entry)
@@ -95,25 +96,28 @@ static bool dynamic_entry(const struct image *image, const Elf64_Phdr *segment, 
     return ret_entry->d_tag != DT_NULL;
 }
 
-static void read_dynamic(struct elf_facts *facts, const struct image *image, const Elf64_Ehdr *header,
+/* False when memory ran out. */
+static bool read_dynamic(struct elf_facts *facts, const struct image *image, const Elf64_Ehdr *header,
                          const Elf64_Phdr *segment)
 {
     Elf64_Dyn entry;
+    bool kept = true;
     uint64_t strings = UINT64_MAX;
     for (uint64_t i = 0; dynamic_entry(image, segment, i, &entry); i++)
         if (entry.d_tag == DT_STRTAB)
             strings = file_offset(image, header, entry.d_un.d_ptr);
     if (strings >= image->bytes)
-        return;
-    for (uint64_t i = 0; dynamic_entry(image, segment, i, &entry); i++) {
+        return true;
+    for (uint64_t i = 0; kept && dynamic_entry(image, segment, i, &entry); i++) {
         if (entry.d_un.d_val > image->bytes)
             continue;
         const char *text = image_text(image, strings + entry.d_un.d_val);
         if (entry.d_tag == DT_NEEDED)
-            add_needed(facts, text);
+            kept = add_needed(facts, text);
         else if ((entry.d_tag == DT_RUNPATH || entry.d_tag == DT_RPATH) && text != NULL)
             (void)strncpy(facts->runpath, text, sizeof(facts->runpath) - 1);
     }
+    return kept;
 }
 
 static bool contains(const struct image *image, const char *text)
@@ -137,16 +141,17 @@ static bool contains_curl(const struct image *image)
     return false;
 }
 
-static void read_native(struct elf_facts *facts, const struct image *image)
+/* False when memory ran out. */
+static bool read_native(struct elf_facts *facts, const struct image *image)
 {
     Elf64_Ehdr header;
     Elf64_Phdr segment;
     if (!read_header(image, &header))
-        return;
+        return true;
     facts->pie = header.e_type == ET_DYN;
     for (unsigned i = 0; i < header.e_phnum && read_segment(image, &header, i, &segment); i++) {
-        if (segment.p_type == PT_DYNAMIC)
-            read_dynamic(facts, image, &header, &segment);
+        if (segment.p_type == PT_DYNAMIC && !read_dynamic(facts, image, &header, &segment))
+            return false;
         if (segment.p_type != PT_INTERP)
             continue;
         const char *loader = image_text(image, segment.p_offset);
@@ -156,6 +161,7 @@ static void read_native(struct elf_facts *facts, const struct image *image)
     facts->go = contains(image, "\xff Go buildinf:");
     facts->static_curl = contains_curl(image);
     facts->mentions_curl = contains(image, "libcurl.so") || contains(image, "libcurl-gnutls.so");
+    return true;
 }
 
 static enum program_kind kind_of(const struct image *image)
@@ -188,10 +194,13 @@ int elf_read(struct elf_facts *ret_facts, const char *path)
         return -1;
     image.data = mapped;
     ret_facts->kind = kind_of(&image);
-    if (ret_facts->kind == PROGRAM_NATIVE)
-        read_native(ret_facts, &image);
+    bool read = ret_facts->kind != PROGRAM_NATIVE || read_native(ret_facts, &image);
     (void)munmap(mapped, image.bytes);
-    return 0;
+    if (read)
+        return 0;
+    elf_done(ret_facts);
+    errno = ENOMEM;
+    return -1;
 }
 
 void elf_done(struct elf_facts *facts)

@@ -5,6 +5,7 @@
  */
 #include "program.h"
 
+#include <errno.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,17 +59,21 @@ static bool try_path(char out[PATH_MAX], const char *path, const char *origin_fi
 }
 
 /* The directories that ld.so.conf.d names. */
-static bool try_configured(char out[PATH_MAX], const char *name)
+static bool try_configured(struct libraries *libraries, char out[PATH_MAX], const char *name)
 {
     glob_t files;
     bool found = false;
-    if (glob("/etc/ld.so.conf.d/*.conf", 0, NULL, &files) != 0)
+    int status = glob("/etc/ld.so.conf.d/*.conf", 0, NULL, &files);
+    libraries->no_memory |= status == GLOB_NOSPACE;
+    if (status != 0)
         return false;
     for (size_t i = 0; i < files.gl_pathc && !found; i++) {
         char line[PATH_MAX];
+        errno = 0;
         FILE *file = fopen(files.gl_pathv[i], "re");
         while (file != NULL && !found && fgets(line, sizeof(line), file) != NULL)
             found = line[0] == '/' && try_directory(out, line, strcspn(line, " \t\r\n"), name);
+        libraries->no_memory |= errno == ENOMEM;
         if (file != NULL)
             (void)fclose(file);
     }
@@ -76,14 +81,15 @@ static bool try_configured(char out[PATH_MAX], const char *name)
     return found;
 }
 
-static bool find_library(char out[PATH_MAX], const char *name, const char *user_file, const char *runpath)
+static bool find_library(struct libraries *libraries, char out[PATH_MAX], const char *name, const char *user_file,
+                         const char *runpath)
 {
     if (strchr(name, '/') != NULL) {
         (void)snprintf(out, PATH_MAX, "%s", name);
         return access(out, R_OK) == 0;
     }
     if (try_path(out, runpath, user_file, name) || try_path(out, getenv("LD_LIBRARY_PATH"), user_file, name) ||
-        try_configured(out, name))
+        try_configured(libraries, out, name))
         return true;
     for (size_t i = 0; i < sizeof(usual_directories) / sizeof(usual_directories[0]); i++)
         if (try_directory(out, usual_directories[i], strlen(usual_directories[i]), name))
@@ -94,28 +100,37 @@ static bool find_library(char out[PATH_MAX], const char *name, const char *user_
 static void add_needed_of(struct libraries *libraries, const char *path)
 {
     struct elf_facts facts;
-    if (elf_read(&facts, path) < 0)
+    if (elf_read(&facts, path) < 0) {
+        libraries->no_memory |= errno == ENOMEM;
         return;
+    }
     for (size_t i = 0; i < facts.n_needed && libraries->n < PROGRAM_NEEDED_MAX; i++) {
         char found[PATH_MAX];
         bool known = false;
         for (size_t k = 0; k < libraries->n && !known; k++)
             known = strcmp(base_name(libraries->path[k]), base_name(facts.needed[i])) == 0;
-        if (known || !find_library(found, facts.needed[i], path, facts.runpath))
+        if (known || !find_library(libraries, found, facts.needed[i], path, facts.runpath))
             continue;
         libraries->path[libraries->n] = strdup(found);
         if (libraries->path[libraries->n] != NULL)
             libraries->n++;
+        else
+            libraries->no_memory = true;
     }
     elf_done(&facts);
 }
 
-void libraries_collect(struct libraries *libraries, const char *path)
+int libraries_collect(struct libraries *libraries, const char *path)
 {
     libraries->n = 0;
+    libraries->no_memory = false;
     add_needed_of(libraries, path);
     for (size_t i = 0; i < libraries->n; i++)
         add_needed_of(libraries, libraries->path[i]);
+    if (!libraries->no_memory)
+        return 0;
+    libraries_done(libraries);
+    return -1;
 }
 
 void libraries_done(struct libraries *libraries)

@@ -44,14 +44,25 @@ static bool is_some(const struct loss *loss)
     return some;
 }
 
+static bool is_silent(const struct loss *loss)
+{
+    return loss->of_the_whole && loss->known.processes == 0;
+}
+
 static bool is_doubtful(const struct loss *loss)
 {
     const struct span_loss *counted = &loss->known.counted;
-    bool doubt = loss->waiting > 0 || loss->known.open > 0 || loss->known.older > 0 || counted->sessions > 0 ||
-                 counted->journals > 0 || counted->peers > 0;
+    bool doubt = is_silent(loss) || loss->waiting > 0 || loss->known.open > 0 || loss->known.older > 0 ||
+                 counted->sessions > 0 || counted->journals > 0 || counted->peers > 0;
     for (int k = 0; k < STORE_LOSS_COUNT; k++)
         doubt |= loss->known.events[k] > 0;
     return doubt;
+}
+
+int loss_of_store(struct loss *loss, struct store *store)
+{
+    loss->of_the_whole = true;
+    return store_loss(store, 0, &loss->known);
 }
 
 enum loss_verdict loss_verdict(const struct loss *loss)
@@ -107,6 +118,10 @@ static void list_losses(struct sentence *sentence, const struct loss *loss)
 static void list_doubts(struct sentence *sentence, const struct loss *loss)
 {
     const struct span_loss *counted = &loss->known.counted;
+    if (is_silent(loss)) {
+        add(sentence, "%sno program has told this store anything", sentence->separator);
+        sentence->separator = ", ";
+    }
     item(sentence, loss->known.open, "program has not said that it is done",
          "programs have not said that they are done");
     item(sentence, loss->waiting, "file of a program waits for pprofd", "files of programs wait for pprofd");

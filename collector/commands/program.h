@@ -42,8 +42,10 @@ void elf_done(struct elf_facts *facts);
 struct libraries {
     char *path[PROGRAM_NEEDED_MAX];
     size_t n;
+    bool no_memory; /* while it was made */
 };
-void libraries_collect(struct libraries *libraries, const char *path);
+/* 0, or -1 when memory ran out: then it is empty. */
+int libraries_collect(struct libraries *libraries, const char *path);
 void libraries_done(struct libraries *libraries);
 /* The path of the first library whose file name starts so, or NULL. */
 const char *libraries_find(const struct libraries *libraries, const char *name_start);

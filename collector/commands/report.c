@@ -175,7 +175,7 @@ static int scan_and_print(const struct arguments *arguments, const struct format
         return 1;
     int status = grouping_scan(grouping, store);
     if (status == STORE_OK)
-        status = store_loss(store, 0, &report.loss.known);
+        status = loss_of_store(&report.loss, store);
     report.waiting = waits_for(report.path);
     report.loss.waiting += report.waiting;
     if (grouping->failed)

@@ -36,7 +36,7 @@ static inline void begin(const char *spool_dir)
     config.owner = (struct span_journal_owner){.pid = (uint64_t)getpid()};
     config.journal[0].directory = journals;
     config.journal_disk_first = true;
-    config.spool_said = spool_dir != NULL;
+    config.spool_said = true;
     assert_int_equal(outbox_start(&config), 0);
     now_ns = tape_now_ns();
 }
@@ -223,11 +223,11 @@ static inline void turns(unsigned n)
 }
 
 /* Two finished, one in flight, then it waits for a byte. */
-static inline void live_and_wait(int to)
+static inline void live_with(const char *spool_dir, int to)
 {
     struct journal_slot slot = {0};
     struct span span;
-    begin(spool);
+    begin(spool_dir);
     for (unsigned n = 1; n <= 2; n++) {
         make_call(&span, n);
         outbox_add(now_ns, &span, n, &(struct journal_slot){0});
@@ -238,6 +238,11 @@ static inline void live_and_wait(int to)
     tell(to, 'r', 0);
     for (;;)
         pause();
+}
+
+static inline void live_and_wait(int to)
+{
+    live_with(spool, to);
 }
 
 /* A child that does so; returns when it has said its first word. */

@@ -85,6 +85,35 @@ static void test_orphans_are_taken_over(void **state)
     assert_int_equal(stats.spans, 3);
 }
 
+static void live_without_spool(int to)
+{
+    live_with(NULL, to); /* as LIBPPROF_SPOOL=off has it: said, and none */
+}
+
+/* Whose program wants no spool is owed to no other collector: who has the default spool, or none, takes it over at
+ * once. */
+static void taken_over_without_a_spool(const char *spool_dir)
+{
+    end_by_kill(start_waiting(live_without_spool));
+    struct listen_stats stats = collect("/another/spool", true);
+    assert_int_equal(stats.journals, 0);
+    stats = collect(spool_dir, false);
+    assert_int_equal(stats.journals, 1);
+    assert_int_equal(stats.spans, 3);
+}
+
+static void test_journals_without_a_spool_are_taken_over(void **state)
+{
+    (void)state;
+    taken_over_without_a_spool("/default/spool");
+}
+
+static void test_journals_without_a_spool_are_taken_over_by_none(void **state)
+{
+    (void)state;
+    taken_over_without_a_spool(NULL);
+}
+
 /* Forks a child that lives on, as daemons do; its number is told. */
 static void fork_and_wait(int to)
 {
@@ -275,6 +304,8 @@ int main(void)
         WITH_DIRECTORY(test_only_the_dead_are_taken_over),
         WITH_DIRECTORY(test_a_journal_without_a_head),
         WITH_DIRECTORY(test_orphans_are_taken_over),
+        WITH_DIRECTORY(test_journals_without_a_spool_are_taken_over),
+        WITH_DIRECTORY(test_journals_without_a_spool_are_taken_over_by_none),
         WITH_DIRECTORY(test_a_forked_child_holds_nothing),
         WITH_DIRECTORY(test_an_inherited_lock),
         WITH_DIRECTORY(test_exec),
