@@ -164,11 +164,15 @@ static struct span *row(struct reading *reading)
     return reading->rows[reading->n];
 }
 
-/* Whether what lies here is a frame that was whole once, and not acknowledged. A frame loses its first bytes first when
- * another one takes its place, and the one that was being written at the moment of death is still pending. */
-static bool was_a_frame(const struct reading *reading, const uint8_t *data, size_t at)
+/* Whether what lies here, with `room` bytes, is a frame that was whole once, and not acknowledged. A frame loses its
+ * first bytes first when another one takes its place, and the one that was being written at the moment of death is
+ * still pending. */
+static bool was_a_frame(const struct reading *reading, const uint8_t *data, size_t at, size_t room)
 {
     enum { PAGE_BYTES = 4096 };
+
+    if (room < SPAN_FRAME_HEADER_BYTES)
+        return false;
     const uint64_t sequence = span_load64(data + 32);
     const bool torn = at % PAGE_BYTES > PAGE_BYTES - SPAN_FRAME_HEADER_BYTES; /* a write stops at a page's end */
 
@@ -189,7 +193,7 @@ static void read_ring(struct reading *reading)
         const long bytes = span_frame_read(&frame, data, end - at);
 
         if (bytes <= 0) {
-            reading->found.damaged += was_a_frame(reading, data, at);
+            reading->found.damaged += was_a_frame(reading, data, at, end - at);
             at += 8;
             continue;
         }
