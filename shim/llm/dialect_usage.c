@@ -123,8 +123,8 @@ static bool key_is(const struct json_value *value, const char *name)
 static enum facts_number lookup(const char *key, size_t bytes, unsigned place)
 {
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if ((names[i].places & place) && bytes < sizeof(names[i].name) && !memcmp(names[i].name, key, bytes) &&
-            !names[i].name[bytes])
+        if ((names[i].places & place) && bytes > 0 && bytes < sizeof(names[i].name) &&
+            !memcmp(names[i].name, key, bytes) && !names[i].name[bytes])
             return (enum facts_number)names[i].fact;
     return FACT_NUMBER_COUNT;
 }

@@ -30,10 +30,9 @@ everything = False
 
 def numbers(count):
     """Which allocations fail, of `count`."""
-    first = list(range(1, min(count, FIRST) + 1))
-    if everything:
+    if everything or count <= FIRST + SPREAD:
         return list(range(1, count + 1))
-    return first + [n for n in (FIRST + (count - FIRST) * i // SPREAD for i in range(1, SPREAD + 1)) if n > FIRST]
+    return [*range(1, FIRST + 1), *(FIRST + (count - FIRST) * i // SPREAD for i in range(1, SPREAD + 1))]
 
 
 def environment(scratch, at, more, extra, preload=(), begins_in=None):
