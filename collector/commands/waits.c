@@ -89,7 +89,7 @@ static void print_key(FILE *out)
     struct span_path_base base = places_base();
     const char *value;
     if (said("LIBPPROF_HASH_KEY", &value)) {
-        (void)fputs("Ids of prompts and aliases of keys come from the key in LIBPPROF_HASH_KEY.\n", out);
+        (void)fputs("Ids of prompts and aliases of keys and users come from the key in LIBPPROF_HASH_KEY.\n", out);
         return;
     }
     if (span_path_state(directory, sizeof(directory), base.state_home, base.home) == 0)
@@ -99,12 +99,14 @@ static void print_key(FILE *out)
     int error = span_install_key_find(key, &base, path, sizeof(path));
     explicit_bzero(key, sizeof(key));
     if (error == 0)
-        (void)fprintf(out, "Ids of prompts and aliases of keys come from the key of this installation, %s.\n", path);
+        (void)fprintf(out, "Ids of prompts and aliases of keys and users come from the key of this installation, %s.\n",
+                      path);
     else
-        (void)fprintf(out,
-                      "The key of this installation, %s, cannot be used: %s; ids of prompts and aliases of keys are "
-                      "left out.\n",
-                      path, span_install_key_why(error));
+        (void)fprintf(
+            out,
+            "The key of this installation, %s, cannot be used: %s; ids of prompts and aliases of keys and users are "
+            "left out.\n",
+            path, span_install_key_why(error));
 }
 
 void waits_print_way(FILE *out)
