@@ -24,7 +24,7 @@ uint64_t waits_for(const char *path)
     if (!waiting_is_default_store(path))
         return 0;
     waiting_by_default(&waiting);
-    return waiting.spool_files + waiting.journals;
+    return waiting.spool_files + waiting.journals + waiting.newer;
 }
 
 static void print_count(FILE *out, const char *before, uint64_t n, const char *one, const char *many)
@@ -37,6 +37,11 @@ void waits_print(FILE *out)
     struct waiting waiting;
     const char *before = "Not taken in yet: ";
     waiting_by_default(&waiting);
+    if (waiting.newer > 0) {
+        print_count(out, "Not taken in: ", waiting.newer, "file that a later version of libpprof wrote",
+                    "files that a later version of libpprof wrote");
+        (void)fputs("; upgrade pprofd, which then takes in what lies there.\n", out);
+    }
     if (waiting.spool_files + waiting.journals == 0)
         return;
     if (waiting.spool_files > 0) {
