@@ -81,6 +81,13 @@ def test_suite_that_hangs():
         expect(code == 0 and not err and out.count("stopped after 2 s") == 2 and "1 tests (1 PASS)" in out, f"{code} {out} {err}")
 
 
+def test_suite_that_breaks_off():
+    with harness.Scratch() as scratch:
+        for name, body, said in (("whole", SAME + ' print "TESTDONE: 3 tests\\n";', 0), ("broken", SAME, 2)):
+            code, out, err = peers(scratch, "--curl", curl_tree(scratch / name, body))
+            expect(code == 0 and not err and out.count("the suite broke off") == said, f"{name}: {code} {out} {err}")
+
+
 def test_servers_that_are_left():
     """A server that outlives its suite holds nothing up, and its number, which may be another's by now, is not there for the next run to kill."""
     with harness.Scratch() as scratch:
@@ -117,7 +124,7 @@ def test_missing():
 
 
 TESTS = {"no_difference": test_no_difference, "difference": test_difference, "unsteady": test_unsteady, "suite_that_hangs": test_suite_that_hangs,
-         "servers_that_are_left": test_servers_that_are_left,
+         "suite_that_breaks_off": test_suite_that_breaks_off, "servers_that_are_left": test_servers_that_are_left,
          "other_suites": test_other_suites, "missing": test_missing}
 
 if __name__ == "__main__":
