@@ -353,6 +353,7 @@ int store_begin_read(struct store *store)
 static int begin_in_turn(struct store *store)
 {
     uint64_t until_ms = store_now_ms() + STORE_BUSY_MS;
+    uint64_t now_ms;
     bool first = false;
     int status = end_left_over(store);
 
@@ -360,7 +361,10 @@ static int begin_in_turn(struct store *store)
         return status;
     while (store->queue >= 0 && !(first = flock(store->queue, LOCK_EX | LOCK_NB) == 0) && store_now_ms() < until_ms)
         store_nap();
+    now_ms = store_now_ms(); /* what the turn took is no more to be waited for */
+    (void)sqlite3_busy_timeout(store->db, now_ms < until_ms ? (int)(until_ms - now_ms) : 0);
     status = store_run(store, store_statement(store, STORE_SQL_begin), "beginning a transaction");
+    (void)sqlite3_busy_timeout(store->db, STORE_BUSY_MS);
     if (first)
         (void)flock(store->queue, LOCK_UN);
     return status;

@@ -64,6 +64,18 @@ void waits_print_runs(FILE *out, const char *path, const struct runs_left *left)
                   display_name(left->where), display_name(path));
 }
 
+void waits_print_orphans(FILE *out, const char *path, uint64_t noted)
+{
+    if (noted == 0)
+        return;
+    (void)fprintf(
+        out,
+        "%s-wal.orphan-* (or -journal.orphan-*) is the log of a store that was removed. Where there is a copy of "
+        "that store, put the log beside it, named as the copy with -wal at the end, and `pprofctl report` the "
+        "copy; else delete the log. That it was found stays noted.\n",
+        display_name(path));
+}
+
 /* Whether somebody listens there. */
 static bool answers(const char *path)
 {
