@@ -519,7 +519,7 @@ int listen_close(struct listener *listener)
         if (status == 0 && commit_due(listener, false))
             status = listen_flush(listener);
     }
-    (void)listen_note_refused(listener, true);
+    (void)listen_note_refused(listener);
     if (status == 0)
         status = listen_flush(listener);
     while (listener->connections != NULL)

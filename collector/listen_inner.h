@@ -117,9 +117,9 @@ int listen_take(struct listener *listener, struct listen_sender *sender, const u
                 size_t *ret_used);
 /* listen_take.c: counts one event of an enum store_loss_kind in the transaction of the moment. */
 int listen_note(struct listener *listener, int kind);
-/* listen_take.c: has the connections refused since noted with the transaction that is open, or, `begin_one`, with one
- * of its own. 0 or negative store_status. */
-int listen_note_refused(struct listener *listener, bool begin_one);
+/* listen_take.c: begins a transaction where connections were refused since: its commit notes them, once. 0 or negative
+ * store_status. */
+int listen_note_refused(struct listener *listener);
 int listen_commit(struct listener *listener);
 /* Takes back what is open. */
 void listen_undo(struct listener *listener);

@@ -251,7 +251,7 @@ long listen_spool(struct listener *listener)
     long files, journals;
 
     /* A file that fails takes its whole transaction back: no connection's frames may be in it. */
-    (void)listen_note_refused(listener, true);
+    (void)listen_note_refused(listener);
     status = listen_flush(listener);
     listener->spool_ns = listen_now_ns();
     listener->look_soon = false;

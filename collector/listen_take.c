@@ -161,27 +161,22 @@ int listen_take(struct listener *listener, struct listen_sender *sender, const u
     return status;
 }
 
-int listen_note_refused(struct listener *listener, bool begin_one)
+int listen_note_refused(struct listener *listener)
 {
-    uint64_t refused = listener->stats.refused - listener->refused_told;
-    int status = 0;
-
-    if (refused == 0)
-        return 0;
-    if (begin_one)
-        status = begin(listener);
-    return status != 0 ? status : store_note_loss(listener->config.store, STORE_LOSS_connection_refused, refused, 0);
+    return listener->stats.refused == listener->refused_told ? 0 : begin(listener);
 }
 
 int listen_commit(struct listener *listener)
 {
     uint64_t begin_ns = listen_now_ns();
     uint64_t refused = listener->stats.refused;
-    int status;
+    int status = 0;
 
     if (!listener->open)
         return 0;
-    status = listen_note_refused(listener, false);
+    if (refused != listener->refused_told)
+        status =
+            store_note_loss(listener->config.store, STORE_LOSS_connection_refused, refused - listener->refused_told, 0);
     if (status == 0)
         status = store_commit(listener->config.store);
     listener->open = false;
