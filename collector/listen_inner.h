@@ -62,6 +62,7 @@ struct listener {
     uint64_t share_ns;                   /* when the share of time at hand began */
     bool open;                           /* a transaction is */
     uint64_t open_ns, commit_ns, pause_ns, spool_ns;
+    bool last_look; /* nobody will look for marks later */
     bool look_soon; /* a connection ended: its process may have died and left a journal */
     uint64_t batch_frames, batch_spans, batch_repeats;
     uint64_t refused_told; /* connections, in the store */

@@ -32,29 +32,45 @@ static void count_journal(const struct look *look, int directory, const char *na
     struct span_journal_head head;
     int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     enum journal_state state;
+    struct stat st;
 
     if (fd < 0)
         return;
     state = journal_state(fd, &head);
     if (state == JOURNAL_DAMAGED)
         look->waiting->damaged++;
-    else if (journal_is_for(fd, &head, look->spool, look->said, look->in_spool)) {
+    else if (fstat(fd, &st) == 0 && journal_is_for(&head, st.st_mtime, look->spool, look->said, look->in_spool)) {
         look->waiting->living += state == JOURNAL_LIVES;
         look->waiting->journals += state == JOURNAL_DEAD;
     }
     (void)close(fd);
 }
 
+/* Of the living too: what they called is nowhere yet. */
+static void count_mark(const struct look *look, int directory, const char *name)
+{
+    char text[SPAN_MARK_TEXT_BYTES];
+    struct span_mark mark;
+    struct stat st;
+
+    if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && journal_mark_read(&mark, text, directory, name) &&
+        journal_mark_is_for(&mark, st.st_mtime, look->spool, look->said))
+        look->waiting->marks++;
+}
+
 static bool count_file(void *context, int directory, const char *name)
 {
     const struct look *look = context;
 
-    if (look->in_spool && (ends_with(name, ".part") || ends_with(name, ".frames") || ends_with(name, ".refused")))
+    if (look->in_spool && (ends_with(name, ".part") || ends_with(name, ".frames") || ends_with(name, ".refused") ||
+                           ends_with(name, ".unread")))
         look->waiting->spool_files++;
     else if (ends_with(name, ".damaged"))
         look->waiting->damaged++;
     else if (ends_with(name, ".live"))
         count_journal(look, directory, name);
+    else if (!look->in_spool && ends_with(name, ".mark"))
+        count_mark(look, directory, name);
     return true;
 }
 

@@ -39,7 +39,7 @@ def reported(bench, store="pprof.db", model=None):
     """How many calls (of this model): a user's default collector takes in what other programs of that user left, too."""
     done = bench.run(bench.pprofctl, "export", store)
     expect(done.returncode == 0, f"{done}")
-    return sum(model is None or f":{span['server.port']}/" in model.url for span in map(json.loads, done.stdout.splitlines()))
+    return sum(model is None or f":{span.get('server.port')}/" in model.url for span in map(json.loads, done.stdout.splitlines()))
 
 
 def start_recording(bench, script, *options, **changes):
