@@ -61,11 +61,11 @@ enum journal_state journal_state(int fd, struct span_journal_head *ret_head)
     uint8_t start[SPAN_JOURNAL_AT_LOSS];
     bool unlocked = flock(fd, LOCK_EX | LOCK_NB) == 0;
     memset(ret_head, 0, sizeof *ret_head); /* one that is being made has no head yet */
-    bool whole = pread(fd, start, sizeof start, 0) == (ssize_t)sizeof start &&
-                 span_journal_head_read(ret_head, start, sizeof start) == 0;
+    ssize_t got = pread(fd, start, sizeof start, 0);
+    int head = span_journal_head_read(ret_head, start, got < 0 ? 0 : (size_t)got);
 
-    if (!whole)
-        return unlocked ? JOURNAL_DAMAGED : JOURNAL_LIVES;
+    if (head != SPAN_JOURNAL_OK)
+        return !unlocked ? JOURNAL_LIVES : head == SPAN_JOURNAL_TOO_NEW ? JOURNAL_NEWER : JOURNAL_DAMAGED;
     return unlocked || pid_is_gone(&ret_head->owner) ? JOURNAL_DEAD : JOURNAL_LIVES;
 }
 

@@ -11,6 +11,7 @@
 enum journal_state {
     JOURNAL_LIVES,
     JOURNAL_DEAD,
+    JOURNAL_NEWER,   /* nobody writes it, and it is one of a later version, whose collector takes it over */
     JOURNAL_DAMAGED, /* nobody writes it, and it is none */
 };
 

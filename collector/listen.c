@@ -286,6 +286,7 @@ static size_t at_once(const struct connection *connection)
 static int read_some(struct listener *listener, struct connection *connection)
 {
     uint64_t begin_ns = listen_now_ns();
+    struct listen_cost cost = {.work = store_work(listener->config.store), .spans = listener->batch_spans};
     ssize_t got;
     size_t used;
     int status;
@@ -304,7 +305,7 @@ static int read_some(struct listener *listener, struct connection *connection)
     }
     connection->bytes += (size_t)got;
     status = listen_take(listener, &connection->sender, connection->data, connection->bytes, &used);
-    if (status == LISTEN_AGAIN) {
+    if (status == LISTEN_AGAIN || status == LISTEN_NEWER) {
         drop(listener, connection);
         return 0;
     }
@@ -322,7 +323,11 @@ static int read_some(struct listener *listener, struct connection *connection)
     if (used > 0 || connection->frame_ns == 0)
         connection->frame_ns = connection->bytes > 0 ? begin_ns : 0;
     shrink(listener, connection);
-    listen_share_spent(listener, connection, listen_now_ns() - begin_ns, (size_t)got);
+    cost = (struct listen_cost){.ns = listen_now_ns() - begin_ns,
+                                .bytes = (size_t)got,
+                                .work = store_work(listener->config.store) - cost.work,
+                                .spans = listener->batch_spans - cost.spans};
+    listen_share_spent(listener, connection, cost);
     return 0;
 }
 
@@ -514,7 +519,7 @@ int listen_close(struct listener *listener)
         if (status == 0 && commit_due(listener, false))
             status = listen_flush(listener);
     }
-    (void)listen_note_refused(listener, true);
+    (void)listen_note_refused(listener);
     if (status == 0)
         status = listen_flush(listener);
     while (listener->connections != NULL)

@@ -32,6 +32,7 @@ enum {
     LISTEN_READ_BYTES = 64 * 1024, /* from one connection before the next one has its turn */
     LISTEN_SHARE_MS = 100,         /* within such a time ... */
     LISTEN_SHARE_BUSY_MS = 50,     /* ... one process, and one other user, keeps the collector busy at most so long */
+    LISTEN_MERGE_NS = 4000,        /* of that for each span, whose merge comes when its sender may be gone */
     LISTEN_PROCESS_CONNECTIONS_MAX = 1024,
     LISTEN_PROCESS_BUFFERS_MAX = 32 * 1024 * 1024, /* of unfinished frames */
     LISTEN_HALF_FRAME_MS = 30000,                  /* for a frame from its first byte to its last */
@@ -54,13 +55,14 @@ struct listen_config {
 struct listen_stats {
     uint64_t frames, spans; /* stored and committed, repeats not counted */
     uint64_t repeats;
-    uint64_t refused;     /* connections of other users, or beyond a bound */
-    uint64_t rejected;    /* frames that could not be stored and whose spans were counted as lost */
-    uint64_t damaged;     /* connections and files with something that is not a frame of ours */
-    uint64_t too_new;     /* frames of a later version */
-    uint64_t files;       /* of the spool, taken in */
-    uint64_t journals;    /* of dead processes, taken over */
-    uint64_t killed;      /* calls that were in flight there */
+    uint64_t refused;  /* connections of other users, or beyond a bound */
+    uint64_t rejected; /* frames that could not be stored and whose spans were counted as lost */
+    uint64_t damaged;  /* connections and files with something that is not a frame of ours */
+    uint64_t too_new;  /* frames of a later version, left with their senders */
+    uint64_t newer;    /* files of a later version that lie in the spool or among the journals, as of the last look */
+    uint64_t files;    /* of the spool, taken in */
+    uint64_t journals; /* of dead processes, taken over */
+    uint64_t killed;   /* calls that were in flight there */
     uint64_t connections; /* ever accepted */
     uint64_t connected;   /* now */
     uint64_t commits;

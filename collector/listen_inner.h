@@ -10,7 +10,7 @@
 struct listen_sender {
     uint8_t identity[16];
     bool greeted; /* its PROCESS frame came */
-    bool in_file; /* where that frame may be damaged: others say whose they are */
+    bool in_file; /* of the spool: where that frame may be damaged, others say whose they are */
     bool has_uid; /* a connection's, as the kernel says */
     uint32_t uid;
     uint64_t away;  /* store_times_away when it came: a store that was begun anew knows nobody */
@@ -24,9 +24,11 @@ struct listen_party {
     bool whole_user;
     unsigned connections;
     size_t buffer_bytes;
-    uint64_t busy_ns; /* in the share of time at hand */
-    int64_t bytes;    /* that a foreign user may still send */
-    struct listen_party *next;
+    bool active;                            /* was read from in the share of time at hand */
+    uint64_t busy_ns;                       /* in it, and what was too much before */
+    uint64_t work;                          /* of the next commit, in bytes (store_work) */
+    int64_t bytes;                          /* that a foreign user may still send */
+    struct listen_party *next, *next_owing; /* next_owing: whose work is not 0 */
 };
 
 struct connection {
@@ -60,9 +62,12 @@ struct listener {
     unsigned parked;                     /* connections */
     unsigned busy_processes, busy_users; /* that were read from in the share of time at hand */
     uint64_t share_ns;                   /* when the share of time at hand began */
+    struct listen_party *owing;          /* that have given the next commit work */
+    uint64_t work;                       /* of all processes */
     bool open;                           /* a transaction is */
     uint64_t open_ns, commit_ns, pause_ns, spool_ns;
     bool last_look; /* nobody will look for marks later */
+    uint64_t newer; /* files of a later version found in the look at hand */
     bool look_soon; /* a connection ended: its process may have died and left a journal */
     uint64_t batch_frames, batch_spans, batch_repeats;
     uint64_t refused_told; /* connections, in the store */
@@ -72,6 +77,7 @@ struct listener {
 enum {
     LISTEN_END = -100,   /* the sender said something impossible: drop it */
     LISTEN_AGAIN = -101, /* it must introduce itself again: drop it, it is not to blame */
+    LISTEN_NEWER = -102, /* it is of a later version: leave it to that version's collector */
 };
 
 uint64_t listen_now_ns(void);
@@ -86,8 +92,17 @@ int listen_share_join(struct listener *listener, struct connection *connection, 
 void listen_share_leave(struct listener *listener, struct connection *connection);
 /* Counts more (or less) memory for unfinished frames; false, and nothing counted, when that is too much. */
 bool listen_share_buffer(struct listener *listener, struct connection *connection, size_t before, size_t after);
-/* Counts what was done for the connection; it is parked when its process or user has had its share. */
-void listen_share_spent(struct listener *listener, struct connection *connection, uint64_t ns, size_t bytes);
+/* What was done for a connection, and what is still to be done because of it. */
+struct listen_cost {
+    uint64_t ns;
+    size_t bytes;   /* read */
+    uint64_t work;  /* of the next commit, in bytes */
+    uint64_t spans; /* to be merged once */
+};
+/* Counts it; the connection is parked when its process or user has had its share. */
+void listen_share_spent(struct listener *listener, struct connection *connection, struct listen_cost cost);
+/* A commit took so long (or nothing was committed: 0): who gave it work pays for it, each in proportion. */
+void listen_share_committed(struct listener *listener, uint64_t ns);
 /* Whether a file of another user's may be taken in now, which uses up what that user may send; else it waits its turn
  * where it lies. Where nobody else is served meanwhile (no socket) it may. */
 bool listen_share_file(struct listener *listener, uint32_t uid, uint64_t bytes);
@@ -97,17 +112,19 @@ bool listen_share_turn(struct listener *listener, uint64_t now_ns);
 /* listen.c: what epoll is to tell of a connection. */
 void listen_watch(struct listener *listener, struct connection *connection);
 
-/* listen_take.c: gives every whole frame at the start of data to the store. 0, LISTEN_END, or negative store_status; in
- * *ret_used how far it came. */
+/* listen_take.c: gives every whole frame at the start of data to the store. 0, LISTEN_END, LISTEN_AGAIN, LISTEN_NEWER,
+ * or negative store_status; in *ret_used how far it came. */
 int listen_take(struct listener *listener, struct listen_sender *sender, const uint8_t *data, size_t bytes,
                 size_t *ret_used);
 /* listen_take.c: counts one event of an enum store_loss_kind in the transaction of the moment. */
 int listen_note(struct listener *listener, int kind);
-/* listen_take.c: has the connections refused since noted with the transaction that is open, or, `begin_one`, with one
- * of its own. 0 or negative store_status. */
-int listen_note_refused(struct listener *listener, bool begin_one);
+/* listen_take.c: begins a transaction where connections were refused since: its commit notes them, once. 0 or negative
+ * store_status. */
+int listen_note_refused(struct listener *listener);
 int listen_commit(struct listener *listener);
-/* After a failure: takes back what is open. */
+/* Takes back what is open. */
+void listen_undo(struct listener *listener);
+/* The same after a failure, which it counts. */
 void listen_rollback(struct listener *listener);
 
 /* listen_journal.c: takes over the journals of the dead in a directory, which is `user`'s or, `in_spool`, the spool. No

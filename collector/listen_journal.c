@@ -38,25 +38,42 @@ static bool claim(int fd)
     return fcntl(fd, F_SETLK, &lock) == 0;
 }
 
-/* The journal's bytes, the caller's to free, and its head; NULL when it is not to be taken (now). */
-static uint8_t *read_journal(int fd, struct span_journal_head *ret_head, size_t *ret_bytes, bool *ret_damaged)
+/* The journal's bytes, the caller's to free; NULL when it is not to be taken (now). 0, or STORE_FAILED. */
+static int read_journal(int fd, uint8_t **ret_file, size_t *ret_bytes)
 {
-    enum journal_state state = journal_state(fd, ret_head);
     struct stat st;
     uint8_t *file;
 
-    *ret_damaged = state == JOURNAL_DAMAGED;
-    if (state != JOURNAL_DEAD || !claim(fd) || fstat(fd, &st) != 0 || st.st_nlink == 0)
-        return NULL;
+    *ret_file = NULL;
+    if (!claim(fd) || fstat(fd, &st) != 0 || st.st_nlink == 0)
+        return 0;
     *ret_bytes = st.st_size < SPAN_JOURNAL_BYTES_MAX ? (size_t)st.st_size : SPAN_JOURNAL_BYTES_MAX;
     file = malloc(*ret_bytes);
-    if (file != NULL && pread(fd, file, *ret_bytes, 0) == (ssize_t)*ret_bytes)
-        return file;
-    free(file);
-    return NULL;
+    if (file == NULL)
+        return listen_because(STORE_FAILED, "no memory");
+    if (pread(fd, file, *ret_bytes, 0) == (ssize_t)*ret_bytes)
+        *ret_file = file;
+    else
+        free(file);
+    return 0;
 }
 
-/* Gives its frames to the store. 0, LISTEN_END, or negative store_status. */
+/* Its frames, put into `out`. 0, LISTEN_END, LISTEN_NEWER or STORE_FAILED. */
+static int frames_of(struct span_buffer *out, const uint8_t *file, size_t bytes, struct span_journal_found *ret_found)
+{
+    switch (span_journal_frames(out, file, bytes, ret_found)) {
+    case SPAN_JOURNAL_OK:
+        return 0;
+    case SPAN_JOURNAL_NO_MEMORY:
+        return listen_because(STORE_FAILED, "no memory");
+    case SPAN_JOURNAL_TOO_NEW:
+        return listen_because(LISTEN_NEWER, "a journal is of a later version");
+    default:
+        return listen_because(LISTEN_END, "a journal is damaged");
+    }
+}
+
+/* Gives its frames to the store. 0, LISTEN_END, LISTEN_NEWER, or negative store_status. */
 static int store_journal(struct listener *listener, const uint8_t *file, size_t bytes)
 {
     struct listen_sender sender = {0};
@@ -66,9 +83,9 @@ static int store_journal(struct listener *listener, const uint8_t *file, size_t 
     int status;
 
     span_buffer_init(&frames, (size_t)2 * SPAN_JOURNAL_BYTES_MAX);
-    status = span_journal_frames(&frames, file, bytes, &found) == 0
-                 ? listen_take(listener, &sender, frames.data, frames.bytes, &used)
-                 : listen_because(LISTEN_END, "a journal is damaged");
+    status = frames_of(&frames, file, bytes, &found);
+    if (status == 0)
+        status = listen_take(listener, &sender, frames.data, frames.bytes, &used);
     if (status == 0 && used != frames.bytes)
         status = listen_because(LISTEN_END, "a journal is damaged");
     span_buffer_done(&frames);
@@ -78,6 +95,8 @@ static int store_journal(struct listener *listener, const uint8_t *file, size_t 
     }
     if (status == 0)
         status = listen_commit(listener);
+    else if (listener->open && status == LISTEN_NEWER)
+        listen_undo(listener);
     else if (listener->open)
         listen_rollback(listener);
     if (status == 0) {
@@ -109,24 +128,32 @@ static int take_over(struct listener *listener, int directory, const char *name,
     int fd = openat(directory, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct span_journal_head head;
     struct stat st;
+    enum journal_state state = JOURNAL_LIVES;
     uint8_t *file = NULL;
     size_t bytes = 0;
-    bool damaged = false;
+    bool damaged;
     int status = 0;
 
     if (fd < 0)
         return 0;
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
         (st.st_uid == geteuid() || st.st_uid == 0 || listener->config.any_user))
-        file = read_journal(fd, &head, &bytes, &damaged);
-    if (file != NULL &&
-        journal_is_for(&head, st.st_mtime, listener->config.spool_dir, listener->config.spool_said, in_spool)) {
+        state = journal_state(fd, &head);
+    damaged = state == JOURNAL_DAMAGED;
+    if (state == JOURNAL_DEAD &&
+        journal_is_for(&head, st.st_mtime, listener->config.spool_dir, listener->config.spool_said, in_spool))
+        status = read_journal(fd, &file, &bytes);
+    if (file != NULL) {
         status = store_journal(listener, file, bytes);
+        damaged = status == LISTEN_END;
         if (status == 0) {
             (void)unlinkat(directory, name, 0);
             status = 1;
         }
-        damaged = status == LISTEN_END;
+    }
+    if (state == JOURNAL_NEWER || status == LISTEN_NEWER) { /* its own version's collector takes it over, from here */
+        listener->newer++;
+        status = 0;
     }
     if (damaged)
         status = set_aside(listener, directory, name);

@@ -55,7 +55,7 @@ static void park_if_enough(struct listener *listener, struct connection *connect
 /* A foreign user's account outlives its connections until it is full again; else it would be emptied by hanging up. */
 static bool is_idle(const struct listen_party *party)
 {
-    return party->connections == 0 &&
+    return party->connections == 0 && party->busy_ns == 0 && party->work == 0 &&
            (!party->whole_user || !party->foreign || party->bytes >= LISTEN_USER_BYTES_BURST);
 }
 
@@ -136,14 +136,50 @@ bool listen_share_buffer(struct listener *listener, struct connection *connectio
     return true;
 }
 
-void listen_share_spent(struct listener *listener, struct connection *connection, uint64_t ns, size_t bytes)
+static void charge(struct listener *listener, struct listen_party *party, uint64_t ns)
 {
-    listener->busy_processes += connection->process->busy_ns == 0;
-    listener->busy_users += connection->user->busy_ns == 0;
-    connection->process->busy_ns += ns + 1;
-    connection->user->busy_ns += ns + 1;
-    connection->user->bytes -= (int64_t)bytes;
+    if (!party->active)
+        (*(party->whole_user ? &listener->busy_users : &listener->busy_processes))++;
+    party->active = true;
+    party->busy_ns += ns;
+}
+
+static void owe(struct listener *listener, struct listen_party *party, uint64_t work)
+{
+    if (party->work == 0 && work > 0) {
+        party->next_owing = listener->owing;
+        listener->owing = party;
+    }
+    party->work += work;
+}
+
+void listen_share_spent(struct listener *listener, struct connection *connection, struct listen_cost cost)
+{
+    struct listen_party *const parties[] = {connection->process, connection->user};
+
+    for (size_t i = 0; i < 2; i++) {
+        charge(listener, parties[i], cost.ns + cost.spans * LISTEN_MERGE_NS);
+        owe(listener, parties[i], cost.work);
+    }
+    listener->work += cost.work;
+    connection->user->bytes -= (int64_t)cost.bytes;
     park_if_enough(listener, connection);
+}
+
+void listen_share_committed(struct listener *listener, uint64_t ns)
+{
+    while (listener->owing != NULL) {
+        struct listen_party *party = listener->owing;
+
+        listener->owing = party->next_owing;
+        charge(listener, party, (uint64_t)((double)ns * (double)party->work / (double)listener->work));
+        party->work = 0;
+        party->next_owing = NULL;
+    }
+    if (listener->work > 0)
+        for (struct connection *c = listener->connections; c != NULL; c = c->next)
+            park_if_enough(listener, c);
+    listener->work = 0;
 }
 
 bool listen_share_file(struct listener *listener, uint32_t uid, uint64_t bytes)
@@ -159,6 +195,16 @@ bool listen_share_file(struct listener *listener, uint32_t uid, uint64_t bytes)
     return true;
 }
 
+/* What was beyond the share is owed in the next ones, unless nobody else was there to miss it. */
+static void forgive(const struct listener *listener, struct listen_party *party, uint64_t passed_ns)
+{
+    unsigned busy = party->whole_user ? listener->busy_users : listener->busy_processes;
+    uint64_t share_ns = passed_ns / LISTEN_SHARE_MS * LISTEN_SHARE_BUSY_MS;
+
+    party->active = false;
+    party->busy_ns = busy > 1 && party->busy_ns > share_ns ? party->busy_ns - share_ns : 0;
+}
+
 bool listen_share_turn(struct listener *listener, uint64_t now_ns)
 {
     uint64_t passed_ns = now_ns - listener->share_ns;
@@ -169,13 +215,13 @@ bool listen_share_turn(struct listener *listener, uint64_t now_ns)
     more = (int64_t)((passed_ns < 3600000000000ull ? passed_ns : 3600000000000ull) / 1000000u *
                      (LISTEN_USER_BYTES_PER_S / 1000));
     listener->share_ns = now_ns;
-    listener->busy_processes = listener->busy_users = 0;
     for (size_t i = 0; i < LISTEN_PARTY_SLOTS; i++)
         for (struct listen_party *party = listener->party[i]; party != NULL; party = party->next) {
-            party->busy_ns = 0;
+            forgive(listener, party, passed_ns);
             party->bytes =
                 party->bytes + more > LISTEN_USER_BYTES_BURST ? LISTEN_USER_BYTES_BURST : party->bytes + more;
         }
+    listener->busy_processes = listener->busy_users = 0;
     for (struct connection *c = listener->connections; c != NULL && listener->parked > 0; c = c->next)
         if (c->parked && !has_had_enough(listener, c->user)) {
             c->parked = false;

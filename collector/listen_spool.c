@@ -3,7 +3,8 @@
  * is deleted only after the transaction with its frames is committed; the store ignores what it had already.
  *
  * Called by listen_turn now and then and by `pprofd --once`. A file that is damaged is set aside as *.damaged with
- * everything whole taken in, before the damage and behind it, and counted as a loss.
+ * everything whole taken in, before the damage and behind it, and counted as a loss. One of a later version is left
+ * whole where it lies.
  */
 #include "listen_inner.h"
 
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #include "store.h"
+#include "waiting.h"
 
 enum { SPOOL_READ_BYTES = SPAN_FRAME_HEADER_BYTES + SPAN_FRAME_PAYLOAD_MAX + 65536 };
 
@@ -46,8 +48,8 @@ static size_t to_next_frame(const uint8_t *data, size_t bytes)
     return bytes;
 }
 
-/* All whole frames of the file, those behind damage too; one that was closed has no half ones. 0, or negative
- * store_status; *ret_damaged. */
+/* All whole frames of the file, those behind damage too; one that was closed has no half ones. 0, LISTEN_NEWER, or
+ * negative store_status; *ret_damaged. */
 static int take_file(struct listener *listener, int fd, bool closed, uint8_t *buffer, bool *ret_damaged)
 {
     struct listen_sender sender = {.in_file = true};
@@ -82,6 +84,15 @@ static int take_file(struct listener *listener, int fd, bool closed, uint8_t *bu
     }
 }
 
+/* Seen before anything is read on, and counted: the file would be read again at each look. */
+static bool begins_newer(struct listener *listener, int fd)
+{
+    bool newer = waiting_spool_is_newer(fd);
+
+    listener->newer += newer;
+    return newer;
+}
+
 /* Opens a file that may be taken; -1 when it is not ours to take (now). A writer has a record lock on it for as long as
  * it writes a frame; collectors keep each other off by flock. */
 static int open_file(struct listener *listener, int directory, const char *name)
@@ -95,7 +106,8 @@ static int open_file(struct listener *listener, int directory, const char *name)
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || flock(fd, LOCK_EX | LOCK_NB) != 0 ||
         (st.st_uid != geteuid() && st.st_uid != 0 && !listener->config.any_user) ||
         fcntl(fd, F_OFD_SETLK, &reading) != 0 || fstatat(directory, name, &named, AT_SYMLINK_NOFOLLOW) != 0 ||
-        named.st_ino != st.st_ino || !listen_share_file(listener, st.st_uid, (uint64_t)st.st_size)) {
+        named.st_ino != st.st_ino || begins_newer(listener, fd) ||
+        !listen_share_file(listener, st.st_uid, (uint64_t)st.st_size)) {
         /* Its writer may have closed and so renamed it meanwhile: it will be found under the new name. */
         (void)close(fd);
         return -1;
@@ -121,6 +133,13 @@ static int take_in(struct listener *listener, int directory, const char *name, u
     if (fd < 0)
         return 0;
     status = take_file(listener, fd, ends_with(name, ".frames"), buffer, &damaged);
+    if (status == LISTEN_NEWER) { /* what it sent before that waits with it */
+        listener->newer++;
+        if (listener->open)
+            listen_undo(listener);
+        (void)close(fd);
+        return 0;
+    }
     if (status == 0 && damaged)
         status = listen_note(listener, STORE_LOSS_spool_damaged);
     if (status == 0)
@@ -234,15 +253,18 @@ long listen_spool(struct listener *listener)
     long files, journals;
 
     /* A file that fails takes its whole transaction back: no connection's frames may be in it. */
-    (void)listen_note_refused(listener, true);
+    (void)listen_note_refused(listener);
     status = listen_flush(listener);
     listener->spool_ns = listen_now_ns();
     listener->look_soon = false;
+    listener->newer = 0;
     if (status != 0)
         return status;
     /* Journals last: what they say of loss is newer. */
     files = take_spool(listener);
     journals = files < 0 ? files : take_journals(listener);
+    if (journals >= 0)
+        listener->stats.newer = listener->newer;
     return journals < 0 ? journals : files + journals;
 }
 

@@ -72,6 +72,16 @@ static int take_stranger(struct listener *listener, struct listen_sender *sender
     return 0;
 }
 
+/* It stays where it is: who sends over a socket keeps it, and puts it into the spool in the end. */
+static int too_new(struct listener *listener, const struct listen_sender *sender)
+{
+    if (!sender->in_file) {
+        listener->stats.too_new++;
+        (void)listen_note(listener, STORE_LOSS_frame_too_new);
+    }
+    return listen_because(LISTEN_NEWER, "a frame of a later version");
+}
+
 static int take_spans(struct listener *listener, struct listen_sender *sender, const struct span_frame *frame)
 {
     struct span_block_view view;
@@ -91,6 +101,8 @@ static int take_spans(struct listener *listener, struct listen_sender *sender, c
         return listen_because(LISTEN_AGAIN, "the store was begun anew");
     if (status == 0)
         status = store_take_frame(listener->config.store, frame, &repeat);
+    if (status == STORE_OTHER_VERSION)
+        return too_new(listener, sender);
     if (status == STORE_DAMAGED) {
         /* The checksum fits: the sender meant it, and would send it again and again. It is counted instead. */
         status = store_reject_frame(listener->config.store, frame);
@@ -137,11 +149,8 @@ int listen_take(struct listener *listener, struct listen_sender *sender, const u
         if (length == SPAN_FRAME_NEED_MORE)
             break;
         if (length < 0) {
-            listener->stats.too_new += length == SPAN_FRAME_TOO_NEW;
-            if (length == SPAN_FRAME_TOO_NEW)
-                (void)listen_note(listener, STORE_LOSS_frame_too_new);
-            status = listen_because(LISTEN_END, length == SPAN_FRAME_TOO_NEW ? "a frame of a later version"
-                                                                             : "bytes that are not a frame");
+            status = length == SPAN_FRAME_TOO_NEW ? too_new(listener, sender)
+                                                  : listen_because(LISTEN_END, "bytes that are not a frame");
             break;
         }
         status = take_one(listener, sender, &frame);
@@ -152,34 +161,31 @@ int listen_take(struct listener *listener, struct listen_sender *sender, const u
     return status;
 }
 
-int listen_note_refused(struct listener *listener, bool begin_one)
+int listen_note_refused(struct listener *listener)
 {
-    uint64_t refused = listener->stats.refused - listener->refused_told;
-    int status = 0;
-
-    if (refused == 0)
-        return 0;
-    if (begin_one)
-        status = begin(listener);
-    return status != 0 ? status : store_note_loss(listener->config.store, STORE_LOSS_connection_refused, refused, 0);
+    return listener->stats.refused == listener->refused_told ? 0 : begin(listener);
 }
 
 int listen_commit(struct listener *listener)
 {
+    uint64_t begin_ns = listen_now_ns();
     uint64_t refused = listener->stats.refused;
-    int status;
+    int status = 0;
 
     if (!listener->open)
         return 0;
-    status = listen_note_refused(listener, false);
+    if (refused != listener->refused_told)
+        status =
+            store_note_loss(listener->config.store, STORE_LOSS_connection_refused, refused - listener->refused_told, 0);
     if (status == 0)
         status = store_commit(listener->config.store);
     listener->open = false;
+    listener->commit_ns = listen_now_ns();
+    listen_share_committed(listener, listener->commit_ns - begin_ns);
     if (status != 0) {
         listen_rollback(listener);
         return listen_because(status, "%s", store_why());
     }
-    listener->commit_ns = listen_now_ns();
     listener->refused_told = refused;
     listener->stats.commits++;
     listener->stats.frames += listener->batch_frames;
@@ -189,10 +195,16 @@ int listen_commit(struct listener *listener)
     return 0;
 }
 
-void listen_rollback(struct listener *listener)
+void listen_undo(struct listener *listener)
 {
     store_rollback(listener->config.store);
+    listen_share_committed(listener, 0);
     listener->open = false;
     listener->batch_frames = listener->batch_spans = listener->batch_repeats = 0;
+}
+
+void listen_rollback(struct listener *listener)
+{
+    listen_undo(listener);
     listener->stats.store_failures++;
 }

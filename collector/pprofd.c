@@ -260,11 +260,25 @@ static void look_after_store(const struct store *store, const struct options *op
         options->store);
 }
 
+/* Said again only when there are more. Returns how many there are. */
+static uint64_t say_newer(const struct listener *listener, uint64_t said)
+{
+    struct listen_stats stats;
+
+    listen_get_stats(listener, &stats);
+    if (stats.newer > said)
+        say("pprofd: %llu %s left where %s, as a later version of libpprof wrote %s: upgrade pprofd",
+            (unsigned long long)stats.newer, stats.newer == 1 ? "file is" : "files are",
+            stats.newer == 1 ? "it is" : "they are", stats.newer == 1 ? "it" : "them");
+    return stats.newer;
+}
+
 static int serve(struct store *store, struct listener *listener, int signals, const struct options *options)
 {
     uint64_t times_away = store_times_away(store);
     struct pollfd fds[2] = {{.fd = listen_fd(listener), .events = POLLIN}, {.fd = signals, .events = POLLIN}};
     struct runs_left left; /* what cannot be taken in is tried again */
+    uint64_t newer = 0;    /* files of a later version that were spoken of */
     bool said = false;     /* a failing store is reported once, until it works again */
     int idle_ms = 0;
 
@@ -289,6 +303,7 @@ static int serve(struct store *store, struct listener *listener, int signals, co
         } else if (n > 0) {
             said = false;
         }
+        newer = say_newer(listener, newer);
         idle_ms = n > 0 ? idle_ms : idle_ms + wait_ms;
         if (idle_ms >= MERGE_EVERY_MS) {
             idle_ms = 0;
@@ -315,6 +330,7 @@ static int run_once(struct store *store, const struct options *options)
     if (listen_open(&config, &listener) != 0)
         return complain(listen_why());
     files = listen_spool(listener);
+    (void)say_newer(listener, 0);
     listen_get_stats(listener, &stats);
     (void)listen_close(listener);
     if (files < 0)

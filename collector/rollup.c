@@ -399,13 +399,14 @@ static int count_sketches(const struct store_rows *rows, struct rollup_group *co
     return 0;
 }
 
-static void count_sums(const struct store_rows *rows, struct rollup_group *const *group)
+static void count_sums(struct rollup *rollup, const struct store_rows *rows, struct rollup_group *const *group)
 {
     const struct span_column *error = rows->has[SPAN_error_type] ? rows->column[SPAN_error_type] : NULL;
 
     for (size_t i = 0; i < rows->n; i++) {
         group[i]->calls++;
         group[i]->errors += error != NULL && span_bit(error->present, i);
+        rollup->soiled += !group[i]->dirty;
         group[i]->dirty = true;
     }
     for (int s = 0; s < ROLLUP_SUM_COUNT; s++) {
@@ -442,7 +443,7 @@ int rollup_add(struct rollup *rollup, const struct store_rows *rows)
     group = (struct rollup_group **)(void *)(table + slots);
     if (assign(rollup, rows, group, table, slots) != 0 || count_sketches(rows, group) != 0)
         return -1;
-    count_sums(rows, group);
+    count_sums(rollup, rows, group);
     /* Only here, between blocks: folding frees groups, and rows point to them while they are counted. */
     for (size_t i = 0; rollup->overfull && i < rollup->n_hours; i++) {
         struct rollup_hour *hour = &rollup->hour[i];

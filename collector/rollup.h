@@ -91,6 +91,7 @@ struct rollup {
     size_t groups_max; /* per hour */
     uint64_t clock;
     uint64_t folded; /* calls that lost their own group since the last save */
+    uint64_t soiled; /* how often a group that was as stored came to differ from it */
     /* Asked when an hour is met for the first time; adds what is stored by rollup_put. NULL: nothing is. */
     int (*load)(void *context, struct rollup *rollup, uint64_t hour);
     void *context;

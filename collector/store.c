@@ -108,6 +108,26 @@ int store_run(struct store *store, sqlite3_stmt *statement, const char *doing)
     return 0;
 }
 
+/* What a column's function set when it returned NULL: https://www.sqlite.org/c3ref/column_blob.html */
+static int no_column(sqlite3_stmt *row)
+{
+    return sqlite3_errcode(sqlite3_db_handle(row)) == SQLITE_NOMEM ? store_because(STORE_FAILED, "no memory") : 0;
+}
+
+int store_column_blob(struct sqlite3_stmt *row, int column, const uint8_t **ret_data, size_t *ret_bytes)
+{
+    *ret_data = sqlite3_column_blob(row, column);
+    *ret_bytes = *ret_data == NULL ? 0 : (size_t)sqlite3_column_bytes(row, column);
+    return *ret_data == NULL ? no_column(row) : 0;
+}
+
+int store_column_text(struct sqlite3_stmt *row, int column, const char **ret_text, size_t *ret_bytes)
+{
+    *ret_text = (const char *)sqlite3_column_text(row, column);
+    *ret_bytes = *ret_text == NULL ? 0 : (size_t)sqlite3_column_bytes(row, column);
+    return *ret_text == NULL ? no_column(row) : 0;
+}
+
 /* ---- where the file is ---- */
 
 static bool note_place(struct store_place *place, const char *path, const char *tail)
@@ -221,6 +241,11 @@ uint64_t store_times_away(const struct store *store)
     return store->times_away;
 }
 
+uint64_t store_work(const struct store *store)
+{
+    return store->block_bytes + store->rollup->soiled * STORE_GROUP_BYTES;
+}
+
 struct sqlite3 *store_sqlite(const struct store *store)
 {
     return store->db;
@@ -305,6 +330,21 @@ void store_close(struct store *store)
     free(store);
 }
 
+/* Ending a transaction may want memory, too: what could not be ended then, and nobody knows of, is ended now. */
+static int end_left_over(struct store *store)
+{
+    return store->db == NULL || store->in_transaction || sqlite3_get_autocommit(store->db)
+               ? 0
+               : store_run(store, store_statement(store, STORE_SQL_rollback), "rolling back");
+}
+
+int store_begin_read(struct store *store)
+{
+    int status = end_left_over(store);
+
+    return status != 0 ? status : store_run(store, store_statement(store, STORE_SQL_begin_read), "reading");
+}
+
 /*
  * SQLite's lock goes to whoever asks first when it is let go, and who waits asks ten times a second: a writer that goes
  * on and on would keep the others out. So who begins is first in a queue of one. Where that cannot be had (no log, or
@@ -313,12 +353,18 @@ void store_close(struct store *store)
 static int begin_in_turn(struct store *store)
 {
     uint64_t until_ms = store_now_ms() + STORE_BUSY_MS;
+    uint64_t now_ms;
     bool first = false;
-    int status;
+    int status = end_left_over(store);
 
+    if (status != 0)
+        return status;
     while (store->queue >= 0 && !(first = flock(store->queue, LOCK_EX | LOCK_NB) == 0) && store_now_ms() < until_ms)
         store_nap();
+    now_ms = store_now_ms(); /* what the turn took is no more to be waited for */
+    (void)sqlite3_busy_timeout(store->db, now_ms < until_ms ? (int)(until_ms - now_ms) : 0);
     status = store_run(store, store_statement(store, STORE_SQL_begin), "beginning a transaction");
+    (void)sqlite3_busy_timeout(store->db, STORE_BUSY_MS);
     if (first)
         (void)flock(store->queue, LOCK_UN);
     return status;

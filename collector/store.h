@@ -57,7 +57,8 @@ int store_take_process(struct store *store, const struct span_process *process);
 /* A process whose introduction is damaged: unless it is known already, one of which nothing is known. */
 int store_take_stranger(struct store *store, const uint8_t identity[16]);
 /* Takes a SPANS or LOSS frame in. A repeat (same identity and sequence) is accepted and ignored: *ret_repeat tells. A
- * damaged payload is STORE_DAMAGED and leaves the transaction as it was. */
+ * damaged payload is STORE_DAMAGED, one of a later version STORE_OTHER_VERSION; both leave the transaction as it was.
+ */
 int store_take_frame(struct store *store, const struct span_frame *frame, bool *ret_repeat);
 /* After STORE_DAMAGED: takes in what the frame's header says, which its checksum vouches for, and counts its spans as
  * lost: the sender may forget it, since sending it again would not help. STORE_DAMAGED: not even that is possible. */
@@ -65,6 +66,8 @@ int store_reject_frame(struct store *store, const struct span_frame *frame);
 /* A process' word that `spans` of its finished calls are lost, where no frame could carry it. Said twice it counts
  * once. */
 int store_take_lost(struct store *store, const uint8_t identity[16], uint64_t spans);
+/* What commits have had and will have to write for what was taken so far, in bytes; only differences mean something. */
+uint64_t store_work(const struct store *store);
 /* STORE_MOVED: written, but where nobody finds it; to be taken as not written. */
 int store_commit(struct store *store);
 void store_rollback(struct store *store);
@@ -104,8 +107,13 @@ struct store_totals {
 int store_totals(struct store *store, struct store_totals *ret_totals);
 
 struct sqlite3;
+struct sqlite3_stmt;
 /* SQLite's own handle, for `dump`, which shows what lies there as it lies. The store's; never to be written through. */
 struct sqlite3 *store_sqlite(const struct store *store);
+/* A column of the row at hand, SQLite's until the statement goes on. NULL where it is NULL or empty, which SQLite says
+ * in the same way as that there is no memory: STORE_FAILED is that. All columns are read by these. */
+int store_column_blob(struct sqlite3_stmt *row, int column, const uint8_t **ret_data, size_t *ret_bytes);
+int store_column_text(struct sqlite3_stmt *row, int column, const char **ret_text, size_t *ret_bytes);
 
 /* ---- what is missing ---- */
 
@@ -118,7 +126,8 @@ struct sqlite3 *store_sqlite(const struct store *store);
     X(mapping_damaged, true, "damaged file of a program that was killed",                                              \
       "damaged files of programs that were killed")                                                                    \
     X(frame_rejected, true, "message that could not be read", "messages that could not be read")                       \
-    X(frame_too_new, true, "message of a later version", "messages of a later version")                                \
+    X(frame_too_new, false, "message of a later version was left with its program",                                    \
+      "messages of a later version were left with their programs")                                                     \
     X(program_unheard, false, "program ended, or went on alone, before it could say what it called",                   \
       "programs ended, or went on alone, before they could say what they called")                                      \
     X(stream_damaged, false, "connection that sent something else", "connections that sent something else")            \

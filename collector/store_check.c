@@ -64,21 +64,31 @@ static int open_statement(struct check *check, const char *text, sqlite3_stmt **
     return 0;
 }
 
+/* The statement's end, which was all its rows or not: who could not look has found nothing, and must not say so. */
+static int finish(struct check *check, sqlite3_stmt *statement, int status, int code)
+{
+    if (status == 0 && code != SQLITE_DONE)
+        status = store_sqlite_failed(check->store, "checking");
+    (void)sqlite3_finalize(statement);
+    say(check);
+    return status;
+}
+
 static int check_pages(struct check *check)
 {
     sqlite3_stmt *statement;
     int status = open_statement(check, "PRAGMA integrity_check(100)", &statement);
+    int code = SQLITE_DONE;
 
-    while (status == 0 && sqlite3_step(statement) == SQLITE_ROW) {
-        const char *text = (const char *)sqlite3_column_text(statement, 0);
+    while (status == 0 && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        const char *text;
+        size_t bytes;
 
+        status = store_column_text(statement, 0, &text, &bytes);
         if (text != NULL && strcmp(text, "ok") != 0)
             fault(check, "SQLite: %s", text);
     }
-    if (status == 0)
-        (void)sqlite3_finalize(statement);
-    say(check);
-    return status;
+    return finish(check, statement, status, code);
 }
 
 /* Each row that the query gives is a fault; its first two columns go into the sentence. */
@@ -86,15 +96,12 @@ static int check_none(struct check *check, const char *query, const char *senten
 {
     sqlite3_stmt *statement;
     int status = open_statement(check, query, &statement);
+    int code = SQLITE_DONE;
 
-    if (status != 0)
-        return status;
-    while (sqlite3_step(statement) == SQLITE_ROW)
+    while (status == 0 && (code = sqlite3_step(statement)) == SQLITE_ROW)
         fault(check, "%s (%lld, %lld)", sentence, (long long)sqlite3_column_int64(statement, 0),
               (long long)sqlite3_column_int64(statement, 1));
-    (void)sqlite3_finalize(statement);
-    say(check);
-    return 0;
+    return finish(check, statement, status, code);
 }
 
 /* Ranges come in the order of (process, first): each is compared with the one before it alone. */
@@ -104,10 +111,9 @@ static int check_ranges(struct check *check)
     int64_t process = 0;
     int64_t reached = 0;
     int status = open_statement(check, "SELECT process,first,last FROM seen ORDER BY process,first", &statement);
+    int code = SQLITE_DONE;
 
-    if (status != 0)
-        return status;
-    while (sqlite3_step(statement) == SQLITE_ROW) {
+    while (status == 0 && (code = sqlite3_step(statement)) == SQLITE_ROW) {
         int64_t first = sqlite3_column_int64(statement, 1);
         int64_t last = sqlite3_column_int64(statement, 2);
 
@@ -119,9 +125,7 @@ static int check_ranges(struct check *check)
                   (long long)process, (long long)first);
         reached = last > reached ? last : reached;
     }
-    (void)sqlite3_finalize(statement);
-    say(check);
-    return 0;
+    return finish(check, statement, status, code);
 }
 
 /* ---- blocks ---- */
@@ -147,14 +151,22 @@ static bool check_columns(struct check *check, sqlite3_stmt *block, int64_t id, 
 {
     struct store *store = check->store;
     bool merged = sqlite3_column_int64(block, 2) == STORE_MERGED;
-    const uint8_t *raw = sqlite3_column_blob(block, 3);
+    const uint8_t *raw;
+    size_t raw_bytes;
     struct span_block_view view = {0};
     bool whole = true;
+    int opened = 0;
 
-    if (rows->n < 1 || rows->n > SPAN_BLOCK_ROWS_MAX ||
-        (!merged && (raw == NULL || span_block_open(&view, raw, (size_t)sqlite3_column_bytes(block, 3)) != 0 ||
-                     view.n != rows->n))) {
-        fault(check, "block %lld: its directory is damaged", (long long)id);
+    check->failed = store_column_blob(block, 3, &raw, &raw_bytes);
+    if (check->failed != 0)
+        return false;
+    if (!merged)
+        opened = raw == NULL ? SPAN_BLOCK_BAD : span_block_open(&view, raw, raw_bytes);
+    if (rows->n < 1 || rows->n > SPAN_BLOCK_ROWS_MAX || opened != 0 || (!merged && view.n != rows->n)) {
+        fault(check,
+              opened == SPAN_BLOCK_TOO_NEW ? "block %lld: a later version of libpprof wrote it; that version reads it"
+                                           : "block %lld: its directory is damaged",
+              (long long)id);
         return false;
     }
     for (unsigned f = 0; f < SPAN_FIELD_COUNT; f++) {
@@ -204,9 +216,9 @@ static int check_block(struct check *check, int64_t id)
 
         status = store_row_processes(store, id, merged ? 0 : sqlite3_column_int64(block, 0), rows.n);
         rows.process = store->row_process;
-        if (status != 0)
+        if (status == STORE_DAMAGED)
             fault(check, "block %lld: %s", (long long)id, store_why());
-        else if (rollup_add(&check->recount, &rows) != 0)
+        else if (status == 0 && rollup_add(&check->recount, &rows) != 0)
             status = store_because(STORE_FAILED, "no memory");
     }
     (void)sqlite3_reset(block);
@@ -277,8 +289,8 @@ static void total_of(const struct rollup_hour *hour, struct rollup_group *ret_to
     }
 }
 
-/* How the stored groups of an hour differ from those counted; "" when they do not. */
-static void compare_hour(struct check *check, struct rollup *stored, uint64_t number, char sentence[256])
+/* How the stored groups of an hour differ from those counted; "" when they do not. 0, or STORE_FAILED. */
+static int compare_hour(struct check *check, struct rollup *stored, uint64_t number, char sentence[256])
 {
     const struct rollup_hour *have = rollup_hour_find(stored, number);
     const struct rollup_hour *want = rollup_hour_find(&check->recount, number);
@@ -294,18 +306,21 @@ static void compare_hour(struct check *check, struct rollup *stored, uint64_t nu
         (void)snprintf(sentence, 256, "rollups of hour %llu: %llu calls stored, %llu counted in the blocks",
                        (unsigned long long)number, (unsigned long long)total_have.calls,
                        (unsigned long long)total_want.calls);
-        return;
+        return 0;
     }
     for (size_t i = 0; !folded && want != NULL && i < want->n; i++) {
         int status;
         struct rollup_group *group = rollup_put(stored, number, want->group[i]->key, &status);
 
-        differ += group == NULL || !same_group(group, want->group[i]);
+        if (group == NULL)
+            return store_because(STORE_FAILED, "no memory");
+        differ += !same_group(group, want->group[i]);
     }
     have = rollup_hour_find(stored, number);
     if (differ > 0 || (!folded && have != NULL && want != NULL && have->n != want->n))
         (void)snprintf(sentence, 256, "rollups of hour %llu: %zu groups differ from the blocks",
                        (unsigned long long)number, differ);
+    return 0;
 }
 
 static int compare_stored(struct check *check, uint64_t number, char sentence[256])
@@ -318,16 +333,14 @@ static int compare_stored(struct check *check, uint64_t number, char sentence[25
     if (status == STORE_DAMAGED)
         (void)snprintf(sentence, 256, "rollups of hour %llu: %.200s", (unsigned long long)number, store_why());
     else if (status == 0)
-        compare_hour(check, &stored, number, sentence);
+        status = compare_hour(check, &stored, number, sentence);
     rollup_done(&stored);
     return status == STORE_DAMAGED ? 0 : status;
 }
 
 static int begin(struct check *check)
 {
-    return check->store->in_transaction
-               ? 0
-               : store_run(check->store, store_statement(check->store, STORE_SQL_begin_read), "checking");
+    return check->store->in_transaction ? 0 : store_begin_read(check->store);
 }
 
 static void end(struct check *check)
@@ -337,13 +350,20 @@ static void end(struct check *check)
     say(check);
 }
 
-/* Whether somebody wrote since the check began. */
-static bool has_changed(struct check *check)
+static int data_version(struct check *check, int64_t *ret_version)
 {
-    int64_t version = check->data_version;
+    return store_pragma_int(check->store->db, "PRAGMA data_version", ret_version) == SQLITE_OK
+               ? 0
+               : store_sqlite_failed(check->store, "checking");
+}
 
-    (void)store_pragma_int(check->store->db, "PRAGMA data_version", &version);
-    return version != check->data_version;
+/* Whether somebody wrote since the check began: 1, 0, or a negative status. */
+static int has_changed(struct check *check)
+{
+    int64_t version = 0;
+    int status = data_version(check, &version);
+
+    return status != 0 ? status : version != check->data_version;
 }
 
 /* One hour within one moment of the store, with every block that reaches into it. */
@@ -373,8 +393,11 @@ static int compare(struct check *check, uint64_t number)
 {
     char sentence[256];
     int status = compare_stored(check, number, sentence);
+    int changed = status == 0 && sentence[0] != '\0' ? has_changed(check) : 0;
 
-    if (status == 0 && sentence[0] != '\0' && has_changed(check)) {
+    if (changed < 0)
+        return changed;
+    if (changed == 1) {
         if (check->alone == ALONE_MAX)
             return 0; /* it cannot be told apart from what is being written */
         check->alone++;
@@ -478,13 +501,14 @@ static int check_all(struct check *check)
 long store_check(struct store *store, void (*found)(void *context, const char *sentence), void *context)
 {
     struct check check = {.store = store, .found = found, .context = context};
-    int status;
+    int status = 0;
 
     check.sentence = calloc(FAULTS_KEPT, sizeof(char *));
     if (check.sentence == NULL)
         return store_because(STORE_FAILED, "no memory");
-    (void)store_pragma_int(store->db, "PRAGMA data_version", &check.data_version);
-    status = check_all(&check);
+    status = data_version(&check, &check.data_version);
+    if (status == 0)
+        status = check_all(&check);
     say(&check);
     free((void *)check.sentence);
     free(check.block);

@@ -19,6 +19,8 @@ enum {
     STORE_PROCESSES_KEPT = 8192,
     /* Groups of one hour before the rarest are folded into `other`. */
     STORE_GROUPS_PER_HOUR = 4096,
+    /* Bytes of the log that a changed group takes at worst: a page of its own. */
+    STORE_GROUP_BYTES = 4096,
     /* Hours whose groups stay in memory between transactions: the running one, the one before, and late arrivals. */
     STORE_HOURS_KEPT = 4,
     /* Merged blocks below this are merged again with late arrivals. */
@@ -126,6 +128,7 @@ struct store {
     int queue;                   /* the log, locked by the writer whose turn is next; -1: there is none */
     uint64_t times_away;         /* the file was gone and another was begun or found */
     bool in_transaction;
+    uint64_t block_bytes; /* of all blocks that were taken */
     int64_t data_version; /* changes when another connection wrote: what is in memory is then stale */
     sqlite3_stmt *statement[STORE_SQL_COUNT];
     struct store_process **by_identity, **by_id; /* open addressing; same capacity */
@@ -166,6 +169,9 @@ int store_sqlite_failed(struct store *store, const char *doing);
 sqlite3_stmt *store_statement(struct store *store, enum store_sql which);
 /* store.c: runs a statement that gives no rows and resets it. */
 int store_run(struct store *store, sqlite3_stmt *statement, const char *doing);
+
+/* store.c: begins a transaction in which nothing changes; ended by STORE_SQL_commit. */
+int store_begin_read(struct store *store);
 
 /* store_process.c; NULL with *ret_status 0: no such process. */
 struct store_process *store_process_by_id(struct store *store, int64_t id, int *ret_status);

@@ -62,21 +62,27 @@ static uint64_t column(sqlite3_stmt *row, int at)
 static int read_noted(struct store *store, struct store_loss *loss)
 {
     sqlite3_stmt *statement = store_statement(store, STORE_SQL_losses);
+    int status = 0;
     int code;
 
     if (statement == NULL)
         return store_sqlite_failed(store, "reading losses");
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
-        const char *kind = (const char *)sqlite3_column_text(statement, 0);
+        const char *kind;
+        size_t bytes;
 
+        if (store_column_text(statement, 0, &kind, &bytes) != 0)
+            break;
         for (int k = 0; kind != NULL && k < STORE_LOSS_COUNT; k++)
             if (strcmp(kind, kinds[k]) == 0) {
                 loss->events[k] = column(statement, 1);
                 loss->spans[k] = column(statement, 2);
             }
     }
+    if (code != SQLITE_DONE)
+        status = store_sqlite_failed(store, "reading losses");
     (void)sqlite3_reset(statement);
-    return code == SQLITE_DONE ? 0 : store_sqlite_failed(store, "reading losses");
+    return status;
 }
 
 /* One process while its ranges come by. */
@@ -151,9 +157,11 @@ int store_loss(struct store *store, int64_t after_process, struct store_loss *re
             account.held += last - first + 1;
         }
     }
-    (void)sqlite3_reset(rows);
     if (code != SQLITE_DONE)
-        return store_sqlite_failed(store, "reading losses");
+        status = store_sqlite_failed(store, "reading losses");
+    (void)sqlite3_reset(rows);
+    if (status != 0)
+        return status;
     settle(&account, begun_ns, ret_loss);
     return read_noted(store, ret_loss);
 }

@@ -162,10 +162,13 @@ static int load_raw(struct merge *merge, struct source *source)
     if (sqlite3_step(statement) != SQLITE_ROW) {
         status = store_sqlite_failed(merge->store, "merging");
     } else {
-        const void *raw = sqlite3_column_blob(statement, 0);
-        size_t bytes = (size_t)sqlite3_column_bytes(statement, 0);
+        const uint8_t *raw;
+        size_t bytes;
 
-        if (raw == NULL || bytes == 0) {
+        status = store_column_blob(statement, 0, &raw, &bytes);
+        if (status != 0) {
+            /* not known whether it is sound */
+        } else if (raw == NULL) {
             status = STORE_DAMAGED;
         } else if ((source->raw = malloc(bytes)) == NULL) {
             status = store_because(STORE_FAILED, "no memory");

@@ -227,6 +227,8 @@ void store_nap(void)
 /* Codes that may be those of a moment: a writer that opens or closes the store makes and removes files beside it. */
 static bool may_pass(int code)
 {
+    if (code == SQLITE_IOERR_NOMEM)
+        return false;
     switch (code & 0xff) {
     case SQLITE_CANTOPEN:
     case SQLITE_PROTOCOL:
@@ -270,19 +272,23 @@ int store_open_reading(struct store *store, const char *path)
     return store_because(store_status_of(code), "reading failed: %s", sqlite3_errstr(code));
 }
 
-static bool in_wal_mode(sqlite3 *db)
+/* SQLite's code. */
+static int in_wal_mode(sqlite3 *db, bool *ret_wal)
 {
     sqlite3_stmt *statement = NULL;
-    bool wal = false;
+    int code = sqlite3_prepare_v2(db, "PRAGMA journal_mode", -1, &statement, NULL);
 
-    if (sqlite3_prepare_v2(db, "PRAGMA journal_mode", -1, &statement, NULL) == SQLITE_OK &&
-        sqlite3_step(statement) == SQLITE_ROW) {
-        const char *mode = (const char *)sqlite3_column_text(statement, 0);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(statement);
+    if (code == SQLITE_ROW) {
+        const char *mode;
+        size_t bytes;
 
-        wal = mode != NULL && strcmp(mode, "wal") == 0;
+        code = store_column_text(statement, 0, &mode, &bytes) == 0 ? SQLITE_OK : SQLITE_NOMEM;
+        *ret_wal = mode != NULL && strcmp(mode, "wal") == 0;
     }
     (void)sqlite3_finalize(statement);
-    return wal;
+    return code;
 }
 
 static int set_up_writing(struct store *store)
@@ -298,9 +304,9 @@ static int set_up_writing(struct store *store)
                          "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=4000;"
                          "PRAGMA cache_size=-32768; PRAGMA journal_size_limit=67108864; PRAGMA trusted_schema=OFF",
                          NULL, NULL, NULL) != SQLITE_OK ||
-            store_pragma_int(store->db, "PRAGMA user_version", &version) != SQLITE_OK)
+            store_pragma_int(store->db, "PRAGMA user_version", &version) != SQLITE_OK ||
+            in_wal_mode(store->db, &store->has_log) != SQLITE_OK)
             return store_sqlite_failed(store, "opening");
-        store->has_log = in_wal_mode(store->db);
         if (store->has_log)
             break;
     }
@@ -331,8 +337,9 @@ int store_open_writing(struct store *store, const char *path)
             status = set_up_writing(store);
         else
             status = store_sqlite_failed(store, "opening");
+        /* A transaction is taken back above all when there is no memory: what that takes is made now. */
         if (status == 0 && store_note_places(store, path) == 0)
-            return 0;
+            return store_statement(store, STORE_SQL_rollback) != NULL ? 0 : store_sqlite_failed(store, "opening");
         if (status == STORE_OTHER_VERSION || (status == STORE_BUSY && store_now_ms() >= until_ms) ||
             (status != 0 && status != STORE_BUSY && !may_pass(sqlite3_extended_errcode(store->db))))
             return status;
@@ -357,8 +364,10 @@ bool store_file_is_broken(const char *path)
     if (code == SQLITE_OK) {
         code = sqlite3_step(statement);
         if (code == SQLITE_ROW) {
-            const char *text = (const char *)sqlite3_column_text(statement, 0);
+            const char *text;
+            size_t bytes;
 
+            (void)store_column_text(statement, 0, &text, &bytes);
             broken = text != NULL && strcmp(text, "ok") != 0;
         }
     }

@@ -81,45 +81,52 @@ static struct store_process *find_id(const struct store *store, int64_t id)
     }
 }
 
-static void copy_text(char *to, size_t room, sqlite3_stmt *row, int column)
+static int copy_text(char *to, size_t room, sqlite3_stmt *row, int column)
 {
-    const char *text = (const char *)sqlite3_column_text(row, column);
-    size_t bytes = (size_t)sqlite3_column_bytes(row, column);
+    const char *text;
+    size_t bytes;
+    int status = store_column_text(row, column, &text, &bytes);
 
-    if (text == NULL)
-        bytes = 0;
     if (bytes > room - 1)
         bytes = room - 1;
     if (bytes > 0)
         memcpy(to, text, bytes);
     to[bytes] = '\0';
+    return status;
 }
 
-/* The columns stand in the order of the schema. */
-static void read_row(struct store_process *known, sqlite3_stmt *row)
+/* The columns stand in the order of the schema. 0 or STORE_FAILED. */
+static int read_row(struct store_process *known, sqlite3_stmt *row)
 {
     struct span_process *process = &known->process;
-    const void *identity = sqlite3_column_blob(row, 1);
+    const struct {
+        char *to;
+        size_t room;
+    } texts[] = {
+        {process->executable, sizeof process->executable}, {process->host, sizeof process->host},
+        {process->service, sizeof process->service},       {process->team, sizeof process->team},
+        {process->container, sizeof process->container},   {process->labels, sizeof process->labels},
+        {process->version, sizeof process->version},
+    };
+    const uint8_t *identity;
+    size_t bytes;
+    int status = store_column_blob(row, 1, &identity, &bytes);
+    int column = 5;
 
     known->id = sqlite3_column_int64(row, 0);
-    if (identity != NULL && sqlite3_column_bytes(row, 1) == 16)
+    if (bytes == 16)
         memcpy(process->identity, identity, 16);
     process->pid = (uint64_t)sqlite3_column_int64(row, 2);
     process->has_uid = sqlite3_column_type(row, 3) != SQLITE_NULL;
     process->uid = (uint64_t)sqlite3_column_int64(row, 3);
     process->start_ns = (uint64_t)sqlite3_column_int64(row, 4);
-    copy_text(process->executable, sizeof process->executable, row, 5);
-    copy_text(process->host, sizeof process->host, row, 6);
-    copy_text(process->service, sizeof process->service, row, 7);
-    copy_text(process->team, sizeof process->team, row, 8);
-    copy_text(process->container, sizeof process->container, row, 9);
-    copy_text(process->labels, sizeof process->labels, row, 10);
-    copy_text(process->version, sizeof process->version, row, 11);
-    int column = 12;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0] && status == 0; i++)
+        status = copy_text(texts[i].to, texts[i].room, row, column++);
 #define X(ident) known->loss.ident = (uint64_t)sqlite3_column_int64(row, column++);
     SPAN_LOSSES(X)
 #undef X
     known->final = (uint64_t)sqlite3_column_int64(row, column);
+    return status;
 }
 
 /* Steps the bound statement and keeps the row it gives. */
@@ -134,11 +141,13 @@ static struct store_process *load(struct store *store, sqlite3_stmt *statement, 
             *ret_status = grow(store);
         if (*ret_status == 0) {
             known = calloc(1, sizeof *known);
-            if (known == NULL)
-                *ret_status = store_because(STORE_FAILED, "no memory");
+            *ret_status = known == NULL ? store_because(STORE_FAILED, "no memory") : read_row(known, statement);
+        }
+        if (*ret_status != 0) {
+            free(known);
+            known = NULL;
         }
         if (known != NULL) {
-            read_row(known, statement);
             place(store->by_id, store->process_slots, hash_id(known->id), known);
             place(store->by_identity, store->process_slots, hash_identity(known->process.identity), known);
             store->n_processes++;

@@ -31,12 +31,13 @@ static uint64_t column_u64(sqlite3_stmt *row, int column)
 static int load_sketch(struct rollup_sketch *ret_sketch, sqlite3_stmt *row, int column)
 {
     struct span_sketch whole;
-    const uint8_t *data = sqlite3_column_blob(row, column);
-    size_t bytes = (size_t)sqlite3_column_bytes(row, column);
+    const uint8_t *data;
+    size_t bytes;
+    int status = store_column_blob(row, column, &data, &bytes);
 
-    if (bytes == 0)
-        return 0;
-    if (data == NULL || span_sketch_read(&whole, data, bytes) != 0)
+    if (status != 0 || data == NULL)
+        return status;
+    if (span_sketch_read(&whole, data, bytes) != 0)
         return store_because(STORE_DAMAGED, "a sketch of the rollups is damaged");
     return rollup_sketch_fill(ret_sketch, &whole) == 0 ? 0 : store_because(STORE_FAILED, "no memory");
 }
@@ -48,9 +49,13 @@ static int load_row(struct rollup *rollup, uint64_t hour, sqlite3_stmt *row)
     int status;
 
     for (int k = 0; k < ROLLUP_KEY_COUNT; k++) {
-        const char *text = (const char *)sqlite3_column_text(row, k);
+        const char *text;
+        size_t bytes;
 
-        key[k] = (struct span_text){text == NULL ? "" : text, (uint32_t)sqlite3_column_bytes(row, k)};
+        status = store_column_text(row, k, &text, &bytes);
+        if (status != 0)
+            return status;
+        key[k] = (struct span_text){text == NULL ? "" : text, (uint32_t)bytes};
     }
     group = rollup_put(rollup, hour, key, &status);
     if (group == NULL)

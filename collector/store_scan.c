@@ -40,9 +40,13 @@ static int find_column(struct store *store, int64_t block, unsigned number, cons
     (void)sqlite3_bind_int64(statement, 2, number);
     code = sqlite3_step(statement);
     if (code == SQLITE_ROW) {
-        *ret_data = sqlite3_column_blob(statement, 0);
-        *ret_bytes = (size_t)sqlite3_column_bytes(statement, 0);
-        return *ret_data == NULL ? store_because(STORE_DAMAGED, "an empty column") : 1;
+        int status = store_column_blob(statement, 0, ret_data, ret_bytes);
+
+        if (status == 0 && *ret_data == NULL)
+            status = store_because(STORE_DAMAGED, "an empty column");
+        if (status != 0)
+            (void)sqlite3_reset(statement);
+        return status == 0 ? 1 : status;
     }
     if (code != SQLITE_DONE) {
         int status = store_sqlite_failed(store, "reading a column");
@@ -166,15 +170,21 @@ static int read_found(struct store *store, sqlite3_stmt *block, int64_t id, cons
 {
     int64_t n = sqlite3_column_int64(block, 1);
     bool merged = sqlite3_column_int64(block, 2) == STORE_MERGED;
-    const uint8_t *raw = sqlite3_column_blob(block, 3);
+    const uint8_t *raw;
+    size_t bytes;
     struct span_block_view view;
-    int status;
+    int status = store_column_blob(block, 3, &raw, &bytes);
 
+    if (status != 0)
+        return status;
     if (n < 1 || n > SPAN_BLOCK_ROWS_MAX)
         return store_because(STORE_DAMAGED, "its number of rows is not possible");
     rows->n = (size_t)n;
-    if (!merged &&
-        (raw == NULL || span_block_open(&view, raw, (size_t)sqlite3_column_bytes(block, 3)) != 0 || view.n != rows->n))
+    if (!merged)
+        status = raw == NULL ? SPAN_BLOCK_BAD : span_block_open(&view, raw, bytes);
+    if (status == SPAN_BLOCK_TOO_NEW)
+        return store_because(STORE_DAMAGED, "a later version of libpprof wrote it");
+    if (status != 0 || (!merged && view.n != rows->n))
         return store_because(STORE_DAMAGED, "its directory of columns is damaged");
     status = read_columns(store, id, merged ? NULL : &view, wanted, rows);
     if (status == 0)

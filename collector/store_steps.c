@@ -214,7 +214,7 @@ static int read_step(struct scan *scan, const struct item *item, bool again, str
 {
     struct store *store = scan->store;
     bool own = !store->in_transaction;
-    int status = own ? store_run(store, store_statement(store, STORE_SQL_begin_read), "reading") : 0;
+    int status = own ? store_begin_read(store) : 0;
 
     if (status != 0)
         return status;

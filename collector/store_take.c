@@ -84,7 +84,10 @@ static int prove(struct store *store, const struct span_frame *frame, struct sto
     int status;
 
     memset(ret_rows, 0, sizeof *ret_rows);
-    if (span_block_open(&view, frame->payload, frame->payload_bytes) != 0 || view.n == 0)
+    status = span_block_open(&view, frame->payload, frame->payload_bytes);
+    if (status == SPAN_BLOCK_TOO_NEW)
+        return store_because(STORE_OTHER_VERSION, "a block is of a later version");
+    if (status != 0 || view.n == 0)
         return refuse("a block's directory is damaged");
     if (view.n > SPAN_BLOCK_ROWS_SHIM)
         return refuse("a block has more spans than a sender may put into one");
@@ -199,6 +202,7 @@ static int put_block(struct store *store, int64_t process, const struct span_fra
     (void)sqlite3_bind_blob64(statement, 6, frame->payload, frame->payload_bytes, SQLITE_STATIC);
     status = store_run(store, statement, "storing a block");
     (void)sqlite3_clear_bindings(statement);
+    store->block_bytes += frame->payload_bytes;
     return status;
 }
 

@@ -39,6 +39,8 @@ static void count_journal(const struct look *look, int directory, const char *na
     state = journal_state(fd, &head);
     if (state == JOURNAL_DAMAGED)
         look->waiting->damaged++;
+    else if (state == JOURNAL_NEWER)
+        look->waiting->newer++;
     else if (fstat(fd, &st) == 0 && journal_is_for(&head, st.st_mtime, look->spool, look->said, look->in_spool)) {
         look->waiting->living += state == JOURNAL_LIVES;
         look->waiting->journals += state == JOURNAL_DEAD;
@@ -58,13 +60,33 @@ static void count_mark(const struct look *look, int directory, const char *name)
         look->waiting->marks++;
 }
 
+bool waiting_spool_is_newer(int fd)
+{
+    uint8_t start[SPAN_FRAME_HEADER_BYTES_MAX];
+    ssize_t got = pread(fd, start, sizeof start, 0);
+
+    return got > 0 && span_frame_bytes(start, (size_t)got) == SPAN_FRAME_TOO_NEW;
+}
+
+static void count_spool_file(const struct look *look, int directory, const char *name)
+{
+    int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd >= 0 && waiting_spool_is_newer(fd))
+        look->waiting->newer++;
+    else
+        look->waiting->spool_files++;
+    if (fd >= 0)
+        (void)close(fd);
+}
+
 static bool count_file(void *context, int directory, const char *name)
 {
     const struct look *look = context;
 
     if (look->in_spool && (ends_with(name, ".part") || ends_with(name, ".frames") || ends_with(name, ".refused") ||
                            ends_with(name, ".unread")))
-        look->waiting->spool_files++;
+        count_spool_file(look, directory, name);
     else if (ends_with(name, ".damaged"))
         look->waiting->damaged++;
     else if (ends_with(name, ".live"))

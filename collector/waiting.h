@@ -10,12 +10,16 @@ struct waiting {
     uint64_t spool_files;
     uint64_t journals; /* of processes that have died */
     uint64_t marks;    /* of processes of which nothing else is known (span/mark.h) */
+    uint64_t newer;    /* spool files and journals of a later version, which no collector of this one takes in */
     uint64_t damaged;  /* files that were set aside */
     uint64_t living;   /* journals of processes that live */
 };
 
 /* `spool`: NULL, none; journal_dirs: NULL at the end. */
 void waiting_look(struct waiting *ret_waiting, const char *spool, bool spool_said, const char *const *journal_dirs);
+
+/* Whether a spool file begins with what a later version wrote; its writer is one program all along. */
+bool waiting_spool_is_newer(int fd);
 
 /* What waits for the collector of this user's default store. */
 void waiting_by_default(struct waiting *ret_waiting);

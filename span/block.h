@@ -25,8 +25,9 @@ struct span_block_view {
     } column[SPAN_FIELD_NUMBER_END];
 };
 
-/* Reads the directory. Returns 0, or -1 when damaged. Unknown field numbers are kept in the view (so that they can be
- * passed on) and otherwise ignored. */
+enum { SPAN_BLOCK_BAD = -1, SPAN_BLOCK_TOO_NEW = -2 /* of a later format */ };
+/* Reads the directory. Returns 0, or one of these codes. Unknown field numbers are kept in the view (so that they can
+ * be passed on) and otherwise ignored. */
 int span_block_open(struct span_block_view *view, const uint8_t *data, size_t bytes);
 
 /* The encoded column of a field, or NULL when no row has it. */

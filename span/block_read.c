@@ -12,8 +12,11 @@ int span_block_open(struct span_block_view *view, const uint8_t *data, size_t by
     const uint64_t n = span_take_varint(&reader);
     view->n = 0;
     view->n_columns = 0;
+    if (format > SPAN_BLOCK_FORMAT) {
+        return SPAN_BLOCK_TOO_NEW;
+    }
     if (reader.bad || format != SPAN_BLOCK_FORMAT || n == 0 || n > SPAN_BLOCK_ROWS_MAX) {
-        return -1;
+        return SPAN_BLOCK_BAD;
     }
     size_t columns = 0;
     unsigned before = 0;
@@ -21,7 +24,7 @@ int span_block_open(struct span_block_view *view, const uint8_t *data, size_t by
         const unsigned number = span_take_byte(&reader);
         const uint64_t size = span_take_varint(&reader);
         if (reader.bad || number <= before || size == 0 || size > span_left(&reader)) {
-            return -1;
+            return SPAN_BLOCK_BAD;
         }
         before = number;
         view->column[columns].number = (uint8_t)number;

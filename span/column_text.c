@@ -214,7 +214,7 @@ static int column_room(struct span_column *column, size_t dict, size_t bytes)
         column->dict = calloc(capacity, sizeof(*column->dict));
         column->dict_capacity = column->dict == NULL ? 0 : capacity;
     }
-    if (bytes > column->bytes_capacity) {
+    if (bytes > column->bytes_capacity || column->bytes == NULL) { /* texts without bytes lie somewhere too */
         size_t capacity = 256;
         while (capacity < bytes) {
             capacity *= 2;

@@ -20,8 +20,7 @@ enum {
     AT_SEQUENCE = 32,
     AT_LOSS = 40,
     AT_PAYLOAD_SUM = 96,
-    AT_HEADER_SUM = 104, /* always the last 8 bytes of the header */
-    HEADER_BYTES_MAX = 1024,
+    AT_HEADER_SUM = 104,     /* always the last 8 bytes of the header */
     FLAGS_REQUIRED = 0xff00, /* a reader that does not know one of these must not go on */
 };
 _Static_assert(AT_HEADER_SUM + 8 == SPAN_FRAME_HEADER_BYTES, "header layout");
@@ -97,7 +96,7 @@ long span_frame_bytes(const uint8_t *data, size_t bytes)
     }
     /* What every version shares: magic, version, size of the header, and the header's checksum at its end. */
     const size_t header_bytes = load16(data + AT_HEADER_BYTES);
-    if (header_bytes < SPAN_FRAME_HEADER_BYTES || header_bytes > HEADER_BYTES_MAX) {
+    if (header_bytes < SPAN_FRAME_HEADER_BYTES || header_bytes > SPAN_FRAME_HEADER_BYTES_MAX) {
         return SPAN_FRAME_BAD;
     }
     if (bytes < header_bytes) {

@@ -66,6 +66,7 @@ enum {
     SPAN_FRAME_BAD = -1,      /* not a frame, or damaged */
     SPAN_FRAME_TOO_NEW = -2,  /* an incompatible version or an unknown required flag */
     SPAN_FRAME_HEADER_BYTES = 112,
+    SPAN_FRAME_HEADER_BYTES_MAX = 1024, /* of a later version */
     SPAN_FRAME_VERSION = 1,
 };
 

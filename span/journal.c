@@ -61,10 +61,15 @@ int span_journal_head_write(uint8_t to[SPAN_JOURNAL_AT_LOSS], const struct span_
 
 int span_journal_head_read(struct span_journal_head *ret_head, const uint8_t *file, size_t bytes)
 {
+    /* What every version keeps: magic, version, and the checksum. */
     if (bytes < SPAN_JOURNAL_AT_LOSS || memcmp(file + AT_MAGIC, magic, sizeof magic) != 0 ||
-        file[AT_VERSION] != VERSION || file[AT_VERSION + 1] != 0 || span_load64(file + AT_SUM) != head_sum(file) ||
-        span_load64(file + AT_GREETING_BYTES) > SPAN_JOURNAL_GREETING_BYTES)
-        return -1;
+        span_load64(file + AT_SUM) != head_sum(file))
+        return SPAN_JOURNAL_BAD;
+    const unsigned version = file[AT_VERSION] | (unsigned)file[AT_VERSION + 1] << 8;
+    if (version > VERSION)
+        return SPAN_JOURNAL_TOO_NEW;
+    if (version != VERSION || span_load64(file + AT_GREETING_BYTES) > SPAN_JOURNAL_GREETING_BYTES)
+        return SPAN_JOURNAL_BAD;
     memset(ret_head, 0, sizeof *ret_head);
     memcpy(ret_head->identity, file + AT_IDENTITY, sizeof ret_head->identity);
     ret_head->owner.pid = span_load64(file + AT_PID);
@@ -73,7 +78,7 @@ int span_journal_head_read(struct span_journal_head *ret_head, const uint8_t *fi
     memcpy(ret_head->owner.boot, file + AT_BOOT, sizeof ret_head->owner.boot - 1);
     ret_head->spool_said = (file[AT_FLAGS] & FLAG_SPOOL_SAID) != 0;
     memcpy(ret_head->spool, file + SPAN_JOURNAL_AT_SPOOL, sizeof ret_head->spool - 1);
-    return 0;
+    return SPAN_JOURNAL_OK;
 }
 
 /* ---- entries ---- */
@@ -131,6 +136,7 @@ struct reading {
     size_t n;
     uint64_t *flights; /* of the pending spans: those are not in flight any more */
     size_t n_flights;
+    bool too_new; /* a frame of a later version is in it */
 };
 
 /* Makes a frame of the rows gathered. */
@@ -192,6 +198,7 @@ static void read_ring(struct reading *reading)
         struct span_frame frame;
         const long bytes = span_frame_read(&frame, data, end - at);
 
+        reading->too_new |= bytes == SPAN_FRAME_TOO_NEW;
         if (bytes <= 0) {
             reading->found.damaged += was_a_frame(reading, data, at, end - at);
             at += 8;
@@ -209,7 +216,7 @@ static void read_ring(struct reading *reading)
     }
 }
 
-/* Spans that were to be the next frame. 0 or -1. */
+/* Spans that were to be the next frame. 0, or -1 without memory. */
 static int read_pending(struct reading *reading)
 {
     size_t at = SPAN_JOURNAL_AT_PENDING + SPAN_JOURNAL_PENDING_HEAD;
@@ -256,7 +263,7 @@ static bool is_pending(const struct reading *reading, uint64_t flight)
     return false;
 }
 
-/* Calls in flight, as what they were when the process died. 0 or -1. */
+/* Calls in flight, as what they were when the process died. 0, or -1 without memory. */
 static int read_flights(struct reading *reading)
 {
     for (size_t at = SPAN_JOURNAL_AT_FLIGHTS;
@@ -322,27 +329,29 @@ int span_journal_frames(struct span_buffer *out, const uint8_t *file, size_t byt
                         struct span_journal_found *ret_found)
 {
     struct reading *reading = calloc(1, sizeof *reading);
-    int status = -1;
+    int status;
 
     memset(ret_found, 0, sizeof *ret_found);
     if (reading == NULL)
-        return -1;
+        return SPAN_JOURNAL_NO_MEMORY;
     reading->out = out;
     reading->file = file;
     reading->bytes = bytes;
-    if (span_journal_head_read(&reading->head, file, bytes) == 0 && read_numbers(reading) == 0) {
+    status = span_journal_head_read(&reading->head, file, bytes);
+    if (status == SPAN_JOURNAL_OK && read_numbers(reading) != 0)
+        status = SPAN_JOURNAL_BAD;
+    if (status == SPAN_JOURNAL_OK) {
         span_buffer_append(out, file + SPAN_JOURNAL_AT_GREETING, (size_t)span_load64(file + AT_GREETING_BYTES));
         read_ring(reading);
-        status = read_pending(reading);
-        if (status == 0)
-            status = read_flights(reading);
-        if (status == 0)
-            status = tell_loss(reading);
+        if (read_pending(reading) != 0 || read_flights(reading) != 0 || tell_loss(reading) != 0 || out->failed)
+            status = SPAN_JOURNAL_NO_MEMORY;
+        else if (reading->too_new)
+            status = SPAN_JOURNAL_TOO_NEW;
         *ret_found = reading->found;
     }
     for (size_t i = 0; i < SPAN_BLOCK_ROWS_SHIM; i++)
         free(reading->rows[i]);
     free(reading->flights);
     free(reading);
-    return status == 0 && !out->failed ? 0 : -1;
+    return status;
 }

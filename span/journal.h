@@ -54,7 +54,13 @@ struct span_journal_head {
  */
 int span_journal_head_write(uint8_t to[SPAN_JOURNAL_AT_LOSS], const struct span_journal_head *head,
                             const uint8_t *greeting, size_t greeting_bytes);
-/* Returns 0, or -1 when this is no journal (or a later version's). `bytes` may be no more than the head. */
+enum span_journal_status {
+    SPAN_JOURNAL_OK = 0,
+    SPAN_JOURNAL_BAD = -1,       /* no journal, or damaged */
+    SPAN_JOURNAL_TOO_NEW = -2,   /* it, or a frame in it, is of a later version */
+    SPAN_JOURNAL_NO_MEMORY = -3, /* it cannot be told now */
+};
+/* An enum span_journal_status, but for memory. `bytes` may be no more than the head. */
 int span_journal_head_read(struct span_journal_head *ret_head, const uint8_t *file, size_t bytes);
 
 /* The pending area's head (24 bytes): the number that the next frame will have, and the last span's before it. What
@@ -79,7 +85,7 @@ struct span_journal_found {
  * Appends to `out` what a dead process left: its PROCESS frame, its unacknowledged frames, then what was pending as the
  * frame whose number was to come, then calls in flight as spans with completeness "killed", then, where something was
  * lost and nothing else tells it, a LOSS frame. The same file gives the same frames with the same numbers, so taking it
- * twice stores nothing twice. Returns 0, or -1 (no journal, no memory).
+ * twice stores nothing twice. An enum span_journal_status.
  */
 int span_journal_frames(struct span_buffer *out, const uint8_t *file, size_t bytes,
                         struct span_journal_found *ret_found);

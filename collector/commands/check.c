@@ -48,6 +48,7 @@ int command_check(const struct arguments *arguments)
     printf("%s: %s %s in %s %s of %s %s, %s. %s\n", display_name(path), calls, totals.spans == 1 ? "call" : "calls",
            blocks, totals.blocks == 1 ? "block" : "blocks", processes, totals.processes == 1 ? "process" : "processes",
            size, sentence);
+    waits_print_orphans(stdout, path, loss.known.events[STORE_LOSS_log_orphaned]);
     waits_print_runs(stdout, path, &left);
     if (loss.waiting > left.waiting)
         waits_print(stdout);

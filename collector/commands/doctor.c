@@ -264,6 +264,7 @@ static void print_store(void)
         complain_store(path, status);
     else if (loss_sentence(sentence, &loss, " since the store began") != LOSS_NONE)
         printf("%s: %s\n", display_name(path), sentence);
+    waits_print_orphans(stdout, path, loss.known.events[STORE_LOSS_log_orphaned]);
     waits_print_runs(stdout, path, &left);
     store_close(store);
 }

@@ -101,7 +101,8 @@ static int dump_journal(struct dump *dump, const char *path, const uint8_t *file
     int status = 1;
     (void)span_journal_head_read(&head, file, bytes);
     span_buffer_init(&frames, (size_t)2 * SPAN_JOURNAL_BYTES_MAX);
-    if (span_journal_frames(&frames, file, bytes, &found) == 0) {
+    int read = span_journal_frames(&frames, file, bytes, &found);
+    if (read == SPAN_JOURNAL_OK) {
         (void)fprintf(dump->out,
                       "journal of process %" PRIu64 ": %" PRIu64 " unacknowledged frames, %" PRIu64
                       " finished calls in none, %" PRIu64 " calls in flight, %" PRIu64 " damaged entries%s%s\n",
@@ -109,6 +110,10 @@ static int dump_journal(struct dump *dump, const char *path, const uint8_t *file
                       head.spool[0] != '\0' ? "; for who takes in " : "", display_name(head.spool));
         dump->damaged = found.damaged > 0;
         status = dump_frames(dump, path, frames.data, frames.bytes);
+    } else if (read == SPAN_JOURNAL_TOO_NEW) {
+        complain("%s is a journal of a later version; use that version's pprofctl.", path);
+    } else if (read == SPAN_JOURNAL_NO_MEMORY) {
+        complain("%s cannot be read: no memory.", path);
     } else {
         complain("%s is a journal whose content is damaged.", path);
     }
@@ -126,9 +131,12 @@ static int dump_merged(struct dump *dump, sqlite3_stmt *columns, int64_t block, 
     dump->spans += rows;
     while ((status = sqlite3_step(columns)) == SQLITE_ROW) {
         unsigned number = (unsigned)sqlite3_column_int(columns, 0);
-        const uint8_t *data = sqlite3_column_blob(columns, 1);
+        const uint8_t *data;
+        size_t bytes;
+        if (store_column_blob(columns, 1, &data, &bytes) != 0)
+            return -1;
         if (number < SPAN_FIELD_NUMBER_END)
-            dump_column(dump, number, data, (size_t)sqlite3_column_bytes(columns, 1), rows);
+            dump_column(dump, number, data, bytes, rows);
     }
     (void)sqlite3_reset(columns);
     return status == SQLITE_DONE ? 0 : -1;
@@ -148,20 +156,27 @@ static int dump_block_row(struct dump *dump, sqlite3_stmt *block, sqlite3_stmt *
     }
     if (!whole)
         return dump_merged(dump, columns, id, rows);
-    (void)dump_block(dump, sqlite3_column_blob(block, 5), (size_t)sqlite3_column_bytes(block, 5));
+    const uint8_t *raw;
+    size_t bytes;
+    if (store_column_blob(block, 5, &raw, &bytes) != 0)
+        return -1;
+    (void)dump_block(dump, raw, bytes);
     return 0;
 }
 
 static int dump_process_row(struct dump *dump, sqlite3_stmt *process, sqlite3_stmt *unused)
 {
     (void)unused;
-    (void)fprintf(dump->out, "process %s:", (const char *)sqlite3_column_text(process, 0));
+    (void)fprintf(dump->out, "process %" PRId64 ":", (int64_t)sqlite3_column_int64(process, 0));
     for (int i = 1; i < sqlite3_column_count(process); i++) {
-        const char *text = (const char *)sqlite3_column_text(process, i);
+        const char *text;
+        size_t bytes;
         char safe[256];
-        if (text == NULL || text[0] == '\0')
+        if (store_column_text(process, i, &text, &bytes) != 0)
+            return -1;
+        if (bytes == 0)
             continue;
-        display_safe(safe, sizeof(safe), (struct span_text){text, (uint32_t)strlen(text)});
+        display_safe(safe, sizeof(safe), (struct span_text){text, (uint32_t)bytes});
         (void)fprintf(dump->out, " %s=%s", i == 1 ? "identity" : sqlite3_column_name(process, i), safe);
     }
     (void)fputc('\n', dump->out);
@@ -247,7 +262,7 @@ static int dump_store(struct dump *dump, const char *path)
 static bool is_journal(const uint8_t *data, size_t bytes)
 {
     struct span_journal_head head;
-    return span_journal_head_read(&head, data, bytes) == 0;
+    return span_journal_head_read(&head, data, bytes) != SPAN_JOURNAL_BAD;
 }
 
 /* Maps the file. Returns NULL after having said why not; an empty file is *ret_bytes 0 and a pointer that is not read.

@@ -94,8 +94,12 @@ int dump_block(struct dump *dump, const uint8_t *data, size_t bytes)
 {
     struct span_block_view view;
     struct span_block block;
-    if (span_block_open(&view, data, bytes) < 0) {
-        (void)fputs("    DAMAGED: this is not a block\n", dump->out);
+    int opened = span_block_open(&view, data, bytes);
+    if (opened < 0) {
+        (void)fputs(opened == SPAN_BLOCK_TOO_NEW
+                        ? "    NEWER: a later version of libpprof wrote this block; that version's pprofctl reads it\n"
+                        : "    DAMAGED: this is not a block\n",
+                    dump->out);
         dump->damaged = true;
         return -1;
     }

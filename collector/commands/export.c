@@ -90,8 +90,8 @@ int command_export(const struct arguments *arguments)
     else if (status < 0)
         complain_store(path, status);
     if (damaged > 0)
-        complain("%" PRIu64 " damaged blocks of %s were left out; `pprofctl check %s` says which.", damaged, path,
-                 path);
+        complain("%" PRIu64 " blocks of %s cannot be read and were left out; `pprofctl check %s` says which and why.",
+                 damaged, path, path);
     span_buffer_done(&exporter.line);
     store_close(store);
     return status != 0 || damaged > 0 ? 1 : 0;

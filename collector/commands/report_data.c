@@ -48,7 +48,7 @@ int report_csv(FILE *out, const struct report *report)
     if (loss_sentence(sentence, &report->loss, " since the store began") != LOSS_NONE)
         (void)fprintf(stderr, "pprofctl: %s\n", sentence);
     if (grouping->damaged > 0)
-        (void)fprintf(stderr, "pprofctl: %" PRIu64 " damaged blocks could not be read; see `pprofctl check %s`.\n",
+        (void)fprintf(stderr, "pprofctl: %" PRIu64 " blocks could not be read; `pprofctl check %s` says why.\n",
                       grouping->damaged, display_name(report->path));
     return 0;
 }

@@ -24,7 +24,7 @@ uint64_t waits_for(const char *path)
     if (!waiting_is_default_store(path))
         return 0;
     waiting_by_default(&waiting);
-    return waiting.spool_files + waiting.journals + waiting.marks;
+    return waiting.spool_files + waiting.journals + waiting.marks + waiting.newer;
 }
 
 static void print_count(FILE *out, const char *before, uint64_t n, const char *one, const char *many)
@@ -37,6 +37,11 @@ void waits_print(FILE *out)
     struct waiting waiting;
     const char *before = "Not taken in yet: ";
     waiting_by_default(&waiting);
+    if (waiting.newer > 0) {
+        print_count(out, "Not taken in: ", waiting.newer, "file that a later version of libpprof wrote",
+                    "files that a later version of libpprof wrote");
+        (void)fputs("; upgrade pprofd, which then takes in what lies there.\n", out);
+    }
     if (waiting.spool_files + waiting.journals + waiting.marks == 0)
         return;
     if (waiting.spool_files > 0) {
@@ -62,6 +67,18 @@ void waits_print_runs(FILE *out, const char *path, const struct runs_left *left)
     print_count(out, "", left->waiting, "folder of a recorded run waits", "folders of recorded runs wait");
     (void)fprintf(out, ", %s%s; `pprofctl report %s` takes in what is there.\n", left->waiting > 1 ? "one is " : "",
                   display_name(left->where), display_name(path));
+}
+
+void waits_print_orphans(FILE *out, const char *path, uint64_t noted)
+{
+    if (noted == 0)
+        return;
+    (void)fprintf(
+        out,
+        "%s-wal.orphan-* (or -journal.orphan-*) is the log of a store that was removed. Where there is a copy of "
+        "that store, put the log beside it, named as the copy with -wal at the end, and `pprofctl report` the "
+        "copy; else delete the log. That it was found stays noted.\n",
+        display_name(path));
 }
 
 /* Whether somebody listens there. */

@@ -13,5 +13,7 @@ uint64_t waits_for(const char *path);
 void waits_print(FILE *out);
 /* The folders of recorded runs that wait for the store `path`, and how they are taken in; nothing for none. */
 void waits_print_runs(FILE *out, const char *path, const struct runs_left *left);
+/* What to do with the logs of a removed store that lie beside the store `path`; nothing where it has noted none. */
+void waits_print_orphans(FILE *out, const char *path, uint64_t noted);
 /* Where the calls of a program that is started now by this user would go. */
 void waits_print_way(FILE *out);

@@ -152,7 +152,10 @@ static size_t random_bytes(const char *text, size_t bytes)
 
 static bool begins_key(const char *p, size_t left)
 {
+    const char first = lower(*p);
     for (size_t i = 0; i < sizeof(key_beginnings) / sizeof(key_beginnings[0]); i++) {
+        if (first != lower(key_beginnings[i].text[0])) /* most end here: the table is gone through at every word */
+            continue;
         const size_t bytes = strnlen(key_beginnings[i].text, sizeof(key_beginnings[i].text)),
                      any = key_beginnings[i].any;
         size_t more = 0;

@@ -57,12 +57,13 @@ static void late_headers(CURL *easy, int late)
 {
     static struct curl_slist *list;
     if (!late) {
+        curl_slist_free_all(list); /* of the case before */
         list = curl_slist_append(NULL, "X-First: 1");
         curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list);
         return;
     }
     curl_slist_free_all(list);
-    list = curl_slist_append(NULL, "X-Second: 2"); /* not freed: it may lie where the first one was */
+    list = curl_slist_append(NULL, "X-Second: 2"); /* it may lie where the first one was */
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list);
 }
 
@@ -73,11 +74,13 @@ static void late_headers_gone(CURL *easy, int late)
 
 static void late_url_object(CURL *easy, int late)
 {
+    static CURLU *object;
     if (!late) {
         curl_easy_setopt(easy, CURLOPT_CURLU, unmapped());
         return;
     }
-    CURLU *object = curl_url();
+    curl_url_cleanup(object); /* of the case before */
+    object = curl_url();
     curl_url_set(object, CURLUPART_URL, url, 0);
     curl_easy_setopt(easy, CURLOPT_CURLU, object);
 }

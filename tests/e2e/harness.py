@@ -113,6 +113,13 @@ def export(store):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+def loss(store):
+    """What `report` says of loss, as it says it in JSON."""
+    done = subprocess.run([BIN / "pprofctl", "report", "--format", "json", store], capture_output=True, check=False)
+    expect(done.returncode == 0, f"pprofctl report: {done.returncode}: {done.stderr.decode()}")
+    return json.loads(done.stdout)["lost"]
+
+
 @functools.cache
 def state_directory():
     """Of this test alone: programs under the shim make the installation's key there, not in the tester's home."""

@@ -1,3 +1,5 @@
 foreach(name arguments display group loss program table when)
   pprof_unit_test(${name} pprof_commands)
 endforeach()
+target_compile_definitions(test_loss PRIVATE PPROFCTL="$<TARGET_FILE:pprofctl>")
+add_dependencies(test_loss pprofctl)

@@ -87,21 +87,28 @@ static inline void failing_end(void)
 }
 
 /*
- * Runs `what` with each single allocation failing, then with each and all behind it; every `stride`-th number only.
+ * Runs `what` with each single allocation failing, then with each and all behind it; every `stride`-th number only, of
+ * the latter every `stride_more`-th.
  * `what` calls failing_begin(at, more) and failing_end around the code under test, and looks at what came of it.
  * Returns how many runs had a failure.
  */
-static inline long each_allocation(void (*what)(void *context, long at, bool more), void *context, long stride)
+static inline long each_allocation_of(void (*what)(void *context, long at, bool more), void *context, long stride,
+                                      long stride_more)
 {
     long runs = 0;
     for (int more = 0; more < 2; more++)
-        for (long at = 1;; at += stride) {
+        for (long at = 1;; at += more ? stride_more : stride) {
             what(context, at, more);
             if (failing.failed == 0)
                 break;
             runs++;
         }
     return runs;
+}
+
+static inline long each_allocation(void (*what)(void *context, long at, bool more), void *context, long stride)
+{
+    return each_allocation_of(what, context, stride, stride);
 }
 
 static inline void nothing_leaked(void)

@@ -1,6 +1,6 @@
 /*
- * For test_scribe.c and test_scribe_denied.c: exchanges that only count, a tape written by hand, the reading of what
- * came out, and tests in child processes.
+ * For test_scribe.c, test_scribe_denied.c and test_no_memory_scribe.c: exchanges that only count, a tape written by
+ * hand, the reading of what came out, and tests in child processes.
  */
 #pragma once
 
@@ -87,7 +87,9 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     while (start->url_bytes == 4 && memcmp(start->url, "hold", 4) == 0 && atomic_load(&held)) {
         (void)usleep(1000);
     }
-    return calloc(1, sizeof(struct exchange));
+    struct exchange *exchange = calloc(1, sizeof *exchange);
+    *ret_no_memory = exchange == NULL;
+    return exchange;
 }
 void desk_new_process(void)
 {

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -447,6 +448,40 @@ static void test_bounds(void **state)
     test_holds(store, 0, 0);
 }
 
+/* Those of one process beyond its bound are refused, and the store says so, once. */
+static void test_refused_connections(void **state)
+{
+    enum { MOST = LISTEN_PROCESS_CONNECTIONS_MAX, BEYOND = 3 };
+    static int fd[MOST + BEYOND];
+    struct rlimit before, limit;
+    struct listen_stats stats;
+    struct store_loss loss;
+
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    limit = (struct rlimit){.rlim_cur = 3 * MOST < before.rlim_max ? 3 * MOST : before.rlim_max, before.rlim_max};
+    if (limit.rlim_cur < 2 * MOST + 100)
+        skip();
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    for (int i = 0; i < MOST + BEYOND; i++) {
+        fd[i] = dial();
+        do {
+            assert_int_equal(listen_turn(listener, 100), 0);
+            listen_get_stats(listener, &stats);
+        } while (stats.connections + stats.refused <= (uint64_t)i);
+    }
+    assert_int_equal(stats.connected, MOST);
+    assert_int_equal(stats.refused, BEYOND);
+    for (int twice = 0; twice < 2; twice++) {
+        assert_true(listen_spool(listener) >= 0);
+        assert_int_equal(store_loss(store, 0, &loss), STORE_OK);
+        assert_int_equal(loss.events[STORE_LOSS_connection_refused], BEYOND);
+    }
+    for (int i = 0; i < MOST + BEYOND; i++)
+        close(fd[i]);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -460,6 +495,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_damaged_spool, setup, teardown),
         cmocka_unit_test_setup_teardown(test_endless_spool, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bounds, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refused_connections, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -102,6 +102,35 @@ static void test_what_takes_the_claim_away(void **state)
     assert_int_equal(store_commit(store), STORE_OK);
 }
 
+static const char *printed(const char *where)
+{
+    static char text[4096];
+    char command[400];
+
+    snprintf(command, sizeof command, "env -u LD_PRELOAD HOME=%s %s report --format csv %s/pprof.db %s", directory,
+             PPROFCTL, directory, where);
+    FILE *out = popen(command, "r");
+    text[fread(text, 1, sizeof text - 1, out)] = '\0';
+    (void)pclose(out);
+    return text;
+}
+
+/* A table for programs has no place for a sentence: it is said beside it. */
+static void test_csv_says_it_beside(void **state)
+{
+    (void)state;
+    assert_int_equal(store_begin(store), STORE_OK);
+    greet(0, true);
+    assert_int_equal(store_commit(store), STORE_OK);
+    assert_string_equal(printed("2>&1 >/dev/null"),
+                        "pprofctl: No loss is known of: 1 program has not said that it is done.\n");
+    assert_null(strstr(printed("2>/dev/null"), "No loss"));
+    assert_int_equal(store_begin(store), STORE_OK);
+    say(0, 1, SPAN_FRAME_FINAL);
+    assert_int_equal(store_commit(store), STORE_OK);
+    assert_string_equal(printed("2>&1 >/dev/null"), "");
+}
+
 static void test_what_programs_count(void **state)
 {
     (void)state;
@@ -197,6 +226,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_takes_the_claim_away, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_programs_count, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_csv_says_it_beside, setup, teardown),
         cmocka_unit_test_setup_teardown(test_each_counter_is_said, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_the_collector_notes, setup, teardown),
     };

@@ -381,6 +381,30 @@ static void test_interrupted_change(void **state)
     store_close(store);
 }
 
+static const char *in_directory(const char *name)
+{
+    static char path[160];
+
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    return path;
+}
+
+/* The commands that name such a log say what to do with it. */
+static void expect_advice(const char *command, const char *operand)
+{
+    static char said[8192];
+    char words[256], whole[512];
+
+    snprintf(words, sizeof words, command, operand);
+    snprintf(whole, sizeof whole, "cd / && env -u LD_PRELOAD XDG_STATE_HOME=%s HOME=%s %s %s 2>&1", directory,
+             directory, PPROFCTL, words);
+    FILE *out = popen(whole, "r");
+    said[fread(said, 1, sizeof said - 1, out)] = '\0';
+    (void)pclose(out);
+    if (strstr(said, "put the log beside it, named as the copy with -wal at the end") == NULL)
+        fail_msg("%s says: %s", whole, said);
+}
+
 /* The log of a store that was removed is no part of the next one; it is kept, and the next one says so. */
 static void test_log_of_a_removed_store(void **state)
 {
@@ -400,6 +424,12 @@ static void test_log_of_a_removed_store(void **state)
     store_close(store);
     assert_sound();
     assert_int_equal(files_like("-wal.orphan-"), 1);
+    expect_advice("check %s", file);
+    assert_int_equal(mkdir(in_directory("libpprof"), 0700), 0); /* the store that doctor looks at */
+    assert_int_equal(rename(file, in_directory("libpprof/pprof.db")), 0);
+    expect_advice("doctor -- /bin/true%s", "");
+    assert_int_equal(unlink(in_directory("libpprof/pprof.db")), 0);
+    assert_int_equal(rmdir(in_directory("libpprof")), 0);
 }
 
 /* ---- the file goes away ---- */

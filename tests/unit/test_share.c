@@ -105,10 +105,10 @@ static void test_time(void **state)
     flood.next = &honest;
     honest.next = &other;
     (void)listen_share_turn(&listener, now_ns);
-    listen_share_spent(&listener, &flood, 2 * busy_ns, 1000);
+    listen_share_spent(&listener, &flood, (struct listen_cost){.ns = 2 * busy_ns, .bytes = 1000});
     assert_false(flood.parked); /* nobody else wants anything */
-    listen_share_spent(&listener, &honest, 1000, 1000);
-    listen_share_spent(&listener, &flood, 1000, 1000);
+    listen_share_spent(&listener, &honest, (struct listen_cost){.ns = 1000, .bytes = 1000});
+    listen_share_spent(&listener, &flood, (struct listen_cost){.ns = 1000, .bytes = 1000});
     assert_true(flood.parked);
     assert_false(honest.parked);
     assert_false(listen_share_turn(&listener, now_ns + share_ns - 1));
@@ -120,11 +120,11 @@ static void test_time(void **state)
         struct connection many;
 
         assert_int_equal(join(&many, OTHER, pid), 0);
-        listen_share_spent(&listener, &many, busy_ns / 50, 10);
+        listen_share_spent(&listener, &many, (struct listen_cost){.ns = busy_ns / 50, .bytes = 10});
         listen_share_leave(&listener, &many);
     }
-    listen_share_spent(&listener, &honest, 1000, 1000);
-    listen_share_spent(&listener, &other, 1000, 10);
+    listen_share_spent(&listener, &honest, (struct listen_cost){.ns = 1000, .bytes = 1000});
+    listen_share_spent(&listener, &other, (struct listen_cost){.ns = 1000, .bytes = 10});
     assert_true(other.parked);
     assert_true(listen_share_turn(&listener, now_ns += share_ns));
     assert_int_equal(listener.parked, 0);
@@ -132,6 +132,97 @@ static void test_time(void **state)
     listen_share_leave(&listener, &flood);
     listen_share_leave(&listener, &honest);
     listen_share_leave(&listener, &other);
+}
+
+/* A commit's time is its senders', in proportion to the work that they gave it; what was too much is owed. */
+static void test_commits(void **state)
+{
+    const uint64_t share_ns = LISTEN_SHARE_MS * UINT64_C(1000000), busy_ns = LISTEN_SHARE_BUSY_MS * UINT64_C(1000000);
+    struct connection flood, honest, hung_up;
+    uint64_t now_ns = 10 * share_ns;
+
+    (void)state;
+    assert_int_equal(join(&flood, OTHER, 7), 0);
+    assert_int_equal(join(&honest, THIRD, 8), 0);
+    listener.connections = &flood;
+    flood.next = &honest;
+    (void)listen_share_turn(&listener, now_ns);
+    listen_share_spent(&listener, &flood, (struct listen_cost){.ns = 10, .work = 3000000});
+    listen_share_spent(&listener, &honest, (struct listen_cost){.ns = 10, .work = 1000000});
+    assert_int_equal(listener.parked, 0);
+    listen_share_committed(&listener, 4 * busy_ns);
+    assert_int_equal(flood.user->busy_ns, 10 + 3 * busy_ns);
+    assert_int_equal(flood.process->busy_ns, 10 + 3 * busy_ns);
+    assert_int_equal(honest.user->busy_ns, 10 + busy_ns);
+    assert_true(flood.parked);
+    listen_share_committed(&listener, 4 * busy_ns); /* nobody owes anything any more */
+    assert_int_equal(flood.user->busy_ns, 10 + 3 * busy_ns);
+    /* Paid off at half of each share, also by who hangs up and comes again. */
+    listen_share_leave(&listener, &flood);
+    for (unsigned shares = 0; shares < 3; shares++) {
+        assert_true(listen_share_turn(&listener, now_ns += share_ns));
+        listener.connections = &honest;
+        listen_share_spent(&listener, &honest, (struct listen_cost){.ns = 1});
+        assert_int_equal(join(&flood, OTHER, 7), 0);
+        listener.connections = &flood;
+        flood.next = &honest;
+        listen_share_spent(&listener, &flood, (struct listen_cost){.ns = 1});
+        assert_int_equal(flood.parked, shares < 2);
+        listen_share_leave(&listener, &flood);
+    }
+    /* The merge to come is paid at once. */
+    (void)listen_share_turn(&listener, now_ns += 100 * share_ns);
+    listener.connections = &honest;
+    assert_int_equal(join(&flood, OTHER, 7), 0);
+    listen_share_spent(&listener, &honest, (struct listen_cost){.ns = 1});
+    listen_share_spent(&listener, &flood, (struct listen_cost){.ns = 1, .spans = busy_ns / LISTEN_MERGE_NS});
+    assert_true(flood.parked);
+    listen_share_leave(&listener, &flood);
+    /* Who hung up before the commit pays too. */
+    (void)listen_share_turn(&listener, now_ns += 100 * share_ns);
+    assert_int_equal(join(&hung_up, OTHER, 9), 0);
+    listen_share_spent(&listener, &hung_up, (struct listen_cost){.ns = 1, .work = 1});
+    listen_share_leave(&listener, &hung_up);
+    assert_true(listen_share_turn(&listener, now_ns += share_ns));
+    listen_share_spent(&listener, &honest, (struct listen_cost){.ns = 1});
+    listen_share_committed(&listener, busy_ns);
+    assert_int_equal(join(&hung_up, OTHER, 9), 0);
+    assert_true(hung_up.parked);
+    listen_share_leave(&listener, &hung_up);
+    listener.connections = NULL;
+    listen_share_leave(&listener, &honest);
+}
+
+/* What a commit will write is known before: blocks, and a page for each group that changes, once. */
+static void test_work_is_counted(void **state)
+{
+    char directory[64], file[96];
+    struct store *store;
+    struct span_process process;
+    struct span_buffer frame;
+    bool repeat;
+
+    (void)state;
+    test_directory(directory);
+    snprintf(file, sizeof file, "%s/pprof.db", directory);
+    assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
+    test_process(&process, 0);
+    assert_int_equal(store_begin(store), STORE_OK);
+    assert_int_equal(store_take_process(store, &process), STORE_OK);
+    span_buffer_init(&frame, SPAN_FRAME_PAYLOAD_MAX);
+    test_frame(&frame, 0, 1);
+    const uint64_t bytes = frame.bytes - SPAN_FRAME_HEADER_BYTES;
+    uint64_t before = store_work(store);
+    assert_int_equal(test_take(store, 0, 1, &repeat), STORE_OK);
+    const uint64_t first = store_work(store) - before - bytes;
+    assert_true(first >= 4096 && first % 4096 == 0 && first <= ROWS_PER_FRAME * UINT64_C(4096));
+    before = store_work(store);
+    assert_int_equal(test_take(store, 0, 1, &repeat), STORE_OK); /* a repeat is nothing */
+    assert_int_equal(store_work(store), before);
+    assert_int_equal(store_commit(store), STORE_OK);
+    span_buffer_done(&frame);
+    store_close(store);
+    test_remove(directory);
 }
 
 /* Another user cannot fill the disk: so much at once, then a trickle, hanging up or not. */
@@ -147,7 +238,7 @@ static void test_bytes(void **state)
 
         assert_int_equal(join(&c, OTHER, (uint32_t)i), 0);
         for (int k = 0; k < 100 && !c.parked; k++) {
-            listen_share_spent(&listener, &c, 1, LISTEN_READ_BYTES);
+            listen_share_spent(&listener, &c, (struct listen_cost){.ns = 1, .bytes = LISTEN_READ_BYTES});
             sent += LISTEN_READ_BYTES;
         }
         listen_share_leave(&listener, &c);
@@ -190,6 +281,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(test_time, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bytes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_commits, setup, teardown),
+        cmocka_unit_test(test_work_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

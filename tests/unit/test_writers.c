@@ -6,6 +6,7 @@
 
 #include <signal.h>
 #include <sqlite3.h>
+#include <sys/file.h>
 
 static char directory[64];
 static char file[128];
@@ -166,12 +167,68 @@ static void test_opening_waits(void **state)
     close(said[1]);
 }
 
+/* A clock that makes a step whenever it is looked at, and what SQLite is told to wait. */
+static bool stepping;
+static uint64_t clock_ms, waits_ms[4];
+static unsigned n_waits;
+enum { STEP_MS = 700, BUSY_MS = 10000 };
+
+uint64_t __real_store_now_ms(void);
+uint64_t __wrap_store_now_ms(void);
+uint64_t __wrap_store_now_ms(void)
+{
+    return stepping ? clock_ms += STEP_MS : __real_store_now_ms();
+}
+
+int __real_sqlite3_busy_timeout(sqlite3 *db, int ms);
+int __wrap_sqlite3_busy_timeout(sqlite3 *db, int ms);
+int __wrap_sqlite3_busy_timeout(sqlite3 *db, int ms)
+{
+    if (stepping && n_waits < 4)
+        waits_ms[n_waits++] = (uint64_t)ms;
+    return __real_sqlite3_busy_timeout(db, stepping && ms > 0 ? 1 : ms);
+}
+
+/* The queue's time and SQLite's are together what is said: 10 s, however it is divided. */
+static void test_waiting_is_as_long_as_is_said(void **state)
+{
+    struct store *store = NULL;
+    sqlite3 *db = NULL;
+    char log[160];
+
+    (void)state;
+    assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
+    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", 0, 0, 0), SQLITE_OK);
+    snprintf(log, sizeof log, "%s-wal", file);
+    int queue = open(log, O_RDONLY);
+    for (int queued = 0; queued < 2; queued++) {
+        if (queued)
+            assert_int_equal(flock(queue, LOCK_EX), 0);
+        n_waits = 0;
+        const uint64_t begun_ms = clock_ms + STEP_MS; /* as the first look says */
+        stepping = true;
+        assert_int_equal(store_begin(store), STORE_BUSY);
+        stepping = false;
+        assert_int_equal(n_waits, 2);
+        assert_int_equal(clock_ms - begun_ms + waits_ms[0], queued ? clock_ms - begun_ms : BUSY_MS);
+        assert_true(clock_ms - begun_ms < BUSY_MS + 2 * STEP_MS);
+        assert_int_equal(waits_ms[1], BUSY_MS); /* for all that comes later */
+        assert_non_null(strstr(store_why(), "for 10 s"));
+    }
+    close(queue);
+    sqlite3_close(db);
+    test_fill(store, 1, 1, 1);
+    store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_opening_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_none_is_kept_out, setup, teardown),
         cmocka_unit_test_setup_teardown(test_none_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_waiting_is_as_long_as_is_said, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -108,7 +108,7 @@ class Ledger:
                             f"the oldest {oldest.age_ms:.0f} ms before it, of which {oldest.lived_ms:.0f} count, {oldest.ident}")
         return "; ".join(said)
 
-    def compare(self, spans, damaged):
+    def compare(self, spans, damaged, loss):
         stored = collections.Counter(s.get("gen_ai.response.id") for s in spans if s.get("pprof.completeness") != "killed" and s.get("gen_ai.response.id"))
         killed = [s for s in spans if s.get("pprof.completeness") == "killed"]
         lost = self.due - stored.keys() - {s.get("gen_ai.response.id") for s in killed}
@@ -120,7 +120,7 @@ class Ledger:
         print(f"calls {len(self.known)}, of them due {len(self.due)}; spans {len(spans)}, killed in flight {len(killed)}; lost {len(lost)}, "
               f"doubled {len(doubled)}, torn {len(torn)}, damaged {damaged}; kills {dict(self.kills)}; not there {len(gone)}, "
               f"the oldest {max((c.age_ms for c in gone), default=0):.0f} ms, counted {max((c.lived_ms for c in gone), default=0):.0f} ms", flush=True)
-        expect(not late, f"{len(late)} calls were complete and are not there: {self.say_late(late)}")
+        expect(not late, f"{len(late)} calls were complete and are not there: {self.say_late(late)}; the store says of loss: {loss}")
         expect(not doubled, f"doubled: {doubled[:5]}")
         expect(not torn, f"torn: {torn[:5]}")
         expect(damaged == 0, f"{damaged} damaged files or connections")
@@ -237,7 +237,7 @@ def main():
             try:
                 modes[mode](run, arguments.kills)
                 damaged = run.settle()
-                run.ledger.compare(harness.export(scratch / "store.db"), damaged)
+                run.ledger.compare(harness.export(scratch / "store.db"), damaged, harness.loss(scratch / "store.db"))
                 print(f"ok   {mode}", flush=True)
             except Failure as failure:
                 failed += 1

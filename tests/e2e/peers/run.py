@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """scripts/peers on made-up trees whose tests end as told: it must notice a difference, name it, tell it from a test that is unsteady by itself, bear a
-suite that hangs, and say which tree is missing."""
+suite that hangs and servers that outlive theirs, and say which tree is missing."""
 import os
 import subprocess
 import sys
@@ -27,6 +27,7 @@ SAME = 'test(1, "PASS"); test(2, "FAIL"); test(3, "SKIP");'
 DIFFERENT = 'test(1, "PASS"); test(2, $armed ? "FAIL" : "PASS");'
 MISSED = 'test(1, "PASS"); test(2, "PASS") unless $armed;'
 UNSTEADY = 'open(my $f, ">>", "turns"); print $f "x"; close $f; test(1, "PASS"); test(2, (-s "turns") % 3 ? "PASS" : "FAIL");'
+SERVES = 'if (!fork()) { sleep 600; exit 0; } test(1, -e ".http_server.pid" ? "FAIL" : "PASS"); open(my $f, ">", ".http_server.pid");'
 HANGS = 'test(1, "PASS"); sleep 600; test(2, "PASS");'
 
 
@@ -80,6 +81,20 @@ def test_suite_that_hangs():
         expect(code == 0 and not err and out.count("stopped after 2 s") == 2 and "1 tests (1 PASS)" in out, f"{code} {out} {err}")
 
 
+def test_suite_that_breaks_off():
+    with harness.Scratch() as scratch:
+        for name, body, said in (("whole", SAME + ' print "TESTDONE: 3 tests\\n";', 0), ("broken", SAME, 2)):
+            code, out, err = peers(scratch, "--curl", curl_tree(scratch / name, body))
+            expect(code == 0 and not err and out.count("the suite broke off") == said, f"{name}: {code} {out} {err}")
+
+
+def test_servers_that_are_left():
+    """A server that outlives its suite holds nothing up, and its number, which may be another's by now, is not there for the next run to kill."""
+    with harness.Scratch() as scratch:
+        code, out, err = peers(scratch, "--seconds", "30", "--curl", curl_tree(scratch / "curl", SERVES))
+        expect(code == 0 and not err and "stopped after" not in out and "1 tests (1 PASS), 0 different" in out, f"{code} {out} {err}")
+
+
 def test_other_suites():
     with harness.Scratch() as scratch:
         write(scratch / "python", PYTHON.format(body='[ -n "$armed" ] && echo "FAILED tests/a.py::Test::two - x" || echo "PASSED tests/a.py::Test::two"'))
@@ -109,6 +124,7 @@ def test_missing():
 
 
 TESTS = {"no_difference": test_no_difference, "difference": test_difference, "unsteady": test_unsteady, "suite_that_hangs": test_suite_that_hangs,
+         "suite_that_breaks_off": test_suite_that_breaks_off, "servers_that_are_left": test_servers_that_are_left,
          "other_suites": test_other_suites, "missing": test_missing}
 
 if __name__ == "__main__":
