@@ -40,7 +40,7 @@ static size_t decode_hex(const char *text, size_t bytes, char *ret_text)
 {
     size_t n = 0;
     for (size_t i = 0; i + 1 < bytes; i += 2)
-        ret_text[n++] = (char)(hex_value(text[i]) << 4 | hex_value(text[i + 1]));
+        ret_text[n++] = (char)(hex_value(text[i]) * 16 + hex_value(text[i + 1]));
     return n;
 }
 
