@@ -3,7 +3,6 @@
  * go. Reads files, and knocks at the collector's socket.
  */
 #include <errno.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 
 #include "command.h"
 #include "display.h"
+#include "files_named.h"
 #include "loss.h"
 #include "open_store.h"
 #include "program.h"
@@ -94,11 +94,16 @@ static const char *flavour(const char *library)
 /* Then nothing that was not found may be said to be missing. */
 static bool memory_ran_out;
 
-/* The first file that the pattern names; '@' at its start is the directory above the program's. */
+static bool take_last(const char *path, void *out)
+{
+    (void)snprintf(out, PATH_MAX, "%s", path);
+    return false;
+}
+
+/* The last file that the pattern names; '@' at its start is the directory above the program's. */
 static bool find_first(const char *pattern, const char *binary, char out[PATH_MAX])
 {
     char expanded[PATH_MAX];
-    glob_t files;
     const char *base = base_name(binary);
     int above = 0;
     if (pattern[0] == '@') {
@@ -113,13 +118,9 @@ static bool find_first(const char *pattern, const char *binary, char out[PATH_MA
     int written = snprintf(expanded, sizeof(expanded), "%.*s%s", above, binary, pattern);
     if (written < 0 || (size_t)written >= sizeof(expanded))
         return false;
-    int status = glob(expanded, 0, NULL, &files);
-    memory_ran_out |= status == GLOB_NOSPACE;
-    if (status != 0)
-        return false;
-    (void)snprintf(out, PATH_MAX, "%s", files.gl_pathv[files.gl_pathc - 1]);
-    globfree(&files);
-    return true;
+    out[0] = '\0';
+    memory_ran_out |= files_named(expanded, take_last, out) < 0;
+    return out[0] != '\0';
 }
 
 static void collect(struct libraries *libraries, const char *path)

@@ -6,11 +6,12 @@
 #include "program.h"
 
 #include <errno.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "files_named.h"
 
 static const char *const usual_directories[] = {
 #if defined(__x86_64__)
@@ -58,27 +59,35 @@ static bool try_path(char out[PATH_MAX], const char *path, const char *origin_fi
     return false;
 }
 
+struct configured {
+    struct libraries *libraries;
+    const char *name;
+    char *out;
+};
+
+/* The directories that one file names. */
+static bool try_configuration(const char *path, void *context)
+{
+    struct configured *configured = context;
+    char line[PATH_MAX];
+    bool found = false;
+    errno = 0;
+    FILE *file = fopen(path, "re");
+    while (file != NULL && !found && fgets(line, sizeof(line), file) != NULL)
+        found = line[0] == '/' && try_directory(configured->out, line, strcspn(line, " \t\r\n"), configured->name);
+    configured->libraries->no_memory |= errno == ENOMEM;
+    if (file != NULL)
+        (void)fclose(file);
+    return found;
+}
+
 /* The directories that ld.so.conf.d names. */
 static bool try_configured(struct libraries *libraries, char out[PATH_MAX], const char *name)
 {
-    glob_t files;
-    bool found = false;
-    int status = glob("/etc/ld.so.conf.d/*.conf", 0, NULL, &files);
-    libraries->no_memory |= status == GLOB_NOSPACE;
-    if (status != 0)
-        return false;
-    for (size_t i = 0; i < files.gl_pathc && !found; i++) {
-        char line[PATH_MAX];
-        errno = 0;
-        FILE *file = fopen(files.gl_pathv[i], "re");
-        while (file != NULL && !found && fgets(line, sizeof(line), file) != NULL)
-            found = line[0] == '/' && try_directory(out, line, strcspn(line, " \t\r\n"), name);
-        libraries->no_memory |= errno == ENOMEM;
-        if (file != NULL)
-            (void)fclose(file);
-    }
-    globfree(&files);
-    return found;
+    struct configured configured = {libraries, name, out};
+    const int status = files_named("/etc/ld.so.conf.d/*.conf", try_configuration, &configured);
+    libraries->no_memory |= status < 0;
+    return status > 0;
 }
 
 static bool find_library(struct libraries *libraries, char out[PATH_MAX], const char *name, const char *user_file,

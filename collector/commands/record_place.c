@@ -4,7 +4,6 @@
 #include "record_place.h"
 
 #include <errno.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 
 #include "../../span/paths.h"
 #include "command.h"
+#include "files_named.h"
 
 #define PREVIEW_CHARACTERS "60"
 
@@ -34,15 +34,18 @@ static bool find_prefix(char prefix[PATH_MAX])
     return true;
 }
 
+static bool take_first(const char *path, void *out)
+{
+    (void)snprintf(out, PATH_MAX, "%s", path);
+    return true;
+}
+
 static bool try_pattern(char out[PATH_MAX], const char *prefix, const char *pattern)
 {
     char path[PATH_MAX];
-    glob_t files;
     int written = snprintf(path, sizeof(path), "%s%s", prefix, pattern);
-    if (written < 0 || (size_t)written >= sizeof(path) || glob(path, 0, NULL, &files) != 0)
+    if (written < 0 || (size_t)written >= sizeof(path) || files_named(path, take_first, out) != 1)
         return false;
-    (void)snprintf(out, PATH_MAX, "%s", files.gl_pathv[0]);
-    globfree(&files);
     return access(out, R_OK) == 0;
 }
 

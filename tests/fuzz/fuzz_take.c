@@ -158,7 +158,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
             blame(wrong);
     }
     status = take(taken.n + 1, data, bytes);
-    if (status == STORE_DAMAGED) {
+    if (status == STORE_DAMAGED || status == STORE_OTHER_VERSION) {
         taken.refused++;
         return 0;
     }

@@ -106,7 +106,7 @@ static void test_directory_is_checked(void **state)
     } bad[] = {
         {"", 0},
         {"\x01", 1},
-        {"\x02\x01", 2} /* another format */,
+        {"\x00\x01", 2} /* no format */,
         {"\x01\x00", 2} /* no rows */,
         {"\x01\x81\x80\x04", 4} /* 65537 rows */,
         {"\x01\x80\x00", 3} /* overlong number */,
@@ -128,8 +128,9 @@ static void test_directory_is_checked(void **state)
     };
     struct span_block_view view;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        assert_int_equal(span_block_open(&view, (const uint8_t *)bad[i].data, bad[i].bytes), -1);
+        assert_int_equal(span_block_open(&view, (const uint8_t *)bad[i].data, bad[i].bytes), SPAN_BLOCK_BAD);
     }
+    assert_int_equal(span_block_open(&view, (const uint8_t *)"\x02\x01", 2), SPAN_BLOCK_TOO_NEW);
     assert_int_equal(span_block_open(&view, (const uint8_t *)"\x01\x80\x80\x04", 4), 0);
     assert_int_equal(view.n, SPAN_BLOCK_ROWS_MAX);
 }

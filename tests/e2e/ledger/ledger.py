@@ -2,7 +2,7 @@
 """Kills programs, collectors, and both at once, and compares the programs' own ledgers with the store: every call that was complete for more than
 50 ms before its process' death is there, nothing is there twice, nothing is torn.
 
-Usage: ledger.py [--kills N] [--seed S] [--modes program,collector,both] [--bound MS]     (N kills of each kind)
+Usage: ledger.py [--kills N] [--seed S] [--modes program,collector,both] [--bound MS] [--keep DIR]     (N kills of each kind)
 
 The 50 ms are counted by that process (ledger_client.c), without the time in which the thread that records had to share a processor. Where
 processors are free that is 50 ms of any clock; where they are not, the test is of what that thread does with what it gets, not of how much it gets.
@@ -14,6 +14,7 @@ import collections
 import math
 import os
 import random
+import shutil
 import signal
 import struct
 import subprocess
@@ -108,6 +109,18 @@ class Ledger:
                             f"the oldest {oldest.age_ms:.0f} ms before it, of which {oldest.lived_ms:.0f} count, {oldest.ident}")
         return "; ".join(said)
 
+    @staticmethod
+    def say_doubled(spans, keys, ids):
+        """Which processes' they are, and whether the two have the same number."""
+        twice = collections.defaultdict(list)
+        for span in spans:
+            if ids[span.get("gen_ai.response.id")] > 1:
+                twice[span["gen_ai.response.id"]].append(span)
+        if twice:
+            pairs = collections.Counter(tuple(s.get("process.pid") for s in those) for those in twice.values())
+            print(f"doubled: {len(twice)} response ids, {sum(n > 1 for n in keys.values())} spans; by their processes {pairs.most_common(8)}; "
+                  f"two: {next(iter(twice.values()))[:2]}", flush=True)
+
     def compare(self, spans, damaged, loss):
         stored = collections.Counter(s.get("gen_ai.response.id") for s in spans if s.get("pprof.completeness") != "killed" and s.get("gen_ai.response.id"))
         killed = [s for s in spans if s.get("pprof.completeness") == "killed"]
@@ -117,6 +130,7 @@ class Ledger:
         torn = [s for s in spans if any(key not in s for key in ("url.path", "start_time_unix_nano", "server.address", "pprof.phase.total_ns", "pprof.api"))]
         late = {c for c in self.due if c not in stored}
         gone = [c for c in self.known.values() if c.ident not in stored]
+        self.say_doubled(spans, keys, stored)
         print(f"calls {len(self.known)}, of them due {len(self.due)}; spans {len(spans)}, killed in flight {len(killed)}; lost {len(lost)}, "
               f"doubled {len(doubled)}, torn {len(torn)}, damaged {damaged}; kills {dict(self.kills)}; not there {len(gone)}, "
               f"the oldest {max((c.age_ms for c in gone), default=0):.0f} ms, counted {max((c.lived_ms for c in gone), default=0):.0f} ms", flush=True)
@@ -228,6 +242,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--modes", default="program,collector,both")
     parser.add_argument("--bound", type=int, default=50, help="milliseconds, by the count of the process, before a death within which a call may be lost")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="where the store of a ledger that does not add up is copied")
     arguments = parser.parse_args()
     modes = {"program": Run.kill_programs, "collector": Run.kill_collectors, "both": Run.kill_both}
     failed = 0
@@ -242,6 +257,8 @@ def main():
             except Failure as failure:
                 failed += 1
                 print(f"FAIL {mode}: {failure}", flush=True)
+                if arguments.keep:
+                    shutil.copytree(scratch, arguments.keep / mode, ignore=shutil.ignore_patterns("*.sock"), dirs_exist_ok=True)
             finally:
                 run.server.stop()
                 if run.collector and run.collector.poll() is None:
