@@ -1,5 +1,5 @@
 /*
- * Is the writer of a journal dead? See journal_state.h.
+ * Is who left a journal or a mark dead? See journal_state.h.
  *
  * That the writer is dead is told by its lock: only a page of its address space holds it, so it ends with the process
  * image and not before, over namespaces of pids too. Where the lock is held, one thing still proves death: the same
@@ -30,14 +30,30 @@ static bool same_boot(const char *boot)
     return text[0] != '\0' && strcmp(text, boot) == 0;
 }
 
-/* The writer's pid is one of ours, and nobody has it. */
-static bool pid_is_gone(const struct span_journal_owner *owner)
+static bool in_our_namespace(uint64_t pid_namespace)
 {
     struct stat st;
 
-    return owner->pid > 1 && owner->pid <= INT32_MAX && owner->pid_namespace != 0 &&
-           stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == owner->pid_namespace && same_boot(owner->boot) &&
-           kill((pid_t)owner->pid, 0) != 0 && errno == ESRCH;
+    return pid_namespace != 0 && stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == pid_namespace;
+}
+
+/* Nobody has this number, of our namespace of processes. */
+static bool is_gone(uint64_t pid)
+{
+    return pid > 1 && pid <= INT32_MAX && kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+}
+
+/* The writer's pid is one of ours, and nobody has it. */
+static bool pid_is_gone(const struct span_journal_owner *owner)
+{
+    return in_our_namespace(owner->pid_namespace) && same_boot(owner->boot) && is_gone(owner->pid);
+}
+
+bool journal_mark_is_over(const struct span_mark *mark, time_t made)
+{
+    if (in_our_namespace(mark->pid_namespace))
+        return is_gone(mark->pid);
+    return time(NULL) - made > JOURNAL_ORPHAN_S;
 }
 
 enum journal_state journal_state(int fd, struct span_journal_head *ret_head)
@@ -53,12 +69,9 @@ enum journal_state journal_state(int fd, struct span_journal_head *ret_head)
     return unlocked || pid_is_gone(&ret_head->owner) ? JOURNAL_DEAD : JOURNAL_LIVES;
 }
 
-static bool is_orphan(int fd, const struct span_journal_head *head)
+static bool is_orphan(const char *spool, time_t written)
 {
-    struct stat st;
-
-    return access(head->spool, F_OK) != 0 && errno == ENOENT && fstat(fd, &st) == 0 &&
-           time(NULL) - st.st_mtime > JOURNAL_ORPHAN_S;
+    return access(spool, F_OK) != 0 && errno == ENOENT && time(NULL) - written > JOURNAL_ORPHAN_S;
 }
 
 /* Whatever they are called: with a / at the end, from here, through a link. */
@@ -70,11 +83,32 @@ static bool same_directory(const char *a, const char *b)
                                  one.st_dev == other.st_dev && one.st_ino == other.st_ino);
 }
 
-bool journal_is_for(int fd, const struct span_journal_head *head, const char *spool, bool said, bool in_spool)
+/* `its`, `its_said`: the spool that a program had. */
+static bool is_for(const char *its, bool its_said, time_t written, const char *spool, bool said)
 {
-    bool owed = head->spool_said && head->spool[0] != '\0'; /* to one collector; "off" names none */
+    bool owed = its_said && its[0] != '\0'; /* to one collector; "off" names none */
 
-    if (in_spool || (spool != NULL && same_directory(head->spool, spool)))
+    if (spool != NULL && same_directory(its, spool))
         return true;
-    return !said && (!owed || is_orphan(fd, head));
+    return !said && (!owed || is_orphan(its, written));
+}
+
+bool journal_is_for(const struct span_journal_head *head, time_t written, const char *spool, bool said, bool in_spool)
+{
+    return in_spool || is_for(head->spool, head->spool_said, written, spool, said);
+}
+
+bool journal_mark_is_for(const struct span_mark *mark, time_t made, const char *spool, bool said)
+{
+    return is_for(mark->spool, mark->spool_said, made, spool, said);
+}
+
+bool journal_mark_read(struct span_mark *ret_mark, char *text, int directory, const char *name)
+{
+    ssize_t bytes = readlinkat(directory, name, text, SPAN_MARK_TEXT_BYTES - 1);
+
+    if (bytes <= 0)
+        return false;
+    text[bytes] = '\0';
+    return span_mark_read(ret_mark, text);
 }

@@ -1,9 +1,12 @@
-/* Whether the writer of a journal lives, and whose journal it is. Any program of ours. */
+/* Whether who left a journal or a mark lives, and whose it is. Any program of ours. */
 #pragma once
 
 #include <stdbool.h>
 
+#include <time.h>
+
 #include "../span/journal.h"
+#include "../span/mark.h"
 
 enum journal_state {
     JOURNAL_LIVES,
@@ -12,15 +15,25 @@ enum journal_state {
     JOURNAL_DAMAGED, /* nobody writes it, and it is none */
 };
 
+enum { JOURNAL_ORPHAN_S = 600 };
+
 /* Takes the lock of the file (flock) where it can be had; it goes with the descriptor. *ret_head is
  * empty where the file has none, as while its writer makes it. */
 enum journal_state journal_state(int fd, struct span_journal_head *ret_head);
 
+/* Whether the mark's process has ended; `made` is when the mark was. Where its number is one of another namespace, that
+ * is taken for true JOURNAL_ORPHAN_S seconds later: no process is that long without a turn of its own. Of one that goes
+ * on by exec under the same number it comes out at its end. */
+bool journal_mark_is_over(const struct span_mark *mark, time_t made);
+
 /*
- * Whether the journal (open as fd) is for a collector with this spool (NULL: none), named (`said`) or the default one.
- * Journals in the spool's own directory (`in_spool`) belong to it; those elsewhere say to which spool. Who has the
- * default spool looks after those too whose spool is gone, as that of a recorded run, after JOURNAL_ORPHAN_S seconds
- * without a word.
+ * Whether the journal (last written then) is for a collector with this spool (NULL: none), named (`said`) or the
+ * default one. Journals in the spool's own directory (`in_spool`) belong to it; those elsewhere say to which spool. Who
+ * has the default spool looks after those too whose spool is gone, as that of a recorded run, after JOURNAL_ORPHAN_S
+ * seconds without a word.
  */
-enum { JOURNAL_ORPHAN_S = 600 };
-bool journal_is_for(int fd, const struct span_journal_head *head, const char *spool, bool said, bool in_spool);
+bool journal_is_for(const struct span_journal_head *head, time_t written, const char *spool, bool said, bool in_spool);
+/* The same of a mark. */
+bool journal_mark_is_for(const struct span_mark *mark, time_t made, const char *spool, bool said);
+/* Reads the mark `name` of `directory`; its text goes to `text`, of SPAN_MARK_TEXT_BYTES. False when it is none. */
+bool journal_mark_read(struct span_mark *ret_mark, char *text, int directory, const char *name);

@@ -91,6 +91,8 @@ int listen_flush(struct listener *listener);
 /* Takes in what lies in the spool directory now, and the journals of processes that have died. Number of files, or
  * negative store_status. */
 long listen_spool(struct listener *listener);
+/* The same for the last time: a program that has begun to call and of which nothing is known yet counts as unheard. */
+long listen_spool_last(struct listener *listener);
 
 void listen_get_stats(const struct listener *listener, struct listen_stats *ret_stats);
 

@@ -66,6 +66,7 @@ struct listener {
     uint64_t work;                       /* of all processes */
     bool open;                           /* a transaction is */
     uint64_t open_ns, commit_ns, pause_ns, spool_ns;
+    bool last_look; /* nobody will look for marks later */
     uint64_t newer; /* files of a later version found in the look at hand */
     bool look_soon; /* a connection ended: its process may have died and left a journal */
     uint64_t batch_frames, batch_spans, batch_repeats;

@@ -1,7 +1,7 @@
 /*
  * Taking over the journals of the dead (span/journal.h): frames that nobody acknowledged, finished spans in no frame,
  * calls in flight. A journal is removed only after the transaction with its frames is committed; taken twice it gives
- * the same frames, which the store then ignores.
+ * the same frames, which the store then ignores. And of marks (span/mark.h), which say that there was nothing yet.
  *
  * Called by listen_spool. Must never map a journal, whose end others could cut off, nor touch one whose writer lives.
  */
@@ -141,7 +141,7 @@ static int take_over(struct listener *listener, int directory, const char *name,
         state = journal_state(fd, &head);
     damaged = state == JOURNAL_DAMAGED;
     if (state == JOURNAL_DEAD &&
-        journal_is_for(fd, &head, listener->config.spool_dir, listener->config.spool_said, in_spool))
+        journal_is_for(&head, st.st_mtime, listener->config.spool_dir, listener->config.spool_said, in_spool))
         status = read_journal(fd, &file, &bytes);
     if (file != NULL) {
         status = store_journal(listener, file, bytes);
@@ -176,6 +176,37 @@ static void remove_unborn(int directory, const char *name)
     (void)close(fd);
 }
 
+/* A program was killed before anything of its calls was kept, or, at the last look, has still told nothing. 1 when it
+ * is noted, 0 when the mark is left, negative store_status. */
+static int take_mark(struct listener *listener, int directory, const char *name)
+{
+    const struct listen_config *config = &listener->config;
+    char text[SPAN_MARK_TEXT_BYTES], mine[32];
+    struct span_mark mark;
+    struct stat st;
+    int status;
+
+    if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISLNK(st.st_mode) ||
+        (st.st_uid != geteuid() && st.st_uid != 0 && !config->any_user) ||
+        !journal_mark_read(&mark, text, directory, name) ||
+        !journal_mark_is_for(&mark, st.st_mtime, config->spool_dir, config->spool_said) ||
+        (!listener->last_look && !journal_mark_is_over(&mark, st.st_mtime)))
+        return 0;
+    /* Two collectors must not count the same one. */
+    (void)snprintf(mine, sizeof mine, "%.3s-%ld.mark", name, (long)getpid());
+    if (renameat(directory, name, directory, mine) != 0)
+        return 0;
+    status = listen_note(listener, STORE_LOSS_program_unheard);
+    if (status == 0)
+        status = listen_commit(listener);
+    else if (listener->open)
+        listen_rollback(listener);
+    if (status != 0)
+        return status;
+    (void)unlinkat(directory, mine, 0);
+    return 1;
+}
+
 /* Runtime directories are guessed: one that somebody else made is none of ours. With another user's nothing else is
  * believed than that it is that user's. */
 static int open_guessed(const char *path, uid_t user)
@@ -203,9 +234,12 @@ long listen_journals(struct listener *listener, const char *path, uid_t user, bo
     while (directory != NULL && status >= 0 && (entry = readdir(directory)) != NULL) {
         if (ends_with(entry->d_name, ".new"))
             remove_unborn(dirfd(directory), entry->d_name);
-        if (!ends_with(entry->d_name, ".live"))
+        if (ends_with(entry->d_name, ".live"))
+            status = take_over(listener, dirfd(directory), entry->d_name, in_spool);
+        else if (ends_with(entry->d_name, ".mark") && !in_spool)
+            status = take_mark(listener, dirfd(directory), entry->d_name);
+        else
             continue;
-        status = take_over(listener, dirfd(directory), entry->d_name, in_spool);
         files += status > 0;
     }
     if (directory != NULL)

@@ -157,8 +157,8 @@ static int take_in(struct listener *listener, int directory, const char *name, u
     return status == 0 ? 1 : status;
 }
 
-/* "<identity in hex>-<lost>.refused". */
-static bool read_refused(const char *name, uint8_t ret_identity[16], uint64_t *ret_lost)
+/* "<identity in hex>-<lost>.refused" or ".unread". */
+static bool read_refused(const char *name, uint8_t ret_identity[16], uint64_t *ret_lost, int *ret_kind)
 {
     char *end;
 
@@ -172,21 +172,23 @@ static bool read_refused(const char *name, uint8_t ret_identity[16], uint64_t *r
     if (name[32] != '-' || name[33] < '1' || name[33] > '9')
         return false;
     *ret_lost = strtoull(name + 33, &end, 10);
-    return strcmp(end, ".refused") == 0;
+    *ret_kind = strcmp(end, ".unread") == 0 ? STORE_LOSS_program_unread : STORE_LOSS_spool_refused;
+    return *ret_kind == STORE_LOSS_program_unread || strcmp(end, ".refused") == 0;
 }
 
-/* An empty file: its writer's spool took no more, and the name says how many calls were lost. As take_in. */
+/* An empty file: its writer's spool took no more, or its calls were never read, and the name says how many calls were
+ * lost. As take_in. */
 static int take_refused(struct listener *listener, int directory, const char *name)
 {
     uint8_t identity[16];
     uint64_t lost;
     struct stat st;
-    int status;
+    int status, kind;
 
-    if (!read_refused(name, identity, &lost) || fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+    if (!read_refused(name, identity, &lost, &kind) || fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
         !S_ISREG(st.st_mode) || (st.st_uid != geteuid() && st.st_uid != 0 && !listener->config.any_user))
         return 0;
-    status = listen_note(listener, STORE_LOSS_spool_refused);
+    status = listen_note(listener, kind);
     if (status == 0)
         status = store_take_lost(listener->config.store, identity, lost);
     if (status == 0)
@@ -232,7 +234,7 @@ static long take_spool(struct listener *listener)
     if (buffer == NULL)
         status = listen_because(STORE_FAILED, "no memory");
     while (status >= 0 && (entry = readdir(directory)) != NULL) {
-        if (ends_with(entry->d_name, ".refused"))
+        if (ends_with(entry->d_name, ".refused") || ends_with(entry->d_name, ".unread"))
             status = take_refused(listener, dirfd(directory), entry->d_name);
         else if (ends_with(entry->d_name, ".frames") || ends_with(entry->d_name, ".part"))
             status = take_in(listener, dirfd(directory), entry->d_name, buffer);
@@ -264,4 +266,10 @@ long listen_spool(struct listener *listener)
     if (journals >= 0)
         listener->stats.newer = listener->newer;
     return journals < 0 ? journals : files + journals;
+}
+
+long listen_spool_last(struct listener *listener)
+{
+    listener->last_look = true;
+    return listen_spool(listener);
 }

@@ -121,11 +121,15 @@ int store_column_text(struct sqlite3_stmt *row, int column, const char **ret_tex
 #define STORE_LOSSES(X)                                                                                                \
     X(spool_damaged, true, "damaged spool file", "damaged spool files")                                                \
     X(spool_refused, true, "program whose spool took no more", "programs whose spool took no more")                    \
+    X(program_unread, true, "program in which there was no memory, thread or processor to read its calls",             \
+      "programs in which there was no memory, thread or processor to read their calls")                                \
     X(mapping_damaged, true, "damaged file of a program that was killed",                                              \
       "damaged files of programs that were killed")                                                                    \
     X(frame_rejected, true, "message that could not be read", "messages that could not be read")                       \
     X(frame_too_new, false, "message of a later version was left with its program",                                    \
       "messages of a later version were left with their programs")                                                     \
+    X(program_unheard, false, "program ended, or went on alone, before it could say what it called",                   \
+      "programs ended, or went on alone, before they could say what they called")                                      \
     X(stream_damaged, false, "connection that sent something else", "connections that sent something else")            \
     X(connection_refused, false, "connection of another user, or beyond a bound, was refused",                         \
       "connections of other users, or beyond a bound, were refused")                                                   \

@@ -32,6 +32,7 @@ static void count_journal(const struct look *look, int directory, const char *na
     struct span_journal_head head;
     int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     enum journal_state state;
+    struct stat st;
 
     if (fd < 0)
         return;
@@ -40,11 +41,23 @@ static void count_journal(const struct look *look, int directory, const char *na
         look->waiting->damaged++;
     else if (state == JOURNAL_NEWER)
         look->waiting->newer++;
-    else if (journal_is_for(fd, &head, look->spool, look->said, look->in_spool)) {
+    else if (fstat(fd, &st) == 0 && journal_is_for(&head, st.st_mtime, look->spool, look->said, look->in_spool)) {
         look->waiting->living += state == JOURNAL_LIVES;
         look->waiting->journals += state == JOURNAL_DEAD;
     }
     (void)close(fd);
+}
+
+/* Of the living too: what they called is nowhere yet. */
+static void count_mark(const struct look *look, int directory, const char *name)
+{
+    char text[SPAN_MARK_TEXT_BYTES];
+    struct span_mark mark;
+    struct stat st;
+
+    if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && journal_mark_read(&mark, text, directory, name) &&
+        journal_mark_is_for(&mark, st.st_mtime, look->spool, look->said))
+        look->waiting->marks++;
 }
 
 bool waiting_spool_is_newer(int fd)
@@ -71,12 +84,15 @@ static bool count_file(void *context, int directory, const char *name)
 {
     const struct look *look = context;
 
-    if (look->in_spool && (ends_with(name, ".part") || ends_with(name, ".frames") || ends_with(name, ".refused")))
+    if (look->in_spool && (ends_with(name, ".part") || ends_with(name, ".frames") || ends_with(name, ".refused") ||
+                           ends_with(name, ".unread")))
         count_spool_file(look, directory, name);
     else if (ends_with(name, ".damaged"))
         look->waiting->damaged++;
     else if (ends_with(name, ".live"))
         count_journal(look, directory, name);
+    else if (!look->in_spool && ends_with(name, ".mark"))
+        count_mark(look, directory, name);
     return true;
 }
 

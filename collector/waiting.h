@@ -9,6 +9,7 @@
 struct waiting {
     uint64_t spool_files;
     uint64_t journals; /* of processes that have died */
+    uint64_t marks;    /* of processes of which nothing else is known (span/mark.h) */
     uint64_t newer;    /* spool files and journals of a later version, which no collector of this one takes in */
     uint64_t damaged;  /* files that were set aside */
     uint64_t living;   /* journals of processes that live */

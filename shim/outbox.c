@@ -7,7 +7,7 @@
  * connection sends all of them again; where there is no connection they go to the spool, and what the spool does not
  * take stays here until the bound is reached.
  */
-#include "outbox.h"
+#include "outbox_inner.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -17,60 +17,16 @@
 #include "../span/block.h"
 #include "config.h"
 #include "greeting.h"
-#include "journal.h"
-#include "parcels.h"
-#include "spooler.h"
 #include "tape.h"
-#include "wire.h"
 
 enum {
     CUT_TEXT_BYTES =
         128 * 1024, /* a block of long texts is cut early, so that a frame stays well below the unacknowledged bound */
-    RETRY_SEND_MS = 5, /* the socket takes no more now */
-    WAIT_ACK_MS = 50,
-    ALIVE_MS = 10, /* between notes that this process lives */
+    ALIVE_MS = 10,  /* between notes that this process lives */
     FINISH_SLICE_MS = 10,
-    SPOOLER_LOOK_MS = 10,
 };
 
-#define NS_PER_MS 1000000U
-
-/* Owner: the scribe's thread. A forked child inherits a snapshot of it, possibly torn, and trusts only the descriptors,
- * which are checked. */
-static struct outbox {
-    bool configured, started;
-    struct span_process process;
-    char socket_path[2][128]; /* the second is tried where nobody listens on the first */
-    uint8_t identity[16];
-    uint8_t greeting[SPAN_JOURNAL_GREETING_BYTES]; /* the PROCESS frame */
-    size_t greeting_bytes;
-    size_t greeting_sent; /* on this connection */
-
-    struct span *pending[SPAN_BLOCK_ROWS_SHIM];
-    size_t n_pending;
-    size_t pending_text_bytes;
-    uint64_t pending_since_ns;
-    uint64_t span_sequence;
-
-    struct parcels queue;
-    uint64_t frame_sequence;
-
-    struct wire wire;
-    bool useful;              /* this connection has acknowledged something */
-    uint64_t connect_ns;      /* not before */
-    uint64_t connect_wait_ms; /* grows while nobody listens */
-    uint64_t grace_ns;    /* until then a collector that was there is expected back, and frames wait for it in memory */
-    uint64_t progress_ns; /* last acknowledgement, or since when there is something to acknowledge */
-    struct spooler spooler;
-    bool spool_over; /* its file is to be closed: a collector has come */
-    struct journal journal;
-
-    struct span_loss loss;      /* everybody's, as last told, and our own spans */
-    struct span_loss loss_told; /* as of the last frame */
-    bool finishing;             /* the process ends: the next frame is its last, and says so; nothing is done aside */
-    bool final_told;            /* the last frame did */
-    uint64_t loss_told_ns;
-} box = {.wire.own = {.fd = -1}, .spooler.spool.own = {.fd = -1}, .journal.own = {.fd = -1}};
+struct outbox box = {.wire.own = {.fd = -1}, .spooler.spool.own = {.fd = -1}, .journal.own = {.fd = -1}};
 
 /* ---- parcels ---- */
 
@@ -112,8 +68,10 @@ static bool evict_one(uint64_t now_ns)
     if (parcel == NULL) {
         return false;
     }
-    box.loss.spans += parcel->spans;
-    say_no_way_out();
+    if (!parcel->handed_over) {
+        box.loss.spans += parcel->spans;
+        say_no_way_out();
+    }
     parcels_remove(&box.queue, before, parcel);
     return true;
 }
@@ -256,18 +214,13 @@ static void merge_loss(const struct span_loss *loss)
     uint64_t spans = box.loss.spans;
     box.loss = *loss;
     box.loss.spans = spans;
-    box.loss.journals = box.journal.failures;
+    box.loss.journals += box.journal.failures + box.wire.outside;
     box.loss.peers = box.wire.refused;
-}
-
-static bool loss_untold(void)
-{
-    return memcmp(&box.loss, &box.loss_told, sizeof box.loss) != 0;
 }
 
 static void tell_loss(uint64_t now_ns, bool at_once)
 {
-    if (loss_untold() && box.n_pending == 0 &&
+    if (outbox_loss_untold() && box.n_pending == 0 &&
         (at_once || now_ns - box.loss_told_ns >= OUTBOX_LOSS_MS * (uint64_t)NS_PER_MS)) {
         enqueue(now_ns, SPAN_FRAME_LOSS, NULL, 0);
     }
@@ -317,6 +270,7 @@ static bool send_some(void)
             }
             parcel->sent += (size_t)n;
         }
+        parcel->handed_over = true;
     }
     return true;
 }
@@ -332,7 +286,7 @@ static bool read_acks(uint64_t now_ns)
         stored = box.queue.first->sequence;
         parcels_remove(&box.queue, NULL, box.queue.first);
         box.progress_ns = now_ns;
-        box.useful = true;
+        box.useful = box.heard = true;
     }
     journal_acked(&box.journal, stored);
     return alive;
@@ -371,31 +325,6 @@ static void exchange_with_collector(uint64_t now_ns)
         !spool_aside(now_ns, SIZE_MAX)) {
         spooler_all(&box.spooler, &box.queue, now_ns);
     }
-}
-
-static int ms_until(uint64_t now_ns, uint64_t then_ns)
-{
-    return then_ns <= now_ns ? 0 : (int)((then_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS);
-}
-
-static int next_turn_ms(uint64_t now_ns)
-{
-    int wait = -1;
-    if (box.queue.first != NULL && wire_connected(&box.wire)) {
-        wait = box.queue.last->sent < box.queue.last->bytes ? RETRY_SEND_MS : WAIT_ACK_MS;
-    } else if (box.queue.first != NULL) {
-        wait = now_ns < box.grace_ns ? OUTBOX_RESTART_RETRY_MS : (int)box.connect_wait_ms;
-        int due = ms_until(now_ns, box.queue.first->made_ns + OUTBOX_SPOOL_AFTER_MS * (uint64_t)NS_PER_MS);
-        wait = due == 0 || wait < due ? wait : due;
-        wait = spooler_idle(&box.spooler) || wait < SPOOLER_LOOK_MS ? wait : SPOOLER_LOOK_MS;
-    } else if (loss_untold()) {
-        wait = ms_until(now_ns, box.loss_told_ns + OUTBOX_LOSS_MS * (uint64_t)NS_PER_MS);
-    }
-    if (box.n_pending > 0) {
-        int age = ms_until(now_ns, box.pending_since_ns + OUTBOX_AGE_MAX_MS * (uint64_t)NS_PER_MS);
-        wait = wait < 0 || age < wait ? age : wait;
-    }
-    return wait;
 }
 
 /* Where memory was short when the process began to record, the greeting is made as soon as there is some. */
@@ -488,11 +417,28 @@ void outbox_alive(uint64_t now_ns)
     }
 }
 
-/* For the case that no frame will. */
-static void tell_by_file(const struct span_loss *loss)
+/* Finished calls that would be lost if nothing came after this. */
+static uint64_t lost_by_now(void)
+{
+    uint64_t spans = box.loss.spans;
+    for (const struct parcel *parcel = box.queue.first; parcel != NULL; parcel = parcel->next) {
+        spans += in_journal(parcel) || parcel->handed_over ? 0 : parcel->spans;
+    }
+    return spans;
+}
+
+/* For the case that no frame will. A mark that says too much, as something has found a way after all, is corrected; the
+ * spool must be nobody else's meanwhile. */
+static void tell_by_file(const struct span_loss *loss, bool told)
 {
     journal_loss(&box.journal, loss);
-    if (!journal_is_open(&box.journal) && loss->spans > box.loss_told.spans) {
+    if (!spooler_idle(&box.spooler)) {
+        return;
+    }
+    const uint64_t refused = box.spooler.spool.refused, lost = lost_by_now();
+    if (lost < refused) {
+        spool_say_refused(&box.spooler.spool, lost);
+    } else if (!journal_is_open(&box.journal) && !told) {
         spool_say_refused(&box.spooler.spool, loss->spans);
     }
 }
@@ -511,25 +457,22 @@ int outbox_turn(uint64_t now_ns, const struct span_loss *loss)
     cut_if_due(now_ns);
     tell_loss(now_ns, false);
     exchange_with_collector(now_ns);
-    tell_by_file(&box.loss);
-    return next_turn_ms(now_ns);
+    tell_by_file(&box.loss, box.loss.spans <= box.loss_told.spans);
+    return outbox_next_turn_ms(now_ns);
 }
 
 /* The process ends: what is nowhere else stays in the journal, and what is not there either is lost. */
 static void leave_journal(void)
 {
-    struct span_loss loss = box.loss; /* as it will be if nothing comes after this */
-    bool keep = loss_untold();
-    for (struct parcel *parcel = box.queue.first; parcel != NULL; parcel = parcel->next) {
-        keep = true;
-        if (!in_journal(parcel)) {
-            loss.spans += parcel->spans;
-            say_no_way_out();
-        }
+    struct span_loss loss = box.loss;
+    loss.spans = lost_by_now();
+    if (loss.spans > box.loss.spans) {
+        say_no_way_out();
     }
-    if (keep) {
-        tell_by_file(&loss);
+    if (!outbox_is_empty()) {
+        tell_by_file(&loss, false);
     } else {
+        tell_by_file(&loss, true);
         journal_remove(&box.journal);
     }
 }
@@ -553,6 +496,21 @@ static bool said_goodbye(void)
            box.queue.first->goodbye && box.queue.first->sent == box.queue.first->bytes;
 }
 
+/* The last frames; the collector is looked for before they are made, so that they tell whom they met. */
+static void make_last_frames(uint64_t now_ns, const struct span_loss *loss)
+{
+    if (!outbox_is_empty() || (box.frame_sequence > 0 && !box.final_told)) {
+        box.connect_ns = 0; /* the last chance */
+        connect_if_due(now_ns);
+    }
+    merge_loss(loss);
+    cut(now_ns);
+    tell_loss(now_ns, true);
+    say_goodbye(now_ns);
+    merge_loss(loss); /* the journal may have stepped aside with them */
+    tell_loss(now_ns, true);
+}
+
 void outbox_finish(unsigned wait_ms, const struct span_loss *loss)
 {
     merge_loss(loss);
@@ -562,15 +520,12 @@ void outbox_finish(unsigned wait_ms, const struct span_loss *loss)
     uint64_t now_ns = tape_now_ns();
     uint64_t deadline_ns = now_ns + (uint64_t)wait_ms * NS_PER_MS;
     box.finishing = true;
-    cut(now_ns);
-    tell_loss(now_ns, true);
-    say_goodbye(now_ns);
-    box.connect_ns = 0; /* the last chance */
+    make_last_frames(now_ns, loss);
     exchange_with_collector(now_ns);
     while (box.queue.first != NULL && wire_connected(&box.wire) && !said_goodbye() && now_ns < deadline_ns) {
         bool unsent = box.queue.last->sent < box.queue.last->bytes;
         struct pollfd wait = {.fd = box.wire.own.fd, .events = (short)(unsent ? POLLIN | POLLOUT : POLLIN)};
-        int left_ms = ms_until(now_ns, deadline_ns);
+        int left_ms = outbox_ms_until(now_ns, deadline_ns);
         (void)poll(&wait, 1, left_ms < FINISH_SLICE_MS ? left_ms : FINISH_SLICE_MS);
         now_ns = tape_now_ns();
         exchange_with_collector(now_ns);
@@ -591,9 +546,4 @@ void outbox_finish(unsigned wait_ms, const struct span_loss *loss)
     (void)spooler_close(&box.spooler, false);
     leave_journal();
     box.finishing = false;
-}
-
-uint64_t outbox_lost_spans(void)
-{
-    return box.loss.spans;
 }

@@ -55,5 +55,10 @@ int outbox_turn(uint64_t now_ns, const struct span_loss *loss);
 /* Process is ending: everything out, waiting at most `wait_ms` for the socket; what is then unacknowledged goes to the
  * spool. The outbox can be used on after it. */
 void outbox_finish(unsigned wait_ms, const struct span_loss *loss);
+/* Whether somebody will hear of this process however it ends: its journal stands, its spool has something of it, or a
+ * collector has acknowledged something. */
+bool outbox_is_known(void);
+/* Whether there is nothing here that has not been told. */
+bool outbox_is_empty(void);
 /* Spans lost in here so far. */
 uint64_t outbox_lost_spans(void);

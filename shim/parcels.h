@@ -16,6 +16,7 @@ struct parcel {
     uint64_t made_ns; /* when it came here */
     size_t sent;      /* on this connection */
     bool goodbye;     /* it says only that this was all */
+    bool handed_over; /* it was sent whole once: only the receiver knows whether it is lost, by its number */
     unsigned journal; /* number of the journal in whose ring it lies; 0: none */
     size_t ring_at;
     uint8_t data[];

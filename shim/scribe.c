@@ -31,6 +31,7 @@
 #include "last_word.h"
 #include "llm/desk.h"
 #include "llm/exchange.h"
+#include "mark.h"
 #include "outbox.h"
 #include "own_thread.h"
 #include "phases.h"
@@ -73,6 +74,7 @@ struct scribe {
     _Atomic uint32_t finish_done;   /* futex: the last call that was served */
     _Atomic uint64_t finish_deadline_ns;
     struct last_word last_word;
+    struct mark mark;
 
     /* The scribe's own from here on. */
     struct exchange_config exchange_config;
@@ -110,6 +112,7 @@ static struct span_loss losses(struct scribe *scribe)
     return (struct span_loss){.tape_records = tape.records + scribe->lost_records,
                               .tape_bytes = tape.bytes + scribe->lost_bytes,
                               .exchanges = exchanges,
+                              .journals = atomic_load(&scribe->mark.failures),
                               .sessions = tally_of(TALLY_SESSIONS)};
 }
 
@@ -286,7 +289,8 @@ static unsigned read_tape(struct scribe *scribe, unsigned n)
 {
     struct tape_record record;
     unsigned taken = 0;
-    while (taken < n && tape_read(&record)) {
+    last_word_take_back(&scribe->last_word, &scribe->mark);
+    while (taken < n && last_word_read_tape(&scribe->last_word, &record)) {
         take_record(scribe, &record);
         taken++;
     }
@@ -297,7 +301,7 @@ static unsigned read_tape(struct scribe *scribe, unsigned n)
 static void skim_tape(struct scribe *scribe)
 {
     struct tape_record record;
-    for (unsigned n = 0; n < SKIM_RECORDS_MAX && tape_read(&record); n++) {
+    for (unsigned n = 0; n < SKIM_RECORDS_MAX && last_word_read_tape(&scribe->last_word, &record); n++) {
         bool body = record.kind == TAPE_REQUEST_BODY || record.kind == TAPE_RESPONSE_BODY;
         struct flight *flight = body ? flights_find(&scribe->flights, record.transfer) : NULL;
         if (flight != NULL) {
@@ -333,7 +337,7 @@ static uint64_t sleep_ms(const struct scribe *scribe, uint64_t now_ns, int outbo
 static void doze(struct scribe *scribe, uint32_t bell, uint64_t ms, uint32_t finish_served)
 {
     atomic_store(&scribe->bell, bell);
-    bool due = atomic_load(&scribe->finish_wanted) != finish_served || (bell == BELL_DEEP && tape_backlog_bytes() > 0);
+    bool due = atomic_load(&scribe->finish_wanted) != finish_served || (bell == BELL_DEEP && tape_is_unread());
     if (due) {
         /* A record that is reserved and not yet committed must not make this a busy loop. */
         ms = atomic_load(&scribe->finish_wanted) != finish_served ? 0 : BUSY_MS;
@@ -355,6 +359,14 @@ static bool alone(struct scribe *scribe, uint64_t now_ns)
     return process_info_main_ended(atomic_load(&scribe->process));
 }
 
+/* After a turn of the outbox: whether a death would leave a trace without the mark. */
+static void mind_mark(struct scribe *scribe)
+{
+    bool nothing = scribe->flights.n == 0 && !tape_is_unread() && outbox_is_empty();
+    enum mark_need need = outbox_is_known() ? MARK_KNOWN : nothing ? MARK_NOTHING : MARK_NEEDED;
+    mark_turn(&scribe->mark, need, tape_is_unread);
+}
+
 /* Everything out: the tape, requests in flight, the outbox. */
 static void finish(struct scribe *scribe, uint64_t deadline_ns)
 {
@@ -363,10 +375,18 @@ static void finish(struct scribe *scribe, uint64_t deadline_ns)
         now_ns = tape_now_ns();
     }
     skim_tape(scribe);
+    while (last_word_is_said(&scribe->last_word)) { /* nobody waits any more; what was read goes on its way */
+        struct span_loss so_far = losses(scribe);
+        (void)outbox_turn(tape_now_ns(), &so_far);
+        futex_wait_ns(&scribe->bell, BELL_AWAKE, BUSY_MS * NS_PER_MS);
+        last_word_take_back(&scribe->last_word, &scribe->mark);
+        skim_tape(scribe);
+    }
     cut_silent_flights(scribe, now_ns, UINT64_MAX, CUT_UNDER_WAY);
     struct span_loss loss = losses(scribe);
     now_ns = tape_now_ns();
     outbox_finish(now_ns < deadline_ns ? (unsigned)((deadline_ns - now_ns) / NS_PER_MS) : 0, &loss);
+    mind_mark(scribe);
 }
 
 static uint32_t serve_finish(struct scribe *scribe, uint32_t served)
@@ -374,7 +394,6 @@ static uint32_t serve_finish(struct scribe *scribe, uint32_t served)
     uint32_t wanted = atomic_load(&scribe->finish_wanted);
     if (wanted != served) {
         finish(scribe, atomic_load(&scribe->finish_deadline_ns));
-        last_word_unsay(&scribe->last_word);
         atomic_store(&scribe->finish_done, wanted);
         (void)futex(&scribe->finish_done, FUTEX_WAKE, INT_MAX, NULL);
     }
@@ -414,6 +433,7 @@ static void *run(void *argument)
         note_flights(scribe, now_ns);
         struct span_loss loss = losses(scribe);
         int outbox_ms = outbox_turn(now_ns, &loss);
+        mind_mark(scribe);
         served = serve_finish(scribe, served);
         if (records < RECORDS_PER_TURN) {
             uint32_t bell;
@@ -491,6 +511,7 @@ static int start(void)
     if (!atomic_compare_exchange_strong(&scribe->stage, &stage, STAGE_STARTING)) {
         return stage == STAGE_FAILED ? atomic_load(&scribe->error) : 0;
     }
+    mark_set(&scribe->mark);
     rc = own_thread_start(run, scribe);
     if (rc != 0) {
         return fail(scribe, STAGE_STARTING, rc);
@@ -499,9 +520,20 @@ static int start(void)
     return 0;
 }
 
+/* The scribe's state where it runs, with a mark if one is needed; else NULL. */
+static struct scribe *running(void)
+{
+    struct scribe *scribe = atomic_load_explicit(&scribe_memory, memory_order_acquire);
+    if (scribe == NULL || atomic_load_explicit(&scribe->stage, memory_order_acquire) != STAGE_RUNNING) {
+        return NULL;
+    }
+    mark_set(&scribe->mark);
+    return scribe;
+}
+
 int scribe_ensure(void)
 {
-    if (scribe_running()) {
+    if (running() != NULL) {
         return 0;
     }
     int saved_errno = errno;
@@ -527,7 +559,7 @@ static void ring_bell(struct scribe *scribe)
 
 void scribe_wake_if_asleep(void)
 {
-    struct scribe *scribe = atomic_load_explicit(&scribe_memory, memory_order_acquire);
+    struct scribe *scribe = running();
     if (scribe != NULL && atomic_load(&scribe->bell) == BELL_DEEP) {
         ring_bell(scribe);
     }
@@ -540,7 +572,7 @@ void scribe_finish(unsigned wait_ms)
     uint32_t stage = scribe == NULL ? STAGE_NONE : atomic_load(&scribe->stage);
     int saved_errno = errno;
     if (stage != STAGE_RUNNING && stage != STAGE_STARTING) {
-        last_word_say(&alone, tally_of(TALLY_CALLS));
+        last_word_say(&alone, scribe == NULL ? NULL : &scribe->mark, tally_calls);
         errno = saved_errno;
         return;
     }
@@ -557,7 +589,7 @@ void scribe_finish(unsigned wait_ms)
             now_ns = tape_now_ns();
         }
         if ((int32_t)(done - mine) < 0) {
-            last_word_say(&scribe->last_word, tape_unheard_calls());
+            last_word_say(&scribe->last_word, &scribe->mark, tape_unheard_calls);
         }
     }
     errno = saved_errno;

@@ -168,13 +168,17 @@ void spool_close(struct spool *spool)
 
 static void mark_name(const struct spool *spool, uint64_t lost, char name[64])
 {
-    (void)snprintf(name, 64, "%s-%llu.refused", spool->identity, (unsigned long long)lost);
+    (void)snprintf(name, 64, "%s-%llu.%s", spool->identity, (unsigned long long)lost,
+                   spool->unread ? "unread" : "refused");
 }
 
 void spool_say_refused(struct spool *spool, uint64_t lost)
 {
     char name[64];
-    if (spool->directory[0] == '\0' || lost <= spool->refused) {
+    if (lost == 0) {
+        spool_unsay_refused(spool);
+    }
+    if (spool->directory[0] == '\0' || lost == spool->refused) {
         return;
     }
     span_place_make(spool->directory);

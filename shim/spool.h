@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,7 @@ struct spool {
     uint64_t total_bytes; /* of all files of this process, held against bytes_max */
     uint64_t bytes_max;
     uint64_t retry_ns;       /* not before */
+    bool unread;             /* its mark is that of calls that nobody read from the tape (last_word.h) */
     uint64_t refused;        /* lost calls that its mark tells of; 0: there is none */
     const uint8_t *greeting; /* the PROCESS frame; belongs to the outbox */
     size_t greeting_bytes;
@@ -45,7 +47,8 @@ int spool_append(struct spool *spool, uint64_t now_ns, const uint8_t *frame, siz
 void spool_close(struct spool *spool);
 
 /* Leaves an empty file whose name tells the collector that `lost` calls of this process found no way out by now:
- * <identity in hex>-<lost>.refused. It takes no room and obeys any limit on the length of files. */
+ * <identity in hex>-<lost>.refused, or .unread. It takes no room and obeys any limit on the length of files. It takes
+ * the place of an earlier one; 0: there is none any more. */
 void spool_say_refused(struct spool *spool, uint64_t lost);
 
 /* Takes that mark away, where no collector has read it yet. */

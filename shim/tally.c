@@ -36,3 +36,8 @@ uint64_t tally_of(enum tally tally)
     const uint64_t word = atomic_load_explicit(&words[tally], memory_order_relaxed);
     return word != 0 && word >> COUNT_BITS == mine() >> COUNT_BITS ? (uint32_t)word : 0;
 }
+
+uint64_t tally_calls(void)
+{
+    return tally_of(TALLY_CALLS);
+}

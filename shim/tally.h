@@ -14,3 +14,4 @@ enum tally { TALLY_CALLS, TALLY_SESSIONS, TALLY_N };
 /* One system call; only where something goes wrong. Returns how many that makes. */
 uint64_t tally_add(enum tally tally);
 uint64_t tally_of(enum tally tally);
+uint64_t tally_calls(void); /* of TALLY_CALLS */

@@ -442,6 +442,11 @@ size_t tape_backlog_bytes(void)
     return (size_t)(uint32_t)((uint32_t)(state >> 32) - (uint32_t)state) * UNIT;
 }
 
+bool tape_is_unread(void)
+{
+    return tape_backlog_bytes() > 0;
+}
+
 static void add_losses(const struct ring *ring, struct tape_loss *sum)
 {
     sum->records += atomic_load_explicit(&ring->lost_records, memory_order_relaxed);

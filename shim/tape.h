@@ -117,6 +117,7 @@ void tape_call_lost(void);
 /* Scribe only. The next record, or false when there is none yet. Releases and wipes the previous one. */
 bool tape_read(struct tape_record *ret_record);
 size_t tape_backlog_bytes(void);
+bool tape_is_unread(void); /* any thread */
 struct tape_loss tape_losses(void);
 
 /* CLOCK_MONOTONIC in nanoseconds, through the vDSO. */

@@ -16,6 +16,7 @@ struct wire {
     struct own_fd own;
     uint64_t refused; /* times that a collector was found that is not to be trusted; again only after one that is */
     bool distrusted;  /* since the last one that was trusted */
+    bool outside;     /* one was not in our namespace of processes: it does not see the marks here (mark.h) */
     size_t input_bytes;
     uint8_t input[WIRE_INPUT_BYTES];
 };

@@ -128,8 +128,8 @@ static void list_doubts(struct sentence *sentence, const struct loss *loss)
     item(sentence, loss->known.older, "program is older than the store", "programs are older than the store");
     item(sentence, counted->sessions, "session with a model over a socket was seen and not followed",
          "sessions with a model over a socket were seen and not followed");
-    item(sentence, counted->journals, "journal for sudden deaths could not be kept",
-         "journals for sudden deaths could not be kept");
+    item(sentence, counted->journals, "journal or mark for sudden deaths could not be kept",
+         "journals or marks for sudden deaths could not be kept");
     item(sentence, counted->peers, "collector of another user was found and sent nothing",
          "collectors of other users were found and sent nothing");
     for (int k = 0; k < STORE_LOSS_COUNT; k++)

@@ -153,7 +153,7 @@ static void linger(struct record *record)
     turn(record, 0);
     while (connected(record) > 0 && clock_ns(CLOCK_MONOTONIC) < end_ns)
         turn(record, LINGER_TURN_MS);
-    record->store_failed = listen_spool(record->listener) < 0 || record->store_failed;
+    record->store_failed = listen_spool_last(record->listener) < 0 || record->store_failed;
 }
 
 /* Programs that CMD left behind: those that were started with our folder, and those that still hold a connection and

@@ -24,7 +24,7 @@ uint64_t waits_for(const char *path)
     if (!waiting_is_default_store(path))
         return 0;
     waiting_by_default(&waiting);
-    return waiting.spool_files + waiting.journals + waiting.newer;
+    return waiting.spool_files + waiting.journals + waiting.marks + waiting.newer;
 }
 
 static void print_count(FILE *out, const char *before, uint64_t n, const char *one, const char *many)
@@ -42,15 +42,20 @@ void waits_print(FILE *out)
                     "files that a later version of libpprof wrote");
         (void)fputs("; upgrade pprofd, which then takes in what lies there.\n", out);
     }
-    if (waiting.spool_files + waiting.journals == 0)
+    if (waiting.spool_files + waiting.journals + waiting.marks == 0)
         return;
     if (waiting.spool_files > 0) {
         print_count(out, before, waiting.spool_files, "spool file", "spool files");
         before = ", ";
     }
-    if (waiting.journals > 0)
+    if (waiting.journals > 0) {
         print_count(out, before, waiting.journals, "journal of a program that has ended",
                     "journals of programs that have ended");
+        before = ", ";
+    }
+    if (waiting.marks > 0)
+        print_count(out, before, waiting.marks, "mark of a program that could not say yet what it called",
+                    "marks of programs that could not say yet what they called");
     (void)fputs("; `pprofd --once`, or pprofd when it runs, takes them in.\n", out);
 }
 

@@ -504,6 +504,20 @@ static bool shares_run(const char *text, size_t bytes, const char *piece, size_t
     return false;
 }
 
+bool secret_echoed_in(const struct secret_echo *echo, const char *text, size_t bytes)
+{
+    const char *const end = echo->text + echo->bytes;
+    for (const char *p = echo->text; p < end;) {
+        const char *const piece = p + 1, *const stop = memchr(piece, '\n', (size_t)(end - piece));
+        const size_t piece_bytes = (size_t)(stop - piece);
+        if ((piece_bytes >= SECRET_ECHO_INSIDE_MIN && contains(text, bytes, piece, piece_bytes, false)) ||
+            (*p == '!' && shares_run(text, bytes, piece, piece_bytes)))
+            return true;
+        p = stop + 1;
+    }
+    return false;
+}
+
 static bool echoed(const struct secret_echo *echo, const char *text, size_t bytes, bool as_id)
 {
     const char *const end = echo->text + echo->bytes;
@@ -521,10 +535,10 @@ static bool echoed(const struct secret_echo *echo, const char *text, size_t byte
 
 bool secret_echoed(const struct secret_echo *echo, const char *text, size_t bytes)
 {
-    return echoed(echo, text, bytes, false);
+    return echoed(echo, text, bytes, false) || secret_echoed_encoded(echo, text, bytes);
 }
 
 bool secret_echoed_id(const struct secret_echo *echo, const char *text, size_t bytes)
 {
-    return echoed(echo, text, bytes, true);
+    return echoed(echo, text, bytes, true) || secret_echoed_encoded(echo, text, bytes);
 }

@@ -52,10 +52,16 @@ void secret_echo_header(struct secret_echo *echo, const char *name, size_t name_
  */
 void secret_echo_beside(struct secret_echo *echo, const char *text, size_t bytes);
 /* Is one of the pieces in the text: those of six bytes and more anywhere, shorter ones as a word? Or SECRET_ECHO_RUN
- * bytes of a credential? */
+ * bytes of a credential? Or, of these but the short ones, in what the text encodes (secret_echoed_encoded)? */
 bool secret_echoed(const struct secret_echo *echo, const char *text, size_t bytes);
 /* The same of the answer's id, which may be just what the query asked for. */
 bool secret_echoed_id(const struct secret_echo *echo, const char *text, size_t bytes);
+
+/* secret_encoded.c: the same where the text says it in base64 (both alphabets), in hexadecimal, percent-encoded or
+ * backwards, in the whole or a part of it. */
+bool secret_echoed_encoded(const struct secret_echo *echo, const char *text, size_t bytes);
+/* Pieces of six bytes and more and runs of credentials alone: shorter ones would be found in any bytes. */
+bool secret_echoed_in(const struct secret_echo *echo, const char *text, size_t bytes);
 
 /*
  * The path as it may be stored: segments of the API's known shape (words of paths, the model, ids behind the name of

@@ -1,6 +1,6 @@
 # ---- the scribe and the way out ----
 set(SHIM_DIR ${PROJECT_SOURCE_DIR}/shim)
-set(SHIM_OUTBOX_SOURCES ${SHIM_DIR}/outbox.c ${SHIM_DIR}/wire.c ${SHIM_DIR}/peer.c ${SHIM_DIR}/spool.c ${SHIM_DIR}/own_fd.c
+set(SHIM_OUTBOX_SOURCES ${SHIM_DIR}/outbox.c ${SHIM_DIR}/outbox_look.c ${SHIM_DIR}/wire.c ${SHIM_DIR}/peer.c ${SHIM_DIR}/spool.c ${SHIM_DIR}/own_fd.c
   ${SHIM_DIR}/tape.c ${SHIM_DIR}/journal.c ${SHIM_DIR}/greeting.c ${SHIM_DIR}/parcels.c ${SHIM_DIR}/spooler.c ${SHIM_DIR}/own_thread.c)
 
 pprof_unit_test(phases pprof_span)
@@ -25,6 +25,9 @@ foreach(name journal takeover)
   target_sources(test_${name} PRIVATE ${SHIM_OUTBOX_SOURCES})
 endforeach()
 target_link_options(test_journal PRIVATE -Wl,--wrap=pwrite)
+pprof_unit_test(mark pprof_collector)
+target_sources(test_mark PRIVATE ${SHIM_DIR}/mark.c)
+target_link_options(test_mark PRIVATE -Wl,--wrap=geteuid)
 
 # ---- transfers: tape, handles, shadow, hooks ----
 pprof_unit_test(tape)
@@ -58,7 +61,7 @@ add_test(NAME unit/tape_tsan COMMAND ${TAPE_TSAN})
 set_tests_properties(unit/tape_tsan PROPERTIES TIMEOUT 120 LABELS unit)
 pprof_unit_test(scribe pprof_span Threads::Threads)
 set(SHIM_SCRIBE_SOURCES ${SHIM_OUTBOX_SOURCES} ${SHIM_DIR}/scribe.c ${SHIM_DIR}/flights.c ${SHIM_DIR}/phases.c
-    ${SHIM_DIR}/curl_errors.c ${SHIM_DIR}/process_info.c ${SHIM_DIR}/snapshots.c ${SHIM_DIR}/tally.c ${SHIM_DIR}/where.c ${SHIM_DIR}/last_word.c
+    ${SHIM_DIR}/curl_errors.c ${SHIM_DIR}/process_info.c ${SHIM_DIR}/snapshots.c ${SHIM_DIR}/tally.c ${SHIM_DIR}/where.c ${SHIM_DIR}/last_word.c ${SHIM_DIR}/mark.c
     ${SHIM_DIR}/beginning.c ${SHIM_DIR}/header_lines.c)
 target_sources(test_scribe PRIVATE ${SHIM_SCRIBE_SOURCES})
 target_link_options(test_scribe PRIVATE -Wl,--wrap=syscall)

@@ -99,14 +99,14 @@ static int threads_denied(void)
     CHECK(atomic_load(&said) == 11); /* tried again more and more seldom */
     scribe_wake_if_asleep();
     scribe_finish(1000);
-    CHECK(marks_of("refused") == 0); /* nobody wanted to record a call */
+    CHECK(marks_of("unread") == 0); /* nobody wanted to record a call */
     for (unsigned i = 0; i < 3; i++) {
         (void)tally_add(TALLY_CALLS);
     }
     scribe_finish(1000);
-    CHECK(marks_of("-3.refused") == 1); /* no frame will ever say it */
+    CHECK(marks_of("-3.unread") == 1); /* no frame will ever say it */
     scribe_finish(1000);
-    CHECK(marks_of("refused") == 1);
+    CHECK(marks_of("unread") == 1);
     return 0;
 }
 

@@ -375,6 +375,91 @@ static void test_planted_echoes(void **state)
     }
 }
 
+static void in_base64(char *to, const char *text, size_t bytes, const char *digits, bool padded)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < bytes; i += 3) {
+        const uint32_t three = (uint32_t)(uint8_t)text[i] << 16 |
+                               (uint32_t)(i + 1 < bytes ? (uint8_t)text[i + 1] : 0) << 8 |
+                               (i + 2 < bytes ? (uint8_t)text[i + 2] : 0);
+        for (unsigned j = 0; j < 4; j++)
+            if (i + j <= bytes)
+                to[n++] = digits[three >> (18 - 6 * j) & 63];
+            else if (padded)
+                to[n++] = '=';
+    }
+    to[n] = '\0';
+}
+
+enum { ENCODINGS = 9 };
+
+/* The token as a sloppy or hostile server may say it back. */
+static void encode(char to[512], const char *token, unsigned encoding)
+{
+    static const char standard[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char of_urls[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const size_t bytes = strlen(token);
+    char header[256], *at = to;
+    snprintf(header, sizeof(header), "Bearer %s", token);
+    switch (encoding) {
+    case 0:
+        in_base64(to, token, bytes, standard, true);
+        break;
+    case 1:
+        in_base64(to, token, bytes, of_urls, false);
+        break;
+    case 2:
+        in_base64(to, header, strlen(header), standard, false);
+        break;
+    case 3: /* behind something of the same alphabet */
+        memcpy(to, "resp_", 5);
+        in_base64(to + 5, token, bytes, of_urls, false);
+        break;
+    case 4:
+    case 5:
+    case 6:
+        for (size_t i = 0; i < bytes; i++)
+            at += sprintf(at, encoding == 4 ? "%02x" : encoding == 5 ? "%02X" : "%%%02x", (uint8_t)token[i]);
+        break;
+    case 7:
+        for (size_t i = 0; i < bytes; i++)
+            to[i] = token[bytes - 1 - i];
+        to[bytes] = '\0';
+        break;
+    default:
+        for (size_t i = 0; i <= bytes; i++)
+            to[i] = (char)(token[i] >= 'a' && token[i] <= 'z' ? token[i] & ~0x20 : token[i]);
+        break;
+    }
+}
+
+/* The same in another form, in every text that is stored, from every place of the request. */
+static void test_encoded_echoes(void **state)
+{
+    (void)state;
+    static const char *const tokens[] = {"planted-secret-17", "0a1b2c3d4e5f60718293a4b5c6d7e8f9", "mustermann",
+                                         "hunter2x"};
+    static const char *const forms[] = {"Authorization: Bearer %s\n", "X-Custom: a=%s; b\n", "\001%s:x@\n",
+                                        "\001?a=b&key=%s&alt=sse\n"};
+    char headers[256], encoded[512];
+    FOR(i, tokens)
+    FOR(j, forms)
+    for (unsigned k = 0; k < ENCODINGS; k++) {
+        snprintf(headers, sizeof(headers), forms[j], tokens[i]);
+        encode(encoded, tokens[i], k);
+        plant(encoded, headers, "https://api.openai.com/v1/chat/completions");
+    }
+    /* Ids and models that look encoded, and hold nothing of the request. */
+    struct secret_echo echo;
+    secret_echo_init(&echo);
+    secret_echo_header(&echo, "Authorization", 13, "Bearer planted-secret-17", 24);
+    static const char *const fine[] = {
+        "chatcmpl-BvR9Pa0Fq2", "resp_68af40", "c2VjcmV0IG9mIG5vYm9keQ", "gpt-4o-mini", "6f776e2d6964",
+        "%7Bnothing%7D",       "terces-fo"};
+    FOR(i, fine)
+    assert_false(secret_echoed(&echo, fine[i], strlen(fine[i])));
+}
+
 /* What was dropped leaves what the exchange states otherwise. */
 static void test_what_stays(void **state)
 {
@@ -488,9 +573,11 @@ static void test_users(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_words),      cmocka_unit_test(test_shapes),         cmocka_unit_test(test_echoes),
-        cmocka_unit_test(test_paths),      cmocka_unit_test(test_planted_shapes), cmocka_unit_test(test_planted_echoes),
-        cmocka_unit_test(test_what_stays), cmocka_unit_test(test_asked_ids),      cmocka_unit_test(test_users),
+        cmocka_unit_test(test_words),          cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_echoes),         cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_planted_shapes), cmocka_unit_test(test_planted_echoes),
+        cmocka_unit_test(test_encoded_echoes), cmocka_unit_test(test_what_stays),
+        cmocka_unit_test(test_asked_ids),      cmocka_unit_test(test_users),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

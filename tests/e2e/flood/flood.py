@@ -54,12 +54,13 @@ def no_processor():
             command = [BIN / "flood_client", server.url + "/v1/chat/completions", FEW, "never"]
             code, out, err = harness.run(command, shim=True, env=collector.environment())
             expect(code == 0 and int(out) == FEW, f"flood_client: exit code {code}: {out} {err.decode()}")
-        marks = [entry.name for entry in collector.spool.glob("*.refused")]
-        harness.wait_for(lambda: not list(collector.spool.glob("*.refused")), 60, f"pprofd to take in {marks}")
+        marks = [entry.name for entry in collector.spool.glob("*.unread")]
+        harness.wait_for(lambda: not list(collector.spool.glob("*.unread")), 60, f"pprofd to take in {marks}")
         loss, text = told(collector)
         expect(not collector.export(), "its thread did run")
         print(f"calls {2 * FEW}, loss {loss}", flush=True)
-        expect(loss["spans"] == 2 * FEW, f"the report says: {text}")
+        expect(loss["spans"] == 2 * FEW and loss["program_unread"] == 2, f"the report says: {loss} {text}")
+        expect("spool_refused" not in loss and "program_unheard" not in loss, f"and for one reason: {loss}")
         expect("Nothing was lost" not in text and f"{2 * FEW}" in text, f"the report says: {text}")
 
 try:

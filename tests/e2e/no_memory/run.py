@@ -100,6 +100,11 @@ def test_shim():
         expect(not unsaid, f"calls neither stored nor lost, of {CALLS}, (stored, lost): {unsaid}")
 
 
+def own_words(output):
+    """Without what doctor says of files that programs beside this test leave in the places of this machine."""
+    return [line for line in output.splitlines() if not line.startswith(b"Not taken in yet:")]
+
+
 def filled_store(scratch):
     with Quirks(scratch) as quirks, harness.Collector(scratch) as collector:
         expect(harness.run([MANY, quirks.url, "20"], shim=True, env=collector.environment())[0] == 0, "the program failed")
@@ -112,7 +117,7 @@ def test_verbs():
         store = filled_store(scratch)
         home = scratch / "home"
         home.mkdir(mode=0o700)
-        own = {name: str(home) for name in ("HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME")}  # doctor says what waits, whoever left it
+        own = {name: str(home) for name in ("HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME")}
         for name, verb in VERBS.items():
             command = [BIN / "pprofctl", *(word.format(store=store, many=MANY) for word in verb)]
             good = run(command, environment(scratch, 0, 0, own))
@@ -123,7 +128,7 @@ def test_verbs():
                     done = run(command, environment(scratch, at, more, own))
                     failed += done.returncode != 0
                     if done.returncode == 0:
-                        expect(done.stdout == good.stdout, f"{name}, allocation {at} (and {more} more) failing: exit code 0 and {done.stdout[-300:]}")
+                        expect(own_words(done.stdout) == own_words(good.stdout), f"{name}, allocation {at} (and {more} more) failing: exit code 0 and {done.stdout[-300:]}")
                     else:
                         expect(done.stderr.strip(), f"{name}, allocation {at} (and {more} more) failing: exit code {done.returncode} and not a word")
             print(f"     {name}: {count} allocations; {failed} runs ended with a sentence")
