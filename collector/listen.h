@@ -32,7 +32,7 @@ enum {
     LISTEN_READ_BYTES = 64 * 1024, /* from one connection before the next one has its turn */
     LISTEN_SHARE_MS = 100,         /* within such a time ... */
     LISTEN_SHARE_BUSY_MS = 50,     /* ... one process, and one other user, keeps the collector busy at most so long */
-    LISTEN_MERGE_NS = 4000,        /* of that for each span, whose merge comes when its sender may be gone */
+    LISTEN_MERGE_NS = 2000, /* of that for each span, for its merge to come (tests/bench/bench_ingest.c: merge_ns) */
     LISTEN_PROCESS_CONNECTIONS_MAX = 1024,
     LISTEN_PROCESS_BUFFERS_MAX = 32 * 1024 * 1024, /* of unfinished frames */
     LISTEN_HALF_FRAME_MS = 30000,                  /* for a frame from its first byte to its last */
