@@ -61,7 +61,7 @@ __attribute__((constructor)) static void begin(void)
 
 static void end(void)
 {
-    if (shim_active && scribe_running())
+    if (shim_active)
         scribe_finish(FINISH_WAIT_MS);
 }
 

@@ -572,7 +572,11 @@ void scribe_finish(unsigned wait_ms)
     uint32_t stage = scribe == NULL ? STAGE_NONE : atomic_load(&scribe->stage);
     int saved_errno = errno;
     if (stage != STAGE_RUNNING && stage != STAGE_STARTING) {
-        last_word_say(&alone, scribe == NULL ? NULL : &scribe->mark, tally_calls);
+        struct mark *mark = scribe != NULL && getpid() == atomic_load(&scribe->process) ? &scribe->mark : NULL;
+        last_word_say(&alone, mark, tally_calls);
+        if (mark != NULL && tally_calls() == 0) {
+            mark_turn(mark, MARK_NOTHING, tape_is_unread);
+        }
         errno = saved_errno;
         return;
     }

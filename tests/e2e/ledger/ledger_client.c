@@ -9,11 +9,11 @@
  * THREADS threads with an easy handle each; STREAMS of them ask for streams. "fork": after every tenth call of the
  * first thread a child is forked, makes one call, and is killed by SIGKILL or ends by _exit, in turns.
  *
- * How long a process went on after a call is counted without the time in which the thread that records (any that this
- * program did not make) was ready to run and got no processor, and without its running while it had to share one: then
- * it works off what came while it waited. All else that it does or waits for counts. A thread of this program looks
- * every 2 ms at what the kernel says of it; of a longer time between two looks, in which nothing of this process may
- * have run, 4 ms count. The count lies in the file (struct process), which the killer reads afterwards.
+ * How long a process went on after a call is counted without the time in which the thread that records was ready to run
+ * and got no processor, and without its running while it had to share one: then it works off what came while it waited.
+ * All else that it does or waits for counts. A thread of this program looks every 2 ms at what the kernel says of it;
+ * of a longer time between two looks, in which nothing of this process may have run, 4 ms count. The count lies in the
+ * file (struct process), which the killer reads afterwards.
  */
 #include <curl/curl.h>
 #include <dirent.h>
@@ -26,7 +26,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -51,7 +50,8 @@ static int n_callers;
 static int streams;
 static int forks;
 static struct process *processes;
-static unsigned self; /* which of them this one is */
+static unsigned long long begun_ns; /* this program */
+static unsigned self;               /* which of them this one is */
 static unsigned n_processes = 1;
 
 static unsigned long long now_ns(void)
@@ -61,20 +61,18 @@ static unsigned long long now_ns(void)
     return (unsigned long long)now.tv_sec * 1000000000ULL + (unsigned long long)now.tv_nsec;
 }
 
-/* The threads that this program made, in this process. */
+/* How many threads this program made in this process, and are there. */
 static _Atomic int n_threads;
-static _Atomic long threads[THREADS_MAX];
 
 static void enroll(void)
 {
-    atomic_store(&threads[atomic_fetch_add(&n_threads, 1)], syscall(SYS_gettid));
+    atomic_fetch_add(&n_threads, 1);
 }
 
 static void wait_for_threads(int n)
 {
-    for (int i = 0; i < n; i++)
-        while (atomic_load(&threads[i]) == 0)
-            (void)usleep(100);
+    while (atomic_load(&n_threads) < n)
+        (void)usleep(100);
 }
 
 /* The thread that records: what is known of it from /proc. */
@@ -84,21 +82,34 @@ struct recorder {
     unsigned long long ran, waited, looked;
 };
 
-static void find_recorder(struct recorder *recorder)
+static int open_of_task(long task, const char *what)
 {
     char path[64];
+    (void)snprintf(path, sizeof path, "/proc/self/task/%ld/%s", task, what);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* By its name: any other thread that is there may be one of this program which has not run yet. */
+static int is_recorder(long task)
+{
+    static const char name[] = "pprof-scribe\n";
+    char said[32] = "";
+    const int file = open_of_task(task, "comm");
+    const ssize_t got = file < 0 ? -1 : read(file, said, sizeof said - 1);
+    if (file >= 0)
+        (void)close(file);
+    return got > 0 && strcmp(said, name) == 0;
+}
+
+static void find_recorder(struct recorder *recorder)
+{
     DIR *tasks = opendir("/proc/self/task");
     for (struct dirent *entry; tasks != NULL && recorder->stat < 0 && (entry = readdir(tasks)) != NULL;) {
         const long task = strtol(entry->d_name, NULL, 10);
-        int known = task <= 0;
-        for (int i = 0; i < THREADS_MAX; i++)
-            known |= threads[i] == task;
-        if (known)
+        if (task <= 0 || !is_recorder(task))
             continue;
-        (void)snprintf(path, sizeof path, "/proc/self/task/%ld/stat", task);
-        recorder->stat = open(path, O_RDONLY | O_CLOEXEC);
-        (void)snprintf(path, sizeof path, "/proc/self/task/%ld/schedstat", task);
-        recorder->schedstat = open(path, O_RDONLY | O_CLOEXEC);
+        recorder->stat = open_of_task(task, "stat");
+        recorder->schedstat = open_of_task(task, "schedstat");
     }
     if (tasks != NULL)
         (void)closedir(tasks);
@@ -183,14 +194,15 @@ static void note(const struct answer *answer)
     (void)!write(ledger, line, (size_t)bytes);
 }
 
+/* The server makes an answer's id of the request; pids come again. */
 static void one_call(CURL *easy, unsigned long long number, int stream)
 {
     struct answer answer = {0};
     char body[256];
     (void)snprintf(body, sizeof body,
                    "{\"model\":\"gpt-4o\",\"stream\":%s,\"max_tokens\":8,\"messages\":[{\"role\":\"user\","
-                   "\"content\":\"number %ld.%llu\"}]}",
-                   stream ? "true" : "false", (long)getpid(), number);
+                   "\"content\":\"number %ld.%llu.%llu\"}]}",
+                   stream ? "true" : "false", (long)getpid(), begun_ns, number);
     curl_easy_setopt(easy, CURLOPT_URL, url);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
@@ -204,8 +216,6 @@ static _Noreturn void be_child(int killed)
 {
     CURL *easy = curl_easy_init();
     n_threads = 0;
-    for (int i = 0; i < THREADS_MAX; i++)
-        threads[i] = 0;
     start_threads(2, NULL);
     one_call(easy, 1, 0);
     uint64_t until = atomic_load(&processes[self].lived_us) + CHILD_US_AFTER;
@@ -259,6 +269,7 @@ int main(int argc, char **argv)
     streams = (int)strtol(argv[5], NULL, 10);
     forks = argc > 6 && strcmp(argv[6], "fork") == 0;
     (void)signal(SIGPIPE, SIG_DFL);
+    begun_ns = now_ns();
     processes = mmap(NULL, PROCESSES_MAX * sizeof *processes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (processes == MAP_FAILED || n_callers + 1 > THREADS_MAX)
         return 1;
