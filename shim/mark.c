@@ -39,12 +39,21 @@ static int make_link(const char *text, const char *path)
     return syscall(SYS_symlinkat, text, AT_FDCWD, path) == 0 ? 0 : errno;
 }
 
-/* Where it exists already, another process has the slot, or had it and died. */
+/* A directory in which no other user could write, nor lead us elsewhere: it lies in one that is sticky. */
+static bool is_ours(const char *path)
+{
+    struct stat st;
+    return fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+           (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+/* Where it exists already, another process has the slot, or had it and died. In somebody else's directory no collector
+ * would believe it. */
 static bool make(struct mark *mark)
 {
     struct stat st = {0};
     const size_t bytes = directory(mark->path);
-    if (bytes == 0) {
+    if (bytes == 0 || (!is_ours(mark->path) && (mkdir(mark->path, 0700) != 0 || !is_ours(mark->path)))) {
         return false;
     }
     /* What a namespace of processes is called; where /proc does not say, the number of this process proves nothing. */
@@ -61,12 +70,6 @@ static bool make(struct mark *mark)
         mark->path[bytes] = '/';
         span_mark_name(mark->path + bytes + 1, &about, i);
         error = make_link(mark->text, mark->path);
-        if (error == ENOENT) {
-            mark->path[bytes] = '\0';
-            (void)mkdir(mark->path, 0700);
-            mark->path[bytes] = '/';
-            error = make_link(mark->text, mark->path);
-        }
     }
     return error == 0;
 }
@@ -96,17 +99,6 @@ static void remove_link(const char *path, const char *text)
     const size_t bytes = strlen(text);
     if (readlink(path, found, sizeof found) == (ssize_t)bytes && memcmp(found, text, bytes) == 0) {
         (void)unlinkat(AT_FDCWD, path, 0);
-    }
-}
-
-/* A directory of somebody else's is one in which no collector looks. */
-static void look_at_directory(struct mark *mark)
-{
-    char path[MARK_PATH_BYTES];
-    struct stat st;
-    if (directory(path) == 0 || fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_uid != geteuid() ||
-        (st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-        (void)atomic_fetch_add(&mark->failures, 1);
     }
 }
 
@@ -140,7 +132,6 @@ void mark_turn(struct mark *mark, enum mark_need need, bool (*unread)(void))
         break;
     case MARK_KNOWN:
         if (move(mark, STANDS, BUSY)) {
-            look_at_directory(mark);
             remove_link(mark->path, mark->text);
             atomic_store(&mark->stage, KNOWN);
         } else {

@@ -14,7 +14,7 @@ enum { MARK_PATH_BYTES = 64 };
 
 struct mark {
     _Atomic uint32_t stage;    /* enum stage of mark.c */
-    _Atomic uint32_t failures; /* times that none could be made, or none that a collector would believe */
+    _Atomic uint32_t failures; /* times that none could be made */
     /* Of whoever moved the stage on to BUSY. */
     char path[MARK_PATH_BYTES];
     char text[SPAN_MARK_TEXT_BYTES];
@@ -29,7 +29,7 @@ enum mark_need {
 
 /*
  * Makes it where there is none. Any thread, before the call is forwarded to libcurl. No lock, no allocation, no
- * descriptor, nothing on a disk; two system calls that do something (six at most: the first time after the system's
+ * descriptor, nothing on a disk; three system calls that do something (six at most: the first time after the system's
  * start, or where a slot is taken), none where the mark stands or none is needed. Preserves errno.
  */
 void mark_set(struct mark *mark);

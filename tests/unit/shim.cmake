@@ -27,7 +27,7 @@ endforeach()
 target_link_options(test_journal PRIVATE -Wl,--wrap=pwrite)
 pprof_unit_test(mark pprof_collector)
 target_sources(test_mark PRIVATE ${SHIM_DIR}/mark.c)
-target_link_options(test_mark PRIVATE -Wl,--wrap=geteuid)
+target_link_options(test_mark PRIVATE -Wl,--wrap=geteuid,--wrap=fstatat)
 
 # ---- transfers: tape, handles, shadow, hooks ----
 pprof_unit_test(tape)

@@ -17,7 +17,7 @@
 
 struct shim_config shim_config = {.spool = "/a/spool", .spool_said = true};
 
-/* A user that nobody is, so that the directory is this test's alone; and by its owner somebody else's. */
+/* A user that nobody is, so that the directory is this test's alone; it seems to be that user's, unless `foreign`. */
 uid_t __wrap_geteuid(void);
 uid_t __wrap_geteuid(void)
 {
@@ -25,6 +25,17 @@ uid_t __wrap_geteuid(void)
 }
 
 static char directory[64];
+static bool foreign;
+
+int __real_fstatat(int at, const char *path, struct stat *ret_st, int flags);
+int __wrap_fstatat(int at, const char *path, struct stat *ret_st, int flags);
+int __wrap_fstatat(int at, const char *path, struct stat *ret_st, int flags)
+{
+    const int rc = __real_fstatat(at, path, ret_st, flags);
+    if (rc == 0 && strcmp(path, directory) == 0 && !foreign)
+        ret_st->st_uid = geteuid();
+    return rc;
+}
 
 static int set_up(void **state)
 {
@@ -123,8 +134,28 @@ static void test_stands_as_long_as_it_is_needed(void **state)
     assert_true(stands(&mark)); /* nobody does any more */
     mark_turn(&mark, MARK_KNOWN, nothing_unread);
     assert_false(stands(&mark));
-    assert_int_equal(mark.failures,
-                     2); /* each time that it was known: whose directory that is, no collector looks in */
+    assert_int_equal(mark.failures, 0);
+}
+
+/* Another user's directory, or a link of theirs to one of ours: no collector looks there, and nothing is made there. */
+static void test_directory_of_others(void **state)
+{
+    static struct mark mark[2];
+    char elsewhere[] = "/tmp/pprof-mark-XXXXXX";
+    (void)state;
+    memset(mark, 0, sizeof mark);
+    foreign = true;
+    mark_set(&mark[0]);
+    foreign = false;
+    assert_int_equal(mark[0].failures, 1);
+    assert_int_equal(rmdir(directory), 0); /* nothing is in it */
+    assert_non_null(mkdtemp(elsewhere));
+    assert_int_equal(symlink(elsewhere, directory), 0);
+    mark_set(&mark[1]);
+    assert_int_equal(mark[1].failures, 1);
+    assert_int_equal(unlink(directory), 0);
+    assert_int_equal(rmdir(elsewhere), 0);
+    assert_int_equal(mkdir(directory, 0700), 0);
 }
 
 /* Where none can be made, that is counted, once, and nothing else happens. */
@@ -203,6 +234,7 @@ int main(void)
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_stands_as_long_as_it_is_needed),
+        cmocka_unit_test(test_directory_of_others),
         cmocka_unit_test(test_no_directory),
         cmocka_unit_test(test_slots_that_are_taken),
         cmocka_unit_test(test_who_is_dead),
