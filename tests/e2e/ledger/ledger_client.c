@@ -26,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -61,18 +62,21 @@ static unsigned long long now_ns(void)
     return (unsigned long long)now.tv_sec * 1000000000ULL + (unsigned long long)now.tv_nsec;
 }
 
-/* How many threads this program made in this process, and are there. */
+/* The threads that this program makes in this process, and how many. */
 static _Atomic int n_threads;
+static _Atomic long threads[THREADS_MAX];
+static int n_threads_to_come;
 
 static void enroll(void)
 {
-    atomic_fetch_add(&n_threads, 1);
+    atomic_store(&threads[atomic_fetch_add(&n_threads, 1)], syscall(SYS_gettid));
 }
 
-static void wait_for_threads(int n)
+static void wait_for_threads(void)
 {
-    while (atomic_load(&n_threads) < n)
-        (void)usleep(100);
+    for (int i = 0; i < n_threads_to_come; i++)
+        while (atomic_load(&threads[i]) == 0)
+            (void)usleep(100);
 }
 
 /* The thread that records: what is known of it from /proc. */
@@ -89,24 +93,17 @@ static int open_of_task(long task, const char *what)
     return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* By its name: any other thread that is there may be one of this program which has not run yet. */
-static int is_recorder(long task)
-{
-    static const char name[] = "pprof-scribe\n";
-    char said[32] = "";
-    const int file = open_of_task(task, "comm");
-    const ssize_t got = file < 0 ? -1 : read(file, said, sizeof said - 1);
-    if (file >= 0)
-        (void)close(file);
-    return got > 0 && strcmp(said, name) == 0;
-}
-
+/* The first that is none of ours, all of which are known by now. Not by its name, which it gives itself when it first
+ * runs: until then it may wait for long. */
 static void find_recorder(struct recorder *recorder)
 {
     DIR *tasks = opendir("/proc/self/task");
     for (struct dirent *entry; tasks != NULL && recorder->stat < 0 && (entry = readdir(tasks)) != NULL;) {
         const long task = strtol(entry->d_name, NULL, 10);
-        if (task <= 0 || !is_recorder(task))
+        int known = task <= 0;
+        for (int i = 0; i < n_threads_to_come; i++)
+            known |= threads[i] == task;
+        if (known)
             continue;
         recorder->stat = open_of_task(task, "stat");
         recorder->schedstat = open_of_task(task, "schedstat");
@@ -145,6 +142,7 @@ static void *count(void *context)
     struct recorder recorder = {.stat = -1, .schedstat = -1, .looked = now_ns()};
     (void)context;
     enroll();
+    wait_for_threads();
     for (;;) {
         (void)usleep(LOOK_US);
         look(&recorder);
@@ -156,13 +154,14 @@ static void *count(void *context)
 static void start_threads(int n, void *(*caller)(void *))
 {
     pthread_t thread;
+    n_threads_to_come = n;
     enroll();
     if (pthread_create(&thread, NULL, count, NULL) != 0)
         abort();
     for (long i = 1; i < n - 1; i++)
         if (pthread_create(&thread, NULL, caller, (void *)i) != 0)
             abort();
-    wait_for_threads(n);
+    wait_for_threads();
 }
 
 struct answer {
@@ -216,6 +215,8 @@ static _Noreturn void be_child(int killed)
 {
     CURL *easy = curl_easy_init();
     n_threads = 0;
+    for (int i = 0; i < THREADS_MAX; i++)
+        threads[i] = 0;
     start_threads(2, NULL);
     one_call(easy, 1, 0);
     uint64_t until = atomic_load(&processes[self].lived_us) + CHILD_US_AFTER;
@@ -247,7 +248,7 @@ static void *run(void *context)
     const long thread = (long)context;
     if (thread > 0) {
         enroll();
-        wait_for_threads(n_callers + 1);
+        wait_for_threads();
     }
     CURL *easy = curl_easy_init();
     for (unsigned long long i = 1;; i++) {
