@@ -132,3 +132,6 @@ void listen_rollback(struct listener *listener);
 long listen_journals(struct listener *listener, const char *path, uid_t user, bool in_spool);
 /* listen_others.c: the same in the directories of all users but root who keep no collector. Root alone may call it. */
 long listen_journals_of_others(struct listener *listener);
+/* listen_journal.c: what is damaged and was counted gets a name under which nobody looks for it again, cut where it
+ * would be too long; where it can get none it is removed, or it would count at every look. */
+void listen_set_aside(int directory, const char *name);

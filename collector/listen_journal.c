@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,10 +107,19 @@ static int store_journal(struct listener *listener, const uint8_t *file, size_t 
     return status;
 }
 
-/* Returns 0 or negative store_status. */
-static int set_aside(struct listener *listener, int directory, const char *name)
+void listen_set_aside(int directory, const char *name)
 {
-    char aside[NAME_MAX + 16];
+    static const char end[] = ".damaged";
+    char aside[NAME_MAX + 1];
+
+    (void)snprintf(aside, sizeof aside, "%.*s%s", (int)(NAME_MAX - strlen(end)), name, end);
+    if (renameat(directory, name, directory, aside) != 0)
+        (void)unlinkat(directory, name, 0);
+}
+
+/* Counts it and sets it aside. Returns 0 or negative store_status. */
+static int lose(struct listener *listener, int directory, const char *name)
+{
     int status = listen_note(listener, STORE_LOSS_mapping_damaged);
 
     if (status == 0)
@@ -117,8 +127,7 @@ static int set_aside(struct listener *listener, int directory, const char *name)
     if (status != 0)
         return status;
     listener->stats.damaged++;
-    (void)snprintf(aside, sizeof aside, "%s.damaged", name);
-    (void)renameat(directory, name, directory, aside);
+    listen_set_aside(directory, name);
     return 0;
 }
 
@@ -156,7 +165,7 @@ static int take_over(struct listener *listener, int directory, const char *name,
         status = 0;
     }
     if (damaged)
-        status = set_aside(listener, directory, name);
+        status = lose(listener, directory, name);
     free(file);
     (void)close(fd); /* and with it both locks */
     return status;
@@ -176,6 +185,13 @@ static void remove_unborn(int directory, const char *name)
     (void)close(fd);
 }
 
+/* What its process called came elsewhere, and the mark is there for that only because it may not be taken away, or was
+ * not yet. As store_has_process. */
+static int is_heard(const struct listener *listener, const struct span_mark *mark)
+{
+    return mark->has_identity ? store_has_process(listener->config.store, mark->identity) : 0;
+}
+
 /* A program was killed before anything of its calls was kept, or, at the last look, has still told nothing. 1 when it
  * is noted, 0 when the mark is left, negative store_status. */
 static int take_mark(struct listener *listener, int directory, const char *name)
@@ -184,6 +200,7 @@ static int take_mark(struct listener *listener, int directory, const char *name)
     char text[SPAN_MARK_TEXT_BYTES], mine[32];
     struct span_mark mark;
     struct stat st;
+    bool heard;
     int status;
 
     if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISLNK(st.st_mode) ||
@@ -196,15 +213,18 @@ static int take_mark(struct listener *listener, int directory, const char *name)
     (void)snprintf(mine, sizeof mine, "%.3s-%ld.mark", name, (long)getpid());
     if (renameat(directory, name, directory, mine) != 0)
         return 0;
-    status = listen_note(listener, STORE_LOSS_program_unheard);
+    status = is_heard(listener, &mark);
+    heard = status == 1;
+    if (status == 0)
+        status = listen_note(listener, STORE_LOSS_program_unheard);
     if (status == 0)
         status = listen_commit(listener);
     else if (listener->open)
         listen_rollback(listener);
-    if (status != 0)
+    if (status < 0)
         return status;
     (void)unlinkat(directory, mine, 0);
-    return 1;
+    return heard ? 0 : 1;
 }
 
 /* Runtime directories are guessed: one that somebody else made is none of ours. With another user's nothing else is
@@ -236,10 +256,17 @@ long listen_journals(struct listener *listener, const char *path, uid_t user, bo
             remove_unborn(dirfd(directory), entry->d_name);
         if (ends_with(entry->d_name, ".live"))
             status = take_over(listener, dirfd(directory), entry->d_name, in_spool);
-        else if (ends_with(entry->d_name, ".mark") && !in_spool)
-            status = take_mark(listener, dirfd(directory), entry->d_name);
         else
             continue;
+        files += status > 0;
+    }
+    /* Marks last: a journal may tell of the same process. */
+    if (directory != NULL && !in_spool)
+        rewinddir(directory);
+    while (directory != NULL && !in_spool && status >= 0 && (entry = readdir(directory)) != NULL) {
+        if (!ends_with(entry->d_name, ".mark"))
+            continue;
+        status = take_mark(listener, dirfd(directory), entry->d_name);
         files += status > 0;
     }
     if (directory != NULL)

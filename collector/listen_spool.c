@@ -11,7 +11,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,14 +114,6 @@ static int open_file(struct listener *listener, int directory, const char *name)
     return fd;
 }
 
-static void set_aside(int directory, const char *name)
-{
-    char aside[NAME_MAX + 16];
-
-    (void)snprintf(aside, sizeof aside, "%s.damaged", name);
-    (void)renameat(directory, name, directory, aside);
-}
-
 /* 1 when the file was taken, 0 when left, negative store_status. */
 static int take_in(struct listener *listener, int directory, const char *name, uint8_t *buffer)
 {
@@ -148,7 +139,7 @@ static int take_in(struct listener *listener, int directory, const char *name, u
         listen_rollback(listener);
     if (status == 0 && damaged) {
         listener->stats.damaged++;
-        set_aside(directory, name);
+        listen_set_aside(directory, name);
     } else if (status == 0) {
         listener->stats.files++;
         (void)unlinkat(directory, name, 0);

@@ -56,6 +56,8 @@ uint64_t store_times_away(const struct store *store);
 int store_take_process(struct store *store, const struct span_process *process);
 /* A process whose introduction is damaged: unless it is known already, one of which nothing is known. */
 int store_take_stranger(struct store *store, const uint8_t identity[16]);
+/* 1 when anything of the process was taken in, 0 when not, negative store_status. */
+int store_has_process(struct store *store, const uint8_t identity[16]);
 /* Takes a SPANS or LOSS frame in. A repeat (same identity and sequence) is accepted and ignored: *ret_repeat tells. A
  * damaged payload is STORE_DAMAGED, one of a later version STORE_OTHER_VERSION; both leave the transaction as it was.
  */

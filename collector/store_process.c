@@ -305,3 +305,11 @@ int store_take_process(struct store *store, const struct span_process *process)
         return store_because(STORE_FAILED, "no transaction was begun");
     return store_process_put(store, process);
 }
+
+int store_has_process(struct store *store, const uint8_t identity[16])
+{
+    int status;
+    const struct store_process *known = store_process_by_identity(store, identity, &status);
+
+    return status != 0 ? status : known != NULL;
+}

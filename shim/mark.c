@@ -17,6 +17,7 @@
 
 #include "../span/paths.h"
 #include "config.h"
+#include "process_info.h"
 
 enum stage { NONE, BUSY, STANDS, FAILED, KNOWN };
 
@@ -58,10 +59,12 @@ static bool make(struct mark *mark)
     }
     /* What a namespace of processes is called; where /proc does not say, the number of this process proves nothing. */
     (void)fstatat(AT_FDCWD, "/proc/self/ns/pid", &st, 0);
-    const struct span_mark about = {.pid = (uint64_t)getpid(),
-                                    .pid_namespace = st.st_ino,
-                                    .spool_said = shim_config.spool_said,
-                                    .spool = shim_config.spool == NULL ? "" : shim_config.spool};
+    struct span_mark about = {.pid = (uint64_t)getpid(),
+                              .pid_namespace = st.st_ino,
+                              .spool_said = shim_config.spool_said,
+                              .has_identity = !atomic_load(&mark->known),
+                              .spool = shim_config.spool == NULL ? "" : shim_config.spool};
+    memcpy(about.identity, mark->identity, sizeof about.identity);
     if (!span_mark_write(mark->text, &about)) {
         return false;
     }
@@ -76,6 +79,10 @@ static bool make(struct mark *mark)
 
 static void have(struct mark *mark)
 {
+    if (!mark->has_identity) {
+        process_info_identity(mark->identity);
+        mark->has_identity = true;
+    }
     const bool made = make(mark);
     if (!made) {
         (void)atomic_fetch_add(&mark->failures, 1);
@@ -92,7 +99,8 @@ void mark_set(struct mark *mark)
     }
 }
 
-/* The slot is ours as long as the text is: a collector may have taken the mark for that of a dead process. */
+/* Where the process has become another user's since, it may not: then the identity tells that it was heard. The slot is
+ * ours as long as the text is: a collector may have taken the mark for that of a dead process. */
 static void remove_link(const char *path, const char *text)
 {
     char found[SPAN_MARK_TEXT_BYTES];
@@ -131,6 +139,7 @@ void mark_turn(struct mark *mark, enum mark_need need, bool (*unread)(void))
         unset(mark, unread);
         break;
     case MARK_KNOWN:
+        atomic_store(&mark->known, true);
         if (move(mark, STANDS, BUSY)) {
             remove_link(mark->path, mark->text);
             atomic_store(&mark->stage, KNOWN);

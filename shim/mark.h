@@ -7,6 +7,8 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 #include "../span/mark.h"
 
@@ -15,9 +17,12 @@ enum { MARK_PATH_BYTES = 64 };
 struct mark {
     _Atomic uint32_t stage;    /* enum stage of mark.c */
     _Atomic uint32_t failures; /* times that none could be made */
+    _Atomic bool known;        /* once, to whoever may read marks */
     /* Of whoever moved the stage on to BUSY. */
     char path[MARK_PATH_BYTES];
     char text[SPAN_MARK_TEXT_BYTES];
+    bool has_identity;
+    uint8_t identity[16]; /* of this process, from the first mark_set on, whether a mark could be made or not */
 };
 
 /* What is known of this process elsewhere. */
@@ -29,7 +34,7 @@ enum mark_need {
 
 /*
  * Makes it where there is none. Any thread, before the call is forwarded to libcurl. No lock, no allocation, no
- * descriptor, nothing on a disk; three system calls that do something (six at most: the first time after the system's
+ * descriptor, nothing on a disk; four system calls that do something (seven at most: the first time after the system's
  * start, or where a slot is taken), none where the mark stands or none is needed. Preserves errno.
  */
 void mark_set(struct mark *mark);

@@ -133,10 +133,11 @@ static void find_container(char *ret_id, size_t capacity)
     (void)process_info_container(ret_id, capacity, text, bytes, "containers/");
 }
 
-void process_info_collect(struct span_process *ret_process, const struct process_info_names *names)
+void process_info_collect(struct span_process *ret_process, const uint8_t identity[16],
+                          const struct process_info_names *names)
 {
     memset(ret_process, 0, sizeof *ret_process);
-    process_info_identity(ret_process->identity);
+    memcpy(ret_process->identity, identity, sizeof ret_process->identity);
     ret_process->start_ns = clock_ns(CLOCK_REALTIME);
     ret_process->pid = (uint64_t)getpid();
     ret_process->uid = (uint64_t)geteuid();

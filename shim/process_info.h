@@ -14,8 +14,9 @@ struct process_info_names {
     const char *labels;
 };
 
-/* Fills everything, with a new random identity. What cannot be found out stays "". */
-void process_info_collect(struct span_process *ret_process, const struct process_info_names *names);
+/* Fills everything. What cannot be found out stays "". */
+void process_info_collect(struct span_process *ret_process, const uint8_t identity[16],
+                          const struct process_info_names *names);
 
 /* The id of the container in the text of /proc/self/cgroup or /proc/self/mountinfo; false when there is none. */
 bool process_info_container(char *ret_id, size_t capacity, const char *text, size_t bytes, const char *before);

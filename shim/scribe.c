@@ -411,7 +411,7 @@ static void prepare(struct scribe *scribe)
     where_find(&config);
     struct process_info_names names = {
         .service = shim_config.service, .team = shim_config.team, .labels = shim_config.labels};
-    process_info_collect(&config.process, &names);
+    process_info_collect(&config.process, scribe->mark.identity, &names);
     (void)outbox_start(&config); /* where there is no memory, spans are counted as lost until there is some */
     scribe->record_ns = tape_now_ns();
 }

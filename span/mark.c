@@ -36,6 +36,23 @@ static const char *read_hex(const char *text, uint64_t *ret_value)
     return at != text && *at == ' ' ? at + 1 : NULL;
 }
 
+/* 32 digits or "-", and a space; returns what is behind that, or NULL. */
+static const char *read_identity(const char *text, struct span_mark *ret_mark)
+{
+    const size_t bytes = strspn(text, digits);
+
+    memset(ret_mark->identity, 0, sizeof ret_mark->identity);
+    ret_mark->has_identity = bytes == 2 * sizeof ret_mark->identity;
+    for (size_t i = 0; i < bytes && ret_mark->has_identity; i++)
+        ret_mark->identity[i / 2] = (uint8_t)(ret_mark->identity[i / 2] << 4 | (strchr(digits, text[i]) - digits));
+    text += bytes;
+    if (bytes == 0 && *text == '-')
+        text++;
+    else if (!ret_mark->has_identity)
+        return NULL;
+    return *text == ' ' ? text + 1 : NULL;
+}
+
 void span_mark_name(char out[SPAN_MARK_NAME_BYTES], const struct span_mark *mark, unsigned attempt)
 {
     /* Processes of one namespace that begin together have numbers one after the other, and so slots of their own. */
@@ -61,6 +78,13 @@ bool span_mark_write(char out[SPAN_MARK_TEXT_BYTES], const struct span_mark *mar
     *at++ = ' ';
     *at++ = mark->spool_said ? '1' : '0';
     *at++ = ' ';
+    for (size_t i = 0; i < sizeof mark->identity && mark->has_identity; i++) {
+        *at++ = digits[mark->identity[i] >> 4];
+        *at++ = digits[mark->identity[i] & 15];
+    }
+    if (!mark->has_identity)
+        *at++ = '-';
+    *at++ = ' ';
     memcpy(at, mark->spool, bytes);
     return true;
 }
@@ -70,9 +94,12 @@ bool span_mark_read(struct span_mark *ret_mark, const char *text)
     const char *at = read_hex(text, &ret_mark->pid);
 
     at = at == NULL ? NULL : read_hex(at, &ret_mark->pid_namespace);
-    if (at == NULL || (at[0] != '0' && at[0] != '1') || at[1] != ' ' || strlen(at + 2) >= SPAN_MARK_SPOOL_BYTES)
+    if (at == NULL || (at[0] != '0' && at[0] != '1') || at[1] != ' ')
         return false;
     ret_mark->spool_said = at[0] == '1';
-    ret_mark->spool = at + 2;
+    at = read_identity(at + 2, ret_mark);
+    if (at == NULL || strlen(at) >= SPAN_MARK_SPOOL_BYTES)
+        return false;
+    ret_mark->spool = at;
     return true;
 }

@@ -13,7 +13,7 @@
 
 enum {
     SPAN_MARK_SPOOL_BYTES = 1024, /* with a NUL; as SPAN_JOURNAL_PATH_BYTES */
-    SPAN_MARK_TEXT_BYTES = SPAN_MARK_SPOOL_BYTES + 48,
+    SPAN_MARK_TEXT_BYTES = SPAN_MARK_SPOOL_BYTES + 80,
     SPAN_MARK_NAME_BYTES = 16,
     SPAN_MARK_SLOTS = 4096, /* names that there are: so many marks lie in a directory at most */
 };
@@ -21,7 +21,9 @@ enum {
 struct span_mark {
     uint64_t pid, pid_namespace; /* the latter: inode of /proc/self/ns/pid; 0: not known */
     bool spool_said;             /* as in a journal's head */
-    const char *spool;           /* "": none */
+    bool has_identity; /* before this mark the process had told nothing: whoever knows it has heard it since */
+    uint8_t identity[16];
+    const char *spool; /* "": none */
 };
 
 /* The name that a process tries first (0) or second (1): "SLOT.mark". */

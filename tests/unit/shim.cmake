@@ -26,7 +26,7 @@ foreach(name journal takeover)
 endforeach()
 target_link_options(test_journal PRIVATE -Wl,--wrap=pwrite)
 pprof_unit_test(mark pprof_collector)
-target_sources(test_mark PRIVATE ${SHIM_DIR}/mark.c)
+target_sources(test_mark PRIVATE ${SHIM_DIR}/mark.c ${SHIM_DIR}/process_info.c)
 target_link_options(test_mark PRIVATE -Wl,--wrap=geteuid,--wrap=fstatat)
 
 # ---- transfers: tape, handles, shadow, hooks ----

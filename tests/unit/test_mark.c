@@ -52,15 +52,27 @@ static int tear_down(void **state)
 static void test_text(void **state)
 {
     char text[SPAN_MARK_TEXT_BYTES], spool[SPAN_MARK_SPOOL_BYTES + 1];
-    struct span_mark read, mark = {.pid = 0x1a2b, .pid_namespace = 0xeffffffc, .spool_said = true, .spool = "/a b/c"};
-    static const char *const none[] = {"",      "1",     "1 2",       "1 2 3 /a", "x 2 0 ",
-                                       "1 2 0", "1 g 0", " 1 2 0 /a", "1  0 /a",  "11111111111111111 2 0 /a"};
+    struct span_mark again, read,
+        mark = {.pid = 0x1a2b, .pid_namespace = 0xeffffffc, .spool_said = true, .spool = "/a b/c"};
+    static const char *const none[] = {
+        "",       "1",         "1 2",         "1 2 3 /a",      "x 2 0 - ",
+        "1 2 0",  "1 g 0",     " 1 2 0 - /a", "1  0 - /a",     "11111111111111111 2 0 - /a",
+        "1 2 0 ", "1 2 0  /a", "1 2 0 /a",    "1 2 0 0123 /a", "1 2 0 -/a",
+        "1 2 0 -"};
     (void)state;
     assert_true(span_mark_write(text, &mark));
-    assert_string_equal(text, "1a2b effffffc 1 /a b/c");
+    assert_string_equal(text, "1a2b effffffc 1 - /a b/c");
     assert_true(span_mark_read(&read, text));
     assert_true(read.pid == mark.pid && read.pid_namespace == mark.pid_namespace && read.spool_said);
     assert_string_equal(read.spool, mark.spool);
+    assert_false(read.has_identity);
+    mark.has_identity = true;
+    for (unsigned i = 0; i < sizeof mark.identity; i++)
+        mark.identity[i] = (uint8_t)(0xf0 + i * 17);
+    assert_true(span_mark_write(text, &mark));
+    assert_true(span_mark_read(&again, text));
+    assert_true(again.has_identity && again.pid == mark.pid && strcmp(again.spool, mark.spool) == 0);
+    assert_memory_equal(again.identity, mark.identity, sizeof mark.identity);
     for (size_t i = 0; i < sizeof none / sizeof *none; i++)
         assert_false(span_mark_read(&read, none[i]));
     memset(spool, 'a', sizeof spool);
@@ -137,6 +149,28 @@ static void test_stands_as_long_as_it_is_needed(void **state)
     assert_int_equal(mark.failures, 0);
 }
 
+/* Whose identity the mark says, until somebody may have heard of it: what is made then stands for what came later. */
+static void test_says_who_it_is(void **state)
+{
+    static struct mark mark;
+    struct span_mark read;
+    uint8_t identity[16];
+    (void)state;
+    memset(&mark, 0, sizeof mark);
+    mark_set(&mark);
+    memcpy(identity, mark.identity, sizeof identity);
+    mark_turn(&mark, MARK_NOTHING, nothing_unread);
+    mark_set(&mark);
+    assert_true(span_mark_read(&read, mark.text));
+    assert_true(read.has_identity);
+    assert_memory_equal(read.identity, identity, sizeof identity);
+    mark_turn(&mark, MARK_KNOWN, nothing_unread);
+    mark_turn(&mark, MARK_NEEDED, nothing_unread);
+    assert_true(stands(&mark) && span_mark_read(&read, mark.text));
+    assert_false(read.has_identity);
+    mark_turn(&mark, MARK_NOTHING, nothing_unread);
+}
+
 /* Another user's directory, or a link of theirs to one of ours: no collector looks there, and nothing is made there. */
 static void test_directory_of_others(void **state)
 {
@@ -197,7 +231,7 @@ static void test_slots_that_are_taken(void **state)
     assert_true(stands(&mark[0]) && stands(&mark[1]));
     /* A collector took it, and somebody else has the slot. */
     assert_int_equal(unlink(mark[0].path), 0);
-    assert_int_equal(symlink("1 2 0 ", mark[0].path), 0);
+    assert_int_equal(symlink("1 2 0 - ", mark[0].path), 0);
     mark_turn(&mark[0], MARK_KNOWN, nothing_unread);
     struct stat st;
     assert_int_equal(lstat(mark[0].path, &st), 0);
@@ -234,6 +268,7 @@ int main(void)
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_stands_as_long_as_it_is_needed),
+        cmocka_unit_test(test_says_who_it_is),
         cmocka_unit_test(test_directory_of_others),
         cmocka_unit_test(test_no_directory),
         cmocka_unit_test(test_slots_that_are_taken),

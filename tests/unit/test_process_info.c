@@ -46,8 +46,11 @@ static void test_collect(void **state)
     memset(long_text, 'x', sizeof long_text - 1);
     long_text[sizeof long_text - 1] = '\0';
     struct span_process one, two;
-    process_info_collect(&one, &(struct process_info_names){.service = "billing", .labels = long_text});
-    process_info_collect(&two, &(struct process_info_names){.team = "search"});
+    uint8_t identity[2][16];
+    process_info_identity(identity[0]);
+    process_info_identity(identity[1]);
+    process_info_collect(&one, identity[0], &(struct process_info_names){.service = "billing", .labels = long_text});
+    process_info_collect(&two, identity[1], &(struct process_info_names){.team = "search"});
     assert_memory_not_equal(one.identity, two.identity, sizeof one.identity);
     assert_int_equal(one.pid, getpid());
     assert_true(one.has_uid);

@@ -283,6 +283,70 @@ static void test_not_a_journal_is_set_aside(void **state)
     assert_int_equal(collect("/default/spool", false).damaged, 0);
 }
 
+/* Whatever names files have: each damaged one counts once, and is kept under a name that a file can have. */
+static void test_damaged_files_of_any_name_count_once(void **state)
+{
+    static const size_t lengths[] = {20, 246, 247, 248, 250, 255};
+    static const char *const ends[] = {".live", ".frames"};
+    struct listen_stats stats;
+    char name[256], path[400];
+    const unsigned files = 2 * sizeof lengths / sizeof *lengths;
+    (void)state;
+    (void)mkdir(journals, 0700);
+    (void)mkdir(spool, 0700);
+    for (unsigned i = 0; i < files; i++) {
+        memset(name, 'a', sizeof name);
+        memcpy(name + lengths[i / 2] - strlen(ends[i % 2]), ends[i % 2], strlen(ends[i % 2]) + 1);
+        (void)snprintf(path, sizeof path, "%s/%s", i % 2 == 0 ? journals : spool, name);
+        const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+        assert_true(fd >= 0);
+        for (unsigned j = 0; j < 700; j++)
+            assert_int_equal(write(fd, name, 100), 100);
+        assert_int_equal(close(fd), 0);
+    }
+    stats = collect(spool, true);
+    assert_int_equal(stats.damaged, files);
+    assert_true(count_files(journals, ".damaged") > 0 && count_files(spool, ".damaged") > 0);
+    stats = collect(spool, true);
+    assert_int_equal(stats.damaged, 0);
+}
+
+/* The mark of this process is in `journals`, and may not be taken away any more: is it counted as unheard? */
+static void leave_mark(unsigned number, bool has_identity)
+{
+    struct span_mark mark = {.pid = 0x7ffffffe, .has_identity = has_identity, .spool_said = true, .spool = spool};
+    struct span_process process;
+    char text[SPAN_MARK_TEXT_BYTES], path[200];
+    struct timespec before[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = time(NULL) - JOURNAL_ORPHAN_S - 100}};
+    test_process(&process, number);
+    memcpy(mark.identity, process.identity, sizeof mark.identity);
+    assert_true(span_mark_write(text, &mark));
+    (void)snprintf(path, sizeof path, "%s/00%u%d.mark", journals, number, has_identity);
+    assert_int_equal(symlink(text, path), 0);
+    assert_int_equal(utimensat(AT_FDCWD, path, before, AT_SYMLINK_NOFOLLOW), 0);
+}
+
+/* Whose journal or frames came was heard, though its mark still lies there; a mark made later, without an identity, and
+ * that of a process of which nothing came stand for one death each. */
+static void test_who_was_heard_is_not_unheard(void **state)
+{
+    struct store_loss loss;
+    (void)state;
+    end_by_kill(start_waiting(live_and_wait)); /* its journal is of process 0 */
+    leave_mark(0, true);
+    assert_int_equal(collect(spool, true).journals, 1);
+    assert_int_equal(store_loss(store, 0, &loss), STORE_OK);
+    assert_int_equal(loss.events[STORE_LOSS_program_unheard], 0);
+    assert_int_equal(count_files(journals, ".mark"), 0);
+    leave_mark(0, true); /* found again later */
+    leave_mark(0, false);
+    leave_mark(1, true);
+    (void)collect(spool, true);
+    assert_int_equal(store_loss(store, 0, &loss), STORE_OK);
+    assert_int_equal(loss.events[STORE_LOSS_program_unheard], 2);
+    assert_int_equal(count_files(journals, ".mark"), 0);
+}
+
 static int setup(void **state)
 {
     (void)directories_setup(state);
@@ -312,6 +376,8 @@ int main(void)
         WITH_DIRECTORY(test_no_way_out),
         WITH_DIRECTORY(test_flipped_frame_is_damage),
         WITH_DIRECTORY(test_not_a_journal_is_set_aside),
+        WITH_DIRECTORY(test_damaged_files_of_any_name_count_once),
+        WITH_DIRECTORY(test_who_was_heard_is_not_unheard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
