@@ -305,12 +305,30 @@ bool secret_free_name(const char *text, size_t bytes)
     return !secret_key_shaped(text, bytes) && !secret_address_shaped(text, bytes);
 }
 
+/* More digits in a row than any id or name has: bytes of something, said as a number. */
+static bool has_long_number(const char *text, size_t bytes)
+{
+    size_t digits = 0;
+    for (size_t i = 0; i < bytes && digits <= SECRET_NUMBER_DIGITS_MAX; i++)
+        digits = is_digit(text[i]) ? digits + 1 : 0;
+    return digits > SECRET_NUMBER_DIGITS_MAX;
+}
+
+bool secret_free_answered_name(const char *text, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        if (!is_alnum(text[i]) && (unsigned char)text[i] < 0x80 && !memchr("-_.:/@+,() ", text[i], 11))
+            return false;
+    return secret_free_name(text, bytes) && !has_long_number(text, bytes) &&
+           random_bytes(text, bytes) < SECRET_NAME_RANDOM_MAX;
+}
+
 bool secret_free_id(const char *text, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i++)
         if (!is_alnum(text[i]) && !memchr("-_.:=+/~", text[i], 8))
             return false;
-    return bytes && !has_known_key(text, bytes) && !secret_address_shaped(text, bytes);
+    return bytes && !has_known_key(text, bytes) && !has_long_number(text, bytes) && !secret_address_shaped(text, bytes);
 }
 
 /* ---- echoes ---- */
@@ -500,20 +518,6 @@ static bool shares_run(const char *text, size_t bytes, const char *piece, size_t
         if (has_letter(run, sizeof(run)) && !words_of_path(run, sizeof(run)) &&
             memmem(piece, piece_bytes, run, sizeof(run)))
             return true;
-    }
-    return false;
-}
-
-bool secret_echoed_in(const struct secret_echo *echo, const char *text, size_t bytes)
-{
-    const char *const end = echo->text + echo->bytes;
-    for (const char *p = echo->text; p < end;) {
-        const char *const piece = p + 1, *const stop = memchr(piece, '\n', (size_t)(end - piece));
-        const size_t piece_bytes = (size_t)(stop - piece);
-        if ((piece_bytes >= SECRET_ECHO_INSIDE_MIN && contains(text, bytes, piece, piece_bytes, false)) ||
-            (*p == '!' && shares_run(text, bytes, piece, piece_bytes)))
-            return true;
-        p = stop + 1;
     }
     return false;
 }

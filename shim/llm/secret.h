@@ -16,6 +16,8 @@ enum {
     SECRET_ECHO_WHOLE_MIN = 3,   /* shorter pieces of headers are no secrets */
     SECRET_ECHO_INSIDE_MIN = 6,  /* shorter ones count as a word of their own only */
     SECRET_NAME_BYTES_MAX = 256, /* models' names: ARNs reach about 150 */
+    SECRET_NAME_RANDOM_MAX = 16, /* of a model's name that no word has: those of fine-tuned ones reach 12 */
+    SECRET_NUMBER_DIGITS_MAX = 32,
 };
 
 /* Has it the shape of a key (known beginnings, long runs of mixed letters and digits), or does it hold an e-mail
@@ -25,8 +27,11 @@ bool secret_address_shaped(const char *text, size_t bytes);
 
 /* A model's or a prompt's name: no key, no address, no control characters. */
 bool secret_free_name(const char *text, size_t bytes);
+/* The same of a model's name that only the answer says: of letters, digits and the signs of names, without a long
+ * number, and not generated. */
+bool secret_free_answered_name(const char *text, size_t bytes);
 /* An id of a response, as services make them: letters, digits and - _ . : = + / ~ alone; not a known kind of key, an
- * address or a telephone number. */
+ * address, a telephone or a very long number. */
 bool secret_free_id(const char *text, size_t bytes);
 
 /* A label that the environment gives: its name says nothing of secrets, its value has no known beginning of a key and
@@ -57,11 +62,12 @@ bool secret_echoed(const struct secret_echo *echo, const char *text, size_t byte
 /* The same of the answer's id, which may be just what the query asked for. */
 bool secret_echoed_id(const struct secret_echo *echo, const char *text, size_t bytes);
 
-/* secret_encoded.c: the same where the text says it in base64 (both alphabets), in hexadecimal, percent-encoded or
- * backwards, in the whole or a part of it. */
+/* secret_encoded.c: the same where the text, or a part of it, says it cut by signs, in another case, backwards, with
+ * each second byte alone, rotated by thirteen letters, in base64 (both alphabets), base32 or hexadecimal,
+ * percent-encoded, and in up to three of these in each other. Letters and digits alone are compared: pieces that have
+ * six of them and more, and runs of credentials. A text that has too many readings to look at all of them is taken for
+ * an echo. */
 bool secret_echoed_encoded(const struct secret_echo *echo, const char *text, size_t bytes);
-/* Pieces of six bytes and more and runs of credentials alone: shorter ones would be found in any bytes. */
-bool secret_echoed_in(const struct secret_echo *echo, const char *text, size_t bytes);
 
 /*
  * The path as it may be stored: segments of the API's known shape (words of paths, the model, ids behind the name of

@@ -39,8 +39,10 @@ static void clean_models(struct span *span, const struct secret_echo *echo)
 {
     const struct span_text asked = text_of(span, SPAN_request_model), answered = text_of(span, SPAN_response_model);
     const bool again = asked.bytes && same(asked, answered);
-    const bool echoed = !again && secret_echoed(echo, answered.data, answered.bytes);
-    if (answered.bytes && (echoed || !secret_free_name(answered.data, answered.bytes)))
+    const bool free = again ? secret_free_name(answered.data, answered.bytes)
+                            : secret_free_answered_name(answered.data, answered.bytes) &&
+                                  !secret_echoed(echo, answered.data, answered.bytes);
+    if (answered.bytes && !free)
         span_clear(span, SPAN_response_model);
     if (asked.bytes && !secret_free_name(asked.data, asked.bytes))
         span_clear(span, SPAN_request_model);

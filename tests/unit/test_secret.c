@@ -391,7 +391,42 @@ static void in_base64(char *to, const char *text, size_t bytes, const char *digi
     to[n] = '\0';
 }
 
-enum { ENCODINGS = 9 };
+static void in_base32(char *to, const char *text, size_t bytes, const char *digits)
+{
+    size_t n = 0;
+    for (size_t bit = 0; bit < bytes * 8; bit += 5) {
+        unsigned value = 0;
+        for (size_t i = bit; i < bit + 5; i++)
+            value = value << 1 | (i < bytes * 8 ? (unsigned)(uint8_t)text[i / 8] >> (7 - i % 8) & 1U : 0U);
+        to[n++] = digits[value];
+    }
+    to[n] = '\0';
+}
+
+static void cut(char *to, const char *text, size_t every, char sign)
+{
+    for (size_t i = 0; i < strlen(text); i++) {
+        if (i && i % every == 0)
+            *to++ = sign;
+        *to++ = text[i];
+    }
+    *to = '\0';
+}
+
+static void turn_back(char *to, const char *text, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        to[i] = text[bytes - 1 - i];
+    to[bytes] = '\0';
+}
+
+static void in_hex(char *to, const char *text, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        to += sprintf(to, "%02x", (uint8_t)text[i]);
+}
+
+enum { ENCODINGS = 21 };
 
 /* The token as a sloppy or hostile server may say it back. */
 static void encode(char to[512], const char *token, unsigned encoding)
@@ -422,9 +457,50 @@ static void encode(char to[512], const char *token, unsigned encoding)
             at += sprintf(at, encoding == 4 ? "%02x" : encoding == 5 ? "%02X" : "%%%02x", (uint8_t)token[i]);
         break;
     case 7:
-        for (size_t i = 0; i < bytes; i++)
-            to[i] = token[bytes - 1 - i];
-        to[bytes] = '\0';
+        turn_back(to, token, bytes);
+        break;
+    case 9:
+    case 10:
+        in_base32(to, token, bytes,
+                  encoding == 9 ? "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567" : "abcdefghijklmnopqrstuvwxyz234567");
+        break;
+    case 11:
+    case 12:
+    case 13:
+        cut(to, token, encoding == 11 ? 4 : encoding == 12 ? 1 : 6, "-._"[encoding - 11]);
+        break;
+    case 14:
+        in_base64(header, token, bytes, standard, true);
+        in_base64(to, header, strlen(header), standard, true);
+        break;
+    case 15:
+        turn_back(header, token, bytes);
+        in_base64(to, header, bytes, of_urls, false);
+        break;
+    case 16:
+        turn_back(header, token, bytes);
+        in_hex(to, header, bytes);
+        break;
+    case 17:
+        in_hex(header, token, bytes);
+        in_base64(to, header, strlen(header), standard, true);
+        break;
+    case 18: /* and of which nothing is left in a row */
+        in_base64(header, token, bytes, of_urls, false);
+        cut(to, header, 4, '-');
+        break;
+    case 19:
+        for (size_t i = 0; i <= bytes; i++) {
+            const char small = (char)(token[i] | 0x20);
+            const bool letter = small >= 'a' && small <= 'z';
+            to[i] = (char)(letter ? token[i] + (small < 'n' ? 13 : -13) : token[i]);
+        }
+        break;
+    case 20: /* three times */
+        in_base64(header, token, bytes, of_urls, false);
+        in_base64(to, header, strlen(header), of_urls, false);
+        snprintf(header, sizeof(header), "%s", to);
+        in_base64(to, header, strlen(header), of_urls, false);
         break;
     default:
         for (size_t i = 0; i <= bytes; i++)
