@@ -176,9 +176,15 @@ void facts_set_number(struct facts *facts, enum facts_number which, uint64_t val
     facts->number[which - FACT_USAGE_END] = value;
 }
 
+/* No answer has more tokens: such a number is a mistake, and sums of these would overflow. */
+static bool counts(enum facts_number which, uint64_t value)
+{
+    return which >= FACT_USAGE_END || value <= FACTS_TOKENS_MAX;
+}
+
 void facts_set_count(struct facts *facts, enum facts_number which, const struct json_value *value)
 {
-    if (!value->has_u64)
+    if (!value->has_u64 || !counts(which, value->u64))
         return;
     if (which >= FACT_USAGE_END)
         facts_set_number(facts, which, value->u64);
@@ -191,7 +197,7 @@ void facts_set_count(struct facts *facts, enum facts_number which, const struct 
 void facts_add_count(struct facts *facts, enum facts_number which, const struct json_value *value)
 {
     uint64_t sum;
-    if (value->has_u64 && !__builtin_add_overflow(number_now(facts, which), value->u64, &sum))
+    if (value->has_u64 && !__builtin_add_overflow(number_now(facts, which), value->u64, &sum) && counts(which, sum))
         facts_set_number(facts, which, sum);
 }
 
@@ -228,7 +234,7 @@ uint64_t facts_number(const struct facts *facts, enum facts_number which)
 
 void facts_fallback(struct facts *facts, enum facts_number which, const struct json_value *value)
 {
-    if (value->has_u64)
+    if (value->has_u64 && counts(which, value->u64))
         usage_raise(&facts->fallback, which, value->u64);
 }
 

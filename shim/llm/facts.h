@@ -224,6 +224,7 @@ bool facts_has_text(const struct facts *facts, enum facts_text which);
  * within an object the largest counts (relays state 0 or a part under those that they do not use). An object that
  * facts_usage_drop ends never was.
  */
+#define FACTS_TOKENS_MAX ((uint64_t)1 << 40) /* of usage; a larger count changes nothing */
 void facts_set_number(struct facts *facts, enum facts_number which, uint64_t value);
 void facts_set_count(struct facts *facts, enum facts_number which, const struct json_value *value);
 void facts_add_count(struct facts *facts, enum facts_number which, const struct json_value *value);

@@ -56,9 +56,10 @@ static void dispatch(struct sse *sse)
 {
     if (sse->open)
         sse->handler->end(sse->context);
-    else if (sse->held_bytes == DONE_BYTES)
+    else if (sse->held_bytes == DONE_BYTES) {
         sse->handler->done(sse->context);
-    else if (sse->held_bytes) { /* data that began like [DONE] */
+        sse->over = true;
+    } else if (sse->held_bytes) { /* data that began like [DONE] */
         begin(sse);
         sse->handler->end(sse->context);
     }
@@ -163,7 +164,7 @@ void sse_push(struct sse *sse, const char *bytes, size_t count)
 {
     const char *p = bytes;
     const char *const end = bytes + count;
-    while (p < end) {
+    while (p < end && !sse->over) {
         if (*p == '\n' || *p == '\r') {
             const bool second = *p == '\n' && sse->after_cr;
             sse->after_cr = *p++ == '\r';

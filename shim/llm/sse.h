@@ -33,6 +33,7 @@ struct sse {
     bool value;                /* behind the colon (and the one blank that may follow it) */
     bool open;                 /* begin() was called */
     bool has_data;             /* a data: line was seen in this event */
+    bool over;                 /* [DONE] was: what comes behind it is not read */
     uint8_t field_bytes, name_bytes, held_bytes;
     char field[8]; /* name of the field under way */
     char name[SSE_NAME_MAX];

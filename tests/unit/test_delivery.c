@@ -35,6 +35,9 @@ static void test_streams(void **state)
         "data: {\"id\":\"c\",\ndata: \"choices\":[{\"index\":0,\ndata:  \"delta\":{\"content\":\"a\"}}]}\n\ndata: " LAST
         "\n\ndata: [DONE]\n\n",
         "data: " PIECE "\n\ndata: " LAST,
+        /* what comes behind the end belongs to nothing */
+        "data: " PIECE "\n\ndata: " LAST "\n\ndata: [DONE]\n\ndata: {\"id\":\"z\",\"usage\":{\"prompt_tokens\":99,"
+        "\"completion_tokens\":98}}\n\ndata: " PIECE "\n\n",
         "data: " PIECE "\n\ndata: " LAST "\n\ndata: [DO",
     };
     static const char *const heads[] = {SSE_HEAD, JSON_HEAD, "HTTP/1.1 200 OK\n",
@@ -84,9 +87,20 @@ static void test_plain(void **state)
 /* Counts that are none stay unknown. */
 static void test_odd_numbers(void **state)
 {
-    static const char *const odd[] = {
-        "-1",   "1.5", "1e400", "1e999999999999999999999", "99999999999999999999999", "\"many\"", "null",
-        "true", "[7]", "{}"};
+    static const char *const odd[] = {"-1",
+                                      "1.5",
+                                      "1e400",
+                                      "1e999999999999999999999",
+                                      "99999999999999999999999",
+                                      "\"many\"",
+                                      "null",
+                                      "18446744073709551615",
+                                      "9223372036854775808",
+                                      "1099511627777",
+                                      "\"18446744073709551615\"",
+                                      "true",
+                                      "[7]",
+                                      "{}"};
     (void)state;
     for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
         char body[200];
