@@ -50,8 +50,7 @@ static void test_only_the_dead_are_taken_over(void **state)
 /* A journal that its writer is making has a lock and no head yet: it lives, and nothing is read of a head. */
 static void test_a_journal_without_a_head(void **state)
 {
-    static const struct span_journal_head empty;
-    struct span_journal_head head;
+    static const struct journal_reader reads = {.spool = "/default/spool"};
     char path[160];
     (void)state;
     (void)mkdir(journals, 0700);
@@ -59,9 +58,7 @@ static void test_a_journal_without_a_head(void **state)
     int writer = open(path, O_RDWR | O_CREAT, 0600), reader = open(path, O_RDONLY);
     assert_true(writer >= 0 && reader >= 0);
     assert_int_equal(flock(writer, LOCK_EX), 0);
-    memset(&head, 0xa5, sizeof head);
-    assert_int_equal(journal_state(reader, &head), JOURNAL_LIVES);
-    assert_memory_equal(&head, &empty, sizeof head);
+    assert_int_equal(journal_state(reader, &reads), JOURNAL_LIVES);
     (void)close(reader);
     (void)close(writer);
 }
