@@ -56,19 +56,6 @@ bool journal_mark_is_over(const struct span_mark *mark, time_t made)
     return time(NULL) - made > JOURNAL_ORPHAN_S;
 }
 
-enum journal_state journal_state(int fd, struct span_journal_head *ret_head)
-{
-    uint8_t start[SPAN_JOURNAL_AT_LOSS];
-    bool unlocked = flock(fd, LOCK_EX | LOCK_NB) == 0;
-    memset(ret_head, 0, sizeof *ret_head); /* one that is being made has no head yet */
-    ssize_t got = pread(fd, start, sizeof start, 0);
-    int head = span_journal_head_read(ret_head, start, got < 0 ? 0 : (size_t)got);
-
-    if (head != SPAN_JOURNAL_OK)
-        return !unlocked ? JOURNAL_LIVES : head == SPAN_JOURNAL_TOO_NEW ? JOURNAL_NEWER : JOURNAL_DAMAGED;
-    return unlocked || pid_is_gone(&ret_head->owner) ? JOURNAL_DEAD : JOURNAL_LIVES;
-}
-
 static bool is_orphan(const char *spool, time_t written)
 {
     return access(spool, F_OK) != 0 && errno == ENOENT && time(NULL) - written > JOURNAL_ORPHAN_S;
@@ -84,23 +71,41 @@ static bool same_directory(const char *a, const char *b)
 }
 
 /* `its`, `its_said`: the spool that a program had. */
-static bool is_for(const char *its, bool its_said, time_t written, const char *spool, bool said)
+static bool is_for(const char *its, bool its_said, time_t written, const struct journal_reader *reader)
 {
     bool owed = its_said && its[0] != '\0'; /* to one collector; "off" names none */
 
-    if (spool != NULL && same_directory(its, spool))
+    if (reader->spool != NULL && same_directory(its, reader->spool))
         return true;
-    return !said && (!owed || is_orphan(its, written));
+    return !reader->said && (!owed || is_orphan(its, written));
 }
 
-bool journal_is_for(const struct span_journal_head *head, time_t written, const char *spool, bool said, bool in_spool)
+static int read_head(int fd, struct span_journal_head *ret_head)
 {
-    return in_spool || is_for(head->spool, head->spool_said, written, spool, said);
+    uint8_t start[SPAN_JOURNAL_AT_LOSS];
+    ssize_t got = pread(fd, start, sizeof start, 0);
+
+    return span_journal_head_read(ret_head, start, got < 0 ? 0 : (size_t)got);
 }
 
-bool journal_mark_is_for(const struct span_mark *mark, time_t made, const char *spool, bool said)
+enum journal_state journal_state(int fd, const struct journal_reader *reader)
 {
-    return is_for(mark->spool, mark->spool_said, made, spool, said);
+    struct span_journal_head head;
+    struct stat st;
+
+    if (!reader->in_spool && read_head(fd, &head) == SPAN_JOURNAL_OK &&
+        (fstat(fd, &st) != 0 || !is_for(head.spool, head.spool_said, st.st_mtime, reader)))
+        return JOURNAL_ANOTHERS;
+    bool unlocked = flock(fd, LOCK_EX | LOCK_NB) == 0;
+    int status = read_head(fd, &head); /* again: it may have been in the making */
+    if (status != SPAN_JOURNAL_OK)
+        return !unlocked ? JOURNAL_LIVES : status == SPAN_JOURNAL_TOO_NEW ? JOURNAL_NEWER : JOURNAL_DAMAGED;
+    return unlocked || pid_is_gone(&head.owner) ? JOURNAL_DEAD : JOURNAL_LIVES;
+}
+
+bool journal_mark_is_for(const struct span_mark *mark, time_t made, const struct journal_reader *reader)
+{
+    return is_for(mark->spool, mark->spool_said, made, reader);
 }
 
 bool journal_mark_read(struct span_mark *ret_mark, char *text, int directory, const char *name)

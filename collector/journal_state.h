@@ -13,27 +13,31 @@ enum journal_state {
     JOURNAL_DEAD,
     JOURNAL_NEWER,   /* nobody writes it, and it is one of a later version, whose collector takes it over */
     JOURNAL_DAMAGED, /* nobody writes it, and it is none */
+    JOURNAL_ANOTHERS /* it says that it is for another collector than the one that asks */
 };
 
 enum { JOURNAL_ORPHAN_S = 600 };
 
-/* Takes the lock of the file (flock) where it can be had; it goes with the descriptor. *ret_head is
- * empty where the file has none, as while its writer makes it. */
-enum journal_state journal_state(int fd, struct span_journal_head *ret_head);
+/*
+ * A collector that asks: it has this spool (NULL: none), named (`said`) or the default one. Journals in the spool's own
+ * directory (`in_spool`) belong to it; those elsewhere say to which spool. Who has the default spool looks after those
+ * too whose spool is gone, as that of a recorded run, after JOURNAL_ORPHAN_S seconds without a word.
+ */
+struct journal_reader {
+    const char *spool;
+    bool said, in_spool;
+};
+
+/* Takes the lock of the file (flock) where it can be had; it goes with the descriptor. Never that of another's, whose
+ * own collector would take it for the writer's at that moment. */
+enum journal_state journal_state(int fd, const struct journal_reader *reader);
 
 /* Whether the mark's process has ended; `made` is when the mark was. Where its number is one of another namespace, that
  * is taken for true JOURNAL_ORPHAN_S seconds later: no process is that long without a turn of its own. Of one that goes
  * on by exec under the same number it comes out at its end. */
 bool journal_mark_is_over(const struct span_mark *mark, time_t made);
 
-/*
- * Whether the journal (last written then) is for a collector with this spool (NULL: none), named (`said`) or the
- * default one. Journals in the spool's own directory (`in_spool`) belong to it; those elsewhere say to which spool. Who
- * has the default spool looks after those too whose spool is gone, as that of a recorded run, after JOURNAL_ORPHAN_S
- * seconds without a word.
- */
-bool journal_is_for(const struct span_journal_head *head, time_t written, const char *spool, bool said, bool in_spool);
-/* The same of a mark. */
-bool journal_mark_is_for(const struct span_mark *mark, time_t made, const char *spool, bool said);
+/* Whether the mark, made then, is for it. */
+bool journal_mark_is_for(const struct span_mark *mark, time_t made, const struct journal_reader *reader);
 /* Reads the mark `name` of `directory`; its text goes to `text`, of SPAN_MARK_TEXT_BYTES. False when it is none. */
 bool journal_mark_read(struct span_mark *ret_mark, char *text, int directory, const char *name);

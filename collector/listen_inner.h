@@ -127,11 +127,13 @@ void listen_undo(struct listener *listener);
 /* The same after a failure, which it counts. */
 void listen_rollback(struct listener *listener);
 
-/* listen_journal.c: takes over the journals of the dead in a directory, which is `user`'s or, `in_spool`, the spool. No
- * transaction may be open. Number of files, or negative store_status. */
-long listen_journals(struct listener *listener, const char *path, uid_t user, bool in_spool);
-/* listen_others.c: the same in the directories of all users but root who keep no collector. Root alone may call it. */
-long listen_journals_of_others(struct listener *listener);
+struct journal_reader;
+/* listen_journal.c: takes over the journals of the dead in a directory, which is `user`'s or, where the reader says so,
+ * the spool. No transaction may be open. Number of files, or negative store_status. */
+long listen_journals(struct listener *listener, const char *path, uid_t user, const struct journal_reader *reader);
+/* listen_others.c: the same in the directories of all users but root; where the user keeps a collector, of those alone
+ * that name our spool. Root alone may call it. */
+long listen_journals_of_others(struct listener *listener, const struct journal_reader *reader);
 /* listen_journal.c: what is damaged and was counted gets a name under which nobody looks for it again, cut where it
  * would be too long; where it can get none it is removed, or it would count at every look. */
 void listen_set_aside(int directory, const char *name);

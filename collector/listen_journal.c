@@ -18,8 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../span/place.h"
 #include "journal_state.h"
+#include "places.h"
 #include "store.h"
 
 enum { UNBORN_S = 60 }; /* a journal without its final name is that of a process which died while making it */
@@ -132,10 +132,9 @@ static int lose(struct listener *listener, int directory, const char *name)
 }
 
 /* 1 when the journal was taken over, 0 when left, negative store_status. */
-static int take_over(struct listener *listener, int directory, const char *name, bool in_spool)
+static int take_over(struct listener *listener, int directory, const char *name, const struct journal_reader *reader)
 {
     int fd = openat(directory, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    struct span_journal_head head;
     struct stat st;
     enum journal_state state = JOURNAL_LIVES;
     uint8_t *file = NULL;
@@ -147,10 +146,9 @@ static int take_over(struct listener *listener, int directory, const char *name,
         return 0;
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
         (st.st_uid == geteuid() || st.st_uid == 0 || listener->config.any_user))
-        state = journal_state(fd, &head);
+        state = journal_state(fd, reader);
     damaged = state == JOURNAL_DAMAGED;
-    if (state == JOURNAL_DEAD &&
-        journal_is_for(&head, st.st_mtime, listener->config.spool_dir, listener->config.spool_said, in_spool))
+    if (state == JOURNAL_DEAD)
         status = read_journal(fd, &file, &bytes);
     if (file != NULL) {
         status = store_journal(listener, file, bytes);
@@ -194,7 +192,7 @@ static int is_heard(const struct listener *listener, const struct span_mark *mar
 
 /* A program was killed before anything of its calls was kept, or, at the last look, has still told nothing. 1 when it
  * is noted, 0 when the mark is left, negative store_status. */
-static int take_mark(struct listener *listener, int directory, const char *name)
+static int take_mark(struct listener *listener, int directory, const char *name, const struct journal_reader *reader)
 {
     const struct listen_config *config = &listener->config;
     char text[SPAN_MARK_TEXT_BYTES], mine[32];
@@ -205,8 +203,7 @@ static int take_mark(struct listener *listener, int directory, const char *name)
 
     if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISLNK(st.st_mode) ||
         (st.st_uid != geteuid() && st.st_uid != 0 && !config->any_user) ||
-        !journal_mark_read(&mark, text, directory, name) ||
-        !journal_mark_is_for(&mark, st.st_mtime, config->spool_dir, config->spool_said) ||
+        !journal_mark_read(&mark, text, directory, name) || !journal_mark_is_for(&mark, st.st_mtime, reader) ||
         (!listener->last_look && !journal_mark_is_over(&mark, st.st_mtime)))
         return 0;
     /* Two collectors must not count the same one. */
@@ -227,25 +224,9 @@ static int take_mark(struct listener *listener, int directory, const char *name)
     return heard ? 0 : 1;
 }
 
-/* Runtime directories are guessed: one that somebody else made is none of ours. With another user's nothing else is
- * believed than that it is that user's. */
-static int open_guessed(const char *path, uid_t user)
+long listen_journals(struct listener *listener, const char *path, uid_t user, const struct journal_reader *reader)
 {
-    struct stat st;
-
-    if (user == geteuid())
-        return span_place_open(path, user, false);
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd >= 0 && (fstat(fd, &st) != 0 || st.st_uid != user)) {
-        (void)close(fd);
-        fd = -1;
-    }
-    return fd;
-}
-
-long listen_journals(struct listener *listener, const char *path, uid_t user, bool in_spool)
-{
-    int fd = in_spool ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : open_guessed(path, user);
+    int fd = reader->in_spool ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : places_open(path, user);
     DIR *directory = fd < 0 ? NULL : fdopendir(fd);
     struct dirent *entry;
     long files = 0;
@@ -255,18 +236,18 @@ long listen_journals(struct listener *listener, const char *path, uid_t user, bo
         if (ends_with(entry->d_name, ".new"))
             remove_unborn(dirfd(directory), entry->d_name);
         if (ends_with(entry->d_name, ".live"))
-            status = take_over(listener, dirfd(directory), entry->d_name, in_spool);
+            status = take_over(listener, dirfd(directory), entry->d_name, reader);
         else
             continue;
         files += status > 0;
     }
     /* Marks last: a journal may tell of the same process. */
-    if (directory != NULL && !in_spool)
+    if (directory != NULL && !reader->in_spool)
         rewinddir(directory);
-    while (directory != NULL && !in_spool && status >= 0 && (entry = readdir(directory)) != NULL) {
+    while (directory != NULL && !reader->in_spool && status >= 0 && (entry = readdir(directory)) != NULL) {
         if (!ends_with(entry->d_name, ".mark"))
             continue;
-        status = take_mark(listener, dirfd(directory), entry->d_name);
+        status = take_mark(listener, dirfd(directory), entry->d_name, reader);
         files += status > 0;
     }
     if (directory != NULL)

@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "journal_state.h"
 #include "store.h"
 #include "waiting.h"
 
@@ -194,17 +195,21 @@ static int take_refused(struct listener *listener, int directory, const char *na
 
 static long take_journals(struct listener *listener)
 {
+    struct journal_reader reader = {.spool = listener->config.spool_dir, .said = listener->config.spool_said};
     long files = 0;
 
-    if (listener->config.spool_dir != NULL)
-        files = listen_journals(listener, listener->config.spool_dir, geteuid(), true);
+    if (reader.spool != NULL) {
+        reader.in_spool = true;
+        files = listen_journals(listener, reader.spool, geteuid(), &reader);
+        reader.in_spool = false;
+    }
     for (const char *const *path = listener->config.journal_dirs; path != NULL && *path != NULL && files >= 0; path++) {
-        long more = listen_journals(listener, *path, geteuid(), false);
+        long more = listen_journals(listener, *path, geteuid(), &reader);
 
         files = more < 0 ? more : files + more;
     }
     if (files >= 0 && listener->config.journal_dirs != NULL && listener->config.any_user && geteuid() == 0) {
-        long more = listen_journals_of_others(listener);
+        long more = listen_journals_of_others(listener, &reader);
 
         files = more < 0 ? more : files + more;
     }

@@ -218,34 +218,36 @@ uint64_t run_users(const struct run *run)
     return run->path[0] == '\0' ? 0 : users_of(run->path);
 }
 
-/* Whether programs left something in it; `aside`: what was set aside as damaged counts too. */
-static bool has_files(const char *folder, bool aside)
+/* Whether anything is in it, what was set aside as damaged too. */
+static bool has_files(const char *folder)
 {
     DIR *directory = opendir(folder);
     struct dirent *entry;
     bool has = false;
     while (directory != NULL && !has && (entry = readdir(directory)) != NULL)
-        has = entry->d_name[0] != '.' && strcmp(entry->d_name, "run") != 0 &&
-              (aside || strstr(entry->d_name, ".damaged") == NULL);
+        has = entry->d_name[0] != '.' && strcmp(entry->d_name, "run") != 0;
     if (directory != NULL)
         (void)closedir(directory);
     return has;
 }
 
-/* Removes it unless something is in it or will be. True when it is gone. The caller holds its lock. */
+/* Removes it unless something is in it or will be, or is to be found by its name. True when it is gone. The caller
+ * holds its lock. */
 static bool remove_folder(const char *folder)
 {
     char path[RUN_PATH_BYTES + 8];
-    if (has_files(folder, true) || users_of(folder) > 0)
+    struct waiting waiting;
+    waiting_of_run(&waiting, folder);
+    if (has_files(folder) || waiting_sum(&waiting) + waiting.living + users_of(folder) > 0)
         return false;
     (void)snprintf(path, sizeof(path), "%s/run", folder);
     (void)unlink(path);
     return rmdir(folder) == 0;
 }
 
-bool run_has_files(const struct run *run)
+void run_look(const struct run *run, struct waiting *ret_waiting)
 {
-    return run->path[0] != '\0' && has_files(run->path, false);
+    waiting_of_run(ret_waiting, run->path);
 }
 
 bool run_leave(struct run *run)
@@ -307,7 +309,7 @@ static bool take_files(const struct search *search, const char *folder)
     return listen_close(listener) == 0 && good;
 }
 
-/* Journals of programs that were killed may lie elsewhere, so a folder without files is looked after as well. */
+/* What is found before tells what was there to be taken, what is found after what still is. */
 static void look_at(const struct search *search, const char *folder)
 {
     int mark = open_mark(folder, O_RDWR);
@@ -317,10 +319,16 @@ static void look_at(const struct search *search, const char *folder)
     }
     enum belongs belongs = whose(mark, search);
     bool ours = belongs == TO_US || (belongs == TO_NOBODY && search->homeless);
-    bool had = has_files(folder, false);
-    bool took = ours && search->store != NULL && take_files(search, folder);
-    search->left->taken += took && had;
-    if (ours && !took && (had || users_of(folder) == 0)) {
+    bool takes = ours && search->store != NULL;
+    struct waiting before = {0}, after = {0};
+    if (takes)
+        waiting_of_run(&before, folder);
+    bool took = takes && take_files(search, folder);
+    if (ours)
+        waiting_of_run(&after, folder);
+    search->left->taken += took && waiting_sum(&before) > waiting_sum(&after);
+    search->left->living += after.living;
+    if (ours && (waiting_sum(&after) > 0 || (!took && after.living == 0 && users_of(folder) == 0))) {
         search->left->waiting++;
         (void)snprintf(search->left->where, sizeof(search->left->where), "%s", folder);
     }

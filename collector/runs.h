@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "waiting.h"
+
 struct store;
 
 enum { RUN_NAME_BYTES = 33, RUN_PATH_BYTES = PATH_MAX + 64 }; /* with their ends */
@@ -34,16 +36,17 @@ bool run_directory(const char *path, bool make, bool shared);
 int run_make(struct run *run, const char *store_path);
 /* Processes that still run and would write into the folder, as far as can be seen. */
 uint64_t run_users(const struct run *run);
-/* Whether programs left something in it. */
-bool run_has_files(const struct run *run);
-/* Gives the folder up: removes it when it is empty and nobody uses it, and otherwise leaves it to be found. True when
- * it was left. */
+/* What programs left in it, or elsewhere for it, and what those that run keep. */
+void run_look(const struct run *run, struct waiting *ret_waiting);
+/* Gives the folder up: removes it when nothing is left of the run and nobody uses it, and otherwise leaves it to be
+ * found. True when it was left. */
 bool run_leave(struct run *run);
 
 /* What no living record looks after. */
 struct runs_left {
     uint64_t taken;             /* folders whose calls came into the store */
     uint64_t waiting;           /* folders with calls of this store that could not be taken in */
+    uint64_t living;            /* journals of programs that run on and will give this store more */
     char where[RUN_PATH_BYTES]; /* one of the latter */
 };
 

@@ -23,28 +23,23 @@ static bool ends_with(const char *name, const char *end)
 /* One directory while its names come by. */
 struct look {
     struct waiting *waiting;
-    const char *spool;
-    bool said, in_spool;
+    struct journal_reader reader;
 };
 
 static void count_journal(const struct look *look, int directory, const char *name)
 {
-    struct span_journal_head head;
     int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     enum journal_state state;
-    struct stat st;
+    /* Whose those are that cannot be read is not known: whoever has the default spool counts them. */
+    bool unread = look->reader.in_spool || !look->reader.said;
 
     if (fd < 0)
         return;
-    state = journal_state(fd, &head);
-    if (state == JOURNAL_DAMAGED)
-        look->waiting->damaged++;
-    else if (state == JOURNAL_NEWER)
-        look->waiting->newer++;
-    else if (fstat(fd, &st) == 0 && journal_is_for(&head, st.st_mtime, look->spool, look->said, look->in_spool)) {
-        look->waiting->living += state == JOURNAL_LIVES;
-        look->waiting->journals += state == JOURNAL_DEAD;
-    }
+    state = journal_state(fd, &look->reader);
+    look->waiting->damaged += state == JOURNAL_DAMAGED && unread;
+    look->waiting->newer += state == JOURNAL_NEWER && unread;
+    look->waiting->living += state == JOURNAL_LIVES;
+    look->waiting->journals += state == JOURNAL_DEAD;
     (void)close(fd);
 }
 
@@ -56,7 +51,7 @@ static void count_mark(const struct look *look, int directory, const char *name)
     struct stat st;
 
     if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && journal_mark_read(&mark, text, directory, name) &&
-        journal_mark_is_for(&mark, st.st_mtime, look->spool, look->said))
+        journal_mark_is_for(&mark, st.st_mtime, &look->reader))
         look->waiting->marks++;
 }
 
@@ -84,23 +79,21 @@ static bool count_file(void *context, int directory, const char *name)
 {
     const struct look *look = context;
 
-    if (look->in_spool && (ends_with(name, ".part") || ends_with(name, ".frames") || ends_with(name, ".refused") ||
-                           ends_with(name, ".unread")))
+    if (look->reader.in_spool && (ends_with(name, ".part") || ends_with(name, ".frames") ||
+                                  ends_with(name, ".refused") || ends_with(name, ".unread")))
         count_spool_file(look, directory, name);
     else if (ends_with(name, ".damaged"))
         look->waiting->damaged++;
     else if (ends_with(name, ".live"))
         count_journal(look, directory, name);
-    else if (!look->in_spool && ends_with(name, ".mark"))
+    else if (!look->reader.in_spool && ends_with(name, ".mark"))
         count_mark(look, directory, name);
     return true;
 }
 
-/* Takes no memory: what waits must not be overlooked for the want of it. */
-static void look_into(struct look *look, const char *path)
+/* Closes the directory. Takes no memory: what waits must not be overlooked for the want of it. */
+static void look_into(struct look *look, int directory)
 {
-    int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
     if (directory < 0)
         return;
     (void)span_place_each(directory, count_file, look);
@@ -109,14 +102,36 @@ static void look_into(struct look *look, const char *path)
 
 void waiting_look(struct waiting *ret_waiting, const char *spool, bool spool_said, const char *const *journal_dirs)
 {
-    struct look look = {.waiting = ret_waiting, .spool = spool, .said = spool_said, .in_spool = true};
+    struct look look = {.waiting = ret_waiting, .reader = {.spool = spool, .said = spool_said, .in_spool = true}};
 
     memset(ret_waiting, 0, sizeof *ret_waiting);
     if (spool != NULL)
-        look_into(&look, spool);
-    look.in_spool = false;
+        look_into(&look, open(spool, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    look.reader.in_spool = false;
     for (; journal_dirs != NULL && *journal_dirs != NULL; journal_dirs++)
-        look_into(&look, *journal_dirs);
+        look_into(&look, places_open(*journal_dirs, geteuid()));
+}
+
+uint64_t waiting_sum(const struct waiting *waiting)
+{
+    return waiting->spool_files + waiting->journals + waiting->marks + waiting->newer;
+}
+
+static bool look_at_others(void *context, const char *path, uid_t user)
+{
+    look_into(context, places_open(path, user));
+    return true;
+}
+
+void waiting_of_run(struct waiting *ret_waiting, const char *folder)
+{
+    struct look others = {.waiting = ret_waiting, .reader = {.spool = folder, .said = true}};
+    struct places places;
+
+    places_find(&places);
+    waiting_look(ret_waiting, folder, true, places.journals);
+    if (geteuid() == 0)
+        places_of_others(look_at_others, &others);
 }
 
 void waiting_by_default(struct waiting *ret_waiting)

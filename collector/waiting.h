@@ -12,8 +12,11 @@ struct waiting {
     uint64_t marks;    /* of processes of which nothing else is known (span/mark.h) */
     uint64_t newer;    /* spool files and journals of a later version, which no collector of this one takes in */
     uint64_t damaged;  /* files that were set aside */
-    uint64_t living;   /* journals of processes that live */
+    uint64_t living;   /* journals of processes that live, or are dying */
 };
+
+/* All that a collector would take in. */
+uint64_t waiting_sum(const struct waiting *waiting);
 
 /* `spool`: NULL, none; journal_dirs: NULL at the end. */
 void waiting_look(struct waiting *ret_waiting, const char *spool, bool spool_said, const char *const *journal_dirs);
@@ -21,6 +24,9 @@ void waiting_look(struct waiting *ret_waiting, const char *spool, bool spool_sai
 /* Whether a spool file begins with what a later version wrote; its writer is one program all along. */
 bool waiting_spool_is_newer(int fd);
 
+/* What was left of a recorded run, whose programs had `folder` as their spool: there, and wherever a journal or a mark
+ * names it; where root recorded, also in other users' directories. */
+void waiting_of_run(struct waiting *ret_waiting, const char *folder);
 /* What waits for the collector of this user's default store. */
 void waiting_by_default(struct waiting *ret_waiting);
 /* Whether this is that store. */

@@ -28,7 +28,7 @@ int command_check(const struct arguments *arguments)
     if (store == NULL)
         return 1;
     runs_look(path, &left);
-    loss.waiting = left.waiting + waits_for(path);
+    waits_add(&loss, &left, path);
     char context[PATH_MAX];
     (void)snprintf(context, sizeof(context), "%s", path);
     long faults = store_check(store, print_fault, context);

@@ -259,7 +259,7 @@ static void print_store(void)
     if (store == NULL)
         return;
     runs_look(path, &left);
-    loss.waiting = left.waiting + waits_for(path);
+    waits_add(&loss, &left, path);
     int status = loss_of_store(&loss, store);
     if (status != STORE_OK)
         complain_store(path, status);

@@ -69,10 +69,11 @@ int command_export(const struct arguments *arguments)
     static struct exporter exporter;
     enum span_field fields[SPAN_FIELD_COUNT];
     char buffer[PATH_MAX];
+    struct runs_left left;
     const char *path = store_operand(arguments, buffer, sizeof(buffer));
     if (when_period(arguments, &exporter.period) < 0)
         return EXIT_USAGE;
-    (void)take_in_left(path);
+    take_in_left(path, &left);
     struct store *store = open_store(path, STORE_READ);
     if (store == NULL)
         return 1;

@@ -44,6 +44,12 @@ static bool is_some(const struct loss *loss)
     return some;
 }
 
+/* Programs that have not said that they are done, at least: whoever the store knows may have one of the journals. */
+static uint64_t open_programs(const struct loss *loss)
+{
+    return loss->known.open > loss->living ? loss->known.open : loss->living;
+}
+
 static bool is_silent(const struct loss *loss)
 {
     return loss->of_the_whole && loss->known.processes == 0;
@@ -52,7 +58,7 @@ static bool is_silent(const struct loss *loss)
 static bool is_doubtful(const struct loss *loss)
 {
     const struct span_loss *counted = &loss->known.counted;
-    bool doubt = is_silent(loss) || loss->waiting > 0 || loss->known.open > 0 || loss->known.older > 0 ||
+    bool doubt = is_silent(loss) || loss->waiting > 0 || open_programs(loss) > 0 || loss->known.older > 0 ||
                  counted->sessions > 0 || counted->journals > 0 || counted->peers > 0;
     for (int k = 0; k < STORE_LOSS_COUNT; k++)
         doubt |= loss->known.events[k] > 0;
@@ -122,7 +128,7 @@ static void list_doubts(struct sentence *sentence, const struct loss *loss)
         add(sentence, "%sno program has told this store anything", sentence->separator);
         sentence->separator = ", ";
     }
-    item(sentence, loss->known.open, "program has not said that it is done",
+    item(sentence, open_programs(loss), "program has not said that it is done",
          "programs have not said that they are done");
     item(sentence, loss->waiting, "file of a program waits for pprofd", "files of programs wait for pprofd");
     item(sentence, loss->known.older, "program is older than the store", "programs are older than the store");
@@ -177,7 +183,7 @@ void loss_json(FILE *out, const struct loss *loss)
                   ", \"processes_older\": %" PRIu64 ", \"files_waiting\": %" PRIu64,
                   words[loss_verdict(loss)], lost_calls(loss), known->counted.exchanges, known->counted.tape_records,
                   known->counted.tape_bytes, known->counted.journals, known->counted.peers, known->counted.sessions,
-                  known->frames, known->open, known->older, loss->waiting);
+                  known->frames, open_programs(loss), known->older, loss->waiting);
     for (int k = 0; k < STORE_LOSS_COUNT; k++)
         if (known->events[k] > 0)
             (void)fprintf(out, ", \"%s\": %" PRIu64, kinds[k].ident, known->events[k]);

@@ -18,10 +18,11 @@ enum loss_verdict {
 struct loss {
     struct store_loss known;
     uint64_t waiting;  /* files with calls that no collector has taken in yet */
+    uint64_t living;   /* journals of programs that run on and keep in them what no collector has */
     bool of_the_whole; /* store: that it never heard of a program is a doubt then */
 };
 
-/* Reads what is known of a whole store; leaves `waiting`. 0 or what store_loss() returns. */
+/* Reads what is known of a whole store; leaves `waiting` and `living`. 0 or what store_loss() returns. */
 int loss_of_store(struct loss *loss, struct store *store);
 
 enum loss_verdict loss_verdict(const struct loss *loss);

@@ -72,21 +72,19 @@ void complain_store(const char *path, int status)
     }
 }
 
-uint64_t take_in_left(const char *path)
+void take_in_left(const char *path, struct runs_left *ret_left)
 {
-    struct runs_left left;
     struct store *store = NULL;
-    runs_look(path, &left);
-    if (left.waiting == 0)
-        return 0;
+    runs_look(path, ret_left);
+    if (ret_left->waiting == 0)
+        return;
     if (store_open(path, STORE_WRITE, &store) == STORE_OK) {
-        runs_take_in(store, path, false, &left);
+        runs_take_in(store, path, false, ret_left);
         store_close(store);
     }
-    if (left.waiting > 0)
-        complain("calls of a recorded run wait in %s, because %s cannot be written now; the next report takes them in.",
-                 left.where, path);
-    return left.waiting;
+    if (ret_left->waiting > 0)
+        complain("calls of a recorded run wait in %s and could not be taken in now; the next report of %s tries again.",
+                 ret_left->where, path);
 }
 
 struct store *open_store(const char *path, enum store_mode mode)

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "../runs.h"
 #include "../store.h"
 
 struct arguments;
@@ -14,8 +15,7 @@ struct store *open_store(const char *path, enum store_mode mode);
 /* The FILE operand; without one, pprof.db here when it exists, else the store that pprofd keeps when that exists, else
  * pprof.db. Lies in `buffer` or in argv. */
 const char *store_operand(const struct arguments *arguments, char *buffer, size_t buffer_bytes);
-/* Takes into the store what recorded runs left behind for it (runs.h), if anything. Returns how many folders wait on,
- * after having said so. */
-uint64_t take_in_left(const char *path);
+/* Takes into the store what recorded runs left behind for it, if anything; says where something waits on. */
+void take_in_left(const char *path, struct runs_left *ret_left);
 /* Says what went wrong with an open store. */
 void complain_store(const char *path, int status);

@@ -76,7 +76,7 @@ static int prepare(struct record *record)
     record->store = open_store(record->path, STORE_WRITE);
     if (record->store == NULL)
         return -1;
-    runs_take_in(record->store, record->path, true, &record->left);
+    runs_take_in(record->store, record->path, false, &record->left);
     int status = store_newest_process(record->store, &record->processes_before);
     if (status == STORE_OK)
         status = store_loss(record->store, record->processes_before, &record->loss_before.known);
@@ -146,22 +146,36 @@ static uint64_t connected(const struct record *record)
     return stats.connected;
 }
 
+/* Whether programs hold a connection, or a journal, whose lock outlives a killed one's last turn for a moment. */
+static bool some_are_there(const struct record *record)
+{
+    struct waiting waiting;
+    if (connected(record) > 0)
+        return true;
+    run_look(&record->place.run, &waiting);
+    return waiting.living > 0;
+}
+
 /* Takes what is still on its way. Programs that CMD left running hold it up only shortly. */
 static void linger(struct record *record)
 {
     uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + LINGER_MS * UINT64_C(1000000);
     turn(record, 0);
-    while (connected(record) > 0 && clock_ns(CLOCK_MONOTONIC) < end_ns)
+    while (some_are_there(record) && clock_ns(CLOCK_MONOTONIC) < end_ns)
         turn(record, LINGER_TURN_MS);
     record->store_failed = listen_spool_last(record->listener) < 0 || record->store_failed;
 }
 
-/* Programs that CMD left behind: those that were started with our folder, and those that still hold a connection and
- * hid what they were started with. */
-static uint64_t still_running(const struct record *record, const struct listen_stats *stats)
+static uint64_t more_of(uint64_t a, uint64_t b)
 {
-    uint64_t users = run_users(&record->place.run);
-    return users > stats->connected ? users : stats->connected;
+    return a > b ? a : b;
+}
+
+/* Programs that CMD left behind: those that were started with our folder, and those that still hold a connection or a
+ * journal and hid what they were started with. */
+static uint64_t still_running(const struct record *record, const struct listen_stats *stats, uint64_t journals)
+{
+    return more_of(run_users(&record->place.run), more_of(stats->connected, journals));
 }
 
 /* The losses of this run. A store that had to be begun anew meanwhile holds nothing from before it. */
@@ -175,15 +189,17 @@ static int losses(struct record *record, struct loss *ret_loss)
     return status;
 }
 
-static void summarise(struct record *record, const struct listen_stats *stats)
+/* `kept`: of this run, by now. */
+static void summarise(struct record *record, const struct listen_stats *stats, const struct waiting *kept)
 {
     struct summary summary = {.path = record->path,
                               .since_process_ns = record->since_ns,
-                              .still_running = still_running(record, stats),
+                              .still_running = still_running(record, stats, kept->living),
                               .folder = record->place.run.path,
                               .left = record->left};
     int status = losses(record, &summary.loss);
-    summary.loss.waiting = record->left.waiting;
+    summary.loss.waiting = record->left.waiting + waiting_sum(kept);
+    summary.loss.living = record->left.living + kept->living;
     if (status != STORE_OK) {
         complain_store(record->path, status);
         return;
@@ -197,6 +213,7 @@ static void summarise(struct record *record, const struct listen_stats *stats)
 static void finish(struct record *record, bool quiet)
 {
     struct listen_stats stats = {0};
+    struct waiting kept;
     linger(record);
     listen_get_stats(record->listener, &stats);
     if (listen_close(record->listener) < 0)
@@ -204,12 +221,13 @@ static void finish(struct record *record, bool quiet)
     record->listener = NULL;
     if (record->store_failed)
         complain("calls could not be stored in %s: %s", record->path, listen_why());
-    if (record->store_failed && run_has_files(&record->place.run))
-        complain("they are kept in %s; the next `pprofctl record` or `report` of %s takes them in, or `pprofd --once "
-                 "--store %s --spool %s`.",
+    run_look(&record->place.run, &kept);
+    if (waiting_sum(&kept) > 0 || (record->store_failed && kept.living > 0))
+        complain("what could not be taken in is kept in %s; the next `pprofctl record` or `report` of %s takes it in, "
+                 "or `pprofd --once --store %s --spool %s`.",
                  record->place.run.path, record->path, record->path, record->place.run.path);
     if (!quiet)
-        summarise(record, &stats);
+        summarise(record, &stats, &kept);
     (void)place_leave(&record->place);
     store_close(record->store);
 }
@@ -237,7 +255,7 @@ int command_record(const struct arguments *arguments)
         complain("record needs a program to run: pprofctl record -- CMD.");
         return EXIT_USAGE;
     }
-    launch_keep_descriptors();
+    launch_guard();
     int refused = preflight(arguments->operand[0], anyway);
     if (refused != 0)
         return refused;

@@ -169,15 +169,16 @@ static int scan_and_print(const struct arguments *arguments, const struct format
 {
     char path[PATH_MAX];
     struct report report = {.path = store_operand(arguments, path, sizeof(path)), .grouping = grouping};
-    report.loss.waiting = take_in_left(report.path);
+    struct runs_left left;
+    take_in_left(report.path, &left);
     struct store *store = open_store(report.path, STORE_READ);
     if (store == NULL)
         return 1;
     int status = grouping_scan(grouping, store);
     if (status == STORE_OK)
         status = loss_of_store(&report.loss, store);
-    report.waiting = waits_for(report.path);
-    report.loss.waiting += report.waiting;
+    waits_add(&report.loss, &left, report.path);
+    report.waiting = report.loss.waiting - left.waiting;
     if (grouping->failed)
         say_no_memory();
     else if (status != STORE_OK)

@@ -18,13 +18,13 @@
 #include "../waiting.h"
 #include "display.h"
 
-uint64_t waits_for(const char *path)
+void waits_add(struct loss *loss, const struct runs_left *left, const char *path)
 {
-    struct waiting waiting;
-    if (!waiting_is_default_store(path))
-        return 0;
-    waiting_by_default(&waiting);
-    return waiting.spool_files + waiting.journals + waiting.marks + waiting.newer;
+    struct waiting waiting = {0};
+    if (waiting_is_default_store(path))
+        waiting_by_default(&waiting);
+    loss->waiting += left->waiting + waiting_sum(&waiting);
+    loss->living += left->living + waiting.living;
 }
 
 static void print_count(FILE *out, const char *before, uint64_t n, const char *one, const char *many)

@@ -6,9 +6,11 @@
 #include <stdio.h>
 
 #include "../runs.h"
+#include "loss.h"
 
-/* How many files wait for the collector that keeps the store `path`: 0 for every store but this user's default one. */
-uint64_t waits_for(const char *path);
+/* Adds to `loss` what waits for the store `path`: what was left of recorded runs and, where it is this user's default
+ * store, what its collector will take in. */
+void waits_add(struct loss *loss, const struct runs_left *left, const char *path);
 /* What waits, and how it is taken in; nothing when nothing waits. */
 void waits_print(FILE *out);
 /* The folders of recorded runs that wait for the store `path`, and how they are taken in; nothing for none. */

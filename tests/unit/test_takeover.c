@@ -50,8 +50,7 @@ static void test_only_the_dead_are_taken_over(void **state)
 /* A journal that its writer is making has a lock and no head yet: it lives, and nothing is read of a head. */
 static void test_a_journal_without_a_head(void **state)
 {
-    static const struct span_journal_head empty;
-    struct span_journal_head head;
+    static const struct journal_reader reads = {.spool = "/default/spool"};
     char path[160];
     (void)state;
     (void)mkdir(journals, 0700);
@@ -59,9 +58,7 @@ static void test_a_journal_without_a_head(void **state)
     int writer = open(path, O_RDWR | O_CREAT, 0600), reader = open(path, O_RDONLY);
     assert_true(writer >= 0 && reader >= 0);
     assert_int_equal(flock(writer, LOCK_EX), 0);
-    memset(&head, 0xa5, sizeof head);
-    assert_int_equal(journal_state(reader, &head), JOURNAL_LIVES);
-    assert_memory_equal(&head, &empty, sizeof head);
+    assert_int_equal(journal_state(reader, &reads), JOURNAL_LIVES);
     (void)close(reader);
     (void)close(writer);
 }
@@ -202,8 +199,14 @@ static void test_exec(void **state)
     close(ends[1]);
     assert_int_equal(read(ends[0], &byte, 1), 0);
     close(ends[0]);
-    assert_int_equal(collect(spool, true).journals, 1);
+    /* The kernel lets go of the pipe and of the image one after the other. */
+    uint64_t taken = 0;
+    for (unsigned i = 0; i < 1000 && taken == 0; i++) {
+        taken = collect(spool, true).journals;
+        (void)usleep(taken == 0 ? 10000 : 0);
+    }
     end_by_kill(child);
+    assert_int_equal(taken, 1);
 }
 
 /* No collector and no spool: what the ring holds is not lost when the process ends, and what it does not hold is a

@@ -329,7 +329,7 @@ os.wait()
 
 
 def another_user_killed(bench):
-    """A program that gave up its rights is killed in a call: under root's record, and with no collector until pprofd --any-user comes."""
+    """A program that gave up its rights is killed in a call: under root's record, where that user keeps a collector too, and with no collector, but a file called like one, until pprofd --any-user comes."""
     need_root()
     readable_by_all(bench)
     drop = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
@@ -356,15 +356,30 @@ def another_user_killed(bench):
         def completeness(store):
             return sorted(json.loads(line).get("pprof.completeness", "") for line in bench.run(bench.pprofctl, "export", store).stdout.splitlines())
 
-        process = start_recording(bench, f"{quoted(drop)} sh late.sh; true", "-o", "a.db")
-        kill_in_call()
-        said = process.communicate(timeout=60)[1]
-        expect(completeness("a.db") == ["killed", "whole"], f"under record: {completeness('a.db')} {said}")
+        place = Path(f"/tmp/libpprof-{NOBODY}")
+        place.mkdir(mode=0o700, exist_ok=True)
+        os.chown(place, NOBODY, NOBODY)
+        theirs = place / "pprofd.sock"
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(theirs))
+            os.chown(theirs, NOBODY, NOBODY)
+            listener.listen(8)
+            try:
+                process = start_recording(bench, f"{quoted(drop)} sh late.sh; true", "-o", "a.db")
+                kill_in_call()
+                said = process.communicate(timeout=60)[1]
+                expect(completeness("a.db") == ["killed", "whole"], f"under record: {completeness('a.db')} {said}")
+            finally:
+                theirs.unlink()
         process = subprocess.Popen([*drop, "sh", "late.sh"], cwd=bench.scratch, stdout=subprocess.DEVNULL,
                                    env={"PATH": "/usr/bin:/bin", "LD_PRELOAD": library, "LIBPPROF_SOCKET": str(bench.scratch / "none.sock")})
         kill_in_call()
         process.wait(60)
-        done = bench.run(bench.bin / "pprofd", "--once", "--any-user", "--store", "b.db", "--spool", "off")
+        theirs.touch()
+        try:
+            done = bench.run(bench.bin / "pprofd", "--once", "--any-user", "--store", "b.db", "--spool", "off")
+        finally:
+            theirs.unlink()
         expect(done.returncode == 0 and "killed" in completeness("b.db"), f"without a collector: {done.stderr}")
     silent.close()
 
@@ -432,6 +447,163 @@ def the_key_of_the_installation(bench):
     expect("LIBPPROF_HASH_KEY" in said and "cannot be used" not in said, said)
 
 
+HOLDER = """
+import fcntl, json, os, sys, threading
+from pathlib import Path
+environment, words = json.loads(sys.argv[1]), json.loads(sys.argv[2])
+child = os.posix_spawn(words[0], words, environment)
+def journals():
+    for place in (Path(environment["XDG_RUNTIME_DIR"]), Path(f"/dev/shm/libpprof-{os.geteuid()}"), Path(environment["LIBPPROF_SPOOL"])):
+        for path in place.rglob("*.live"):
+            try:
+                if environment["LIBPPROF_SPOOL"].encode() in path.read_bytes()[:8192]:
+                    yield path
+            except OSError:
+                pass
+found = []
+while not found:
+    found = list(journals())
+file = open(found[0], "r+b")
+fcntl.lockf(file, fcntl.LOCK_EX)  # of the kind by which collectors keep each other off: nobody takes it over in between
+waiter = threading.Thread(target=fcntl.flock, args=(file, fcntl.LOCK_EX))
+waiter.start()
+os.kill(child, 9)
+waiter.join()
+Path("held").touch()
+open("go").read()
+file.close()
+os.waitpid(child, 0)
+Path("reaped").touch()
+"""
+
+
+def hanging(model, silent):
+    """The words of a call that is never answered."""
+    return [word.replace(model.url, f"http://127.0.0.1:{silent.getsockname()[1]}/v1/chat/completions") for word in model.call()]
+
+
+def journal_of(folder):
+    """The journal of a program that has this folder as its spool, wherever it lies, once it knows of a call."""
+    for path in (path for place in (Path(f"/dev/shm/libpprof-{os.geteuid()}"), folder) for path in place.rglob("*.live")):
+        try:
+            data = path.read_bytes()
+        except OSError:
+            continue
+        if str(folder).encode() in data[:8192] and b"/v1/chat/completions" in data[8192:]:
+            return path
+    return None
+
+
+def killed_at_the_end(bench):
+    """A program is killed as record ends, and its journal's lock is still held, as the dying hold it: nothing is claimed, its call is found later."""
+    silent = socket.create_server(("127.0.0.1", 0))
+    os.mkfifo(bench.scratch / "go")
+    (bench.scratch / "holder.py").write_text(HOLDER)
+    with Model() as model:
+        # The holder is its parent, who does not ask for its end, and no program of the run as far as anybody sees.
+        (bench.scratch / "start.py").write_text(f"""
+import json, os
+os.execve("/usr/bin/python3", ["python3", "holder.py", json.dumps(dict(os.environ)), json.dumps({hanging(model, silent)!r})], {{}})
+""")
+        done = record(bench, "--", "sh", "-c", 
+                      f"echo $LIBPPROF_SPOOL; {quoted(model.call())} >/dev/null; python3 start.py >out 2>&1 & while [ ! -e held ]; do sleep 0.05; done")
+    said, folder = done.stderr.decode(), Path(done.stdout.decode().split()[0])
+    expect("No loss is known of: " in said and folder.is_dir(), f"record: {said} {(bench.scratch / 'out').read_text()}")
+    said = bench.run(bench.pprofctl, "report").stdout.decode()
+    expect("Nothing was lost" not in said and folder.is_dir(), f"report, as long as it is held: {said}")
+    (bench.scratch / "go").write_text("go\n")
+    until((bench.scratch / "reaped").exists, "the process has ended")
+    expect(reported(bench) == 2, "the killed call is taken in")
+    expect(not folder.exists(), "and the folder goes")
+    silent.close()
+
+
+def live_journals_count(bench):
+    """A program that runs on and has told no collector anything: its journal alone takes the claim away, for record, report and check."""
+    silent = socket.create_server(("127.0.0.1", 0))
+    os.mkfifo(bench.scratch / "on")
+    with Model() as model:
+        process = start_recording(bench, f"echo $LIBPPROF_SPOOL; {quoted(model.call())} >/dev/null; LIBPPROF_SOCKET=/none {quoted(hanging(model, silent))} >/dev/null 2>&1 & echo $!; read x < on")
+        folder, pid = Path(process.stdout.readline().decode().strip()), int(process.stdout.readline())
+        until(lambda: journal_of(folder), "its journal")
+        (bench.scratch / "on").write_text("on\n")
+        said = process.communicate(timeout=60)[1].decode()
+    expect("No loss is known of: 1 program has not said that it is done." in said and "1 program is still running" in said, f"record: {said}")
+    for command in ("report", "check"):
+        said = bench.run(bench.pprofctl, command).stdout.decode()
+        expect("No loss is known of: 1 program has not said that it is done." in said, f"{command}: {said}")
+    said = json.loads(bench.run(bench.pprofctl, "report", "--format", "json").stdout)
+    expect(said["lost"]["verdict"] == "not_known" and said["lost"]["processes_open"] == 1, f"{said['lost']}")
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: reported(bench) == 2, "killed, it is taken in")
+    silent.close()
+
+
+def store_full_at_the_end(bench):
+    """The store takes nothing when record ends, as on a full disk, and a killed program's journal lies elsewhere: it is kept, which is said, and taken in later."""
+    silent = socket.create_server(("127.0.0.1", 0))
+    os.mkfifo(bench.scratch / "on")
+    (bench.scratch / "place").mkdir()
+    with Model() as model:
+        process = start_recording(bench, f"echo $LIBPPROF_SPOOL; {quoted(model.call())} >/dev/null; {quoted(hanging(model, silent))} >/dev/null 2>&1 & echo $!; read x < on; "
+                                         "mv place moved; kill -9 $!; wait; true", "-o", "place/a.db")
+        folder, _ = Path(process.stdout.readline().decode().strip()), process.stdout.readline()
+        until(lambda: journal_of(folder), "its journal")
+        until(lambda: reported(bench, "place/a.db") == 1, "the first call is stored")
+        (bench.scratch / "on").write_text("on\n")
+        said = process.communicate(timeout=60)[1].decode()
+    expect("could not be stored" in said and f"kept in {folder}" in said and folder.is_dir(), f"record: {said}")
+    os.rename(bench.scratch / "moved", bench.scratch / "place")
+    said = bench.run(bench.pprofctl, "check", "place/a.db").stdout.decode()
+    expect("No loss is known of: " in said and "wait" in said, f"check: {said}")
+    expect(reported(bench, "place/a.db") == 2 and not folder.exists(), "report takes it in")
+    silent.close()
+
+
+def own_titles(bench):
+    """Programs that overwrite what they were started with, as servers do to show a title: one in a call keeps its run's folder; what comes when the folder has gone comes into no other run's store."""
+    if subprocess.run(["/usr/bin/python3", "-c", "import pycurl"], capture_output=True).returncode != 0:
+        raise Skip("pycurl is not installed")
+    silent = socket.create_server(("127.0.0.1", 0))
+    for fifo in ("on", "go"):
+        os.mkfifo(bench.scratch / fifo)
+    with Model() as model:
+        (bench.scratch / "titled.py").write_text(f"""
+import pycurl, sys
+start, end = (int(field) for field in open("/proc/self/stat").read().rsplit(")", 1)[1].split()[47:49])
+with open("/proc/self/mem", "r+b", 0) as memory:
+    memory.seek(start); memory.write(bytes(end - start))
+open("titled", "w").close()
+if sys.argv[2] == "later": open("go").read()
+c = pycurl.Curl(); c.setopt(c.URL, sys.argv[1]); c.setopt(c.WRITEFUNCTION, lambda data: None)
+c.setopt(c.HTTPHEADER, ['Content-Type: application/json']); c.setopt(c.POSTFIELDS, '{{"model":"test-1","messages":[{{"role":"user","content":"Hi"}}]}}'); c.perform()
+open("done", "w").close()
+""")
+        script = "echo $LIBPPROF_SPOOL; /usr/bin/python3 titled.py {} {} >out 2>&1 & echo $!; read x < on"
+        process = start_recording(bench, script.format(f"http://127.0.0.1:{silent.getsockname()[1]}/v1/chat/completions", "now"), "-o", "a.db")
+        folder, pid = Path(process.stdout.readline().decode().strip()), int(process.stdout.readline())
+        until(lambda: journal_of(folder), "its journal")
+        (bench.scratch / "on").write_text("on\n")
+        said = process.communicate(timeout=60)[1].decode()
+        expect("1 program is still running" in said and "No loss is known of: " in said and folder.is_dir(), f"in a call: {said}")
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: reported(bench, "a.db") == 1, "its call is its run's")
+        (bench.scratch / "titled").unlink()
+        process = start_recording(bench, script.format(model.url, "later"), "-o", "b.db")
+        folder = Path(process.stdout.readline().decode().strip())
+        until((bench.scratch / "titled").exists, "it has its title")
+        (bench.scratch / "on").write_text("on\n")
+        process.communicate(timeout=60)
+        (bench.scratch / "go").write_text("go\n")
+        until((bench.scratch / "done").exists, "its call")
+        until(lambda: list(folder.glob("*.frames")), "what it left")
+    record(bench, "-o", "c.db", "--", "true")
+    expect(reported(bench, "c.db") == 0, "not the next run's")
+    done = bench.run(bench.bin / "pprofd", "--once", "--store", "d.db", "--spool", "off")
+    expect(done.returncode == 0 and reported(bench, "d.db") >= 1 and not folder.exists(), f"pprofd takes it in: {done.stderr}")
+    silent.close()
+
+
 def a_journal_is_shown(bench):
     """dump shows what a journal holds; of one that is torn or cut short what is whole."""
     runtime = bench.scratch / "runtime"
@@ -484,4 +656,4 @@ def no_home(bench):
 if __name__ == "__main__":
     main([record_killed, killed_anywhere, another_file_with_the_same_number, all_killed, report_of_a_file_in_use, programs_left_behind, the_library_stays, no_other_takes_the_socket, a_stranger_is_sent_nothing, a_slip_of_the_pen,
           programs_that_give_up_their_rights, another_user_killed, any_user, the_spool_takes_no_more, no_home, the_key_of_the_installation,
-          a_journal_is_shown])
+          a_journal_is_shown, killed_at_the_end, live_journals_count, store_full_at_the_end, own_titles])
