@@ -216,7 +216,8 @@ static int open_signals(void)
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
         return -1;
     (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGHUP, SIG_IGN); /* nothing to reload; the terminal that started it may go */
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit on files is an error like a full disk */
+    (void)signal(SIGHUP, SIG_IGN);  /* nothing to reload; the terminal that started it may go */
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 

@@ -1,14 +1,26 @@
 /*
- * Descriptors that are checked before each use. Called by wire.c and journal.c on the scribe's thread, by spool.c
- * also on the spooler's.
+ * Descriptors that are checked before each use. Called by scribe.c, wire.c and journal.c on the scribe's thread, by
+ * spool.c also on the spooler's.
  * Must never touch a descriptor that the application opened.
  */
 #include "own_fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
+#include <limits.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+void own_fd_separate(bool keep_stderr)
+{
+    const unsigned first = keep_stderr ? STDERR_FILENO + 1 : 0;
+    if (syscall(SYS_close_range, first, UINT_MAX, CLOSE_RANGE_UNSHARE) == 0 && keep_stderr) {
+        (void)close(STDIN_FILENO);
+        (void)close(STDOUT_FILENO);
+    }
+}
 
 static int move_up(int fd)
 {

@@ -33,6 +33,7 @@
 #include "llm/exchange.h"
 #include "mark.h"
 #include "outbox.h"
+#include "own_fd.h"
 #include "own_thread.h"
 #include "phases.h"
 #include "process_info.h"
@@ -75,7 +76,6 @@ struct scribe {
     _Atomic uint64_t finish_deadline_ns;
     struct last_word last_word;
     struct mark mark;
-
     /* The scribe's own from here on. */
     struct exchange_config exchange_config;
     uint64_t lost_exchanges;
@@ -402,8 +402,8 @@ static uint32_t serve_finish(struct scribe *scribe, uint32_t served)
 
 static void prepare(struct scribe *scribe)
 {
-    static const char name[] = "pprof-scribe";
-    (void)pthread_setname_np(pthread_self(), name);
+    (void)pthread_setname_np(pthread_self(), "pprof-scribe");
+    own_fd_separate(shim_config.log != NULL && strcmp(shim_config.log, "stderr") == 0);
     desk_new_process();
     exchange_keys_prepare(&scribe->exchange_config);
     struct outbox_config config = {0};

@@ -26,6 +26,8 @@ enum { STOP_AFTER_MS = 10 };
 
 static const int timers[LAUNCH_TIMERS] = {ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF};
 
+static struct sigaction file_limit_before; /* of SIGXFSZ */
+
 static uint64_t now_ns(void)
 {
     struct timespec now;
@@ -74,6 +76,7 @@ _Noreturn static void become_program(const struct launch *launch, char *const ar
     if (read(gate, &go, 1) != 1)
         _exit(127); /* record has died */
     (void)sigaction(SIGCHLD, &launch->child_before, NULL);
+    (void)sigaction(SIGXFSZ, &file_limit_before, NULL);
     give_attributes(launch);
     (void)sigprocmask(SIG_SETMASK, &launch->mask_before, NULL);
     (void)execvp(argv[0], argv);
@@ -82,8 +85,10 @@ _Noreturn static void become_program(const struct launch *launch, char *const ar
     _exit(127);
 }
 
-void launch_keep_descriptors(void)
+void launch_guard(void)
 {
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void)sigaction(SIGXFSZ, &ignore, &file_limit_before);
     int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     while (fd >= 0 && fd <= 2)
         fd = open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -30,16 +30,17 @@ struct launch {
     struct keeper keeper;
     /* What the program must find as we did, though a fork takes it away or we changed it. */
     sigset_t mask_before;
-    struct sigaction child_before;
+    struct sigaction child_before; /* of SIGCHLD */
     struct itimerval timer[LAUNCH_TIMERS];
     bool dies_with_parent, adopts;
 };
 
 /*
- * Keeps the numbers 0 to 2 from becoming descriptors of ours when we were started without them: to be called before any
- * file is opened. The program finds them as closed as we did, for they close on exec.
+ * To be called before any file is opened. Keeps the numbers 0 to 2 from becoming descriptors of ours when we were
+ * started without them, and a limit on the length of files from ending us: writing fails then. The program finds all as
+ * we did.
  */
-void launch_keep_descriptors(void);
+void launch_guard(void);
 /*
  * Starts argv (looked up in PATH) in the environment that `prepare` leaves in the child, between fork and exec. Returns
  * 0, or the errno of exec when the program could not be started. From then on nothing but standard error is open here

@@ -109,12 +109,28 @@ static void pass_on_continue(struct launch *launch, const struct signalfd_siginf
     launch->stop_again = stop_pending(); /* before or after: nobody knows */
 }
 
+/* What the kernel says of our own doing: a child, a reader who went away, a limit on files or on time, which the
+ * program has for itself as well. */
+static bool is_about_us(const struct signalfd_siginfo *info)
+{
+    switch (info->ssi_signo) {
+    case SIGCHLD:
+    case SIGXCPU:
+        return info->ssi_code > 0;
+    case SIGPIPE:
+    case SIGXFSZ:
+        return info->ssi_code > 0 || (pid_t)info->ssi_pid == getpid();
+    default:
+        return false;
+    }
+}
+
 static void pass_on(struct launch *launch, const struct signalfd_siginfo *info, bool gated)
 {
     static const int go_on[] = {SIGCONT};
     int number = (int)info->ssi_signo;
-    if ((number == SIGCHLD && info->ssi_code > 0) || (number == SIGPIPE && (pid_t)info->ssi_pid == getpid()))
-        return; /* about us */
+    if (is_about_us(info))
+        return;
     bool group = came_to_group(launch, info);
     if (gated)
         group = waits_in(launch->child, number); /* before it was there, a group's signal could not reach it */

@@ -255,7 +255,7 @@ int command_record(const struct arguments *arguments)
         complain("record needs a program to run: pprofctl record -- CMD.");
         return EXIT_USAGE;
     }
-    launch_keep_descriptors();
+    launch_guard();
     int refused = preflight(arguments->operand[0], anyway);
     if (refused != 0)
         return refused;

@@ -1,4 +1,5 @@
-/* A sandbox that denies local sockets, memory files, threads or memory advice; each in a child of its own. */
+/* A sandbox that denies local sockets, memory files, threads, a table of descriptors or memory advice; each in a child
+ * of its own. */
 #include "client.h"
 
 #include <errno.h>
@@ -53,6 +54,7 @@ int main(int argc, char **argv)
     without(argv[1], "local sockets", (const int[]){SYS_socket, -1}, AF_UNIX, EACCES);
     without(argv[1], "memory files", (const int[]){SYS_memfd_create, -1}, -1, EPERM);
     without(argv[1], "threads", (const int[]){SYS_clone3, SYS_clone, -1}, -1, EAGAIN);
+    without(argv[1], "a table of descriptors", (const int[]){SYS_close_range, -1}, -1, ENOSYS);
     without(argv[1], "memory advice", (const int[]){SYS_madvise, -1}, -1, EINVAL);
     without(argv[1], "names and identities", (const int[]){SYS_uname, SYS_getrandom, -1}, -1, EPERM);
     return 0;

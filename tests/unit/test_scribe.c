@@ -411,13 +411,13 @@ static int all_descriptors_closed(void)
     CHECK(wait_for(&closed, 1, 50000));
     CHECK(wait_for_part()); /* it is in an open spool file now */
     for (int fd = 100; fd < 200; fd++) {
-        (void)close(fd);
+        CHECK(close(fd) != 0); /* ours lie in a table of their own (own_fd.h) */
     }
     write_all(2);
     CHECK(wait_for(&closed, 2, 50000));
     scribe_finish(1000);
     CHECK(read_spool());
-    CHECK(out.rows == 1); /* the other is whole in its .part */
+    CHECK(out.rows == 2);
     return 0;
 }
 #endif

@@ -264,6 +264,10 @@ def two_runs_into_one_file(bench):
     expect(bench.run(bench.pprofctl, "check").returncode == 0, "the store is sound")
 
 
+def limit_files(kilobytes):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1024, resource.RLIM_INFINITY))
+
+
 def a_full_disk_does_not_hurt_the_program(bench):
     """The store cannot grow (a file size limit): the program runs to its end, record says that calls were not stored."""
     bench.make_store()
@@ -271,11 +275,7 @@ def a_full_disk_does_not_hurt_the_program(bench):
         call = " ".join(f"'{word}'" for word in model.call())
         script = f"ulimit -S -f unlimited; for i in 1 2 3 4 5 6 7 8; do {call}; done >/dev/null; echo done; exit 6"
 
-        def limit():
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (40 * 1024, resource.RLIM_INFINITY))
-
-        done = record(bench, "--", "sh", "-c", script, preexec_fn=limit)
+        done = record(bench, "--", "sh", "-c", script, preexec_fn=lambda: limit_files(40))
     expect((done.returncode, done.stdout) == (6, b"done\n") and b"could not be stored" in done.stderr, f"{done}")
     expect(bench.run(bench.pprofctl, "check").returncode == 0, "what was there before is sound")
     spool = re.search(rb"--spool (\S+)`", done.stderr)
@@ -285,12 +285,23 @@ def a_full_disk_does_not_hurt_the_program(bench):
     expect(len(bench.run(bench.pprofctl, "export").stdout.splitlines()) == 60 + 8, "nothing was lost")
 
 
-def a_failed_beginning_leaves_no_file(bench):
-    def limit():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20 * 1024, resource.RLIM_INFINITY))
+def a_limit_on_files_is_the_programs(bench):
+    """What record writes beyond the limit is no signal for the program; what the program writes itself is, as without record."""
+    bench.make_store()
+    with Model() as model:
+        call = " ".join(f"'{word}'" for word in model.call())
+        script = f"trap 'echo got it >&2' XFSZ; for i in 1 2 3 4; do {call}; sleep 0.7; done >/dev/null; echo done; exit 6"
+        done = record(bench, "--", "sh", "-c", script, preexec_fn=lambda: limit_files(40))
+    expect((done.returncode, done.stdout) == (6, b"done\n") and b"got it" not in done.stderr, f"{done}")
+    expect(b"could not be stored" in done.stderr, f"record met its limit: {done}")
+    for script in ("exec head -c 100000 /dev/zero >big", "head -c 100000 /dev/zero >big; echo $?"):
+        bare = bench.run("sh", "-c", script, preexec_fn=lambda: limit_files(80))
+        done = record(bench, "-q", "-o", "other.db", "--", "sh", "-c", script, preexec_fn=lambda: limit_files(80))
+        expect((done.returncode, done.stdout) == (bare.returncode, bare.stdout), f"{script}: {done}, without: {bare}")
 
-    done = record(bench, "--", "echo", "ran", preexec_fn=limit)
+
+def a_failed_beginning_leaves_no_file(bench):
+    done = record(bench, "--", "echo", "ran", preexec_fn=lambda: limit_files(20))
     expect((done.returncode, done.stdout) == (125, b"") and done.stderr.count(b"\n") == 1, f"{done}")
     expect(not [name for name in os.listdir(bench.scratch) if name.startswith("pprof")], f"{os.listdir(bench.scratch)}")
 
@@ -299,4 +310,4 @@ if __name__ == "__main__":
     main([streams_and_codes, arguments_are_untouched, closed_descriptors, no_descriptors_leak, signal_state, killed_by_signal,
           signals_are_passed_on, stops_with_the_program, terminal, environment, a_run_is_recorded, no_preview, nothing_seen,
           a_background_program_does_not_hold_it, what_cannot_be_preloaded, raised_privileges, other_files_survive, two_runs_into_one_file,
-          a_full_disk_does_not_hurt_the_program, a_failed_beginning_leaves_no_file])
+          a_full_disk_does_not_hurt_the_program, a_limit_on_files_is_the_programs, a_failed_beginning_leaves_no_file])
