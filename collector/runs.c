@@ -313,14 +313,18 @@ static bool take_files(const struct search *search, const char *folder)
 static void look_at(const struct search *search, const char *folder)
 {
     int mark = open_mark(folder, O_RDWR);
+    struct waiting before = {0}, after = {0};
+    enum belongs belongs = whose(mark, search);
     if (mark >= 0 && flock(mark, LOCK_EX | LOCK_NB) != 0) {
-        (void)close(mark); /* its record lives, or somebody else is at it */
+        /* Its record lives, or somebody else is at it: will take it all in. */
+        if (belongs == TO_US)
+            waiting_of_run(&after, folder);
+        search->left->living += after.living + waiting_sum(&after);
+        (void)close(mark);
         return;
     }
-    enum belongs belongs = whose(mark, search);
     bool ours = belongs == TO_US || (belongs == TO_NOBODY && search->homeless);
     bool takes = ours && search->store != NULL;
-    struct waiting before = {0}, after = {0};
     if (takes)
         waiting_of_run(&before, folder);
     bool took = takes && take_files(search, folder);

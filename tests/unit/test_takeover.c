@@ -63,6 +63,22 @@ static void test_a_journal_without_a_head(void **state)
     (void)close(writer);
 }
 
+/* Whoever asks for a journal that names another spool never holds its lock, which that spool's collector would take for
+ * the writer's at that moment, and leave the journal. */
+static void test_the_lock_of_anothers_is_left_alone(void **state)
+{
+    static const struct journal_reader another = {.spool = "/another/spool", .said = true};
+    static const struct journal_reader its = {.spool = spool, .said = true};
+    (void)state;
+    end_by_kill(start_waiting(live_and_wait));
+    int passing = open(own_journal(), O_RDWR), taking = open(own_journal(), O_RDWR);
+    assert_true(passing >= 0 && taking >= 0);
+    assert_int_equal(journal_state(passing, &another), JOURNAL_ANOTHERS);
+    assert_int_equal(journal_state(taking, &its), JOURNAL_DEAD);
+    (void)close(passing);
+    (void)close(taking);
+}
+
 /* A recorded run's spool has gone with its run: who has the default spool looks after its journals. */
 static void test_orphans_are_taken_over(void **state)
 {
@@ -370,6 +386,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_DIRECTORY(test_only_the_dead_are_taken_over),
         WITH_DIRECTORY(test_a_journal_without_a_head),
+        WITH_DIRECTORY(test_the_lock_of_anothers_is_left_alone),
         WITH_DIRECTORY(test_orphans_are_taken_over),
         WITH_DIRECTORY(test_journals_without_a_spool_are_taken_over),
         WITH_DIRECTORY(test_journals_without_a_spool_are_taken_over_by_none),
