@@ -2,8 +2,9 @@
  * Echoes of the request that a server says in another form: see secret.h.
  *
  * A text is turned in every way known here, and what comes out of that again: cut by signs, in another case, backwards,
- * letters turned by thirteen, in base64, base32, hexadecimal and percent signs. In what comes out, letters and digits
- * alone are compared with those of the request's pieces, whole or each second one.
+ * letters turned by thirteen; in base64, base32, hexadecimal and percent signs, forwards and backwards, and those in
+ * each other twice. In what comes out, letters and digits alone are compared with those of the request's pieces, whole
+ * or each second one.
  *
  * Called on the scribe's thread for a few short texts per exchange. Must never keep a decoded byte.
  */
@@ -252,10 +253,10 @@ static bool look(struct search *search, const char *text, size_t bytes, unsigned
         return true;
     for (unsigned variant = 0; variant < VARIANTS && !found; variant++) {
         const size_t n = turn(text, bytes, variant, turned);
-        found =
-            n > 0 && (repeated(search->echo, turned, n) || (rounds > 0 && look_inside(search, turned, n, rounds - 1)));
+        const bool decodes = rounds > 0 && !(variant & ROTATED); /* the price of the search is here */
+        found = n > 0 && (repeated(search->echo, turned, n) || (decodes && look_inside(search, turned, n, rounds - 1)));
     }
-    explicit_bzero(turned, sizeof(turned));
+    explicit_bzero(turned, bytes);
     return found;
 }
 
