@@ -26,8 +26,8 @@ bool scribe_running(void);
 /*
  * The process is ending (or about to exec): everything on the tape becomes spans, requests in flight included (as not
  * finished), and leaves the process, acknowledged or in the spool. Waits at most `wait_ms` for the collector, and at
- * most 300 ms more for the disk. Any thread, destructors and _exit hooks included. Where no scribe could be started, the
- * spool is told how many calls that cost. No-op in a process that made no call, in a child of vfork, on the scribe
+ * most 300 ms more for the disk. Any thread, destructors and _exit hooks included. Where no scribe could be started,
+ * the spool is told how many calls that cost. No-op in a process that made no call, in a child of vfork, on the scribe
  * itself. The scribe goes on after it, so that a later call serves what came in between. Preserves errno.
  */
 void scribe_finish(unsigned wait_ms);

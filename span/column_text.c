@@ -223,7 +223,7 @@ static int column_room(struct span_column *column, size_t dict, size_t bytes)
         column->bytes = malloc(capacity);
         column->bytes_capacity = column->bytes == NULL ? 0 : capacity;
     }
-    return column->dict_capacity < dict || column->bytes_capacity < bytes ? -1 : 0;
+    return column->dict_capacity < dict || column->bytes == NULL || column->bytes_capacity < bytes ? -1 : 0;
 }
 
 static int read_single(struct span_column *column, struct span_reader *reader, size_t n)
