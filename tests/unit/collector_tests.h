@@ -189,3 +189,22 @@ static inline void test_remove(const char *path)
         closedir(directory);
     rmdir(path);
 }
+
+/* Begins, and takes in a process and its `n` frames; no memory is never said to be their fault. STORE_OK, or why not;
+ * the caller commits or rolls back. */
+static inline int test_take_in(struct store *store, const struct span_buffer *frames, unsigned n)
+{
+    struct span_process process;
+    test_process(&process, 0);
+    int status = store_begin(store);
+    if (status == STORE_OK)
+        status = store_take_process(store, &process);
+    for (unsigned i = 0; status == STORE_OK && i < n; i++) {
+        struct span_frame frame;
+        bool repeat = false;
+        assert_true(span_frame_read(&frame, frames[i].data, frames[i].bytes) > 0);
+        status = store_take_frame(store, &frame, &repeat);
+        assert_int_not_equal(status, STORE_DAMAGED); /* it is not the sender's fault: it would be told to forget */
+    }
+    return status;
+}
