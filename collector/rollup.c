@@ -390,10 +390,10 @@ static int count_sketches(const struct store_rows *rows, struct rollup_group *co
 
     for (size_t i = 0; i < rows->n; i++) {
         if (ttft != NULL && span_bit(ttft->present, i) &&
-            rollup_sketch_add(&group[i]->ttft, span_sketch_bucket(ttft->u64[i]), 1, ttft->u64[i]) != 0)
+            rollup_sketch_add(&group[i]->ttft, span_sketch_bucket(ttft->u64[i]), 1) != 0)
             return -1;
         if (total != NULL && span_bit(total->present, i) &&
-            rollup_sketch_add(&group[i]->total, span_sketch_bucket(total->u64[i]), 1, total->u64[i]) != 0)
+            rollup_sketch_add(&group[i]->total, span_sketch_bucket(total->u64[i]), 1) != 0)
             return -1;
     }
     return 0;

@@ -53,11 +53,10 @@ enum rollup_sum {
 extern const enum span_field rollup_fields[];
 extern const size_t rollup_n_fields;
 
-/* A sketch with only the buckets in use, sorted; a whole span_sketch takes 15 KB, and there are thousands of groups. */
+/* A sketch with only the buckets in use, sorted; a whole span_sketch takes 4 KB, and there are thousands of groups. */
 struct rollup_sketch {
     uint64_t *cell; /* bucket << 48 | count */
     uint32_t n, capacity;
-    uint64_t max;
 };
 
 struct rollup_group {
@@ -137,7 +136,7 @@ void rollup_forget_removed(struct rollup_hour *hour);
 
 /* Adds a whole sketch. */
 int rollup_sketch_fill(struct rollup_sketch *to, const struct span_sketch *from);
-/* Appends the same bytes as span_sketch_write would, without walking through 15 KB. 0 or -1. */
+/* Appends the same bytes as span_sketch_write would, without walking through 4 KB. 0 or -1. */
 int rollup_sketch_write(struct span_buffer *out, const struct rollup_sketch *sketch);
 int rollup_sketch_join(struct rollup_sketch *to, const struct rollup_sketch *from);
-int rollup_sketch_add(struct rollup_sketch *sketch, unsigned bucket, uint64_t times, uint64_t value);
+int rollup_sketch_add(struct rollup_sketch *sketch, unsigned bucket, uint64_t times);

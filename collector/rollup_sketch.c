@@ -12,7 +12,7 @@
 
 enum { ROLLUP_BUCKET_SHIFT = 48 };
 
-int rollup_sketch_add(struct rollup_sketch *sketch, unsigned bucket, uint64_t times, uint64_t value)
+int rollup_sketch_add(struct rollup_sketch *sketch, unsigned bucket, uint64_t times)
 {
     uint64_t low = (uint64_t)bucket << ROLLUP_BUCKET_SHIFT;
     uint32_t from = 0;
@@ -43,8 +43,6 @@ int rollup_sketch_add(struct rollup_sketch *sketch, unsigned bucket, uint64_t ti
     /* A count never reaches 2^48, but a damaged file may say so; it must not spill into the bucket's number. */
     if ((sketch->cell[from] - low) + times < 1ull << ROLLUP_BUCKET_SHIFT && times < 1ull << ROLLUP_BUCKET_SHIFT)
         sketch->cell[from] += times;
-    if (value > sketch->max)
-        sketch->max = value;
     return 0;
 }
 
@@ -53,7 +51,7 @@ int rollup_sketch_join(struct rollup_sketch *to, const struct rollup_sketch *fro
     for (uint32_t i = 0; i < from->n; i++) {
         unsigned bucket = (unsigned)(from->cell[i] >> ROLLUP_BUCKET_SHIFT);
 
-        if (rollup_sketch_add(to, bucket, from->cell[i] & ((1ull << ROLLUP_BUCKET_SHIFT) - 1), from->max) != 0)
+        if (rollup_sketch_add(to, bucket, from->cell[i] & ((1ull << ROLLUP_BUCKET_SHIFT) - 1)) != 0)
             return -1;
     }
     return 0;
@@ -62,20 +60,21 @@ int rollup_sketch_join(struct rollup_sketch *to, const struct rollup_sketch *fro
 int rollup_sketch_fill(struct rollup_sketch *to, const struct span_sketch *from)
 {
     for (unsigned bucket = 0; bucket < SPAN_SKETCH_BUCKETS; bucket++)
-        if (from->bucket[bucket] != 0 && rollup_sketch_add(to, bucket, from->bucket[bucket], from->max) != 0)
+        if (from->bucket[bucket] != 0 && rollup_sketch_add(to, bucket, from->bucket[bucket]) != 0)
             return -1;
     return 0;
 }
 
 int rollup_sketch_write(struct span_buffer *out, const struct rollup_sketch *sketch)
 {
-    unsigned next = 0;
+    unsigned next = sketch->n == 0 ? 0 : (unsigned)(sketch->cell[0] >> ROLLUP_BUCKET_SHIFT);
 
-    span_put_varint(out, sketch->max);
+    span_put_varint(out, next);
     for (uint32_t i = 0; i < sketch->n; i++) {
         unsigned bucket = (unsigned)(sketch->cell[i] >> ROLLUP_BUCKET_SHIFT);
 
-        span_put_varint(out, bucket - next);
+        for (; next < bucket; next++)
+            span_put_varint(out, 0);
         span_put_varint(out, sketch->cell[i] & ((1ull << ROLLUP_BUCKET_SHIFT) - 1));
         next = bucket + 1;
     }

@@ -29,7 +29,7 @@ enum store_status {
     STORE_OK = 0,
     STORE_MISSING = -1,
     STORE_FOREIGN = -2,       /* not a store of ours */
-    STORE_OTHER_VERSION = -3, /* written by a later or an earlier version that keeps other things */
+    STORE_OTHER_VERSION = -3, /* a later version wrote it, or one too early, or it may not be written to */
     STORE_DENIED = -4,
     STORE_DAMAGED = -5,
     STORE_BUSY = -6,
@@ -37,8 +37,9 @@ enum store_status {
     STORE_MOVED = -8,  /* its file, or what lies beside it, was moved or removed; the next transaction begins anew */
 };
 
-/* user_version of the file: raised when the tables change; a store of another version is refused. */
-enum { STORE_VERSION = 2 };
+/* user_version of the file: raised when the tables or what lies in them change. A store of a version from STORE_OLDEST
+ * on is brought up to date when it is opened (store_migrate.c), also for reading; one of another version is refused. */
+enum { STORE_VERSION = 3, STORE_OLDEST = 2 };
 
 /* Why the last call failed, one sentence without the file's name; valid until the next call on this thread. */
 const char *store_why(void);

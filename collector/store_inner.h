@@ -73,6 +73,7 @@ enum {
                         "ON CONFLICT(process,first) DO UPDATE SET last=excluded.last")                                 \
     STORE_SQL(seen_drop, "DELETE FROM seen WHERE process=?1 AND first=?2")                                             \
     STORE_SQL(block_put, "INSERT INTO block(process,t_min,t_max,n,merged,raw) VALUES(?1,?2,?3,?4,?5,?6)")              \
+    STORE_SQL(block_next, "SELECT min(id) FROM block WHERE id>?1")                                                     \
     STORE_SQL(block_raw, "SELECT raw FROM block WHERE id=?1")                                                          \
     STORE_SQL(block_mark, "UPDATE block SET merged=?2 WHERE id=?1")                                                    \
     STORE_SQL(block_drop, "DELETE FROM block WHERE id=?1")                                                             \
@@ -153,6 +154,10 @@ int store_open_writing(struct store *store, const char *path);
 int store_pragma_int(sqlite3 *db, const char *text, int64_t *ret_value);
 /* store_make.c: makes the store where there is none or an empty file. 0 also when somebody else made it meanwhile. */
 int store_make(const char *path);
+/* store_make.c: the tables of rollups, which a migration makes anew. */
+extern const char store_schema_rollups[];
+/* store_migrate.c: brings the store, open for writing, from the version it has to STORE_VERSION, in one transaction. */
+int store_migrate(struct store *store);
 /* store.c: remembers which files the open handle has. 0, or -1 when they are not in their places any more. */
 int store_note_places(struct store *store, const char *path);
 /* store_open.c: milliseconds of a clock that nobody sets. */
@@ -205,3 +210,6 @@ int store_merged_column(struct store *store, int64_t block, enum span_field fiel
 /* store_rollup.c */
 int store_rollup_load(void *store, struct rollup *rollup, uint64_t hour);
 int store_rollup_save(struct store *store);
+/* Counts the spans of all blocks above this number into store->rollup, in the transaction of the moment; damaged ones
+ * are left out. */
+int store_rollup_recount(struct store *store, int64_t after);

@@ -43,21 +43,20 @@ static const char schema[] =
                   "CREATE INDEX block_fresh ON block(t_min, n) WHERE merged = 0;"
                   "CREATE TABLE col(block INTEGER NOT NULL, field INTEGER NOT NULL, data BLOB NOT NULL);"
                   "CREATE UNIQUE INDEX col_place ON col(block, field);"
-                  /* Thousands of keys come again every hour: each is kept once. `rollup_hour` is how people read it. */
-                  "CREATE TABLE rollup_key(id INTEGER PRIMARY KEY" SQL_ROLLUP_KEYS ", UNIQUE(" ROLLUP_SQL_KEYS "));"
-                  /* id = hour << 32 | key: one integer is the cheapest key that SQLite has, and an hour stays together.
-                   */
-                  "CREATE TABLE rollup_cell(id INTEGER PRIMARY KEY, calls INTEGER NOT NULL, errors INTEGER NOT "
-                  "NULL," SQL_ROLLUP_SUMS " ttft BLOB NOT NULL, total BLOB NOT NULL);"
-                  "CREATE VIEW rollup_hour AS SELECT rollup_cell.id AS id, rollup_cell.id >> 32 AS hour,"
-                  " rollup_cell.id & 4294967295 AS key," ROLLUP_SQL_KEYS "," ROLLUP_SQL_VALUES
-                  " FROM rollup_cell JOIN rollup_key ON rollup_key.id = rollup_cell.id & 4294967295;"
                   /* What was lost beyond what processes say of themselves: STORE_LOSSES in store.h. */
-                  "CREATE TABLE loss(kind TEXT PRIMARY KEY, events INTEGER NOT NULL, spans INTEGER NOT NULL, last_ns "
-                  "INTEGER NOT "
-                  "NULL)"
-                  " WITHOUT ROWID;"
+                  "CREATE TABLE loss(kind TEXT PRIMARY KEY, events INTEGER NOT NULL, spans INTEGER NOT NULL,"
+                  " last_ns INTEGER NOT NULL) WITHOUT ROWID;"
                   "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;";
+
+const char store_schema_rollups[] =
+    /* Thousands of keys come again every hour: each is kept once. `rollup_hour` is how people read it. */
+    "CREATE TABLE rollup_key(id INTEGER PRIMARY KEY" SQL_ROLLUP_KEYS ", UNIQUE(" ROLLUP_SQL_KEYS "));"
+    /* id = hour << 32 | key: one integer is the cheapest key that SQLite has, and an hour stays together. */
+    "CREATE TABLE rollup_cell(id INTEGER PRIMARY KEY, calls INTEGER NOT NULL, errors INTEGER NOT NULL," SQL_ROLLUP_SUMS
+    " ttft BLOB NOT NULL, total BLOB NOT NULL);"
+    "CREATE VIEW rollup_hour AS SELECT rollup_cell.id AS id, rollup_cell.id >> 32 AS hour,"
+    " rollup_cell.id & 4294967295 AS key," ROLLUP_SQL_KEYS "," ROLLUP_SQL_VALUES
+    " FROM rollup_cell JOIN rollup_key ON rollup_key.id = rollup_cell.id & 4294967295;";
 /* clang-format on */
 
 enum { LOCK_TRIES = 400, LOCK_RETRY_MS = 25, LINKS_MAX = 16 };
@@ -179,7 +178,8 @@ static int fill(sqlite3 *db, unsigned orphans)
                      "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=FULL; PRAGMA auto_vacuum=INCREMENTAL;"
                      "BEGIN EXCLUSIVE",
                      NULL, NULL, NULL) != SQLITE_OK ||
-        sqlite3_exec(db, schema, NULL, NULL, NULL) != SQLITE_OK)
+        sqlite3_exec(db, schema, NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_exec(db, store_schema_rollups, NULL, NULL, NULL) != SQLITE_OK)
         return -1;
     (void)snprintf(text, sizeof text,
                    "INSERT INTO meta VALUES('begun_ns',%lld%09ld);"

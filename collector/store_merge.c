@@ -11,6 +11,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "../span/sketch.h"
+
 enum {
     MERGE_BLOCKS_MAX = 4096, /* in one step; also so many fresh blocks make a merge due before the hour is over */
     MERGE_RAW_BYTES_MAX = 64 * 1024 * 1024,   /* of fresh blocks in memory */
@@ -137,7 +139,8 @@ static int prove(struct merge *merge, struct source *source)
     int status = 0;
 
     for (size_t i = 0; source->raw != NULL && i < source->view.n_columns; i++)
-        if (span_field_by_number(source->view.column[i].number) == SPAN_FIELD_COUNT)
+        if (span_field_by_number(source->view.column[i].number) == SPAN_FIELD_COUNT &&
+            !span_field_retired(source->view.column[i].number))
             return STORE_DAMAGED;
     for (unsigned f = 0; status >= 0 && f < SPAN_FIELD_COUNT; f++)
         status = decode_source(merge, source, (enum span_field)f);
@@ -366,6 +369,15 @@ static int put_block(struct merge *merge, int64_t *ret_block)
     return status;
 }
 
+static int encode(struct merge *merge, enum span_field field)
+{
+    if (span_fields[field].type == SPAN_BLOB)
+        return span_column_encode_sketch(&merge->out, merge->texts, merge->present, merge->rows, SPAN_ZSTD_LEVEL_STORE);
+    if (is_text(field))
+        return span_column_encode_text(&merge->out, merge->texts, merge->present, merge->rows, SPAN_ZSTD_LEVEL_STORE);
+    return span_column_encode_u64(&merge->out, merge->values, merge->present, merge->rows, SPAN_ZSTD_LEVEL_STORE);
+}
+
 static int write_fields(struct merge *merge, int64_t block)
 {
     for (unsigned f = 0; f < SPAN_FIELD_COUNT; f++) {
@@ -378,10 +390,7 @@ static int write_fields(struct merge *merge, int64_t block)
         if (found == 0)
             continue;
         merge->out.bytes = 0;
-        failed = is_text(field) ? span_column_encode_text(&merge->out, merge->texts, merge->present, merge->rows,
-                                                          SPAN_ZSTD_LEVEL_STORE)
-                                : span_column_encode_u64(&merge->out, merge->values, merge->present, merge->rows,
-                                                         SPAN_ZSTD_LEVEL_STORE);
+        failed = encode(merge, field);
         if (failed != 0)
             return store_because(STORE_FAILED, "a merged column does not fit in memory");
         failed = put_column(merge, block, span_fields[field].number);

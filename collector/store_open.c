@@ -24,6 +24,7 @@ enum {
     OPEN_TRIES = 40,
     OPEN_RETRY_MS = 25,
     WAL_TRIES = 10,
+    OUT_OF_DATE = -100, /* in place of SQLite's code: a version that store_migrate.c knows */
 };
 
 static uint32_t big_endian(const uint8_t *data)
@@ -82,7 +83,8 @@ static int recognise(const char *path)
     if (code == SQLITE_IOERR_SHORT_READ || memcmp(header, "SQLite format 3", 16) != 0 ||
         big_endian(header + AT_APPLICATION_ID) != STORE_APPLICATION_ID)
         return store_because(STORE_FOREIGN, "it is not a libpprof store; it was left as it is, name another file");
-    if (big_endian(header + AT_USER_VERSION) != STORE_VERSION)
+    /* What lies in the log may be of a later version than the header, never of an earlier one. */
+    if (big_endian(header + AT_USER_VERSION) > STORE_VERSION || big_endian(header + AT_USER_VERSION) < STORE_OLDEST)
         return other_version((long long)big_endian(header + AT_USER_VERSION));
     return 0;
 }
@@ -147,6 +149,21 @@ static bool has_bytes(const char *path, const char *tail)
            st.st_size > 0;
 }
 
+/* A store of an earlier version is brought up to date by whoever may write. 0, or a status. */
+static int update(const char *path)
+{
+    struct store *store = NULL;
+    int status = access(path, W_OK) == 0 ? store_open(path, STORE_WRITE, &store) : STORE_DENIED;
+
+    store_close(store);
+    if (status == STORE_DENIED)
+        return store_because(STORE_OTHER_VERSION,
+                             "an earlier version of libpprof wrote it, and it must be brought up to "
+                             "date first, which needs permission to write; read it once as its "
+                             "owner");
+    return status;
+}
+
 /* Opens with this URI tail and reads something, so that whatever hinders has shown itself: SQLite's code. */
 static int try_reading(struct store *store, const char *path, const char *tail, const char *pragma)
 {
@@ -170,7 +187,9 @@ static int try_reading(struct store *store, const char *path, const char *tail, 
         code = store_pragma_int(store->db, "SELECT count(*) FROM sqlite_schema", &tables);
     if (code == SQLITE_OK)
         code = store_pragma_int(store->db, "PRAGMA user_version", &version);
-    return code == SQLITE_OK && version != STORE_VERSION ? other_version(version) : code;
+    if (code == SQLITE_OK && version != STORE_VERSION)
+        return version < STORE_VERSION && version >= STORE_OLDEST ? OUT_OF_DATE : other_version(version);
+    return code;
 }
 
 /*
@@ -260,6 +279,12 @@ int store_open_reading(struct store *store, const char *path)
         }
         if (code == STORE_OTHER_VERSION)
             return code;
+        if (code == OUT_OF_DATE) {
+            status = update(path);
+            if (status != 0)
+                return status;
+            continue;
+        }
         if (code == SQLITE_READONLY_ROLLBACK && access(path, W_OK) == 0 && undo_half_change(path))
             continue;
         if (!may_pass(code))
@@ -310,7 +335,9 @@ static int set_up_writing(struct store *store)
         if (store->has_log)
             break;
     }
-    return version != STORE_VERSION ? other_version(version) : 0;
+    if (version > STORE_VERSION || version < STORE_OLDEST)
+        return other_version(version);
+    return version < STORE_VERSION ? store_migrate(store) : 0;
 }
 
 int store_open_writing(struct store *store, const char *path)

@@ -30,14 +30,14 @@ static uint64_t column_u64(sqlite3_stmt *row, int column)
 
 static int load_sketch(struct rollup_sketch *ret_sketch, sqlite3_stmt *row, int column)
 {
-    struct span_sketch whole;
+    struct span_sketch whole = {0};
     const uint8_t *data;
     size_t bytes;
     int status = store_column_blob(row, column, &data, &bytes);
 
     if (status != 0 || data == NULL)
         return status;
-    if (span_sketch_read(&whole, data, bytes) != 0)
+    if (span_sketch_merge_bytes(&whole, data, bytes) != 0)
         return store_because(STORE_DAMAGED, "a sketch of the rollups is damaged");
     return rollup_sketch_fill(ret_sketch, &whole) == 0 ? 0 : store_because(STORE_FAILED, "no memory");
 }
@@ -236,5 +236,45 @@ int store_rollup_save(struct store *store)
         status = save_folded(store);
     span_buffer_done(&buffer[0]);
     span_buffer_done(&buffer[1]);
+    return status;
+}
+
+/* The number of the next block: 1, 0 when there is none, negative status. */
+static int next_block(struct store *store, int64_t after, int64_t *ret_id)
+{
+    sqlite3_stmt *statement = store_statement(store, STORE_SQL_block_next);
+    int found;
+
+    if (statement == NULL)
+        return store_sqlite_failed(store, "counting");
+    (void)sqlite3_bind_int64(statement, 1, after);
+    if (sqlite3_step(statement) != SQLITE_ROW)
+        return store_sqlite_failed(store, "counting");
+    found = sqlite3_column_type(statement, 0) != SQLITE_NULL;
+    *ret_id = sqlite3_column_int64(statement, 0);
+    (void)sqlite3_reset(statement);
+    return found;
+}
+
+int store_rollup_recount(struct store *store, int64_t after)
+{
+    const struct store_wanted wanted = {.fields = rollup_fields, .n_fields = rollup_n_fields};
+    int64_t id = after;
+    int status;
+
+    while ((status = next_block(store, id, &id)) == 1) {
+        struct store_rows rows;
+
+        store_processes_trim(store);
+        status = store_read_block(store, id, &wanted, &rows);
+        if (status == 0 && rollup_add(store->rollup, &rows) != 0)
+            status = store_because(STORE_FAILED, "no memory");
+        if (status == 0 && store->rollup->n_hours > STORE_HOURS_KEPT) {
+            status = store_rollup_save(store);
+            rollup_trim(store->rollup, STORE_HOURS_KEPT);
+        }
+        if (status != 0 && status != STORE_DAMAGED)
+            return status;
+    }
     return status;
 }

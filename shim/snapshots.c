@@ -51,7 +51,6 @@ static void take(struct flight *flight, uint64_t now_ns)
     if (!exchange_peek(flight->exchange, now_ns, &span)) {
         return; /* nothing shows yet that it is a call of a model */
     }
-    span_clear(&span, SPAN_gap_sketch); /* long, and of what is not over */
     if (flight->request_bytes > 0) {
         span_set_u64(&span, SPAN_request_bytes, flight->request_bytes);
     }

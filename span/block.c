@@ -4,6 +4,7 @@
  */
 #include "block.h"
 #include "codec.h"
+#include "sketch.h"
 
 /* Gathers the values of a field as the column encoders want them. */
 static void gather_u64(uint64_t *to, uint64_t *present, const struct span *const *spans, size_t n,
@@ -13,6 +14,9 @@ static void gather_u64(uint64_t *to, uint64_t *present, const struct span *const
         const uint64_t has = span_has(spans[i], field);
         to[i] = has ? spans[i]->value[field].u64 : 0;
         present[i >> 6] |= has << (i & 63);
+    }
+    for (size_t i = 0; span_fields[field].unit == SPAN_NS && i < n; i++) {
+        to[i] = span_whole_microseconds(to[i]);
     }
 }
 
@@ -43,7 +47,8 @@ static int block_field(struct span_buffer *out, const struct span *const *spans,
         status = span_column_encode_u64(out, rows, present, n, zstd_level);
     } else {
         gather_text(rows, present, spans, n, field);
-        status = span_column_encode_text(out, rows, present, n, zstd_level);
+        status = span_fields[field].type == SPAN_BLOB ? span_column_encode_sketch(out, rows, present, n, zstd_level)
+                                                      : span_column_encode_text(out, rows, present, n, zstd_level);
     }
     if (status != 0) {
         return -1;

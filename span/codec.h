@@ -45,6 +45,7 @@ enum {
     SPAN_CODEC_SINGLE = 0x00,
     SPAN_CODEC_TEXT_DICT = 0x01,
     SPAN_CODEC_PLAIN = 0x02,
+    SPAN_CODEC_SKETCHES = 0x03,
 
     SPAN_CODEC_PRESENCE = 0x30,
     SPAN_CODEC_ALL = 0x00,
@@ -111,3 +112,15 @@ int span_column_begin(struct span_column *column, size_t n);
 int span_presence_read(struct span_column *column, struct span_reader *reader, size_t n, unsigned form, size_t *ret_m);
 /* Decodes a numeric column without presence of exactly m values, the whole of data, to `to`. */
 int span_values_read(struct span_codec *codec, uint64_t *to, size_t m, const uint8_t *data, size_t bytes);
+
+/* ---- column_text.c ---- */
+/* A numeric column of `count` values inside a text column: its size, then itself. Reading leaves them in column->u64.
+ */
+void span_nested_write(struct span_buffer *out, const uint64_t *values, size_t count, int zstd_level);
+int span_nested_read(struct span_column *column, struct span_reader *reader, size_t count);
+/* Room for that many texts of that many bytes together. */
+int span_text_room(struct span_column *column, size_t dict, size_t bytes);
+
+/* ---- column_sketch.c ---- */
+/* The dictionary of m values from a column of sketches, each row its own; the reader is then at its end. */
+int span_sketches_read(struct span_column *column, struct span_reader *reader, size_t m, bool zstd);

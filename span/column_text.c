@@ -113,8 +113,7 @@ static size_t common_prefix(const struct dictionary *dict)
     return prefix;
 }
 
-/* A numeric column inside a text column: its size, then itself. */
-static void write_nested(struct span_buffer *out, const uint64_t *values, size_t count, int zstd_level)
+void span_nested_write(struct span_buffer *out, const uint64_t *values, size_t count, int zstd_level)
 {
     /* The size comes first but is known last; nearly always it takes one or two bytes. */
     const size_t start = out->bytes;
@@ -153,7 +152,7 @@ static void write_texts(struct span_buffer *out, const struct dictionary *dict, 
             at += rest;
         }
     }
-    write_nested(out, lengths, dict->count, zstd_level);
+    span_nested_write(out, lengths, dict->count, zstd_level);
     const size_t texts_at = out->bytes;
     const size_t frame = span_zstd_append(out, joined, bytes, zstd_level, true);
     if (out->failed) {
@@ -198,12 +197,12 @@ int span_column_encode_text(struct span_buffer *out, const struct span_text *val
     }
     write_texts(out, &dict, codec_at, zstd_level);
     if (!plain && !out->failed) {
-        write_nested(out, dict.codes, m, zstd_level);
+        span_nested_write(out, dict.codes, m, zstd_level);
     }
     return out->failed ? -1 : 0;
 }
 
-static int column_room(struct span_column *column, size_t dict, size_t bytes)
+int span_text_room(struct span_column *column, size_t dict, size_t bytes)
 {
     if (dict > column->dict_capacity) {
         size_t capacity = 16;
@@ -229,7 +228,7 @@ static int column_room(struct span_column *column, size_t dict, size_t bytes)
 static int read_single(struct span_column *column, struct span_reader *reader, size_t n)
 {
     const size_t bytes = span_left(reader);
-    if (bytes > SPAN_TEXT_MAX || column_room(column, 1, bytes) != 0) {
+    if (bytes > SPAN_TEXT_MAX || span_text_room(column, 1, bytes) != 0) {
         return -1;
     }
     if (bytes > 0) {
@@ -241,7 +240,7 @@ static int read_single(struct span_column *column, struct span_reader *reader, s
     return 0;
 }
 
-static int read_nested(struct span_column *column, struct span_reader *reader, size_t count)
+int span_nested_read(struct span_column *column, struct span_reader *reader, size_t count)
 {
     const uint64_t size = span_take_varint(reader);
     const uint8_t *data = size > span_left(reader) ? NULL : span_take(reader, (size_t)size);
@@ -269,7 +268,7 @@ static int read_texts(struct span_column *column, struct span_reader *reader, si
 {
     const uint64_t prefix_bytes = span_take_varint(reader);
     const uint8_t *prefix = prefix_bytes > SPAN_TEXT_MAX ? NULL : span_take(reader, (size_t)prefix_bytes);
-    if (prefix == NULL || read_nested(column, reader, count) != 0) {
+    if (prefix == NULL || span_nested_read(column, reader, count) != 0) {
         return -1;
     }
     size_t bytes = 0;
@@ -281,7 +280,7 @@ static int read_texts(struct span_column *column, struct span_reader *reader, si
     }
     const uint8_t *joined = read_joined(column, reader, bytes, zstd);
     /* The prefix is repeated before each text: at most SPAN_TEXT_MAX per row. */
-    if (joined == NULL || column_room(column, count, bytes + count * (size_t)prefix_bytes) != 0) {
+    if (joined == NULL || span_text_room(column, count, bytes + count * (size_t)prefix_bytes) != 0) {
         return -1;
     }
     uint8_t *to = column->bytes;
@@ -323,22 +322,28 @@ static int decode_text(struct span_column *column, const uint8_t *data, size_t b
     const unsigned shape = how & SPAN_CODEC_SHAPE;
     const bool zstd = (how & SPAN_CODEC_ZSTD) != 0;
     size_t m = 0;
-    if (reader.bad || (how & SPAN_CODEC_RESERVED) || shape > SPAN_CODEC_PLAIN ||
+    if (reader.bad || (how & SPAN_CODEC_RESERVED) || shape > SPAN_CODEC_SKETCHES ||
         span_presence_read(column, &reader, n, how & SPAN_CODEC_PRESENCE, &m) != 0) {
         return -1;
     }
     if (shape == SPAN_CODEC_SINGLE) {
         return zstd ? -1 : read_single(column, &reader, n);
     }
-    const uint64_t count = shape == SPAN_CODEC_PLAIN ? m : span_take_varint(&reader);
-    if (reader.bad || count == 0 || count > m || read_texts(column, &reader, (size_t)count, zstd) != 0) {
-        return -1;
+    if (shape == SPAN_CODEC_SKETCHES) {
+        if (span_sketches_read(column, &reader, m, zstd) != 0) {
+            return -1;
+        }
+    } else {
+        const uint64_t count = shape == SPAN_CODEC_PLAIN ? m : span_take_varint(&reader);
+        if (reader.bad || count == 0 || count > m || read_texts(column, &reader, (size_t)count, zstd) != 0) {
+            return -1;
+        }
     }
-    if (shape == SPAN_CODEC_PLAIN) {
+    if (shape != SPAN_CODEC_TEXT_DICT) {
         for (size_t i = 0; i < m; i++) {
             column->u64[i] = i;
         }
-    } else if (read_nested(column, &reader, m) != 0) {
+    } else if (span_nested_read(column, &reader, m) != 0) {
         return -1;
     }
     return place_codes(column, n, m) != 0 || reader.at != reader.end ? -1 : 0;

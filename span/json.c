@@ -3,6 +3,7 @@
  * whatever bytes the texts hold.
  */
 #include "json.h"
+#include "sketch.h"
 #include "hidden.h"
 #include "varint.h"
 
@@ -245,6 +246,27 @@ static void put_identity(struct span_buffer *out, const struct span_process *pro
     put_text(out, "pprof.labels", process->labels);
 }
 
+/* What is told of the gaps, from their histogram; nothing where it cannot be read. */
+static void put_gaps(struct span_buffer *out, const struct span_text *sketch)
+{
+    static const struct {
+        const char *name;
+        double q;
+    } facts[] = {
+#define X(name, meaning, q) {name, q},
+        SPAN_GAP_FACTS(X)
+#undef X
+    };
+    struct span_sketch gaps = {0};
+    if (span_sketch_merge_bytes(&gaps, (const uint8_t *)sketch->data, sketch->bytes) != 0 || gaps.count == 0) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++) {
+        put_key(out, facts[i].name);
+        put_number(out, facts[i].q < 0 ? gaps.count : span_sketch_quantile(&gaps, facts[i].q));
+    }
+}
+
 int span_json_write(struct span_buffer *out, const struct span_process *process, const struct span *span)
 {
     put(out, "{");
@@ -254,6 +276,9 @@ int span_json_write(struct span_buffer *out, const struct span_process *process,
     put_identity(out, process, span);
     for (unsigned f = 0; f < SPAN_FIELD_COUNT; f++) {
         const enum span_field field = (enum span_field)f;
+        if (field == SPAN_gap_sketch && span_has(span, field)) {
+            put_gaps(out, &span->value[field].text);
+        }
         if (field == SPAN_start_ns || span_fields[field].name[0] == '\0' || !span_has(span, field)) {
             continue;
         }

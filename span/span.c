@@ -123,6 +123,12 @@ void span_copy(struct span *to, const struct span *from)
     }
 }
 
+bool span_field_retired(unsigned number)
+{
+    enum { FIRST = 20, LAST = 24 };
+    return number >= FIRST && number <= LAST;
+}
+
 enum span_field span_field_by_number(unsigned number)
 {
     if (number >= SPAN_FIELD_NUMBER_END || index_by_number[number] == 0) {

@@ -73,6 +73,13 @@ static inline bool span_has(const struct span *span, enum span_field field)
     return (span->present[field >> 6] >> (field & 63)) & 1;
 }
 
+/* Times travel and rest in whole microseconds: no clock of a call is better than that. */
+static inline uint64_t span_whole_microseconds(uint64_t ns)
+{
+    const uint64_t below = ns / 1000 * 1000;
+    return ns - below >= 500 && below <= UINT64_MAX - 1000 ? below + 1000 : below;
+}
+
 /* Sets a U64, ID64 or BOOL field; a later call replaces the value. */
 void span_set_u64(struct span *span, enum span_field field, uint64_t value);
 
@@ -93,6 +100,8 @@ void span_copy(struct span *to, const struct span *from);
 
 /* The field with this wire number or exported name (or identifier), or SPAN_FIELD_COUNT. */
 enum span_field span_field_by_number(unsigned number);
+/* A number that an earlier version used for what is said otherwise now: what lies under it can be dropped. */
+bool span_field_retired(unsigned number);
 enum span_field span_field_by_name(const char *name, size_t bytes);
 
 /*

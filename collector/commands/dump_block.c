@@ -52,6 +52,8 @@ static const char *text_encoding(unsigned code)
         return "dictionary";
     case SPAN_CODEC_PLAIN:
         return "plain";
+    case SPAN_CODEC_SKETCHES:
+        return "sketches";
     default:
         return "unknown";
     }

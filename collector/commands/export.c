@@ -33,13 +33,12 @@ static void row_to_span(const struct store_rows *rows, size_t row, struct span *
             span_set_u64(ret_span, (enum span_field)f, column->u64[row]);
             break;
         case SPAN_STR:
-        case SPAN_LIST: {
+        case SPAN_LIST:
+        case SPAN_BLOB: {
             struct span_text text = column->dict[column->code[row]];
             span_set_text(ret_span, (enum span_field)f, text.data, text.bytes);
             break;
         }
-        case SPAN_BLOB: /* internal: nothing of it is exported */
-            break;
         }
     }
 }

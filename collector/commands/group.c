@@ -179,8 +179,8 @@ static void add_row(struct group *group, const struct store_rows *rows, size_t r
     }
     if (row_has(rows, SPAN_gap_sketch, row)) {
         const struct span_column *column = rows->column[SPAN_gap_sketch];
-        struct span_text sketch = column->dict[column->code[row]];
-        quantiles_add_sketch(&group->time[GROUP_ITL], (const uint8_t *)sketch.data, sketch.bytes);
+        struct span_text gaps = column->dict[column->code[row]];
+        quantiles_add_gaps(&group->time[GROUP_ITL], (const uint8_t *)gaps.data, gaps.bytes);
     }
     add_rate(group, rows, row);
 }

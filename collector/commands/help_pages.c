@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "../../span/sketch.h"
 #include "display.h"
 #include "keys.h"
 
@@ -77,6 +78,9 @@ static const struct {
     {"host.name", "text", "the machine that called"},
     {"process.pid", "integer", "the process that called"},
     {"process.executable.name", "text", "its program"},
+#define X(name, meaning, q) {name, (q) < 0 ? "integer" : "integer, ns", meaning},
+    SPAN_GAP_FACTS(X)
+#undef X
 };
 
 static void field_row(FILE *out, bool md, const char *name, const char *type, const char *unit, const char *meaning)

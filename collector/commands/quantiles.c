@@ -9,27 +9,27 @@
 void quantiles_done(struct quantiles *quantiles)
 {
     free(quantiles->value);
-    free(quantiles->sketch);
+    free(quantiles->histogram);
+    free(quantiles->gaps);
     *quantiles = (struct quantiles){0};
 }
 
-/* From now on a sketch. Returns it, or NULL when memory ran out. */
-static struct span_sketch *become_sketch(struct quantiles *quantiles)
+/* From now on a histogram. Returns it, or NULL when memory ran out. */
+static struct histogram *become_histogram(struct quantiles *quantiles)
 {
-    if (quantiles->sketch != NULL)
-        return quantiles->sketch;
-    quantiles->sketch = malloc(sizeof(*quantiles->sketch));
-    if (quantiles->sketch == NULL) {
+    if (quantiles->histogram != NULL)
+        return quantiles->histogram;
+    quantiles->histogram = calloc(1, sizeof(*quantiles->histogram));
+    if (quantiles->histogram == NULL) {
         quantiles->failed = true;
         return NULL;
     }
-    span_sketch_init(quantiles->sketch);
     for (uint32_t i = 0; i < quantiles->n; i++)
-        span_sketch_add(quantiles->sketch, quantiles->value[i], 1);
+        histogram_add(quantiles->histogram, quantiles->value[i]);
     free(quantiles->value);
     quantiles->value = NULL;
     quantiles->n = quantiles->capacity = 0;
-    return quantiles->sketch;
+    return quantiles->histogram;
 }
 
 static bool make_room(struct quantiles *quantiles)
@@ -49,10 +49,10 @@ static bool make_room(struct quantiles *quantiles)
 
 void quantiles_add(struct quantiles *quantiles, uint64_t value)
 {
-    if (quantiles->sketch == NULL && quantiles->n == QUANTILES_EXACT_MAX)
-        (void)become_sketch(quantiles);
-    if (quantiles->sketch != NULL) {
-        span_sketch_add(quantiles->sketch, value, 1);
+    if (quantiles->histogram == NULL && quantiles->n == QUANTILES_EXACT_MAX)
+        (void)become_histogram(quantiles);
+    if (quantiles->histogram != NULL) {
+        histogram_add(quantiles->histogram, value);
         return;
     }
     if (quantiles->failed || !make_room(quantiles))
@@ -61,10 +61,19 @@ void quantiles_add(struct quantiles *quantiles, uint64_t value)
     quantiles->sorted = false;
 }
 
-void quantiles_add_sketch(struct quantiles *quantiles, const uint8_t *data, size_t bytes)
+static struct span_sketch *become_gaps(struct quantiles *quantiles)
 {
-    if (!quantiles->failed && become_sketch(quantiles) != NULL)
-        (void)span_sketch_merge_bytes(quantiles->sketch, data, bytes);
+    if (quantiles->gaps == NULL)
+        quantiles->gaps = calloc(1, sizeof(*quantiles->gaps));
+    if (quantiles->gaps == NULL)
+        quantiles->failed = true;
+    return quantiles->gaps;
+}
+
+void quantiles_add_gaps(struct quantiles *quantiles, const uint8_t *data, size_t bytes)
+{
+    if (!quantiles->failed && become_gaps(quantiles) != NULL)
+        (void)span_sketch_merge_bytes(quantiles->gaps, data, bytes);
 }
 
 void quantiles_merge(struct quantiles *into, const struct quantiles *from)
@@ -72,8 +81,10 @@ void quantiles_merge(struct quantiles *into, const struct quantiles *from)
     into->failed = into->failed || from->failed;
     if (into->failed)
         return;
-    if (from->sketch != NULL && become_sketch(into) != NULL)
-        span_sketch_merge(into->sketch, from->sketch);
+    if (from->histogram != NULL && become_histogram(into) != NULL)
+        histogram_merge(into->histogram, from->histogram);
+    if (from->gaps != NULL && become_gaps(into) != NULL)
+        span_sketch_merge(into->gaps, from->gaps);
     for (uint32_t i = 0; i < from->n; i++)
         quantiles_add(into, from->value[i]);
 }
@@ -88,10 +99,14 @@ bool quantiles_at(struct quantiles *quantiles, double q, uint64_t *ret_value)
 {
     if (quantiles->failed)
         return false;
-    if (quantiles->sketch != NULL) {
-        if (quantiles->sketch->count == 0)
+    if (quantiles->gaps != NULL) {
+        *ret_value = span_sketch_quantile(quantiles->gaps, q);
+        return quantiles->gaps->count > 0;
+    }
+    if (quantiles->histogram != NULL) {
+        if (quantiles->histogram->count == 0)
             return false;
-        *ret_value = span_sketch_quantile(quantiles->sketch, q);
+        *ret_value = histogram_quantile(quantiles->histogram, q);
         return true;
     }
     if (quantiles->n == 0)

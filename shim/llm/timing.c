@@ -101,11 +101,6 @@ void timing_finish(struct timing *timing, uint64_t end_ns, struct span *span)
     if (timing->gapped)
         return; /* what was seen of the rest is less than there was */
     span_set_u64(span, SPAN_decode_ns, timing->last_ns - timing->first_ns - timing->decode_paused_ns);
-    if (!timing->gaps.count)
-        return;
-    span_set_u64(span, SPAN_gap_count, timing->gaps.count);
-    span_set_u64(span, SPAN_gap_p50_ns, span_sketch_quantile(&timing->gaps, 0.5));
-    span_set_u64(span, SPAN_gap_p99_ns, span_sketch_quantile(&timing->gaps, 0.99));
-    span_set_u64(span, SPAN_gap_max_ns, timing->gaps.max);
-    write_sketch(timing, span);
+    if (timing->gaps.count)
+        write_sketch(timing, span);
 }

@@ -27,7 +27,7 @@ struct timing {
 
 /* `*timing` is all zero bytes. */
 void timing_init(struct timing *timing, uint64_t start_ns);
-/* Zeroes it; 15 KB are touched only where something is in them. */
+/* Zeroes it; 4 KB are touched only where something is in them. */
 void timing_wipe(struct timing *timing);
 void timing_pause(struct timing *timing, uint64_t time_ns);
 void timing_resume(struct timing *timing, uint64_t time_ns);

@@ -66,7 +66,7 @@ int main(int argc, char **argv)
         workload.gap_sketches = kind == 2;
         uint64_t at = 1767225600000000000u;
         for (size_t i = 0; i < n; i++) {
-            at += workload.n_trace ? workload.trace[i % workload.n_trace].gap_ns / 1000 * 1000 : 86000000;
+            at += workload_gap_ns(&workload, i);
             workload_span(&workload, i, at, &spans[i]);
         }
         if (kind == 0)

@@ -84,9 +84,22 @@ void workload_done(struct workload *w)
     free(w->trace);
 }
 
-static uint64_t micro(double ns)
+void workload_as_shipped(struct workload *w)
 {
-    return (uint64_t)(ns / 1000) * 1000;
+    w->response_ids = w->gap_sketches = w->ns_clocks = w->model_per_prompt = true;
+}
+
+static uint64_t clock_ns(const struct workload *w, double ns)
+{
+    return w->ns_clocks ? (uint64_t)ns : (uint64_t)(ns / 1000) * 1000;
+}
+
+uint64_t workload_gap_ns(const struct workload *w, size_t i)
+{
+    if (w->n_trace == 0)
+        return 86000000;
+    /* The traces' clocks tick ten million times a second. */
+    return clock_ns(w, (double)w->trace[i % w->n_trace].gap_ns) + (w->ns_clocks ? i * 7919 % 100 : 0);
 }
 
 static void set_text(struct span *span, enum span_field field, const char *text)
@@ -96,18 +109,15 @@ static void set_text(struct span *span, enum span_field field, const char *text)
 
 static void set_gaps(struct workload *w, struct span *span, uint32_t output)
 {
-    struct span_sketch *sketch = calloc(1, sizeof *sketch);
-    if (sketch == NULL)
-        exit(1);
-    span_sketch_init(sketch);
-    for (uint32_t i = 1; i < output && i < 400; i++)
-        span_sketch_add(sketch, (uint64_t)log_normal(w, 2e7, 0.4), 1);
+    struct span_sketch gaps;
     struct span_buffer bytes;
+    span_sketch_init(&gaps);
+    for (uint32_t i = 1; i < output && i < 400; i++)
+        span_sketch_add(&gaps, (uint64_t)log_normal(w, 2e7, 0.4), 1);
     span_buffer_init(&bytes, 4096);
-    if (span_sketch_write(&bytes, sketch) == 0)
+    if (span_sketch_write(&bytes, &gaps) == 0)
         span_set_text(span, SPAN_gap_sketch, (const char *)bytes.data, bytes.bytes);
     span_buffer_done(&bytes);
-    free(sketch);
 }
 
 static void set_times(struct workload *w, struct span *span, uint64_t start_ns, uint32_t output, bool stream)
@@ -116,28 +126,22 @@ static void set_times(struct workload *w, struct span *span, uint64_t start_ns, 
     bool reused = next_random(w) % 20 != 0;
     span_set_u64(span, SPAN_start_ns, start_ns);
     span_set_u64(span, SPAN_reused, reused);
-    span_set_u64(span, SPAN_dns_ns, reused ? 0 : micro(log_normal(w, 2e6, 1)));
-    span_set_u64(span, SPAN_connect_ns, reused ? 0 : micro(log_normal(w, 1.5e7, 0.5)));
-    span_set_u64(span, SPAN_tls_ns, reused ? 0 : micro(log_normal(w, 2.5e7, 0.5)));
-    span_set_u64(span, SPAN_wait_ns, micro(wait));
-    span_set_u64(span, SPAN_total_ns, micro(wait + decode));
+    span_set_u64(span, SPAN_dns_ns, reused ? 0 : clock_ns(w, log_normal(w, 2e6, 1)));
+    span_set_u64(span, SPAN_connect_ns, reused ? 0 : clock_ns(w, log_normal(w, 1.5e7, 0.5)));
+    span_set_u64(span, SPAN_tls_ns, reused ? 0 : clock_ns(w, log_normal(w, 2.5e7, 0.5)));
+    span_set_u64(span, SPAN_wait_ns, clock_ns(w, wait));
+    span_set_u64(span, SPAN_total_ns, clock_ns(w, wait + decode));
     if (!stream)
         return;
-    span_set_u64(span, SPAN_ttft_ns, micro(wait + log_normal(w, 3e6, 0.5)));
-    span_set_u64(span, SPAN_decode_ns, micro(decode));
-    if (output > 1) {
-        span_set_u64(span, SPAN_gap_count, output - 1);
-        span_set_u64(span, SPAN_gap_p50_ns, micro(itl));
-        span_set_u64(span, SPAN_gap_p99_ns, micro(itl * log_normal(w, 2, 0.2)));
-        span_set_u64(span, SPAN_gap_max_ns, micro(itl * log_normal(w, 3, 0.3)));
-        if (w->gap_sketches)
-            set_gaps(w, span, output);
-    }
+    span_set_u64(span, SPAN_ttft_ns, clock_ns(w, wait + log_normal(w, 3e6, 0.5)));
+    span_set_u64(span, SPAN_decode_ns, clock_ns(w, decode));
+    if (output > 1 && w->gap_sketches)
+        set_gaps(w, span, output);
     span_set_u64(span, SPAN_stream_events, output + 3);
     span_set_u64(span, SPAN_content_chunks, output);
 }
 
-static void set_model(struct workload *w, struct span *span, bool stream)
+static void set_model(struct workload *w, struct span *span, bool stream, unsigned prompt)
 {
     static const char *const models[MODELS] = {"gpt-4o-mini",
                                                "gpt-4o",
@@ -151,7 +155,7 @@ static void set_model(struct workload *w, struct span *span, bool stream)
                                                "mistral-large",
                                                "llama-3.3-70b",
                                                "deepseek-chat"};
-    unsigned model = zipf(w, MODELS);
+    unsigned model = w->model_per_prompt ? prompt * 7 % MODELS : zipf(w, MODELS);
     bool anthropic = model >= 6 && model <= 8;
     set_text(span, SPAN_provider, anthropic ? "anthropic" : "openai");
     set_text(span, SPAN_host, anthropic ? "api.anthropic.com" : "api.openai.com");
@@ -181,9 +185,9 @@ void workload_span(struct workload *w, size_t i, uint64_t start_ns, struct span 
     }
     bool stream = next_random(w) % 10 != 0;
     unsigned prompt = zipf(w, PROMPTS);
-    span_set_u64(span, SPAN_seq, i + 1);
+    span_set_u64(span, SPAN_seq, w->one_call ? 1 : i + 1);
     set_times(w, span, start_ns, output, stream);
-    set_model(w, span, stream);
+    set_model(w, span, stream, prompt);
     bool failed = next_random(w) % 40 == 0;
     span_set_u64(span, SPAN_status, failed ? 429 : 200);
     if (failed)

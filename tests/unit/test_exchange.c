@@ -1,6 +1,8 @@
 /* An exchange as a whole: times, pauses, how it ended, quality signals, limits in headers, lost bytes, framing that the
  * content-type hides. */
 #include "exchange_run.h"
+
+#include "span/sketch.h"
 #include "../../shim/llm/response_headers.h"
 
 #include <setjmp.h>
@@ -45,8 +47,12 @@ static void test_times(void **state)
     body_at(exchange, 150000, STOPPED("stop") END);
     assert_true(exchange_run_close(exchange, &text, 160000, &span));
     assert_int_equal(u64(SPAN_ttft_ns), 20000);
-    assert_int_equal(u64(SPAN_gap_count), 3);
-    assert_int_equal(u64(SPAN_gap_max_ns), 10000);
+    struct span_sketch gaps = {0};
+    const struct span_text text_of_gaps = span.value[SPAN_gap_sketch].text;
+    assert_int_equal(span_sketch_merge_bytes(&gaps, (const uint8_t *)text_of_gaps.data, text_of_gaps.bytes), 0);
+    assert_int_equal(gaps.count, 3);
+    assert_int_equal(gaps.bucket[span_sketch_bucket(0)], 1);
+    assert_int_equal(gaps.bucket[span_sketch_bucket(10000)], 2);
     assert_int_equal(u64(SPAN_paused_ns), 100000);
     assert_int_equal(u64(SPAN_decode_ns), 20000);
     assert_int_equal(u64(SPAN_total_ns), 159000);
@@ -232,8 +238,7 @@ static void test_lost(void **state)
     assert_string_equal(exchange_field(&span, SPAN_finish_reasons), "stop");
     assert_false(span_has(&span, SPAN_empty_answer));
     /* With pieces missing, counts and gaps would be those of a part; the first token came before. */
-    static const enum span_field unknown[] = {SPAN_stream_events, SPAN_content_chunks, SPAN_gap_count, SPAN_gap_p50_ns,
-                                              SPAN_decode_ns};
+    static const enum span_field unknown[] = {SPAN_stream_events, SPAN_content_chunks, SPAN_gap_sketch, SPAN_decode_ns};
     for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
         assert_false(span_has(&span, unknown[i]));
     assert_int_equal(u64(SPAN_ttft_ns), 2000);

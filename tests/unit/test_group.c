@@ -219,7 +219,7 @@ static void test_period(void **state)
 static void test_quantiles(void **state)
 {
     (void)state;
-    struct quantiles few = {0}, many = {0};
+    struct quantiles few = {0}, many = {0}, gaps = {0};
     uint64_t value = 0;
     assert_false(quantiles_at(&few, 0.5, &value));
     quantiles_add(&few, 7);
@@ -227,16 +227,21 @@ static void test_quantiles(void **state)
     assert_int_equal(value, 7);
     for (uint64_t i = 1; i <= 10000; i++)
         quantiles_add(&many, i * 1000);
-    assert_non_null(many.sketch);
+    assert_non_null(many.histogram);
     assert_true(quantiles_at(&many, 0.5, &value));
     assert_true(value > 5000000 * 0.984 && value < 5000000 * 1.016);
     quantiles_merge(&few, &many);
-    assert_non_null(few.sketch);
-    assert_int_equal(few.sketch->count, 10001);
-    quantiles_add_sketch(&few, (const uint8_t *)"\xff\xff", 2); /* damaged: left out */
-    assert_int_equal(few.sketch->count, 10001);
+    assert_non_null(few.histogram);
+    assert_int_equal(few.histogram->count, 10001);
+    quantiles_add_gaps(&gaps, (const uint8_t *)"\xff\xff", 2); /* damaged: left out */
+    assert_false(quantiles_at(&gaps, 0.5, &value));
+    quantiles_add_gaps(&gaps, (const uint8_t *)"\x05\x02\x01", 3);
+    assert_true(quantiles_at(&gaps, 1, &value));
+    assert_int_equal(value, 6);
+    assert_int_equal(few.histogram->count, 10001);
     quantiles_done(&few);
     quantiles_done(&many);
+    quantiles_done(&gaps);
 }
 
 int main(void)

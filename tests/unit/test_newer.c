@@ -284,7 +284,7 @@ static void test_stores(void **state)
     static const struct {
         uint8_t version;
         const char *word;
-    } each[] = {{STORE_VERSION + 1, "a later version"}, {STORE_VERSION - 1, "an earlier version"}};
+    } each[] = {{STORE_VERSION + 1, "a later version"}, {STORE_OLDEST - 1, "an earlier version"}};
     (void)state;
     for (int i = 0; i < 2; i++) {
         struct store *other;

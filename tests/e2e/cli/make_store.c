@@ -42,17 +42,15 @@ static void text(struct span *span, enum span_field field, const char *value)
 
 static void add_gaps(struct span *span, uint64_t i, uint64_t n)
 {
-    static struct span_sketch sketch;
+    struct span_sketch gaps;
     struct span_buffer bytes;
-    span_sketch_init(&sketch);
+    span_sketch_init(&gaps);
     for (uint64_t gap = 0; gap < n; gap++)
-        span_sketch_add(&sketch, (10 + (i * 7 + gap * 3) % 40) * MS, 1);
+        span_sketch_add(&gaps, (10 + (i * 7 + gap * 3) % 40) * MS, 1);
     span_buffer_init(&bytes, SPAN_TEXT_MAX);
-    if (span_sketch_write(&bytes, &sketch) == 0)
+    if (span_sketch_write(&bytes, &gaps) == 0)
         span_set_text(span, SPAN_gap_sketch, (const char *)bytes.data, bytes.bytes);
     span_buffer_done(&bytes);
-    span_set_u64(span, SPAN_gap_count, n);
-    span_set_u64(span, SPAN_gap_p50_ns, span_sketch_quantile(&sketch, 0.5));
 }
 
 static void add_stream(struct span *span, uint64_t i)
