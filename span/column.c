@@ -1,5 +1,5 @@
 /*
- * Encodes a numeric column: chooses transform, storage and presence form by their size. Called by block_write.c,
+ * Encodes a numeric column: chooses transform, storage and presence form by their size. Called by block.c,
  * column_text.c (for lengths and codes) and the store's merge, on any thread. Pure but for memory; must never write
  * what column_read.c refuses.
  *

@@ -43,8 +43,6 @@ struct exchange_start {
     size_t url_bytes;
     const char *headers; /* "Name: value\n" lines, and lines that begin with EXCHANGE_BESIDE */
     size_t headers_bytes;
-    bool multipart_unseen; /* the body is multipart and cannot be seen */
-    bool body_unseen;
     bool decoded; /* content encodings are undone before response_body is called */
 };
 

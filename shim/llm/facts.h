@@ -58,7 +58,6 @@ enum facts_text {
     FACT_ERROR_CODE,
     FACT_STATUS, /* a state of the whole answer ("completed", "queued") that stands as finish reason where no choice
                     states one */
-    FACT_CONTENT_TYPE, /* of the response, lower case; set by the exchange */
     FACT_TEXT_COUNT
 };
 
