@@ -475,23 +475,17 @@ static void put_stream(const struct work *exchange, struct span *span)
     span_set_u64(span, SPAN_content_chunks, exchange->body.content_events);
 }
 
-/*
- * Is it a call at all? Where the path alone does not prove it, an answer of the API's own shape does. A call that
- * failed has no such answer; then the request may prove it: it hands in messages or a limit of tokens, or names a model
- * where nobody else does.
- */
 static bool is_inference(const struct work *exchange, const struct exchange_outcome *outcome,
                          const struct exchange_end *end)
 {
     const struct facts *const facts = &exchange->facts;
     const struct recognised *const recognised = &exchange->recognised;
-    const bool named = facts_has_text(facts, FACT_REQUEST_MODEL) && !recognised->model_bytes && !recognised->weak;
+    const bool named = facts_has_text(facts, FACT_REQUEST_MODEL) && !recognised->model_bytes;
     const bool failed =
         outcome->status >= 400 || !end->finished || (end->curl_code != 0 && end->curl_code != UINT64_MAX);
-    const bool proved =
-        facts->shape_seen || (facts->shape_asked && (recognised->request_proves || failed)) || (named && failed);
-    const bool proof_needed = recognised->tentative || (recognised->unproven && !failed);
-    return !facts->not_inference && (!proof_needed || proved);
+    const unsigned seen = (facts->shape_seen ? EVIDENCE_ANSWER : 0U) | (facts->shape_asked ? EVIDENCE_REQUEST : 0U) |
+                          (named ? EVIDENCE_MODEL : 0U);
+    return verdict_is_call(recognised->claim, failed, seen, facts->not_inference);
 }
 
 /* A success without any answer. */
