@@ -1,7 +1,7 @@
 /*
  * Counting spans into the groups of their hour, see rollup.h.
  *
- * Called by ingest for each block (hot: about 60 ns per span) and by the store's check. Works on dictionary positions:
+ * Called by store_take.c for each block (hot: about 60 ns per span) and by the store's check. Works on dictionary positions:
  * the combination of texts is looked up once per distinct combination in a block, not once per span. Must not touch the
  * file.
  */

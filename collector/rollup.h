@@ -2,7 +2,7 @@
  * Rollups: what the calls of one hour add up to, per service, team, prompt, version, provider, model, operation and
  * outcome.
  *
- * In memory only; the store loads and saves them (store_rollup.c). Used by the store's ingest and by its check, which
+ * In memory only; the store loads and saves them (store_rollup.c). Used when the store takes blocks in and by its check, which
  * counts again. One thread. A sum comes with the number of spans that stated the value: unknown is not zero.
  */
 #pragma once

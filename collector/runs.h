@@ -3,8 +3,10 @@
  * record`, in a place that every later command of this user knows. So what a killed record, or a program that outlives
  * its record, leaves behind is found and taken in. One thread.
  *
- * RUNS/<128 random bits in hex>/run       names the store that the run was recorded into; locked as long as record
- * lives RUNS/<128 random bits in hex>/ID.frames spool files, and whatever else programs put into a spool folder
+ *   RUNS/<128 random bits in hex>/run        names the store that the run was recorded into; locked
+ *                                            as long as record lives
+ *   RUNS/<128 random bits in hex>/ID.frames  spool files, and whatever else programs put into a
+ *                                            spool folder
  *
  * A name is never used again. Where root records, the folder is open to those who know its name, so that programs that
  * give up their rights can still write; files in it belong to who made them.

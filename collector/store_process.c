@@ -1,7 +1,7 @@
 /*
- * The process table of the store, with the processes of late in memory: by identity for ingest, by number for reading.
+ * The process table of the store, with the processes of late in memory: by identity for what comes in, by number for reading.
  *
- * Called by the store's other files and by ingest (store_take_process). One thread per store.
+ * Called by the store's other files and by the listener (store_take_process). One thread per store.
  */
 #include "store_inner.h"
 

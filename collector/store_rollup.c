@@ -2,7 +2,7 @@
  * Rollups between memory and the table rollup_hour: loaded when an hour is first met, saved within the transaction that
  * holds the blocks they count, so that a crash leaves both or neither.
  *
- * Called by ingest (load), commit (save) and check. One thread per store.
+ * Called by store_take.c (load), commit (save) and check. One thread per store.
  */
 #include "store_inner.h"
 

@@ -27,8 +27,6 @@ bool beginning_read(const struct tape_record *record, char lines[static HEADER_L
         .url_bytes = begin.url_bytes,
         .headers = lines,
         .headers_bytes = header_lines_write(url + begin.url_bytes, begin.headers_bytes, lines, HEADER_LINES_BYTES_MAX),
-        .multipart_unseen = (begin.flags & TAPE_BEGIN_MULTIPART) != 0,
-        .body_unseen = (begin.flags & TAPE_BEGIN_BODY_UNSEEN) != 0,
         .decoded = (begin.flags & TAPE_BEGIN_DECODED) != 0,
     };
     return true;

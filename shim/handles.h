@@ -36,7 +36,7 @@ struct handle {
     bool cannot_seek;   /* and that is a pipe */
     bool headers_open;  /* with CURLOPT_HEADER: what the write callback gets are headers */
     bool body_seen;
-    unsigned char set;                     /* with which callbacks (capture_sets.h) */
+    unsigned char set;                     /* with which callbacks (callbacks.c) */
     uint64_t header_ns;                    /* when the block of headers began that is being delivered; 0: none yet */
     unsigned paused;                       /* CURLPAUSE_* */
     size_t replayed_header, replayed_body; /* bytes that libcurl will deliver again because the application paused */

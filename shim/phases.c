@@ -130,14 +130,23 @@ static void compute_queue(struct clock *clock, const struct tape_end *from, uint
         ret_end->queue_ns = advance(clock, before_us);
 }
 
+/* These two codes say that a callback of the application's refused; a removed handle was not to go on either. */
+static enum exchange_how how(const struct tape_end *end)
+{
+    if (end->how != TAPE_DONE || end->curl_code == CURLE_WRITE_ERROR || end->curl_code == CURLE_ABORTED_BY_CALLBACK)
+        return EXCHANGE_CANCELLED;
+    return end->curl_code == CURLE_OK || end->curl_code == TAPE_UNKNOWN ? EXCHANGE_ENDED : EXCHANGE_FAILED;
+}
+
 void phases_compute(const struct tape_end *said, uint64_t body_sent_us, struct exchange_end *ret_end)
 {
     const uint64_t before_us = said->before_us == TAPE_UNKNOWN ? 0 : said->before_us;
     const struct tape_end from = from_beginning(said, before_us), *const end = &from;
 
     *ret_end = (struct exchange_end){
-        .curl_code = end->curl_code,
-        .curl_error = phases_curl_error(end->curl_code),
+        .how = how(end),
+        .error = phases_curl_error(end->curl_code),
+        .transport_code = end->curl_code,
         .status = end->status,
         .queue_ns = UINT64_MAX,
         .dns_ns = UINT64_MAX,
@@ -152,7 +161,6 @@ void phases_compute(const struct tape_end *said, uint64_t body_sent_us, struct e
         .request_bytes = end->request_bytes,
         .response_bytes = end->response_bytes,
         .no_response = end->status == 0, /* CURLINFO_RESPONSE_CODE: a proxy's answer to CONNECT does not count */
-        .finished = end->how == TAPE_DONE,
     };
     struct clock clock = {.left_ns = UINT64_MAX};
     if (end->total_us != TAPE_UNKNOWN) {

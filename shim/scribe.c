@@ -144,7 +144,7 @@ static void cut_flight(struct scribe *scribe, struct flight *flight, uint64_t no
     struct exchange_end end;
     phases_compute(&unknown, TAPE_UNKNOWN, &end);
     end.time_ns = now_ns;
-    end.unseen = cut != CUT_UNDER_WAY;
+    end.how = cut == CUT_UNDER_WAY ? EXCHANGE_CANCELLED : EXCHANGE_UNSEEN;
     end.lost_bytes = cut == CUT_END_LOST ? sizeof unknown : 0;
     close_flight(scribe, flight, &end);
 }

@@ -48,9 +48,7 @@ struct tape_begin {
     uint64_t request_bytes; /* declared length of the body, UINT64_MAX unknown */
 };
 enum {
-    TAPE_BEGIN_MULTIPART = 1,   /* the body is built by libcurl's MIME API and cannot be seen */
-    TAPE_BEGIN_BODY_UNSEEN = 2, /* there is a body, but it could not be captured */
-    TAPE_BEGIN_DECODED = 4,     /* libcurl decodes the content encoding */
+    TAPE_BEGIN_DECODED = 1, /* libcurl decodes the content encoding */
 };
 
 /* Payload of TAPE_END. Times are microseconds since the transfer's start as libcurl counts them, which is before_us
@@ -120,8 +118,8 @@ size_t tape_backlog_bytes(void);
 bool tape_is_unread(void); /* any thread */
 struct tape_loss tape_losses(void);
 
-/* CLOCK_MONOTONIC in nanoseconds, through the vDSO. */
 /* How many calls nobody hears of if the process ends now: their beginnings lie unread, or were dropped. Any thread. */
 uint64_t tape_unheard_calls(void);
 
+/* CLOCK_MONOTONIC in nanoseconds, through the vDSO. */
 uint64_t tape_now_ns(void);

@@ -125,14 +125,7 @@ static uint64_t declared_bytes(const struct shadow *shadow)
 
 static uint32_t begin_flags(const struct shadow *shadow)
 {
-    uint32_t flags = 0;
-    if (shadow->request == SHADOW_MULTIPART)
-        flags |= TAPE_BEGIN_MULTIPART;
-    if (shadow->request == SHADOW_POST && shadow->fields_kind == SHADOW_FIELDS_UNSEEN)
-        flags |= TAPE_BEGIN_BODY_UNSEEN;
-    if (shadow->accepts_encoding && !shadow->keeps_encoding)
-        flags |= TAPE_BEGIN_DECODED;
-    return flags;
+    return shadow->accepts_encoding && !shadow->keeps_encoding ? TAPE_BEGIN_DECODED : 0;
 }
 
 /* A URL object wins over the text, as in libcurl. */

@@ -11,10 +11,9 @@
 /* Each user of scratch has a slot of its own, so that a nested column cannot overwrite what its text column still
  * needs. */
 enum span_slot {
-    SPAN_SLOT_ROWS, /* block_write: values of a field as it is gathered */
+    SPAN_SLOT_ROWS, /* block.c: values of a field as it is gathered */
     SPAN_SLOT_PRESENT,
-    SPAN_SLOT_COLUMN, /* block_write: an encoded column */
-    SPAN_SLOT_DENSE,  /* column: values of the rows that are present */
+    SPAN_SLOT_DENSE, /* column: values of the rows that are present */
     SPAN_SLOT_RESIDUAL,
     SPAN_SLOT_DELTA,
     SPAN_SLOT_TABLE,

@@ -1,5 +1,5 @@
 /*
- * Frames: header and payload with checksums. Called by the shim's outbox and the collector's ingest; any thread, pure.
+ * Frames: header and payload with checksums. Called by the shim's outbox and the collector's listener; any thread, pure.
  * Must never believe a header before its checksum fits.
  */
 #include "frame.h"

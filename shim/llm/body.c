@@ -51,8 +51,6 @@ static void on_done(void *context)
 void body_done(struct body *body)
 {
     body->facts->done = true;
-    if (body->dialect->done)
-        body->dialect->done(body->facts);
 }
 
 static void on_line_begin(void *context)

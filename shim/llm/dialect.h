@@ -43,8 +43,7 @@ struct dialect {
      * (AWS always; SSE when the line stands before data:, as everybody writes it). */
     void (*event_begin)(struct facts *facts, const char *name, size_t name_bytes);
     void (*event_end)(struct facts *facts);
-    void (*done)(struct facts *facts); /* the stream's [DONE] */
-    void (*sum)(struct facts *facts);  /* puts counts that the dialect's state holds into usage and numbers, and changes
+    void (*sum)(struct facts *facts); /* puts counts that the dialect's state holds into usage and numbers, and changes
                                           nothing else: before `close`, and for a look at what is known so far */
     void (*close)(struct facts *facts); /* everything was seen; last chance before the span is made */
     bool compiled;                      /* dialect_by_api's */

@@ -26,14 +26,19 @@ enum {
     ANSWER_COUNT = 64, /* ANSWER_COUNT + enum facts_number */
 };
 
-/* {"error":{type,code,status}}, {"error":"text"}, {"type","code"} flat (Mistral), {"code","error":"text"} (xAI),
- * {"error":"text","error_type"} (Hugging Face's servers). */
-#define ANSWER_ERRORS                                                                                                  \
+/* {"error":{type,code,status}}, {"error":"text"}, {"type","code"} flat (Mistral), {"code","error":"text"} (xAI). */
+#define ANSWER_ERRORS_BUT_NAMED                                                                                        \
     FAILURE_RULES, {"error", ANSWER_ERROR, 0}, {"error.type", ANSWER_ERROR_TYPE, 0},                                   \
         {"error.status", ANSWER_ERROR_STATUS, 0}, {"error.code", ANSWER_ERROR_CODE, 0}, {"type", ANSWER_TOP_TYPE, 0},  \
-        {"error_type", ANSWER_TOP_TYPE, 0},                                                                            \
     {                                                                                                                  \
         "code", ANSWER_TOP_CODE, 0                                                                                     \
+    }
+
+/* And {"error":"text","error_type"} (Hugging Face's servers). */
+#define ANSWER_ERRORS                                                                                                  \
+    ANSWER_ERRORS_BUT_NAMED,                                                                                           \
+    {                                                                                                                  \
+        "error_type", ANSWER_TOP_TYPE, 0                                                                               \
     }
 
 #define ANSWER_IDENTITY                                                                                                \

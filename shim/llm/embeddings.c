@@ -28,10 +28,8 @@ enum rule {
 
 static const struct json_rule answer_rules[] = {
     ANSWER_IDENTITY,
-    ANSWER_ERRORS,
+    ANSWER_ERRORS_BUT_NAMED,
     ANSWER_USAGE_RULES("usage"),
-    {"model_id", ANSWER_MODEL, 0}, /* watsonx */
-    ANSWER_COUNTED("input_token_count", FACT_INPUT),
     /* OpenAI and its relatives, Voyage: data[]; Cohere, Ollama, Gemini: embeddings, embedding; Vertex: predictions[];
      * rerankers: results[]; a bare list of lists or numbers, or of scores: text-embeddings-inference. */
     {"", DOCUMENT, 0},
@@ -78,7 +76,7 @@ static const struct json_rule answer_rules[] = {
     ANSWER_COUNTED("inputTextTokenCount", FACT_INPUT),     /* Titan */
     ANSWER_COUNTED("input_token_count", FACT_INPUT),       /* watsonx */
     ANSWER_COUNTED("num_tokens_prompt_total", FACT_INPUT), /* Aleph Alpha */
-    {"model_id", ANSWER_MODEL, 0},
+    {"model_id", ANSWER_MODEL, 0},                         /* watsonx */
     {"model_version", ANSWER_MODEL, 0},
     {"error_type", ERROR_NAME, 0}, /* text-embeddings-inference */
     {"errors[]", ANSWER_ERROR, 0},

@@ -26,8 +26,6 @@
 #include <string.h>
 #include <strings.h>
 
-enum { CURLE_WRITE_ERROR = 23, CURLE_ABORTED_BY_CALLBACK = 42 }; /* the application's own callback ended it */
-
 struct work {
     const struct exchange_config *config;
     struct dialect *dialect;
@@ -392,59 +390,6 @@ void exchange_lost(struct exchange *owner, uint64_t bytes)
     }
 }
 
-/* A state after which nothing more comes in this answer. */
-static bool status_is_final(const struct facts *facts)
-{
-    static const char *const passing[] = {"queued", "in_progress", "cancelling", "validating", "finalizing"};
-    const size_t bytes = facts->text_bytes[FACT_STATUS];
-    for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
-        if (strlen(passing[i]) == bytes && !memcmp(passing[i], facts->text[FACT_STATUS], bytes))
-            return false;
-    return bytes > 0;
-}
-
-static bool finish_stated(const struct facts *facts)
-{
-    return status_is_final(facts) || facts_answers_ended(facts);
-}
-
-/* Did the answer itself say that it is complete? */
-static bool end_mark_seen(const struct work *exchange)
-{
-    const struct facts *const facts = &exchange->facts;
-    if (!facts->stream || !exchange->body.complete || exchange->body.framing == BODY_ARRAY)
-        return exchange->body.complete;
-    return facts->done || facts->error_seen || facts->no_end_mark || finish_stated(facts);
-}
-
-/* Whoever stops behind the end of a stream has everything, and so have we: behind its last mark, or behind the reason
- * and the usage. */
-static bool everything_seen(const struct work *exchange)
-{
-    const struct facts *const facts = &exchange->facts;
-    if (!facts->stream || !exchange->body.complete)
-        return false;
-    const bool usage = facts_has_number(facts, FACT_INPUT) || facts_has_number(facts, FACT_OUTPUT);
-    return exchange->body.framing == BODY_ARRAY || facts->done || facts->error_seen || (usage && finish_stated(facts));
-}
-
-static struct exchange_outcome outcome_of(const struct work *exchange, const struct exchange_end *end)
-{
-    struct exchange_outcome outcome = {.lost = exchange->lost > 0, .status = exchange->status};
-    const bool failed = end->curl_code != 0 && end->curl_code != UINT64_MAX;
-    if (end->status && end->status != UINT64_MAX)
-        outcome.status = end->status;
-    const bool body_readable = !exchange->encoded && !outcome.lost && exchange->response_begun;
-    const bool own =
-        !end->finished || end->curl_code == CURLE_WRITE_ERROR || end->curl_code == CURLE_ABORTED_BY_CALLBACK;
-    if (own || failed)
-        outcome.whole = body_readable && everything_seen(exchange);
-    else
-        outcome.whole = !body_readable || end_mark_seen(exchange) || outcome.status >= 400;
-    outcome.cancelled = own && !outcome.whole && !end->unseen;
-    return outcome;
-}
-
 /*
  * The transport's clock starts later than ours, which starts when the application does (libcurl: after our hook, and in
  * a multi handle with its first turn); its end is earlier than when the application asked for the result. So the total
@@ -475,32 +420,14 @@ static void put_stream(const struct work *exchange, struct span *span)
     span_set_u64(span, SPAN_content_chunks, exchange->body.content_events);
 }
 
-/*
- * Is it a call at all? Where the path alone does not prove it, an answer of the API's own shape does. A call that
- * failed has no such answer; then the request may prove it: it hands in messages or a limit of tokens, or names a model
- * where nobody else does.
- */
-static bool is_inference(const struct work *exchange, const struct exchange_outcome *outcome,
-                         const struct exchange_end *end)
+static bool is_inference(const struct work *exchange, uint64_t status, enum exchange_how how)
 {
     const struct facts *const facts = &exchange->facts;
     const struct recognised *const recognised = &exchange->recognised;
-    const bool named = facts_has_text(facts, FACT_REQUEST_MODEL) && !recognised->model_bytes && !recognised->weak;
-    const bool failed =
-        outcome->status >= 400 || !end->finished || (end->curl_code != 0 && end->curl_code != UINT64_MAX);
-    const bool proved =
-        facts->shape_seen || (facts->shape_asked && (recognised->request_proves || failed)) || (named && failed);
-    const bool proof_needed = recognised->tentative || (recognised->unproven && !failed);
-    return !facts->not_inference && (!proof_needed || proved);
-}
-
-/* A success without any answer. */
-static bool is_silent(const struct work *exchange, const struct exchange_outcome *outcome,
-                      const struct exchange_end *end)
-{
-    const bool done = end->finished && (!end->curl_code || end->curl_code == UINT64_MAX);
-    return done && outcome->status == 200 && !exchange->encoded && !exchange->lost &&
-           (!exchange->response_begun || (exchange->facts.stream && !exchange->body.events));
+    const bool named = facts_has_text(facts, FACT_REQUEST_MODEL) && !recognised->model_bytes;
+    const unsigned seen = (facts->shape_seen ? EVIDENCE_ANSWER : 0U) | (facts->shape_asked ? EVIDENCE_REQUEST : 0U) |
+                          (named ? EVIDENCE_MODEL : 0U);
+    return verdict_is_call(recognised->claim, status >= 400 || how != EXCHANGE_ENDED, seen, facts->not_inference);
 }
 
 /* Counts and times from wherever they were stated. */
@@ -529,10 +456,16 @@ static bool finish(struct work *exchange, const struct exchange_end *end, struct
     if (asked_after || exchange->dialect->kept)
         counted_once(facts, exchange->path, exchange->path_bytes, exchange->recognised.tail_id, asked_after);
     failure_finish(facts);
-    struct exchange_outcome outcome = outcome_of(exchange, end);
+    const struct outcome_seen seen = {facts,
+                                      &exchange->body,
+                                      exchange->status,
+                                      exchange->lost > 0,
+                                      exchange->lost + end->lost_bytes > 0,
+                                      exchange->encoded,
+                                      exchange->response_begun};
+    const struct outcome outcome = outcome_of(&seen, end->how, end->status);
     exchange->lost += end->lost_bytes;
-    outcome.silent = is_silent(exchange, &outcome, end);
-    const bool inference = is_inference(exchange, &outcome, end);
+    const bool inference = is_inference(exchange, outcome.status, end->how);
     if (inference) {
         exchange_span_transport(span, end);
         timing_finish(&exchange->timing, end->time_ns, span);
@@ -574,12 +507,12 @@ bool exchange_peek(struct exchange *owner, uint64_t time_ns, struct span *ret_sp
     struct work *const exchange = work_of(owner);
     if (!exchange)
         return false;
-    const struct exchange_end end = {EXCHANGE_END_UNKNOWN, .time_ns = time_ns, .curl_code = UINT64_MAX};
-    const struct exchange_outcome outcome = {.lost = exchange->lost > 0, .status = exchange->status};
+    const struct exchange_end end = {EXCHANGE_END_UNKNOWN, .time_ns = time_ns};
+    const struct outcome outcome = {.lost = exchange->lost > 0, .status = exchange->status};
     struct facts *const facts = &exchange->facts;
     struct facts_peek peek;
     struct timing timing = exchange->timing;
-    if (!is_inference(exchange, &outcome, &end))
+    if (!is_inference(exchange, outcome.status, end.how))
         return false;
     span_copy(ret_span, &exchange->span);
     if (outcome.status)

@@ -145,7 +145,7 @@ static void put_finish(struct span *span, const struct facts *facts)
         span_list_add(span, SPAN_finish_reasons, facts->text[FACT_STATUS], facts->text_bytes[FACT_STATUS]);
 }
 
-static void put_error(struct span *span, const struct facts *facts, const struct exchange_outcome *outcome,
+static void put_error(struct span *span, const struct facts *facts, const struct outcome *outcome,
                       const struct exchange_end *end)
 {
     const bool failed = outcome->status >= 400 || facts->error_seen;
@@ -159,12 +159,12 @@ static void put_error(struct span *span, const struct facts *facts, const struct
         span_set_text(span, SPAN_error_type, status, (size_t)bytes);
     } else if (facts->error_seen) {
         span_set_text(span, SPAN_error_type, "_OTHER", 6); /* OpenTelemetry's word for an error without a name */
-    } else if (end->curl_error && !outcome->whole && !outcome->cancelled) {
-        span_set_text(span, SPAN_error_type, end->curl_error, strlen(end->curl_error));
+    } else if (end->error && !outcome->whole && !outcome->cancelled) {
+        span_set_text(span, SPAN_error_type, end->error, strlen(end->error));
     }
 }
 
-static void put_calls(struct span *span, const struct facts *facts, const struct exchange_outcome *outcome)
+static void put_calls(struct span *span, const struct facts *facts, const struct outcome *outcome)
 {
     const uint64_t calls = facts->calls + facts->other_calls;
     const bool none_is_known = outcome->whole && !outcome->lost && facts->shape_seen && outcome->status < 400;
@@ -176,7 +176,7 @@ static void put_calls(struct span *span, const struct facts *facts, const struct
         span_set_u64(span, SPAN_server_tool_calls, facts_number(facts, FACT_SERVER_TOOL_REQUESTS));
 }
 
-void exchange_span_facts(struct span *span, const struct facts *facts, const struct exchange_outcome *outcome,
+void exchange_span_facts(struct span *span, const struct facts *facts, const struct outcome *outcome,
                          const struct exchange_end *end)
 {
     for (size_t i = 0; i < sizeof(text_fields) / sizeof(text_fields[0]); i++)
@@ -217,7 +217,7 @@ void exchange_span_transport(struct span *span, const struct exchange_end *end)
     put_known(span, SPAN_request_bytes, end->request_bytes);
     put_known(span, SPAN_response_bytes, end->response_bytes);
     put_known(span, SPAN_redirects, end->redirects);
-    put_known(span, SPAN_curl_code, end->curl_code);
+    put_known(span, SPAN_curl_code, end->transport_code);
     if (end->num_connects != UINT64_MAX)
         span_set_u64(span, SPAN_reused, end->num_connects == 0);
     const char *const version = end->http_version10 == 10   ? "1.0"

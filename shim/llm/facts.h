@@ -58,7 +58,6 @@ enum facts_text {
     FACT_ERROR_CODE,
     FACT_STATUS, /* a state of the whole answer ("completed", "queued") that stands as finish reason where no choice
                     states one */
-    FACT_CONTENT_TYPE, /* of the response, lower case; set by the exchange */
     FACT_TEXT_COUNT
 };
 
@@ -143,7 +142,7 @@ struct facts {
     uint8_t answered;        /* which of `step` */
     const char *api;    /* the answer shows that it is another API than the path said: its name, static; NULL: no */
     bool not_inference; /* it turned out to be none: no span */
-    bool shape_seen;    /* something only this API has was seen (a choice, usage, a content event): proves a tentative
+    bool shape_seen;    /* something only this API has was seen (a choice, usage, a content event): proves a shared
                            recognition */
     bool stream;        /* the answer is a stream; set by the exchange */
     bool done;          /* the stream's own end mark was seen ([DONE], message_stop, done:true, response.completed) */

@@ -158,14 +158,35 @@ static bool row_matches(const struct row *row, struct url_view path, struct url_
     return pop_tail(row, &path, ret_model) && before_matches(row->before, path, ret_model);
 }
 
+static enum verdict_claim claim_of(uint8_t flags, const struct served *served)
+{
+    if (flags & FIRM)
+        return CLAIM_FIRM;
+    if (flags & BARE)
+        return CLAIM_SHARED_BARE;
+    return served->provider && !served->platform ? CLAIM_FIRM : CLAIM_SHARED;
+}
+
+/* The same on a host that is known to serve models beside other things. */
+static enum verdict_claim on_platform(enum verdict_claim claim)
+{
+    switch (claim) {
+    case CLAIM_SHARED:
+        return CLAIM_PLATFORM;
+    case CLAIM_SHARED_BARE:
+        return CLAIM_PLATFORM_BARE;
+    default:
+        return claim;
+    }
+}
+
 static void take_row(const struct row *row, const struct url *url, enum method method, struct url_view model,
                      const struct served *served, struct recognised *ret)
 {
     struct url_view path = url->path;
     const struct url_view last = pop(&path);
     ret->api = row->api;
-    ret->tentative = !(row->flags & FIRM) && (!served->provider || (row->flags & WEAK) || served->platform);
-    ret->weak = (row->flags & WEAK) != 0;
+    ret->claim = claim_of(row->flags, served);
     ret->poll = (row->flags & POLL) &&
                 !(method != METHOD_GET && (view_equals(last, "batches", 7) || view_equals(last, "jobs", 4)));
     ret->tail_id = ret->poll && row->tail == '*';
@@ -264,7 +285,7 @@ void recognise_headers(const char *headers, size_t headers_bytes, struct recogni
     if (!strcmp(recognised->api, "tencent-chat"))
         recognise_tencent_action(headers, headers_bytes, recognised);
     if (!strcmp(recognised->api, "messages") && recognise_header(headers, headers_bytes, "anthropic-version").bytes)
-        recognised->tentative = recognised->request_proves = false;
+        recognised->claim = CLAIM_FIRM;
     const bool by_accept = !strcmp(recognised->api, "dashscope-generation") || !strcmp(recognised->api, "naver-chat");
     if (streaming.bytes || url_view_is(recognise_header(headers, headers_bytes, "x-dashscope-sse"), "enable") ||
         (by_accept && url_view_is(recognise_header(headers, headers_bytes, "accept"), "text/event-stream"))) {
@@ -320,12 +341,13 @@ bool recognise(const char *method, size_t method_bytes, const char *url_text, si
     }
     correct(&url, headers, headers_bytes, ret);
     if (said) {
-        ret->tentative = false;
+        ret->claim = ret->claim == CLAIM_KIND_OPEN ? CLAIM_KIND_OPEN : CLAIM_FIRM;
         ret->said_path_bytes = said->path.bytes;
     }
-    if (how == METHOD_UNKNOWN)
-        ret->tentative = true;
-    ret->request_proves = ret->tentative && served.platform;
+    if (how == METHOD_UNKNOWN && (ret->claim == CLAIM_FIRM || ret->claim == CLAIM_KIND_OPEN))
+        ret->claim = CLAIM_SHARED;
+    if (served.platform)
+        ret->claim = on_platform(ret->claim);
     ret->operation = !strcmp(ret->api, "invoke") ? invoke_operation(ret) : recognise_operation(ret->api);
     if (!strcmp(ret->api, "invoke"))
         ret->shape = invoke_shape(ret);

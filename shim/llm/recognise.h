@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "verdict.h"
+
 enum {
     RECOGNISE_MODEL_MAX = 192,    /* names may be ARNs (Bedrock's inference profiles reach about 150 bytes) */
     RECOGNISE_ENDPOINTS_MAX = 64, /* entries of LIBPPROF_ENDPOINTS */
@@ -19,17 +21,12 @@ enum {
 
 /* Texts are NUL-terminated and live as long as the process. */
 struct recognised {
-    const char *api;       /* the corpus' name of the shape: "chat-completions", "messages", ... (pprof.api) */
-    const char *shape;     /* the API whose bodies it has, where that is not `api` itself (InvokeModel with another
+    const char *api;          /* the corpus' name of the shape: "chat-completions", "messages", ... (pprof.api) */
+    const char *shape;        /* the API whose bodies it has, where that is not `api` itself (InvokeModel with another
                               provider's model), or NULL */
-    const char *operation; /* gen_ai.operation.name */
-    const char *provider;  /* gen_ai.provider.name, or NULL: host and path do not tell who serves it */
-    bool tentative; /* path and host alone do not prove it: a span only if a body turns out to have the shape of this
-                       API */
-    bool request_proves; /* ...or the request has it, because the host is known to serve models beside other things */
-    bool unproven; /* the path proves a call of a model, of what kind of model not: an answer without this API's shape
-                      makes no span, an error does */
-    bool weak;     /* such a path is anybody's: that the request names a model proves nothing */
+    const char *operation;    /* gen_ai.operation.name */
+    const char *provider;     /* gen_ai.provider.name, or NULL: host and path do not tell who serves it */
+    enum verdict_claim claim; /* how much of the proof that it is a call host, path and method are */
     bool poll;    /* asks after a call that was made before (a run, a batch): times are not a model's, tokens count once
                      per id */
     bool tail_id; /* the path's last segment is the id of what is asked after */
@@ -42,7 +39,7 @@ struct recognised {
 
 /*
  * `url`: "scheme://host[:port]/path", user info, query and fragment are passed over if there. `method_bytes` 0: not
- * known (taken for POST, tentatively). `headers`: "Name: value\n" lines, may be empty. False: no inference call,
+ * known (taken for POST, as a path that others have). `headers`: "Name: value\n" lines, may be empty. False: no inference call,
  * *ret_recognised is then undefined.
  */
 bool recognise(const char *method, size_t method_bytes, const char *url, size_t url_bytes, const char *headers,

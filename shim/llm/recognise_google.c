@@ -90,21 +90,22 @@ bool recognise_google(struct url_view path, const char *provider, struct recogni
         return provider && !strcmp(provider, "snowflake");
     if (!ret->model_bytes) {
         static const char code_assist[] = "/v1internal:"; /* the body names the model */
-        ret->tentative = !provider;
+        ret->claim = provider ? CLAIM_FIRM : CLAIM_SHARED;
         ret->provider = provider ? provider : "gcp.gen_ai";
         return !strncmp(slash, code_assist, sizeof(code_assist) - 1);
     }
     if (verb->flags & VERB_PREDICT) {
         if (!google && !publisher)
-            return false; /* other servers of models have ":predict" as well */
-        ret->tentative = !publisher && contains(path, "/endpoints/"); /* where models of any kind are deployed */
+            return false;                                /* other servers of models have ":predict" as well */
+        if (!publisher && contains(path, "/endpoints/")) /* where models of any kind are deployed */
+            ret->claim = CLAIM_SHARED;
         if (model_has(ret, "embed") || model_has(ret, "gecko"))
             ret->api = "embeddings";
     }
     if (verb->flags & VERB_RAW) {
         if (!contains(path, "/publishers/anthropic/")) {
             ret->api = "chat-completions";
-            ret->tentative = !publisher;
+            ret->claim = publisher ? CLAIM_FIRM : CLAIM_SHARED;
         } else if (ret->model_bytes == 12 && model_has(ret, "count-tokens")) {
             ret->api = "count-tokens";
             ret->model_bytes = 0; /* the body names it */

@@ -93,7 +93,8 @@ static bool huggingface(struct url_view path, struct recognised *ret)
     if (model)
         ret->model_bytes = url_decode(model, (size_t)(end - model), ret->model, sizeof(ret->model));
     ret->api = extract || names_embedder(ret) ? "embeddings" : "tgi-generate";
-    ret->unproven = !extract; /* models of other kinds stand at such paths, too: classifiers, pictures, speech */
+    if (!extract)
+        ret->claim = CLAIM_KIND_OPEN; /* classifiers, pictures, speech */
     return true;
 }
 
@@ -109,7 +110,7 @@ void recognise_tencent_action(const char *headers, size_t headers_bytes, struct 
         if (url_view_is(action, actions[i].action)) {
             ret->api = recognise_api_name(actions[i].api, strlen(actions[i].api));
             ret->operation = recognise_operation(ret->api);
-            ret->tentative = ret->request_proves = false;
+            ret->claim = CLAIM_FIRM;
         }
 }
 
@@ -120,7 +121,7 @@ static bool tencent(struct url_view path, const char *headers, size_t headers_by
     if (without_slashes(path).bytes)
         return false;
     ret->api = recognise_api_name("tencent-chat", 12);
-    ret->tentative = ret->weak = true;
+    ret->claim = CLAIM_SHARED_BARE;
     recognise_tencent_action(headers, headers_bytes, ret);
     return true;
 }

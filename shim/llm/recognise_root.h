@@ -8,7 +8,7 @@
 /* Is it such a host? Any thread, cheap. */
 bool recognise_root_host(const struct url *url);
 
-/* Fills *ret (api, model, tentative, unproven) of a POST to such a host. False: none, or no call. */
+/* Fills *ret (api, model, claim) of a POST to such a host. False: none, or no call. */
 bool recognise_root(const struct url *url, const char *headers, size_t headers_bytes, struct recognised *ret);
 
 /* Of a call whose API is "tencent-chat" so far: the one that its header X-TC-Action names, if that is there. */

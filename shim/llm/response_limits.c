@@ -2,10 +2,14 @@
  * Rate limits in every known spelling, see response_limits.h. A name is taken apart into kind, window and part,
  * whatever their order:
  *
- *   x-ratelimit-PART-KIND[-WINDOW]      OpenAI, Azure, Groq, xAI, Cerebras, Mistral, Fireworks, SambaNova; without
- * KIND: OpenRouter, Together anthropic-ratelimit-KIND-PART       Anthropic [x-]ratelimit[bysize]-PART[-WINDOW]
- * Mistral's and Hugging Face's gateways (Kong); "bysize" counts tokens x-tokenlimit-PART                   Together
- *   x-trial-endpoint-call-PART, x-endpoint-monthly-call-PART   Cohere
+ *   x-ratelimit-PART-KIND[-WINDOW]      OpenAI, Azure, Groq, xAI, Cerebras, Mistral, Fireworks,
+ *                                       SambaNova; without KIND: OpenRouter, Together
+ *   anthropic-ratelimit-KIND-PART       Anthropic
+ *   [x-]ratelimit[bysize]-PART[-WINDOW] Mistral's and Hugging Face's gateways (Kong); "bysize"
+ *                                       counts tokens
+ *   x-tokenlimit-PART                   Together
+ *   x-trial-endpoint-call-PART,
+ *   x-endpoint-monthly-call-PART        Cohere
  *   ratelimit, ratelimit-policy         the IETF's draft: r= and t=, q=
  *   retry-after-ms, x-ms-retry-after-ms, retry-after
  *

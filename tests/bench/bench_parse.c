@@ -56,7 +56,7 @@ static void answer_head(struct exchange *exchange, const char *type)
 
 static void close_exchange(struct exchange *exchange)
 {
-    const struct exchange_end end = {.time_ns = UINT64_C(1) << 40, EXCHANGE_END_UNKNOWN, .finished = true};
+    const struct exchange_end end = {.time_ns = UINT64_C(1) << 40, EXCHANGE_END_UNKNOWN, .how = EXCHANGE_ENDED};
     if (!exchange_close(exchange, &end, &span))
         exit(1);
 }

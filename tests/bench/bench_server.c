@@ -1,8 +1,12 @@
 /*
- * The fastest possible stand-in for a model, for benchmarks of the shim: answers POSTs on loopback from memory, one
- * thread per connection. SIMULATED: fixed answers. The path says what comes back: /json/v1/chat/completions        a
- * chat completion of about 570 bytes /sse/N/v1/chat/completions       N events of 300 bytes, each an HTTP chunk of its
- * own, then usage and [DONE] Usage: bench_server PORT_FILE      until SIGTERM
+ * The fastest possible stand-in for a model, for benchmarks of the shim: answers POSTs on loopback
+ * from memory, one thread per connection. SIMULATED: fixed answers. The path says what comes back:
+ *
+ *   /json/v1/chat/completions   a chat completion of about 570 bytes
+ *   /sse/N/v1/chat/completions  N events of 300 bytes, each an HTTP chunk of its own, then usage
+ *                               and [DONE]
+ *
+ * Usage: bench_server PORT_FILE, until SIGTERM
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>

@@ -84,7 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     feed_body(exchange, body, (size_t)(data + bytes - body), step);
     (void)exchange_peek(exchange, 1u << 29, &span);
     const struct exchange_end end = {
-        .time_ns = 1u << 30, .total_ns = UINT64_MAX, .queue_ns = UINT64_MAX, .finished = true};
+        .time_ns = 1u << 30, .total_ns = UINT64_MAX, .queue_ns = UINT64_MAX, .how = EXCHANGE_ENDED};
     if (exchange_close(exchange, &end, &span) && span_has(&span, SPAN_decode_ns) &&
         span.value[SPAN_decode_ns].u64 > 1u << 30)
         abort();

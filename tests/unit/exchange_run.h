@@ -15,9 +15,8 @@ struct exchange_text {
     const char *response;
     size_t response_bytes; /* 0: strlen */
     size_t step;           /* bytes per piece; 0: whole */
-    uint64_t curl_code;
-    const char *curl_error;
-    bool removed;
+    const char *error;     /* of the transport, which then failed */
+    bool removed;          /* by the application, before its end */
 };
 
 static inline struct exchange *exchange_run_open(const struct exchange_config *config, const struct exchange_text *text)
@@ -50,10 +49,11 @@ static inline bool exchange_run_close(struct exchange *exchange, const struct ex
                                       struct span *ret_span)
 {
     const struct exchange_end end = {.time_ns = time_ns,
-                                     .curl_code = text->curl_code,
-                                     .curl_error = text->curl_error,
                                      EXCHANGE_END_UNKNOWN,
-                                     .finished = !text->removed};
+                                     .how = text->removed ? EXCHANGE_CANCELLED
+                                            : text->error ? EXCHANGE_FAILED
+                                                          : EXCHANGE_ENDED,
+                                     .error = text->error};
     return exchange_close(exchange, &end, ret_span);
 }
 

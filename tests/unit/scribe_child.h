@@ -154,14 +154,14 @@ bool exchange_close(struct exchange *exchange, const struct exchange_end *end, s
     span_set_u64(ret_span, SPAN_request_bytes, exchange->request_bytes);
     span_set_u64(ret_span, SPAN_response_bytes, exchange->response_bytes);
     span_set_u64(ret_span, SPAN_lost_bytes, exchange->lost_bytes + end->lost_bytes);
-    span_set_u64(ret_span, SPAN_refused, end->unseen);
+    span_set_u64(ret_span, SPAN_refused, end->how == EXCHANGE_UNSEEN);
     span_set_u64(ret_span, SPAN_redirects, exchange->rewinds);
     span_set_u64(ret_span, SPAN_stream_events, exchange->headers);
     span_set_u64(ret_span, SPAN_tool_calls, exchange->pauses * 10 + exchange->resumes);
     span_set_u64(ret_span, SPAN_status, end->status);
     span_set_u64(ret_span, SPAN_total_ns, end->total_ns);
     span_set_u64(ret_span, SPAN_wait_ns, end->wait_ns);
-    span_set_u64(ret_span, SPAN_truncated, !end->finished);
+    span_set_u64(ret_span, SPAN_truncated, end->how == EXCHANGE_CANCELLED || end->how == EXCHANGE_UNSEEN);
     free(exchange);
     closed++;
     return true;

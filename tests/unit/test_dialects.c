@@ -1,4 +1,5 @@
 /* Dialects on exchanges written from the services' documentation: each fact, in several cuttings. */
+#include "../../shim/llm/dialect.h"
 #include "dialect_expect.h"
 
 #define CHUNK(rest)                                                                                                    \
@@ -444,20 +445,38 @@ static void test_ollama(void **state)
     EXPECT(text, {SPAN_error_type, "404"}, {SPAN_tool_calls, "-"});
 }
 
+static unsigned count_twice(const struct dialect *dialect, const char *what, const struct json_rules *rules)
+{
+    unsigned twice = 0;
+    for (unsigned i = 0; i < rules->count; i++)
+        for (unsigned j = 0; j < i; j++)
+            if (strcmp(rules->rule[i].path, rules->rule[j].path) == 0) {
+                print_error("%s: its rules of %s name %s twice\n", dialect->name, what, rules->rule[i].path);
+                twice++;
+            }
+    return twice;
+}
+
+static void no_rule_stands_twice(void **state)
+{
+    (void)state;
+    unsigned twice = 0;
+    for (size_t i = 0; dialects[i] != NULL; i++)
+        twice += count_twice(dialects[i], "requests", &dialects[i]->request.rules) +
+                 count_twice(dialects[i], "answers", &dialects[i]->plain.rules) +
+                 count_twice(dialects[i], "events", &dialects[i]->event.rules);
+    assert_int_equal(twice, 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_openai_plain),
-                                       cmocka_unit_test(test_openai_stream),
-                                       cmocka_unit_test(test_openai_relatives),
-                                       cmocka_unit_test(test_openai_odd_calls),
-                                       cmocka_unit_test(test_openai_odd_usage),
-                                       cmocka_unit_test(test_openai_errors),
-                                       cmocka_unit_test(test_unknown_servers),
-                                       cmocka_unit_test(test_other_tasks),
-                                       cmocka_unit_test(test_smaller_apis),
-                                       cmocka_unit_test(test_anthropic),
-                                       cmocka_unit_test(test_anthropic_relays),
-                                       cmocka_unit_test(test_anthropic_results),
-                                       cmocka_unit_test(test_ollama)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_rule_stands_twice),   cmocka_unit_test(test_openai_plain),
+        cmocka_unit_test(test_openai_stream),     cmocka_unit_test(test_openai_relatives),
+        cmocka_unit_test(test_openai_odd_calls),  cmocka_unit_test(test_openai_odd_usage),
+        cmocka_unit_test(test_openai_errors),     cmocka_unit_test(test_unknown_servers),
+        cmocka_unit_test(test_other_tasks),       cmocka_unit_test(test_smaller_apis),
+        cmocka_unit_test(test_anthropic),         cmocka_unit_test(test_anthropic_relays),
+        cmocka_unit_test(test_anthropic_results), cmocka_unit_test(test_ollama)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

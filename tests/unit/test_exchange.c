@@ -101,14 +101,13 @@ static void test_first_text(void **state)
     assert_false(span_has(&span, SPAN_first_text_ns));
 }
 
-static const char *completeness(const char *response, uint64_t curl_code, bool removed)
+static const char *completeness(const char *response, const char *error, bool removed)
 {
     const struct exchange_text text = {.url = chat,
                                        .request = "{}",
                                        .response_headers = SSE_HEAD,
                                        .response = response,
-                                       .curl_code = curl_code,
-                                       .curl_error = curl_code ? "CURLE_X" : NULL,
+                                       .error = error,
                                        .removed = removed};
     assert_true(exchange_run(&config, &text, &span));
     return exchange_field(&span, SPAN_completeness);
@@ -117,17 +116,17 @@ static const char *completeness(const char *response, uint64_t curl_code, bool r
 static void test_completeness(void **state)
 {
     (void)state;
-    assert_string_equal(completeness(SAID("a") STOPPED("stop") END, 0, false), "whole");
-    assert_string_equal(completeness(SAID("a") STOPPED("stop"), 0, false), "whole");
-    assert_string_equal(completeness(SAID("a"), 0, false), "cut");
-    assert_string_equal(completeness(SAID("a"), 18, false), "cut");
+    assert_string_equal(completeness(SAID("a") STOPPED("stop") END, NULL, false), "whole");
+    assert_string_equal(completeness(SAID("a") STOPPED("stop"), NULL, false), "whole");
+    assert_string_equal(completeness(SAID("a"), NULL, false), "cut");
+    assert_string_equal(completeness(SAID("a"), "CURLE_X", false), "cut");
     assert_string_equal(exchange_field(&span, SPAN_error_type), "CURLE_X");
-    assert_string_equal(completeness(SAID("a"), 0, true), "cancelled");
-    assert_string_equal(completeness(SAID("a"), 23, false), "cancelled");
+    assert_string_equal(completeness(SAID("a"), NULL, true), "cancelled");
+    assert_string_equal(completeness(SAID("a"), "CURLE_X", true), "cancelled");
     assert_string_equal(exchange_field(&span, SPAN_error_type), "-");
-    assert_string_equal(completeness(SAID("a") STOPPED("stop") END, 0, true), "whole");
-    assert_string_equal(completeness("{\"choices\":[{\"message\":{", 0, false), "cut");
-    assert_string_equal(completeness("", 7, false), "cut");
+    assert_string_equal(completeness(SAID("a") STOPPED("stop") END, NULL, true), "whole");
+    assert_string_equal(completeness("{\"choices\":[{\"message\":{", NULL, false), "cut");
+    assert_string_equal(completeness("", "CURLE_X", false), "cut");
 }
 
 /* A tunnel through a proxy that did not lead anywhere: its answer is no answer of the server. */
@@ -137,11 +136,10 @@ static void test_no_response(void **state)
     const struct exchange_text text = {
         .url = chat, .request = "{}", .response_headers = "HTTP/1.1 200 Connection established\nRetry-After: 20\n"};
     struct exchange_end end = {.time_ns = 9000,
-                               .curl_code = 60,
-                               .curl_error = "CURLE_PEER_FAILED_VERIFICATION",
+                               .how = EXCHANGE_FAILED,
+                               .error = "CURLE_PEER_FAILED_VERIFICATION",
                                .total_ns = UINT64_MAX,
-                               .no_response = true,
-                               .finished = true};
+                               .no_response = true};
     assert_true(exchange_close(exchange_run_open(&config, &text), &end, &span));
     assert_false(span_has(&span, SPAN_status));
     assert_string_equal(exchange_field(&span, SPAN_completeness), "cut");
@@ -163,7 +161,7 @@ static void test_total(void **state)
         {5000, 20000}, {20000, 20000}, {25000, 25000}, {400000, 400000}, {UINT64_MAX, 299000}};
     for (size_t i = 0; i < sizeof(totals) / sizeof(totals[0]); i++) {
         struct exchange *const exchange = exchange_run_open(&config, &text);
-        struct exchange_end end = {.time_ns = 300000, .total_ns = totals[i][0], .finished = true};
+        struct exchange_end end = {.time_ns = 300000, .how = EXCHANGE_ENDED, .total_ns = totals[i][0]};
         body_at(exchange, 20500, SAID("a") STOPPED("stop") END); /* 19.5 us after the start */
         assert_true(exchange_close(exchange, &end, &span));
         assert_int_equal(u64(SPAN_total_ns), totals[i][1]);
@@ -288,8 +286,7 @@ static void test_end_not_seen(void **state)
     for (unsigned i = 0; i < 2; i++) {
         struct exchange *const exchange = exchange_run_open(&config, &text);
         body_at(exchange, 3000, bodies[i]);
-        const struct exchange_end end = {EXCHANGE_END_UNKNOWN, .time_ns = 5000, .curl_code = UINT64_MAX, .unseen = true,
-                                         .lost_bytes = 136};
+        const struct exchange_end end = {EXCHANGE_END_UNKNOWN, .time_ns = 5000, .lost_bytes = 136};
         assert_true(exchange_close(exchange, &end, &span));
         assert_string_equal(exchange_field(&span, SPAN_completeness), completeness[i]);
         assert_int_equal(u64(SPAN_lost_bytes), 136);

@@ -160,8 +160,7 @@ static void test_generate_stream(void **state)
     text.response = "data: "
                     "{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]}}],\"usageMetadata\":{"
                     "\"promptTokenCount\":5}}\r\n\r\n";
-    text.curl_code = 56;
-    text.curl_error = "CURLE_RECV_ERROR";
+    text.error = "CURLE_RECV_ERROR";
     EXPECT(text, {SPAN_completeness, "cut"}, {SPAN_input_tokens, "5"}, {SPAN_output_tokens, "-"},
            {SPAN_content_chunks, "1"});
 }

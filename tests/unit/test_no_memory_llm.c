@@ -87,7 +87,7 @@ static void feed(struct exchange *exchange, struct corpus_bytes body, bool asked
 /* Whether a span came of it; *ret_refused: it could not even begin, and said so. */
 static bool run(const struct kept *kept, struct span *ret_span, bool *ret_refused)
 {
-    const struct exchange_end end = {.time_ns = UINT64_C(1) << 40, EXCHANGE_END_UNKNOWN, .finished = true};
+    const struct exchange_end end = {.time_ns = UINT64_C(1) << 40, EXCHANGE_END_UNKNOWN, .how = EXCHANGE_ENDED};
     bool no_memory = false, made = false;
     crowd_comes(kept->crowd);
     struct exchange *const exchange = open_one(kept->method, kept->url, &no_memory);

@@ -60,8 +60,8 @@ static void test_fresh_connection(void **state)
     assert_int_equal(out.num_connects, 1);
     assert_int_equal(out.status, 200);
     assert_false(out.no_response);
-    assert_true(out.finished);
-    assert_null(out.curl_error);
+    assert_int_equal(out.how, EXCHANGE_ENDED);
+    assert_null(out.error);
 }
 
 /* The beginning of a call lies before libcurl's clock: it waited in a multi handle, or the shim had to start. */
@@ -157,7 +157,8 @@ static void test_failures_leave_later_phases_absent(void **state)
     end.appconnect_us = end.pretransfer_us = end.starttransfer_us = 0;
     end.status = 0;
     struct exchange_end out = compute(&end, TAPE_UNKNOWN);
-    assert_string_equal(out.curl_error, "CURLE_OPERATION_TIMEDOUT");
+    assert_string_equal(out.error, "CURLE_OPERATION_TIMEDOUT");
+    assert_int_equal(out.how, EXCHANGE_FAILED);
     assert_true(out.no_response);
     assert_int_equal(out.connect_ns, 2000000);
     assert_int_equal(out.tls_ns, ABSENT);
@@ -183,9 +184,35 @@ static void test_nothing_known(void **state)
     assert_int_equal(out.wait_ns, ABSENT);
     assert_int_equal(out.total_ns, ABSENT);
     assert_int_equal(out.http_version10, ABSENT);
-    assert_int_equal(out.curl_code, ABSENT);
-    assert_null(out.curl_error);
-    assert_false(out.finished);
+    assert_int_equal(out.transport_code, ABSENT);
+    assert_null(out.error);
+    assert_int_equal(out.how, EXCHANGE_CANCELLED);
+}
+
+/* What libcurl reports, in words that do not depend on libcurl. */
+static void test_how_it_ended(void **state)
+{
+    static const struct {
+        uint64_t code;
+        uint32_t how;
+        enum exchange_how means;
+    } ends[] = {{CURLE_OK, TAPE_DONE, EXCHANGE_ENDED},
+                {TAPE_UNKNOWN, TAPE_DONE, EXCHANGE_ENDED},
+                {CURLE_RECV_ERROR, TAPE_DONE, EXCHANGE_FAILED},
+                {CURLE_WRITE_ERROR, TAPE_DONE, EXCHANGE_CANCELLED},
+                {CURLE_ABORTED_BY_CALLBACK, TAPE_DONE, EXCHANGE_CANCELLED},
+                {TAPE_UNKNOWN, TAPE_REMOVED, EXCHANGE_CANCELLED},
+                {CURLE_OK, TAPE_ABANDONED, EXCHANGE_CANCELLED}};
+    (void)state;
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        struct tape_end end;
+        memset(&end, 0xff, sizeof end);
+        end.curl_code = ends[i].code;
+        end.how = ends[i].how;
+        struct exchange_end out = compute(&end, TAPE_UNKNOWN);
+        assert_int_equal(out.how, ends[i].means);
+        assert_int_equal(out.transport_code, ends[i].code);
+    }
 }
 
 static uint64_t next_random(uint64_t *seed)
@@ -236,6 +263,7 @@ static void test_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_how_it_ended),
         cmocka_unit_test(test_fresh_connection),
         cmocka_unit_test(test_before_libcurl_begins),
         cmocka_unit_test(test_plain_http_has_no_tls),

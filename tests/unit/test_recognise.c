@@ -26,7 +26,7 @@ static bool look(const char *method, const char *url, const char *headers, struc
 static const struct {
     const char *method, *url, *api, *operation, *provider, *model;
     int stream; /* -1: the URL does not say */
-    bool tentative;
+    bool open;  /* a body must show that it is one */
 } calls[] = {
     {"POST", "https://api.openai.com/v1/chat/completions", "chat-completions", "chat", "openai", "", -1, false},
     {"POST", "http://10.1.2.3:9999/x/y/chat/completions/", "chat-completions", "chat", NULL, "", -1, false},
@@ -200,7 +200,7 @@ static void knows_calls(void **state)
         assert_int_equal(got.model_bytes, strlen(calls[i].model));
         assert_memory_equal(got.model, calls[i].model, got.model_bytes);
         assert_int_equal(got.stream_known ? got.stream : -1, calls[i].stream);
-        assert_int_equal(got.tentative || got.unproven, calls[i].tentative);
+        assert_int_equal(got.claim != CLAIM_FIRM, calls[i].open);
     }
 }
 
@@ -326,6 +326,11 @@ static const char *host_of(const char *provider, char *to)
     return to;
 }
 
+static bool is_bare(enum verdict_claim claim)
+{
+    return claim == CLAIM_SHARED_BARE || claim == CLAIM_PLATFORM_BARE;
+}
+
 static void no_endpoint_is_in_anothers_shadow(void **state)
 {
     (void)state;
@@ -345,7 +350,8 @@ static void no_endpoint_is_in_anothers_shadow(void **state)
         if (!look(endpoint_rows[i].flags & GET ? "GET" : "POST", url, "", &got))
             fail_msg("not found: %s", url);
         if (strcmp(got.api, endpoint_rows[i].api) != 0 || got.stream != ((endpoint_rows[i].flags & STREAM) != 0) ||
-            got.weak != ((endpoint_rows[i].flags & WEAK) != 0) || (got.tentative && (endpoint_rows[i].flags & FIRM)))
+            is_bare(got.claim) != ((endpoint_rows[i].flags & BARE) != 0) ||
+            (got.claim != CLAIM_FIRM && (endpoint_rows[i].flags & FIRM)))
             fail_msg("%s: another entry's, %s", url, got.api);
     }
 }
@@ -403,11 +409,11 @@ static void headers_name_model_and_stream(void **state)
     assert_true(got.stream);
     assert_true(look("POST", "https://hunyuan.tencentcloudapi.com/", "X-TC-Action: GetEmbedding\n", &got));
     assert_string_equal(got.api, "embeddings");
-    assert_false(got.tentative);
+    assert_int_equal(got.claim, CLAIM_FIRM);
     assert_true(look("POST", "https://hunyuan.tencentcloudapi.com/", "X-TC-Action: SubmitHunyuanTo3DJob\n", &got));
-    assert_true(got.tentative && got.weak); /* only an answer of a chat's shape could make it one */
+    assert_int_equal(got.claim, CLAIM_SHARED_BARE); /* only an answer of a chat's shape could make it one */
     recognise_headers("X-TC-Action: ChatCompletions\n", 29, &got);
-    assert_false(got.tentative);
+    assert_int_equal(got.claim, CLAIM_FIRM);
 }
 
 static void header_proves_messages(void **state)
@@ -415,7 +421,7 @@ static void header_proves_messages(void **state)
     struct recognised got;
     (void)state;
     assert_true(look("POST", "http://relay/v1/messages", "X: y\nAnthropic-Version: 2023-06-01\n", &got));
-    assert_false(got.tentative);
+    assert_int_equal(got.claim, CLAIM_FIRM);
 }
 
 static void endpoints(void **state)
@@ -426,7 +432,7 @@ static void endpoints(void **state)
     assert_true(look("POST", "https://GW.corp:8443/llm/anything", "", &got));
     assert_string_equal(got.api, "messages");
     assert_string_equal(got.provider, "corp");
-    assert_false(got.tentative);
+    assert_int_equal(got.claim, CLAIM_FIRM);
     assert_false(look("POST", "https://gw.corp:8443/llmx", "", &got));
     assert_false(look("POST", "https://gw.corp:8444/llm", "", &got));
     assert_false(look("GET", "https://gw.corp:8443/llm", "", &got));
@@ -434,7 +440,7 @@ static void endpoints(void **state)
     assert_string_equal(got.api, "chat-completions");
     assert_true(look("POST", "http://h/v1/embeddings", "", &got));
     assert_string_equal(got.api, "embeddings"); /* known paths keep their shape */
-    assert_false(got.tentative);
+    assert_int_equal(got.claim, CLAIM_FIRM);
     assert_true(look("POST", "http://[::1]:9/", "", &got));
 
     assert_null(recognise_configure(" gw.corp/llm = messages , corp ;\n"));
@@ -485,7 +491,7 @@ static unsigned compare(const struct record *record)
 {
     struct recognised got;
     const bool found = look(record->method, record->url, record->headers, &got);
-    if (!record->api[0] && found && !got.tentative) {
+    if (!record->api[0] && found && got.claim == CLAIM_FIRM) {
         print_error("no call: %s %s\n", record->method, record->url);
         return 1;
     }

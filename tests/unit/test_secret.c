@@ -448,8 +448,7 @@ static void test_what_stays(void **state)
                                           .request = "{}",
                                           .response = "",
                                           .response_headers = "",
-                                          .curl_code = 28,
-                                          .curl_error = "CURLE_OPERATION_TIMEDOUT"};
+                                          .error = "CURLE_OPERATION_TIMEDOUT"};
     assert_true(exchange_run(&config, &timeout, &span));
     assert_string_equal(exchange_field(&span, SPAN_error_type), "CURLE_OPERATION_TIMEDOUT");
 }

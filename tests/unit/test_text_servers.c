@@ -205,10 +205,10 @@ static void test_watsonx(void **state)
            {SPAN_input_tokens, "8"}, {SPAN_output_tokens, "2"}, {SPAN_finish_reasons, "eos_token"},
            {SPAN_completeness, "whole"});
     text.response = "id: 1\nevent: message\ndata: " RESULT("the", "1", "8", "NOT_FINISHED") "\n\n";
-    text.curl_code = 56;
+    text.error = "CURLE_RECV_ERROR";
     EXPECT(text, {SPAN_completeness, "cut"}, {SPAN_finish_reasons, "-"}, {SPAN_input_tokens, "8"},
            {SPAN_output_tokens, "1"});
-    text.curl_code = 0;
+    text.error = NULL;
     text.response_headers = "HTTP/1.1 404 Not Found\n";
     text.response =
         "{\"errors\":[{\"code\":\"model_not_supported\",\"message\":\"m\"}],\"trace\":\"t\",\"status_code\":404}";
