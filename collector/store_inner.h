@@ -25,6 +25,8 @@ enum {
     STORE_HOURS_KEPT = 4,
     /* Merged blocks below this are merged again with late arrivals. */
     STORE_MERGE_SMALL_ROWS = SPAN_BLOCK_ROWS_MAX / 2,
+    /* A column is predicted from one that is predicted from one that is not: the merge writes nothing deeper. */
+    STORE_PREDICTED_DEPTH = 3,
     /* The number under which a merged block keeps the process of each row; never a field number on the wire. */
     STORE_FIELD_PROCESS = 0,
 };
@@ -197,12 +199,15 @@ enum { STORE_GONE = -50 }; /* there is no such block any more: it was merged int
 /* store_scan.c: the wanted columns of one block, in the transaction of the moment; ret_rows->n is its number of rows.
  * 0, STORE_GONE, STORE_DAMAGED, or worse. */
 int store_read_block(struct store *store, int64_t id, const struct store_wanted *wanted, struct store_rows *ret_rows);
+/* store_scan.c: the field's values are texts (or bytes), not numbers. */
+bool store_is_text(enum span_field field);
 /* store_scan.c: decodes one column by the type of its field; 0, STORE_DAMAGED, or STORE_FAILED without memory. */
 int store_decode(struct span_column *column, enum span_field field, const uint8_t *data, size_t bytes, size_t n);
 /* store_scan.c: fills store->row_process for n rows, from one process (process_id > 0) or from the block's own column.
  * 0, STORE_DAMAGED or worse. */
 int store_row_processes(struct store *store, int64_t block, int64_t process_id, size_t n);
 /* store_scan.c: one column of a merged block into `column`; 1 when there, 0 when the block has none, negative status.
+ * What it is predicted from is decoded into the store's own columns.
  */
 int store_merged_column(struct store *store, int64_t block, enum span_field field, struct span_column *column,
                         size_t n);

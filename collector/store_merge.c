@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../span/predicted.h"
 #include "../span/sketch.h"
 
 enum {
@@ -51,15 +52,9 @@ struct merge {
     uint64_t *present;
     struct span_text *texts;
     uint32_t *offset; /* of a row's text in `arena`; the arena moves while it grows */
-    struct span_buffer arena, out;
+    struct span_buffer arena, out, other;
     struct span_column column;
 };
-
-static bool is_text(enum span_field field)
-{
-    return span_fields[field].type == SPAN_STR || span_fields[field].type == SPAN_LIST ||
-           span_fields[field].type == SPAN_BLOB;
-}
 
 /* The first hour in which a merge is due: 1, 0 when none is, or negative status. */
 static int find_hour(struct store *store, uint64_t now_ns, uint64_t *ret_hour, bool *ret_over)
@@ -325,12 +320,12 @@ static int gather(struct merge *merge, enum span_field field)
         if (found == 0)
             continue;
         any = 1;
-        if (!is_text(field))
+        if (!store_is_text(field))
             gather_numbers(merge, source);
         else if (gather_texts(merge, source) != 0)
             return STORE_FAILED;
     }
-    for (size_t i = 0; any && is_text(field) && i < merge->rows; i++)
+    for (size_t i = 0; any && store_is_text(field) && i < merge->rows; i++)
         if (span_bit(merge->present, i))
             merge->texts[i].data = (const char *)merge->arena.data + merge->offset[i];
     return any;
@@ -373,31 +368,125 @@ static int encode(struct merge *merge, enum span_field field)
 {
     if (span_fields[field].type == SPAN_BLOB)
         return span_column_encode_sketch(&merge->out, merge->texts, merge->present, merge->rows, SPAN_ZSTD_LEVEL_STORE);
-    if (is_text(field))
+    if (store_is_text(field))
         return span_column_encode_text(&merge->out, merge->texts, merge->present, merge->rows, SPAN_ZSTD_LEVEL_STORE);
     return span_column_encode_u64(&merge->out, merge->values, merge->present, merge->rows, SPAN_ZSTD_LEVEL_STORE);
 }
 
-static int write_fields(struct merge *merge, int64_t block)
+/* What is known of a field from others of the block; each must come after those it is predicted from. */
+static const struct prediction {
+    uint8_t field; /* enum span_field */
+    bool scaled;   /* else as it is: times of parts and of the whole */
+    uint8_t n_sources;
+    uint8_t source[SPAN_SOURCES_MAX];
+} predictions[] = {
+    {SPAN_ttft_ns, false, 6, {SPAN_queue_ns, SPAN_dns_ns, SPAN_connect_ns, SPAN_tls_ns, SPAN_send_ns, SPAN_wait_ns}},
+    {SPAN_first_text_ns, false, 1, {SPAN_ttft_ns}},
+    {SPAN_total_ns, false, 2, {SPAN_ttft_ns, SPAN_decode_ns}},
+    {SPAN_total_ns,
+     false,
+     7,
+     {SPAN_queue_ns, SPAN_dns_ns, SPAN_connect_ns, SPAN_tls_ns, SPAN_send_ns, SPAN_wait_ns, SPAN_decode_ns}},
+    {SPAN_total_ns, false, 2, {SPAN_wait_ns, SPAN_decode_ns}},
+    {SPAN_content_chunks, true, 1, {SPAN_output_tokens}},
+    {SPAN_stream_events, true, 1, {SPAN_output_tokens}},
+    {SPAN_stream_events, true, 1, {SPAN_content_chunks}},
+    {SPAN_request_bytes, true, 1, {SPAN_input_tokens}},
+    {SPAN_response_bytes, true, 1, {SPAN_output_tokens}},
+    {SPAN_response_bytes, true, 1, {SPAN_content_chunks}},
+    {SPAN_response_stream, false, 1, {SPAN_request_stream}},
+    {SPAN_request_model, false, 1, {SPAN_prompt_id}},
+    {SPAN_response_model, false, 1, {SPAN_request_model}},
+    {SPAN_provider, false, 1, {SPAN_request_model}},
+    {SPAN_host, false, 1, {SPAN_request_model}},
+    {SPAN_path, false, 1, {SPAN_request_model}},
+    {SPAN_api, false, 1, {SPAN_request_model}},
+    {SPAN_operation, false, 1, {SPAN_request_model}},
+    {SPAN_key_alias, false, 1, {SPAN_request_model}},
+    {SPAN_finish_reasons, false, 1, {SPAN_request_model}},
+};
+
+static bool is_predicted(enum span_field field)
 {
-    for (unsigned f = 0; f < SPAN_FIELD_COUNT; f++) {
-        enum span_field field = (enum span_field)f;
-        int found = gather(merge, field);
-        int failed;
+    for (size_t i = 0; i < sizeof predictions / sizeof predictions[0]; i++)
+        if (predictions[i].field == field)
+            return true;
+    return false;
+}
+
+static int encode_predicted(struct merge *merge, const struct prediction *prediction,
+                            const struct span_column *const *sources)
+{
+    const enum span_field field = (enum span_field)prediction->field;
+    uint8_t numbers[SPAN_SOURCES_MAX];
+
+    for (size_t i = 0; i < prediction->n_sources; i++)
+        numbers[i] = span_fields[prediction->source[i]].number;
+    merge->other.bytes = 0;
+    if (store_is_text(field))
+        return span_column_predict_text(&merge->other, merge->texts, merge->present, merge->rows, sources[0],
+                                        numbers[0], store_is_text((enum span_field)prediction->source[0]),
+                                        SPAN_ZSTD_LEVEL_STORE);
+    return span_column_predict_u64(&merge->other, merge->values, merge->present, merge->rows, sources, numbers,
+                                   prediction->n_sources, prediction->scaled, SPAN_ZSTD_LEVEL_STORE);
+}
+
+/* The gathered field as it is predicted, into `out` where that is smaller. The sources are read from the block that is
+ * being written, so they are what its readers will have. */
+static int try_prediction(struct merge *merge, int64_t block, const struct prediction *prediction)
+{
+    const struct span_column *sources[SPAN_SOURCES_MAX];
+    bool any = false;
+    int status;
+
+    for (size_t i = 0; i < prediction->n_sources; i++) {
+        const enum span_field source = (enum span_field)prediction->source[i];
+        int found = store_merged_column(merge->store, block, source, &merge->store->column[source], merge->rows);
 
         if (found < 0)
             return found;
-        if (found == 0)
-            continue;
-        merge->out.bytes = 0;
-        failed = encode(merge, field);
-        if (failed != 0)
-            return store_because(STORE_FAILED, "a merged column does not fit in memory");
-        failed = put_column(merge, block, span_fields[field].number);
-        if (failed != 0)
-            return failed;
+        sources[i] = found == 1 ? &merge->store->column[source] : NULL;
+        any |= found == 1;
     }
-    return 0;
+    if (!any)
+        return 0;
+    status = encode_predicted(merge, prediction, sources);
+    if (status < 0)
+        return store_because(STORE_FAILED, "a merged column does not fit in memory");
+    if (status == 0 && merge->other.bytes < merge->out.bytes) {
+        merge->out.bytes = 0;
+        span_buffer_append(&merge->out, merge->other.data, merge->other.bytes);
+    }
+    return merge->out.failed ? store_because(STORE_FAILED, "no memory") : 0;
+}
+
+static int write_field(struct merge *merge, int64_t block, enum span_field field)
+{
+    int status = gather(merge, field);
+
+    if (status <= 0)
+        return status;
+    merge->out.bytes = 0;
+    if (encode(merge, field) != 0)
+        return store_because(STORE_FAILED, "a merged column does not fit in memory");
+    status = 0;
+    for (size_t i = 0; status == 0 && i < sizeof predictions / sizeof predictions[0]; i++)
+        if (predictions[i].field == field)
+            status = try_prediction(merge, block, &predictions[i]);
+    return status == 0 ? put_column(merge, block, span_fields[field].number) : status;
+}
+
+static int write_fields(struct merge *merge, int64_t block)
+{
+    int status = 0;
+
+    for (unsigned f = 0; status == 0 && f < SPAN_FIELD_COUNT; f++)
+        if (!is_predicted((enum span_field)f))
+            status = write_field(merge, block, (enum span_field)f);
+    for (size_t i = 0; status == 0 && i < sizeof predictions / sizeof predictions[0]; i++)
+        if (i == 0 || predictions[i].field != predictions[i - 1].field)
+            status = write_field(merge, block, (enum span_field)predictions[i].field);
+    return status;
 }
 
 static int drop_sources(struct merge *merge)
@@ -500,6 +589,7 @@ static void merge_done(struct merge *merge)
     free(merge->offset);
     span_buffer_done(&merge->arena);
     span_buffer_done(&merge->out);
+    span_buffer_done(&merge->other);
     span_column_done(&merge->column);
 }
 
@@ -558,6 +648,7 @@ int store_merge_step(struct store *store, bool *ret_more)
     span_column_init(&merge.column);
     span_buffer_init(&merge.arena, MERGE_TEXT_BYTES_MAX);
     span_buffer_init(&merge.out, MERGE_TEXT_BYTES_MAX);
+    span_buffer_init(&merge.other, MERGE_TEXT_BYTES_MAX);
     merge.source = calloc(MERGE_BLOCKS_MAX, sizeof *merge.source);
     status = merge.source == NULL ? store_because(STORE_FAILED, "no memory") : run(&merge, hour, over);
     merge_done(&merge);

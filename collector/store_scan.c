@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../span/predicted.h"
+
 /* A sound column for which there is no memory now must not be taken for a damaged one. */
 static int undecoded(const char *column)
 {
@@ -17,13 +19,17 @@ static int undecoded(const char *column)
     return store_because(STORE_DAMAGED, "column %s is damaged", column);
 }
 
+bool store_is_text(enum span_field field)
+{
+    return span_fields[field].type == SPAN_STR || span_fields[field].type == SPAN_LIST ||
+           span_fields[field].type == SPAN_BLOB;
+}
+
 int store_decode(struct span_column *column, enum span_field field, const uint8_t *data, size_t bytes, size_t n)
 {
-    bool text = span_fields[field].type == SPAN_STR || span_fields[field].type == SPAN_LIST ||
-                span_fields[field].type == SPAN_BLOB;
-
     errno = 0; /* for undecoded */
-    if ((text ? span_column_decode_text(column, data, bytes, n) : span_column_decode_u64(column, data, bytes, n)) == 0)
+    if ((store_is_text(field) ? span_column_decode_text(column, data, bytes, n)
+                              : span_column_decode_u64(column, data, bytes, n)) == 0)
         return 0;
     return undecoded(span_fields[field].ident);
 }
@@ -58,18 +64,77 @@ static int find_column(struct store *store, int64_t block, unsigned number, cons
     return 0;
 }
 
-int store_merged_column(struct store *store, int64_t block, enum span_field field, struct span_column *column, size_t n)
+static int merged_column(struct store *store, int64_t block, enum span_field field, struct span_column *column,
+                         size_t n, unsigned depth);
+
+/* The columns that this one is predicted from, decoded into the store's own. `depth` ends what a damaged file leads round
+ * in circles. */
+static int read_sources(struct store *store, int64_t block, const uint8_t *numbers, int n_numbers, size_t n,
+                        unsigned depth, const struct span_column *sources[SPAN_SOURCES_MAX])
+{
+    for (int i = 0; i < n_numbers; i++) {
+        const enum span_field field = span_field_by_number(numbers[i]);
+        int found;
+
+        sources[i] = NULL;
+        if (field == SPAN_FIELD_COUNT || depth == STORE_PREDICTED_DEPTH)
+            return store_because(STORE_DAMAGED, "a column is predicted from one that cannot be");
+        found = merged_column(store, block, field, &store->column[field], n, depth + 1);
+        if (found < 0)
+            return found;
+        if (found == 1)
+            sources[i] = &store->column[field];
+    }
+    return 0;
+}
+
+static int decode_predicted(struct store *store, int64_t block, enum span_field field, struct span_column *column,
+                            size_t n, const struct span_column *const *sources, bool source_is_text)
 {
     const uint8_t *data = NULL;
     size_t bytes = 0;
     int found = find_column(store, block, span_fields[field].number, &data, &bytes);
+    int failed;
+
+    if (found != 1)
+        return found;
+    errno = 0; /* for undecoded */
+    failed = store_is_text(field)
+                 ? span_column_decode_predicted_text(column, data, bytes, n, sources[0], source_is_text)
+                 : span_column_decode_predicted_u64(column, data, bytes, n, sources);
+    (void)sqlite3_reset(store->statement[STORE_SQL_col_get]);
+    return failed == 0 ? 1 : undecoded(span_fields[field].ident);
+}
+
+static int merged_column(struct store *store, int64_t block, enum span_field field, struct span_column *column,
+                         size_t n, unsigned depth)
+{
+    const struct span_column *sources[SPAN_SOURCES_MAX];
+    uint8_t numbers[SPAN_SOURCES_MAX];
+    const uint8_t *data = NULL;
+    size_t bytes = 0;
+    int found = find_column(store, block, span_fields[field].number, &data, &bytes);
+    int needs;
     int status;
 
     if (found != 1)
         return found;
-    status = store_decode(column, field, data, bytes, n);
+    needs = span_column_needs(store_is_text(field), data, bytes, numbers);
+    status = needs > 0    ? 0
+             : needs == 0 ? store_decode(column, field, data, bytes, n)
+                          : store_because(STORE_DAMAGED, "column %s is damaged", span_fields[field].ident);
     (void)sqlite3_reset(store->statement[STORE_SQL_col_get]);
-    return status == 0 ? found : status;
+    if (status != 0 || needs == 0)
+        return status == 0 ? 1 : status;
+    status = read_sources(store, block, numbers, needs, n, depth, sources);
+    if (status != 0)
+        return status;
+    return decode_predicted(store, block, field, column, n, sources, store_is_text(span_field_by_number(numbers[0])));
+}
+
+int store_merged_column(struct store *store, int64_t block, enum span_field field, struct span_column *column, size_t n)
+{
+    return merged_column(store, block, field, column, n, 0);
 }
 
 static int room_for_rows(struct store *store, size_t n)

@@ -24,6 +24,8 @@ enum span_slot {
     SPAN_SLOT_TEXT_TABLE,
     SPAN_SLOT_TEXT_CODES,
     SPAN_SLOT_TEXT_BYTES,
+    SPAN_SLOT_SOURCE, /* predicted: sums of sources, classes of rows */
+    SPAN_SLOT_GUESS,  /* predicted: what each class has mostly */
     SPAN_SLOT_COUNT,
 };
 
@@ -33,6 +35,7 @@ enum {
     SPAN_CODEC_FOR = 0x00,
     SPAN_CODEC_DELTA = 0x01,
     SPAN_CODEC_DICT = 0x02,
+    SPAN_CODEC_PREDICTED = 0x03, /* with the storage bits 0; merged blocks alone */
 
     SPAN_CODEC_STORAGE = 0x0c,
     SPAN_CODEC_ZERO = 0x00,
@@ -45,6 +48,7 @@ enum {
     SPAN_CODEC_TEXT_DICT = 0x01,
     SPAN_CODEC_PLAIN = 0x02,
     SPAN_CODEC_SKETCHES = 0x03,
+    SPAN_CODEC_MAPPED = 0x04, /* merged blocks alone */
 
     SPAN_CODEC_PRESENCE = 0x30,
     SPAN_CODEC_ALL = 0x00,
@@ -113,9 +117,27 @@ int span_presence_read(struct span_column *column, struct span_reader *reader, s
 int span_values_read(struct span_codec *codec, uint64_t *to, size_t m, const uint8_t *data, size_t bytes);
 
 /* ---- column_text.c ---- */
+/* Distinct texts in order of first appearance, and each present row's position. Its memory is the codec's scratch. */
+struct span_dictionary {
+    struct span_text *text;
+    uint64_t *hash;
+    uint64_t *codes;
+    uint32_t *table; /* position + 1; made when the second distinct text appears */
+    size_t slots;
+    size_t count;
+    size_t bytes; /* of all distinct texts */
+};
+/* For m present rows of n. 0, or -1: no memory, or a text is too long. */
+int span_dictionary_start(struct span_dictionary *dict, struct span_codec *codec, size_t m);
+int span_dictionary_build(struct span_dictionary *dict, struct span_codec *codec, const struct span_text *values,
+                          const uint64_t *present, size_t n);
+/* The distinct texts, and back into the column's dictionary; the codec byte at codec_at says whether by zstd. */
+void span_texts_write(struct span_buffer *out, const struct span_dictionary *dict, size_t codec_at, int zstd_level);
+int span_texts_read(struct span_column *column, struct span_reader *reader, size_t count, bool zstd);
 /* A numeric column of `count` values inside a text column: its size, then itself. Reading leaves them in column->u64.
  */
 void span_nested_write(struct span_buffer *out, const uint64_t *values, size_t count, int zstd_level);
+int span_nested_read_to(struct span_column *column, struct span_reader *reader, uint64_t *to, size_t count);
 int span_nested_read(struct span_column *column, struct span_reader *reader, size_t count);
 /* Room for that many texts of that many bytes together. */
 int span_text_room(struct span_column *column, size_t dict, size_t bytes);

@@ -10,23 +10,12 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-/* Distinct texts in order of first appearance, and each present row's position. */
-struct dictionary {
-    struct span_text *text;
-    uint64_t *hash;
-    uint64_t *codes;
-    uint32_t *table; /* position + 1; made when the second distinct text appears */
-    size_t slots;
-    size_t count;
-    size_t bytes; /* of all distinct texts */
-};
-
 static bool text_equal(const struct span_text *a, const struct span_text *b)
 {
     return a->bytes == b->bytes && (a->bytes == 0 || memcmp(a->data, b->data, a->bytes) == 0);
 }
 
-static void dictionary_add(struct dictionary *dict, const struct span_text *text, uint64_t hash)
+static void dictionary_add(struct span_dictionary *dict, const struct span_text *text, uint64_t hash)
 {
     dict->text[dict->count] = *text;
     dict->hash[dict->count] = hash;
@@ -34,7 +23,7 @@ static void dictionary_add(struct dictionary *dict, const struct span_text *text
     dict->bytes += text->bytes;
 }
 
-static size_t dictionary_slot(const struct dictionary *dict, const struct span_text *text, uint64_t hash)
+static size_t dictionary_slot(const struct span_dictionary *dict, const struct span_text *text, uint64_t hash)
 {
     size_t slot = hash & (dict->slots - 1);
     for (; dict->table[slot] != 0; slot = (slot + 1) & (dict->slots - 1)) {
@@ -46,7 +35,7 @@ static size_t dictionary_slot(const struct dictionary *dict, const struct span_t
     return slot;
 }
 
-static uint64_t dictionary_code(struct dictionary *dict, const struct span_text *text)
+static uint64_t dictionary_code(struct span_dictionary *dict, const struct span_text *text)
 {
     const uint64_t hash = XXH3_64bits(text->bytes == 0 ? "" : text->data, text->bytes);
     const size_t slot = dictionary_slot(dict, text, hash);
@@ -57,9 +46,9 @@ static uint64_t dictionary_code(struct dictionary *dict, const struct span_text 
     return dict->table[slot] - 1;
 }
 
-static int dictionary_start(struct dictionary *dict, struct span_codec *codec, size_t m)
+int span_dictionary_start(struct span_dictionary *dict, struct span_codec *codec, size_t m)
 {
-    *dict = (struct dictionary){.slots = 16};
+    *dict = (struct span_dictionary){.slots = 16};
     while (dict->slots < m * 2) {
         dict->slots *= 2;
     }
@@ -69,8 +58,8 @@ static int dictionary_start(struct dictionary *dict, struct span_codec *codec, s
     return dict->text == NULL || dict->hash == NULL || dict->codes == NULL ? -1 : 0;
 }
 
-static int dictionary_build(struct dictionary *dict, struct span_codec *codec, const struct span_text *values,
-                            const uint64_t *present, size_t n)
+int span_dictionary_build(struct span_dictionary *dict, struct span_codec *codec, const struct span_text *values,
+                          const uint64_t *present, size_t n)
 {
     const struct span_text *before = NULL;
     size_t at = 0;
@@ -100,7 +89,7 @@ static int dictionary_build(struct dictionary *dict, struct span_codec *codec, c
     return 0;
 }
 
-static size_t common_prefix(const struct dictionary *dict)
+static size_t common_prefix(const struct span_dictionary *dict)
 {
     size_t prefix = dict->text[0].bytes;
     for (size_t i = 1; i < dict->count && prefix > 0; i++) {
@@ -131,7 +120,7 @@ void span_nested_write(struct span_buffer *out, const uint64_t *values, size_t c
     }
 }
 
-static void write_texts(struct span_buffer *out, const struct dictionary *dict, size_t codec_at, int zstd_level)
+void span_texts_write(struct span_buffer *out, const struct span_dictionary *dict, size_t codec_at, int zstd_level)
 {
     const size_t prefix = common_prefix(dict);
     span_put_varint(out, prefix);
@@ -174,9 +163,9 @@ int span_column_encode_text(struct span_buffer *out, const struct span_text *val
     }
     unsigned presence;
     const size_t m = span_presence_count(present, n, &presence);
-    struct dictionary dict;
-    if (dictionary_start(&dict, out->codec, m + 1) != 0 ||
-        dictionary_build(&dict, out->codec, values, present, n) != 0) {
+    struct span_dictionary dict;
+    if (span_dictionary_start(&dict, out->codec, m + 1) != 0 ||
+        span_dictionary_build(&dict, out->codec, values, present, n) != 0) {
         out->failed = true;
         return -1;
     }
@@ -195,7 +184,7 @@ int span_column_encode_text(struct span_buffer *out, const struct span_text *val
     if (!plain) {
         span_put_varint(out, dict.count);
     }
-    write_texts(out, &dict, codec_at, zstd_level);
+    span_texts_write(out, &dict, codec_at, zstd_level);
     if (!plain && !out->failed) {
         span_nested_write(out, dict.codes, m, zstd_level);
     }
@@ -240,11 +229,16 @@ static int read_single(struct span_column *column, struct span_reader *reader, s
     return 0;
 }
 
-int span_nested_read(struct span_column *column, struct span_reader *reader, size_t count)
+int span_nested_read_to(struct span_column *column, struct span_reader *reader, uint64_t *to, size_t count)
 {
     const uint64_t size = span_take_varint(reader);
     const uint8_t *data = size > span_left(reader) ? NULL : span_take(reader, (size_t)size);
-    return data == NULL ? -1 : span_values_read(column->codec, column->u64, count, data, (size_t)size);
+    return data == NULL ? -1 : span_values_read(column->codec, to, count, data, (size_t)size);
+}
+
+int span_nested_read(struct span_column *column, struct span_reader *reader, size_t count)
+{
+    return span_nested_read_to(column, reader, column->u64, count);
 }
 
 /* The `bytes` bytes of all suffixes, as they lie in the input or unpacked. */
@@ -263,8 +257,7 @@ static const uint8_t *read_joined(struct span_column *column, struct span_reader
     return memory == NULL || span_zstd_unpack(column->codec, memory, bytes, frame, (size_t)size) != 0 ? NULL : memory;
 }
 
-/* Prefix, lengths and suffixes of `count` texts to the dictionary. */
-static int read_texts(struct span_column *column, struct span_reader *reader, size_t count, bool zstd)
+int span_texts_read(struct span_column *column, struct span_reader *reader, size_t count, bool zstd)
 {
     const uint64_t prefix_bytes = span_take_varint(reader);
     const uint8_t *prefix = prefix_bytes > SPAN_TEXT_MAX ? NULL : span_take(reader, (size_t)prefix_bytes);
@@ -335,7 +328,7 @@ static int decode_text(struct span_column *column, const uint8_t *data, size_t b
         }
     } else {
         const uint64_t count = shape == SPAN_CODEC_PLAIN ? m : span_take_varint(&reader);
-        if (reader.bad || count == 0 || count > m || read_texts(column, &reader, (size_t)count, zstd) != 0) {
+        if (reader.bad || count == 0 || count > m || span_texts_read(column, &reader, (size_t)count, zstd) != 0) {
             return -1;
         }
     }

@@ -54,6 +54,8 @@ static const char *text_encoding(unsigned code)
         return "plain";
     case SPAN_CODEC_SKETCHES:
         return "sketches";
+    case SPAN_CODEC_MAPPED:
+        return "mapped";
     default:
         return "unknown";
     }
@@ -61,8 +63,12 @@ static const char *text_encoding(unsigned code)
 
 static void number_encoding(char *out, size_t out_bytes, unsigned code)
 {
-    static const char *const transforms[] = {"for", "delta", "dict", "unknown"};
+    static const char *const transforms[] = {"for", "delta", "dict", "predicted"};
     static const char *const storages[] = {"zero", "packed", "patched", "planes"};
+    if ((code & SPAN_CODEC_TRANSFORM) == SPAN_CODEC_PREDICTED) {
+        (void)snprintf(out, out_bytes, "predicted");
+        return;
+    }
     (void)snprintf(out, out_bytes, "%s %s", transforms[code & SPAN_CODEC_TRANSFORM],
                    storages[(code & SPAN_CODEC_STORAGE) >> 2]);
 }

@@ -9,6 +9,7 @@
 #include "span/block.h"
 #include "span/frame.h"
 #include "span/json.h"
+#include "span/predicted.h"
 #include "span/sketch.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
@@ -53,6 +54,34 @@ static void same_again(const struct span_block *block)
     span_buffer_done(&json[1]);
 }
 
+/* With sources of as many rows, one of them missing. */
+static void decode_predicted(bool is_text, const uint8_t *data, size_t bytes, size_t rows)
+{
+    static struct span_column column, numbers;
+    static uint64_t values[SPAN_BLOCK_ROWS_MAX];
+    uint8_t needs[SPAN_SOURCES_MAX];
+    struct span_buffer out;
+    const struct span_column *sources[SPAN_SOURCES_MAX] = {&numbers, NULL, &numbers, &numbers};
+    const int n = span_column_needs(is_text, data, bytes, needs);
+    if (n <= 0 || rows == 0) {
+        return;
+    }
+    span_buffer_init(&out, SPAN_FRAME_PAYLOAD_MAX);
+    for (size_t i = 0; i < rows; i++) {
+        values[i] = i % 5 * 1000;
+    }
+    if (span_column_encode_u64(&out, values, NULL, rows, 0) != 0 ||
+        span_column_decode_u64(&numbers, out.data, out.bytes, rows) != 0) {
+        abort();
+    }
+    span_buffer_done(&out);
+    if (is_text) {
+        (void)span_column_decode_predicted_text(&column, data, bytes, rows, needs[0] % 2 ? NULL : &numbers, false);
+    } else {
+        (void)span_column_decode_predicted_u64(&column, data, bytes, rows, sources);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     static struct span_block block;
@@ -64,7 +93,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     if (bytes < 3) {
         return 0;
     }
-    const unsigned reader = data[0] % 6;
+    const unsigned reader = data[0] % 8;
     const size_t rows = data[1] | (size_t)data[2] << 8;
     data += 3;
     bytes -= 3;
@@ -85,6 +114,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         break;
     case 4:
         (void)span_process_read(&process, data, bytes);
+        break;
+    case 5:
+    case 6:
+        decode_predicted(reader == 5, data, bytes, rows);
         break;
     default:
         /* Damaged ones leave nothing behind. */
