@@ -8,9 +8,9 @@
 #pragma once
 
 #include "body_aws.h"
-#include "dialect.h"
-#include "ndjson.h"
-#include "sse.h"
+#include "shim/llm/dialects/dialect.h"
+#include "shim/llm/framing/ndjson.h"
+#include "shim/llm/framing/sse.h"
 #include "timing.h"
 
 enum body_framing {

@@ -4,11 +4,11 @@
  */
 #pragma once
 
-#include "base64.h"
-#include "eventstream.h"
-#include "json_scan.h"
-#include "ndjson.h"
-#include "sse.h"
+#include "shim/llm/framing/base64.h"
+#include "shim/llm/framing/eventstream.h"
+#include "shim/llm/json/json_scan.h"
+#include "shim/llm/framing/ndjson.h"
+#include "shim/llm/framing/sse.h"
 
 struct body;
 

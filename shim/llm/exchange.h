@@ -13,25 +13,14 @@
  */
 #pragma once
 
-#include "../../span/span.h"
+#include "shim/llm/identity/exchange_config.h"
+#include "span/span.h"
 
 enum {
     EXCHANGE_BYTES_MAX = 64 * 1024,
     EXCHANGE_BESIDE =
         1, /* a line of the headers that begins with this byte is none: it holds "userinfo@?query#fragment"
               of the URL or a credential from an option, so that echoes of it can be told */
-};
-
-struct shown;
-
-/* Read-only after start, but for `shown`; one per process. */
-struct exchange_config {
-    bool has_hash_key; /* false: ids of prompts and aliases of keys are absent */
-    uint8_t hash_key[32];
-    unsigned preview_chars; /* 0: no preview */
-    bool preview_user;      /* the user's text too, where there are no instructions */
-    struct shown *shown;    /* what may be seen of previews; NULL: nothing */
-    const char *prompt;     /* LIBPPROF_PROMPT, "name" or "name@version", or NULL */
 };
 
 struct exchange_start {

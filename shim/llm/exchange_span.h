@@ -2,7 +2,7 @@
 #pragma once
 
 #include "exchange.h"
-#include "facts.h"
+#include "shim/llm/facts/facts.h"
 #include "outcome.h"
 
 void exchange_span_facts(struct span *span, const struct facts *facts, const struct outcome *outcome,

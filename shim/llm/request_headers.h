@@ -7,8 +7,8 @@
 #pragma once
 
 #include "exchange.h"
-#include "prompt.h"
-#include "secret.h"
+#include "shim/llm/identity/prompt.h"
+#include "shim/llm/privacy/secret.h"
 
 struct header {
     const char *name, *value;
