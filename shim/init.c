@@ -6,6 +6,7 @@
 #include "shim/base/config.h"
 #include "shim/base/say.h"
 #include "shim/llm/recognise/recognise_host.h"
+#include "shim/loader/c_library.h"
 #include "shim/loader/loader.h"
 #include "shim/scribe/scribe.h"
 

@@ -4,7 +4,7 @@
  */
 #include "header_lines.h"
 
-#include "exchange.h"
+#include "exchange_ends.h"
 
 #include <string.h>
 #include <strings.h>

@@ -6,7 +6,8 @@
  */
 #pragma once
 
-#include "exchange.h"
+#include "exchange_ends.h"
+#include "shim/llm/identity/exchange_config.h"
 #include "shim/llm/identity/prompt.h"
 #include "shim/llm/privacy/secret.h"
 

@@ -7,7 +7,7 @@
 
 #include "shim/base/say.h"
 #include "elf_lookup.h"
-#include "loader.h"
+#include "c_library.h"
 #include "tap.h"
 
 #include <stdatomic.h>

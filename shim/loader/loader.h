@@ -1,36 +1,11 @@
-/*
- * How the process loads and looks up code, and our place in it.
- *
- * `real` functions are the C library's own: for our own use. `next` is who would have been called without us (another
- * preload may stand there): the stubs in stubs_*.S jump to it, so that it sees the application as its caller.
- */
+/* Whether and how often the application's dlopen, dlsym and dlclose are ours to see. */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
-
-struct loader_real {
-    void *(*dlopen)(const char *name, int flags);
-    void *(*dlsym)(void *handle, const char *name);
-    int (*dlclose)(void *handle);
-    char *(*dlerror)(void);
-};
-
-/* NULL members where the C library has none. Resolves on the first call; any thread. */
-const struct loader_real *loader_real(void);
-
-/* The path that the loader knows libpprof.so by, or "". Constructor only. */
-const char *loader_own_path(void);
-
-/* Whether an address lies in libpprof.so itself. */
-bool loader_is_own(const void *address);
 
 /* Counts calls of dlclose: what was known about a caller's address may be wrong after one. */
 extern _Atomic uint32_t loader_closes;
 
 /* False: the stubs only jump on. Set once by the constructor. */
 extern bool loader_active;
-
-/* The next definition of a function after us, for functions of ours that end in it (_exit); NULL when there is none. At
- * the start only. */
-void *loader_next(const char *name);

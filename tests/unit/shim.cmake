@@ -43,7 +43,7 @@ pprof_unit_test(shadow)
 target_sources(test_shadow PRIVATE ${SHIM_DIR}/tap/curl/shadow.c ${SHIM_DIR}/tap/curl/keep.c)
 set(SHIM_HOOK_SOURCES ${SHIM_DIR}/tape/tally.c ${SHIM_DIR}/tape/tape.c ${SHIM_DIR}/tap/curl/handles.c
   ${SHIM_DIR}/tap/curl/shadow.c ${SHIM_DIR}/tap/curl/keep.c ${SHIM_DIR}/tap/curl/capture.c ${SHIM_DIR}/tap/curl/callbacks.c
-  ${SHIM_DIR}/tap/curl/transfer.c ${SHIM_DIR}/tap/curl/hook_easy.c ${SHIM_DIR}/tap/curl/hook_multi.c
+  ${SHIM_DIR}/tap/curl/transfer.c ${SHIM_DIR}/tap/curl/transfer_headers.c ${SHIM_DIR}/tap/curl/hook_easy.c ${SHIM_DIR}/tap/curl/hook_multi.c
   ${SHIM_DIR}/tap/curl/hook_mime.c ${SHIM_DIR}/llm/header_lines.c)
 foreach(name contexts hooks hooks_loss)
   pprof_unit_test(${name} curl)

@@ -18,8 +18,6 @@
 enum {
     PROMPT_NAME_MAX = 128,
     PROMPT_PREVIEW_MAX = 200 * 4, /* characters times the longest UTF-8 sequence */
-    PROMPT_BEGIN_WORDS = 8,       /* of the user's text, when there are no instructions */
-    PROMPT_BEGIN_BYTES = 96,
     PROMPT_HEAD_BYTES = 256, /* kept of the first user text until the role is known */
 };
 

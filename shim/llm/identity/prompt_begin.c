@@ -8,6 +8,10 @@
  */
 #include "prompt_begin.h"
 
+#include "json_canon.h"
+
+#include <stdbool.h>
+
 #include <string.h>
 
 static bool is_blank(char c)

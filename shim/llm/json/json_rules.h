@@ -2,7 +2,10 @@
  * this. */
 #pragma once
 
-#include "json_scan.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "json_table.h"
 
 struct json_node {
     const char *key;

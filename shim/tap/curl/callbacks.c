@@ -19,11 +19,10 @@
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations" /* old options are still in use */
 #include "callbacks.h"
 
-#include "capture.h"
 #include "shim/base/say.h"
 #include "shim/tape/tally.h"
 #include "shim/tape/tape.h"
-#include "transfer.h"
+#include "transfer_headers.h"
 
 #include <errno.h>
 #include <string.h>
@@ -240,6 +239,34 @@ bool callbacks_reads_file(curl_read_callback function)
     return function == NULL || function == (curl_read_callback)fread;
 }
 
+void callbacks_set_pair(const struct handle *handle, CURL *easy, CURLoption function, uintptr_t to, CURLoption data,
+                        const void *with)
+{
+    (void)handle->library->real.curl_easy_setopt(easy, function, to);
+    (void)handle->library->real.curl_easy_setopt(easy, data, (uintptr_t)with);
+}
+
+/*
+ * libcurl takes the seek function, else the ioctl function, else rewinds the default input itself while its read
+ * function is fread, which ours is not. So with neither of the two our seek function has to do that, and where it could
+ * not, nothing is set.
+ */
+void callbacks_arm_rewind(struct handle *handle, CURL *easy)
+{
+    const struct shadow_callbacks *callbacks = &handle->shadow.callbacks;
+    struct callbacks ours = callbacks_for(handle);
+    void *context = callbacks_context(easy);
+    bool by_file =
+        callbacks->ioctl_function == NULL && callbacks_reads_file(handle->read_function) && !handle->cannot_seek;
+
+    if (callbacks->seek_function == NULL && !by_file)
+        ours.seek = NULL;
+    if (callbacks->ioctl_function == NULL)
+        ours.ioctl = NULL;
+    callbacks_set_pair(handle, easy, CURLOPT_SEEKFUNCTION, (uintptr_t)ours.seek, CURLOPT_SEEKDATA, context);
+    callbacks_set_pair(handle, easy, CURLOPT_IOCTLFUNCTION, (uintptr_t)ours.ioctl, CURLOPT_IOCTLDATA, context);
+}
+
 /*
  * libcurl is about to read from the default input, so from now on that may be looked at. What cannot be rewound loses
  * our seek function: libcurl then says so in its own words.
@@ -252,7 +279,7 @@ static void look_at_input(struct handle *handle)
         int fd = fileno(handle->read_data);
         handle->cannot_seek = fd >= 0 && lseek(fd, 0, SEEK_CUR) < 0;
         if (handle->cannot_seek)
-            capture_arm_rewind(handle, (CURL *)(uintptr_t)atomic_load_explicit(&handle->key, memory_order_relaxed));
+            callbacks_arm_rewind(handle, (CURL *)(uintptr_t)atomic_load_explicit(&handle->key, memory_order_relaxed));
     }
     errno = saved_errno;
 }

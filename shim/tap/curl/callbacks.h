@@ -33,3 +33,9 @@ bool callbacks_reads_file(curl_read_callback function);
 /* The application pauses or resumes (CURLPAUSE_* bits that are paused from now on): writes TAPE_PAUSE or TAPE_RESUME on
  * a change. */
 void callbacks_set_paused(struct handle *handle, unsigned paused);
+
+/* Gives libcurl a function and its context, as the options `function` and `data`. */
+void callbacks_set_pair(const struct handle *handle, CURL *easy, CURLoption function, uintptr_t to, CURLoption data,
+                        const void *with);
+/* Arms what rewinds the request's body, by what is in the shadow and known of the input. */
+void callbacks_arm_rewind(struct handle *handle, CURL *easy);

@@ -17,58 +17,30 @@ static bool set(const struct handle *handle, CURL *easy, CURLoption option, uint
     return handle->library->real.curl_easy_setopt(easy, option, argument) == CURLE_OK;
 }
 
-static void set_pair(const struct handle *handle, CURL *easy, CURLoption function, uintptr_t to, CURLoption data,
-                     const void *with)
-{
-    (void)set(handle, easy, function, to);
-    (void)set(handle, easy, data, (uintptr_t)with);
-}
-
-/*
- * libcurl takes the seek function, else the ioctl function, else rewinds the default input itself while its read
- * function is fread, which ours is not. So with neither of the two our seek function has to do that, and where it could
- * not, nothing is set.
- */
-void capture_arm_rewind(struct handle *handle, CURL *easy)
-{
-    const struct shadow_callbacks *callbacks = &handle->shadow.callbacks;
-    struct callbacks ours = callbacks_for(handle);
-    void *context = callbacks_context(easy);
-    bool by_file =
-        callbacks->ioctl_function == NULL && callbacks_reads_file(handle->read_function) && !handle->cannot_seek;
-
-    if (callbacks->seek_function == NULL && !by_file)
-        ours.seek = NULL;
-    if (callbacks->ioctl_function == NULL)
-        ours.ioctl = NULL;
-    set_pair(handle, easy, CURLOPT_SEEKFUNCTION, (uintptr_t)ours.seek, CURLOPT_SEEKDATA, context);
-    set_pair(handle, easy, CURLOPT_IOCTLFUNCTION, (uintptr_t)ours.ioctl, CURLOPT_IOCTLDATA, context);
-}
-
 static void arm_read(struct handle *handle, CURL *easy, const struct callbacks *ours)
 {
     handle->armed_read = true;
     handle->input_seen = handle->cannot_seek = false;
     handle->read_function = handle->shadow.callbacks.read_function;
     handle->read_data = handle->shadow.callbacks.read_data;
-    set_pair(handle, easy, CURLOPT_READFUNCTION, (uintptr_t)ours->read, CURLOPT_READDATA, callbacks_context(easy));
-    capture_arm_rewind(handle, easy);
+    callbacks_set_pair(handle, easy, CURLOPT_READFUNCTION, (uintptr_t)ours->read, CURLOPT_READDATA, callbacks_context(easy));
+    callbacks_arm_rewind(handle, easy);
 }
 
 /* Sets on `easy` what the application set on `handle`, for all callbacks that are armed. */
 static void restore(const struct handle *handle, CURL *easy)
 {
     const struct shadow_callbacks *to = &handle->shadow.callbacks;
-    set_pair(handle, easy, CURLOPT_WRITEFUNCTION, (uintptr_t)to->write_function, CURLOPT_WRITEDATA, to->write_data);
-    set_pair(handle, easy, CURLOPT_HEADERFUNCTION, (uintptr_t)to->header_function, CURLOPT_HEADERDATA, to->header_data);
+    callbacks_set_pair(handle, easy, CURLOPT_WRITEFUNCTION, (uintptr_t)to->write_function, CURLOPT_WRITEDATA, to->write_data);
+    callbacks_set_pair(handle, easy, CURLOPT_HEADERFUNCTION, (uintptr_t)to->header_function, CURLOPT_HEADERDATA, to->header_data);
     if (handle->armed_prereq)
-        set_pair(handle, easy, CURLOPT_PREREQFUNCTION, (uintptr_t)to->prereq_function, CURLOPT_PREREQDATA,
+        callbacks_set_pair(handle, easy, CURLOPT_PREREQFUNCTION, (uintptr_t)to->prereq_function, CURLOPT_PREREQDATA,
                  to->prereq_data);
     if (!handle->armed_read)
         return;
-    set_pair(handle, easy, CURLOPT_READFUNCTION, (uintptr_t)to->read_function, CURLOPT_READDATA, to->read_data);
-    set_pair(handle, easy, CURLOPT_SEEKFUNCTION, (uintptr_t)to->seek_function, CURLOPT_SEEKDATA, to->seek_data);
-    set_pair(handle, easy, CURLOPT_IOCTLFUNCTION, (uintptr_t)to->ioctl_function, CURLOPT_IOCTLDATA, to->ioctl_data);
+    callbacks_set_pair(handle, easy, CURLOPT_READFUNCTION, (uintptr_t)to->read_function, CURLOPT_READDATA, to->read_data);
+    callbacks_set_pair(handle, easy, CURLOPT_SEEKFUNCTION, (uintptr_t)to->seek_function, CURLOPT_SEEKDATA, to->seek_data);
+    callbacks_set_pair(handle, easy, CURLOPT_IOCTLFUNCTION, (uintptr_t)to->ioctl_function, CURLOPT_IOCTLDATA, to->ioctl_data);
 }
 
 void capture_arm(struct handle *handle, CURL *easy)
@@ -83,8 +55,8 @@ void capture_arm(struct handle *handle, CURL *easy)
     handle->paused = 0;
     handle->replayed_body = handle->replayed_header = 0;
     handle->header_ns = 0;
-    set_pair(handle, easy, CURLOPT_WRITEFUNCTION, (uintptr_t)ours.write, CURLOPT_WRITEDATA, context);
-    set_pair(handle, easy, CURLOPT_HEADERFUNCTION, (uintptr_t)ours.header, CURLOPT_HEADERDATA, context);
+    callbacks_set_pair(handle, easy, CURLOPT_WRITEFUNCTION, (uintptr_t)ours.write, CURLOPT_WRITEDATA, context);
+    callbacks_set_pair(handle, easy, CURLOPT_HEADERFUNCTION, (uintptr_t)ours.header, CURLOPT_HEADERDATA, context);
     handle->armed_prereq = set(handle, easy, CURLOPT_PREREQFUNCTION, (uintptr_t)ours.prereq) &&
                            set(handle, easy, CURLOPT_PREREQDATA, (uintptr_t)context);
     if (shadow_body_is_read(&handle->shadow))
@@ -144,5 +116,5 @@ bool capture_absorbs(const struct handle *handle, CURLoption option)
 void capture_absorbed(struct handle *handle, CURL *easy, CURLoption option)
 {
     if (is_rewind(option))
-        capture_arm_rewind(handle, easy);
+        callbacks_arm_rewind(handle, easy);
 }

@@ -20,5 +20,3 @@ void capture_clean_duplicate(const struct handle *source, CURL *duplicate);
 bool capture_absorbs(const struct handle *handle, CURLoption option);
 /* After such an option is in the shadow. */
 void capture_absorbed(struct handle *handle, CURL *easy, CURLoption option);
-/* Arms what rewinds the request's body, by what is in the shadow and known of the input. */
-void capture_arm_rewind(struct handle *handle, CURL *easy);

@@ -8,7 +8,7 @@
 
 #include "hook_multi.h"
 #include "shim/base/config.h"
-#include "library_find.h"
+#include "library_inner.h"
 
 #include <stdarg.h>
 #include <string.h>

@@ -11,10 +11,11 @@
  * Must never answer with a function of libpprof itself, take a lock (a forked child may inherit it) or leave an error
  * for dlerror().
  */
-#include "library_find.h"
+#include "library_inner.h"
 
 #include "shim/base/say.h"
 #include "shim/loader/elf_lookup.h"
+#include "shim/loader/c_library.h"
 #include "shim/loader/loader.h"
 #include "shim/loader/tap.h"
 

@@ -20,8 +20,6 @@ struct handle *transfer_new_handle(const void *key, struct library *library);
  * now.
  */
 bool transfer_begin(struct handle *handle, CURL *easy, uint64_t queued_ns);
-/* libcurl is about to read the request's headers: writes them. */
-void transfer_note_headers(struct handle *handle);
 /* Writes the end with libcurl's own facts; `easy` must still be alive. Does nothing when no transfer is open. */
 void transfer_close(struct handle *handle, CURL *easy, uint64_t curl_code, enum tape_how how);
 /* The same in two steps, for calls that wipe the facts: first libcurl's facts, then the end. */

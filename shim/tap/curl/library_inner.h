@@ -1,5 +1,5 @@
 /*
- * What the loader's side of the shim needs of library.c beyond library.h. Any thread.
+ * What entry.c needs of library.c beyond library.h. Any thread.
  */
 #pragma once
 
