@@ -3,6 +3,7 @@ add_library(pprof_options INTERFACE)
 target_compile_options(pprof_options INTERFACE
   $<$<COMPILE_LANGUAGE:C>:-Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
     -Wcast-qual -Wwrite-strings -Wundef -Wvla -Werror>)
+target_include_directories(pprof_options INTERFACE ${PROJECT_SOURCE_DIR}) # files of other rooms are named from here
 target_compile_definitions(pprof_options INTERFACE _GNU_SOURCE PPROF_VERSION="${PROJECT_VERSION}")
 if(PPROF_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)

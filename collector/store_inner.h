@@ -212,6 +212,22 @@ int store_row_processes(struct store *store, int64_t block, int64_t process_id, 
 int store_merged_column(struct store *store, int64_t block, enum span_field field, struct span_column *column,
                         size_t n);
 
+/* store_predict.c: the fields that are predicted from others, each after those it is predicted from; SPAN_FIELD_COUNT
+ * past the last. */
+bool store_is_predicted(enum span_field field);
+enum span_field store_predicted(size_t i);
+/* The values of one field for the rows of the block that is being written; texts or values by its type. */
+struct store_gathered {
+    const uint64_t *values;
+    const struct span_text *texts;
+    const uint64_t *present;
+    size_t rows;
+};
+/* store_predict.c: replaces the encoded column in `out` by a predicted one where that is smaller; `other` is scratch. 0 or
+ * a negative status. */
+int store_predict(struct store *store, int64_t block, enum span_field field, const struct store_gathered *gathered,
+                  struct span_buffer *out, struct span_buffer *other);
+
 /* store_rollup.c */
 int store_rollup_load(void *store, struct rollup *rollup, uint64_t hour);
 int store_rollup_save(struct store *store);

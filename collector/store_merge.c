@@ -11,7 +11,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "../span/predicted.h"
 #include "../span/sketch.h"
 
 enum {
@@ -373,93 +372,6 @@ static int encode(struct merge *merge, enum span_field field)
     return span_column_encode_u64(&merge->out, merge->values, merge->present, merge->rows, SPAN_ZSTD_LEVEL_STORE);
 }
 
-/* What is known of a field from others of the block; each must come after those it is predicted from. */
-static const struct prediction {
-    uint8_t field; /* enum span_field */
-    bool scaled;   /* else as it is: times of parts and of the whole */
-    uint8_t n_sources;
-    uint8_t source[SPAN_SOURCES_MAX];
-} predictions[] = {
-    {SPAN_ttft_ns, false, 6, {SPAN_queue_ns, SPAN_dns_ns, SPAN_connect_ns, SPAN_tls_ns, SPAN_send_ns, SPAN_wait_ns}},
-    {SPAN_first_text_ns, false, 1, {SPAN_ttft_ns}},
-    {SPAN_total_ns, false, 2, {SPAN_ttft_ns, SPAN_decode_ns}},
-    {SPAN_total_ns,
-     false,
-     7,
-     {SPAN_queue_ns, SPAN_dns_ns, SPAN_connect_ns, SPAN_tls_ns, SPAN_send_ns, SPAN_wait_ns, SPAN_decode_ns}},
-    {SPAN_total_ns, false, 2, {SPAN_wait_ns, SPAN_decode_ns}},
-    {SPAN_content_chunks, true, 1, {SPAN_output_tokens}},
-    {SPAN_stream_events, true, 1, {SPAN_output_tokens}},
-    {SPAN_stream_events, true, 1, {SPAN_content_chunks}},
-    {SPAN_request_bytes, true, 1, {SPAN_input_tokens}},
-    {SPAN_response_bytes, true, 1, {SPAN_output_tokens}},
-    {SPAN_response_bytes, true, 1, {SPAN_content_chunks}},
-    {SPAN_response_stream, false, 1, {SPAN_request_stream}},
-    {SPAN_request_model, false, 1, {SPAN_prompt_id}},
-    {SPAN_response_model, false, 1, {SPAN_request_model}},
-    {SPAN_provider, false, 1, {SPAN_request_model}},
-    {SPAN_host, false, 1, {SPAN_request_model}},
-    {SPAN_path, false, 1, {SPAN_request_model}},
-    {SPAN_api, false, 1, {SPAN_request_model}},
-    {SPAN_operation, false, 1, {SPAN_request_model}},
-    {SPAN_key_alias, false, 1, {SPAN_request_model}},
-    {SPAN_finish_reasons, false, 1, {SPAN_request_model}},
-};
-
-static bool is_predicted(enum span_field field)
-{
-    for (size_t i = 0; i < sizeof predictions / sizeof predictions[0]; i++)
-        if (predictions[i].field == field)
-            return true;
-    return false;
-}
-
-static int encode_predicted(struct merge *merge, const struct prediction *prediction,
-                            const struct span_column *const *sources)
-{
-    const enum span_field field = (enum span_field)prediction->field;
-    uint8_t numbers[SPAN_SOURCES_MAX];
-
-    for (size_t i = 0; i < prediction->n_sources; i++)
-        numbers[i] = span_fields[prediction->source[i]].number;
-    merge->other.bytes = 0;
-    if (store_is_text(field))
-        return span_column_predict_text(&merge->other, merge->texts, merge->present, merge->rows, sources[0],
-                                        numbers[0], store_is_text((enum span_field)prediction->source[0]),
-                                        SPAN_ZSTD_LEVEL_STORE);
-    return span_column_predict_u64(&merge->other, merge->values, merge->present, merge->rows, sources, numbers,
-                                   prediction->n_sources, prediction->scaled, SPAN_ZSTD_LEVEL_STORE);
-}
-
-/* The gathered field as it is predicted, into `out` where that is smaller. The sources are read from the block that is
- * being written, so they are what its readers will have. */
-static int try_prediction(struct merge *merge, int64_t block, const struct prediction *prediction)
-{
-    const struct span_column *sources[SPAN_SOURCES_MAX];
-    bool any = false;
-    int status;
-
-    for (size_t i = 0; i < prediction->n_sources; i++) {
-        const enum span_field source = (enum span_field)prediction->source[i];
-        int found = store_merged_column(merge->store, block, source, &merge->store->column[source], merge->rows);
-
-        if (found < 0)
-            return found;
-        sources[i] = found == 1 ? &merge->store->column[source] : NULL;
-        any |= found == 1;
-    }
-    if (!any)
-        return 0;
-    status = encode_predicted(merge, prediction, sources);
-    if (status < 0)
-        return store_because(STORE_FAILED, "a merged column does not fit in memory");
-    if (status == 0 && merge->other.bytes < merge->out.bytes) {
-        merge->out.bytes = 0;
-        span_buffer_append(&merge->out, merge->other.data, merge->other.bytes);
-    }
-    return merge->out.failed ? store_because(STORE_FAILED, "no memory") : 0;
-}
-
 static int write_field(struct merge *merge, int64_t block, enum span_field field)
 {
     int status = gather(merge, field);
@@ -469,23 +381,22 @@ static int write_field(struct merge *merge, int64_t block, enum span_field field
     merge->out.bytes = 0;
     if (encode(merge, field) != 0)
         return store_because(STORE_FAILED, "a merged column does not fit in memory");
-    status = 0;
-    for (size_t i = 0; status == 0 && i < sizeof predictions / sizeof predictions[0]; i++)
-        if (predictions[i].field == field)
-            status = try_prediction(merge, block, &predictions[i]);
+    status = store_predict(merge->store, block, field,
+                           &(struct store_gathered){merge->values, merge->texts, merge->present, merge->rows},
+                           &merge->out, &merge->other);
     return status == 0 ? put_column(merge, block, span_fields[field].number) : status;
 }
 
+/* Predicted fields last: their predictions are made from the columns that stand. */
 static int write_fields(struct merge *merge, int64_t block)
 {
     int status = 0;
 
     for (unsigned f = 0; status == 0 && f < SPAN_FIELD_COUNT; f++)
-        if (!is_predicted((enum span_field)f))
+        if (!store_is_predicted((enum span_field)f))
             status = write_field(merge, block, (enum span_field)f);
-    for (size_t i = 0; status == 0 && i < sizeof predictions / sizeof predictions[0]; i++)
-        if (i == 0 || predictions[i].field != predictions[i - 1].field)
-            status = write_field(merge, block, (enum span_field)predictions[i].field);
+    for (size_t i = 0; status == 0 && store_predicted(i) != SPAN_FIELD_COUNT; i++)
+        status = write_field(merge, block, store_predicted(i));
     return status;
 }
 

@@ -3,12 +3,12 @@
  * here: no thread, no socket, no file, under 60 µs. The end (destructor, or the application's _exit) has the scribe
  * send what it has, within a bound. Must never prevent the process from ending, nor act in a child of vfork.
  */
-#include "init.h"
-
-#include "config.h"
-#include "llm/recognise.h"
-#include "loader.h"
-#include "scribe.h"
+#include "shim/base/config.h"
+#include "shim/base/say.h"
+#include "shim/llm/recognise/recognise_host.h"
+#include "shim/loader/c_library.h"
+#include "shim/loader/loader.h"
+#include "shim/scribe/scribe.h"
 
 #include <errno.h>
 #include <sys/auxv.h>
@@ -16,8 +16,6 @@
 #include <unistd.h>
 
 enum { FINISH_WAIT_MS = 200 };
-
-bool shim_active;
 
 /* glibc-only. Other C libraries are not what this binary was built for: there it stays inert. */
 extern const char *gnu_get_libc_version(void) __attribute__((weak));

@@ -1,6 +1,6 @@
 /*
  * A column of sketches: the first bucket, the number of buckets and the counts of each call, each kind apart, as alike
- * things compress best. Called by block_write.c, column_text.c (to decode) and the store's merge, on any thread.
+ * things compress best. Called by block.c, column_text.c (to decode) and the store's merge, on any thread.
  * Decoding trusts nothing.
  */
 #include "codec.h"

@@ -3,7 +3,7 @@
  * finished spans that are in no frame, calls in flight. When the process dies, however, a collector makes frames of it.
  * FORMAT.md, section "Journals"; why it is a file and not a mapping: ARCHITECTURE.md, section 6.
  *
- * Here: where things lie in it, and reading it. Writing is the shim's (shim/journal.c). Pure: the caller has read the
+ * Here: where things lie in it, and reading it. Writing is the shim's (shim/outbox/journal.c). Pure: the caller has read the
  * file. Everything is checked: the file may be torn, cut short, or somebody else's idea.
  */
 #pragma once

@@ -3,7 +3,7 @@
  * or a collector knows of the process. One that stays says: this program was killed before anything of its calls was
  * kept. FORMAT.md, section "Marks". What the link leads to is text, and leads nowhere.
  *
- * Here: name and text. Made by the shim (shim/mark.c), read by the collector. Pure; no allocation; any thread.
+ * Here: name and text. Made by the shim (shim/scribe/mark.c), read by the collector. Pure; no allocation; any thread.
  */
 #pragma once
 

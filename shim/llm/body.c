@@ -9,8 +9,20 @@
 #include <string.h>
 #include <strings.h>
 
-void body_event_counted(struct body *body)
+/* ---- events, whatever cut them out ---- */
+
+static void count_begin(void *context)
 {
+    struct body *const body = context;
+    body->events++;
+    body->in_event = true;
+    body->facts->event_kinds = 0;
+    facts_error_event_begin(body->facts);
+}
+
+static void count_end(void *context)
+{
+    struct body *const body = context;
     body->in_event = false;
     facts_error_event_end(body->facts);
     if (body->facts->event_kinds) {
@@ -20,46 +32,70 @@ void body_event_counted(struct body *body)
     body->facts->event_kinds = 0;
 }
 
-/* What every framing does when an event is complete. */
-static void event_complete(struct body *body)
+/* Its JSON. */
+static void json_begin(void *context, const char *name, size_t name_bytes)
 {
+    struct body *const body = context;
+    json_scan_reset(&body->scan);
+    body->event_first = '\0';
+    body->event_cut = false;
+    if (body->dialect->event_begin)
+        body->dialect->event_begin(body->facts, name, name_bytes);
+}
+
+static void json_end(void *context)
+{
+    struct body *const body = context;
+    body->event_cut =
+        !json_scan_end(&body->scan) && body->event_first == '{'; /* half a "[DONE]" is nothing that is missed */
     if (body->dialect->event_end)
         body->dialect->event_end(body->facts);
-    body_event_counted(body);
 }
 
-static void on_sse_begin(void *context, const char *name, size_t name_bytes)
+static void on_begin(void *context, const char *name, size_t name_bytes)
 {
-    body_event_begin(context, name, name_bytes);
-}
-
-static void on_data(void *context, const char *data, size_t bytes)
-{
-    body_event_data(context, data, bytes);
-}
-
-static void on_end(void *context)
-{
-    body_event_end(context);
-}
-
-static void on_done(void *context)
-{
-    body_done(context);
-}
-
-void body_done(struct body *body)
-{
-    body->facts->done = true;
+    count_begin(context);
+    json_begin(context, name, name_bytes);
 }
 
 static void on_line_begin(void *context)
 {
-    body_event_begin(context, "", 0);
+    on_begin(context, "", 0);
 }
 
-static const struct sse_handler sse_events = {on_sse_begin, on_data, on_end, on_done};
+static void on_data(void *context, const char *data, size_t bytes)
+{
+    struct body *const body = context;
+    if (!body->event_first && bytes)
+        body->event_first = data[0];
+    json_scan_push(&body->scan, data, bytes);
+}
+
+static void on_end(void *context)
+{
+    json_end(context);
+    count_end(context);
+}
+
+static void on_done(void *context)
+{
+    struct body *const body = context;
+    body->facts->done = true;
+}
+
+static void on_failed(void *context, const char *name, size_t name_bytes)
+{
+    struct body *const body = context;
+    facts_set_text(body->facts, FACT_ERROR_TYPE, name, name_bytes);
+    facts_error_seen(body->facts);
+}
+
+static const struct sse_handler sse_events = {on_begin, on_data, on_end, on_done};
 static const struct ndjson_handler line_events = {on_line_begin, on_data, on_end};
+static const struct body_aws_handler aws_events = {on_begin,   on_data,  on_end,  count_begin, count_end,
+                                                   json_begin, json_end, on_done, on_failed};
+
+/* ---- framing ---- */
 
 /* How `prefix` could be the beginning of an event stream: 1 yes, 0 no, -1 too short to say. */
 static int looks_like_events(const char *prefix, size_t bytes)
@@ -122,7 +158,7 @@ static void start(struct body *body, enum body_framing framing)
     if (framing == BODY_LINES)
         ndjson_init(&body->frame.lines, &line_events, body);
     if (framing == BODY_AWS)
-        body_aws_init(&body->frame.aws, body);
+        body_aws_init(&body->frame.aws, &aws_events, body, body->dialect->text_chunks);
 }
 
 /* An element of a JSON array that is a stream: that it is one is known when it is complete. */
@@ -130,7 +166,9 @@ static void on_element(void *context)
 {
     struct body *const body = ((struct facts *)context)->owner;
     body->events++;
-    event_complete(body);
+    if (body->dialect->event_end)
+        body->dialect->event_end(body->facts);
+    count_end(body);
 }
 
 /* An answer of its own, where a plain body is a list of them. */
@@ -153,7 +191,7 @@ static void framed(struct body *body, const char *data, size_t bytes)
         ndjson_push(&body->frame.lines, data, bytes);
         break;
     case BODY_AWS:
-        eventstream_push(&body->frame.aws.stream, data, bytes);
+        body_aws_push(&body->frame.aws, data, bytes);
         break;
     case BODY_OPAQUE:
     case BODY_UNDECIDED:
@@ -187,48 +225,6 @@ static bool is_byte_order_mark(struct body *body, char c)
         return false;
     body->bom++;
     return true;
-}
-
-void body_event_count(struct body *body)
-{
-    body->events++;
-    body->in_event = true;
-    body->facts->event_kinds = 0;
-    facts_error_event_begin(body->facts);
-}
-
-void body_json_begin(struct body *body)
-{
-    json_scan_reset(&body->scan);
-    body->event_first = '\0';
-    body->event_cut = false;
-}
-
-void body_json_end(struct body *body)
-{
-    body->event_cut =
-        !json_scan_end(&body->scan) && body->event_first == '{'; /* half a "[DONE]" is nothing that is missed */
-}
-
-void body_event_begin(struct body *body, const char *name, size_t name_bytes)
-{
-    body_event_count(body);
-    body_json_begin(body);
-    if (body->dialect->event_begin)
-        body->dialect->event_begin(body->facts, name, name_bytes);
-}
-
-void body_event_data(struct body *body, const char *data, size_t bytes)
-{
-    if (!body->event_first && bytes)
-        body->event_first = data[0];
-    json_scan_push(&body->scan, data, bytes);
-}
-
-void body_event_end(struct body *body)
-{
-    body_json_end(body);
-    event_complete(body);
 }
 
 void body_init(struct body *body, struct dialect *dialect, struct facts *facts, struct timing *timing)
@@ -307,7 +303,7 @@ void body_lost(struct body *body)
     if (body->framing == BODY_LINES)
         ndjson_init(&body->frame.lines, &line_events, body);
     if (body->framing == BODY_AWS)
-        body->frame.aws.stream.bad = true; /* no mark tells where the next message begins */
+        body_aws_lost(&body->frame.aws);
     if (body->framing == BODY_PLAIN || body->framing == BODY_ARRAY || body->framing == BODY_UNDECIDED)
         body->framing = BODY_OPAQUE; /* nor where in the document the rest stands */
 }
@@ -333,7 +329,8 @@ void body_end(struct body *body)
         body->complete = json_scan_end(&body->scan) && !body->scan.in_array;
         break;
     case BODY_AWS:
-        body->complete = body_aws_end(&body->frame.aws);
+        body->complete = body_aws_end(&body->frame.aws) &&
+                         (body->frame.aws.parts == PARTS_UNDECIDED || !body->event_cut);
         break;
     case BODY_OPAQUE:
     case BODY_UNDECIDED:

@@ -7,10 +7,10 @@
  */
 #pragma once
 
-#include "body_aws.h"
-#include "dialect.h"
-#include "ndjson.h"
-#include "sse.h"
+#include "shim/llm/framing/body_aws.h"
+#include "shim/llm/dialects/dialect.h"
+#include "shim/llm/framing/ndjson.h"
+#include "shim/llm/framing/sse.h"
 #include "timing.h"
 
 enum body_framing {
@@ -55,16 +55,3 @@ void body_push(struct body *body, uint64_t time_ns, const char *data, size_t byt
 /* Bytes are missing here: what was half read is forgotten; events begin anew where their framing allows it. */
 void body_lost(struct body *body);
 void body_end(struct body *body);
-
-/* One event of a stream, whatever cut it out (also for framings that live in files of their own). */
-void body_event_begin(struct body *body, const char *name, size_t name_bytes);
-void body_event_data(struct body *body, const char *data, size_t bytes);
-void body_event_end(struct body *body);
-/* Its JSON alone. */
-void body_json_begin(struct body *body);
-void body_json_end(struct body *body);
-/* The same of a message that holds a piece of several events: only counted. */
-void body_event_count(struct body *body);
-void body_event_counted(struct body *body);
-/* The stream's own end mark was seen. */
-void body_done(struct body *body);

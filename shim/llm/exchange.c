@@ -8,19 +8,21 @@
 #include "exchange.h"
 
 #include "body.h"
-#include "counted.h"
-#include "decode.h"
+#include "shim/llm/facts/counted.h"
+#include "shim/llm/framing/decode.h"
 #include "desk.h"
 #include "exchange_span.h"
-#include "failure.h"
-#include "recognise.h"
+#include "shim/llm/facts/failure.h"
+#include "shim/llm/recognise/apis.h"
+#include "shim/llm/recognise/recognise.h"
 #include "request.h"
 #include "request_headers.h"
 #include "response_headers.h"
 #include "span_clean.h"
-#include "url.h"
+#include "verdict.h"
+#include "shim/llm/recognise/url.h"
 
-#include "../../span/alias.h"
+#include "span/alias.h"
 
 #include <stdlib.h>
 #include <string.h>

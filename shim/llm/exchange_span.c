@@ -6,7 +6,7 @@
  */
 #include "exchange_span.h"
 
-#include "quality.h"
+#include "shim/llm/facts/quality.h"
 
 #include <stdio.h>
 #include <string.h>

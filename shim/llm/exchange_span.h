@@ -1,9 +1,10 @@
 /* From facts to a span: the arithmetic of tokens, the rule of error.type, completeness. For exchange.c only. */
 #pragma once
 
-#include "exchange.h"
-#include "facts.h"
+#include "exchange_ends.h"
+#include "shim/llm/facts/facts.h"
 #include "outcome.h"
+#include "span/span.h"
 
 void exchange_span_facts(struct span *span, const struct facts *facts, const struct outcome *outcome,
                          const struct exchange_end *end);

@@ -5,7 +5,7 @@
  */
 #include "header_wait.h"
 
-#include "json_scan.h"
+#include "shim/llm/json/json_scan.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 #include "outcome.h"
 
 #include "body.h"
-#include "facts.h"
+#include "shim/llm/facts/facts.h"
 
 #include <string.h>
 

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "exchange.h"
+#include "exchange_ends.h"
 
 struct body;
 struct facts;

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "decode.h"
+#include "shim/llm/framing/decode.h"
 
 enum { UNDECIDED, JSON, FORM };
 

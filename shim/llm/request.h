@@ -7,8 +7,8 @@
  */
 #pragma once
 
-#include "dialect.h"
-#include "multipart.h"
+#include "shim/llm/dialects/dialect.h"
+#include "shim/llm/framing/multipart.h"
 
 struct decode;
 

@@ -3,7 +3,7 @@
 
 #include "exchange_span.h"
 
-#include "../../span/alias.h"
+#include "span/alias.h"
 
 #include <string.h>
 #include <strings.h>

@@ -6,9 +6,10 @@
  */
 #pragma once
 
-#include "exchange.h"
-#include "prompt.h"
-#include "secret.h"
+#include "exchange_ends.h"
+#include "shim/llm/identity/exchange_config.h"
+#include "shim/llm/identity/prompt.h"
+#include "shim/llm/privacy/secret.h"
 
 struct header {
     const char *name, *value;

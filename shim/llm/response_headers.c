@@ -7,9 +7,9 @@
  */
 #include "response_headers.h"
 
-#include "decimal.h"
+#include "shim/llm/json/decimal.h"
 
-#include "../../span/span.h"
+#include "span/span.h"
 
 #include <string.h>
 #include <strings.h>

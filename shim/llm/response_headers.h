@@ -2,7 +2,7 @@
  * service tier. */
 #pragma once
 
-#include "facts.h"
+#include "shim/llm/facts/facts.h"
 #include "header_wait.h"
 #include "response_limits.h"
 

@@ -18,9 +18,9 @@
 #include "response_limits.h"
 
 #include "header_wait.h"
-#include "json_scan.h"
+#include "shim/llm/json/json_scan.h"
 
-#include "../../span/span.h"
+#include "span/span.h"
 
 #include <string.h>
 #include <strings.h>

@@ -7,8 +7,8 @@
  */
 #include "span_clean.h"
 
-#include "../../span/span.h"
-#include "words.h"
+#include "span/span.h"
+#include "shim/llm/privacy/words.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -6,8 +6,8 @@
  */
 #pragma once
 
-#include "facts.h"
-#include "secret.h"
+#include "shim/llm/facts/facts.h"
+#include "shim/llm/privacy/secret.h"
 
 struct span;
 

@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../../span/sketch.h"
-#include "../../span/span.h"
+#include "span/sketch.h"
+#include "span/span.h"
 
 struct timing {
     uint64_t start_ns, now_ns;

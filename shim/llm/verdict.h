@@ -4,17 +4,7 @@
  */
 #pragma once
 
-#include <stdbool.h>
-
-/* What host, path and method say, from most to least. */
-enum verdict_claim {
-    CLAIM_FIRM,          /* nobody else uses such an address */
-    CLAIM_KIND_OPEN,     /* a call of a model, but models of other kinds stand there, too */
-    CLAIM_SHARED,        /* others have such a path, and nobody known serves this host */
-    CLAIM_SHARED_BARE,   /* any web site may have it */
-    CLAIM_PLATFORM,      /* like SHARED, on a host that is known to serve models beside other things */
-    CLAIM_PLATFORM_BARE, /* like SHARED_BARE, there */
-};
+#include "shim/llm/recognise/recognised.h"
 
 /* What was seen that only calls of language models have. */
 enum verdict_evidence {

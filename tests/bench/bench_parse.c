@@ -5,7 +5,7 @@
  * Times are those of the thread's own processor clock, the median of rounds. Instructions are counted by the kernel
  * where it lets us, else the row is left out. Run by scripts/bench. Usage: bench_parse [SECONDS PER ROW [opens]]
  */
-#include "../../shim/llm/exchange.h"
+#include "shim/llm/exchange.h"
 
 #include <linux/perf_event.h>
 #include <stdio.h>

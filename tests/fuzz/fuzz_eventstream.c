@@ -1,7 +1,7 @@
 /* AWS event streams. First byte: the cutting. Checksums are put right first, so that what lies behind them is reached;
  * the result may not depend on cutting. */
-#include "shim/llm/base64.h"
-#include "shim/llm/eventstream.h"
+#include "shim/llm/framing/base64.h"
+#include "shim/llm/framing/eventstream.h"
 
 #include <stdlib.h>
 #include <string.h>

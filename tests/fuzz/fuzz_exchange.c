@@ -4,7 +4,7 @@
  *
  * Input: byte 0 picks the URL, byte 1 the cutting; then request, headers and body, separated by 0xff.
  */
-#include "../../shim/llm/exchange.h"
+#include "shim/llm/exchange.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Forms. First byte: the cutting. The result may not depend on it. */
-#include "shim/llm/multipart.h"
+#include "shim/llm/framing/multipart.h"
 
 #include <stdlib.h>
 

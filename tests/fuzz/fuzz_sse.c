@@ -1,8 +1,8 @@
 /* Any bytes in any cutting: events of SSE and lines of JSON are the same, begin and end in turn, and nothing beyond the
  * input is read. */
-#include "../../shim/llm/json_canon.h"
-#include "../../shim/llm/ndjson.h"
-#include "../../shim/llm/sse.h"
+#include "shim/llm/identity/json_canon.h"
+#include "shim/llm/framing/ndjson.h"
+#include "shim/llm/framing/sse.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,8 @@
 /* URLs: splitting, decoding, recognition. First byte: method; then a URL. Whatever recognise() accepts must be a
  * candidate. */
-#include "shim/llm/recognise.h"
-#include "shim/llm/url.h"
+#include "shim/llm/recognise/recognise.h"
+#include "shim/llm/recognise/recognise_host.h"
+#include "shim/llm/recognise/url.h"
 
 #include <stdlib.h>
 #include <string.h>

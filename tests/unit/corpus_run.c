@@ -3,8 +3,8 @@
  */
 #include "corpus_run.h"
 
-#include "../../shim/llm/desk.h"
-#include "../../shim/llm/exchange.h"
+#include "shim/llm/desk.h"
+#include "shim/llm/exchange.h"
 
 #include <stdio.h>
 #include <stdlib.h>

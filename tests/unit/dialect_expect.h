@@ -4,7 +4,7 @@
 
 #include "exchange_run.h"
 
-#include "../../shim/llm/counted.h"
+#include "shim/llm/facts/counted.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* Feeds one exchange from texts, for the tests of dialects, quality, prompts and times. */
 #pragma once
 
-#include "../../shim/llm/exchange.h"
+#include "shim/llm/exchange.h"
 
 #include <stdio.h>
 #include <string.h>

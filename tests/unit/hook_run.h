@@ -5,13 +5,14 @@
 #pragma once
 
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-#include "../../shim/capture.h"
-#include "../../shim/config.h"
-#include "../../shim/header_lines.h"
-#include "../../shim/llm/recognise.h"
-#include "../../shim/scribe.h"
-#include "../../shim/tally.h"
-#include "../../shim/tape.h"
+#include "shim/tap/curl/capture.h"
+#include "shim/base/config.h"
+#include "shim/base/say.h"
+#include "shim/llm/header_lines.h"
+#include "shim/llm/recognise/recognise.h"
+#include "shim/scribe/scribe.h"
+#include "shim/tape/tally.h"
+#include "shim/tape/tape.h"
 
 #include "hook_server.h"
 
@@ -77,7 +78,7 @@ static int start_all(void **state)
 #define HOOK(type, name, failure, params, args) library.real.name = (__typeof__(library.real.name))name;
 #define SETOPT(type, name, failure, object_type, option_type) library.real.name = name;
 #define CALL(type, name, params) library.real.name = (__typeof__(library.real.name))name;
-#include "../../shim/hooks.def"
+#include "shim/tap/curl/hooks.def"
     curl_global_init(CURL_GLOBAL_ALL);
     return 0;
 }
@@ -157,7 +158,7 @@ static size_t print_end(char *out, size_t room, const struct tape_record *record
     assert_int_equal(record->bytes, sizeof(end));
     memcpy(&end, record->payload, sizeof(end));
     assert_true(end.total_us == TAPE_UNKNOWN || end.total_us < 60u * 1000 * 1000);
-    return (size_t)snprintf(out, room, "end how=%u code=%d status=%d\n", end.how, (int)end.curl_code, (int)end.status);
+    return (size_t)snprintf(out, room, "end how=%u code=%d status=%d\n", end.how, (int)end.code, (int)end.status);
 }
 
 static size_t print_begin(char *out, size_t room, const struct tape_record *record)

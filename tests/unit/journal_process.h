@@ -10,8 +10,8 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "shim/outbox.h"
-#include "shim/tape.h"
+#include "shim/outbox/outbox.h"
+#include "shim/tape/tape.h"
 #include "span/journal.h"
 
 enum { CALLS = 12, MS = 1000000 };

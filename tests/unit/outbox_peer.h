@@ -27,8 +27,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../shim/outbox.h"
-#include "../../shim/tape.h"
+#include "shim/outbox/outbox.h"
+#include "shim/tape/tape.h"
 #include "../../span/block.h"
 
 enum { FRAMES_MAX = 512, INPUT_MAX = 8 * 1024 * 1024 };

@@ -34,14 +34,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../shim/config.h"
-#include "../../shim/exchange_keys.h"
-#include "../../shim/flights.h"
-#include "../../shim/llm/desk.h"
-#include "../../shim/llm/exchange.h"
-#include "../../shim/scribe.h"
-#include "../../shim/tally.h"
-#include "../../shim/tape.h"
+#include "shim/base/config.h"
+#include "shim/base/say.h"
+#include "shim/scribe/exchange_keys.h"
+#include "shim/scribe/flights.h"
+#include "shim/llm/desk.h"
+#include "shim/llm/exchange.h"
+#include "shim/scribe/scribe.h"
+#include "shim/tape/tally.h"
+#include "shim/tape/tape.h"
 #include "../../span/block.h"
 #include "../../span/frame.h"
 

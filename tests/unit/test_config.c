@@ -1,6 +1,7 @@
-/* shim/config.c and say.c: what each variable becomes, bad values, LD_PRELOAD for children. The environment is a table
+/* shim/base/config.c and say.c: what each variable becomes, bad values, LD_PRELOAD for children. The environment is a table
  * here. */
-#include "../../shim/config.h"
+#include "shim/base/config.h"
+#include "shim/base/say.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -207,15 +208,15 @@ static void test_said_once(void **state)
     (void)state;
     char text[4096];
     static const char message[] = "a cause of this test";
-    shim_config.log = NULL;
+    shim_say_to(NULL);
     shim_say_once("silent");
-    shim_config.log = log_path;
+    shim_say_to(log_path);
     for (int i = 0; i < 3; i++)
         shim_say_once_about(message, "what");
     shim_say_once("another");
     (void)read_log(text, sizeof text);
     assert_string_equal(text, "libpprof: a cause of this test: what\nlibpprof: another\n");
-    shim_config.log = NULL;
+    shim_say_to(NULL);
     assert_null(READ({"LIBPPROF_LOG", "off"}).log);
     assert_null(READ({"LIBPPROF_LOG", "relative"}).log);
     assert_string_equal(READ({"LIBPPROF_LOG", "stderr"}).log, "stderr");

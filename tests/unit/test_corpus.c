@@ -9,8 +9,8 @@
  */
 #include "corpus_truth.h"
 
-#include "../../shim/llm/counted.h"
-#include "../../shim/llm/dialect.h"
+#include "shim/llm/facts/counted.h"
+#include "shim/llm/dialects/dialect.h"
 #include "corpus_run.h"
 
 #include <stdio.h>
@@ -19,7 +19,7 @@
 
 static const char *const apis[] = {
 #define API(name, operation) name,
-#include "../../shim/llm/apis.def"
+#include "shim/llm/recognise/apis.def"
 #undef API
 };
 enum { APIS = sizeof(apis) / sizeof(apis[0]) };

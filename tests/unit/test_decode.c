@@ -1,5 +1,5 @@
 /* decode.c: every encoding in any cutting, bombs in bounded pieces, damage, windows that are too large. */
-#include "shim/llm/decode.h"
+#include "shim/llm/framing/decode.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

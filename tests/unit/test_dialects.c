@@ -1,5 +1,5 @@
 /* Dialects on exchanges written from the services' documentation: each fact, in several cuttings. */
-#include "../../shim/llm/dialect.h"
+#include "shim/llm/dialects/dialect.h"
 #include "dialect_expect.h"
 
 #define CHUNK(rest)                                                                                                    \

@@ -1,5 +1,5 @@
-/* shim/elf_lookup.c: against dlsym on real objects, and on tables made by hand for what real ones rarely have. */
-#include "../../shim/elf_lookup.h"
+/* shim/loader/elf_lookup.c: against dlsym on real objects, and on tables made by hand for what real ones rarely have. */
+#include "shim/loader/elf_lookup.h"
 
 #include <dlfcn.h>
 #include <setjmp.h>

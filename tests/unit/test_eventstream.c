@@ -1,6 +1,6 @@
 /* eventstream.c and base64.c: messages of any cutting, damage at every byte, lengths that lie. */
-#include "shim/llm/base64.h"
-#include "shim/llm/eventstream.h"
+#include "shim/llm/framing/base64.h"
+#include "shim/llm/framing/eventstream.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,9 +1,8 @@
 /* An exchange as a whole: times, pauses, how it ended, quality signals, limits in headers, lost bytes, framing that the
  * content-type hides. */
 #include "exchange_run.h"
-
+#include "shim/llm/response_headers.h"
 #include "span/sketch.h"
-#include "../../shim/llm/response_headers.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 /*
  * The table of handles: find, recycle, constant memory over many lives, many at once, several threads.
  */
-#include "../../shim/handles.h"
-#include "../../shim/tally.h"
+#include "shim/tap/curl/handles.h"
+#include "shim/tape/tally.h"
 
 #include <errno.h>
 #include <pthread.h>

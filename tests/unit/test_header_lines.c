@@ -1,9 +1,9 @@
 /*
- * The request's header lines as the scribe gets them (shim/header_lines.h): which come first, what is cut, what is
+ * The request's header lines as the scribe gets them (shim/llm/header_lines.h): which come first, what is cut, what is
  * none.
  */
-#include "../../shim/header_lines.h"
-#include "../../shim/llm/exchange.h"
+#include "shim/llm/header_lines.h"
+#include "shim/llm/exchange.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

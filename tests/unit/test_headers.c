@@ -1,6 +1,6 @@
 /* response_headers.c: limits in every spelling of numbers and times, what servers say about their own time, counts that
  * stand in. */
-#include "shim/llm/decimal.h"
+#include "shim/llm/json/decimal.h"
 #include "shim/llm/response_headers.h"
 #include "span/span.h"
 

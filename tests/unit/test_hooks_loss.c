@@ -3,7 +3,7 @@
  */
 #include "hook_run.h"
 
-#include "../../shim/transfer.h"
+#include "shim/tap/curl/transfer.h"
 
 #include <errno.h>
 #include <sys/wait.h>

@@ -1,6 +1,6 @@
 /* The validator: accepts JSON and nothing else, in any cutting; and the order-independent hash beside it. */
-#include "../../shim/llm/json_canon.h"
-#include "../../shim/llm/json_check.h"
+#include "shim/llm/identity/json_canon.h"
+#include "shim/llm/json/json_check.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* The JSON scanner: the same values come out of every cutting, nothing is read beyond the input, garbage misleads
  * nobody. */
-#include "../../shim/llm/json_scan.h"
+#include "shim/llm/json/json_scan.h"
 
 #include "guard.h"
 

@@ -2,7 +2,7 @@
  * Private copies of every size by several threads: each stays what it was, blocks are used again, and what many small
  * copies cost is what they hold.
  */
-#include "../../shim/keep.h"
+#include "shim/tap/curl/keep.h"
 
 #include <pthread.h>
 #include <setjmp.h>

@@ -3,7 +3,7 @@
  * models and services as well. The shapes of the keys are those of the services' public documents, with letters and
  * digits made by a generator of fixed seed; no key of anybody.
  */
-#include "../../shim/llm/secret.h"
+#include "shim/llm/privacy/secret.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

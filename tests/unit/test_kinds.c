@@ -7,7 +7,7 @@
  * part of this repository, and where it is not there this test says so and is reported as skipped. KINDS_ONLY=text
  * picks exchanges by id.
  */
-#include "../../shim/llm/counted.h"
+#include "shim/llm/facts/counted.h"
 #include "corpus_run.h"
 
 #include <stdio.h>

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "collector/journal_state.h"
-#include "shim/config.h"
-#include "shim/mark.h"
+#include "shim/base/config.h"
+#include "shim/scribe/mark.h"
 #include "span/paths.h"
 
 struct shim_config shim_config = {.spool = "/a/spool", .spool_said = true};

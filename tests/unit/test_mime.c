@@ -6,9 +6,9 @@
  * and clients/mime_callback.
  */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations" /* old functions are hooked, too */
-#include "../../shim/form.h"
-#include "../../shim/handles.h"
-#include "../../shim/llm/multipart.h"
+#include "shim/tap/curl/form.h"
+#include "shim/tap/curl/handles.h"
+#include "shim/llm/framing/multipart.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,7 +31,7 @@ static int start(void **state)
 #define HOOK(type, name, failure, params, args) library.real.name = (__typeof__(library.real.name))name;
 #define SETOPT(type, name, failure, object_type, option_type)
 #define CALL(type, name, params)
-#include "../../shim/hooks.def"
+#include "shim/tap/curl/hooks.def"
     return 0;
 }
 

@@ -1,5 +1,5 @@
 /* multipart.c: fields and files of forms in any cutting, boundaries that almost match, forms that lie. */
-#include "shim/llm/multipart.h"
+#include "shim/llm/framing/multipart.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

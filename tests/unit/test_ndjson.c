@@ -1,5 +1,5 @@
 /* JSON lines: blank lines are none, the last line may lack its end, every cut gives the same. */
-#include "../../shim/llm/ndjson.h"
+#include "shim/llm/framing/ndjson.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -5,8 +5,8 @@
  */
 #include "failing.h"
 
-#include "../../shim/llm/desk.h"
-#include "../../shim/llm/exchange.h"
+#include "shim/llm/desk.h"
+#include "shim/llm/exchange.h"
 #include "corpus.h"
 
 static const struct exchange_config config = {.hash_key = {1, 2, 3}, .has_hash_key = true, .preview_chars = 60};

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../shim/peer.h"
+#include "shim/outbox/peer.h"
 
 enum { US = 4711, COLLECTOR = 4712, STRANGER = 4713 };
 

@@ -9,7 +9,7 @@
 #include <curl/curl.h>
 #include <string.h>
 
-#include "../../shim/phases.h"
+#include "shim/tap/curl/phases.h"
 
 static const uint64_t ABSENT = UINT64_MAX;
 
@@ -17,7 +17,7 @@ static const uint64_t ABSENT = UINT64_MAX;
 static struct tape_end fresh_tls(void)
 {
     return (struct tape_end){
-        .curl_code = 0,
+        .code = 0,
         .status = 200,
         .queue_us = TAPE_UNKNOWN,
         .namelookup_us = 1000,
@@ -153,7 +153,7 @@ static void test_failures_leave_later_phases_absent(void **state)
 {
     (void)state;
     struct tape_end end = fresh_tls();
-    end.curl_code = CURLE_OPERATION_TIMEDOUT;
+    end.code = CURLE_OPERATION_TIMEDOUT;
     end.appconnect_us = end.pretransfer_us = end.starttransfer_us = 0;
     end.status = 0;
     struct exchange_end out = compute(&end, TAPE_UNKNOWN);
@@ -207,7 +207,7 @@ static void test_how_it_ended(void **state)
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
         struct tape_end end;
         memset(&end, 0xff, sizeof end);
-        end.curl_code = ends[i].code;
+        end.code = ends[i].code;
         end.how = ends[i].how;
         struct exchange_end out = compute(&end, TAPE_UNKNOWN);
         assert_int_equal(out.how, ends[i].means);

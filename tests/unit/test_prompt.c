@@ -1,9 +1,9 @@
 /* Prompt identity: the same whatever the cutting, white space, escapes and key order; different when what is constant
  * differs. */
 #include "exchange_run.h"
-#include "../../shim/llm/prompt.h"
-#include "../../shim/llm/prompt_begin.h"
-#include "../../shim/llm/shown.h"
+#include "shim/llm/identity/prompt.h"
+#include "shim/llm/identity/prompt_begin.h"
+#include "shim/llm/identity/shown.h"
 #include "../../span/alias.h"
 
 #include <setjmp.h>

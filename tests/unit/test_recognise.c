@@ -1,6 +1,7 @@
 /* recognise.c: which requests are calls of a model; own list, hostile URLs, LIBPPROF_ENDPOINTS, all URLs of the
  * fixtures and of the corpus when it is there. */
-#include "shim/llm/recognise.h"
+#include "shim/llm/recognise/recognise.h"
+#include "shim/llm/recognise/recognise_host.h"
 
 #include <dirent.h>
 #include <setjmp.h>
@@ -13,7 +14,7 @@
 #include <cmocka.h>
 
 #include "corpus.h"
-#include "shim/llm/endpoint_flags.h"
+#include "shim/llm/recognise/endpoint_flags.h"
 
 static bool look(const char *method, const char *url, const char *headers, struct recognised *ret)
 {
@@ -265,7 +266,7 @@ static const struct {
 } hosts[] = {
 #define PROVIDER(name, host) {name, host},
 #define PLATFORM PROVIDER
-#include "shim/llm/providers.def"
+#include "shim/llm/recognise/providers.def"
 #undef PROVIDER
 #undef PLATFORM
 };
@@ -310,7 +311,7 @@ static const struct {
 #define ENDPOINT(before, last, provider, api, hint, flags) {before, last, "", provider, api, flags},
 #define TAIL(before, last, tail, provider, api, hint, flags)                                                           \
     {before, last, (tail) == '@' ? "/org/name" : "/id", provider, api, flags},
-#include "shim/llm/endpoints.def"
+#include "shim/llm/recognise/endpoints.def"
 #undef ENDPOINT
 #undef TAIL
 };

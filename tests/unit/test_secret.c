@@ -5,8 +5,8 @@
  */
 #include "exchange_run.h"
 #include "echo_forms.h"
-#include "../../shim/llm/secret.h"
-#include "../../shim/llm/words.h"
+#include "shim/llm/privacy/secret.h"
+#include "shim/llm/privacy/words.h"
 #include "../../span/alias.h"
 
 #include <setjmp.h>

@@ -2,7 +2,7 @@
  * The shadow of a handle's options: URL cleaning, and libcurl's rules for bodies and requests.
  */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-#include "../../shim/shadow.h"
+#include "shim/tap/curl/shadow.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

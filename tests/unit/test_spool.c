@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../shim/spool.h"
+#include "shim/outbox/spool.h"
 
 static const uint8_t identity[16] = {0xab, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0xcd};
 #define IDENTITY "ab0102030405060708090a0b0c0d0ecd"

@@ -1,5 +1,5 @@
 /* Server-sent events: line ends, comments, marks and cuts of every kind give the same events. */
-#include "../../shim/llm/sse.h"
+#include "shim/llm/framing/sse.h"
 
 #include "guard.h"
 

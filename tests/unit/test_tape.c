@@ -2,7 +2,7 @@
  * The tape: order, wrap-around, loss, spills, several writers, fork, and a writer that jumps out of its copy.
  * Built a second time with ThreadSanitizer (test_tape_tsan), there without the cases that fork or fault.
  */
-#include "../../shim/tape.h"
+#include "shim/tape/tape.h"
 
 #include <pthread.h>
 #include <setjmp.h>

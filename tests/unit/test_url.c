@@ -1,5 +1,5 @@
 /* url.c: splitting and decoding, also of what no URL should look like. */
-#include "shim/llm/url.h"
+#include "shim/llm/recognise/url.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

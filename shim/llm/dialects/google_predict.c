@@ -1,0 +1,127 @@
+/*
+ * Vertex AI's predict: pictures, and the text models before Gemini. (Embedding models that are asked this way are read
+ * by embeddings.c.)
+ *
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread.
+ */
+#include "dialect.h"
+#include "shim/llm/facts/dialect_request.h"
+
+enum rule {
+    MODEL = 1,
+    PREDICTION,
+    TEXT,
+    MEDIA,
+    FILTERED,
+    BLOCKED,
+    INPUT,
+    OUTPUT,
+    ERROR,
+    ERROR_TYPE,
+    ERROR_CODE,
+};
+
+static const struct json_rule answer_rules[] = {
+    {"model", MODEL, 0},
+    {"predictions[]", PREDICTION, JSON_PIECES}, /* some models answer with bare texts */
+    {"predictions[].content", TEXT, JSON_PIECES},
+    {"predictions[].candidates[].content", TEXT, JSON_PIECES},
+    {"predictions[].bytesBase64Encoded", MEDIA, JSON_PIECES},
+    {"predictions[].gcsUri", MEDIA, JSON_PIECES},
+    {"predictions[].raiFilteredReason", FILTERED, 0},
+    {"predictions[].safetyAttributes.blocked", BLOCKED, 0},
+    {"predictions[].safetyAttributes[].blocked", BLOCKED, 0},
+    {"metadata.tokenMetadata.inputTokenCount.totalTokens", INPUT, 0},
+    {"metadata.tokenMetadata.outputTokenCount.totalTokens", OUTPUT, 0},
+    {"error", ERROR, 0},
+    {"error.status", ERROR_TYPE, 0},
+    {"error.code", ERROR_CODE, 0},
+};
+
+static const struct json_rule request_rules[] = {
+    {"parameters.maxOutputTokens", REQUEST_MAX_TOKENS, 0},
+    {"parameters.sampleCount", REQUEST_CHOICES, 0},
+    {"parameters.candidateCount", REQUEST_CHOICES, 0},
+    {"instances[].context", REQUEST_INSTRUCTIONS, JSON_PIECES},
+    {"instances[].prompt", REQUEST_USER, JSON_PIECES},
+    {"instances[].content", REQUEST_USER, JSON_PIECES},
+    {"instances[].messages[]", REQUEST_MESSAGE, 0},
+    {"instances[].messages[].author", REQUEST_ROLE, 0},
+    {"instances[].messages[].content", REQUEST_TEXT, JSON_PIECES},
+};
+
+static void content(struct facts *facts, const struct json_value *value, enum facts_content kind)
+{
+    if (value->type != JSON_STRING)
+        return;
+    facts->shape_seen = true; /* a classifier's or a regression's predictions are numbers and labels elsewhere */
+    facts_content(facts, kind, 0, value->text, value->bytes);
+}
+
+static void on_answer(void *context, const struct json_value *value)
+{
+    struct facts *const facts = context;
+    switch ((enum rule)value->rule) {
+    case MODEL:
+        facts_set_value(facts, FACT_RESPONSE_MODEL, value);
+        break;
+    case PREDICTION:
+    case TEXT:
+        content(facts, value, CONTENT_TEXT);
+        break;
+    case MEDIA:
+        content(facts, value, CONTENT_MEDIA);
+        break;
+    case FILTERED:
+        facts->filtered = facts->filtered || (value->type == JSON_STRING && value->bytes);
+        facts->shape_seen = true;
+        break;
+    case BLOCKED:
+        facts->filtered = facts->filtered || value->type == JSON_TRUE;
+        break;
+    case INPUT:
+        facts_set_count(facts, FACT_INPUT, value);
+        facts->shape_seen = true;
+        break;
+    case OUTPUT:
+        facts_set_count(facts, FACT_OUTPUT, value);
+        break;
+    case ERROR:
+        if (value->type == JSON_OBJECT_BEGIN || (value->type == JSON_STRING && value->bytes))
+            facts_error_seen(facts);
+        break;
+    case ERROR_TYPE:
+        facts_set_value(facts, FACT_ERROR_TYPE, value);
+        break;
+    case ERROR_CODE:
+        facts_set_value(facts, FACT_ERROR_CODE, value);
+        break;
+    }
+}
+
+static void on_request(void *context, const struct json_value *value)
+{
+    dialect_request_value(context, value);
+}
+
+struct dialect dialect_google_predict = {
+    .name = "google_predict",
+    .apis = "predict",
+    .request = {JSON_RULES(request_rules), on_request},
+    .plain = {JSON_RULES(answer_rules), on_answer},
+    .event = {JSON_RULES(answer_rules), on_answer},
+    .docs =
+        "Recognised by the path's end `models/M:predict` or `endpoints/E:predict` at Google's hosts or with "
+        "`/publishers/` in the path; names of "
+        "embedding models make it `embeddings`.\n\n"
+        "| fact | where |\n|---|---|\n"
+        "| content | `predictions[]`: `bytesBase64Encoded` or `gcsUri` (pictures), `content`, `candidates[].content`, "
+        "bare texts |\n"
+        "| usage | `metadata.tokenMetadata.{inputTokenCount,outputTokenCount}.totalTokens` of text models; pictures "
+        "state none |\n"
+        "| filtered | `predictions[].raiFilteredReason`, `safetyAttributes.blocked` |\n"
+        "| error | `error.status`, else `error.code` |\n\n"
+        "Quirks: an answer from which every picture was filtered is still a 200 and has one prediction with the "
+        "reason.\n\n"
+        "Source: https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/imagen-api, recorded traffic.\n",
+};

@@ -1,0 +1,49 @@
+/*
+ * Baidu's ERNIE by its older API (wenxinworkshop). The newer one, /v2/chat/completions, is OpenAI's.
+ *
+ * A dialect (dialect.h) that is a table alone (dialect_table.h).
+ */
+#include "shim/llm/dialects/dialect.h"
+#include "shim/llm/facts/dialect_request.h"
+#include "shim/llm/facts/dialect_table.h"
+
+static const struct json_rule answer_rules[] = {
+    {"id", ANSWER_ID, 0},
+    {"result", TABLE_TEXT, JSON_PIECES},
+    {"is_end", TABLE_DONE, 0},
+    {"need_clear_history", TABLE_SHAPE, 0},
+    {"finish_reason", TABLE_FINISH, 0},
+    {"function_call", TABLE_CALL, 0},
+    {"function_call.name", TABLE_CALL_NAME, 0},
+    {"function_call.arguments", TABLE_CALL_ARGUMENTS, JSON_PIECES},
+    ANSWER_USAGE_RULES("usage"),
+    {"error_code", TABLE_FAILED, 0},
+};
+
+static const struct json_rule request_rules[] = {
+    {"stream", REQUEST_STREAM, 0},
+    {"max_output_tokens", REQUEST_MAX_TOKENS, 0},
+    {"functions", REQUEST_TOOLS, JSON_RAW},
+    {"response_format", REQUEST_FORMAT, JSON_RAW},
+    {"system", REQUEST_INSTRUCTIONS, JSON_PIECES},
+    {"prompt", REQUEST_USER, JSON_PIECES},
+    REQUEST_MESSAGES("messages"),
+    REQUEST_END_USERS(""),
+};
+
+struct dialect dialect_baidu = {
+    .name = "baidu",
+    .apis = "baidu-chat",
+    .request = {JSON_RULES(request_rules), dialect_table_request},
+    .plain = {JSON_RULES(answer_rules), dialect_table_value},
+    .event = {JSON_RULES(answer_rules), dialect_table_value},
+    .docs = "Recognised by `/wenxinworkshop/chat/MODEL` and `/wenxinworkshop/completions/MODEL` "
+            "(`/wenxinworkshop/embeddings/MODEL`: see embeddings); the path names the model.\n\n"
+            "| fact | where |\n|---|---|\n"
+            "| content | `result`, `function_call` |\n"
+            "| usage | `usage`; in a stream so far, in each event |\n"
+            "| id, finish | `id`; `finish_reason` (newer models) |\n"
+            "| error | `error_code`, with status 200 |\n\n"
+            "Quirks: a stream ends with `is_end` true, without `[DONE]`.\n\n"
+            "Source: https://cloud.baidu.com/doc/WENXINWORKSHOP/s/clntwmv7t.\n",
+};

@@ -1,0 +1,117 @@
+/*
+ * Quality signals from finish reasons and incremental checks, see quality.h. A signal is set or absent; false is never
+ * stated, because the traffic states none of them as false.
+ *
+ * Called by exchange_close on the scribe's thread.
+ */
+#include "quality.h"
+
+#include "span/span.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* Every spelling of "the token limit ended it", of "a filter did", of "the model refused", in any case of letters. */
+static const char *const truncated[] = {"length",
+                                        "max_tokens",
+                                        "max_output_tokens",
+                                        "MAX_TOKENS",
+                                        "max_length",
+                                        "model_context_window_exceeded",
+                                        "model_length",
+                                        "token_limit",
+                                        "maximum_tokens",
+                                        "limit",
+                                        "ERROR_LIMIT" /* Cohere */,
+                                        "max_completion_tokens",
+                                        "max_prompt_tokens" /* OpenAI's runs */,
+                                        "budget_exceeded" /* Interactions */,
+                                        NULL};
+static const char *const filtered[] = {"content_filter",
+                                       "SAFETY",
+                                       "RECITATION",
+                                       "BLOCKLIST",
+                                       "PROHIBITED_CONTENT",
+                                       "SPII",
+                                       "IMAGE_SAFETY",
+                                       "IMAGE_PROHIBITED_CONTENT",
+                                       "IMAGE_RECITATION",
+                                       "MODEL_ARMOR",
+                                       "content_filtered",
+                                       "guardrail_intervened",
+                                       "ERROR_TOXIC",
+                                       "sensitive" /* Zhipu, Z.ai */,
+                                       NULL};
+static const char *const refused[] = {"refusal", NULL};
+/* Codes of errors that are a filter's word on the prompt: OpenAI and Azure, pictures, Alibaba. */
+static const char *const blocked[] = {"content_filter",         "content_policy_violation", "moderation_blocked",
+                                      "data_inspection_failed", "DataInspectionFailed",     NULL};
+/* The model wrote a call that could not be read, so that none came: Gemini, Bedrock Converse. */
+static const char *const malformed[] = {"MALFORMED_FUNCTION_CALL", "malformed_tool_use", NULL};
+
+static bool is_one_of(const char *text, size_t bytes, const char *const *list)
+{
+    for (; *list; list++)
+        if (strlen(*list) == bytes && !strncasecmp(*list, text, bytes))
+            return true;
+    return false;
+}
+
+static bool error_is(const struct facts *facts, const char *const *list)
+{
+    return is_one_of(facts->text[FACT_ERROR_CODE], facts->text_bytes[FACT_ERROR_CODE], list) ||
+           is_one_of(facts->text[FACT_ERROR_TYPE], facts->text_bytes[FACT_ERROR_TYPE], list);
+}
+
+static bool any_finish(const struct facts *facts, const char *const *list)
+{
+    for (uint32_t i = 0; i < facts->choices; i++)
+        if (is_one_of(facts->choice[i].reason, facts->choice[i].reason_bytes, list))
+            return true;
+    return is_one_of(facts->text[FACT_STATUS], facts->text_bytes[FACT_STATUS], list);
+}
+
+static bool json_invalid(const struct facts *facts)
+{
+    for (uint32_t i = 0; i < facts->choices || (!i && !facts->choices); i++)
+        if (facts->choice[i].answer.begun && !json_check_valid(&facts->choice[i].answer))
+            return true;
+    return false;
+}
+
+static uint64_t invalid_arguments(const struct facts *facts)
+{
+    uint64_t invalid = 0;
+    for (uint32_t i = 0; i < facts->calls_followed; i++) {
+        const struct json_check *const arguments = &facts->call[i].arguments;
+        invalid += (arguments->begun || arguments->bad) && !json_check_valid(arguments);
+    }
+    for (uint32_t i = 0; i < facts->choices; i++)
+        invalid += is_one_of(facts->choice[i].reason, facts->choice[i].reason_bytes, malformed);
+    return invalid;
+}
+
+void quality_finish(const struct facts *facts, bool whole, bool silent, struct span *span)
+{
+    const bool limit = any_finish(facts, truncated);
+    if (limit)
+        span_set_u64(span, SPAN_truncated, 1);
+    if (facts->refused || any_finish(facts, refused))
+        span_set_u64(span, SPAN_refused, 1);
+    if (facts->filtered || any_finish(facts, filtered) || error_is(facts, blocked))
+        span_set_u64(span, SPAN_filtered, 1);
+    if (!whole)
+        return;
+    if (facts->json_asked && (facts->kinds & CONTENT_TEXT) && json_invalid(facts))
+        span_set_u64(span, SPAN_json_invalid, 1);
+    const uint64_t invalid = invalid_arguments(facts);
+    if (invalid)
+        span_set_u64(span, SPAN_tool_args_invalid, invalid);
+    if (silent) {
+        span_set_u64(span, SPAN_empty_answer, 1);
+        return;
+    }
+    if (!(facts->kinds & (CONTENT_TEXT | CONTENT_TOOL | CONTENT_MEDIA | CONTENT_REFUSAL | CONTENT_ELSEWHERE)) &&
+        facts->shape_seen)
+        span_set_u64(span, SPAN_empty_answer, 1);
+}
