@@ -23,12 +23,16 @@ enum {
     OPERATION,
     ERROR_TYPE,
     COMPLETENESS,
+    API,
+    TIER,
+    SPEED,
     TEXTS,
 };
 
 static const enum span_field text_fields[TEXTS] = {
     SPAN_prompt_name,   SPAN_prompt_version, SPAN_provider,   SPAN_response_model,
     SPAN_request_model, SPAN_operation,      SPAN_error_type, SPAN_completeness,
+    SPAN_api,           SPAN_service_tier,   SPAN_speed,
 };
 
 static const enum span_field sum_fields[ROLLUP_SUM_COUNT] = {
@@ -37,11 +41,18 @@ static const enum span_field sum_fields[ROLLUP_SUM_COUNT] = {
 #undef X
 };
 
-const enum span_field rollup_fields[] = {SPAN_start_ns,      SPAN_ttft_ns,        SPAN_total_ns,   SPAN_prompt_id,
-                                         SPAN_prompt_name,   SPAN_prompt_version, SPAN_provider,   SPAN_response_model,
-                                         SPAN_request_model, SPAN_operation,      SPAN_error_type, SPAN_completeness,
+static const enum span_field sketch_fields[ROLLUP_SKETCH_COUNT] = {
 #define X(column, field) field,
-                                         ROLLUP_SUMS(X)
+    ROLLUP_SKETCHES(X)
+#undef X
+};
+
+const enum span_field rollup_fields[] = {
+    SPAN_start_ns,       SPAN_prompt_id, SPAN_prompt_name, SPAN_prompt_version, SPAN_provider, SPAN_response_model,
+    SPAN_request_model,  SPAN_operation, SPAN_error_type,  SPAN_completeness,   SPAN_api,      SPAN_service_tier,
+    SPAN_speed,
+#define X(column, field) field,
+    ROLLUP_SUMS(X) ROLLUP_SKETCHES(X)
 #undef X
 };
 const size_t rollup_n_fields = sizeof rollup_fields / sizeof rollup_fields[0];
@@ -195,7 +206,10 @@ static int group_join(struct rollup_group *to, const struct rollup_group *from)
         to->stated[s] += from->stated[s];
     }
     to->dirty = true;
-    return rollup_sketch_join(&to->ttft, &from->ttft) != 0 ? -1 : rollup_sketch_join(&to->total, &from->total);
+    for (int s = 0; s < ROLLUP_SKETCH_COUNT; s++)
+        if (rollup_sketch_join(&to->sketch[s], &from->sketch[s]) != 0)
+            return -1;
+    return 0;
 }
 
 static int by_calls(const void *a, const void *b)
@@ -212,8 +226,8 @@ static bool is_other(const struct span_text *text)
 }
 
 /*
- * Too many groups: the half with the fewest calls gives up its prompt (whole = false) or everything but provider and
- * outcome (whole = true) and is counted as `other`. Half, so that the next folding is far away.
+ * Too many groups: the half with the fewest calls gives up its prompt (whole = false) or everything but provider,
+ * own price and outcome (whole = true) and is counted as `other`. Half, so that the next folding is far away.
  */
 static int fold(struct rollup *rollup, struct rollup_hour *hour, bool whole)
 {
@@ -236,7 +250,8 @@ static int fold(struct rollup *rollup, struct rollup_hour *hour, bool whole)
         key[ROLLUP_prompt] = other;
         key[ROLLUP_version] = (struct span_text){"", 0};
         if (whole)
-            key[ROLLUP_service] = key[ROLLUP_team] = key[ROLLUP_model] = key[ROLLUP_operation] = other;
+            key[ROLLUP_service] = key[ROLLUP_team] = key[ROLLUP_model] = key[ROLLUP_operation] = key[ROLLUP_api] =
+                key[ROLLUP_tier] = key[ROLLUP_speed] = other;
         if (list_room(&hour->removed, hour->n_removed, &hour->removed_capacity) != 0)
             return -1;
         /* group_put appends at hour->n, which is at most i: the slot of a group that was handled already. */
@@ -250,6 +265,11 @@ static int fold(struct rollup *rollup, struct rollup_hour *hour, bool whole)
 
 /* ---- counting ---- */
 
+static bool has_cost(const struct store_rows *rows, size_t i)
+{
+    return rows->has[SPAN_cost_nanousd] && span_bit(rows->column[SPAN_cost_nanousd]->present, i);
+}
+
 static uint64_t row_hash(const struct store_rows *rows, size_t i, const enum span_field *varying, size_t n_varying)
 {
     uint64_t h = (uint64_t)(uintptr_t)rows->process[i];
@@ -258,6 +278,8 @@ static uint64_t row_hash(const struct store_rows *rows, size_t i, const enum spa
         h = mix(h, rows->column[SPAN_start_ns]->u64[i] / HOUR_NS);
     if (rows->has[SPAN_prompt_id])
         h = mix(h, rows->column[SPAN_prompt_id]->u64[i] + span_bit(rows->column[SPAN_prompt_id]->present, i));
+    if (rows->has[SPAN_cost_nanousd])
+        h = mix(h, has_cost(rows, i));
     for (size_t t = 0; t < n_varying; t++) {
         const struct span_column *column = rows->column[varying[t]];
 
@@ -269,7 +291,7 @@ static uint64_t row_hash(const struct store_rows *rows, size_t i, const enum spa
 static bool same_row(const struct store_rows *rows, size_t a, size_t b, const enum span_field *varying,
                      size_t n_varying)
 {
-    if (rows->process[a] != rows->process[b])
+    if (rows->process[a] != rows->process[b] || has_cost(rows, a) != has_cost(rows, b))
         return false;
     if (rows->has[SPAN_start_ns]) {
         const uint64_t *start_ns = rows->column[SPAN_start_ns]->u64;
@@ -325,6 +347,11 @@ static void row_texts(const struct store_rows *rows, size_t i, struct span_text 
     if (!has_text(rows, i, RESPONSE_MODEL, &key[ROLLUP_model]))
         (void)has_text(rows, i, REQUEST_MODEL, &key[ROLLUP_model]);
     (void)has_text(rows, i, OPERATION, &key[ROLLUP_operation]);
+    (void)has_text(rows, i, API, &key[ROLLUP_api]);
+    (void)has_text(rows, i, TIER, &key[ROLLUP_tier]);
+    (void)has_text(rows, i, SPEED, &key[ROLLUP_speed]);
+    if (has_cost(rows, i))
+        key[ROLLUP_own_price] = (struct span_text){"own", 3};
     if (!has_text(rows, i, ERROR_TYPE, &key[ROLLUP_outcome])) {
         struct span_text end;
 
@@ -385,16 +412,13 @@ static int assign(struct rollup *rollup, const struct store_rows *rows, struct r
 
 static int count_sketches(const struct store_rows *rows, struct rollup_group *const *group)
 {
-    const struct span_column *ttft = rows->has[SPAN_ttft_ns] ? rows->column[SPAN_ttft_ns] : NULL;
-    const struct span_column *total = rows->has[SPAN_total_ns] ? rows->column[SPAN_total_ns] : NULL;
+    for (int s = 0; s < ROLLUP_SKETCH_COUNT; s++) {
+        const struct span_column *column = rows->has[sketch_fields[s]] ? rows->column[sketch_fields[s]] : NULL;
 
-    for (size_t i = 0; i < rows->n; i++) {
-        if (ttft != NULL && span_bit(ttft->present, i) &&
-            rollup_sketch_add(&group[i]->ttft, span_sketch_bucket(ttft->u64[i]), 1) != 0)
-            return -1;
-        if (total != NULL && span_bit(total->present, i) &&
-            rollup_sketch_add(&group[i]->total, span_sketch_bucket(total->u64[i]), 1) != 0)
-            return -1;
+        for (size_t i = 0; column != NULL && i < rows->n; i++)
+            if (span_bit(column->present, i) &&
+                rollup_sketch_add(&group[i]->sketch[s], span_sketch_bucket(column->u64[i]), 1) != 0)
+                return -1;
     }
     return 0;
 }

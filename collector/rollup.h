@@ -1,6 +1,5 @@
 /*
- * Rollups: what the calls of one hour add up to, per service, team, prompt, version, provider, model, operation and
- * outcome.
+ * Rollups: what the calls of one hour add up to, for each combination of the keys below.
  *
  * In memory only; the store loads and saves them (store_rollup.c). Used when the store takes blocks in and by its check, which
  * counts again. One thread. A sum comes with the number of spans that stated the value: unknown is not zero.
@@ -16,16 +15,19 @@
 
 struct store_rows;
 
-/* The parts of the key after the hour, in the order of the table's primary key. */
-#define ROLLUP_KEYS(X) X(service) X(team) X(prompt) X(version) X(provider) X(model) X(operation) X(outcome)
-enum rollup_key {
-#define X(ident) ROLLUP_##ident,
-    ROLLUP_KEYS(X)
-#undef X
-        ROLLUP_KEY_COUNT
-};
-
-/* What is summed: X(column of rollup_hour, field of the span). The number of spans that stated it is column_n. */
+/*
+ * The one list of keys and sums: the enums, the tables, every statement and the reader are made from it. A key or a sum
+ * more is one line here (for a key, the place in rollup.c that fills it) and a step in store_migrate.c that counts again.
+ *
+ * ROLLUP_KEYS(X, AND): the parts of the key after the hour, AND between them. "" where nothing was stated.
+ *   tier, speed   as the answer states them; they decide the price, as api and model do
+ *   own_price     "own" where the answer states its cost itself, so that it is not priced again
+ */
+#define ROLLUP_KEYS(X, AND)                                                                                            \
+    X(service) AND X(team) AND X(prompt) AND X(version) AND X(provider) AND X(model) AND X(operation) AND X(api) AND X( \
+        tier) AND X(speed) AND X(own_price) AND X(outcome)
+/* X(column of rollup_hour, field of the span). The number of spans that stated it is column_n. The mean gap between
+ * tokens (ITL) is decode_ns / (chunks - decode_ns_n). */
 #define ROLLUP_SUMS(X)                                                                                                 \
     X(input, SPAN_input_tokens)                                                                                        \
     X(output, SPAN_output_tokens)                                                                                      \
@@ -34,20 +36,45 @@ enum rollup_key {
     X(cache_creation_5m, SPAN_cache_creation_5m_tokens)                                                                \
     X(cache_creation_1h, SPAN_cache_creation_1h_tokens)                                                                \
     X(reasoning, SPAN_reasoning_tokens)                                                                                \
-    X(cost_nanousd, SPAN_cost_nanousd)
+    X(cost_nanousd, SPAN_cost_nanousd)                                                                                 \
+    X(decode_ns, SPAN_decode_ns)                                                                                       \
+    X(chunks, SPAN_content_chunks)
+/* X(column, field): distributions, as span/sketch.h writes them. */
+#define ROLLUP_SKETCHES(X) X(ttft, SPAN_ttft_ns) X(total, SPAN_total_ns)
+
+#define ROLLUP_COMMA ,
+enum rollup_key {
+#define X(ident) ROLLUP_##ident
+    ROLLUP_KEYS(X, ROLLUP_COMMA),
+#undef X
+    ROLLUP_KEY_COUNT
+};
 enum rollup_sum {
 #define X(column, field) ROLLUP_SUM_##column,
     ROLLUP_SUMS(X)
 #undef X
         ROLLUP_SUM_COUNT
 };
+enum rollup_distribution {
+#define X(column, field) ROLLUP_SKETCH_##column,
+    ROLLUP_SKETCHES(X)
+#undef X
+        ROLLUP_SKETCH_COUNT
+};
 
 /* Columns as SQL names them, in the order in which the store binds and reads them. */
-#define ROLLUP_SQL_KEYS "service,team,prompt,version,provider,model,operation,outcome"
+#define ROLLUP_SQL_NAME(ident) #ident
+#define ROLLUP_SQL_KEYS ROLLUP_KEYS(ROLLUP_SQL_NAME, ",")
+#define ROLLUP_SQL_ONE(ident) "?"
+#define ROLLUP_SQL_KEY_PARAMETERS ROLLUP_KEYS(ROLLUP_SQL_ONE, ",")
+#define ROLLUP_SQL_EQUAL(ident) #ident "=?"
+#define ROLLUP_SQL_KEY_IS ROLLUP_KEYS(ROLLUP_SQL_EQUAL, " AND ")
 #define ROLLUP_SQL_SUM(column, field) "," #column "," #column "_n"
-#define ROLLUP_SQL_VALUES "calls,errors" ROLLUP_SUMS(ROLLUP_SQL_SUM) ",ttft,total"
+#define ROLLUP_SQL_SKETCH(column, field) "," #column
+#define ROLLUP_SQL_VALUES "calls,errors" ROLLUP_SUMS(ROLLUP_SQL_SUM) ROLLUP_SKETCHES(ROLLUP_SQL_SKETCH)
 #define ROLLUP_SQL_TWO(column, field) ",?,?"
-#define ROLLUP_SQL_PARAMETERS "?,?" ROLLUP_SUMS(ROLLUP_SQL_TWO) ",?,?"
+#define ROLLUP_SQL_BLOB(column, field) ",?"
+#define ROLLUP_SQL_PARAMETERS "?,?" ROLLUP_SUMS(ROLLUP_SQL_TWO) ROLLUP_SKETCHES(ROLLUP_SQL_BLOB)
 
 /* The fields that a rollup reads; every one of them that the rows have must be decoded. */
 extern const enum span_field rollup_fields[];
@@ -65,7 +92,7 @@ struct rollup_group {
     uint64_t calls, errors;
     uint64_t sum[ROLLUP_SUM_COUNT]; /* sticks at INT64_MAX */
     uint64_t stated[ROLLUP_SUM_COUNT];
-    struct rollup_sketch ttft, total;
+    struct rollup_sketch sketch[ROLLUP_SKETCH_COUNT];
     int64_t key_id; /* of the key in the store; 0: not known yet */
     bool dirty;     /* differs from what is stored */
 };

@@ -13,8 +13,8 @@
 
 static void group_free(struct rollup_group *group)
 {
-    free(group->ttft.cell);
-    free(group->total.cell);
+    for (int s = 0; s < ROLLUP_SKETCH_COUNT; s++)
+        free(group->sketch[s].cell);
     free(group);
 }
 

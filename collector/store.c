@@ -198,6 +198,9 @@ static void forget(struct store *store)
         rollup_clear(store->rollup);
     store_processes_clear(store);
     store->data_version = -1;
+    store->counted = store->saved = 0;
+    store->unsaved_commits = 0;
+    store->unsaved_rows = 0;
 }
 
 /* Closes a handle whose files are no longer in their places, without touching what may lie there now. */
@@ -308,6 +311,8 @@ void store_close(struct store *store)
         store_rollback(store);
     if (store->writing && store->db != NULL && is_away(store))
         leave(store);
+    else if (store->writing && store->db != NULL && store->counted != store->saved && store_begin(store) == 0)
+        (void)store_commit_all(store); /* else whoever opens it next counts again */
     finalize_all(store);
     /* A store at rest is one plain file, which can be copied and read on read-only media; fails harmlessly while others
      * have it open. */
@@ -370,6 +375,16 @@ static int begin_in_turn(struct store *store)
     return status;
 }
 
+/* Rolls back, and leaves the reason as it is. */
+static void roll_back(struct store *store)
+{
+    char reason[sizeof why];
+
+    memcpy(reason, why, sizeof why);
+    store_rollback(store);
+    memcpy(why, reason, sizeof why);
+}
+
 int store_begin(struct store *store)
 {
     sqlite3_stmt *statement;
@@ -392,18 +407,24 @@ int store_begin(struct store *store)
         store_rollback(store);
         return status;
     }
-    if (sqlite3_column_int64(statement, 0) != store->data_version) {
-        forget(store);
-        store->data_version = sqlite3_column_int64(statement, 0);
-    }
+    const int64_t version = sqlite3_column_int64(statement, 0);
     (void)sqlite3_reset(statement);
+    if (version != store->data_version) {
+        forget(store);
+        status = store_rollup_catch_up(store);
+        if (status != 0) {
+            roll_back(store);
+            return status;
+        }
+        store->data_version = version;
+    }
     store_processes_trim(store);
     return STORE_OK;
 }
 
-int store_commit(struct store *store)
+static int commit(struct store *store, bool save)
 {
-    int status = store_rollup_save(store);
+    int status = save ? store_rollup_save(store) : 0;
 
     if (status == 0)
         status = store_run(store, store_statement(store, STORE_SQL_commit), "committing");
@@ -411,16 +432,28 @@ int store_commit(struct store *store)
     if (status == 0 && is_away(store))
         status = store_because(STORE_MOVED, "it was moved, removed or replaced while it was in use");
     if (status != 0) {
-        char reason[sizeof why];
-
-        memcpy(reason, why, sizeof why);
-        store_rollback(store);
-        memcpy(why, reason, sizeof why);
+        roll_back(store);
         return status;
     }
     store->in_transaction = false;
-    rollup_trim(store->rollup, STORE_HOURS_KEPT);
+    if (save) {
+        store->saved = store->counted;
+        store->unsaved_commits = 0;
+        store->unsaved_rows = 0;
+        rollup_trim(store->rollup, STORE_HOURS_KEPT);
+    }
     return STORE_OK;
+}
+
+int store_commit(struct store *store)
+{
+    store->unsaved_commits += store->counted != store->saved;
+    return commit(store, store_rollup_due(store));
+}
+
+int store_commit_all(struct store *store)
+{
+    return commit(store, true);
 }
 
 void store_rollback(struct store *store)

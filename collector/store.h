@@ -107,6 +107,13 @@ struct store_rows {
 int store_scan(struct store *store, const struct store_query *query,
                int (*each)(void *context, const struct store_rows *rows), void *context, uint64_t *ret_damaged);
 
+/* Rollups (rollup.h) of the hours in [from_hour, until_hour), hours since 1970, in their order: every call stored so far is in
+ * exactly one group. Calls `each` for each group; stops when it returns non-zero and returns that. Reads within one moment
+ * of the store, and holds it. The stored tables alone (view rollup_hour) may lack the last commits. */
+struct rollup_group;
+int store_rollups(struct store *store, uint64_t from_hour, uint64_t until_hour,
+                  int (*each)(void *context, uint64_t hour, const struct rollup_group *group), void *context);
+
 struct store_totals {
     uint64_t spans, blocks, processes, bytes;
     uint64_t first_ns, last_ns; /* of starts; 0 when there are no spans */

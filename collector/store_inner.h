@@ -23,6 +23,10 @@ enum {
     STORE_GROUP_BYTES = 4096,
     /* Hours whose groups stay in memory between transactions: the running one, the one before, and late arrivals. */
     STORE_HOURS_KEPT = 4,
+    /* Rollups are saved after so many commits or rows, whatever comes first: what a crash leaves to be counted again takes
+     * a fraction of a second. */
+    STORE_ROLLUP_COMMITS = 64,
+    STORE_ROLLUP_ROWS = 262144,
     /* Merged blocks below this are merged again with late arrivals. */
     STORE_MERGE_SMALL_ROWS = SPAN_BLOCK_ROWS_MAX / 2,
     /* A column is predicted from one that is predicted from one that is not: the merge writes nothing deeper. */
@@ -35,6 +39,10 @@ enum {
  * thousand a second. Sums of a million processes then still fit. */
 #define STORE_LOSS_MAX (UINT64_C(1) << 42) /* of bytes, too */
 #define STORE_SEQUENCE_MAX (UINT64_C(1) << 40)
+
+/* In `meta`: the highest block that the stored rollups count. No block above a counted one may ever get a number below
+ * it: a merge writes its block before it drops its sources. */
+#define STORE_META_COUNTED "rollups_count_to_block"
 
 #define STORE_HOUR_NS 3600000000000ull
 
@@ -93,9 +101,10 @@ enum {
                         "ON CONFLICT(key) DO UPDATE SET value=value+excluded.value")                                   \
     STORE_SQL(rollup_load, "SELECT " ROLLUP_SQL_KEYS "," ROLLUP_SQL_VALUES ",key FROM rollup_hour "                    \
                            "WHERE id>=?1 AND id<?1+4294967296")                                                        \
-    STORE_SQL(rollup_key, "SELECT id FROM rollup_key WHERE service=?1 AND team=?2 AND prompt=?3 AND version=?4 AND "   \
-                          "provider=?5 AND model=?6 AND operation=?7 AND outcome=?8")                                  \
-    STORE_SQL(rollup_key_put, "INSERT INTO rollup_key(" ROLLUP_SQL_KEYS ") VALUES(?1,?2,?3,?4,?5,?6,?7,?8)")           \
+    STORE_SQL(meta_put, "INSERT OR REPLACE INTO meta(key,value) VALUES(?1,?2)")                                        \
+    STORE_SQL(rollup_next, "SELECT min(id)>>32 FROM rollup_cell WHERE id>=?1")                                         \
+    STORE_SQL(rollup_key, "SELECT id FROM rollup_key WHERE " ROLLUP_SQL_KEY_IS)                                        \
+    STORE_SQL(rollup_key_put, "INSERT INTO rollup_key(" ROLLUP_SQL_KEYS ") VALUES(" ROLLUP_SQL_KEY_PARAMETERS ")")     \
     STORE_SQL(rollup_put,                                                                                              \
               "INSERT OR REPLACE INTO rollup_cell(id," ROLLUP_SQL_VALUES ") VALUES(?," ROLLUP_SQL_PARAMETERS ")")      \
     STORE_SQL(rollup_drop, "DELETE FROM rollup_cell WHERE id=?1")
@@ -137,6 +146,10 @@ struct store {
     struct store_process **by_identity, **by_id; /* open addressing; same capacity */
     size_t n_processes, process_slots;
     struct rollup *rollup;
+    int64_t counted; /* highest block that the rollups in memory count */
+    int64_t saved;   /* ... that the stored ones count */
+    unsigned unsaved_commits;
+    uint64_t unsaved_rows;
     struct span_column column[SPAN_FIELD_COUNT]; /* scratch of take, scan, merge and check */
     struct span_column process_column;
     const struct span_process **row_process;
@@ -177,6 +190,8 @@ sqlite3_stmt *store_statement(struct store *store, enum store_sql which);
 /* store.c: runs a statement that gives no rows and resets it. */
 int store_run(struct store *store, sqlite3_stmt *statement, const char *doing);
 
+/* store.c: as store_commit, and saves all rollups. */
+int store_commit_all(struct store *store);
 /* store.c: begins a transaction in which nothing changes; ended by STORE_SQL_commit. */
 int store_begin_read(struct store *store);
 
@@ -231,6 +246,9 @@ int store_predict(struct store *store, int64_t block, enum span_field field, con
 /* store_rollup.c */
 int store_rollup_load(void *store, struct rollup *rollup, uint64_t hour);
 int store_rollup_save(struct store *store);
-/* Counts the spans of all blocks above this number into store->rollup, in the transaction of the moment; damaged ones
- * are left out. */
-int store_rollup_recount(struct store *store, int64_t after);
+/* Whether so much is in memory alone that a commit should save it. */
+bool store_rollup_due(const struct store *store);
+/* The highest block that the stored rollups count. */
+int store_rollup_counted(struct store *store, int64_t *ret_block);
+/* Counts what lies above it into store->rollup, in the transaction of the moment. */
+int store_rollup_catch_up(struct store *store);

@@ -19,11 +19,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SQL_ROLLUP_SUM(column, field) #column " INTEGER NOT NULL," #column "_n INTEGER NOT NULL,"
-#define SQL_ROLLUP_KEY(ident) "," #ident " TEXT NOT NULL"
+#define SQL_ROLLUP_SUM(column, field) "," #column " INTEGER NOT NULL," #column "_n INTEGER NOT NULL"
+#define SQL_ROLLUP_KEY(ident) #ident " TEXT NOT NULL"
+#define SQL_ROLLUP_SKETCH(column, field) "," #column " BLOB NOT NULL"
 #define SQL_LOSS(ident) " lost_" #ident " INTEGER NOT NULL DEFAULT 0,"
 #define SQL_ROLLUP_SUMS ROLLUP_SUMS(SQL_ROLLUP_SUM)
-#define SQL_ROLLUP_KEYS ROLLUP_KEYS(SQL_ROLLUP_KEY)
+#define SQL_ROLLUP_KEYS ROLLUP_KEYS(SQL_ROLLUP_KEY, ",")
+#define SQL_ROLLUP_SKETCHES ROLLUP_SKETCHES(SQL_ROLLUP_SKETCH)
 
 /* clang-format off: it takes literals and macros apart in ways that nobody can read */
 static const char schema[] =
@@ -50,10 +52,10 @@ static const char schema[] =
 
 const char store_schema_rollups[] =
     /* Thousands of keys come again every hour: each is kept once. `rollup_hour` is how people read it. */
-    "CREATE TABLE rollup_key(id INTEGER PRIMARY KEY" SQL_ROLLUP_KEYS ", UNIQUE(" ROLLUP_SQL_KEYS "));"
+    "CREATE TABLE rollup_key(id INTEGER PRIMARY KEY," SQL_ROLLUP_KEYS ", UNIQUE(" ROLLUP_SQL_KEYS "));"
     /* id = hour << 32 | key: one integer is the cheapest key that SQLite has, and an hour stays together. */
-    "CREATE TABLE rollup_cell(id INTEGER PRIMARY KEY, calls INTEGER NOT NULL, errors INTEGER NOT NULL," SQL_ROLLUP_SUMS
-    " ttft BLOB NOT NULL, total BLOB NOT NULL);"
+    "CREATE TABLE rollup_cell(id INTEGER PRIMARY KEY, calls INTEGER NOT NULL, errors INTEGER NOT NULL" SQL_ROLLUP_SUMS
+    SQL_ROLLUP_SKETCHES ");"
     "CREATE VIEW rollup_hour AS SELECT rollup_cell.id AS id, rollup_cell.id >> 32 AS hour,"
     " rollup_cell.id & 4294967295 AS key," ROLLUP_SQL_KEYS "," ROLLUP_SQL_VALUES
     " FROM rollup_cell JOIN rollup_key ON rollup_key.id = rollup_cell.id & 4294967295;";

@@ -360,6 +360,7 @@ static int put_block(struct merge *merge, int64_t *ret_block)
     (void)sqlite3_bind_null(statement, 6);
     status = store_run(merge->store, statement, "merging");
     *ret_block = sqlite3_last_insert_rowid(merge->store->db);
+    merge->store->counted = *ret_block; /* all that is in it was counted */
     return status;
 }
 
@@ -564,7 +565,7 @@ int store_merge_step(struct store *store, bool *ret_more)
     status = merge.source == NULL ? store_because(STORE_FAILED, "no memory") : run(&merge, hour, over);
     merge_done(&merge);
     if (status == 0)
-        status = store_commit(store);
+        status = store_commit_all(store);
     else
         store_rollback(store);
     *ret_more = status == 0;

@@ -332,16 +332,15 @@ static int recode_blocks(struct recoder *recoder)
 
 /* ---- versions ---- */
 
-static int count_again(struct store *store)
+/* No block is counted then. */
+static int drop_rollups(struct store *store)
 {
     int status = execute(store, "DROP VIEW rollup_hour; DROP TABLE rollup_cell; DROP TABLE rollup_key;"
                                 "DELETE FROM meta WHERE key='rollup_calls_folded'");
 
     if (status == 0)
         status = execute(store, store_schema_rollups);
-    if (status == 0)
-        status = store_rollup_recount(store, 0);
-    return status == 0 ? store_rollup_save(store) : status;
+    return status;
 }
 
 static int from_2(struct store *store)
@@ -356,7 +355,7 @@ static int from_2(struct store *store)
     span_column_done(&recoder.column);
     span_buffer_done(&recoder.texts);
     span_buffer_done(&recoder.out);
-    return status == 0 ? count_again(store) : status;
+    return status == 0 ? drop_rollups(store) : status;
 }
 
 /* One step a version, in their order. */
@@ -378,6 +377,14 @@ static int migrate(struct store *store)
     return status == 0 ? execute(store, text) : status;
 }
 
+/* Rollups are made anew; a crash before leaves that to the next one. */
+static int count_all(struct store *store)
+{
+    int status = store_begin(store);
+
+    return status == 0 ? store_commit_all(store) : status;
+}
+
 int store_migrate(struct store *store)
 {
     int status = execute(store, "BEGIN IMMEDIATE");
@@ -388,9 +395,7 @@ int store_migrate(struct store *store)
     if (status == 0)
         status = execute(store, "COMMIT");
     if (status == 0)
-        return 0;
-    rollup_clear(store->rollup);
-    store_processes_clear(store);
+        return count_all(store);
     (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
     return status;
 }

@@ -1,6 +1,7 @@
 /*
- * Rollups between memory and the table rollup_hour: loaded when an hour is first met, saved within the transaction that
- * holds the blocks they count, so that a crash leaves both or neither.
+ * Rollups between memory and the table rollup_cell: loaded when an hour is first met, saved now and then together with the
+ * number of the highest block that they count. What lies above it is counted again by whoever opens the store or reads
+ * rollups, so a crash loses none and counts none twice.
  *
  * Called by store_take.c (load), commit (save) and check. One thread per store.
  */
@@ -12,7 +13,8 @@
 enum {
     COLUMN_CALLS = ROLLUP_KEY_COUNT,
     COLUMN_SUMS = COLUMN_CALLS + 2,
-    COLUMN_TTFT = COLUMN_SUMS + 2 * ROLLUP_SUM_COUNT
+    COLUMN_SKETCHES = COLUMN_SUMS + 2 * ROLLUP_SUM_COUNT,
+    COLUMN_KEY = COLUMN_SKETCHES + ROLLUP_SKETCH_COUNT
 };
 
 /* Where a group of an hour stands in rollup_cell. */
@@ -66,9 +68,11 @@ static int load_row(struct rollup *rollup, uint64_t hour, sqlite3_stmt *row)
         group->sum[s] = column_u64(row, COLUMN_SUMS + 2 * s);
         group->stated[s] = column_u64(row, COLUMN_SUMS + 2 * s + 1);
     }
-    group->key_id = sqlite3_column_int64(row, COLUMN_TTFT + 2);
-    status = load_sketch(&group->ttft, row, COLUMN_TTFT);
-    return status != 0 ? status : load_sketch(&group->total, row, COLUMN_TTFT + 1);
+    group->key_id = sqlite3_column_int64(row, COLUMN_KEY);
+    status = 0;
+    for (int k = 0; status == 0 && k < ROLLUP_SKETCH_COUNT; k++)
+        status = load_sketch(&group->sketch[k], row, COLUMN_SKETCHES + k);
+    return status;
 }
 
 int store_rollup_load(void *context, struct rollup *rollup, uint64_t hour)
@@ -131,7 +135,8 @@ static int bind_sketch(sqlite3_stmt *statement, int at, struct span_buffer *buff
                : -1;
 }
 
-static int save_group(struct store *store, uint64_t hour, struct rollup_group *group, struct span_buffer buffer[2])
+static int save_group(struct store *store, uint64_t hour, struct rollup_group *group,
+                      struct span_buffer buffer[ROLLUP_SKETCH_COUNT])
 {
     sqlite3_stmt *statement = store_statement(store, STORE_SQL_rollup_put);
     int at = 4;
@@ -145,9 +150,9 @@ static int save_group(struct store *store, uint64_t hour, struct rollup_group *g
         (void)sqlite3_bind_int64(statement, at++, store_int(group->sum[s]));
         (void)sqlite3_bind_int64(statement, at++, store_int(group->stated[s]));
     }
-    if (bind_sketch(statement, at, &buffer[0], &group->ttft) != 0 ||
-        bind_sketch(statement, at + 1, &buffer[1], &group->total) != 0)
-        return store_because(STORE_FAILED, "no memory");
+    for (int s = 0; s < ROLLUP_SKETCH_COUNT; s++)
+        if (bind_sketch(statement, at++, &buffer[s], &group->sketch[s]) != 0)
+            return store_because(STORE_FAILED, "no memory");
     return store_run(store, statement, "storing rollups");
 }
 
@@ -178,7 +183,7 @@ static int by_key_id(const void *a, const void *b)
 }
 
 /* In the order of the table: pages are then filled one after another, not split over and over. */
-static int save_hour(struct store *store, struct rollup_hour *hour, struct span_buffer buffer[2])
+static int save_hour(struct store *store, struct rollup_hour *hour, struct span_buffer buffer[ROLLUP_SKETCH_COUNT])
 {
     struct rollup_group **dirty = malloc((hour->n + 1) * sizeof(struct rollup_group *));
     size_t n = 0;
@@ -223,20 +228,50 @@ static int save_folded(struct store *store)
     return status;
 }
 
+/* A number under its name in `meta`, where it replaces what was there. */
+static int note_counted(struct store *store)
+{
+    sqlite3_stmt *statement = store_statement(store, STORE_SQL_meta_put);
+
+    if (statement == NULL)
+        return store_sqlite_failed(store, "storing rollups");
+    (void)sqlite3_bind_text(statement, 1, STORE_META_COUNTED, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_int64(statement, 2, store->counted);
+    return store_run(store, statement, "storing rollups");
+}
+
 int store_rollup_save(struct store *store)
 {
-    struct span_buffer buffer[2];
+    struct span_buffer buffer[ROLLUP_SKETCH_COUNT];
     int status = 0;
 
-    span_buffer_init(&buffer[0], 1 << 20);
-    span_buffer_init(&buffer[1], 1 << 20);
+    for (int s = 0; s < ROLLUP_SKETCH_COUNT; s++)
+        span_buffer_init(&buffer[s], 1 << 20);
     for (size_t i = 0; status == 0 && i < store->rollup->n_hours; i++)
         status = save_hour(store, &store->rollup->hour[i], buffer);
+    for (int s = 0; s < ROLLUP_SKETCH_COUNT; s++)
+        span_buffer_done(&buffer[s]);
     if (status == 0)
         status = save_folded(store);
-    span_buffer_done(&buffer[0]);
-    span_buffer_done(&buffer[1]);
-    return status;
+    return status == 0 ? note_counted(store) : status;
+}
+
+bool store_rollup_due(const struct store *store)
+{
+    return store->counted != store->saved &&
+           (store->unsaved_commits >= STORE_ROLLUP_COMMITS || store->unsaved_rows >= STORE_ROLLUP_ROWS ||
+            store->rollup->n_hours > STORE_HOURS_KEPT);
+}
+
+int store_rollup_counted(struct store *store, int64_t *ret_block)
+{
+    int code = store_pragma_int(store->db, "SELECT value FROM meta WHERE key='" STORE_META_COUNTED "'", ret_block);
+
+    if (code == SQLITE_ERROR) { /* no row */
+        *ret_block = 0;
+        return 0;
+    }
+    return code == SQLITE_OK ? 0 : store_sqlite_failed(store, "reading rollups");
 }
 
 /* The number of the next block: 1, 0 when there is none, negative status. */
@@ -256,25 +291,105 @@ static int next_block(struct store *store, int64_t after, int64_t *ret_id)
     return found;
 }
 
-int store_rollup_recount(struct store *store, int64_t after)
+/* Counts the spans of all blocks above a number; *ret_last is the highest. What is counted for the store itself is saved
+ * when it becomes many hours, so that a whole store can be counted again. */
+static int count_above(struct store *store, struct rollup *rollup, int64_t after, int64_t *ret_last)
 {
     const struct store_wanted wanted = {.fields = rollup_fields, .n_fields = rollup_n_fields};
     int64_t id = after;
     int status;
 
+    *ret_last = after;
     while ((status = next_block(store, id, &id)) == 1) {
         struct store_rows rows;
 
+        *ret_last = id;
         store_processes_trim(store);
         status = store_read_block(store, id, &wanted, &rows);
-        if (status == 0 && rollup_add(store->rollup, &rows) != 0)
+        if (status == 0 && rollup_add(rollup, &rows) != 0)
             status = store_because(STORE_FAILED, "no memory");
-        if (status == 0 && store->rollup->n_hours > STORE_HOURS_KEPT) {
-            status = store_rollup_save(store);
-            rollup_trim(store->rollup, STORE_HOURS_KEPT);
-        }
         if (status != 0 && status != STORE_DAMAGED)
             return status;
+        if (rollup == store->rollup && rollup->n_hours > STORE_HOURS_KEPT) {
+            store->counted = id;
+            status = store_rollup_save(store);
+            if (status != 0)
+                return status;
+            rollup_trim(rollup, STORE_HOURS_KEPT);
+        }
     }
+    return status;
+}
+
+int store_rollup_catch_up(struct store *store)
+{
+    int status = store_rollup_counted(store, &store->saved);
+
+    if (status == 0)
+        status = count_above(store, store->rollup, store->saved, &store->counted);
+    /* Somebody else writes, or was killed: what is saved now need not be counted once more. */
+    if (status == 0 && store->counted != store->saved)
+        store->unsaved_commits = STORE_ROLLUP_COMMITS;
+    return status;
+}
+
+/* ---- reading ---- */
+
+static int give_hour(struct rollup *rollup, uint64_t number,
+                     int (*each)(void *context, uint64_t hour, const struct rollup_group *group), void *context)
+{
+    int status;
+    const struct rollup_hour *hour = rollup_hour_put(rollup, number, &status);
+
+    for (size_t i = 0; hour != NULL && status == 0 && i < hour->n; i++)
+        status = each(context, number, hour->group[i]);
+    rollup_hour_drop(rollup, number);
+    return status;
+}
+
+/* The first hour at or after this one of which there is anything, stored or in memory; UINT64_MAX: none. */
+static int next_hour(struct store *store, const struct rollup *rollup, uint64_t from, uint64_t *ret_hour)
+{
+    sqlite3_stmt *next = store_statement(store, STORE_SQL_rollup_next);
+
+    *ret_hour = UINT64_MAX;
+    if (next == NULL)
+        return store_sqlite_failed(store, "reading rollups");
+    (void)sqlite3_bind_int64(next, 1, from > INT64_MAX >> 32 ? INT64_MAX : cell_id(from, 0));
+    if (sqlite3_step(next) != SQLITE_ROW)
+        return store_sqlite_failed(store, "reading rollups");
+    if (sqlite3_column_type(next, 0) != SQLITE_NULL)
+        *ret_hour = (uint64_t)sqlite3_column_int64(next, 0);
+    (void)sqlite3_reset(next);
+    for (size_t i = 0; i < rollup->n_hours; i++)
+        if (rollup->hour[i].hour >= from && rollup->hour[i].hour < *ret_hour)
+            *ret_hour = rollup->hour[i].hour;
+    return 0;
+}
+
+int store_rollups(struct store *store, uint64_t from_hour, uint64_t until_hour,
+                  int (*each)(void *context, uint64_t hour, const struct rollup_group *group), void *context)
+{
+    struct rollup rollup;
+    int64_t counted = 0;
+    int64_t last = 0;
+    const bool own = !store->in_transaction;
+    int status = own ? store_begin_read(store) : 0;
+
+    if (status != 0)
+        return status;
+    rollup_init(&rollup, STORE_GROUPS_PER_HOUR, store_rollup_load, store);
+    status = store_rollup_counted(store, &counted);
+    if (status == 0)
+        status = count_above(store, &rollup, counted, &last);
+    for (uint64_t hour; status == 0; from_hour = hour + 1) {
+        status = next_hour(store, &rollup, from_hour, &hour);
+        if (status != 0 || hour >= until_hour)
+            break;
+        status = give_hour(&rollup, hour, each, context);
+    }
+    rollup_done(&rollup);
+    if (own)
+        (void)store_run(store, store_statement(store, STORE_SQL_commit), "reading rollups");
     return status;
 }

@@ -203,6 +203,8 @@ static int put_block(struct store *store, int64_t process, const struct span_fra
     status = store_run(store, statement, "storing a block");
     (void)sqlite3_clear_bindings(statement);
     store->block_bytes += frame->payload_bytes;
+    store->counted = sqlite3_last_insert_rowid(store->db);
+    store->unsaved_rows += rows->n;
     return status;
 }
 

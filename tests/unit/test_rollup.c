@@ -2,9 +2,13 @@
  * summed. */
 #include "collector_tests.h"
 
+#include <signal.h>
+#include <sys/wait.h>
+
 #include <sqlite3.h>
 
 #include "collector/rollup.h"
+#include "collector/store_inner.h"
 
 static char directory[64];
 static char file[128];
@@ -190,9 +194,113 @@ static void test_folding(void **state)
     rollup_done(&rollup);
 }
 
+/* ---- what is in memory alone when a writer is killed ---- */
+
+struct reading {
+    uint64_t calls, errors, input, hours, before;
+};
+
+static int read_group(void *context, uint64_t hour, const struct rollup_group *group)
+{
+    struct reading *reading = context;
+    assert_true(reading->hours == 0 || hour >= reading->before);
+    reading->hours += reading->hours == 0 || hour > reading->before;
+    reading->before = hour;
+    reading->calls += group->calls;
+    reading->errors += group->errors;
+    reading->input += group->sum[ROLLUP_SUM_input];
+    return 0;
+}
+
+static void expect_reading(enum store_mode mode, const struct sums *want)
+{
+    struct store *store = NULL;
+    struct reading reading = {0}, none = {0};
+    assert_int_equal(store_open(file, mode, &store), STORE_OK);
+    assert_int_equal(store_rollups(store, 0, UINT64_MAX, read_group, &reading), 0);
+    assert_int_equal(reading.calls, want->calls);
+    assert_int_equal(reading.errors, want->errors);
+    assert_int_equal(reading.input, want->input);
+    if (reading.hours > 0) {
+        assert_int_equal(store_rollups(store, 0, reading.before, read_group, &none), 0);
+        assert_true(none.hours == reading.hours - 1);
+        assert_int_equal(store_rollups(store, reading.before, reading.before + 1, read_group, &none), 0);
+        assert_int_equal(none.calls, want->calls);
+    }
+    assert_int_equal(store_check(store, test_fault, NULL), 0);
+    store_close(store);
+}
+
+/* Commits `commits` frames, one by one, and dies without a word. */
+static void die_after(uint64_t from, uint64_t commits, bool merged)
+{
+    pid_t child = fork();
+    int status;
+    if (child == 0) {
+        struct store *store = NULL;
+        bool more = true;
+        if (store_open(file, STORE_WRITE, &store) != STORE_OK)
+            _exit(1);
+        for (uint64_t i = 0; i < commits; i++)
+            test_fill(store, 1, from + i, 1);
+        while (merged && more)
+            if (store_merge_step(store, &more) != STORE_OK)
+                _exit(1);
+        (void)kill(getpid(), SIGKILL);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+}
+
+static void test_killed_writers(void **state)
+{
+    static const uint64_t commits[] = {1, 2, STORE_ROLLUP_COMMITS - 1, 1, STORE_ROLLUP_COMMITS, STORE_ROLLUP_COMMITS + 1};
+    uint64_t frames = 0;
+    (void)state;
+    for (size_t i = 0; i < sizeof commits / sizeof commits[0]; i++) {
+        die_after(frames + 1, commits[i], i % 3 == 2);
+        frames += commits[i];
+        const struct sums want = recount(1, frames * ROWS_PER_FRAME, 0);
+        expect_reading(STORE_READ, &want);
+        if (i % 2 == 1)
+            expect_reading(STORE_WRITE, &want);
+    }
+    struct store *store = NULL;
+    assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
+    test_fill(store, 1, frames + 1, 1);
+    store_close(store);
+    const struct sums want = recount(1, (frames + 1) * ROWS_PER_FRAME, 0);
+    assert_int_equal(query("SELECT sum(calls) FROM rollup_hour"), want.calls); /* who closes leaves nothing in memory */
+    assert_int_equal(query("SELECT sum(input) FROM rollup_hour"), want.input);
+}
+
+/* Two writers in turn: each counts what the other committed. */
+static void test_two_writers(void **state)
+{
+    struct store *store[2] = {NULL, NULL};
+    bool more = true;
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(store_open(file, STORE_WRITE, &store[i]), STORE_OK);
+    for (uint64_t frame = 1; frame <= 30; frame++) {
+        test_fill(store[frame % 5 < 3], 1, frame, 1);
+        if (frame == 20)
+            while (more)
+                assert_int_equal(store_merge_step(store[0], &more), STORE_OK);
+    }
+    const struct sums want = recount(1, 30 * ROWS_PER_FRAME, 0);
+    expect_reading(STORE_READ, &want);
+    store_close(store[1]);
+    store_close(store[0]);
+    expect_reading(STORE_WRITE, &want);
+    assert_int_equal(query("SELECT sum(calls) FROM rollup_hour"), want.calls);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_killed_writers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_two_writers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_recount, setup, teardown),
         cmocka_unit_test(test_unknown_is_not_zero),
         cmocka_unit_test(test_folding),
