@@ -20,13 +20,13 @@
 
 #include "listen.h"
 #include "places.h"
+#include "process_variable.h"
 #include "reach.h"
 #include "store.h"
 
 enum {
     ROOTS = 4,
     NAME_BYTES = 32,
-    ENVIRONMENT_BYTES = 1 << 20,
     MARK_BYTES = PATH_MAX + 64,
 };
 
@@ -171,45 +171,19 @@ int run_make(struct run *run, const char *store_path)
     return status;
 }
 
-static bool has_variable(const char *environment, size_t bytes, const char *variable)
-{
-    size_t length = strlen(variable) + 1; /* with its end */
-    for (const char *at = environment; (size_t)(at - environment) + length <= bytes; at += strlen(at) + 1)
-        if (memcmp(at, variable, length) == 0)
-            return true;
-    return false;
-}
-
-/* Whether the process was started with the folder as its spool. */
-static bool uses(const char *process, const char *variable, char *buffer)
-{
-    char path[64];
-    (void)snprintf(path, sizeof(path), "/proc/%.32s/environ", process);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    size_t have = 0;
-    ssize_t got;
-    while (have < ENVIRONMENT_BYTES && (got = read(fd, buffer + have, ENVIRONMENT_BYTES - have)) > 0)
-        have += (size_t)got;
-    (void)close(fd);
-    buffer[have] = '\0';
-    return has_variable(buffer, have + 1, variable);
-}
-
+/* Processes that were started with the folder as their spool. */
 static uint64_t users_of(const char *folder)
 {
-    char variable[RUN_PATH_BYTES + 32];
-    char *buffer = malloc(ENVIRONMENT_BYTES + 1);
+    char spool[RUN_PATH_BYTES];
     DIR *processes = opendir("/proc");
     struct dirent *entry;
     uint64_t n = 0;
-    (void)snprintf(variable, sizeof(variable), "LIBPPROF_SPOOL=%s", folder);
-    while (buffer != NULL && processes != NULL && (entry = readdir(processes)) != NULL)
-        n += entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && uses(entry->d_name, variable, buffer);
+    while (processes != NULL && (entry = readdir(processes)) != NULL)
+        n += entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
+             process_variable(entry->d_name, "LIBPPROF_SPOOL", spool, sizeof(spool)) == PROCESS_VARIABLE_SET &&
+             strcmp(spool, folder) == 0;
     if (processes != NULL)
         (void)closedir(processes);
-    free(buffer);
     return n;
 }
 

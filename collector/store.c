@@ -44,6 +44,11 @@ int store_because(int status, const char *format, ...)
     return status;
 }
 
+int store_no_memory(void)
+{
+    return store_because(STORE_FAILED, "no memory");
+}
+
 int store_status_of(int code)
 {
     switch (code & 0xff) {

@@ -88,6 +88,8 @@ enum {
                           "(merged=0 OR (merged=1 AND n<?3)) ORDER BY merged,id LIMIT ?4")                             \
     STORE_SQL(meta_add, "INSERT INTO meta(key,value) VALUES(?1,?2) "                                                   \
                         "ON CONFLICT(key) DO UPDATE SET value=value+excluded.value")                                   \
+    STORE_SQL(collector_put, "INSERT OR IGNORE INTO meta(key,value) VALUES(?1,1)")                                     \
+    STORE_SQL(collectors, "SELECT key FROM meta WHERE key>='collector ' AND key<'collector!'")                         \
     STORE_SQL(rollup_load, "SELECT " ROLLUP_SQL_KEYS "," ROLLUP_SQL_VALUES ",key FROM rollup_hour "                    \
                            "WHERE id>=?1 AND id<?1+4294967296")                                                        \
     STORE_SQL(rollup_key, "SELECT id FROM rollup_key WHERE service=?1 AND team=?2 AND prompt=?3 AND version=?4 AND "   \

@@ -254,13 +254,15 @@ static void print_store(void)
     char buffer[PATH_MAX], sentence[LOSS_SENTENCE_BYTES];
     const char *path = store_operand(&none, buffer, sizeof(buffer));
     struct runs_left left;
+    struct waiting waiting;
     struct loss loss = {0};
     struct store *store = access(path, F_OK) == 0 ? open_store(path, STORE_READ) : NULL;
     if (store == NULL)
         return;
     runs_look(path, &left);
-    waits_add(&loss, &left, path);
-    int status = loss_of_store(&loss, store);
+    int status = waits_add(&loss, &waiting, &left, store, path);
+    if (status == STORE_OK)
+        status = loss_of_store(&loss, store);
     if (status != STORE_OK)
         complain_store(path, status);
     else if (loss_sentence(sentence, &loss, " since the store began") != LOSS_NONE)

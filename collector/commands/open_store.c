@@ -48,7 +48,7 @@ void complain_store(const char *path, int status)
     case STORE_MISSING:
         complain("there is no file %s; `pprofctl record -o %s -- CMD` makes one.", path, path);
         if (strcmp(path, DEFAULT_STORE) == 0)
-            waits_print(stderr);
+            waits_print_default(stderr);
         break;
     case STORE_FOREIGN:
         complain("%s is not a store of libpprof; give another FILE (this one was not touched).", path);

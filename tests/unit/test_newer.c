@@ -229,7 +229,7 @@ static void test_spool_files(void **state)
         assert_true(is_there("begins.frames") && is_there("later.frames") && is_there("block.part"));
         expect_in_store(0, 0);
     }
-    waiting_look(&waiting, spool, true, NULL);
+    waiting_look(&waiting, &(struct journal_reader){.spool = spool, .said = true}, 1, NULL);
     assert_int_equal(waiting.newer, 1);
     assert_int_equal(waiting.spool_files, 2); /* nobody reads on to tell */
     snprintf(path, sizeof path, "%s/block.part", spool);
@@ -265,7 +265,7 @@ static void test_journals(void **state)
         assert_true(is_there("head.live") && is_there("frame.live"));
         expect_in_store(0, 0);
     }
-    waiting_look(&waiting, spool, true, NULL);
+    waiting_look(&waiting, &(struct journal_reader){.spool = spool, .said = true}, 1, NULL);
     assert_int_equal(waiting.newer, 1);
     assert_int_equal(waiting.damaged, 0);
     make_journal(journal, 1, false);
