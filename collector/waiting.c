@@ -239,7 +239,8 @@ int waiting_of_store(struct waiting *ret_waiting, struct store *store, const cha
     if (is_default_store(path)) {
         struct journal_reader reader = default_reader(spool);
 
-        status = add_collector(&all, &(struct store_collector){.spool = reader.spool == NULL ? "" : spool, .socket = ""});
+        status =
+            add_collector(&all, &(struct store_collector){.spool = reader.spool == NULL ? "" : spool, .socket = ""});
     }
     if (status == 0)
         status = store_collectors(store, add_collector, &all);

@@ -33,7 +33,7 @@ bool waiting_spool_is_newer(int fd);
 void waiting_of_run(struct waiting *ret_waiting, const char *folder);
 /* What waits for the collector of this user's default store. */
 void waiting_by_default(struct waiting *ret_waiting);
-/* What waits for the collectors that the open store `path` has noted and, where it is this user's default store, for that
- * one's. 0 or store_status. */
+/* What waits for the collectors that the open store `path` has noted and, where it is this user's default store, for
+ * that one's. 0 or store_status. */
 struct store;
 int waiting_of_store(struct waiting *ret_waiting, struct store *store, const char *path);

@@ -70,7 +70,63 @@ def living_programs_of_a_named_store(bench):
                 collector.communicate(timeout=60)
 
 
+def taken_literally(bench):
+    """Whatever a file is called, it is that file: names that SQLite takes for databases in memory, addresses or hosts, and what must be escaped in addresses."""
+    for name in (":memory:", "file:x.db", "file:x.db?mode=memory", "file::memory:", f"/{bench.scratch}/two.db", "a?b#c%41.db", "-.db", "x" * 244 + ".db"):
+        done = [bench.run(bench.pprofctl, *words) for words in (["record", "-o", name, "--", "true"], ["check", "--", name], ["report", "--", name])]
+        done.append(bench.run(bench.bin / "pprofd", "--once", "--store", name, "--spool", "off"))
+        expect([one.returncode for one in done] == [0] * 4, f"{name}: {done}")
+        expect((bench.scratch / name.removeprefix(f"/{bench.scratch}/")).stat().st_size > 0, f"{name} is a file: {list(bench.scratch.iterdir())}")
+
+
+def what_cannot_be_a_store(bench):
+    """Where a store cannot be opened or made, each command says what is in the way and what to do, and never names another reason."""
+    if "PPROF_OWN_MEMORY" not in os.environ:
+        raise Skip("no file system may be mounted here")
+    (bench.scratch / "notes.txt").write_text("notes")
+    (bench.scratch / "directory").mkdir()
+    (bench.scratch / "dangling.db").symlink_to("nowhere/at.db")
+    (bench.scratch / "circle.db").symlink_to("circle.db")
+    deep = "/".join(["d" * 200] * 3)
+    (bench.scratch / deep).mkdir(parents=True)
+    for name, options in (("full", "size=64k"), ("readonly", "size=1m")):
+        (bench.scratch / name).mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", bench.scratch / name], check=True)
+    (bench.scratch / "full/filler").write_bytes(bytes(60 * 1024))
+    subprocess.run(["mount", "-o", "remount,ro", bench.scratch / "readonly"], check=True)
+    bench.make_store("good.db")
+    writer = None
+    few = ["sh", "-c", 'ulimit -n 4 && exec "$@"', "sh"]
+    writes = {  # what is to be made: the words of its reason
+        "x" * 245 + ".db": "name is too long", "x" * 252 + ".db": "name is too long", "x" * 260 + ".db": "name is too long", f"{deep}/x.db": "path is too long",
+        "no/such/x.db": "directory does not exist", "notes.txt/x.db": "no directory", "directory": "is a directory", "notes.txt": "another program",
+        "dangling.db": "directory does not exist", "circle.db": "circle", "full/x.db": "disk is full", "readonly/x.db": "read-only"}
+    try:
+        for name, words in writes.items():
+            for command in ([bench.pprofctl, "record", "-o", name, "--", "true"], [bench.bin / "pprofd", "--once", "--spool", "off", "--store", name]):
+                done = bench.run(*command)
+                said = done.stderr.decode()
+                expect(done.returncode != 0 and words in said and "permission" not in said.replace("change its permissions", ""), f"{name}: {said}")
+        for name, words in {**{name: words for name, words in writes.items() if "name is" in words or "path is" in words}, "no.db": "no file", "no/such/x.db": "no file",
+                            "notes.txt/x.db": "no directory", "directory": "is a directory", "dangling.db": "leads nowhere", "circle.db": "circle"}.items():
+            for command in ("report", "check", "export"):
+                said = bench.run(bench.pprofctl, command, name).stderr.decode()
+                expect(words in said and "permission" not in said, f"{command} {name}: {said}")
+        # While somebody writes, the log and its index are to be opened, too.
+        writer = subprocess.Popen([bench.bin / "pprofd", "--store", "good.db"], cwd=bench.scratch, env=bench.environment, stderr=subprocess.PIPE)
+        expect(b"ready" in writer.stderr.readline(), "a writer")
+        for command in ([bench.pprofctl, "report", "good.db"], [bench.pprofctl, "check", "good.db"], [bench.bin / "pprofd", "--once", "--spool", "off", "--store", "good.db"]):
+            done = bench.run(*few, *command)
+            expect(done.returncode != 0 and b"ulimit -n" in done.stderr and b"permission" not in done.stderr, f"few descriptors: {command} {done}")
+    finally:
+        if writer is not None:
+            writer.terminate()
+            writer.communicate(timeout=60)
+        for name in ("full", "readonly"):
+            subprocess.run(["umount", bench.scratch / name], check=True)
+
+
 if __name__ == "__main__":
     if "PPROF_OWN_MEMORY" not in os.environ and subprocess.run([*OWN, "true"], capture_output=True).returncode == 0:
         os.execvpe(OWN[0], [*OWN, sys.executable, *sys.argv], {**os.environ, "PPROF_OWN_MEMORY": "1"})
-    main([living_programs_of_a_named_store])
+    main([living_programs_of_a_named_store, taken_literally, what_cannot_be_a_store])
