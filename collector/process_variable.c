@@ -11,8 +11,10 @@
 /* One variable while its bytes come by. */
 struct entry {
     const char *name;
-    size_t at;  /* bytes of it that came */
-    bool other; /* it has another name */
+    size_t at;        /* bytes of it that came */
+    bool other;       /* it has another name */
+    bool equals;      /* it has a =, as each has */
+    bool overwritten; /* one had none: a server writes titles there */
     char *value;
     size_t room;
 };
@@ -28,10 +30,12 @@ static bool took(struct entry *entry, char byte)
 
         if (found)
             entry->value[bytes < entry->room ? bytes : entry->room - 1] = '\0';
+        entry->overwritten |= !entry->equals;
         entry->at = 0;
-        entry->other = false;
+        entry->other = entry->equals = false;
         return found;
     }
+    entry->equals |= byte == '=';
     if (entry->at <= name)
         entry->other |= byte != (entry->at == name ? '=' : entry->name[entry->at]);
     else if (!entry->other && entry->at - name - 1 < entry->room - 1)
@@ -58,9 +62,11 @@ enum process_variable process_variable(const char *pid, const char *name, char *
         for (ssize_t i = 0; i < got && !found; i++)
             found = took(&entry, part[i]);
     }
-    if (got == 0 && !found)
+    if (got == 0 && !found && entry.at > 0)
         found = took(&entry, '\0'); /* what the process wrote there need not end */
     (void)close(fd);
     explicit_bzero(part, sizeof part);
-    return found ? PROCESS_VARIABLE_SET : any && got == 0 ? PROCESS_VARIABLE_UNSET : PROCESS_VARIABLE_UNREADABLE;
+    return found                                   ? PROCESS_VARIABLE_SET
+           : any && got == 0 && !entry.overwritten ? PROCESS_VARIABLE_UNSET
+                                                   : PROCESS_VARIABLE_UNREADABLE;
 }

@@ -1,10 +1,10 @@
-/* What a process was started with, by /proc/PID/environ, which it can overwrite. Any thread; takes no memory. */
+/* What a process was started with, by /proc/PID/environ. Any thread; takes no memory. */
 #pragma once
 
 #include <stddef.h>
 
 enum process_variable {
-    PROCESS_VARIABLE_UNREADABLE = -1, /* no such process, another user's, or it is ending */
+    PROCESS_VARIABLE_UNREADABLE = -1, /* no such process, another user's, it is ending, or wrote over it */
     PROCESS_VARIABLE_UNSET = 0,
     PROCESS_VARIABLE_SET = 1,
 };

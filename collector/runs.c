@@ -16,17 +16,19 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "listen.h"
 #include "places.h"
-#include "process_variable.h"
 #include "reach.h"
 #include "store.h"
 
 enum {
     ROOTS = 4,
     NAME_BYTES = 32,
+    PROCESS_BYTES = 1 << 20, /* read of a file of a process */
+    STAT_START_FIELD = 22,   /* proc(5) */
     MARK_BYTES = PATH_MAX + 64,
 };
 
@@ -171,19 +173,91 @@ int run_make(struct run *run, const char *store_path)
     return status;
 }
 
-/* Processes that were started with the folder as their spool. */
+static bool has_variable(const char *environment, size_t bytes, const char *variable)
+{
+    size_t length = strlen(variable) + 1; /* with its end */
+    for (const char *at = environment; (size_t)(at - environment) + length <= bytes; at += strlen(at) + 1)
+        if (memcmp(at, variable, length) == 0)
+            return true;
+    return false;
+}
+
+static int open_of(const char *process, const char *what)
+{
+    char path[64];
+    (void)snprintf(path, sizeof(path), "/proc/%.32s/%s", process, what);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* The whole file, with an end; its bytes. */
+static size_t read_of(const char *process, const char *what, char *buffer)
+{
+    int fd = open_of(process, what);
+    size_t have = 0;
+    ssize_t got = 0;
+    while (fd >= 0 && have < PROCESS_BYTES && (got = read(fd, buffer + have, PROCESS_BYTES - have)) > 0)
+        have += (size_t)got;
+    if (fd >= 0)
+        (void)close(fd);
+    buffer[have] = '\0';
+    return have;
+}
+
+/* Servers write titles over what they were started with: then not every text there is NAME=VALUE. */
+static bool is_overwritten(const char *environment, size_t bytes)
+{
+    for (const char *at = environment; at < environment + bytes; at += strlen(at) + 1)
+        if (at[strcspn(at, "=")] != '=')
+            return true;
+    return false;
+}
+
+/* Whether it began after the run did: the folder's mark is as old. */
+static bool is_younger(const char *process, const char *folder, char *buffer)
+{
+    struct timespec booted, now;
+    struct stat st;
+    char path[RUN_PATH_BYTES + 8];
+    uint64_t ticks = 0;
+    (void)snprintf(path, sizeof(path), "%s/run", folder);
+    (void)read_of(process, "stat", buffer);
+    const char *at = strrchr(buffer, ')');
+    for (int field = 2; at != NULL && field < STAT_START_FIELD; field++)
+        at = strchr(at + 1, ' ');
+    if (at == NULL || stat(path, &st) < 0 || clock_gettime(CLOCK_BOOTTIME, &booted) < 0 ||
+        clock_gettime(CLOCK_REALTIME, &now) < 0)
+        return false;
+    ticks = strtoumax(at + 1, NULL, 10);
+    int64_t began = now.tv_sec - booted.tv_sec + (int64_t)(ticks / (uint64_t)sysconf(_SC_CLK_TCK));
+    return began >= st.st_mtim.tv_sec - 1;
+}
+
+/* Whether the process was started with the folder as its spool, or may have been: it has the shim, began since, and
+ * what it was started with can no longer be read. */
+static bool uses(const char *process, const char *folder, const char *variable, char *buffer)
+{
+    size_t bytes = read_of(process, "environ", buffer);
+    if (has_variable(buffer, bytes + 1, variable))
+        return true;
+    if (!is_overwritten(buffer, bytes))
+        return false;
+    (void)read_of(process, "maps", buffer);
+    return strstr(buffer, "/libpprof.so") != NULL && is_younger(process, folder, buffer);
+}
+
 static uint64_t users_of(const char *folder)
 {
-    char spool[RUN_PATH_BYTES];
+    char variable[RUN_PATH_BYTES + 32];
+    char *buffer = malloc(PROCESS_BYTES + 1);
     DIR *processes = opendir("/proc");
     struct dirent *entry;
     uint64_t n = 0;
-    while (processes != NULL && (entry = readdir(processes)) != NULL)
-        n += entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
-             process_variable(entry->d_name, "LIBPPROF_SPOOL", spool, sizeof(spool)) == PROCESS_VARIABLE_SET &&
-             strcmp(spool, folder) == 0;
+    (void)snprintf(variable, sizeof(variable), "LIBPPROF_SPOOL=%s", folder);
+    while (buffer != NULL && processes != NULL && (entry = readdir(processes)) != NULL)
+        n += entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && uses(entry->d_name, folder, variable, buffer);
     if (processes != NULL)
         (void)closedir(processes);
+    free(buffer);
     return n;
 }
 

@@ -96,12 +96,18 @@ long span_place_count(int directory, const char *part, long most)
     return status < 0 ? status : count.n;
 }
 
-/* Where the part begins that is ours to make. */
+/* Where the part begins that is ours to make: the home directory's .local, or the directory that $XDG_STATE_HOME names,
+ * which the XDG Base Directory Specification wants made. */
 static const char *ours(const char *path)
 {
     const char *from = strstr(path, "/.local/state/");
 
-    return from != NULL ? from : strstr(path, "/libpprof/");
+    if (from != NULL)
+        return from;
+    from = strstr(path, "/libpprof/");
+    while (from != NULL && from > path && *--from != '/')
+        continue;
+    return from;
 }
 
 void span_place_make(const char *path)

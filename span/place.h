@@ -31,8 +31,8 @@ int span_place_each(int directory, bool (*visit)(void *context, int directory, c
 long span_place_count(int directory, const char *part, long most);
 
 /*
- * Makes the directory with mode 0700, and its parents where they are ours to make: what is below the home directory's
- * .local, libpprof/ and what is below it. That it exists already is fine; whether it does after the call is for the
+ * Makes the directory with mode 0700, and its parents where they are ours to make: the home directory's .local and
+ * what is below it, the directory that holds libpprof/ and what is below that. That it exists already is fine; whether it does after the call is for the
  * caller to see.
  */
 void span_place_make(const char *path);
