@@ -56,6 +56,25 @@ void waits_print(FILE *out, const struct waiting *waiting)
     (void)fputs("; `pprofd --once`, or pprofd when it runs, takes them in.\n", out);
 }
 
+void waits_print_journals(FILE *out)
+{
+    struct waiting waiting;
+    struct places places;
+    places_find(&places);
+    waiting_by_default(&waiting);
+    for (const char *const *path = places.journals; *path != NULL; path++) {
+        int fd = places_open(*path, geteuid());
+        if (fd < 0)
+            continue;
+        (void)fprintf(out, "Programs keep in %s what no collector has yet.\n", display_name(*path));
+        (void)close(fd);
+    }
+    if (waiting.living > 0) {
+        print_count(out, "", waiting.living, "program that runs keeps", "programs that run keep");
+        (void)fputs(" a journal there.\n", out);
+    }
+}
+
 void waits_print_default(FILE *out)
 {
     struct waiting waiting;
@@ -150,9 +169,9 @@ void waits_print_way(FILE *out)
     else
         (void)span_path_spool(spool, sizeof(spool), base.state_home, base.home);
     if (socket_path[0] != '\0' && answers(socket_path)) {
-        (void)fprintf(out, "They would go to the collector that listens on %s.\n", socket_path);
+        (void)fprintf(out, "Calls would go to the collector that listens on %s.\n", socket_path);
     } else if (!own_socket && answers(SPAN_PATH_SYSTEM_SOCKET)) {
-        (void)fprintf(out, "They would go to this host's collector, which listens on %s.\n", SPAN_PATH_SYSTEM_SOCKET);
+        (void)fprintf(out, "Calls would go to this host's collector, which listens on %s.\n", SPAN_PATH_SYSTEM_SOCKET);
     } else {
         (void)fprintf(out, "No collector listens on %s",
                       socket_path[0] != '\0' ? socket_path : SPAN_PATH_SYSTEM_SOCKET);

@@ -21,5 +21,7 @@ void waits_print_default(FILE *out);
 void waits_print_runs(FILE *out, const char *path, const struct runs_left *left);
 /* What to do with the logs of a removed store that lie beside the store `path`; nothing where it has noted none. */
 void waits_print_orphans(FILE *out, const char *path, uint64_t noted);
+/* Where programs of this user keep what no collector has, and how many that run do. */
+void waits_print_journals(FILE *out);
 /* Where the calls of a program that is started now by this user would go. */
 void waits_print_way(FILE *out);

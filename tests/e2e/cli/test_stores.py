@@ -70,6 +70,31 @@ def living_programs_of_a_named_store(bench):
                 collector.communicate(timeout=60)
 
 
+def the_surroundings_alone(bench):
+    """doctor without a program: where calls would go, what waits, what is lost; it fails only where the store cannot be read."""
+    def doctor():
+        done = bench.run(bench.pprofctl, "doctor")
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    code, said, _ = doctor()
+    expect(code == 0 and "No collector listens on" in said and "they would wait in" in said and "There is no store yet" in said, f"{code} {said}")
+    collector = subprocess.Popen([bench.bin / "pprofd"], cwd=bench.scratch, env=bench.environment, stderr=subprocess.PIPE)
+    try:
+        expect(b"ready" in collector.stderr.readline(), "a collector")
+        code, said, _ = doctor()
+        expect(code == 0 and "Calls would go to the collector that listens on" in said and "No loss is known of: no program" in said, f"{code} {said}")
+    finally:
+        collector.terminate()
+        collector.communicate(timeout=60)
+    with Model() as model:
+        done = bench.run(bench.pprofctl, "record", "--", *model.call())
+    code, said, _ = doctor()
+    expect(done.returncode == 0 and code == 0 and "pprof.db: Nothing was lost." in said, f"{code} {said}")
+    (bench.scratch / "pprof.db").write_text("notes")
+    code, _, said = doctor()
+    expect(code == 1 and "another program wrote it" in said, f"{code} {said}")
+
+
 def taken_literally(bench):
     """Whatever a file is called, it is that file: names that SQLite takes for databases in memory, addresses or hosts, and what must be escaped in addresses."""
     for name in (":memory:", "file:x.db", "file:x.db?mode=memory", "file::memory:", f"/{bench.scratch}/two.db", "a?b#c%41.db", "-.db", "x" * 244 + ".db"):
@@ -129,4 +154,4 @@ def what_cannot_be_a_store(bench):
 if __name__ == "__main__":
     if "PPROF_OWN_MEMORY" not in os.environ and subprocess.run([*OWN, "true"], capture_output=True).returncode == 0:
         os.execvpe(OWN[0], [*OWN, sys.executable, *sys.argv], {**os.environ, "PPROF_OWN_MEMORY": "1"})
-    main([living_programs_of_a_named_store, taken_literally, what_cannot_be_a_store])
+    main([living_programs_of_a_named_store, the_surroundings_alone, taken_literally, what_cannot_be_a_store])
