@@ -338,6 +338,9 @@ static bool take_files(const struct search *search, const char *folder)
     if (listen_open(&config, &listener) < 0)
         return false;
     bool good = listen_spool(listener) >= 0;
+    struct listen_stats stats;
+    listen_get_stats(listener, &stats);
+    search->left->newer += stats.newer;
     return listen_close(listener) == 0 && good;
 }
 
@@ -364,6 +367,7 @@ static void look_at(const struct search *search, const char *folder)
         waiting_of_run(&after, folder);
     search->left->taken += took && waiting_sum(&before) > waiting_sum(&after);
     search->left->living += after.living;
+    search->left->newer += takes ? 0 : after.newer; /* who takes in has looked at every frame */
     if (ours && (waiting_sum(&after) > 0 || (!took && after.living == 0 && users_of(folder) == 0))) {
         search->left->waiting++;
         (void)snprintf(search->left->where, sizeof(search->left->where), "%s", folder);

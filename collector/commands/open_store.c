@@ -81,11 +81,20 @@ void take_in_left(const char *path, struct runs_left *ret_left)
     runs_look(path, ret_left);
     if (ret_left->waiting == 0)
         return;
-    if (store_open(path, STORE_WRITE, &store) == STORE_OK) {
+    int status = store_open(path, STORE_WRITE, &store);
+    if (status == STORE_OK) {
         runs_take_in(store, path, false, ret_left);
         store_close(store);
     }
-    if (ret_left->waiting > 0)
+    if (ret_left->waiting > 0 && status != STORE_OK)
+        complain("calls of a recorded run wait in %s and cannot be taken into %s now: %s; the next report of it tries "
+                 "again.",
+                 ret_left->where, path, store_why());
+    else if (ret_left->waiting > 0 && ret_left->newer > 0)
+        complain("calls of a recorded run wait in %s: a later version of libpprof wrote them; upgrade this one, whose "
+                 "report of %s then takes them in.",
+                 ret_left->where, path);
+    else if (ret_left->waiting > 0)
         complain("calls of a recorded run wait in %s and could not be taken in now; the next report of %s tries again.",
                  ret_left->where, path);
 }

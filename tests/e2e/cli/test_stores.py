@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 from cli import Skip, expect, main, until
 from test_record import Model
@@ -95,6 +97,56 @@ def the_surroundings_alone(bench):
     expect(code == 1 and "another program wrote it" in said, f"{code} {said}")
 
 
+def sockets_of_the_killed(bench):
+    """What a killed record left among the sockets is removed by the next one; a living one's, and what merely looks alike, stays."""
+    runtime = bench.scratch / "runtime"
+    runtime.mkdir(mode=0o711)
+    environment = {"XDG_RUNTIME_DIR": str(runtime), "HOME": str(bench.scratch)}
+
+    def sockets():
+        return {path for place in (runtime, *((Path("/run/libpprof"),) if os.geteuid() == 0 else ()), Path(f"/tmp/libpprof-{os.geteuid()}")) if place.is_dir()
+                for path in place.glob("pprof-*")}
+
+    def start():
+        before = sockets()
+        process = subprocess.Popen([bench.pprofctl, "record", "--quiet", "-o", "a.db", "--", "sh", "-c", "echo $LIBPPROF_SOCKET $$; exec sleep 1000"], cwd=bench.scratch,
+                                   env={**bench.environment, **environment}, stdout=subprocess.PIPE)
+        own, program = process.stdout.readline().decode().split()
+        expect(Path(own) in sockets() - before, f"{own}")
+        return process, Path(own), int(program)
+
+    def age(own):
+        old = time.time() - 3600
+        os.utime(f"{own}.lock", (old, old))
+
+    programs = []
+    try:
+        killed, dead, program = start()
+        programs.append(killed)
+        living, alive, _ = start()
+        programs.append(living)
+        killed.kill()
+        killed.wait()
+        os.kill(program, signal.SIGKILL)
+        alike = dead.parent / "pprof-not-ours.lock"
+        alike.touch()
+        try:
+            age(dead)
+            age(alive)
+            os.utime(alike, (0, 0))
+            done = bench.run(bench.pprofctl, "record", "--quiet", "-o", "b.db", "--", "true", environment=environment)
+            expect(done.returncode == 0, f"{done}")
+            expect(not dead.exists() and not Path(f"{dead}.lock").exists(), "the killed one's are gone")
+            expect(alive.exists() and Path(f"{alive}.lock").exists() and alike.exists(), "the living one's stay")
+        finally:
+            alike.unlink()
+    finally:
+        for process in programs:
+            if process.poll() is None:
+                process.terminate()
+            process.communicate(timeout=60)
+
+
 def taken_literally(bench):
     """Whatever a file is called, it is that file: names that SQLite takes for databases in memory, addresses or hosts, and what must be escaped in addresses."""
     for name in (":memory:", "file:x.db", "file:x.db?mode=memory", "file::memory:", f"/{bench.scratch}/two.db", "a?b#c%41.db", "-.db", "x" * 244 + ".db"):
@@ -154,4 +206,4 @@ def what_cannot_be_a_store(bench):
 if __name__ == "__main__":
     if "PPROF_OWN_MEMORY" not in os.environ and subprocess.run([*OWN, "true"], capture_output=True).returncode == 0:
         os.execvpe(OWN[0], [*OWN, sys.executable, *sys.argv], {**os.environ, "PPROF_OWN_MEMORY": "1"})
-    main([living_programs_of_a_named_store, the_surroundings_alone, taken_literally, what_cannot_be_a_store])
+    main([living_programs_of_a_named_store, the_surroundings_alone, sockets_of_the_killed, taken_literally, what_cannot_be_a_store])
