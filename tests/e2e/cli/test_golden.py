@@ -157,9 +157,8 @@ def manual_pages_are_clean(bench):
 def full_disk_is_an_error(bench):
     prepare(bench)
     with open("/dev/full", "wb") as full:
-        for verb in ("report", "export", "help", "check"):
-
-            done = subprocess.run([bench.pprofctl, verb], cwd=bench.scratch, env=bench.environment, stdout=full, stderr=subprocess.PIPE)
+        for verb in (["report"], ["export"], ["help"], ["check"], ["doctor"], ["dump"], ["dump", "--raw"]):
+            done = subprocess.run([bench.pprofctl, *verb], cwd=bench.scratch, env=bench.environment, stdout=full, stderr=subprocess.PIPE)
             expect(done.returncode == 1 and b"could not be written" in done.stderr, f"{verb}: {done.returncode} {done.stderr}")
 
 
