@@ -158,7 +158,8 @@ const struct command commands[] = {
                 "built in; OpenSSL, GnuTLS; Go, static, musl, setuid, 32-bit. Scripts are followed to their "
                 "interpreter. Without CMD it says where the calls of any program would go: collector, spool, journals, "
                 "key; what waits there; and what the default store knows of loss.",
-        .exit_status = "0: something will be seen, or no CMD was given, 1: nothing will, or the store cannot be read, 2: wrong options, 126: CMD cannot be executed, "
+        .exit_status = "0: something will be seen, or no CMD was given, 1: nothing will, or the store cannot be read, "
+                       "2: wrong options, 126: CMD cannot be executed, "
                        "127: CMD was not found.",
         .runs_program = true,
         .completes = "COMMAND",
