@@ -166,6 +166,20 @@ int store_loss(struct store *store, int64_t after_process, struct store_loss *re
 /* The highest number of a process; 0 when there is none. */
 int store_newest_process(struct store *store, int64_t *ret_id);
 
+/* A collector that writes into the store: the spool that it reads ("": none) and its socket ("": none), absolute, and
+ * whether they were named or are the default ones. */
+struct store_collector {
+    const char *spool, *socket;
+    bool spool_said, socket_said;
+};
+/* Notes it, once however often it is told; as store_note_loss. */
+int store_note_collector(struct store *store, const struct store_collector *collector);
+/* Each that was ever noted; `each` stops it by what is not 0, which is returned. 0 or store_status. */
+int store_collectors(struct store *store, int (*each)(void *context, const struct store_collector *collector),
+                     void *context);
+/* What a callback of ours returns that had no memory: STORE_FAILED, and store_why() says so. */
+int store_no_memory(void);
+
 /* Whether SQLite itself, asked anew, finds the file broken; false when it is busy or cannot be opened. */
 bool store_file_is_broken(const char *path);
 
