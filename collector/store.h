@@ -21,6 +21,7 @@
 
 #include "../span/block.h"
 #include "../span/frame.h"
+#include "store_rows.h"
 
 struct store;
 
@@ -86,17 +87,6 @@ struct store_query {
     uint64_t until_ns;
     const enum span_field *fields; /* which columns are wanted; start_ns is always delivered */
     size_t n_fields;
-};
-
-/* Rows of one block. Only wanted columns are decoded; `has[f]` is false when no row has the field; start_ns is always
- * there. `process[i]` points to the process of row i. Rows outside [since, until) are not filtered by the scan: test
- * start_ns. Valid during the callback. */
-struct store_rows {
-    size_t n;
-    bool has[SPAN_FIELD_COUNT];
-    const struct span_column *column[SPAN_FIELD_COUNT];
-    const struct span_process *const *process;
-    int64_t of_process; /* the store's number of the process of all rows; 0: they are of several */
 };
 
 /* Calls `each` for every block that may hold rows of the query, in the order of time; stops when it returns non-zero
