@@ -12,11 +12,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "process_variable.h"
 
 static bool same_boot(const char *boot)
 {
@@ -62,7 +65,7 @@ static bool is_orphan(const char *spool, time_t written)
 }
 
 /* Whatever they are called: with a / at the end, from here, through a link. */
-static bool same_directory(const char *a, const char *b)
+bool journal_same_directory(const char *a, const char *b)
 {
     struct stat one, other;
 
@@ -75,9 +78,28 @@ static bool is_for(const char *its, bool its_said, time_t written, const struct 
 {
     bool owed = its_said && its[0] != '\0'; /* to one collector; "off" names none */
 
-    if (reader->spool != NULL && same_directory(its, reader->spool))
+    if (reader->spool != NULL && journal_same_directory(its, reader->spool))
         return true;
     return !reader->said && (!owed || is_orphan(its, written));
+}
+
+/* By the environment that it was started with: a program may have set another since, but a service has its own. */
+static bool may_send(uint64_t pid, bool ours, bool owed, const struct journal_reader *reader)
+{
+    char number[24];
+    char socket[256];
+
+    (void)snprintf(number, sizeof number, "%llu", (unsigned long long)pid);
+    switch (ours ? process_variable(number, "LIBPPROF_SOCKET", socket, sizeof socket) : PROCESS_VARIABLE_UNREADABLE) {
+    case PROCESS_VARIABLE_SET:
+        if (socket[0] != '\0')
+            return journal_same_directory(socket, reader->socket); /* one file, too */
+        return !reader->socket_said;
+    case PROCESS_VARIABLE_UNSET:
+        return !reader->socket_said;
+    default:
+        return !owed;
+    }
 }
 
 static int read_head(int fd, struct span_journal_head *ret_head)
@@ -101,6 +123,22 @@ enum journal_state journal_state(int fd, const struct journal_reader *reader)
     if (status != SPAN_JOURNAL_OK)
         return !unlocked ? JOURNAL_LIVES : status == SPAN_JOURNAL_TOO_NEW ? JOURNAL_NEWER : JOURNAL_DAMAGED;
     return unlocked || pid_is_gone(&head.owner) ? JOURNAL_DEAD : JOURNAL_LIVES;
+}
+
+bool journal_may_send(int fd, const struct journal_reader *reader)
+{
+    struct span_journal_head head;
+
+    return reader->socket != NULL && read_head(fd, &head) == SPAN_JOURNAL_OK && !pid_is_gone(&head.owner) &&
+           may_send(head.owner.pid, in_our_namespace(head.owner.pid_namespace),
+                    head.spool_said && head.spool[0] != '\0', reader);
+}
+
+bool journal_mark_may_send(const struct span_mark *mark, time_t made, const struct journal_reader *reader)
+{
+    return reader->socket != NULL && !journal_mark_is_over(mark, made) &&
+           may_send(mark->pid, in_our_namespace(mark->pid_namespace), mark->spool_said && mark->spool[0] != '\0',
+                    reader);
 }
 
 bool journal_mark_is_for(const struct span_mark *mark, time_t made, const struct journal_reader *reader)

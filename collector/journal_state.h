@@ -26,7 +26,18 @@ enum { JOURNAL_ORPHAN_S = 600 };
 struct journal_reader {
     const char *spool;
     bool said, in_spool;
+    const char *socket; /* on which it listens, named or the default one; NULL: none, or it is not asked for */
+    bool socket_said;
 };
+
+/* Whether they are one directory, whatever they are called. */
+bool journal_same_directory(const char *a, const char *b);
+
+/* Whether who has the journal in `fd`, which is another's by its spool, lives and may send to the reader's socket; it
+ * may where that cannot be known. Takes no lock. */
+bool journal_may_send(int fd, const struct journal_reader *reader);
+/* The same for the mark, made then. */
+bool journal_mark_may_send(const struct span_mark *mark, time_t made, const struct journal_reader *reader);
 
 /* Takes the lock of the file (flock) where it can be had; it goes with the descriptor. Never that of another's, whose
  * own collector would take it for the writer's at that moment. */

@@ -33,7 +33,7 @@ enum {
 
 struct options {
     char socket[4096], store[4096], spool[4096]; /* "": none */
-    bool once, any_user, spool_said, store_said;
+    bool once, any_user, spool_said, store_said, socket_said;
     struct places places;
 };
 
@@ -122,6 +122,7 @@ static int parse(int argc, char **argv, struct options *options, int *ret_code)
         switch (c) {
         case 's':
             failed |= set_path(options->socket, sizeof options->socket, optarg, "--socket");
+            options->socket_said = true;
             break;
         case 'f':
             failed |= set_path(options->store, sizeof options->store, optarg, "--store");
@@ -274,6 +275,23 @@ static uint64_t say_newer(const struct listener *listener, uint64_t said)
     return stats.newer;
 }
 
+/* Whoever reads the store looks at the journals of these programs too. 0, or store_status: to be tried again. */
+static int note_collector(struct store *store, const struct options *options)
+{
+    char spool[PATH_MAX];
+    char socket[PATH_MAX];
+    struct store_collector collector = {.spool = options->spool,
+                                        .spool_said = options->spool_said,
+                                        .socket = options->once ? "" : options->socket,
+                                        .socket_said = options->socket_said};
+
+    if (collector.spool[0] != '\0' && realpath(collector.spool, spool) != NULL)
+        collector.spool = spool;
+    if (collector.socket[0] != '\0' && realpath(collector.socket, socket) != NULL)
+        collector.socket = socket;
+    return store_note_collector(store, &collector);
+}
+
 static int serve(struct store *store, struct listener *listener, int signals, const struct options *options)
 {
     uint64_t times_away = store_times_away(store);
@@ -281,6 +299,7 @@ static int serve(struct store *store, struct listener *listener, int signals, co
     struct runs_left left; /* what cannot be taken in is tried again */
     uint64_t newer = 0;    /* files of a later version that were spoken of */
     bool said = false;     /* a failing store is reported once, until it works again */
+    bool noted = note_collector(store, options) == 0;
     int idle_ms = 0;
 
     for (;;) {
@@ -296,6 +315,7 @@ static int serve(struct store *store, struct listener *listener, int signals, co
         if (fds[1].revents != 0)
             return EXIT_SUCCESS;
         status = listen_turn(listener, 0);
+        noted &= store_times_away(store) == times_away;
         look_after_store(store, options, status, &times_away);
         if (status != 0 && status != STORE_MOVED) {
             if (!said)
@@ -304,6 +324,7 @@ static int serve(struct store *store, struct listener *listener, int signals, co
         } else if (n > 0) {
             said = false;
         }
+        noted = noted || note_collector(store, options) == 0;
         newer = say_newer(listener, newer);
         idle_ms = n > 0 ? idle_ms : idle_ms + wait_ms;
         if (idle_ms >= MERGE_EVERY_MS) {
@@ -330,6 +351,10 @@ static int run_once(struct store *store, const struct options *options)
 
     if (listen_open(&config, &listener) != 0)
         return complain(listen_why());
+    if (note_collector(store, options) != 0) {
+        (void)listen_close(listener);
+        return complain(store_why());
+    }
     files = listen_spool(listener);
     (void)say_newer(listener, 0);
     listen_get_stats(listener, &stats);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store.h"
+#include "store_rows.h"
 
 #define HOUR_NS 3600000000000ull
 

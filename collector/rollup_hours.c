@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store.h"
-
 static void group_free(struct rollup_group *group)
 {
     for (int s = 0; s < ROLLUP_SKETCH_COUNT; s++)

@@ -21,6 +21,7 @@
 
 #include "listen.h"
 #include "places.h"
+#include "process_variable.h"
 #include "reach.h"
 #include "store.h"
 
@@ -173,15 +174,6 @@ int run_make(struct run *run, const char *store_path)
     return status;
 }
 
-static bool has_variable(const char *environment, size_t bytes, const char *variable)
-{
-    size_t length = strlen(variable) + 1; /* with its end */
-    for (const char *at = environment; (size_t)(at - environment) + length <= bytes; at += strlen(at) + 1)
-        if (memcmp(at, variable, length) == 0)
-            return true;
-    return false;
-}
-
 static int open_of(const char *process, const char *what)
 {
     char path[64];
@@ -201,15 +193,6 @@ static size_t read_of(const char *process, const char *what, char *buffer)
         (void)close(fd);
     buffer[have] = '\0';
     return have;
-}
-
-/* Servers write titles over what they were started with: then not every text there is NAME=VALUE. */
-static bool is_overwritten(const char *environment, size_t bytes)
-{
-    for (const char *at = environment; at < environment + bytes; at += strlen(at) + 1)
-        if (at[strcspn(at, "=")] != '=')
-            return true;
-    return false;
 }
 
 /* Whether it began after the run did: the folder's mark is as old. */
@@ -234,27 +217,28 @@ static bool is_younger(const char *process, const char *folder, char *buffer)
 
 /* Whether the process was started with the folder as its spool, or may have been: it has the shim, began since, and
  * what it was started with can no longer be read. */
-static bool uses(const char *process, const char *folder, const char *variable, char *buffer)
+static bool uses(const char *process, const char *folder, char *buffer)
 {
-    size_t bytes = read_of(process, "environ", buffer);
-    if (has_variable(buffer, bytes + 1, variable))
-        return true;
-    if (!is_overwritten(buffer, bytes))
+    char spool[RUN_PATH_BYTES];
+    switch (process_variable(process, "LIBPPROF_SPOOL", spool, sizeof(spool))) {
+    case PROCESS_VARIABLE_SET:
+        return strcmp(spool, folder) == 0;
+    case PROCESS_VARIABLE_UNSET:
         return false;
-    (void)read_of(process, "maps", buffer);
-    return strstr(buffer, "/libpprof.so") != NULL && is_younger(process, folder, buffer);
+    default:
+        (void)read_of(process, "maps", buffer);
+        return strstr(buffer, "/libpprof.so") != NULL && is_younger(process, folder, buffer);
+    }
 }
 
 static uint64_t users_of(const char *folder)
 {
-    char variable[RUN_PATH_BYTES + 32];
     char *buffer = malloc(PROCESS_BYTES + 1);
     DIR *processes = opendir("/proc");
     struct dirent *entry;
     uint64_t n = 0;
-    (void)snprintf(variable, sizeof(variable), "LIBPPROF_SPOOL=%s", folder);
     while (buffer != NULL && processes != NULL && (entry = readdir(processes)) != NULL)
-        n += entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && uses(entry->d_name, folder, variable, buffer);
+        n += entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && uses(entry->d_name, folder, buffer);
     if (processes != NULL)
         (void)closedir(processes);
     free(buffer);
@@ -354,6 +338,9 @@ static bool take_files(const struct search *search, const char *folder)
     if (listen_open(&config, &listener) < 0)
         return false;
     bool good = listen_spool(listener) >= 0;
+    struct listen_stats stats;
+    listen_get_stats(listener, &stats);
+    search->left->newer += stats.newer;
     return listen_close(listener) == 0 && good;
 }
 
@@ -380,6 +367,7 @@ static void look_at(const struct search *search, const char *folder)
         waiting_of_run(&after, folder);
     search->left->taken += took && waiting_sum(&before) > waiting_sum(&after);
     search->left->living += after.living;
+    search->left->newer += takes ? 0 : after.newer; /* who takes in has looked at every frame */
     if (ours && (waiting_sum(&after) > 0 || (!took && after.living == 0 && users_of(folder) == 0))) {
         search->left->waiting++;
         (void)snprintf(search->left->where, sizeof(search->left->where), "%s", folder);

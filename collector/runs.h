@@ -49,7 +49,8 @@ struct runs_left {
     uint64_t taken;   /* folders whose calls came into the store */
     uint64_t waiting; /* folders with calls of this store that could not be taken in */
     uint64_t living;  /* journals of programs that run on and will give this store more; all of runs under way */
-    char where[RUN_PATH_BYTES]; /* one of the latter */
+    uint64_t newer;   /* files in them that a later version wrote, which this one cannot take in */
+    char where[RUN_PATH_BYTES]; /* one of the folders that wait */
 };
 
 /*

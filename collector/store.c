@@ -13,7 +13,6 @@
 #include "store_inner.h"
 
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,55 +25,6 @@ static const char *const sql[] = {
     STORE_SQLS(STORE_SQL)
 #undef STORE_SQL
 };
-
-static _Thread_local char why[512];
-
-const char *store_why(void)
-{
-    return why;
-}
-
-int store_because(int status, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    (void)vsnprintf(why, sizeof why, format, arguments);
-    va_end(arguments);
-    return status;
-}
-
-int store_status_of(int code)
-{
-    switch (code & 0xff) {
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-    case SQLITE_PROTOCOL:
-        return STORE_BUSY;
-    case SQLITE_CORRUPT:
-        return STORE_DAMAGED;
-    case SQLITE_NOTADB:
-        return STORE_FOREIGN;
-    case SQLITE_READONLY:
-    case SQLITE_PERM:
-    case SQLITE_AUTH:
-    case SQLITE_CANTOPEN:
-        return STORE_DENIED;
-    default:
-        return STORE_FAILED;
-    }
-}
-
-int store_sqlite_failed(struct store *store, const char *doing)
-{
-    int code = store->db == NULL ? SQLITE_NOMEM : sqlite3_extended_errcode(store->db);
-    int status = store_status_of(code);
-
-    if (status == STORE_BUSY)
-        return store_because(status, "another process has kept it locked for %d s; try again when that one is done",
-                             STORE_BUSY_MS / 1000);
-    return store_because(status, "%s failed: %s", doing, store->db == NULL ? "no memory" : sqlite3_errmsg(store->db));
-}
 
 sqlite3_stmt *store_statement(struct store *store, enum store_sql which)
 {
@@ -229,10 +179,14 @@ static int come_back(struct store *store)
     memcpy(path, store->place[0].path, sizeof path);
     if (store->db != NULL)
         leave(store);
+    store->away = 0;
     status = store_open_writing(store, path);
     if (status != 0) {
         (void)sqlite3_close(store->db); /* tried again at the next transaction */
         store->db = NULL;
+        (void)snprintf(store->away_why, sizeof store->away_why, "%s", store_why());
+        store->away = store_because(status, "its file is gone, and another cannot be made: %.400s", store->away_why);
+        (void)snprintf(store->away_why, sizeof store->away_why, "%s", store_why());
         return status;
     }
     store->times_away++;
@@ -277,27 +231,25 @@ static int set_up(struct store *store)
 int store_open(const char *path, enum store_mode mode, struct store **ret_store)
 {
     struct store *store = calloc(1, sizeof *store);
+    char name[STORE_PATH_MAX];
     int status;
 
     if (store == NULL)
         return store_because(STORE_FAILED, "no memory");
-    if (strlen(path) + sizeof "-journal" > STORE_PATH_MAX) {
-        free(store);
-        return store_because(STORE_FAILED, "its name is too long");
-    }
     store->writing = mode == STORE_WRITE;
     store->queue = -1;
-    status = set_up(store);
+    status = store_name(name, path);
     if (status == 0)
-        status = store->writing ? store_open_writing(store, path) : store_open_reading(store, path);
+        status = set_up(store);
+    if (status == 0)
+        status = store->writing ? store_open_writing(store, name) : store_open_reading(store, name);
     if (status != 0) {
-        char reason[sizeof why];
+        char reason[STORE_WHY_BYTES];
 
-        memcpy(reason, why, sizeof why);
+        (void)snprintf(reason, sizeof reason, "%s", store_why());
         store->writing = false; /* nothing to tidy up in a file that would not open */
         store_close(store);
-        memcpy(why, reason, sizeof why);
-        return status;
+        return store_because(status, "%s", reason);
     }
     *ret_store = store;
     return STORE_OK;
@@ -378,11 +330,11 @@ static int begin_in_turn(struct store *store)
 /* Rolls back, and leaves the reason as it is. */
 static void roll_back(struct store *store)
 {
-    char reason[sizeof why];
+    char reason[STORE_WHY_BYTES];
 
-    memcpy(reason, why, sizeof why);
+    (void)snprintf(reason, sizeof reason, "%s", store_why());
     store_rollback(store);
-    memcpy(why, reason, sizeof why);
+    (void)store_because(0, "%s", reason);
 }
 
 int store_begin(struct store *store)

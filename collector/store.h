@@ -21,6 +21,7 @@
 
 #include "../span/block.h"
 #include "../span/frame.h"
+#include "store_rows.h"
 
 struct store;
 
@@ -87,17 +88,6 @@ struct store_query {
     uint64_t until_ns;
     const enum span_field *fields; /* which columns are wanted; start_ns is always delivered */
     size_t n_fields;
-};
-
-/* Rows of one block. Only wanted columns are decoded; `has[f]` is false when no row has the field; start_ns is always
- * there. `process[i]` points to the process of row i. Rows outside [since, until) are not filtered by the scan: test
- * start_ns. Valid during the callback. */
-struct store_rows {
-    size_t n;
-    bool has[SPAN_FIELD_COUNT];
-    const struct span_column *column[SPAN_FIELD_COUNT];
-    const struct span_process *const *process;
-    int64_t of_process; /* the store's number of the process of all rows; 0: they are of several */
 };
 
 /* Calls `each` for every block that may hold rows of the query, in the order of time; stops when it returns non-zero
@@ -173,6 +163,20 @@ struct store_loss {
 int store_loss(struct store *store, int64_t after_process, struct store_loss *ret_loss);
 /* The highest number of a process; 0 when there is none. */
 int store_newest_process(struct store *store, int64_t *ret_id);
+
+/* A collector that writes into the store: the spool that it reads ("": none) and its socket ("": none), absolute, and
+ * whether they were named or are the default ones. */
+struct store_collector {
+    const char *spool, *socket;
+    bool spool_said, socket_said;
+};
+/* Notes it, once however often it is told; as store_note_loss. */
+int store_note_collector(struct store *store, const struct store_collector *collector);
+/* Each that was ever noted; `each` stops it by what is not 0, which is returned. 0 or store_status. */
+int store_collectors(struct store *store, int (*each)(void *context, const struct store_collector *collector),
+                     void *context);
+/* What a callback of ours returns that had no memory: STORE_FAILED, and store_why() says so. */
+int store_no_memory(void);
 
 /* Whether SQLite itself, asked anew, finds the file broken; false when it is busy or cannot be opened. */
 bool store_file_is_broken(const char *path);

@@ -13,6 +13,7 @@ enum {
     STORE_APPLICATION_ID =
         0x7070726F, /* "ppro"; in the file's header, tells a store of ours from any other SQLite file */
     STORE_PATH_MAX = 4096 + 16,
+    STORE_WHY_BYTES = 512, /* of the sentence that says why */
     /* How long a writer or reader waits for another process; a merge of 65,536 rows holds the lock for about 0.2 s. */
     STORE_BUSY_MS = 10000,
     /* Processes kept in memory between calls (about 1.3 KB each). */
@@ -99,6 +100,8 @@ enum {
                           "(merged=0 OR (merged=1 AND n<?3)) ORDER BY merged,id LIMIT ?4")                             \
     STORE_SQL(meta_add, "INSERT INTO meta(key,value) VALUES(?1,?2) "                                                   \
                         "ON CONFLICT(key) DO UPDATE SET value=value+excluded.value")                                   \
+    STORE_SQL(collector_put, "INSERT OR IGNORE INTO meta(key,value) VALUES(?1,1)")                                     \
+    STORE_SQL(collectors, "SELECT key FROM meta WHERE key>='collector ' AND key<'collector!'")                         \
     STORE_SQL(rollup_load, "SELECT " ROLLUP_SQL_KEYS "," ROLLUP_SQL_VALUES ",key FROM rollup_hour "                    \
                            "WHERE id>=?1 AND id<?1+4294967296")                                                        \
     STORE_SQL(meta_put, "INSERT OR REPLACE INTO meta(key,value) VALUES(?1,?2)")                                        \
@@ -133,7 +136,9 @@ struct store_place {
 };
 
 struct store {
-    sqlite3 *db; /* NULL only in a writer that lost its file and could not make it anew yet */
+    sqlite3 *db;                    /* NULL only in a writer that lost its file and could not make it anew yet */
+    int away;                       /* then: the status of that, */
+    char away_why[STORE_WHY_BYTES]; /* and the sentence */
     bool writing;
     bool has_log;                /* else the file system cannot have one, and readers wait for writers */
     struct store_place place[3]; /* of a writer: the file, its log, the log's index */
@@ -179,11 +184,14 @@ int store_note_places(struct store *store, const char *path);
 uint64_t store_now_ms(void);
 /* store_open.c: sleeps for a moment, before something is tried again. */
 void store_nap(void);
-/* store.c: the status for one of SQLite's codes. */
-int store_status_of(int code);
-/* store.c: remember why (printf), map SQLite's codes. Both return the status. */
+/* store_why.c: remember why, as printf or as "WHAT: " and a reason, by errno or by SQLite's code with the errno behind
+ * it (0: none). The last is of the handle's last error. All return the status. */
 int store_because(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int store_errno(const char *what, int error);
+int store_code(const char *what, int code, int error);
 int store_sqlite_failed(struct store *store, const char *doing);
+/* store_open.c: the path as SQLite is to get it, which takes some names for something else than files. 0 or status. */
+int store_name(char out[STORE_PATH_MAX], const char *path);
 /* store.c: a kept statement, reset and ready to be bound; NULL when it cannot be prepared (store_sqlite_failed tells).
  */
 sqlite3_stmt *store_statement(struct store *store, enum store_sql which);

@@ -74,10 +74,7 @@ struct maker {
 
 static int cannot(int error)
 {
-    if (error == ENOENT)
-        return store_because(STORE_MISSING, "its directory does not exist; make it first");
-    return store_because(error == EACCES || error == EROFS || error == EPERM ? STORE_DENIED : STORE_FAILED,
-                         "it cannot be made: %s", strerror(error));
+    return store_errno("it cannot be made", error);
 }
 
 /* SQLite follows links, and so must we: the store lies where the last one points. */
@@ -208,8 +205,8 @@ static int build(struct maker *maker)
     (void)close(fd);
     if (sqlite3_open_v2(maker->made, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK ||
         fill(db, maker->set_aside) != 0)
-        status =
-            store_because(STORE_FAILED, "making the store failed: %s", db == NULL ? "no memory" : sqlite3_errmsg(db));
+        status = db == NULL ? store_no_memory()
+                            : store_code("it cannot be made", sqlite3_extended_errcode(db), sqlite3_system_errno(db));
     if (sqlite3_close(db) != SQLITE_OK && status == 0)
         status = store_because(STORE_FAILED, "making the store failed");
     return status;

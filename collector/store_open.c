@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +53,7 @@ int store_pragma_int(sqlite3 *db, const char *text, int64_t *ret_value)
  * its place whole (store_make.c). SQLite does the reading: had we opened and closed the file ourselves, POSIX would
  * drop the locks of every other handle in this process.
  */
-static int read_header(const char *path, uint8_t header[HEADER_BYTES])
+static int read_header(const char *path, uint8_t header[HEADER_BYTES], int *ret_errno)
 {
     sqlite3 *db = NULL;
     sqlite3_file *file = NULL;
@@ -63,6 +64,7 @@ static int read_header(const char *path, uint8_t header[HEADER_BYTES])
     if (code == SQLITE_OK)
         code = file == NULL || file->pMethods == NULL ? SQLITE_CANTOPEN
                                                       : file->pMethods->xRead(file, header, HEADER_BYTES, 0);
+    *ret_errno = db == NULL ? ENOMEM : sqlite3_system_errno(db);
     (void)sqlite3_close(db);
     return code;
 }
@@ -76,16 +78,57 @@ static int other_version(long long version)
 static int recognise(const char *path)
 {
     uint8_t header[HEADER_BYTES] = {0};
-    int code = read_header(path, header);
+    int error;
+    int code = read_header(path, header, &error);
 
     if (code != SQLITE_OK && code != SQLITE_IOERR_SHORT_READ)
-        return store_because(store_status_of(code), "it cannot be read: %s", sqlite3_errstr(code));
+        return store_code("it cannot be opened", code, error);
     if (code == SQLITE_IOERR_SHORT_READ || memcmp(header, "SQLite format 3", 16) != 0 ||
         big_endian(header + AT_APPLICATION_ID) != STORE_APPLICATION_ID)
-        return store_because(STORE_FOREIGN, "it is not a libpprof store; it was left as it is, name another file");
+        return store_because(STORE_FOREIGN, "another program wrote it");
     /* What lies in the log may be of a later version than the header, never of an earlier one. */
     if (big_endian(header + AT_USER_VERSION) > STORE_VERSION || big_endian(header + AT_USER_VERSION) < STORE_OLDEST)
         return other_version((long long)big_endian(header + AT_USER_VERSION));
+    return 0;
+}
+
+/* The file's own name, links followed, whether or not it is there yet; "": it cannot be told. */
+static void find_real(char out[PATH_MAX], const char *path)
+{
+    char target[PATH_MAX];
+    ssize_t bytes = readlink(path, target, sizeof target - 1);
+
+    if (realpath(path, out) != NULL)
+        return;
+    target[bytes < 0 ? 0 : bytes] = '\0';
+    (void)snprintf(out, PATH_MAX, "%s", bytes < 0 ? path : target);
+}
+
+/*
+ * ":memory:" and "file:…" are names like others, and SQLite would take them for none. Beside the file lie others with
+ * longer names; where those do not fit, SQLite says only that it cannot open.
+ */
+int store_name(char out[STORE_PATH_MAX], const char *path)
+{
+    bool odd = path[0] == ':' || strncmp(path, "file:", 5) == 0;
+    const char *const longest = "-journal";
+    const sqlite3_vfs *system = sqlite3_vfs_find(NULL);
+    char real[PATH_MAX];
+
+    if ((size_t)snprintf(out, STORE_PATH_MAX, "%s%s%s", odd ? "./" : "", path, longest) >= STORE_PATH_MAX)
+        return store_errno("it cannot be opened", ENAMETOOLONG);
+    out[strlen(out) - strlen(longest)] = '\0';
+    find_real(real, out);
+    const char *slash = strrchr(real, '/');
+    size_t name = strlen(slash == NULL ? real : slash + 1);
+    if (name + strlen(longest) > NAME_MAX)
+        return store_because(STORE_FAILED,
+                             "its name is too long: %zu bytes, and beside it must be room for %s; give one "
+                             "of at most %zu",
+                             name, longest, NAME_MAX - strlen(longest));
+    if (system != NULL && strlen(real) + strlen(longest) > (size_t)system->mxPathname)
+        return store_because(STORE_FAILED, "its path is too long: %zu bytes, and SQLite takes %zu; give a shorter one",
+                             strlen(real), (size_t)system->mxPathname - strlen(longest));
     return 0;
 }
 
@@ -99,7 +142,7 @@ static int inspect(const char *path, enum store_mode mode, bool *ret_new)
         if (errno == EACCES)
             return store_because(STORE_DENIED, "no permission to enter its directory");
         if (errno != ENOENT)
-            return store_because(STORE_FAILED, "%s", strerror(errno));
+            return store_errno("it cannot be opened", errno);
         if (mode == STORE_READ)
             return store_because(STORE_MISSING, "there is no such file");
         *ret_new = true;
@@ -123,13 +166,14 @@ static int inspect(const char *path, enum store_mode mode, bool *ret_new)
 /* "file:" + path with the characters that mean something in a URI escaped, + tail. Caller frees. */
 static char *make_uri(const char *path, const char *tail)
 {
-    size_t room = 5 + 3 * strlen(path) + strlen(tail) + 1;
+    size_t n = path[0] == '/' ? 7 : 5;
+    size_t room = n + 3 * strlen(path) + strlen(tail) + 1;
     char *uri = malloc(room);
-    size_t n = 5;
 
     if (uri == NULL)
         return NULL;
-    memcpy(uri, "file:", 5);
+    /* An absolute path goes behind an empty authority: two slashes at its own beginning would begin one. */
+    memcpy(uri, path[0] == '/' ? "file://" : "file:", n);
     for (const char *p = path; *p != '\0'; p++) {
         if (*p == '?' || *p == '#' || *p == '%')
             n += (size_t)snprintf(uri + n, room - n, "%%%02X", (unsigned)(unsigned char)*p);
@@ -294,7 +338,7 @@ int store_open_reading(struct store *store, const char *path)
     if (code == SQLITE_READONLY_ROLLBACK)
         return store_because(STORE_DENIED, "a change of it was interrupted and must be undone first, which needs "
                                            "permission to write; read it once as its owner");
-    return store_because(store_status_of(code), "reading failed: %s", sqlite3_errstr(code));
+    return store_code("reading failed", code, store->db == NULL ? 0 : sqlite3_system_errno(store->db));
 }
 
 /* SQLite's code. */
@@ -379,10 +423,13 @@ int store_open_writing(struct store *store, const char *path)
 
 bool store_file_is_broken(const char *path)
 {
+    char name[STORE_PATH_MAX];
     sqlite3 *db = NULL;
     sqlite3_stmt *statement = NULL;
     bool broken = false;
-    int code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+    if (store_name(name, path) != 0)
+        return false;
+    int code = sqlite3_open_v2(name, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
 
     if (code == SQLITE_OK) {
         (void)sqlite3_busy_timeout(db, STORE_BUSY_MS);

@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "journal_state.h"
 #include "places.h"
+#include "store.h"
 
 static bool ends_with(const char *name, const char *end)
 {
@@ -23,22 +23,30 @@ static bool ends_with(const char *name, const char *end)
 /* One directory while its names come by. */
 struct look {
     struct waiting *waiting;
-    struct journal_reader reader;
+    const struct journal_reader *reader; /* those who may own what lies there */
+    size_t n_readers;
 };
 
 static void count_journal(const struct look *look, int directory, const char *name)
 {
     int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    enum journal_state state;
-    /* Whose those are that cannot be read is not known: whoever has the default spool counts them. */
-    bool unread = look->reader.in_spool || !look->reader.said;
+    enum journal_state state = JOURNAL_ANOTHERS;
+    bool unread = false;
+    bool sends = false;
 
     if (fd < 0)
         return;
-    state = journal_state(fd, &look->reader);
+    for (size_t i = 0; i < look->n_readers && state == JOURNAL_ANOTHERS; i++) {
+        const struct journal_reader *reader = &look->reader[i];
+
+        state = journal_state(fd, reader);
+        /* Whose those are that cannot be read is not known: whoever has the default spool counts them. */
+        unread = reader->in_spool || !reader->said;
+        sends |= state == JOURNAL_ANOTHERS && journal_may_send(fd, reader);
+    }
     look->waiting->damaged += state == JOURNAL_DAMAGED && unread;
     look->waiting->newer += state == JOURNAL_NEWER && unread;
-    look->waiting->living += state == JOURNAL_LIVES;
+    look->waiting->living += state == JOURNAL_LIVES || (state == JOURNAL_ANOTHERS && sends);
     look->waiting->journals += state == JOURNAL_DEAD;
     (void)close(fd);
 }
@@ -49,10 +57,17 @@ static void count_mark(const struct look *look, int directory, const char *name)
     char text[SPAN_MARK_TEXT_BYTES];
     struct span_mark mark;
     struct stat st;
+    bool ours = false;
+    bool sends = false;
 
-    if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && journal_mark_read(&mark, text, directory, name) &&
-        journal_mark_is_for(&mark, st.st_mtime, &look->reader))
-        look->waiting->marks++;
+    if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !journal_mark_read(&mark, text, directory, name))
+        return;
+    for (size_t i = 0; i < look->n_readers && !ours; i++) {
+        ours = journal_mark_is_for(&mark, st.st_mtime, &look->reader[i]);
+        sends |= !ours && journal_mark_may_send(&mark, st.st_mtime, &look->reader[i]);
+    }
+    look->waiting->marks += ours;
+    look->waiting->living += !ours && sends;
 }
 
 bool waiting_spool_is_newer(int fd)
@@ -78,15 +93,16 @@ static void count_spool_file(const struct look *look, int directory, const char 
 static bool count_file(void *context, int directory, const char *name)
 {
     const struct look *look = context;
+    bool in_spool = look->reader->in_spool;
 
-    if (look->reader.in_spool && (ends_with(name, ".part") || ends_with(name, ".frames") ||
-                                  ends_with(name, ".refused") || ends_with(name, ".unread")))
+    if (in_spool && (ends_with(name, ".part") || ends_with(name, ".frames") || ends_with(name, ".refused") ||
+                     ends_with(name, ".unread")))
         count_spool_file(look, directory, name);
     else if (ends_with(name, ".damaged"))
         look->waiting->damaged++;
     else if (ends_with(name, ".live"))
         count_journal(look, directory, name);
-    else if (!look->reader.in_spool && ends_with(name, ".mark"))
+    else if (!in_spool && ends_with(name, ".mark"))
         count_mark(look, directory, name);
     return true;
 }
@@ -100,15 +116,34 @@ static void look_into(struct look *look, int directory)
     (void)close(directory);
 }
 
-void waiting_look(struct waiting *ret_waiting, const char *spool, bool spool_said, const char *const *journal_dirs)
+static void look_into_spool(struct waiting *waiting, const struct journal_reader *reader)
 {
-    struct look look = {.waiting = ret_waiting, .reader = {.spool = spool, .said = spool_said, .in_spool = true}};
+    struct journal_reader inside = *reader;
+    struct look look = {.waiting = waiting, .reader = &inside, .n_readers = 1};
+
+    inside.in_spool = true;
+    if (reader->spool != NULL)
+        look_into(&look, open(reader->spool, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+static bool is_new(const struct journal_reader *reader, size_t at)
+{
+    for (size_t i = 0; i < at && reader[at].spool != NULL; i++)
+        if (reader[i].spool != NULL && journal_same_directory(reader[at].spool, reader[i].spool))
+            return false;
+    return true;
+}
+
+void waiting_look(struct waiting *ret_waiting, const struct journal_reader *reader, size_t n_readers,
+                  const char *const *journal_dirs)
+{
+    struct look look = {.waiting = ret_waiting, .reader = reader, .n_readers = n_readers};
 
     memset(ret_waiting, 0, sizeof *ret_waiting);
-    if (spool != NULL)
-        look_into(&look, open(spool, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    look.reader.in_spool = false;
-    for (; journal_dirs != NULL && *journal_dirs != NULL; journal_dirs++)
+    for (size_t i = 0; i < n_readers; i++)
+        if (is_new(reader, i))
+            look_into_spool(ret_waiting, &reader[i]);
+    for (; n_readers > 0 && journal_dirs != NULL && *journal_dirs != NULL; journal_dirs++)
         look_into(&look, places_open(*journal_dirs, geteuid()));
 }
 
@@ -125,27 +160,36 @@ static bool look_at_others(void *context, const char *path, uid_t user)
 
 void waiting_of_run(struct waiting *ret_waiting, const char *folder)
 {
-    struct look others = {.waiting = ret_waiting, .reader = {.spool = folder, .said = true}};
+    struct journal_reader reader = {.spool = folder, .said = true};
+    struct look others = {.waiting = ret_waiting, .reader = &reader, .n_readers = 1};
     struct places places;
 
     places_find(&places);
-    waiting_look(ret_waiting, folder, true, places.journals);
+    waiting_look(ret_waiting, &reader, 1, places.journals);
     if (geteuid() == 0)
         places_of_others(look_at_others, &others);
+}
+
+/* The collector of this user's default store. */
+static struct journal_reader default_reader(char spool[PATH_MAX])
+{
+    struct span_path_base base = places_base();
+    bool has_spool = span_path_spool(spool, PATH_MAX, base.state_home, base.home) == 0;
+
+    return (struct journal_reader){.spool = has_spool ? spool : NULL};
 }
 
 void waiting_by_default(struct waiting *ret_waiting)
 {
     char spool[PATH_MAX];
+    struct journal_reader reader = default_reader(spool);
     struct places places;
-    struct span_path_base base = places_base();
-    bool has_spool = span_path_spool(spool, sizeof spool, base.state_home, base.home) == 0;
 
     places_find(&places);
-    waiting_look(ret_waiting, has_spool ? spool : NULL, false, places.journals);
+    waiting_look(ret_waiting, &reader, 1, places.journals);
 }
 
-bool waiting_is_default_store(const char *path)
+static bool is_default_store(const char *path)
 {
     char store[PATH_MAX];
     struct span_path_base base = places_base();
@@ -153,4 +197,60 @@ bool waiting_is_default_store(const char *path)
 
     return span_path_store(store, sizeof store, base.state_home, base.home) == 0 && stat(path, &one) == 0 &&
            stat(store, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+/* The collectors of a store. Each reader's texts are its own and lie in one piece of memory, `text`. */
+struct collectors {
+    struct journal_reader *reader;
+    char **text;
+    size_t n;
+};
+
+static int add_collector(void *context, const struct store_collector *collector)
+{
+    struct collectors *all = context;
+    size_t spool = strlen(collector->spool) + 1;
+    size_t socket = strlen(collector->socket) + 1;
+    struct journal_reader *reader = realloc(all->reader, (all->n + 1) * sizeof *reader);
+    char **text = realloc(all->text, (all->n + 1) * sizeof *text);
+
+    all->reader = reader != NULL ? reader : all->reader;
+    all->text = text != NULL ? text : all->text;
+    if (reader == NULL || text == NULL || (text[all->n] = malloc(spool + socket)) == NULL)
+        return store_no_memory();
+    memcpy(text[all->n], collector->spool, spool);
+    memcpy(text[all->n] + spool, collector->socket, socket);
+    reader[all->n] = (struct journal_reader){.spool = spool > 1 ? text[all->n] : NULL,
+                                             .said = collector->spool_said,
+                                             .socket = socket > 1 ? text[all->n] + spool : NULL,
+                                             .socket_said = collector->socket_said};
+    all->n++;
+    return 0;
+}
+
+int waiting_of_store(struct waiting *ret_waiting, struct store *store, const char *path)
+{
+    struct collectors all = {0};
+    char spool[PATH_MAX];
+    struct places places;
+    int status = 0;
+
+    memset(ret_waiting, 0, sizeof *ret_waiting);
+    if (is_default_store(path)) {
+        struct journal_reader reader = default_reader(spool);
+
+        status =
+            add_collector(&all, &(struct store_collector){.spool = reader.spool == NULL ? "" : spool, .socket = ""});
+    }
+    if (status == 0)
+        status = store_collectors(store, add_collector, &all);
+    if (status == 0) {
+        places_find(&places);
+        waiting_look(ret_waiting, all.reader, all.n, places.journals);
+    }
+    for (size_t i = 0; i < all.n; i++)
+        free(all.text[i]);
+    free(all.text);
+    free(all.reader);
+    return status;
 }

@@ -4,7 +4,10 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+#include "journal_state.h"
 
 struct waiting {
     uint64_t spool_files;
@@ -12,14 +15,15 @@ struct waiting {
     uint64_t marks;    /* of processes of which nothing else is known (span/mark.h) */
     uint64_t newer;    /* spool files and journals of a later version, which no collector of this one takes in */
     uint64_t damaged;  /* files that were set aside */
-    uint64_t living;   /* journals of processes that live, or are dying */
+    uint64_t living;   /* journals of processes that live, or are dying; also of who may send and leaves elsewhere */
 };
 
 /* All that a collector would take in. */
 uint64_t waiting_sum(const struct waiting *waiting);
 
-/* `spool`: NULL, none; journal_dirs: NULL at the end. */
-void waiting_look(struct waiting *ret_waiting, const char *spool, bool spool_said, const char *const *journal_dirs);
+/* What is of any of the readers, each thing once; journal_dirs: NULL at the end. */
+void waiting_look(struct waiting *ret_waiting, const struct journal_reader *reader, size_t n_readers,
+                  const char *const *journal_dirs);
 
 /* Whether a spool file begins with what a later version wrote; its writer is one program all along. */
 bool waiting_spool_is_newer(int fd);
@@ -29,5 +33,7 @@ bool waiting_spool_is_newer(int fd);
 void waiting_of_run(struct waiting *ret_waiting, const char *folder);
 /* What waits for the collector of this user's default store. */
 void waiting_by_default(struct waiting *ret_waiting);
-/* Whether this is that store. */
-bool waiting_is_default_store(const char *path);
+/* What waits for the collectors that the open store `path` has noted and, where it is this user's default store, for
+ * that one's. 0 or store_status. */
+struct store;
+int waiting_of_store(struct waiting *ret_waiting, struct store *store, const char *path);

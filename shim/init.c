@@ -4,10 +4,12 @@
  * send what it has, within a bound. Must never prevent the process from ending, nor act in a child of vfork.
  */
 #include "shim/base/config.h"
+#include "shim/base/own_thread.h"
 #include "shim/base/say.h"
 #include "shim/llm/recognise/recognise_host.h"
 #include "shim/loader/c_library.h"
 #include "shim/loader/loader.h"
+#include "shim/scribe/ending.h"
 #include "shim/scribe/scribe.h"
 
 #include <errno.h>
@@ -51,6 +53,8 @@ __attribute__((constructor)) static void begin(void)
         const char *wrong = shim_config.endpoints != NULL ? recognise_configure(shim_config.endpoints) : NULL;
         if (wrong != NULL)
             shim_say_once(wrong);
+        own_thread_count = loader_real()->thread_count;
+        ending_note_main();
         shim_active = true;
         loader_active = true;
     }

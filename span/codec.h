@@ -8,6 +8,8 @@
 
 #include "varint.h"
 
+struct span_column;
+
 /* Each user of scratch has a slot of its own, so that a nested column cannot overwrite what its text column still
  * needs. */
 enum span_slot {

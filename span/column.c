@@ -8,6 +8,7 @@
  * or as byte planes.
  */
 #include "codec.h"
+#include "column.h"
 
 struct plan {
     unsigned transform;

@@ -9,26 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "buffer.h"
 #include "span.h"
-
-/* Working memory of the encoders and decoders (zstd contexts, scratch), see codec.h. Allocated when first needed. */
-struct span_codec;
-
-/*
- * A growing byte buffer with a maximum; used by the encoders. `failed` sticks once memory or the maximum ran out.
- * Set `bytes` to 0 to use it again: memory and working memory stay. Owner: the caller; one thread.
- */
-struct span_buffer {
-    uint8_t *data;
-    size_t bytes;
-    size_t capacity;
-    size_t max;
-    bool failed;
-    struct span_codec *codec; /* owned; NULL until an encoder needs it */
-};
-void span_buffer_init(struct span_buffer *buffer, size_t max);
-void span_buffer_done(struct span_buffer *buffer);
-void span_buffer_append(struct span_buffer *buffer, const void *data, size_t bytes);
 
 /* Row i is present iff bit i of `present` is set; NULL means that every row is. */
 static inline bool span_bit(const uint64_t *bits, size_t i)

@@ -4,6 +4,7 @@
  * rows justify.
  */
 #include "codec.h"
+#include "column.h"
 
 #include <stdlib.h>
 

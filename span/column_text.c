@@ -4,6 +4,7 @@
  * on any thread. Decoding trusts nothing.
  */
 #include "codec.h"
+#include "column.h"
 
 #include <stdlib.h>
 

@@ -32,8 +32,8 @@ long span_place_count(int directory, const char *part, long most);
 
 /*
  * Makes the directory with mode 0700, and its parents where they are ours to make: the home directory's .local and
- * what is below it, the directory that holds libpprof/ and what is below that. That it exists already is fine; whether it does after the call is for the
- * caller to see.
+ * what is below it, the directory that holds libpprof/ and what is below that. That it exists already is fine; whether
+ * it does after the call is for the caller to see.
  */
 void span_place_make(const char *path);
 

@@ -9,7 +9,7 @@
 #include <endian.h>
 #include <string.h>
 
-#include "column.h"
+#include "buffer.h"
 
 enum { SPAN_VARINT_MAX = 10 };
 

@@ -22,17 +22,18 @@ int command_check(const struct arguments *arguments)
     char sentence[LOSS_SENTENCE_BYTES];
     struct loss loss = {0};
     struct runs_left left;
+    struct waiting waiting;
     const char *path = store_operand(arguments, buffer, sizeof(buffer));
     struct store_totals totals = {0};
     struct store *store = open_store(path, STORE_READ);
     if (store == NULL)
         return 1;
     runs_look(path, &left);
-    waits_add(&loss, &left, path);
     char context[PATH_MAX];
     (void)snprintf(context, sizeof(context), "%s", path);
-    long faults = store_check(store, print_fault, context);
-    int status = faults < 0 ? (int)faults : store_totals(store, &totals);
+    int status = waits_add(&loss, &waiting, &left, store, path);
+    long faults = status == STORE_OK ? store_check(store, print_fault, context) : status;
+    status = faults < 0 ? (int)faults : store_totals(store, &totals);
     if (status == STORE_OK)
         status = loss_of_store(&loss, store);
     store_close(store);
@@ -50,8 +51,7 @@ int command_check(const struct arguments *arguments)
            size, sentence);
     waits_print_orphans(stdout, path, loss.known.events[STORE_LOSS_log_orphaned]);
     waits_print_runs(stdout, path, &left);
-    if (loss.waiting > left.waiting)
-        waits_print(stdout);
+    waits_print(stdout, &waiting);
     if (faults == 0)
         printf("%s: nothing is wrong.\n", display_name(path));
     else

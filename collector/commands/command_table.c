@@ -149,14 +149,17 @@ const struct command commands[] = {
     },
     {
         .name = "doctor",
-        .usage = "[--] CMD ARGS...",
+        .usage = "[[--] CMD ARGS...]",
         .summary = "say before any run what will be seen of a program, what not, and why",
-        .example = "pprofctl doctor -- php worker.php\n"
+        .example = "pprofctl doctor\n"
+                   "pprofctl doctor -- php worker.php\n"
                    "pprofctl doctor -- ./my-service",
         .text = "Reads the program's file and its libraries without running them: libcurl linked, loaded later or "
                 "built in; OpenSSL, GnuTLS; Go, static, musl, setuid, 32-bit. Scripts are followed to their "
-                "interpreter.",
-        .exit_status = "0: something will be seen, 1: nothing will, 2: wrong options, 126: CMD cannot be executed, "
+                "interpreter. Without CMD it says where the calls of any program would go: collector, spool, journals, "
+                "key; what waits there; and what the default store knows of loss.",
+        .exit_status = "0: something will be seen, or no CMD was given, 1: nothing will, or the store cannot be read, "
+                       "2: wrong options, 126: CMD cannot be executed, "
                        "127: CMD was not found.",
         .runs_program = true,
         .completes = "COMMAND",

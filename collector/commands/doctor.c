@@ -247,36 +247,48 @@ static bool report_loadable(const struct program *program)
     return seen;
 }
 
-/* What the store that report reads by default says of loss, and what waits for it; nothing where all is well. */
-static void print_store(void)
+/* What the store that report reads by default says of loss, and what waits for it; where all is well nothing, unless
+ * that is asked for. False when it cannot be read. */
+static bool print_store(bool always)
 {
     const struct arguments none = {0};
     char buffer[PATH_MAX], sentence[LOSS_SENTENCE_BYTES];
     const char *path = store_operand(&none, buffer, sizeof(buffer));
     struct runs_left left;
+    struct waiting waiting;
     struct loss loss = {0};
     struct store *store = access(path, F_OK) == 0 ? open_store(path, STORE_READ) : NULL;
+    if (store == NULL && always && access(path, F_OK) != 0)
+        printf("There is no store yet; `pprofctl record -- CMD` or pprofd makes one.\n");
     if (store == NULL)
-        return;
+        return access(path, F_OK) != 0;
     runs_look(path, &left);
-    waits_add(&loss, &left, path);
-    int status = loss_of_store(&loss, store);
+    int status = waits_add(&loss, &waiting, &left, store, path);
+    if (status == STORE_OK)
+        status = loss_of_store(&loss, store);
     if (status != STORE_OK)
         complain_store(path, status);
-    else if (loss_sentence(sentence, &loss, " since the store began") != LOSS_NONE)
+    else if (loss_sentence(sentence, &loss, " since the store began") != LOSS_NONE || always)
         printf("%s: %s\n", display_name(path), sentence);
     waits_print_orphans(stdout, path, loss.known.events[STORE_LOSS_log_orphaned]);
     waits_print_runs(stdout, path, &left);
     store_close(store);
+    return status == STORE_OK;
+}
+
+/* Without a program: where calls of any would go, what waits, and what is known to be lost. */
+static int report_surroundings(void)
+{
+    waits_print_way(stdout);
+    waits_print_journals(stdout);
+    return print_store(true) ? 0 : 1;
 }
 
 int command_doctor(const struct arguments *arguments)
 {
     static struct program program;
-    if (arguments->n_operands == 0) {
-        complain("doctor needs a program: pprofctl doctor -- CMD.");
-        return EXIT_USAGE;
-    }
+    if (arguments->n_operands == 0)
+        return report_surroundings();
     program_inspect(&program, arguments->operand[0]);
     if (program.verdict == PROGRAM_NOT_FOUND || program.verdict == PROGRAM_NOT_EXECUTABLE) {
         complain("%s: %s.", arguments->operand[0], program.why);
@@ -294,6 +306,6 @@ int command_doctor(const struct arguments *arguments)
                         : "Nothing of it will be recorded.");
     if (seen)
         waits_print_way(stdout);
-    print_store();
+    (void)print_store(false);
     return seen ? 0 : 1;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../../span/paths.h"
@@ -40,25 +41,27 @@ static void complain_damaged(const char *path)
 
 void complain_store(const char *path, int status)
 {
+    struct stat st;
     if (path[0] == '\0') {
         complain("the name of FILE is empty; give the name of a store, or none for %s.", DEFAULT_STORE);
         return;
     }
     switch (status) {
     case STORE_MISSING:
-        complain("there is no file %s; `pprofctl record -o %s -- CMD` makes one.", path, path);
+        complain("there is no file %s%s; `pprofctl record -o %s -- CMD` makes one.", path,
+                 lstat(path, &st) == 0 ? ", only a link of that name, which leads nowhere" : "", path);
         if (strcmp(path, DEFAULT_STORE) == 0)
-            waits_print(stderr);
+            waits_print_default(stderr);
         break;
     case STORE_FOREIGN:
-        complain("%s is not a store of libpprof; give another FILE (this one was not touched).", path);
+        complain("%s is not a store of libpprof: %s; give another FILE (this one was not touched).", path, store_why());
         break;
     case STORE_OTHER_VERSION:
         complain("%s is of another version: %s; read it with that version's pprofctl, and give another FILE here.",
                  path, store_why());
         break;
     case STORE_DENIED:
-        complain("%s cannot be opened: permission denied; choose another FILE or change its permissions.", path);
+        complain("%s cannot be opened: %s; choose another FILE or change its permissions.", path, store_why());
         break;
     case STORE_BUSY:
         complain("%s is in use by another pprofd or `pprofctl record`; choose another FILE or wait for it.", path);
@@ -67,7 +70,7 @@ void complain_store(const char *path, int status)
         complain_damaged(path);
         break;
     default:
-        complain("%s cannot be used: %s", path, store_why());
+        complain("%s cannot be used: %s.", path, store_why());
         break;
     }
 }
@@ -78,23 +81,34 @@ void take_in_left(const char *path, struct runs_left *ret_left)
     runs_look(path, ret_left);
     if (ret_left->waiting == 0)
         return;
-    if (store_open(path, STORE_WRITE, &store) == STORE_OK) {
+    int status = store_open(path, STORE_WRITE, &store);
+    if (status == STORE_OK) {
         runs_take_in(store, path, false, ret_left);
         store_close(store);
     }
-    if (ret_left->waiting > 0)
+    if (ret_left->waiting > 0 && status != STORE_OK)
+        complain("calls of a recorded run wait in %s and cannot be taken into %s now: %s; the next report of it tries "
+                 "again.",
+                 ret_left->where, path, store_why());
+    else if (ret_left->waiting > 0 && ret_left->newer > 0)
+        complain("calls of a recorded run wait in %s: a later version of libpprof wrote them; upgrade this one, whose "
+                 "report of %s then takes them in.",
+                 ret_left->where, path);
+    else if (ret_left->waiting > 0)
         complain("calls of a recorded run wait in %s and could not be taken in now; the next report of %s tries again.",
                  ret_left->where, path);
 }
 
 struct store *open_store(const char *path, enum store_mode mode)
 {
+    struct stat st;
     struct store *store = NULL;
     int status = store_open(path, mode, &store);
     if (status == STORE_OK)
         return store;
     if (mode == STORE_WRITE && status == STORE_MISSING)
-        complain("%s cannot be made: its directory does not exist; make it or choose another FILE.", path);
+        complain("%s cannot be made: %sdirectory does not exist; make it or choose another FILE.", path,
+                 lstat(path, &st) == 0 ? "it is a link, whose target's " : "its ");
     else
         complain_store(path, status);
     return NULL;

@@ -13,6 +13,7 @@
 #include "../../span/paths.h"
 #include "command.h"
 #include "files_named.h"
+#include "record_sockets.h"
 
 #define PREVIEW_CHARACTERS "60"
 
@@ -111,7 +112,8 @@ int place_make(struct record_place *place, const char *store_path)
     for (unsigned i = 0; i < SOCKET_DIRECTORIES; i++) {
         if (!socket_directory(directory, i) || run_name(name) < 0)
             continue;
-        int bytes = snprintf(place->socket, sizeof(place->socket), "%s/pprof-%s", directory, name);
+        int bytes = snprintf(place->socket, sizeof(place->socket), "%s/" SOCKET_PREFIX "%s", directory, name);
+        record_sockets_clear(directory);
         if (bytes > 0 && (size_t)bytes < sizeof(place->socket) && link_library(place) == 0)
             return 0;
     }

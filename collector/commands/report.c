@@ -174,11 +174,11 @@ static int scan_and_print(const struct arguments *arguments, const struct format
     struct store *store = open_store(report.path, STORE_READ);
     if (store == NULL)
         return 1;
-    int status = grouping_scan(grouping, store);
+    int status = waits_add(&report.loss, &report.waiting, &left, store, report.path);
+    if (status == STORE_OK)
+        status = grouping_scan(grouping, store);
     if (status == STORE_OK)
         status = loss_of_store(&report.loss, store);
-    waits_add(&report.loss, &left, report.path);
-    report.waiting = report.loss.waiting - left.waiting;
     if (grouping->failed)
         say_no_memory();
     else if (status != STORE_OK)

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "../waiting.h"
 #include "loss.h"
 #include "report_columns.h"
 
@@ -17,8 +18,8 @@ struct report {
     size_t n_cut; /* groups beyond the limit */
     size_t width; /* of the text, 0: no limit */
     bool colour;
-    struct loss loss; /* of the whole store */
-    uint64_t waiting; /* of them, files that pprofd takes in */
+    struct loss loss;       /* of the whole store */
+    struct waiting waiting; /* of them, what pprofd takes in */
 };
 
 /* Return 0, or -1 when memory ran out. */

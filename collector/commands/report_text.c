@@ -91,9 +91,9 @@ static void print_tail(FILE *out, const struct report *report, const char *line_
         (void)fprintf(out, "%sA sum with + is larger in truth: some calls did not state their tokens.\n", line_start);
     (void)loss_sentence(sentence, &report->loss, " since the store began");
     (void)fprintf(out, "%s%s\n", line_start, sentence);
-    if (report->waiting > 0) {
+    if (waiting_sum(&report->waiting) > 0) {
         (void)fputs(line_start, out);
-        waits_print(out);
+        waits_print(out, &report->waiting);
     }
     if (grouping->damaged > 0)
         (void)fprintf(out, "%sDamaged: %" PRIu64 " %s could not be read; `pprofctl check` says which.\n", line_start,

@@ -15,16 +15,15 @@
 
 #include "../../span/install_key.h"
 #include "../places.h"
-#include "../waiting.h"
 #include "display.h"
 
-void waits_add(struct loss *loss, const struct runs_left *left, const char *path)
+int waits_add(struct loss *loss, struct waiting *ret_waiting, const struct runs_left *left, struct store *store,
+              const char *path)
 {
-    struct waiting waiting = {0};
-    if (waiting_is_default_store(path))
-        waiting_by_default(&waiting);
-    loss->waiting += left->waiting + waiting_sum(&waiting);
-    loss->living += left->living + waiting.living;
+    int status = waiting_of_store(ret_waiting, store, path);
+    loss->waiting += left->waiting + waiting_sum(ret_waiting);
+    loss->living += left->living + ret_waiting->living;
+    return status;
 }
 
 static void print_count(FILE *out, const char *before, uint64_t n, const char *one, const char *many)
@@ -32,31 +31,55 @@ static void print_count(FILE *out, const char *before, uint64_t n, const char *o
     (void)fprintf(out, "%s%" PRIu64 " %s", before, n, n == 1 ? one : many);
 }
 
-void waits_print(FILE *out)
+void waits_print(FILE *out, const struct waiting *waiting)
 {
-    struct waiting waiting;
     const char *before = "Not taken in yet: ";
-    waiting_by_default(&waiting);
-    if (waiting.newer > 0) {
-        print_count(out, "Not taken in: ", waiting.newer, "file that a later version of libpprof wrote",
+    if (waiting->newer > 0) {
+        print_count(out, "Not taken in: ", waiting->newer, "file that a later version of libpprof wrote",
                     "files that a later version of libpprof wrote");
         (void)fputs("; upgrade pprofd, which then takes in what lies there.\n", out);
     }
-    if (waiting.spool_files + waiting.journals + waiting.marks == 0)
+    if (waiting->spool_files + waiting->journals + waiting->marks == 0)
         return;
-    if (waiting.spool_files > 0) {
-        print_count(out, before, waiting.spool_files, "spool file", "spool files");
+    if (waiting->spool_files > 0) {
+        print_count(out, before, waiting->spool_files, "spool file", "spool files");
         before = ", ";
     }
-    if (waiting.journals > 0) {
-        print_count(out, before, waiting.journals, "journal of a program that has ended",
+    if (waiting->journals > 0) {
+        print_count(out, before, waiting->journals, "journal of a program that has ended",
                     "journals of programs that have ended");
         before = ", ";
     }
-    if (waiting.marks > 0)
-        print_count(out, before, waiting.marks, "mark of a program that could not say yet what it called",
+    if (waiting->marks > 0)
+        print_count(out, before, waiting->marks, "mark of a program that could not say yet what it called",
                     "marks of programs that could not say yet what they called");
     (void)fputs("; `pprofd --once`, or pprofd when it runs, takes them in.\n", out);
+}
+
+void waits_print_journals(FILE *out)
+{
+    struct waiting waiting;
+    struct places places;
+    places_find(&places);
+    waiting_by_default(&waiting);
+    for (const char *const *path = places.journals; *path != NULL; path++) {
+        int fd = places_open(*path, geteuid());
+        if (fd < 0)
+            continue;
+        (void)fprintf(out, "Programs keep in %s what no collector has yet.\n", display_name(*path));
+        (void)close(fd);
+    }
+    if (waiting.living > 0) {
+        print_count(out, "", waiting.living, "program that runs keeps", "programs that run keep");
+        (void)fputs(" a journal there.\n", out);
+    }
+}
+
+void waits_print_default(FILE *out)
+{
+    struct waiting waiting;
+    waiting_by_default(&waiting);
+    waits_print(out, &waiting);
 }
 
 void waits_print_runs(FILE *out, const char *path, const struct runs_left *left)
@@ -146,9 +169,9 @@ void waits_print_way(FILE *out)
     else
         (void)span_path_spool(spool, sizeof(spool), base.state_home, base.home);
     if (socket_path[0] != '\0' && answers(socket_path)) {
-        (void)fprintf(out, "They would go to the collector that listens on %s.\n", socket_path);
+        (void)fprintf(out, "Calls would go to the collector that listens on %s.\n", socket_path);
     } else if (!own_socket && answers(SPAN_PATH_SYSTEM_SOCKET)) {
-        (void)fprintf(out, "They would go to this host's collector, which listens on %s.\n", SPAN_PATH_SYSTEM_SOCKET);
+        (void)fprintf(out, "Calls would go to this host's collector, which listens on %s.\n", SPAN_PATH_SYSTEM_SOCKET);
     } else {
         (void)fprintf(out, "No collector listens on %s",
                       socket_path[0] != '\0' ? socket_path : SPAN_PATH_SYSTEM_SOCKET);
@@ -165,5 +188,5 @@ void waits_print_way(FILE *out)
                           spool);
     }
     print_key(out);
-    waits_print(out);
+    waits_print_default(out);
 }

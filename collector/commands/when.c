@@ -89,7 +89,8 @@ static int from_parts(struct tm *parts, bool local, long utc_offset, uint64_t *r
     time_t seconds = local ? mktime(parts) : timegm(parts) - utc_offset;
     if (seconds < 0)
         return -1;
-    *ret_ns = (uint64_t)seconds * SECOND;
+    /* What no number of nanoseconds can say is after everything, and still before the end of a period that has none. */
+    *ret_ns = (uint64_t)seconds > UINT64_MAX / SECOND ? UINT64_MAX - 1 : (uint64_t)seconds * SECOND;
     return 0;
 }
 

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -35,6 +36,7 @@
 #include <unistd.h>
 
 #include "shim/base/config.h"
+#include "shim/base/own_thread.h"
 #include "shim/base/say.h"
 #include "shim/scribe/exchange_keys.h"
 #include "shim/scribe/flights.h"
@@ -362,6 +364,7 @@ static int set_up(void **state)
     }
     (void)snprintf(socket_path, sizeof socket_path, "%s/socket", top);
     (void)snprintf(spool_dir, sizeof spool_dir, "%s/spool", top);
+    own_thread_count = dlsym(RTLD_DEFAULT, "__nptl_nthreads");
     shim_config =
         (struct shim_config){.socket = socket_path, .spool = spool_dir, .spool_said = true, .preview_chars = 7};
     return 0;

@@ -60,7 +60,7 @@ add_custom_target(tape_tsan_binary ALL DEPENDS ${TAPE_TSAN})
 add_test(NAME unit/tape_tsan COMMAND ${TAPE_TSAN})
 set_tests_properties(unit/tape_tsan PROPERTIES TIMEOUT 120 LABELS unit)
 pprof_unit_test(scribe pprof_span Threads::Threads)
-set(SHIM_SCRIBE_SOURCES ${SHIM_OUTBOX_SOURCES} ${SHIM_DIR}/scribe/scribe.c ${SHIM_DIR}/taps.c ${SHIM_DIR}/scribe/flights.c ${SHIM_DIR}/tap/curl/phases.c
+set(SHIM_SCRIBE_SOURCES ${SHIM_OUTBOX_SOURCES} ${SHIM_DIR}/scribe/scribe.c ${SHIM_DIR}/scribe/ending.c ${SHIM_DIR}/taps.c ${SHIM_DIR}/scribe/flights.c ${SHIM_DIR}/tap/curl/phases.c
     ${SHIM_DIR}/tap/curl/curl_errors.c ${SHIM_DIR}/base/process_info.c ${SHIM_DIR}/scribe/snapshots.c ${SHIM_DIR}/tape/tally.c ${SHIM_DIR}/outbox/where.c ${SHIM_DIR}/scribe/last_word.c ${SHIM_DIR}/scribe/mark.c
     ${SHIM_DIR}/scribe/beginning.c ${SHIM_DIR}/llm/header_lines.c)
 target_sources(test_scribe PRIVATE ${SHIM_SCRIBE_SOURCES})

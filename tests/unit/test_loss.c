@@ -4,7 +4,11 @@
  */
 #include "collector_tests.h"
 
+#include <sys/wait.h>
+
 #include "collector/commands/loss.h"
+#include "collector/places.h"
+#include "collector/waiting.h"
 
 static char directory[64];
 static char file[128];
@@ -221,10 +225,82 @@ static void test_what_the_collector_notes(void **state)
     }
 }
 
+/* A program that lives, of this environment. */
+static pid_t start(const char *variable)
+{
+    char *const environment[] = {(char *)(uintptr_t)variable, NULL};
+    int pipes[2];
+    char byte;
+    assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        (void)execle("/bin/sleep", "sleep", "1000", NULL, environment);
+        _exit(1);
+    }
+    close(pipes[1]);
+    assert_int_equal(read(pipes[0], &byte, 1), 0); /* its exec closes the other end */
+    close(pipes[0]);
+    return pid;
+}
+
+/* Of a living program there is only a mark, which names another spool than the store's collector has: it counts while
+ * it lives where its environment names that collector's socket, or none and that is the default one. */
+static void test_marks_of_the_living(void **state)
+{
+    static const struct {
+        const char *variable;
+        bool socket_said, counts;
+    } cases[] = {{"LIBPPROF_SOCKET=/nowhere/pprofd.sock", true, true},
+                 {"LIBPPROF_SOCKET=/nowhere/another.sock", true, false},
+                 {"A=B", true, false},
+                 {"A=B", false, true}};
+    struct places places;
+    struct waiting waiting;
+    struct stat st;
+    (void)state;
+    assert_int_equal(setenv("XDG_RUNTIME_DIR", directory, 1), 0);
+    places_find(&places);
+    for (char *slash = places.path[0] + strlen(directory) + 1; (slash = strchr(slash, '/')) != NULL; *slash++ = '/') {
+        *slash = '\0';
+        (void)mkdir(places.path[0], 0700);
+    }
+    (void)mkdir(places.path[0], 0700);
+    assert_int_equal(stat("/proc/self/ns/pid", &st), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[SPAN_MARK_TEXT_BYTES], name[SPAN_MARK_NAME_BYTES], path[PATH_MAX + 32], own[160];
+        struct store *noted = NULL;
+        const struct store_collector collector = {"/nowhere/spool", "/nowhere/pprofd.sock", true, cases[i].socket_said};
+        const pid_t pid = start(cases[i].variable);
+        const struct span_mark mark = {
+            .pid = (uint64_t)pid, .pid_namespace = st.st_ino, .spool_said = true, .spool = "/another/spool"};
+        assert_true(span_mark_write(text, &mark));
+        span_mark_name(name, &mark, 0);
+        snprintf(path, sizeof path, "%s/%s", places.path[0], name);
+        assert_int_equal(symlink(text, path), 0);
+        snprintf(own, sizeof own, "%s/%zu.db", directory, i);
+        assert_int_equal(store_open(own, STORE_WRITE, &noted), STORE_OK);
+        assert_int_equal(waiting_of_store(&waiting, noted, own), STORE_OK);
+        assert_int_equal(waiting.living + waiting_sum(&waiting), 0); /* nobody is known to write into it */
+        assert_int_equal(store_note_collector(noted, &collector), STORE_OK);
+        assert_int_equal(waiting_of_store(&waiting, noted, own), STORE_OK);
+        /* Programs of other tests may send to a default socket, too. */
+        assert_true(cases[i].socket_said ? waiting.living == cases[i].counts : waiting.living >= 1);
+        kill(pid, SIGKILL);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        assert_int_equal(waiting_of_store(&waiting, noted, own), STORE_OK);
+        assert_true(waiting.living == 0 || !cases[i].socket_said);
+        store_close(noted);
+        assert_int_equal(unlink(path), 0);
+    }
+    while (strcmp(places.path[0], directory) != 0 && rmdir(places.path[0]) == 0)
+        *strrchr(places.path[0], '/') = '\0';
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_takes_the_claim_away, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_marks_of_the_living, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_programs_count, setup, teardown),
         cmocka_unit_test_setup_teardown(test_csv_says_it_beside, setup, teardown),
         cmocka_unit_test_setup_teardown(test_each_counter_is_said, setup, teardown),

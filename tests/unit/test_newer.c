@@ -229,7 +229,7 @@ static void test_spool_files(void **state)
         assert_true(is_there("begins.frames") && is_there("later.frames") && is_there("block.part"));
         expect_in_store(0, 0);
     }
-    waiting_look(&waiting, spool, true, NULL);
+    waiting_look(&waiting, &(struct journal_reader){.spool = spool, .said = true}, 1, NULL);
     assert_int_equal(waiting.newer, 1);
     assert_int_equal(waiting.spool_files, 2); /* nobody reads on to tell */
     snprintf(path, sizeof path, "%s/block.part", spool);
@@ -265,7 +265,7 @@ static void test_journals(void **state)
         assert_true(is_there("head.live") && is_there("frame.live"));
         expect_in_store(0, 0);
     }
-    waiting_look(&waiting, spool, true, NULL);
+    waiting_look(&waiting, &(struct journal_reader){.spool = spool, .said = true}, 1, NULL);
     assert_int_equal(waiting.newer, 1);
     assert_int_equal(waiting.damaged, 0);
     make_journal(journal, 1, false);
@@ -317,6 +317,36 @@ static void expect_said(const char *command, const char *words)
         fail_msg("%s\nsays: %s\nand not: %s", whole, said, words);
 }
 
+/* The folder of a run whose programs had a later version: no word of "tries again". */
+static void test_a_run_of_a_later_version(void **state)
+{
+    struct span_buffer frame;
+    char command[512], path[256], real[PATH_MAX], mark[PATH_MAX + 16];
+    (void)state;
+    assert_non_null(realpath(file, real));
+    snprintf(path, sizeof path, "%s/libpprof/runs", top);
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(spool, sizeof spool, "%s/libpprof/runs/0123456789abcdef0123456789abcdef", top);
+    assert_int_equal(mkdir(spool, 0700), 0);
+    snprintf(mark, sizeof mark, "0 0 0 %s", real);
+    write_file("run", (const uint8_t *)mark, strlen(mark));
+    span_buffer_init(&frame, SPAN_FRAME_PAYLOAD_MAX);
+    test_frame(&frame, 0, 1);
+    frame_of_version(&frame, 0, 2);
+    write_file("one.frames", frame.data, frame.bytes);
+    snprintf(command, sizeof command, PPROFCTL " report %s", file);
+    expect_said(command, "a later version of libpprof wrote them; upgrade this one");
+    frame.bytes = 0;
+    test_greeting(&frame, 0);
+    const size_t second = frame.bytes; /* not to be seen by a look at the beginning */
+    test_frame(&frame, 0, 1);
+    frame_of_version(&frame, second, 2);
+    write_file("one.frames", frame.data, frame.bytes);
+    expect_said(command, "a later version of libpprof wrote them; upgrade this one");
+    assert_true(is_there("one.frames"));
+    span_buffer_done(&frame);
+}
+
 static void test_it_is_said(void **state)
 {
     static uint8_t journal[JOURNAL];
@@ -358,6 +388,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_spool_files, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_journals, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_stores, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_run_of_a_later_version, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_it_is_said, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -534,6 +534,29 @@ static void test_directory_removed_and_foreign_file(void **state)
     store_close(store);
 }
 
+/* Nothing that is asked of a handle whose file is gone, and cannot be made anew, is told as something else. */
+static void test_a_handle_without_a_file_says_so(void **state)
+{
+    struct store *store = open_store(STORE_WRITE);
+    struct store_loss loss;
+    struct store_totals totals;
+    int64_t newest;
+    (void)state;
+    test_remove(directory);
+    assert_int_equal(store_begin(store), STORE_MISSING);
+    for (int i = 0; i < 4; i++) {
+        int status = i == 0   ? store_loss(store, 0, &loss)
+                     : i == 1 ? store_newest_process(store, &newest)
+                     : i == 2 ? store_totals(store, &totals)
+                              : store_note_loss(store, STORE_LOSS_spool_damaged, 1, 0);
+        assert_int_equal(status, STORE_MISSING);
+        assert_non_null(strstr(store_why(), "directory"));
+        assert_null(strstr(store_why(), "memory"));
+    }
+    store_close(store);
+    assert_int_equal(mkdir(directory, 0700), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -549,6 +572,7 @@ int main(void)
         TEST(test_log_of_a_removed_store),
         TEST(test_nothing_goes_into_a_file_that_is_away),
         TEST(test_directory_removed_and_foreign_file),
+        TEST(test_a_handle_without_a_file_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -110,6 +110,63 @@ static uint64_t refuse_columns(uint64_t sequence)
     return sequence;
 }
 
+static int see_row(void *context, const struct store_rows *rows)
+{
+    *(uint64_t *)context += rows->n;
+    return 0;
+}
+
+/* Programs with clocks of any year: what SQLite can hold is kept in its own hour, the rest (before 1970, too) is
+ * refused and counted; nothing is put into another hour, merged away or found by a period that it is not in. */
+static void test_clocks_of_any_year(void **state)
+{
+    static const uint64_t kept[] = {0, 1, UINT64_C(7258118400000000000) /* 2200 */, (uint64_t)INT64_MAX - 2};
+    static const uint64_t refused[] = {(uint64_t)INT64_MAX, UINT64_C(10413792000000000000) /* 2300 */,
+                                       UINT64_MAX - 100000000000000 /* the day before 1970 */, UINT64_MAX - 2};
+    enum { KEPT = sizeof kept / sizeof *kept, REFUSED = sizeof refused / sizeof *refused };
+    static const enum span_field fields[] = {SPAN_start_ns};
+    struct store_totals totals;
+    struct store_loss loss;
+    struct made made;
+    int64_t hour;
+    bool more;
+    (void)state;
+    for (uint64_t i = 0; i < KEPT + REFUSED; i++) {
+        begin(&made, 3);
+        numbers(&made, SPAN_seq, 3 * i + 1, 1, NULL);
+        numbers(&made, SPAN_start_ns, i < KEPT ? kept[i] : refused[i - KEPT], 1, NULL);
+        assert_int_equal(give(&made, i + 1), i < KEPT ? STORE_OK : STORE_DAMAGED);
+    }
+    assert_int_equal(store_commit(store), STORE_OK);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(store_merge_step(store, &more), STORE_OK);
+    assert_int_equal(store_totals(store, &totals), STORE_OK);
+    assert_int_equal(totals.spans, 3 * KEPT);
+    assert_int_equal(totals.first_ns, 0);
+    assert_int_equal(totals.last_ns, INT64_MAX);
+    assert_int_equal(store_loss(store, 0, &loss), STORE_OK);
+    assert_int_equal(loss.events[STORE_LOSS_frame_rejected], REFUSED);
+    assert_int_equal(loss.spans[STORE_LOSS_frame_rejected], 3 * REFUSED);
+    for (int i = 0; i < KEPT; i++) {
+        struct store_query query = {kept[i], kept[i] + 3, fields, 1};
+        uint64_t n = 0;
+        assert_int_equal(store_scan(store, &query, see_row, &n, NULL), 0);
+        assert_true(n >= 3 && n <= 6); /* whole blocks: 0 and 1 may be merged into one */
+    }
+    struct sqlite3_stmt *statement = NULL;
+    assert_int_equal(sqlite3_prepare_v2(store_sqlite(store),
+                                        "SELECT count(DISTINCT hour), max(hour) FROM rollup_hour WHERE hour IN (0, "
+                                        "2016144, 2562047)",
+                                        -1, &statement, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    assert_int_equal(sqlite3_column_int64(statement, 0), 3);
+    hour = sqlite3_column_int64(statement, 1);
+    (void)sqlite3_finalize(statement);
+    assert_int_equal(hour, INT64_MAX / INT64_C(3600000000000));
+    assert_int_equal(store_begin(store), STORE_OK); /* as the others leave it */
+}
+
 static void test_what_is_refused(void **state)
 {
     static const uint64_t first_only[4] = {1};
@@ -234,6 +291,7 @@ static void test_check_reads_each_block_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_clocks_of_any_year, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_absurd_counts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_check_reads_each_block_once, setup, teardown),

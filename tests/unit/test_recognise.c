@@ -327,11 +327,6 @@ static const char *host_of(const char *provider, char *to)
     return to;
 }
 
-static bool is_bare(enum verdict_claim claim)
-{
-    return claim == CLAIM_SHARED_BARE || claim == CLAIM_PLATFORM_BARE;
-}
-
 static void no_endpoint_is_in_anothers_shadow(void **state)
 {
     (void)state;
@@ -351,7 +346,8 @@ static void no_endpoint_is_in_anothers_shadow(void **state)
         if (!look(endpoint_rows[i].flags & GET ? "GET" : "POST", url, "", &got))
             fail_msg("not found: %s", url);
         if (strcmp(got.api, endpoint_rows[i].api) != 0 || got.stream != ((endpoint_rows[i].flags & STREAM) != 0) ||
-            is_bare(got.claim) != ((endpoint_rows[i].flags & BARE) != 0) ||
+            (got.claim == CLAIM_SHARED_BARE || got.claim == CLAIM_PLATFORM_BARE) !=
+                ((endpoint_rows[i].flags & BARE) != 0) ||
             (got.claim != CLAIM_FIRM && (endpoint_rows[i].flags & FIRM)))
             fail_msg("%s: another entry's, %s", url, got.api);
     }

@@ -52,6 +52,23 @@ static void test_relative(void **state)
     refuse("");
 }
 
+/* The nanoseconds of a 64-bit number end in 2554: what is later does not begin anew in 1970. */
+static void test_far_times(void **state)
+{
+    static const char *const far[] = {"2555-01-01", "2560-06-01", "3000-01-01", "9999-12-31T23:59"};
+    uint64_t before;
+    (void)state;
+    set_zone("UTC");
+    expect("2262-04-12", UINT64_C(9223372800));
+    assert_int_equal(when_parse("2554-01-01", NOW, &before), 0);
+    for (size_t i = 0; i < sizeof(far) / sizeof(far[0]); i++) {
+        uint64_t ns = 0;
+        assert_int_equal(when_parse(far[i], NOW, &ns), 0);
+        assert_true(ns > before && ns < UINT64_MAX);
+    }
+    refuse("1969-12-31");
+}
+
 static void test_dates(void **state)
 {
     (void)state;
@@ -95,6 +112,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_relative),
+        cmocka_unit_test(test_far_times),
         cmocka_unit_test(test_dates),
         cmocka_unit_test(test_local_time),
     };

@@ -8,58 +8,14 @@
 
 #include <string.h>
 
-extern struct dialect dialect_openai_chat, dialect_anthropic_messages, dialect_ollama, dialect_openai_responses,
-    dialect_bedrock, dialect_google_generate;
-extern struct dialect dialect_embeddings, dialect_count_tokens, dialect_moderations, dialect_openai_runs,
-    dialect_batches, dialect_images, dialect_audio;
-extern struct dialect dialect_cohere, dialect_bedrock_agent, dialect_clarifai, dialect_nlpcloud;
-extern struct dialect dialect_ai_sdk, dialect_baidu, dialect_cloudflare_universal, dialect_dashscope, dialect_dify,
-    dialect_kobold, dialect_lmstudio, dialect_mistral_conversations, dialect_naver, dialect_oci, dialect_reka,
-    dialect_replicate, dialect_runpod, dialect_coze, dialect_tencent, dialect_workers_ai, dialect_yandex;
-extern struct dialect dialect_google_interactions, dialect_google_predict, dialect_tgi, dialect_watsonx,
-    dialect_llamacpp, dialect_aleph_alpha;
+#define DIALECT(name) extern struct dialect dialect_##name;
+#include "dialects.def"
+#undef DIALECT
 
 struct dialect *const dialects[] = {
-    &dialect_openai_chat,
-    &dialect_anthropic_messages,
-    &dialect_ollama,
-    &dialect_openai_responses,
-    &dialect_bedrock,
-    &dialect_bedrock_agent,
-    &dialect_google_generate,
-    &dialect_embeddings,
-    &dialect_count_tokens,
-    &dialect_moderations,
-    &dialect_openai_runs,
-    &dialect_batches,
-    &dialect_images,
-    &dialect_audio,
-    &dialect_cohere,
-    &dialect_google_interactions,
-    &dialect_google_predict,
-    &dialect_tgi,
-    &dialect_watsonx,
-    &dialect_llamacpp,
-    &dialect_aleph_alpha,
-    &dialect_ai_sdk,
-    &dialect_baidu,
-    &dialect_clarifai,
-    &dialect_cloudflare_universal,
-    &dialect_dashscope,
-    &dialect_dify,
-    &dialect_kobold,
-    &dialect_lmstudio,
-    &dialect_mistral_conversations,
-    &dialect_naver,
-    &dialect_nlpcloud,
-    &dialect_oci,
-    &dialect_reka,
-    &dialect_replicate,
-    &dialect_runpod,
-    &dialect_coze,
-    &dialect_tencent,
-    &dialect_workers_ai,
-    &dialect_yandex,
+#define DIALECT(name) &dialect_##name,
+#include "dialects.def"
+#undef DIALECT
     NULL,
 };
 

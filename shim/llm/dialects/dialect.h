@@ -3,9 +3,7 @@
  *
  * A dialect only reads JSON values and puts facts into struct facts (facts.h); decoding, framing, counting of events,
  * timing, errors of the transport and the span are the exchange's business. Handlers run on the scribe's thread; they
- * must not keep pointers to values. Adding one: write the file, add it to dialects[] in dialect.c and to
- * CMakeLists.txt, say in recognise.c how it is recognised, and run `scripts/bless` (docs/dialects.md is generated from
- * `docs`).
+ * must not keep pointers to values. Adding one: CONTRIBUTING.md.
  */
 #pragma once
 

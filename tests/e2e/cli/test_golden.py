@@ -23,7 +23,7 @@ CASES = {
                  "pprofctl report --by prompt,nonsense", "pprofctl report --sort nonsense", "pprofctl report --sort model", "pprofctl report --format xml",
                  "pprofctl report --limit many", "pprofctl report --since tomorrow", "pprofctl report --last 7", "pprofctl report --last 7d --since 7d",
                  "pprofctl report --since 2026-11-24 --until 2026-11-23", "pprofctl report a.db b.db", "pprofctl help nonsense",
-                 "pprofctl help --man nonsense", "pprofctl record", "pprofctl record --quiet=1 true", "pprofctl doctor"],
+                 "pprofctl help --man nonsense", "pprofctl record", "pprofctl record --quiet=1 true"],
     "files": ["pprofctl report missing.db", "pprofctl report ''", "pprofctl report notes.txt", "pprofctl check notes.txt", "pprofctl export .", "pprofctl dump notes.txt",
               "pprofctl dump missing.db", "pprofctl dump .", "pprofctl dump empty", "pprofctl dump cut.frames"],
     "record-refuses": ["pprofctl record -- no-such-command", "pprofctl record -- ./notes.txt", "pprofctl record -- ./static",
@@ -157,9 +157,8 @@ def manual_pages_are_clean(bench):
 def full_disk_is_an_error(bench):
     prepare(bench)
     with open("/dev/full", "wb") as full:
-        for verb in ("report", "export", "help", "check"):
-
-            done = subprocess.run([bench.pprofctl, verb], cwd=bench.scratch, env=bench.environment, stdout=full, stderr=subprocess.PIPE)
+        for verb in (["report"], ["export"], ["help"], ["check"], ["doctor"], ["dump"], ["dump", "--raw"]):
+            done = subprocess.run([bench.pprofctl, *verb], cwd=bench.scratch, env=bench.environment, stdout=full, stderr=subprocess.PIPE)
             expect(done.returncode == 1 and b"could not be written" in done.stderr, f"{verb}: {done.returncode} {done.stderr}")
 
 
