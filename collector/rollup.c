@@ -30,9 +30,8 @@ enum {
 };
 
 static const enum span_field text_fields[TEXTS] = {
-    SPAN_prompt_name,   SPAN_prompt_version, SPAN_provider,   SPAN_response_model,
-    SPAN_request_model, SPAN_operation,      SPAN_error_type, SPAN_completeness,
-    SPAN_api,           SPAN_service_tier,   SPAN_speed,
+    SPAN_prompt_name, SPAN_prompt_version, SPAN_provider, SPAN_response_model, SPAN_request_model, SPAN_operation,
+    SPAN_error_type,  SPAN_completeness,   SPAN_api,      SPAN_service_tier,   SPAN_speed,
 };
 
 static const enum span_field sum_fields[ROLLUP_SUM_COUNT] = {
@@ -47,12 +46,21 @@ static const enum span_field sketch_fields[ROLLUP_SKETCH_COUNT] = {
 #undef X
 };
 
-const enum span_field rollup_fields[] = {
-    SPAN_start_ns,       SPAN_prompt_id, SPAN_prompt_name, SPAN_prompt_version, SPAN_provider, SPAN_response_model,
-    SPAN_request_model,  SPAN_operation, SPAN_error_type,  SPAN_completeness,   SPAN_api,      SPAN_service_tier,
-    SPAN_speed,
+const enum span_field rollup_fields[] = {SPAN_start_ns,
+                                         SPAN_prompt_id,
+                                         SPAN_prompt_name,
+                                         SPAN_prompt_version,
+                                         SPAN_provider,
+                                         SPAN_response_model,
+                                         SPAN_request_model,
+                                         SPAN_operation,
+                                         SPAN_error_type,
+                                         SPAN_completeness,
+                                         SPAN_api,
+                                         SPAN_service_tier,
+                                         SPAN_speed,
 #define X(column, field) field,
-    ROLLUP_SUMS(X) ROLLUP_SKETCHES(X)
+                                         ROLLUP_SUMS(X) ROLLUP_SKETCHES(X)
 #undef X
 };
 const size_t rollup_n_fields = sizeof rollup_fields / sizeof rollup_fields[0];

@@ -24,8 +24,17 @@ struct store_rows;
  *   own_price     "own" where the answer states its cost itself, so that it is not priced again
  */
 #define ROLLUP_KEYS(X, AND)                                                                                            \
-    X(service) AND X(team) AND X(prompt) AND X(version) AND X(provider) AND X(model) AND X(operation) AND X(api) AND X( \
-        tier) AND X(speed) AND X(own_price) AND X(outcome)
+    X(service) AND X(team)                                                                                             \
+    AND X(prompt)                                                                                                      \
+    AND X(version)                                                                                                     \
+    AND X(provider)                                                                                                    \
+    AND X(model)                                                                                                       \
+    AND X(operation)                                                                                                   \
+    AND X(api)                                                                                                         \
+    AND X(tier)                                                                                                        \
+    AND X(speed)                                                                                                       \
+    AND X(own_price)                                                                                                   \
+    AND X(outcome)
 /* X(column of rollup_hour, field of the span). The number of spans that stated it is column_n. The mean gap between
  * tokens (ITL) is decode_ns / (chunks - decode_ns_n). */
 #define ROLLUP_SUMS(X)                                                                                                 \

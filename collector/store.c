@@ -216,6 +216,10 @@ static int set_up(struct store *store)
     for (size_t f = 0; f < SPAN_FIELD_COUNT; f++)
         span_column_init(&store->column[f]);
     span_column_init(&store->process_column);
+    for (size_t c = 0; c < STORE_CROWD_COLUMNS; c++)
+        span_column_init(&store->crowd_column[c]);
+    store_crowd_forget(store);
+    store->look_for_departing = true;
     /* One working memory for all; a failure to lend leaves a column with its own. Column 0 is done last. */
     for (size_t f = 1; f < SPAN_FIELD_COUNT; f++)
         (void)span_column_borrow(&store->column[f], &store->column[0]);
@@ -283,6 +287,7 @@ void store_close(struct store *store)
     for (size_t f = SPAN_FIELD_COUNT; f > 0; f--)
         span_column_done(&store->column[f - 1]);
     span_column_done(&store->process_column);
+    store_crowd_done(store);
     free(store->row_process);
     free(store);
 }

@@ -26,7 +26,7 @@ struct check {
     char **sentence; /* of the step at hand, to be said after it */
     size_t n_sentences;
     struct rollup recount; /* hours that blocks read so far reach into */
-    int64_t counted; /* highest block that the stored rollups count */
+    int64_t counted;       /* highest block that the stored rollups count */
     int64_t data_version;
     unsigned alone;
     int64_t *block; /* numbers of the blocks of the hour at hand */
@@ -127,6 +127,42 @@ static int check_ranges(struct check *check)
         reached = last > reached ? last : reached;
     }
     return finish(check, statement, status, code);
+}
+
+/* ---- processes ---- */
+
+static void crowd_fault(void *context, const char *what, int64_t a, int64_t b)
+{
+    fault(context, "%s (%lld, %lld)", what, (long long)a, (long long)b);
+}
+
+static int check_crowds(struct check *check)
+{
+    sqlite3_stmt *statement;
+    int status = open_statement(check, "SELECT id,n FROM crowd ORDER BY id", &statement);
+    int code = SQLITE_DONE;
+
+    while (status == 0 && (code = sqlite3_step(statement)) == SQLITE_ROW)
+        status = store_check_crowd(check->store, sqlite3_column_int64(statement, 0), sqlite3_column_int64(statement, 1),
+                                   crowd_fault, check);
+    return finish(check, statement, status, code);
+}
+
+static int check_processes(struct check *check)
+{
+    int status = check_none(check, "SELECT id, program FROM process_row WHERE program NOT IN (SELECT id FROM program)",
+                            "a process is of a program that is not there: process, program");
+
+    if (status == 0)
+        status =
+            check_none(check,
+                       "SELECT process, last FROM departed WHERE process>>12 NOT IN (SELECT id FROM crowd) OR last<1 "
+                       "OR process IN (SELECT id FROM process_row)",
+                       "a process that departed is in no crowd, or still there: process, last frame");
+    if (status == 0)
+        status = check_none(check, "SELECT process, first FROM seen WHERE process NOT IN (SELECT id FROM process_row)",
+                            "frames were seen of a process that is not there: process, frame");
+    return status == 0 ? check_crowds(check) : status;
 }
 
 /* ---- blocks ---- */
@@ -486,7 +522,7 @@ static int check_all(struct check *check)
     if (status == 0)
         status = check_none(check,
                             "SELECT id, n FROM block WHERE process IS NOT NULL AND process NOT IN "
-                            "(SELECT id FROM process)",
+                            "(SELECT id FROM process_row)",
                             "a block's process is not in the process table: block, rows");
     if (status == 0)
         status = check_none(check, "SELECT id, t_min FROM block WHERE t_min<0", "a block's time is negative: block");
@@ -499,9 +535,11 @@ static int check_all(struct check *check)
                             "key='" STORE_META_COUNTED "' AND value>(SELECT coalesce(max(id),0) FROM block)",
                             "rollups count a block that is not there: block, last block");
     if (status == 0)
+        status = check_processes(check);
+    if (status == 0)
         status = check_ranges(check);
     if (status == 0)
-        status = check_none(check, "SELECT id, lost_spans FROM process WHERE " SPAN_LOSSES(NEGATIVE) "final<0",
+        status = check_none(check, "SELECT id, lost_spans FROM process_row WHERE " SPAN_LOSSES(NEGATIVE) "final<0",
                             "a loss counter is negative: process, lost spans");
     if (status == 0)
         status = check_none(check, "SELECT events, spans FROM loss WHERE events<0 OR spans<0",

@@ -30,6 +30,7 @@ enum {
     STORE_ROLLUP_ROWS = 262144,
     /* Merged blocks below this are merged again with late arrivals. */
     STORE_MERGE_SMALL_ROWS = SPAN_BLOCK_ROWS_MAX / 2,
+    STORE_CROWD_COLUMNS = 6,
     /* A column is predicted from one that is predicted from one that is not: the merge writes nothing deeper. */
     STORE_PREDICTED_DEPTH = 3,
     /* The number under which a merged block keeps the process of each row; never a field number on the wire. */
@@ -55,6 +56,7 @@ enum {
 };
 
 #define STORE_SQL_LOSS_SET(ident) "lost_" #ident "=?,"
+#define STORE_SQL_LOSS_NONE(ident) " AND p.lost_" #ident "=0"
 #define STORE_SQL_LOSS_GET(ident) ",p.lost_" #ident
 
 /* Every statement that is kept prepared: STORE_SQL(identifier, text). */
@@ -63,25 +65,45 @@ enum {
     STORE_SQL(commit, "COMMIT")                                                                                        \
     STORE_SQL(rollback, "ROLLBACK")                                                                                    \
     STORE_SQL(data_version, "PRAGMA data_version")                                                                     \
-    STORE_SQL(process_put,                                                                                             \
-              "INSERT INTO process(identity,pid,uid,start_ns,executable,host,service,team,container,labels,version) "  \
-              "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11) ON CONFLICT(identity) DO UPDATE SET pid=excluded.pid, "      \
-              "uid=excluded.uid, start_ns=excluded.start_ns, executable=excluded.executable, host=excluded.host, "     \
-              "service=excluded.service, team=excluded.team, container=excluded.container, labels=excluded.labels, "   \
-              "version=excluded.version")                                                                              \
+    STORE_SQL(program_get, "SELECT id FROM program WHERE executable=?1 AND host=?2 AND service=?3 AND team=?4 AND "    \
+                           "container=?5 AND labels=?6 AND version=?7 AND uid=?8")                                     \
+    STORE_SQL(program_put, "INSERT INTO program(executable,host,service,team,container,labels,version,uid) "           \
+                           "VALUES(?1,?2,?3,?4,?5,?6,?7,?8)")                                                          \
+    STORE_SQL(program_by_id, "SELECT executable,host,service,team,container,labels,version,uid FROM program "          \
+                             "WHERE id=?1")                                                                            \
+    STORE_SQL(process_put, "INSERT INTO process_row(identity,program,pid,start_ns) VALUES(?1,?2,?3,?4) "               \
+                           "ON CONFLICT(identity) DO UPDATE SET program=excluded.program, pid=excluded.pid, "          \
+                           "start_ns=excluded.start_ns")                                                               \
+    STORE_SQL(process_back, "INSERT INTO process_row(id,identity,program,pid,start_ns,final) "                         \
+                            "VALUES(?1,?2,?3,?4,?5,?6)")                                                               \
+    STORE_SQL(process_drop, "DELETE FROM process_row WHERE id=?1")                                                     \
+    STORE_SQL(crowd_get, "SELECT data FROM crowd WHERE id=?1")                                                         \
+    STORE_SQL(crowd_put, "INSERT OR REPLACE INTO crowd(id,n,data) VALUES(?1,?2,?3)")                                   \
+    STORE_SQL(departed_get, "SELECT process,last FROM departed WHERE id=?1")                                           \
+    STORE_SQL(departed_put, "INSERT OR REPLACE INTO departed(id,process,last) VALUES(?1,?2,?3)")                       \
+    STORE_SQL(departed_drop, "DELETE FROM departed WHERE id=?1")                                                       \
+    STORE_SQL(departed_count, "SELECT count(*) FROM departed WHERE process>?1")                                        \
+    STORE_SQL(depart_list,                                                                                             \
+              "SELECT p.id,p.identity,p.pid,p.start_ns,p.program,p.final FROM process_row p "                          \
+              "JOIN seen s ON s.process=p.id AND s.first=1 WHERE p.final>0 AND s.last=p.final AND p.start_ns<?1 "      \
+              "AND p.start_ns>0" SPAN_LOSSES(                                                                          \
+                  STORE_SQL_LOSS_NONE) " AND NOT EXISTS(SELECT 1 FROM seen t WHERE t.process=p.id AND t.first>1) "     \
+                                       "AND p.id NOT IN(SELECT process FROM block WHERE process IS NOT NULL) ORDER "   \
+                                       "BY p.id LIMIT ?2")                                                             \
     STORE_SQL(process_by_identity, "SELECT * FROM process WHERE identity=?1")                                          \
     STORE_SQL(process_by_id, "SELECT * FROM process WHERE id=?1")                                                      \
-    STORE_SQL(process_loss, "UPDATE process SET " SPAN_LOSSES(STORE_SQL_LOSS_SET) "final=? WHERE id=?")                \
+    STORE_SQL(process_loss, "UPDATE process_row SET " SPAN_LOSSES(STORE_SQL_LOSS_SET) "final=? WHERE id=?")            \
     STORE_SQL(loss_add, "INSERT INTO loss(kind,events,spans,last_ns) VALUES(?1,?2,?3,?4) ON CONFLICT(kind) DO UPDATE " \
                         "SET events=events+excluded.events, spans=spans+excluded.spans, last_ns=excluded.last_ns")     \
     STORE_SQL(losses, "SELECT kind,events,spans FROM loss")                                                            \
     STORE_SQL(accounts,                                                                                                \
               "SELECT p.id,p.start_ns,p.final,s.first,s.last" SPAN_LOSSES(                                             \
-                  STORE_SQL_LOSS_GET) " FROM process p "                                                               \
+                  STORE_SQL_LOSS_GET) " FROM process_row p "                                                           \
                                       "LEFT JOIN seen s ON s.process=p.id WHERE p.id>?1 ORDER BY p.id,s.first")        \
     STORE_SQL(seen_below, "SELECT first,last FROM seen WHERE process=?1 AND first<=?2 ORDER BY first DESC LIMIT 1")    \
     STORE_SQL(seen_put, "INSERT INTO seen(process,first,last) VALUES(?1,?2,?3) "                                       \
                         "ON CONFLICT(process,first) DO UPDATE SET last=excluded.last")                                 \
+    STORE_SQL(seen_drop_all, "DELETE FROM seen WHERE process=?1")                                                      \
     STORE_SQL(seen_drop, "DELETE FROM seen WHERE process=?1 AND first=?2")                                             \
     STORE_SQL(block_put, "INSERT INTO block(process,t_min,t_max,n,merged,raw) VALUES(?1,?2,?3,?4,?5,?6)")              \
     STORE_SQL(block_next, "SELECT min(id) FROM block WHERE id>?1")                                                     \
@@ -125,6 +147,7 @@ struct store_process {
     struct span_process process;
     struct span_loss loss;
     uint64_t final; /* sequence number of the frame with which it said that it ends; 0: it has not */
+    bool departed;  /* found by its number alone: by its identity it must be asked after as one that departed */
 };
 
 /* Which file a name stood for when the store was opened. */
@@ -151,8 +174,13 @@ struct store {
     struct store_process **by_identity, **by_id; /* open addressing; same capacity */
     size_t n_processes, process_slots;
     struct rollup *rollup;
-    int64_t counted; /* highest block that the rollups in memory count */
-    int64_t saved;   /* ... that the stored ones count */
+    struct span_process program; /* facts of the program that was asked for last, and its number; 0: none */
+    int64_t program_id;
+    int64_t crowd; /* which one is in crowd_column; -1: none */
+    struct span_column crowd_column[STORE_CROWD_COLUMNS];
+    bool look_for_departing; /* blocks were merged since nobody was found */
+    int64_t counted;         /* highest block that the rollups in memory count */
+    int64_t saved;           /* ... that the stored ones count */
     unsigned unsaved_commits;
     uint64_t unsaved_rows;
     struct span_column column[SPAN_FIELD_COUNT]; /* scratch of take, scan, merge and check */
@@ -174,8 +202,8 @@ int store_open_writing(struct store *store, const char *path);
 int store_pragma_int(sqlite3 *db, const char *text, int64_t *ret_value);
 /* store_make.c: makes the store where there is none or an empty file. 0 also when somebody else made it meanwhile. */
 int store_make(const char *path);
-/* store_make.c: the tables of rollups, which a migration makes anew. */
-extern const char store_schema_rollups[];
+/* store_make.c: the tables of processes and of rollups, which a migration makes anew. */
+extern const char store_schema_processes[], store_schema_rollups[];
 /* store_migrate.c: brings the store, open for writing, from the version it has to STORE_VERSION, in one transaction. */
 int store_migrate(struct store *store);
 /* store.c: remembers which files the open handle has. 0, or -1 when they are not in their places any more. */
@@ -209,6 +237,20 @@ struct store_process *store_process_by_identity(struct store *store, const uint8
 int store_process_put(struct store *store, const struct span_process *process);
 /* What a frame says of losses and of its process' end. */
 int store_process_loss(struct store *store, struct store_process *known, const struct span_frame *frame);
+/* store_departed.c. A process that departed: 1 with its number and the last frame that came, 0, or negative status. */
+int store_departed(struct store *store, const uint8_t identity[16], int64_t *ret_process, int64_t *ret_last);
+/* store_departed.c: takes one that departed back into the process table. */
+int store_revive(struct store *store, const uint8_t identity[16]);
+/* store_departed.c: one that is in a crowd, without what its program is: 1, 0, or negative status. */
+int store_crowd_process(struct store *store, int64_t id, struct store_process *ret_process, int64_t *ret_program);
+/* store_departed.c: lets processes go that began before this time, in a transaction of its own. */
+int store_depart_step(struct store *store, uint64_t before_ns, bool *ret_more);
+/* store_departed.c: what is in memory of crowds is old; or is over. */
+void store_crowd_forget(struct store *store);
+void store_crowd_done(struct store *store);
+/* store_departed.c: whether a crowd is as it should be. */
+int store_check_crowd(struct store *store, int64_t number, int64_t n,
+                      void (*fault)(void *context, const char *what, int64_t a, int64_t b), void *context);
 void store_processes_trim(struct store *store); /* at most STORE_PROCESSES_KEPT stay */
 void store_processes_clear(struct store *store);
 

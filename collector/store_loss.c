@@ -122,6 +122,21 @@ static int begun(struct store *store, uint64_t *ret_ns)
     return code == SQLITE_OK || code == SQLITE_ERROR ? 0 : store_sqlite_failed(store, "reading losses");
 }
 
+/* They were done, and nothing of them is missing. */
+static int count_departed(struct store *store, int64_t after_process, struct store_loss *loss)
+{
+    sqlite3_stmt *statement = store_statement(store, STORE_SQL_departed_count);
+
+    if (statement == NULL)
+        return store_sqlite_failed(store, "reading losses");
+    (void)sqlite3_bind_int64(statement, 1, after_process);
+    if (sqlite3_step(statement) != SQLITE_ROW)
+        return store_sqlite_failed(store, "reading losses");
+    loss->processes += column(statement, 0);
+    (void)sqlite3_reset(statement);
+    return 0;
+}
+
 int store_loss(struct store *store, int64_t after_process, struct store_loss *ret_loss)
 {
     sqlite3_stmt *rows = store_statement(store, STORE_SQL_accounts);
@@ -163,13 +178,15 @@ int store_loss(struct store *store, int64_t after_process, struct store_loss *re
     if (status != 0)
         return status;
     settle(&account, begun_ns, ret_loss);
-    return read_noted(store, ret_loss);
+    status = count_departed(store, after_process, ret_loss);
+    return status == 0 ? read_noted(store, ret_loss) : status;
 }
 
 int store_newest_process(struct store *store, int64_t *ret_id)
 {
     *ret_id = 0;
-    if (store_pragma_int(store->db, "SELECT coalesce(max(id),0) FROM process", ret_id) != SQLITE_OK)
+    if (store_pragma_int(store->db, "SELECT coalesce(max(seq),0) FROM sqlite_sequence WHERE name='process_row'",
+                         ret_id) != SQLITE_OK)
         return store_sqlite_failed(store, "reading losses");
     return 0;
 }

@@ -22,6 +22,7 @@
 #define SQL_ROLLUP_SUM(column, field) "," #column " INTEGER NOT NULL," #column "_n INTEGER NOT NULL"
 #define SQL_ROLLUP_KEY(ident) #ident " TEXT NOT NULL"
 #define SQL_ROLLUP_SKETCH(column, field) "," #column " BLOB NOT NULL"
+#define SQL_LOSS_NAME(ident) ", lost_" #ident
 #define SQL_LOSS(ident) " lost_" #ident " INTEGER NOT NULL DEFAULT 0,"
 #define SQL_ROLLUP_SUMS ROLLUP_SUMS(SQL_ROLLUP_SUM)
 #define SQL_ROLLUP_KEYS ROLLUP_KEYS(SQL_ROLLUP_KEY, ",")
@@ -29,33 +30,50 @@
 
 /* clang-format off: it takes literals and macros apart in ways that nobody can read */
 static const char schema[] =
-    /* final: the sequence number of the frame with which the process said that it ends; 0: it did not. */
-    "CREATE TABLE process(id INTEGER PRIMARY KEY, identity BLOB NOT NULL UNIQUE, pid INTEGER, uid INTEGER,"
-    " start_ns INTEGER, executable TEXT, host TEXT, service TEXT, team TEXT, container TEXT, labels TEXT, version TEXT,"
-    "" SPAN_LOSSES(
-        SQL_LOSS) " final INTEGER NOT NULL DEFAULT 0);"
-                  /* Sequence numbers taken in, as ranges: a healthy process has one row, however many frames it sent.
+    /* Sequence numbers taken in, as ranges: a healthy process has one row, however many frames it sent.
                    */
-                  "CREATE TABLE seen(process INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,"
-                  " PRIMARY KEY(process, first)) WITHOUT ROWID;"
-                  "CREATE TABLE block(id INTEGER PRIMARY KEY, process INTEGER, t_min INTEGER NOT NULL, t_max INTEGER "
-                  "NOT NULL,"
-                  " n INTEGER NOT NULL, merged INTEGER NOT NULL, raw BLOB);"
-                  "CREATE INDEX block_time ON block(t_min, t_max, n);"
-                  "CREATE INDEX block_fresh ON block(t_min, n) WHERE merged = 0;"
-                  "CREATE TABLE col(block INTEGER NOT NULL, field INTEGER NOT NULL, data BLOB NOT NULL);"
-                  "CREATE UNIQUE INDEX col_place ON col(block, field);"
-                  /* What was lost beyond what processes say of themselves: STORE_LOSSES in store.h. */
-                  "CREATE TABLE loss(kind TEXT PRIMARY KEY, events INTEGER NOT NULL, spans INTEGER NOT NULL,"
-                  " last_ns INTEGER NOT NULL) WITHOUT ROWID;"
-                  "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;";
+    "CREATE TABLE seen(process INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,"
+    " PRIMARY KEY(process, first)) WITHOUT ROWID;"
+    "CREATE TABLE block(id INTEGER PRIMARY KEY, process INTEGER, t_min INTEGER NOT NULL, t_max INTEGER "
+    "NOT NULL,"
+    " n INTEGER NOT NULL, merged INTEGER NOT NULL, raw BLOB);"
+    "CREATE INDEX block_time ON block(t_min, t_max, n);"
+    "CREATE INDEX block_fresh ON block(t_min, n) WHERE merged = 0;"
+    "CREATE TABLE col(block INTEGER NOT NULL, field INTEGER NOT NULL, data BLOB NOT NULL);"
+    "CREATE UNIQUE INDEX col_place ON col(block, field);"
+    /* What was lost beyond what processes say of themselves: STORE_LOSSES in store.h. */
+    "CREATE TABLE loss(kind TEXT PRIMARY KEY, events INTEGER NOT NULL, spans INTEGER NOT NULL,"
+    " last_ns INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;";
+
+const char store_schema_processes[] =
+    /* What is the same for all processes of a program on a host; uid -1: not known. */
+    "CREATE TABLE program(id INTEGER PRIMARY KEY, executable TEXT NOT NULL, host TEXT NOT NULL, service TEXT NOT NULL,"
+    " team TEXT NOT NULL, container TEXT NOT NULL, labels TEXT NOT NULL, version TEXT NOT NULL, uid INTEGER NOT NULL,"
+    " UNIQUE(executable, host, service, team, container, labels, version, uid));"
+    /* Blocks name processes by their number, so none is given twice. final: the sequence number of the frame with which
+     * the process said that it ends; 0: it did not. */
+    "CREATE TABLE process_row(id INTEGER PRIMARY KEY AUTOINCREMENT, identity BLOB NOT NULL UNIQUE,"
+    " program INTEGER NOT NULL, pid INTEGER NOT NULL, start_ns INTEGER NOT NULL," SPAN_LOSSES(
+        SQL_LOSS) " final INTEGER NOT NULL DEFAULT 0);"
+                  /* How people read it, and the store. */
+                  "CREATE VIEW process AS SELECT p.id AS id, identity, pid, nullif(uid, -1) AS uid, start_ns, "
+                  "executable, host,"
+                  " service, team, container, labels, version" SPAN_LOSSES(
+                      SQL_LOSS_NAME) ", final, program"
+                                     " FROM process_row p JOIN program ON program.id = p.program;"
+                                     /* Processes that are over: 4,096 in a row, as store_departed.c writes them; and how to know them again. */
+                                     "CREATE TABLE crowd(id INTEGER PRIMARY KEY, n INTEGER NOT NULL, data BLOB NOT "
+                                     "NULL);"
+                                     "CREATE TABLE departed(id INTEGER PRIMARY KEY, process INTEGER NOT NULL, last "
+                                     "INTEGER NOT NULL);";
 
 const char store_schema_rollups[] =
     /* Thousands of keys come again every hour: each is kept once. `rollup_hour` is how people read it. */
     "CREATE TABLE rollup_key(id INTEGER PRIMARY KEY," SQL_ROLLUP_KEYS ", UNIQUE(" ROLLUP_SQL_KEYS "));"
     /* id = hour << 32 | key: one integer is the cheapest key that SQLite has, and an hour stays together. */
     "CREATE TABLE rollup_cell(id INTEGER PRIMARY KEY, calls INTEGER NOT NULL, errors INTEGER NOT NULL" SQL_ROLLUP_SUMS
-    SQL_ROLLUP_SKETCHES ");"
+        SQL_ROLLUP_SKETCHES ");"
     "CREATE VIEW rollup_hour AS SELECT rollup_cell.id AS id, rollup_cell.id >> 32 AS hour,"
     " rollup_cell.id & 4294967295 AS key," ROLLUP_SQL_KEYS "," ROLLUP_SQL_VALUES
     " FROM rollup_cell JOIN rollup_key ON rollup_key.id = rollup_cell.id & 4294967295;";
@@ -178,6 +196,7 @@ static int fill(sqlite3 *db, unsigned orphans)
                      "BEGIN EXCLUSIVE",
                      NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(db, schema, NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_exec(db, store_schema_processes, NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(db, store_schema_rollups, NULL, NULL, NULL) != SQLITE_OK)
         return -1;
     (void)snprintf(text, sizeof text,

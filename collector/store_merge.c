@@ -537,6 +537,18 @@ static int vacuum(struct store *store, bool *ret_more)
     return status;
 }
 
+/* When no block is left to be merged. */
+static int tidy_up(struct store *store, uint64_t now_ns, bool *ret_more)
+{
+    int status = 0;
+
+    if (store->look_for_departing && now_ns > MERGE_GRACE_NS) {
+        status = store_depart_step(store, (now_ns - MERGE_GRACE_NS) / STORE_HOUR_NS * STORE_HOUR_NS, ret_more);
+        store->look_for_departing = *ret_more;
+    }
+    return status != 0 || *ret_more ? status : vacuum(store, ret_more);
+}
+
 int store_merge_step(struct store *store, bool *ret_more)
 {
     struct merge merge = {.store = store};
@@ -553,7 +565,7 @@ int store_merge_step(struct store *store, bool *ret_more)
     if (status < 0)
         return status;
     if (status == 0)
-        return vacuum(store, ret_more);
+        return tidy_up(store, (uint64_t)now.tv_sec * 1000000000u, ret_more);
     status = store_begin(store);
     if (status != 0)
         return status;
@@ -568,6 +580,7 @@ int store_merge_step(struct store *store, bool *ret_more)
         status = store_commit_all(store);
     else
         store_rollback(store);
+    store->look_for_departing |= status == 0;
     *ret_more = status == 0;
     return status;
 }

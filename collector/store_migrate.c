@@ -332,15 +332,44 @@ static int recode_blocks(struct recoder *recoder)
 
 /* ---- versions ---- */
 
+#define LOSS_COLUMN(ident) ",lost_" #ident
+#define TEXT_OF_2(column) "ifnull(process_2." #column ",''),"
+#define PROGRAM_OF_2                                                                                                   \
+    TEXT_OF_2(executable)                                                                                              \
+    TEXT_OF_2(host)                                                                                                    \
+    TEXT_OF_2(service)                                                                                                 \
+    TEXT_OF_2(team) TEXT_OF_2(container) TEXT_OF_2(labels) TEXT_OF_2(version) "ifnull(process_2.uid,-1)"
+
 /* No block is counted then. */
 static int drop_rollups(struct store *store)
 {
     int status = execute(store, "DROP VIEW rollup_hour; DROP TABLE rollup_cell; DROP TABLE rollup_key;"
                                 "DELETE FROM meta WHERE key='rollup_calls_folded'");
 
+    return status == 0 ? execute(store, store_schema_rollups) : status;
+}
+
+/* Processes keep their numbers, which blocks name. */
+static int intern_programs(struct store *store)
+{
+    int status = execute(store, "ALTER TABLE process RENAME TO process_2");
+
     if (status == 0)
-        status = execute(store, store_schema_rollups);
-    return status;
+        status = execute(store, store_schema_processes);
+    if (status == 0)
+        status =
+            execute(store, "INSERT OR IGNORE INTO program(executable,host,service,team,container,labels,version,uid) "
+                           "SELECT DISTINCT " PROGRAM_OF_2 " FROM process_2");
+    if (status == 0)
+        status = execute(
+            store,
+            "INSERT INTO process_row(id,identity,program,pid,start_ns" SPAN_LOSSES(
+                LOSS_COLUMN) ",final) "
+                             "SELECT id,identity,(SELECT g.id FROM program g WHERE (g.executable,g.host,g.service,"
+                             "g.team,g.container,g.labels,g.version,g.uid)=(" PROGRAM_OF_2 ")),"
+                             "ifnull(pid,0),ifnull(start_ns,0)" SPAN_LOSSES(
+                                 LOSS_COLUMN) ",final FROM process_2 ORDER BY id");
+    return status == 0 ? execute(store, "DROP TABLE process_2") : status;
 }
 
 static int from_2(struct store *store)
@@ -355,6 +384,8 @@ static int from_2(struct store *store)
     span_column_done(&recoder.column);
     span_buffer_done(&recoder.texts);
     span_buffer_done(&recoder.out);
+    if (status == 0)
+        status = intern_programs(store);
     return status == 0 ? drop_rollups(store) : status;
 }
 

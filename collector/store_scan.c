@@ -301,7 +301,8 @@ int store_totals(struct store *store, struct store_totals *ret_totals)
                       (uint64_t *const[]){&totals.blocks, &totals.spans, &totals.first_ns, &totals.last_ns}, 4);
 
     if (status == 0)
-        status = sums(store, "SELECT count(*) FROM process", (uint64_t *const[]){&totals.processes}, 1);
+        status = sums(store, "SELECT (SELECT count(*) FROM process_row)+(SELECT count(*) FROM departed)",
+                      (uint64_t *const[]){&totals.processes}, 1);
     if (status == 0)
         status = sums(store, "PRAGMA page_count", (uint64_t *const[]){&pages}, 1);
     if (status == 0)

@@ -213,11 +213,17 @@ static struct store_process *sender(struct store *store, const uint8_t identity[
 {
     struct store_process *known = store_process_by_identity(store, identity, ret_status);
     struct span_process blank = {0};
+    int64_t process;
+    int64_t last;
+    int departed;
 
     if (known != NULL || *ret_status != 0)
         return known;
     memcpy(blank.identity, identity, 16);
-    *ret_status = store_process_put(store, &blank);
+    departed = store_departed(store, identity, &process, &last);
+    *ret_status = departed < 0    ? departed
+                  : departed == 1 ? store_revive(store, identity)
+                                  : store_process_put(store, &blank);
     if (*ret_status != 0)
         return NULL;
     known = store_process_by_identity(store, identity, ret_status);
@@ -247,6 +253,19 @@ static int take(struct store *store, const struct span_frame *frame, struct stor
     return rollup_add(store->rollup, rows) == 0 ? 0 : store_because(STORE_FAILED, "counting a block failed");
 }
 
+/* Whether the frame says nothing that is not known of a process that departed: 1, 0 or negative status. */
+static int repeat_of_departed(struct store *store, const struct span_frame *frame)
+{
+    static const struct span_loss none;
+    int64_t process;
+    int64_t last = 0;
+    int departed = store_departed(store, frame->identity, &process, &last);
+
+    if (departed != 1)
+        return departed;
+    return (int64_t)frame->sequence <= last && memcmp(&frame->loss, &none, sizeof none) == 0;
+}
+
 int store_take_frame(struct store *store, const struct span_frame *frame, bool *ret_repeat)
 {
     struct store_rows rows = {0};
@@ -262,6 +281,17 @@ int store_take_frame(struct store *store, const struct span_frame *frame, bool *
     if (frame->sequence == 0 || frame->sequence > STORE_SEQUENCE_MAX)
         return store_because(STORE_DAMAGED, "a frame's sequence number is not possible");
     known = store_process_by_identity(store, frame->identity, &status);
+    if (known == NULL && status == 0) {
+        int repeat = repeat_of_departed(store, frame);
+
+        if (repeat == 1)
+            *ret_repeat = true;
+        if (repeat != 0)
+            return repeat == 1 ? 0 : repeat;
+        /* It says more, or again with counts: then as one that is known. */
+        if (store_departed(store, frame->identity, &first, &last) == 1)
+            known = sender(store, frame->identity, &status);
+    }
     if (status != 0)
         return status;
     if (known != NULL) {

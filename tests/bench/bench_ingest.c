@@ -4,7 +4,7 @@
  * STORE_FILE SPANS [plain|shipped|calls]      STORE_FILE must not exist
  *   plain    microseconds, no ids, no gaps; from 2026-01-01, so that instructions repeat exactly
  *   shipped  as the shim fills spans (workload_as_shipped), ending today
- *   calls    plain, but each span is the only one of its process, which says that it ends
+ *   calls    as plain, with one model for each prompt, but each span is the only one of its process, which says that it ends
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,6 +103,7 @@ static void make_frames(struct span_buffer *out, size_t n, const char *kind)
     if (strcmp(kind, "shipped") == 0)
         workload_as_shipped(&workload);
     workload.one_call = strcmp(kind, "calls") == 0;
+    workload.model_per_prompt |= workload.one_call;
     if (workload.one_call)
         rows = 1;
     uint64_t at = begin_ns(&workload, n);

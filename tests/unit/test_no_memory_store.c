@@ -260,7 +260,7 @@ static void test_a_damaged_store(void **state)
         sqlite3_exec(db,
                      "UPDATE block SET raw=zeroblob(50) WHERE id=1; UPDATE block SET t_max=t_max+1 WHERE id=2;"
                      "UPDATE rollup_cell SET calls=calls+1; INSERT INTO seen VALUES(1,2,2);"
-                     "INSERT INTO col VALUES(99,1,'x'); UPDATE process SET lost_spans=-1;"
+                     "INSERT INTO col VALUES(99,1,'x'); UPDATE process_row SET lost_spans=-1;"
                      "UPDATE loss SET events=-1; DROP INDEX block_time; CREATE INDEX block_time ON block(t_min)",
                      NULL, NULL, NULL),
         SQLITE_OK);

@@ -254,7 +254,8 @@ static void die_after(uint64_t from, uint64_t commits, bool merged)
 
 static void test_killed_writers(void **state)
 {
-    static const uint64_t commits[] = {1, 2, STORE_ROLLUP_COMMITS - 1, 1, STORE_ROLLUP_COMMITS, STORE_ROLLUP_COMMITS + 1};
+    static const uint64_t commits[] = {
+        1, 2, STORE_ROLLUP_COMMITS - 1, 1, STORE_ROLLUP_COMMITS, STORE_ROLLUP_COMMITS + 1};
     uint64_t frames = 0;
     (void)state;
     for (size_t i = 0; i < sizeof commits / sizeof commits[0]; i++) {

@@ -204,8 +204,8 @@ static void test_other_versions(void **state)
 {
     static const struct {
         const char *set, *word;
-    } others[] = {{"PRAGMA user_version=1; ALTER TABLE process DROP COLUMN lost_sessions", "earlier"},
-                  {"PRAGMA user_version=99; DROP TABLE process", "later"},
+    } others[] = {{"PRAGMA user_version=1; DROP TABLE seen", "earlier"},
+                  {"PRAGMA user_version=99; DROP TABLE process_row", "later"},
                   {"PRAGMA user_version=0", "earlier"}};
 
     (void)state;
@@ -306,7 +306,7 @@ static void test_check_finds(void **state)
         "UPDATE block SET raw=substr(raw,1,length(raw)-1) WHERE id=2",
         "UPDATE block SET process=99 WHERE id=1",
         "INSERT INTO seen VALUES(1,2,2)",
-        "UPDATE process SET lost_spans=-1",
+        "UPDATE process_row SET lost_spans=-1",
         "INSERT INTO col VALUES(77,1,x'00')",
         "UPDATE rollup_cell SET id=-1 WHERE id=(SELECT min(id) FROM rollup_cell)",
         "UPDATE rollup_cell SET id=9223372036854775807 WHERE id=(SELECT min(id) FROM rollup_cell)",
