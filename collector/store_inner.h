@@ -30,6 +30,8 @@ enum {
     STORE_ROLLUP_ROWS = 262144,
     /* Merged blocks below this are merged again with late arrivals. */
     STORE_MERGE_SMALL_ROWS = SPAN_BLOCK_ROWS_MAX / 2,
+    /* The ids that providers gave to answers are for asking them about a call; then they are the most of a span. */
+    STORE_IDS_DAYS = 30,
     STORE_CROWD_COLUMNS = 6,
     /* A column is predicted from one that is predicted from one that is not: the merge writes nothing deeper. */
     STORE_PREDICTED_DEPTH = 3,
@@ -58,6 +60,10 @@ enum {
 #define STORE_SQL_LOSS_SET(ident) "lost_" #ident "=?,"
 #define STORE_SQL_LOSS_NONE(ident) " AND p.lost_" #ident "=0"
 #define STORE_SQL_LOSS_GET(ident) ",p.lost_" #ident
+
+/* When the ids of responses in a merged block may go, seconds since 1970; NULL: it has none. */
+#define STORE_SQL_IDS_UNTIL ", ids_until INTEGER"
+#define STORE_SQL_IDS_INDEX "CREATE INDEX block_ids ON block(ids_until) WHERE ids_until IS NOT NULL;"
 
 /* Every statement that is kept prepared: STORE_SQL(identifier, text). */
 #define STORE_SQLS(STORE_SQL)                                                                                          \
@@ -109,6 +115,10 @@ enum {
     STORE_SQL(block_next, "SELECT min(id) FROM block WHERE id>?1")                                                     \
     STORE_SQL(block_raw, "SELECT raw FROM block WHERE id=?1")                                                          \
     STORE_SQL(block_mark, "UPDATE block SET merged=?2 WHERE id=?1")                                                    \
+    STORE_SQL(ids_until, "UPDATE block SET ids_until=?2 WHERE id=?1")                                                  \
+    STORE_SQL(ids_due, "SELECT id FROM block WHERE ids_until IS NOT NULL AND ids_until<=?1 ORDER BY ids_until "        \
+                       "LIMIT 1")                                                                                      \
+    STORE_SQL(col_drop_one, "DELETE FROM col WHERE block=?1 AND field=?2")                                             \
     STORE_SQL(block_drop, "DELETE FROM block WHERE id=?1")                                                             \
     STORE_SQL(begin_read, "BEGIN")                                                                                     \
     STORE_SQL(block_get, "SELECT process,n,merged,raw,t_min,t_max FROM block WHERE id=?1")                             \
@@ -118,7 +128,7 @@ enum {
     STORE_SQL(col_drop, "DELETE FROM col WHERE block=?1")                                                              \
     STORE_SQL(fresh_hours, "SELECT t_min/3600000000000 AS hour, count(*), sum(n) FROM block WHERE merged=0 "           \
                            "GROUP BY 1 ORDER BY 1")                                                                    \
-    STORE_SQL(merge_list, "SELECT id,process,n,merged FROM block WHERE t_min>=?1 AND t_min<?2 AND "                    \
+    STORE_SQL(merge_list, "SELECT id,process,n,merged,ids_until FROM block WHERE t_min>=?1 AND t_min<?2 AND "          \
                           "(merged=0 OR (merged=1 AND n<?3)) ORDER BY merged,id LIMIT ?4")                             \
     STORE_SQL(meta_add, "INSERT INTO meta(key,value) VALUES(?1,?2) "                                                   \
                         "ON CONFLICT(key) DO UPDATE SET value=value+excluded.value")                                   \
@@ -292,6 +302,9 @@ struct store_gathered {
  * a negative status. */
 int store_predict(struct store *store, int64_t block, enum span_field field, const struct store_gathered *gathered,
                   struct span_buffer *out, struct span_buffer *other);
+
+/* store_retention.c: drops the ids of responses of one block whose time has come, in a transaction of its own. */
+int store_ids_step(struct store *store, int64_t now_s, bool *ret_more);
 
 /* store_rollup.c */
 int store_rollup_load(void *store, struct rollup *rollup, uint64_t hour);

@@ -36,7 +36,7 @@ static const char schema[] =
     " PRIMARY KEY(process, first)) WITHOUT ROWID;"
     "CREATE TABLE block(id INTEGER PRIMARY KEY, process INTEGER, t_min INTEGER NOT NULL, t_max INTEGER "
     "NOT NULL,"
-    " n INTEGER NOT NULL, merged INTEGER NOT NULL, raw BLOB);"
+    " n INTEGER NOT NULL, merged INTEGER NOT NULL, raw BLOB" STORE_SQL_IDS_UNTIL ");" STORE_SQL_IDS_INDEX
     "CREATE INDEX block_time ON block(t_min, t_max, n);"
     "CREATE INDEX block_fresh ON block(t_min, n) WHERE merged = 0;"
     "CREATE TABLE col(block INTEGER NOT NULL, field INTEGER NOT NULL, data BLOB NOT NULL);"

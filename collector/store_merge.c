@@ -45,6 +45,7 @@ struct merge {
     size_t rows;
     size_t raw_bytes;
     int64_t t_min, t_max;
+    int64_t ids_until; /* of the responses, seconds since 1970: the earliest of the sources */
     struct order *order;
     uint32_t *position; /* where a row goes */
     uint64_t *values;
@@ -102,6 +103,8 @@ static int choose(struct merge *merge, uint64_t hour, bool over)
         *source = (struct source){.id = sqlite3_column_int64(statement, 0), .n = n};
         if (sqlite3_column_int64(statement, 3) == STORE_FRESH)
             source->process = sqlite3_column_int64(statement, 1);
+        if (sqlite3_column_type(statement, 4) != SQLITE_NULL && sqlite3_column_int64(statement, 4) < merge->ids_until)
+            merge->ids_until = sqlite3_column_int64(statement, 4);
         merge->n_sources++;
         merge->rows += n;
     }
@@ -373,6 +376,17 @@ static int encode(struct merge *merge, enum span_field field)
     return span_column_encode_u64(&merge->out, merge->values, merge->present, merge->rows, SPAN_ZSTD_LEVEL_STORE);
 }
 
+static int note_ids(struct merge *merge, int64_t block)
+{
+    sqlite3_stmt *statement = store_statement(merge->store, STORE_SQL_ids_until);
+
+    if (statement == NULL)
+        return store_sqlite_failed(merge->store, "merging");
+    (void)sqlite3_bind_int64(statement, 1, block);
+    (void)sqlite3_bind_int64(statement, 2, merge->ids_until);
+    return store_run(merge->store, statement, "merging");
+}
+
 static int write_field(struct merge *merge, int64_t block, enum span_field field)
 {
     int status = gather(merge, field);
@@ -385,6 +399,8 @@ static int write_field(struct merge *merge, int64_t block, enum span_field field
     status = store_predict(merge->store, block, field,
                            &(struct store_gathered){merge->values, merge->texts, merge->present, merge->rows},
                            &merge->out, &merge->other);
+    if (status == 0 && field == SPAN_response_id)
+        status = note_ids(merge, block);
     return status == 0 ? put_column(merge, block, span_fields[field].number) : status;
 }
 
@@ -540,9 +556,9 @@ static int vacuum(struct store *store, bool *ret_more)
 /* When no block is left to be merged. */
 static int tidy_up(struct store *store, uint64_t now_ns, bool *ret_more)
 {
-    int status = 0;
+    int status = store_ids_step(store, (int64_t)(now_ns / 1000000000), ret_more);
 
-    if (store->look_for_departing && now_ns > MERGE_GRACE_NS) {
+    if (status == 0 && !*ret_more && store->look_for_departing && now_ns > MERGE_GRACE_NS) {
         status = store_depart_step(store, (now_ns - MERGE_GRACE_NS) / STORE_HOUR_NS * STORE_HOUR_NS, ret_more);
         store->look_for_departing = *ret_more;
     }
@@ -569,6 +585,7 @@ int store_merge_step(struct store *store, bool *ret_more)
     status = store_begin(store);
     if (status != 0)
         return status;
+    merge.ids_until = (int64_t)now.tv_sec + STORE_IDS_DAYS * INT64_C(86400);
     span_column_init(&merge.column);
     span_buffer_init(&merge.arena, MERGE_TEXT_BYTES_MAX);
     span_buffer_init(&merge.out, MERGE_TEXT_BYTES_MAX);

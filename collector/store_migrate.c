@@ -385,6 +385,11 @@ static int from_2(struct store *store)
     span_buffer_done(&recoder.texts);
     span_buffer_done(&recoder.out);
     if (status == 0)
+        status = execute(store,
+                         "ALTER TABLE block ADD COLUMN ids_until INTEGER;" STORE_SQL_IDS_INDEX
+                         "UPDATE block SET ids_until=CAST(strftime('%s','now') AS INTEGER)+86400*30 WHERE merged=1 AND "
+                         "id IN (SELECT block FROM col WHERE field=55)");
+    if (status == 0)
         status = intern_programs(store);
     return status == 0 ? drop_rollups(store) : status;
 }

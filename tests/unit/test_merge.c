@@ -152,9 +152,70 @@ static void test_killed(void **state)
     store_close(store);
 }
 
+/* ---- ids of responses go with time ---- */
+
+struct ids {
+    uint64_t rows, ids, models;
+};
+
+static int count_ids(void *context, const struct store_rows *rows)
+{
+    struct ids *ids = context;
+    for (size_t i = 0; i < rows->n; i++) {
+        ids->rows++;
+        ids->ids += rows->has[SPAN_response_id] && span_bit(rows->column[SPAN_response_id]->present, i);
+        ids->models += rows->has[SPAN_request_model] && span_bit(rows->column[SPAN_request_model]->present, i);
+    }
+    return 0;
+}
+
+static void expect_ids(struct store *store, uint64_t rows, uint64_t with_ids)
+{
+    static const enum span_field fields[] = {SPAN_response_id, SPAN_request_model};
+    const struct store_query all = {.until_ns = UINT64_MAX, .fields = fields, .n_fields = 2};
+    struct ids ids = {0};
+    assert_int_equal(store_scan(store, &all, count_ids, &ids, NULL), 0);
+    assert_int_equal(ids.rows, rows);
+    assert_int_equal(ids.models, rows);
+    assert_int_equal(ids.ids, with_ids);
+    assert_int_equal(store_check(store, test_fault, NULL), 0);
+}
+
+static void merge_until_done(struct store *store)
+{
+    bool more = true;
+    while (more)
+        assert_int_equal(store_merge_step(store, &more), STORE_OK);
+}
+
+/* They stay for thirty days after the merge; what comes later to the same hour does not make them stay longer. */
+static void test_ids_go(void **state)
+{
+    struct store *store = NULL;
+    char sql[256];
+    (void)state;
+    assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
+    test_fill(store, 1, 1, 3);
+    merge_until_done(store);
+    expect_ids(store, 3 * ROWS_PER_FRAME, 3 * ROWS_PER_FRAME);
+    for (int days = 29; days <= 31; days += 2) {
+        (void)snprintf(sql, sizeof sql, "UPDATE block SET ids_until=unixepoch()+86400*(30-%d)", days);
+        assert_int_equal(sqlite3_exec(store_sqlite(store), sql, NULL, NULL, NULL), SQLITE_OK);
+        if (days == 29)
+            test_fill(store, 1, 4, 1);
+        merge_until_done(store);
+        expect_ids(store, 4 * ROWS_PER_FRAME, days == 29 ? 4 * ROWS_PER_FRAME : 0);
+    }
+    test_fill(store, 1, 5, 1);
+    merge_until_done(store);
+    expect_ids(store, 5 * ROWS_PER_FRAME, ROWS_PER_FRAME);
+    store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_ids_go, setup, teardown),
         cmocka_unit_test_setup_teardown(test_same_rows, setup, teardown),
         cmocka_unit_test_setup_teardown(test_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
