@@ -206,6 +206,7 @@ static bool check_columns(struct check *check, sqlite3_stmt *block, int64_t id, 
               (long long)id);
         return false;
     }
+    store_cache_columns(store, merged ? id : 0);
     for (unsigned f = 0; f < SPAN_FIELD_COUNT; f++) {
         enum span_field field = (enum span_field)f;
         size_t bytes;
@@ -225,6 +226,7 @@ static bool check_columns(struct check *check, sqlite3_stmt *block, int64_t id, 
         rows->has[f] = found == 1;
         rows->column[f] = found == 1 ? &store->column[f] : NULL;
     }
+    store_cache_columns(store, 0);
     return whole;
 }
 

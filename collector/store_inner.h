@@ -194,6 +194,8 @@ struct store {
     unsigned unsaved_commits;
     uint64_t unsaved_rows;
     struct span_column column[SPAN_FIELD_COUNT]; /* scratch of take, scan, merge and check */
+    int64_t cached_block; /* the merged block whose columns `cached` tells to be in `column`; 0: none */
+    bool cached[SPAN_FIELD_COUNT];
     struct span_column process_column;
     const struct span_process **row_process;
     size_t row_process_capacity;
@@ -287,6 +289,9 @@ int store_row_processes(struct store *store, int64_t block, int64_t process_id, 
 int store_merged_column(struct store *store, int64_t block, enum span_field field, struct span_column *column,
                         size_t n);
 
+/* store_scan.c: from here on the store's own columns of this merged block are decoded once, until it is called with 0. */
+void store_cache_columns(struct store *store, int64_t block);
+
 /* store_predict.c: the fields that are predicted from others, each after those it is predicted from; SPAN_FIELD_COUNT
  * past the last. */
 bool store_is_predicted(enum span_field field);
@@ -303,6 +308,8 @@ struct store_gathered {
 int store_predict(struct store *store, int64_t block, enum span_field field, const struct store_gathered *gathered,
                   struct span_buffer *out, struct span_buffer *other);
 
+/* store_retention.c: notes until when (seconds since 1970) a merged block keeps them. */
+int store_ids_keep(struct store *store, int64_t block, int64_t until_s);
 /* store_retention.c: drops the ids of responses of one block whose time has come, in a transaction of its own. */
 int store_ids_step(struct store *store, int64_t now_s, bool *ret_more);
 

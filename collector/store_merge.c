@@ -376,17 +376,6 @@ static int encode(struct merge *merge, enum span_field field)
     return span_column_encode_u64(&merge->out, merge->values, merge->present, merge->rows, SPAN_ZSTD_LEVEL_STORE);
 }
 
-static int note_ids(struct merge *merge, int64_t block)
-{
-    sqlite3_stmt *statement = store_statement(merge->store, STORE_SQL_ids_until);
-
-    if (statement == NULL)
-        return store_sqlite_failed(merge->store, "merging");
-    (void)sqlite3_bind_int64(statement, 1, block);
-    (void)sqlite3_bind_int64(statement, 2, merge->ids_until);
-    return store_run(merge->store, statement, "merging");
-}
-
 static int write_field(struct merge *merge, int64_t block, enum span_field field)
 {
     int status = gather(merge, field);
@@ -400,7 +389,7 @@ static int write_field(struct merge *merge, int64_t block, enum span_field field
                            &(struct store_gathered){merge->values, merge->texts, merge->present, merge->rows},
                            &merge->out, &merge->other);
     if (status == 0 && field == SPAN_response_id)
-        status = note_ids(merge, block);
+        status = store_ids_keep(merge->store, block, merge->ids_until);
     return status == 0 ? put_column(merge, block, span_fields[field].number) : status;
 }
 
@@ -409,11 +398,13 @@ static int write_fields(struct merge *merge, int64_t block)
 {
     int status = 0;
 
+    store_cache_columns(merge->store, block);
     for (unsigned f = 0; status == 0 && f < SPAN_FIELD_COUNT; f++)
         if (!store_is_predicted((enum span_field)f))
             status = write_field(merge, block, (enum span_field)f);
     for (size_t i = 0; status == 0 && store_predicted(i) != SPAN_FIELD_COUNT; i++)
         status = write_field(merge, block, store_predicted(i));
+    store_cache_columns(merge->store, 0);
     return status;
 }
 

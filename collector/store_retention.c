@@ -24,6 +24,17 @@ static int next_due(struct store *store, int64_t now_s, int64_t *ret_block)
     return code == SQLITE_ROW;
 }
 
+int store_ids_keep(struct store *store, int64_t block, int64_t until_s)
+{
+    sqlite3_stmt *statement = store_statement(store, STORE_SQL_ids_until);
+
+    if (statement == NULL)
+        return store_sqlite_failed(store, "merging");
+    (void)sqlite3_bind_int64(statement, 1, block);
+    (void)sqlite3_bind_int64(statement, 2, until_s);
+    return store_run(store, statement, "merging");
+}
+
 static int drop_ids(struct store *store, int64_t block)
 {
     sqlite3_stmt *drop = store_statement(store, STORE_SQL_col_drop_one);

@@ -106,7 +106,7 @@ static int decode_predicted(struct store *store, int64_t block, enum span_field 
     return failed == 0 ? 1 : undecoded(span_fields[field].ident);
 }
 
-static int merged_column(struct store *store, int64_t block, enum span_field field, struct span_column *column,
+static int decode_merged(struct store *store, int64_t block, enum span_field field, struct span_column *column,
                          size_t n, unsigned depth)
 {
     const struct span_column *sources[SPAN_SOURCES_MAX];
@@ -130,6 +130,26 @@ static int merged_column(struct store *store, int64_t block, enum span_field fie
     if (status != 0)
         return status;
     return decode_predicted(store, block, field, column, n, sources, store_is_text(span_field_by_number(numbers[0])));
+}
+
+static int merged_column(struct store *store, int64_t block, enum span_field field, struct span_column *column,
+                         size_t n, unsigned depth)
+{
+    const bool own = column == &store->column[field];
+    int found;
+
+    if (own && block == store->cached_block && store->cached[field])
+        return 1;
+    found = decode_merged(store, block, field, column, n, depth);
+    if (own)
+        store->cached[field] = found == 1 && block == store->cached_block;
+    return found;
+}
+
+void store_cache_columns(struct store *store, int64_t block)
+{
+    store->cached_block = block;
+    memset(store->cached, 0, sizeof store->cached);
 }
 
 int store_merged_column(struct store *store, int64_t block, enum span_field field, struct span_column *column, size_t n)
@@ -251,7 +271,9 @@ static int read_found(struct store *store, sqlite3_stmt *block, int64_t id, cons
         return store_because(STORE_DAMAGED, "a later version of libpprof wrote it");
     if (status != 0 || (!merged && view.n != rows->n))
         return store_because(STORE_DAMAGED, "its directory of columns is damaged");
+    store_cache_columns(store, merged ? id : 0);
     status = read_columns(store, id, merged ? NULL : &view, wanted, rows);
+    store_cache_columns(store, 0);
     if (status == 0)
         status = store_row_processes(store, id, merged ? 0 : sqlite3_column_int64(block, 0), rows->n);
     rows->process = store->row_process;
