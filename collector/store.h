@@ -1,14 +1,10 @@
 /*
  * The store: one SQLite file with blocks of columns, the process table, what was taken in, and hourly rollups.
  *
- *   process(id INTEGER PRIMARY KEY, identity BLOB UNIQUE, pid, uid, start_ns, executable, host,
- *           service, team, container, labels, version, loss counters, final)
- *   seen(process, first, last)
- *   block(id, process, t_min, t_max, n, merged, raw)
- *   col(block, field, data)
- *   rollup_hour(...)
- *   loss(kind, events, spans, last_ns)
- *   meta(key, value)
+ *   process_row(id, identity, program, pid, start_ns, loss counters, final); program(id, executable, host, …);
+ *   seen(process, first, last); crowd(id, n, data), departed(id, process, last): processes that are over;
+ *   block(id, process, t_min, t_max, n, merged, raw, ids_until); col(block, field, data);
+ *   rollup_key, rollup_cell; loss(kind, events, spans, last_ns); meta(key, value); views process, rollup_hour
  *
  * Fresh blocks lie whole in block.raw as they came; the merge turns an hour's worth into col rows with up to
  * SPAN_BLOCK_ROWS_MAX rows and shared dictionaries. Readers see both alike through store_scan. A handle belongs to one

@@ -1,9 +1,10 @@
 /*
  * How fast the collector takes spans in: frames of 256 spans, verified, stored and rolled up, 64 frames a transaction
  * as under load; then the size of the store before and after the merge. One thread; CPU time. Usage: bench_ingest
- * STORE_FILE SPANS [plain|shipped|calls]      STORE_FILE must not exist
+ * STORE_FILE SPANS [plain|shipped|busy|calls]      STORE_FILE must not exist
  *   plain    microseconds, no ids, no gaps; from 2026-01-01, so that instructions repeat exactly
  *   shipped  as the shim fills spans (workload_as_shipped), ending today
+ *   busy     as plain, a thousand times as fast: as many spans at once as a collector under load gets
  *   calls    as plain, with one model for each prompt, but each span is the only one of its process, which says that it ends
  */
 #include <stdio.h>
@@ -110,7 +111,7 @@ static void make_frames(struct span_buffer *out, size_t n, const char *kind)
     make_process(&process, 0, at);
     put_process(out, &process);
     for (size_t i = 0; i < n; i++) {
-        at += workload_gap_ns(&workload, i);
+        at += workload_gap_ns(&workload, i) / (strcmp(kind, "busy") == 0 ? 1000 : 1);
         if (workload.one_call) {
             make_process(&process, i + 1, at - 30000000 - i % 97 * 1000);
             put_process(out, &process);
