@@ -48,7 +48,7 @@ struct store_rows;
     X(cost_nanousd, SPAN_cost_nanousd)                                                                                 \
     X(decode_ns, SPAN_decode_ns)                                                                                       \
     X(chunks, SPAN_content_chunks)
-/* X(column, field): distributions, as span/sketch.h writes them. */
+/* X(column, field): distributions, in the buckets of span/sketch.h. */
 #define ROLLUP_SKETCHES(X) X(ttft, SPAN_ttft_ns) X(total, SPAN_total_ns)
 
 #define ROLLUP_COMMA ,
@@ -170,9 +170,9 @@ void rollup_hour_done(struct rollup_hour *hour);
 /* After the store has deleted what was folded away. */
 void rollup_forget_removed(struct rollup_hour *hour);
 
-/* Adds a whole sketch. */
-int rollup_sketch_fill(struct rollup_sketch *to, const struct span_sketch *from);
-/* Appends the same bytes as span_sketch_write would, without walking through 4 KB. 0 or -1. */
+/* A sketch as it lies in the table, which is not how a span's lies in its column. 0 or -1. */
 int rollup_sketch_write(struct span_buffer *out, const struct rollup_sketch *sketch);
+/* Adds what was written so. 0; -1: damaged; -2: no memory. */
+int rollup_sketch_read(struct rollup_sketch *to, const uint8_t *data, size_t bytes);
 int rollup_sketch_join(struct rollup_sketch *to, const struct rollup_sketch *from);
 int rollup_sketch_add(struct rollup_sketch *sketch, unsigned bucket, uint64_t times);

@@ -57,26 +57,61 @@ int rollup_sketch_join(struct rollup_sketch *to, const struct rollup_sketch *fro
     return 0;
 }
 
-int rollup_sketch_fill(struct rollup_sketch *to, const struct span_sketch *from)
+/* Counts below sixteen, as nearly all of an hour's are, lie two in a byte. */
+static bool fits_nibbles(const struct rollup_sketch *sketch)
 {
-    for (unsigned bucket = 0; bucket < SPAN_SKETCH_BUCKETS; bucket++)
-        if (from->bucket[bucket] != 0 && rollup_sketch_add(to, bucket, from->bucket[bucket]) != 0)
-            return -1;
-    return 0;
+    for (uint32_t i = 0; i < sketch->n; i++)
+        if ((sketch->cell[i] & ((1ull << ROLLUP_BUCKET_SHIFT) - 1)) > 15)
+            return false;
+    return true;
 }
 
+/* varint: twice the first bucket, one more where two counts share a byte (the first in its low half); then the counts of all
+ * buckets from it on, in the order of buckets. */
 int rollup_sketch_write(struct span_buffer *out, const struct rollup_sketch *sketch)
 {
-    unsigned next = sketch->n == 0 ? 0 : (unsigned)(sketch->cell[0] >> ROLLUP_BUCKET_SHIFT);
+    const bool nibbles = fits_nibbles(sketch);
+    const unsigned first = sketch->n == 0 ? 0 : (unsigned)(sketch->cell[0] >> ROLLUP_BUCKET_SHIFT);
+    unsigned next = first;
+    unsigned half = 0;
 
-    span_put_varint(out, next);
-    for (uint32_t i = 0; i < sketch->n; i++) {
-        unsigned bucket = (unsigned)(sketch->cell[i] >> ROLLUP_BUCKET_SHIFT);
+    span_put_varint(out, (uint64_t)first * 2 + nibbles);
+    for (uint32_t i = 0; i < sketch->n; next++) {
+        const unsigned bucket = (unsigned)(sketch->cell[i] >> ROLLUP_BUCKET_SHIFT);
+        const uint64_t count = next == bucket ? sketch->cell[i++] & ((1ull << ROLLUP_BUCKET_SHIFT) - 1) : 0;
 
-        for (; next < bucket; next++)
-            span_put_varint(out, 0);
-        span_put_varint(out, sketch->cell[i] & ((1ull << ROLLUP_BUCKET_SHIFT) - 1));
-        next = bucket + 1;
+        if (!nibbles) {
+            span_put_varint(out, count);
+        } else if ((next - first) % 2 == 0) {
+            half = (unsigned)count;
+            if (i == sketch->n)
+                span_put_byte(out, half);
+        } else {
+            span_put_byte(out, half | (unsigned)count << 4);
+        }
     }
     return out->failed ? -1 : 0;
+}
+
+int rollup_sketch_read(struct rollup_sketch *to, const uint8_t *data, size_t bytes)
+{
+    struct span_reader reader = {data, data + bytes, false};
+    const uint64_t head = span_take_varint(&reader);
+    const bool nibbles = head % 2 == 1;
+
+    for (uint64_t bucket = head / 2; !reader.bad && reader.at < reader.end;) {
+        const uint64_t said = nibbles ? span_take_byte(&reader) : span_take_varint(&reader);
+
+        for (unsigned part = 0; !reader.bad && part < 1u + nibbles; part++, bucket++) {
+            const uint64_t count = !nibbles ? said : part == 0 ? said & 15 : said >> 4;
+
+            if (count == 0)
+                continue;
+            if (bucket >= SPAN_SKETCH_BUCKETS)
+                return -1;
+            if (rollup_sketch_add(to, (unsigned)bucket, count) != 0)
+                return -2;
+        }
+    }
+    return reader.bad ? -1 : 0;
 }

@@ -14,6 +14,7 @@ static const struct prediction {
     uint8_t n_sources;
     uint8_t source[SPAN_SOURCES_MAX];
 } predictions[] = {
+    {SPAN_decode_ns, true, 1, {SPAN_output_tokens}},
     {SPAN_ttft_ns, false, 6, {SPAN_queue_ns, SPAN_dns_ns, SPAN_connect_ns, SPAN_tls_ns, SPAN_send_ns, SPAN_wait_ns}},
     {SPAN_first_text_ns, false, 1, {SPAN_ttft_ns}},
     {SPAN_total_ns, false, 2, {SPAN_ttft_ns, SPAN_decode_ns}},

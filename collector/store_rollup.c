@@ -32,16 +32,16 @@ static uint64_t column_u64(sqlite3_stmt *row, int column)
 
 static int load_sketch(struct rollup_sketch *ret_sketch, sqlite3_stmt *row, int column)
 {
-    struct span_sketch whole = {0};
     const uint8_t *data;
     size_t bytes;
     int status = store_column_blob(row, column, &data, &bytes);
 
     if (status != 0 || data == NULL)
         return status;
-    if (span_sketch_merge_bytes(&whole, data, bytes) != 0)
+    status = rollup_sketch_read(ret_sketch, data, bytes);
+    if (status == -1)
         return store_because(STORE_DAMAGED, "a sketch of the rollups is damaged");
-    return rollup_sketch_fill(ret_sketch, &whole) == 0 ? 0 : store_because(STORE_FAILED, "no memory");
+    return status == 0 ? 0 : store_because(STORE_FAILED, "no memory");
 }
 
 static int load_row(struct rollup *rollup, uint64_t hour, sqlite3_stmt *row)
