@@ -204,7 +204,7 @@ void facts_add_count(struct facts *facts, enum facts_number which, const struct 
 void facts_set_time(struct facts *facts, enum facts_number which, const struct json_value *value, double ns_per_unit)
 {
     const double scaled = value->has_number ? value->number * ns_per_unit + 0.5 : -1;
-    if (scaled >= 0 && scaled < 9e18)
+    if (scaled >= 0 && scaled <= (double)FACTS_TIME_NS_MAX)
         facts_set_number(facts, which, (uint64_t)scaled);
 }
 

@@ -46,6 +46,7 @@ enum event_kind {
     ITEM_ADDED,
     ITEM_DONE,
     CREATED,
+    PASSING,
     TERMINAL,
     FAILED,
     ERROR_EVENT,
@@ -91,6 +92,8 @@ static const struct {
     {"response.output_audio_transcript.delta", MEDIA_DELTA},
     {"response.image_generation_call.partial_image", MEDIA_DELTA},
     {"response.created", CREATED},
+    {"response.queued", PASSING},
+    {"response.in_progress", PASSING},
     {"response.output_item.added", ITEM_ADDED},
     {"response.output_item.done", ITEM_DONE},
     {"response.completed", TERMINAL},
@@ -114,10 +117,7 @@ static const struct {
 #define RESPONSE_RULES(at)                                                                                             \
     {at "id", ANSWER_ID, 0}, {at "model", ANSWER_MODEL, 0}, {at "service_tier", ANSWER_TIER, 0},                       \
         {at "status", STATUS, 0}, {at "incomplete_details.reason", INCOMPLETE, 0}, ANSWER_USAGE_RULES(at "usage"),     \
-        ANSWER_VLLM_METRICS(at "metrics"), {at "error", ANSWER_ERROR, 0}, {at "error.type", ANSWER_ERROR_TYPE, 0},     \
-    {                                                                                                                  \
-        at "error.code", ANSWER_ERROR_CODE, 0                                                                          \
-    }
+        ANSWER_VLLM_METRICS(at "metrics"), FAILURE_ERROR(at "error")
 
 static const struct json_rule plain_rules[] = {
     RESPONSE_RULES(""),
@@ -140,9 +140,7 @@ static const struct json_rule event_rules[] = {
     RESPONSE_RULES("response."),
     LLAMACPP_TIMINGS, /* beside the answer */
     FAILURE_RULES,
-    {"error", ANSWER_ERROR, 0},
-    {"error.type", ANSWER_ERROR_TYPE, 0},
-    {"error.code", ANSWER_ERROR_CODE, 0},
+    FAILURE_ERROR("error"),
     {"code", EVENT_CODE, 0},
     {"type", TYPE, 0},
     {"output_index", OUTPUT_INDEX, 0},
@@ -372,6 +370,12 @@ static void on_answer(void *context, const struct json_value *value)
     case OUTPUT:
         facts->shape_seen = facts->shape_seen || value->type == JSON_ARRAY_BEGIN;
         break;
+    case ANSWER_USAGE: /* of an answer that only begins: zeros that servers fill in */
+        if (value->type == JSON_OBJECT_END && (state->event == CREATED || state->event == PASSING))
+            facts_usage_drop(facts);
+        else
+            dialect_answer_value(facts, value);
+        break;
     case STATUS:
         state->status_bytes = copy_reason(state->status, value);
         break;
@@ -542,7 +546,7 @@ struct dialect dialect_openai_responses = {
         "`response.mcp_call_arguments.delta`, `response.code_interpreter_call_code.delta`, audio and partial images; "
         "the start of a "
         "call (`response.output_item.added`); in a plain answer `output[]` |\n"
-        "| usage | `usage`, in a stream inside `response.completed`, `.incomplete` or `.failed` |\n"
+        "| usage | `usage`, in a stream inside `response.completed`, `.incomplete` or `.failed` (not `.created`) |\n"
         "| cost | `usage.cost`, `usage.cost.total_cost` (Perplexity) |\n"
         "| server times, drafts | llama.cpp's `timings`, beside the answer; vLLM's `metrics`: `queue_time_ms`, "
         "`time_to_first_token_ms` (prefill), `generation_time_ms` "

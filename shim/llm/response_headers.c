@@ -118,9 +118,11 @@ static bool take_time(struct response_headers *headers, const char *name, size_t
                                : json_number_parse(value, bytes, &number, &whole, &integer);
         const enum header_time time = time_headers[i].time;
         const uint8_t rank = (uint8_t)(2 * i + 1 + relayed);
-        if (known && number >= 0 && (!headers->time_rank[time] || rank <= headers->time_rank[time])) {
+        uint64_t ns;
+        if (known && header_ns(number, time_headers[i].unit_ns, FACTS_TIME_NS_MAX, &ns) &&
+            (!headers->time_rank[time] || rank <= headers->time_rank[time])) {
             headers->time_rank[time] = rank;
-            headers->time_ns[time] = header_ns(number, time_headers[i].unit_ns);
+            headers->time_ns[time] = ns;
         }
         return true;
     }
