@@ -6,8 +6,10 @@
 #include "init.h"
 
 #include "config.h"
+#include "ending.h"
 #include "llm/recognise.h"
 #include "loader.h"
+#include "own_thread.h"
 #include "scribe.h"
 
 #include <errno.h>
@@ -53,6 +55,8 @@ __attribute__((constructor)) static void begin(void)
         const char *wrong = shim_config.endpoints != NULL ? recognise_configure(shim_config.endpoints) : NULL;
         if (wrong != NULL)
             shim_say_once(wrong);
+        own_thread_count = loader_real()->thread_count;
+        ending_note_main();
         shim_active = true;
         loader_active = true;
     }

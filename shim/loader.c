@@ -97,6 +97,7 @@ static bool resolve_in(const struct elf_object *object, void *context)
         fill((void **)&real_functions.dlsym, object, "dlsym");
         fill((void **)&real_functions.dlclose, object, "dlclose");
         fill((void **)&real_functions.dlerror, object, "dlerror");
+        fill((void **)(uintptr_t)&real_functions.thread_count, object, "__nptl_nthreads");
     }
     if (walk->behind_us) {
         fill_next(&loader_next_dlopen, object, "dlopen");

@@ -14,6 +14,7 @@ struct loader_real {
     void *(*dlsym)(void *handle, const char *name);
     int (*dlclose)(void *handle);
     char *(*dlerror)(void);
+    _Atomic unsigned *thread_count; /* glibc's, since 2.34; debuggers find it by this name (nptl_db), too */
 };
 
 /* NULL members where the C library has none. Resolves on the first call; any thread. */

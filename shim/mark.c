@@ -58,7 +58,7 @@ static bool make(struct mark *mark)
         return false;
     }
     /* What a namespace of processes is called; where /proc does not say, the number of this process proves nothing. */
-    (void)fstatat(AT_FDCWD, "/proc/self/ns/pid", &st, 0);
+    (void)fstatat(AT_FDCWD, "/proc/thread-self/ns/pid", &st, 0);
     struct span_mark about = {.pid = (uint64_t)getpid(),
                               .pid_namespace = st.st_ino,
                               .spool_said = shim_config.spool_said,

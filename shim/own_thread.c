@@ -18,6 +18,25 @@ enum {
     STACK_BYTES_SECOND = 2 * 1024 * 1024, /* where static thread-local storage fills the first choice */
 };
 
+_Atomic unsigned *own_thread_count;
+
+bool own_thread_hide(void)
+{
+    enum { COUNT_MAX = 1 << 22 }; /* the kernel has no more; else it is not what we take it for */
+    unsigned count = own_thread_count == NULL ? 0 : atomic_load(own_thread_count);
+    while (count >= 2 && count <= COUNT_MAX) {
+        if (atomic_compare_exchange_weak(own_thread_count, &count, count - 1)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void own_thread_show(void)
+{
+    (void)atomic_fetch_add(own_thread_count, 1);
+}
+
 int own_thread_start(void *(*run)(void *argument), void *argument)
 {
     pthread_attr_t attributes;

@@ -1,6 +1,8 @@
 /*
  * Facts about this process. Called by the scribe on its own thread, once per process (again in a forked child).
  * Reads /proc, allocates nothing, never fails: what is not known stays empty.
+ * What /proc says of the calling thread and not of the main one is asked: of a main thread that has ended nothing can
+ * be read.
  */
 #include "process_info.h"
 
@@ -77,7 +79,7 @@ static void find_executable(char *ret_name, size_t capacity)
 {
     static const char deleted[] = " (deleted)";
     char path[4096];
-    ssize_t got = readlink("/proc/self/exe", path, sizeof path - 1);
+    ssize_t got = readlink("/proc/thread-self/exe", path, sizeof path - 1);
     if (got <= 0) {
         return;
     }
@@ -123,13 +125,13 @@ bool process_info_container(char *ret_id, size_t capacity, const char *text, siz
 static void find_container(char *ret_id, size_t capacity)
 {
     char text[PROC_FILE_BYTES_MAX];
-    size_t bytes = read_file("/proc/self/cgroup", text, sizeof text);
+    size_t bytes = read_file("/proc/thread-self/cgroup", text, sizeof text);
     if (process_info_container(ret_id, capacity, text, bytes, "")) {
         return;
     }
     /* With a cgroup namespace of its own the container sees only "/"; its hostname file is mounted from a directory
      * with its id. */
-    bytes = read_file("/proc/self/mountinfo", text, sizeof text);
+    bytes = read_file("/proc/thread-self/mountinfo", text, sizeof text);
     (void)process_info_container(ret_id, capacity, text, bytes, "containers/");
 }
 
@@ -154,45 +156,63 @@ void process_info_collect(struct span_process *ret_process, const uint8_t identi
     set_text(ret_process->version, sizeof ret_process->version, PPROF_VERSION);
 }
 
-void process_info_owner(struct span_journal_owner *ret_owner)
+/* A number of a stat file of /proc, counted as proc(5) does; 0 where there is none. */
+static uint64_t stat_field(const char *path, unsigned wanted)
 {
     char text[1024];
+    uint64_t value = 0;
+    text[read_file(path, text, sizeof text - 1)] = '\0';
+    /* The name may hold anything; behind its last bracket come fields 3 and on. */
+    const char *at = strrchr(text, ')');
+    for (unsigned field = 2; at != NULL && field < wanted; field++) {
+        at = strchr(at + 1, ' ');
+    }
+    for (at = at == NULL ? "" : at + 1; *at >= '0' && *at <= '9'; at++) {
+        value = value * 10 + (uint64_t)(*at - '0');
+    }
+    return value;
+}
+
+void process_info_owner(struct span_journal_owner *ret_owner)
+{
+    enum { START_TICKS = 22 };
+    char text[64];
     struct stat st;
     memset(ret_owner, 0, sizeof *ret_owner);
     ret_owner->pid = (uint64_t)getpid();
-    if (fstatat(AT_FDCWD, "/proc/self/ns/pid", &st, 0) == 0) {
+    if (fstatat(AT_FDCWD, "/proc/thread-self/ns/pid", &st, 0) == 0) {
         ret_owner->pid_namespace = st.st_ino;
     }
     size_t bytes = read_file("/proc/sys/kernel/random/boot_id", text, sizeof text);
     if (bytes == 37) { /* and a newline */
         memcpy(ret_owner->boot, text, 36);
     }
-    bytes = read_file("/proc/self/stat", text, sizeof text - 1);
-    text[bytes] = '\0';
-    /* The name may hold anything; behind its last bracket come fields 3 and on. */
-    const char *at = strrchr(text, ')');
-    for (unsigned field = 2; at != NULL && field < 22; field++) {
-        at = strchr(at + 1, ' ');
-    }
-    for (at = at == NULL ? "" : at + 1; *at >= '0' && *at <= '9'; at++) {
-        ret_owner->start_ticks = ret_owner->start_ticks * 10 + (uint64_t)(*at - '0');
-    }
+    ret_owner->start_ticks = stat_field("/proc/self/stat", START_TICKS);
 }
 
 /* The link count of the task directory is the number of threads plus two; the executable of an ended main thread cannot
  * be read any more. Neither takes a descriptor. */
-bool process_info_main_ended(pid_t process)
+enum process_info_threads process_info_threads(pid_t process, int *ret_code)
 {
+    enum { EXIT_CODE = 52 };
     struct stat tasks;
     char path[64], executable[8];
-    if (fstatat(AT_FDCWD, "/proc/self/task", &tasks, 0) != 0 || tasks.st_nlink != 4) {
-        return false;
+    if (fstatat(AT_FDCWD, "/proc/self/task", &tasks, 0) != 0) {
+        return THREADS_UNSEEN;
+    }
+    if (tasks.st_nlink != 4) {
+        return THREADS_SEVERAL;
     }
     /* A /proc of another namespace would not know our number at all. */
     int bytes = snprintf(path, sizeof path, "/proc/self/task/%d", (int)process);
     if (fstatat(AT_FDCWD, path, &tasks, 0) != 0) {
-        return false;
+        return THREADS_UNSEEN;
     }
     (void)snprintf(path + bytes, sizeof path - (size_t)bytes, "/exe");
-    return readlink(path, executable, sizeof executable) < 0 && errno == ENOENT;
+    if (readlink(path, executable, sizeof executable) >= 0 || errno != ENOENT) {
+        return THREADS_SEVERAL;
+    }
+    (void)snprintf(path + bytes, sizeof path - (size_t)bytes, "/stat");
+    *ret_code = (int)(stat_field(path, EXIT_CODE) >> 8 & 0xff); /* as wait(2) says it */
+    return THREADS_ONE;
 }

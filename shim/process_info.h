@@ -24,8 +24,12 @@ bool process_info_container(char *ret_id, size_t capacity, const char *text, siz
 /* A random identity, at least different from that of every other process. Any thread; no allocation. */
 void process_info_identity(uint8_t ret_identity[16]);
 
-/* Whether the main thread of this process, whose number is `process`, has ended and one other thread is left. */
-bool process_info_main_ended(pid_t process);
+enum process_info_threads { THREADS_SEVERAL, THREADS_ONE, THREADS_UNSEEN };
+/*
+ * THREADS_ONE: the main thread of this process, whose number is `process`, has ended and one other thread is left;
+ * *ret_code is the main thread's exit code. THREADS_UNSEEN: /proc does not show this process.
+ */
+enum process_info_threads process_info_threads(pid_t process, int *ret_code);
 
 /* What proves that this process lives or not; what /proc does not say stays 0 or "". */
 void process_info_owner(struct span_journal_owner *ret_owner);

@@ -26,6 +26,7 @@
 
 #include "beginning.h"
 #include "config.h"
+#include "ending.h"
 #include "exchange_keys.h"
 #include "flights.h"
 #include "last_word.h"
@@ -33,7 +34,6 @@
 #include "llm/exchange.h"
 #include "mark.h"
 #include "outbox.h"
-#include "own_fd.h"
 #include "own_thread.h"
 #include "phases.h"
 #include "process_info.h"
@@ -82,7 +82,7 @@ struct scribe {
     uint64_t lost_records, lost_bytes; /* that time did not allow to read when the process ended */
     uint64_t record_ns;                /* when the last record was read */
     uint64_t sweep_ns;                 /* last look for flights that fell silent */
-    uint64_t alone_ns;                 /* last look whether the application's threads have all ended */
+    struct ending ending;
     struct flights flights;
     struct snapshots snapshots;
 };
@@ -348,17 +348,6 @@ static void doze(struct scribe *scribe, uint32_t bell, uint64_t ms, uint32_t fin
     atomic_store(&scribe->bell, BELL_AWAKE);
 }
 
-/* When main() ends by pthread_exit the process lives until its last thread ends, and that must not be this one. */
-static bool alone(struct scribe *scribe, uint64_t now_ns)
-{
-    if (now_ns - scribe->record_ns < ALONE_CHECK_MS * NS_PER_MS / 2 ||
-        now_ns - scribe->alone_ns < ALONE_CHECK_MS * NS_PER_MS / 2) {
-        return false;
-    }
-    scribe->alone_ns = now_ns;
-    return process_info_main_ended(atomic_load(&scribe->process));
-}
-
 /* After a turn of the outbox: whether a death would leave a trace without the mark. */
 static void mind_mark(struct scribe *scribe)
 {
@@ -403,7 +392,7 @@ static uint32_t serve_finish(struct scribe *scribe, uint32_t served)
 static void prepare(struct scribe *scribe)
 {
     (void)pthread_setname_np(pthread_self(), "pprof-scribe");
-    own_fd_separate(shim_config.log != NULL && strcmp(shim_config.log, "stderr") == 0);
+    ending_prepare(&scribe->ending);
     desk_new_process();
     exchange_keys_prepare(&scribe->exchange_config);
     struct outbox_config config = {0};
@@ -440,10 +429,12 @@ static void *run(void *argument)
             uint64_t ms = sleep_ms(scribe, now_ns, outbox_ms, &bell);
             doze(scribe, bell, ms, served);
         }
-    } while (!alone(scribe, now_ns));
+    } while (!ending_alone(&scribe->ending, atomic_load(&scribe->process), now_ns, scribe->record_ns,
+                           scribe->flights.n == 0));
     finish(scribe, tape_now_ns() + FINISH_SPOOL_MS * NS_PER_MS);
     atomic_store(&scribe->stage, STAGE_NONE);
-    return NULL; /* the C library ends the process, as it would have without us */
+    ending_leave(&scribe->ending);
+    return NULL;
 }
 
 /* ---- the application's side ---- */

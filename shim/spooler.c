@@ -22,6 +22,7 @@ static void *write_aside(void *argument)
     const uint8_t *data = spooler->frames.data;
     size_t left = spooler->frames.bytes;
     struct span_frame frame;
+    const bool hidden = own_thread_hide();
     (void)pthread_setname_np(pthread_self(), name);
     for (long bytes; left > 0 && (bytes = span_frame_read(&frame, data, left)) > 0; data += bytes) {
         if (spool_append(&spooler->spool, spooler->now_ns, data, (size_t)bytes) != 0) {
@@ -35,6 +36,9 @@ static void *write_aside(void *argument)
     }
     atomic_store(&spooler->thread, THREAD_ENDED);
     (void)syscall(SYS_futex, &spooler->thread, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    if (hidden) {
+        own_thread_show();
+    }
     return NULL;
 }
 

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -39,6 +40,7 @@
 #include "../../shim/flights.h"
 #include "../../shim/llm/desk.h"
 #include "../../shim/llm/exchange.h"
+#include "../../shim/own_thread.h"
 #include "../../shim/scribe.h"
 #include "../../shim/tally.h"
 #include "../../shim/tape.h"
@@ -361,6 +363,7 @@ static int set_up(void **state)
     }
     (void)snprintf(socket_path, sizeof socket_path, "%s/socket", top);
     (void)snprintf(spool_dir, sizeof spool_dir, "%s/spool", top);
+    own_thread_count = dlsym(RTLD_DEFAULT, "__nptl_nthreads");
     shim_config =
         (struct shim_config){.socket = socket_path, .spool = spool_dir, .spool_said = true, .preview_chars = 7};
     return 0;

@@ -60,7 +60,7 @@ add_custom_target(tape_tsan_binary ALL DEPENDS ${TAPE_TSAN})
 add_test(NAME unit/tape_tsan COMMAND ${TAPE_TSAN})
 set_tests_properties(unit/tape_tsan PROPERTIES TIMEOUT 120 LABELS unit)
 pprof_unit_test(scribe pprof_span Threads::Threads)
-set(SHIM_SCRIBE_SOURCES ${SHIM_OUTBOX_SOURCES} ${SHIM_DIR}/scribe.c ${SHIM_DIR}/flights.c ${SHIM_DIR}/phases.c
+set(SHIM_SCRIBE_SOURCES ${SHIM_OUTBOX_SOURCES} ${SHIM_DIR}/scribe.c ${SHIM_DIR}/ending.c ${SHIM_DIR}/flights.c ${SHIM_DIR}/phases.c
     ${SHIM_DIR}/curl_errors.c ${SHIM_DIR}/process_info.c ${SHIM_DIR}/snapshots.c ${SHIM_DIR}/tally.c ${SHIM_DIR}/where.c ${SHIM_DIR}/last_word.c ${SHIM_DIR}/mark.c
     ${SHIM_DIR}/beginning.c ${SHIM_DIR}/header_lines.c)
 target_sources(test_scribe PRIVATE ${SHIM_SCRIBE_SOURCES})
