@@ -40,6 +40,7 @@ enum rule {
     LATENCY_MS,
     SERVED_TIER,
     SERVED_SPEED,
+    PLACEHOLDER, /* Anthropic's first count of output, which the last one replaces: none if the stream is cut */
     METRIC_INPUT,
     METRIC_OUTPUT,
     METRIC_CACHE_READ,
@@ -137,6 +138,7 @@ static const struct json_rule event_rules[] = {
     {"message.id", ID, 0},
     {"message.model", MODEL, 0},
     STATED_USAGE("message.usage"),
+    {"message.usage.output_tokens", PLACEHOLDER, 0},
     {"index", INDEX, 0},
     {"content_block.type", BLOCK_TYPE, 0},
     {"delta.thinking", REASONING, JSON_PIECES},
@@ -247,6 +249,8 @@ static void on_common(struct facts *facts, const struct json_value *value)
         break;
     case SHAPE:
         facts->shape_seen = true;
+        break;
+    case PLACEHOLDER:
         break;
     case TEXT:
         content(facts, value, CONTENT_TEXT);

@@ -227,7 +227,7 @@ bool facts_has_text(const struct facts *facts, enum facts_text which);
  * within an object the largest counts (relays state 0 or a part under those that they do not use). An object that
  * facts_usage_drop ends never was.
  */
-#define FACTS_TOKENS_MAX ((uint64_t)1 << 40) /* of usage; a larger count changes nothing */
+#define FACTS_TOKENS_MAX ((uint64_t)1 << 40) /* a larger count changes nothing */
 void facts_set_number(struct facts *facts, enum facts_number which, uint64_t value);
 void facts_set_count(struct facts *facts, enum facts_number which, const struct json_value *value);
 void facts_add_count(struct facts *facts, enum facts_number which, const struct json_value *value);
@@ -235,6 +235,7 @@ void facts_add_count(struct facts *facts, enum facts_number which, const struct 
  * changes nothing: batches, the longest of them, are given up after two days. */
 #define FACTS_TIME_NS_MAX (UINT64_C(7) * 86400 * 1000000000)
 void facts_set_time(struct facts *facts, enum facts_number which, const struct json_value *value, double ns_per_unit);
+#define FACTS_COST_NANOUSD_MAX (UINT64_C(1000000) * 1000000000) /* a million dollars: a larger cost changes nothing */
 /* A cost (number, or text that spells one) times 10^power is nano-dollars: 9 for dollars, -1 for xAI's ticks (1e10 of
  * them are a dollar). Exact. */
 void facts_set_cost(struct facts *facts, const struct json_value *value, int power);

@@ -46,7 +46,6 @@ enum event_kind {
     ITEM_ADDED,
     ITEM_DONE,
     CREATED,
-    PASSING,
     TERMINAL,
     FAILED,
     ERROR_EVENT,
@@ -92,8 +91,6 @@ static const struct {
     {"response.output_audio_transcript.delta", MEDIA_DELTA},
     {"response.image_generation_call.partial_image", MEDIA_DELTA},
     {"response.created", CREATED},
-    {"response.queued", PASSING},
-    {"response.in_progress", PASSING},
     {"response.output_item.added", ITEM_ADDED},
     {"response.output_item.done", ITEM_DONE},
     {"response.completed", TERMINAL},
@@ -370,12 +367,6 @@ static void on_answer(void *context, const struct json_value *value)
     case OUTPUT:
         facts->shape_seen = facts->shape_seen || value->type == JSON_ARRAY_BEGIN;
         break;
-    case ANSWER_USAGE: /* of an answer that only begins: zeros that servers fill in */
-        if (value->type == JSON_OBJECT_END && (state->event == CREATED || state->event == PASSING))
-            facts_usage_drop(facts);
-        else
-            dialect_answer_value(facts, value);
-        break;
     case STATUS:
         state->status_bytes = copy_reason(state->status, value);
         break;
@@ -546,7 +537,7 @@ struct dialect dialect_openai_responses = {
         "`response.mcp_call_arguments.delta`, `response.code_interpreter_call_code.delta`, audio and partial images; "
         "the start of a "
         "call (`response.output_item.added`); in a plain answer `output[]` |\n"
-        "| usage | `usage`, in a stream inside `response.completed`, `.incomplete` or `.failed` (not `.created`) |\n"
+        "| usage | `usage`, in a stream inside `response.completed`, `.incomplete` or `.failed` |\n"
         "| cost | `usage.cost`, `usage.cost.total_cost` (Perplexity) |\n"
         "| server times, drafts | llama.cpp's `timings`, beside the answer; vLLM's `metrics`: `queue_time_ms`, "
         "`time_to_first_token_ms` (prefill), `generation_time_ms` "

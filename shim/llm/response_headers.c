@@ -151,7 +151,8 @@ static void take_text(struct response_headers *headers, struct facts *facts, con
             headers->tier_bytes = (uint8_t)bytes;
         }
     if (is(name, name_bytes, "x-litellm-response-cost"))
-        headers->has_cost = decimal_scaled(value, bytes, 9, &headers->cost_nanousd);
+        headers->has_cost =
+            decimal_scaled(value, bytes, 9, &headers->cost_nanousd) && headers->cost_nanousd <= FACTS_COST_NANOUSD_MAX;
     if (is(name, name_bytes, "x-amzn-errortype")) {
         /* "namespace#Name:address"; the name counts (https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html)
          */
