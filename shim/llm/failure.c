@@ -16,7 +16,7 @@ static const char *const error_reasons[] = {"error",         "insufficient_syste
                                             "server_error",  "internal_error",
                                             "model_error",   "timeout",
                                             "failed",        NULL};
-static const char *const well_words[] = {"0", "00", "20000", "ok", "success", "succeeded", NULL};
+static const char *const well_words[] = {"0", "20000", "ok", "success", "succeeded", NULL};
 
 enum member { MEMBER_UNKNOWN, MEMBER_TYPE, MEMBER_STATUS, MEMBER_CODE, MEMBER_MESSAGE };
 

@@ -23,12 +23,12 @@ enum {
     }
 
 /*
- * An error of any shape: {"error":"text"}, {"error":{"type"|"name","status","code","message",...}}. Many services send
- * an error object with every answer and leave it empty, or fill it with the words of a success, where nothing failed:
- * an error is seen when something in it says so. A name, a status or a message does, and a code, if they are no
- * success's; so do members that nobody knows, where no known one stands beside them. An answer that is nothing but an
- * error object which says nothing is no error either, but an answer without content: the gateways that send these
- * objects (One API and its relatives fill in OpenAI's structure, Cloudflare "errors": []) name each failure they have.
+ * An error of any shape: {"error":"text"}, {"error":{"type"|"name","status","code","message",...}}. Many services
+ * send an error object with every answer and leave it empty, or fill it with the words of a success, where nothing
+ * failed: an error is seen when something in it says so. A name, a status or a message does, and a code, if they are
+ * no success's; so do members that nobody knows, where no known one stands beside them. An answer that is nothing
+ * but an error object which says nothing is no error either, but an answer without content: every failure in the
+ * documents and in recorded traffic has a name, a code or a message.
  */
 #define FAILURE_ERROR(at)                                                                                              \
     {at, FAILURE_OBJECT, 0},                                                                                           \
