@@ -100,6 +100,15 @@ static void kill_after(pid_t child, useconds_t us)
     assert_true(WIFSIGNALED(code)); /* else it failed by itself */
 }
 
+/* Where the log is there, or was not needed, nobody says that it is missing. */
+static uint64_t logs_missing(struct store *store)
+{
+    struct store_loss loss;
+
+    assert_int_equal(store_loss(store, 0, &loss), STORE_OK);
+    return loss.events[STORE_LOSS_log_missing];
+}
+
 static void assert_sound(void)
 {
     struct store *store = NULL;
@@ -111,6 +120,7 @@ static void assert_sound(void)
         print_message("%d: %s\n", status, store_why());
     assert_int_equal(status, STORE_OK);
     assert_int_equal(store_check(store, test_fault, NULL), 0);
+    assert_int_equal(logs_missing(store), 0);
     store_close(store);
     assert_false(store_file_is_broken(file));
 }
@@ -158,6 +168,7 @@ static void test_read_while_somebody_lives(void **state)
         struct store_totals totals;
 
         assert_int_equal(store_totals(store, &totals), STORE_OK);
+        assert_int_equal(logs_missing(store), 0);
         if (i % 25 == 0)
             assert_int_equal(store_check(store, test_fault, NULL), 0);
         store_close(store);
@@ -194,6 +205,7 @@ static void test_many_creators(void **state)
         }
         store = open_store(STORE_READ);
         test_holds(store, 1, CREATORS * 3);
+        assert_int_equal(logs_missing(store), 0);
         store_close(store);
         assert_int_equal(files_like(""), 3);
         unlink(file);
@@ -432,6 +444,58 @@ static void test_log_of_a_removed_store(void **state)
     assert_int_equal(rmdir(in_directory("libpprof")), 0);
 }
 
+static void copy(const char *from, const char *to)
+{
+    char data[65536];
+    ssize_t bytes;
+    int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    assert_true(in >= 0 && out >= 0);
+    while ((bytes = read(in, data, sizeof data)) > 0)
+        assert_int_equal(write(out, data, (size_t)bytes), bytes);
+    close(in);
+    close(out);
+}
+
+/* A copy of a store that is being written, without its log, or a killed writer's whose log was removed: no reader calls
+ * it whole, nor does one after a writer has come and gone. With its log it is whole, and so it is at rest. */
+static void test_a_log_that_is_missing(void **state)
+{
+    char live_file[128], copied[160];
+    struct store *store;
+
+    (void)state;
+    memcpy(live_file, file, sizeof live_file);
+    store = open_store(STORE_WRITE);
+    test_fill(store, 1, 11, 2);
+    pid_t child = fork(); /* our locks are not the child's */
+    if (child == 0) {
+        snprintf(copied, sizeof copied, "%s/copy.db", directory);
+        copy(file, copied);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    store_close(store);
+    assert_sound();
+    leave_log(); /* 4 frames, with the log */
+    assert_sound();
+    assert_int_equal(unlink(beside("-wal")), 0);
+    assert_int_equal(unlink(beside("-shm")), 0);
+    for (int which = 0; which < 2; which++) {
+        for (int turn = 0; turn < 3; turn++) {
+            for (int reader = 0; reader < 2; reader++) { /* the first leaves an empty log */
+                store = open_store(STORE_READ);
+                assert_int_equal(logs_missing(store), 1);
+                store_close(store);
+            }
+            store_close(open_store(STORE_WRITE)); /* it is counted once */
+        }
+        snprintf(file, sizeof file, "%s/copy.db", directory);
+    }
+    memcpy(file, live_file, sizeof file);
+    assert_int_equal(files_like("-wal"), 0);
+}
+
 /* ---- the file goes away ---- */
 
 enum away { REMOVED, RENAMED, REPLACED, LOG_REMOVED, INDEX_REMOVED, BOTH_REMOVED, WAYS };
@@ -473,6 +537,7 @@ static uint64_t spans_there(void)
 
     assert_int_equal(store_totals(store, &totals), STORE_OK);
     assert_int_equal(store_check(store, test_fault, NULL), 0);
+    assert_int_equal(logs_missing(store), 0); /* what was in a log that went is in the file */
     store_close(store);
     return totals.spans;
 }
@@ -570,6 +635,7 @@ int main(void)
         TEST(test_read_on_read_only_media),
         TEST(test_interrupted_change),
         TEST(test_log_of_a_removed_store),
+        TEST(test_a_log_that_is_missing),
         TEST(test_nothing_goes_into_a_file_that_is_away),
         TEST(test_directory_removed_and_foreign_file),
         TEST(test_a_handle_without_a_file_says_so),
