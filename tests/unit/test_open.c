@@ -3,64 +3,13 @@
  * or closing it, whoever writes to it now, and wherever it lies (no write permission, read-only media, a log without
  * its index). And what was put into a file that went away is never called stored.
  */
-#include "collector_tests.h"
+#include "store_file.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <sys/mount.h>
-
-static char directory[64];
-static char file[128];
-
-static int setup(void **state)
-{
-    (void)state;
-    test_directory(directory);
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    (void)chmod(directory, 0700);
-    test_remove(directory);
-    return 0;
-}
-
-static const char *beside(const char *tail)
-{
-    static char name[200];
-
-    snprintf(name, sizeof name, "%s%s", file, tail);
-    return name;
-}
-
-static struct store *open_store(enum store_mode mode)
-{
-    struct store *store = NULL;
-    int status = store_open(file, mode, &store);
-
-    if (status != STORE_OK)
-        print_message("%d: %s\n", status, store_why());
-    assert_int_equal(status, STORE_OK);
-    return store;
-}
-
-static unsigned files_like(const char *part)
-{
-    DIR *at = opendir(directory);
-    struct dirent *entry;
-    unsigned n = 0;
-
-    assert_non_null(at);
-    while ((entry = readdir(at)) != NULL)
-        n += strstr(entry->d_name, part) != NULL;
-    closedir(at);
-    return n;
-}
 
 /* ---- kills ---- */
 
@@ -98,31 +47,6 @@ static void kill_after(pid_t child, useconds_t us)
     kill(child, SIGKILL);
     assert_int_equal(waitpid(child, &code, 0), child);
     assert_true(WIFSIGNALED(code)); /* else it failed by itself */
-}
-
-/* Where the log is there, or was not needed, nobody says that it is missing. */
-static uint64_t logs_missing(struct store *store)
-{
-    struct store_loss loss;
-
-    assert_int_equal(store_loss(store, 0, &loss), STORE_OK);
-    return loss.events[STORE_LOSS_log_missing];
-}
-
-static void assert_sound(void)
-{
-    struct store *store = NULL;
-    int status = store_open(file, STORE_READ, &store);
-
-    if (status == STORE_MISSING)
-        return; /* killed before there was anything */
-    if (status != STORE_OK)
-        print_message("%d: %s\n", status, store_why());
-    assert_int_equal(status, STORE_OK);
-    assert_int_equal(store_check(store, test_fault, NULL), 0);
-    assert_int_equal(logs_missing(store), 0);
-    store_close(store);
-    assert_false(store_file_is_broken(file));
 }
 
 /* LIBPPROF_KILLS in the environment asks for more of them. */
@@ -229,24 +153,6 @@ static void test_through_links(void **state)
 }
 
 /* ---- where nothing may be written ---- */
-
-/* A store as a killed writer leaves it: 2 frames in the file, 2 more only in the log. */
-static void leave_log(void)
-{
-    struct store *store = open_store(STORE_WRITE);
-    pid_t child;
-
-    test_fill(store, 1, 1, 2);
-    store_close(store);
-    child = fork();
-    if (child == 0) {
-        store = open_store(STORE_WRITE);
-        test_fill(store, 1, 3, 2);
-        _exit(0);
-    }
-    assert_int_equal(waitpid(child, NULL, 0), child);
-    assert_int_equal(access(beside("-wal"), F_OK), 0);
-}
 
 /* In a child that may write nothing here: root lets go of its rights. */
 static void read_as_nobody(uint64_t frames, int want)
@@ -393,109 +299,6 @@ static void test_interrupted_change(void **state)
     store_close(store);
 }
 
-static const char *in_directory(const char *name)
-{
-    static char path[160];
-
-    snprintf(path, sizeof path, "%s/%s", directory, name);
-    return path;
-}
-
-/* The commands that name such a log say what to do with it. */
-static void expect_advice(const char *command, const char *operand)
-{
-    static char said[8192];
-    char words[256], whole[512];
-
-    snprintf(words, sizeof words, command, operand);
-    snprintf(whole, sizeof whole, "cd / && env -u LD_PRELOAD XDG_STATE_HOME=%s HOME=%s %s %s 2>&1", directory,
-             directory, PPROFCTL, words);
-    FILE *out = popen(whole, "r");
-    said[fread(said, 1, sizeof said - 1, out)] = '\0';
-    (void)pclose(out);
-    if (strstr(said, "put the log beside it, named as the copy with -wal at the end") == NULL)
-        fail_msg("%s says: %s", whole, said);
-}
-
-/* The log of a store that was removed is no part of the next one; it is kept, and the next one says so. */
-static void test_log_of_a_removed_store(void **state)
-{
-    struct store *store;
-    struct store_totals totals;
-    struct store_loss loss;
-
-    (void)state;
-    leave_log();
-    unlink(file);
-    store = open_store(STORE_WRITE);
-    assert_int_equal(store_totals(store, &totals), STORE_OK);
-    assert_int_equal(totals.spans, 0);
-    assert_int_equal(store_loss(store, 0, &loss), STORE_OK);
-    assert_int_equal(loss.events[STORE_LOSS_log_orphaned], 1);
-    test_fill(store, 1, 1, 2);
-    store_close(store);
-    assert_sound();
-    assert_int_equal(files_like("-wal.orphan-"), 1);
-    expect_advice("check %s", file);
-    assert_int_equal(mkdir(in_directory("libpprof"), 0700), 0); /* the store that doctor looks at */
-    assert_int_equal(rename(file, in_directory("libpprof/pprof.db")), 0);
-    expect_advice("doctor -- /bin/true%s", "");
-    assert_int_equal(unlink(in_directory("libpprof/pprof.db")), 0);
-    assert_int_equal(rmdir(in_directory("libpprof")), 0);
-}
-
-static void copy(const char *from, const char *to)
-{
-    char data[65536];
-    ssize_t bytes;
-    int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-    assert_true(in >= 0 && out >= 0);
-    while ((bytes = read(in, data, sizeof data)) > 0)
-        assert_int_equal(write(out, data, (size_t)bytes), bytes);
-    close(in);
-    close(out);
-}
-
-/* A copy of a store that is being written, without its log, or a killed writer's whose log was removed: no reader calls
- * it whole, nor does one after a writer has come and gone. With its log it is whole, and so it is at rest. */
-static void test_a_log_that_is_missing(void **state)
-{
-    char live_file[128], copied[160];
-    struct store *store;
-
-    (void)state;
-    memcpy(live_file, file, sizeof live_file);
-    store = open_store(STORE_WRITE);
-    test_fill(store, 1, 11, 2);
-    pid_t child = fork(); /* our locks are not the child's */
-    if (child == 0) {
-        snprintf(copied, sizeof copied, "%s/copy.db", directory);
-        copy(file, copied);
-        _exit(0);
-    }
-    assert_int_equal(waitpid(child, NULL, 0), child);
-    store_close(store);
-    assert_sound();
-    leave_log(); /* 4 frames, with the log */
-    assert_sound();
-    assert_int_equal(unlink(beside("-wal")), 0);
-    assert_int_equal(unlink(beside("-shm")), 0);
-    for (int which = 0; which < 2; which++) {
-        for (int turn = 0; turn < 3; turn++) {
-            for (int reader = 0; reader < 2; reader++) { /* the first leaves an empty log */
-                store = open_store(STORE_READ);
-                assert_int_equal(logs_missing(store), 1);
-                store_close(store);
-            }
-            store_close(open_store(STORE_WRITE)); /* it is counted once */
-        }
-        snprintf(file, sizeof file, "%s/copy.db", directory);
-    }
-    memcpy(file, live_file, sizeof file);
-    assert_int_equal(files_like("-wal"), 0);
-}
-
 /* ---- the file goes away ---- */
 
 enum away { REMOVED, RENAMED, REPLACED, LOG_REMOVED, INDEX_REMOVED, BOTH_REMOVED, WAYS };
@@ -634,8 +437,6 @@ int main(void)
         TEST(test_read_beside_a_writer_of_somebody_else),
         TEST(test_read_on_read_only_media),
         TEST(test_interrupted_change),
-        TEST(test_log_of_a_removed_store),
-        TEST(test_a_log_that_is_missing),
         TEST(test_nothing_goes_into_a_file_that_is_away),
         TEST(test_directory_removed_and_foreign_file),
         TEST(test_a_handle_without_a_file_says_so),
