@@ -52,6 +52,12 @@ static bool pid_is_gone(const struct span_journal_owner *owner)
     return in_our_namespace(owner->pid_namespace) && same_boot(owner->boot) && is_gone(owner->pid);
 }
 
+/* The same, or this boot never knew it. */
+static bool is_of_no_process(const struct span_journal_owner *owner)
+{
+    return pid_is_gone(owner) || (owner->boot[0] != '\0' && !same_boot(owner->boot));
+}
+
 bool journal_mark_is_over(const struct span_mark *mark, time_t made)
 {
     if (in_our_namespace(mark->pid_namespace))
@@ -139,6 +145,22 @@ bool journal_mark_may_send(const struct span_mark *mark, time_t made, const stru
     return reader->socket != NULL && !journal_mark_is_over(mark, made) &&
            may_send(mark->pid, in_our_namespace(mark->pid_namespace), mark->spool_said && mark->spool[0] != '\0',
                     reader);
+}
+
+bool journal_is_owed(int fd, char ret_spool[SPAN_JOURNAL_PATH_BYTES])
+{
+    struct span_journal_head head;
+
+    if (read_head(fd, &head) != SPAN_JOURNAL_OK || !head.spool_said || head.spool[0] == '\0' ||
+        !is_of_no_process(&head.owner))
+        return false;
+    memcpy(ret_spool, head.spool, sizeof head.spool);
+    return true;
+}
+
+bool journal_mark_is_owed(const struct span_mark *mark, time_t made)
+{
+    return mark->spool_said && mark->spool[0] != '\0' && journal_mark_is_over(mark, made);
 }
 
 bool journal_mark_is_for(const struct span_mark *mark, time_t made, const struct journal_reader *reader)

@@ -28,6 +28,7 @@ struct journal_reader {
     bool said, in_spool;
     const char *socket; /* on which it listens, named or the default one; NULL: none, or it is not asked for */
     bool socket_said;
+    bool guessed; /* no collector of the store's is known to read this spool: only what waits there for good counts */
 };
 
 /* Whether they are one directory, whatever they are called. */
@@ -38,6 +39,12 @@ bool journal_same_directory(const char *a, const char *b);
 bool journal_may_send(int fd, const struct journal_reader *reader);
 /* The same for the mark, made then. */
 bool journal_mark_may_send(const struct span_mark *mark, time_t made, const struct journal_reader *reader);
+
+/* Whether who had the journal in `fd` is gone, and named a spool, which goes to `ret_spool`: it waits for the collector
+ * of that spool. Takes no lock, so where only the lock would tell, as in another namespace of pids, it says false. */
+bool journal_is_owed(int fd, char ret_spool[SPAN_JOURNAL_PATH_BYTES]);
+/* The same of the mark, made then; its spool is in it. */
+bool journal_mark_is_owed(const struct span_mark *mark, time_t made);
 
 /* Takes the lock of the file (flock) where it can be had; it goes with the descriptor. Never that of another's, whose
  * own collector would take it for the writer's at that moment. */

@@ -54,6 +54,7 @@ static int take_file(struct listener *listener, int fd, bool closed, uint8_t *bu
 {
     struct listen_sender sender = {.in_file = true};
     size_t have = 0, left = LISTEN_SPOOL_FILE_BYTES_MAX;
+    bool any = false; /* frame that was whole */
 
     for (;;) {
         ssize_t got = read(fd, buffer + have, left < SPOOL_READ_BYTES - have ? left : SPOOL_READ_BYTES - have);
@@ -65,8 +66,9 @@ static int take_file(struct listener *listener, int fd, bool closed, uint8_t *bu
         if (got < 0)
             return listen_because(STORE_FAILED, "a spool file cannot be read: %s", strerror(errno));
         if (got == 0) {
-            /* Half a frame is what a dying writer leaves, under the other name. */
-            *ret_damaged |= left == 0 || (closed && have != 0);
+            /* Half a frame is what a dying writer leaves, under the other name. None has either name before its first
+             * frames are in it: one without was cut, as by a loss of power, and its process may be known to nobody. */
+            *ret_damaged |= left == 0 || !any || (closed && have != 0);
             return 0;
         }
         have += (size_t)got;
@@ -79,6 +81,7 @@ static int take_file(struct listener *listener, int fd, bool closed, uint8_t *bu
         if (status != 0)
             return status;
         at += used;
+        any |= used > 0;
         memmove(buffer, buffer + at, have - at);
         have -= at;
     }

@@ -250,17 +250,24 @@ uint64_t run_users(const struct run *run)
     return run->path[0] == '\0' ? 0 : users_of(run->path);
 }
 
-/* Whether anything is in it, what was set aside as damaged too. */
-static bool has_files(const char *folder)
+/* Whether anything is in it; *ret_aside: only what was set aside as damaged, which the store knows of. */
+static bool has_files(const char *folder, bool *ret_aside)
 {
+    static const char damaged[] = ".damaged";
     DIR *directory = opendir(folder);
     struct dirent *entry;
-    bool has = false;
-    while (directory != NULL && !has && (entry = readdir(directory)) != NULL)
-        has = entry->d_name[0] != '.' && strcmp(entry->d_name, "run") != 0;
+    size_t files = 0, aside = 0;
+    while (directory != NULL && (entry = readdir(directory)) != NULL) {
+        size_t bytes = strlen(entry->d_name);
+        if (entry->d_name[0] == '.' || strcmp(entry->d_name, "run") == 0)
+            continue;
+        files++;
+        aside += bytes > strlen(damaged) && strcmp(entry->d_name + bytes - strlen(damaged), damaged) == 0;
+    }
     if (directory != NULL)
         (void)closedir(directory);
-    return has;
+    *ret_aside = files > 0 && files == aside;
+    return files > 0;
 }
 
 /* Removes it unless something is in it or will be, or is to be found by its name. True when it is gone. The caller
@@ -269,8 +276,9 @@ static bool remove_folder(const char *folder)
 {
     char path[RUN_PATH_BYTES + 8];
     struct waiting waiting;
+    bool aside;
     waiting_of_run(&waiting, folder);
-    if (has_files(folder) || waiting_sum(&waiting) + waiting.living + users_of(folder) > 0)
+    if (has_files(folder, &aside) || waiting_sum(&waiting) + waiting.living + users_of(folder) > 0)
         return false;
     (void)snprintf(path, sizeof(path), "%s/run", folder);
     (void)unlink(path);
@@ -296,7 +304,7 @@ bool run_leave(struct run *run)
 
 struct search {
     struct store *store; /* NULL: only look */
-    struct home home;    /* the store's file */
+    struct home home;    /* the store's file; inode 0: there is none */
     char path[PATH_MAX]; /* of the same, resolved */
     bool homeless;       /* also of runs whose store is gone */
     struct runs_left *left;
@@ -318,7 +326,7 @@ static enum belongs whose(int mark, const struct search *search)
     home.inode = strtoumax(next, &next, 10);
     home.born_ns = strtoumax(next, &next, 10);
     const char *path = next + (*next == ' ');
-    if (same_home(&home, &search->home) || strcmp(path, search->path) == 0)
+    if ((search->home.inode != 0 && same_home(&home, &search->home)) || strcmp(path, search->path) == 0)
         return TO_US;
     if (find_home(path, &there) && same_home(&there, &home))
         return TO_ANOTHER;
@@ -368,7 +376,9 @@ static void look_at(const struct search *search, const char *folder)
     search->left->taken += took && waiting_sum(&before) > waiting_sum(&after);
     search->left->living += after.living;
     search->left->newer += takes ? 0 : after.newer; /* who takes in has looked at every frame */
-    if (ours && (waiting_sum(&after) > 0 || (!took && after.living == 0 && users_of(folder) == 0))) {
+    bool aside;
+    (void)has_files(folder, &aside);
+    if (ours && (waiting_sum(&after) > 0 || (!took && !aside && after.living == 0 && users_of(folder) == 0))) {
         search->left->waiting++;
         (void)snprintf(search->left->where, sizeof(search->left->where), "%s", folder);
     }
@@ -378,12 +388,42 @@ static void look_at(const struct search *search, const char *folder)
         (void)close(mark);
 }
 
+/* As realpath, also of a file that is not there, or whose directory is not. */
+static bool resolve(const char *path, char out[PATH_MAX])
+{
+    char above[PATH_MAX];
+    size_t bytes = strlen(path);
+    if (realpath(path, out) != NULL)
+        return true;
+    while (bytes > 0 && path[bytes - 1] != '/')
+        bytes--;
+    /* What is above, and the rest of the name from there on. */
+    for (;;) {
+        size_t rest = bytes;
+        int used = snprintf(above, sizeof(above), "%.*s", (int)bytes, bytes == 0 ? "" : path);
+        if (used < 0 || (size_t)used >= sizeof(above))
+            return false;
+        if (realpath(bytes == 0 ? "." : above, out) != NULL) {
+            size_t have = strlen(out);
+            used = snprintf(out + have, PATH_MAX - have, "%s%s", have > 1 ? "/" : "", path + rest);
+            return used >= 0 && (size_t)used < PATH_MAX - have;
+        }
+        if (bytes == 0)
+            return false;
+        while (bytes > 0 && path[bytes - 1] == '/')
+            bytes--;
+        while (bytes > 0 && path[bytes - 1] != '/')
+            bytes--;
+    }
+}
+
 static void search_all(struct search *search, const char *store_path)
 {
     char root[PATH_MAX], folder[RUN_PATH_BYTES];
     *search->left = (struct runs_left){0};
-    if (realpath(store_path, search->path) == NULL || !find_home(search->path, &search->home))
+    if (!resolve(store_path, search->path))
         return;
+    (void)find_home(search->path, &search->home); /* where there is no file, its name alone tells */
     for (int i = 0; i < ROOTS; i++) {
         DIR *directory = root_at(i, root) && is_own(root) ? opendir(root) : NULL;
         struct dirent *entry;

@@ -20,6 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { CLOSE_WAIT_MS = 1000 };
+
 static const char *const sql[] = {
 #define STORE_SQL(ident, text) text,
     STORE_SQLS(STORE_SQL)
@@ -160,8 +162,10 @@ static void leave(struct store *store)
 
     /* Only the log went: what is in it goes into the file, as long as nobody has begun another log. */
     if (!moved(&store->place[0]) &&
-        (stat(store->place[1].path, &st) != 0 || st.st_size == 0 || !moved(&store->place[1])))
+        (stat(store->place[1].path, &st) != 0 || st.st_size == 0 || !moved(&store->place[1]))) {
+        (void)store_log_drop(store);
         (void)sqlite3_exec(store->db, "PRAGMA wal_checkpoint(FULL)", NULL, NULL, NULL);
+    }
     finalize_all(store);
     (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     (void)sqlite3_close(store->db);
@@ -259,6 +263,19 @@ int store_open(const char *path, enum store_mode mode, struct store **ret_store)
     return STORE_OK;
 }
 
+/* Waits for the turn among the writers of this log, for which nobody else then waits. */
+static bool take_turn(const struct store *store, uint64_t until_ms)
+{
+    while (store->queue >= 0) {
+        if (flock(store->queue, LOCK_EX | LOCK_NB) == 0)
+            return true;
+        if (store_now_ms() >= until_ms)
+            break;
+        store_nap();
+    }
+    return false;
+}
+
 void store_close(struct store *store)
 {
     if (store == NULL)
@@ -274,10 +291,13 @@ void store_close(struct store *store)
      * have it open. */
     if (store->writing && store->db != NULL) {
         (void)sqlite3_busy_timeout(store->db, 0);
-        (void)sqlite3_exec(store->db, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL);
+        /* Of writers that end at once each would see the other, and none make it so. */
+        (void)take_turn(store, store_now_ms() + CLOSE_WAIT_MS);
+        if (store->has_log)
+            store_log_end(store);
     }
     (void)sqlite3_close(store->db);
-    leave_queue(store);
+    leave_queue(store); /* and with it the turn */
     store_processes_clear(store);
     free(store->by_identity);
     free(store->by_id);
@@ -316,13 +336,12 @@ static int begin_in_turn(struct store *store)
 {
     uint64_t until_ms = store_now_ms() + STORE_BUSY_MS;
     uint64_t now_ms;
-    bool first = false;
+    bool first;
     int status = end_left_over(store);
 
     if (status != 0)
         return status;
-    while (store->queue >= 0 && !(first = flock(store->queue, LOCK_EX | LOCK_NB) == 0) && store_now_ms() < until_ms)
-        store_nap();
+    first = take_turn(store, until_ms);
     now_ms = store_now_ms(); /* what the turn took is no more to be waited for */
     (void)sqlite3_busy_timeout(store->db, now_ms < until_ms ? (int)(until_ms - now_ms) : 0);
     status = store_run(store, store_statement(store, STORE_SQL_begin), "beginning a transaction");

@@ -135,6 +135,8 @@ int store_column_text(struct sqlite3_stmt *row, int column, const char **ret_tex
       "connections of other users, or beyond a bound, were refused")                                                   \
     X(log_orphaned, false, "log of an earlier store was set aside beside this one",                                    \
       "logs of an earlier store were set aside beside this one")                                                       \
+    X(log_missing, false, "copy or cut of this store without the log of what was being written",                       \
+      "copies or cuts of this store without the log of what was being written")                                        \
     X(counters_absurd, false, "message with counts that cannot be right", "messages with counts that cannot be right")
 enum store_loss_kind {
 #define X(ident, certain, one, many) STORE_LOSS_##ident,

@@ -220,6 +220,17 @@ extern const char store_schema_processes[], store_schema_rollups[];
 int store_migrate(struct store *store);
 /* store.c: remembers which files the open handle has. 0, or -1 when they are not in their places any more. */
 int store_note_places(struct store *store, const char *path);
+/* store_open.c: SQLite's code. */
+int store_in_wal_mode(sqlite3 *db, bool *ret_wal);
+/* store_log.c: says in the main file that a log belongs to it, and notes it where that had been said and there is none.
+ * 0; a status only where it cannot be noted. */
+int store_log_begin(struct store *store);
+/* store_log.c: whether the store says so and there is none. 0 or store_status. */
+int store_log_is_gone(struct store *store, bool *ret_gone);
+/* store_log.c: takes that back, where it can be (what is in the log is to go into the file at once). */
+bool store_log_drop(struct store *store);
+/* store_log.c: the same before the handle is closed, and makes the store one plain file, unless others have it open. */
+void store_log_end(struct store *store);
 /* store_open.c: milliseconds of a clock that nobody sets. */
 uint64_t store_now_ms(void);
 /* store_open.c: sleeps for a moment, before something is tried again. */

@@ -142,6 +142,7 @@ int store_loss(struct store *store, int64_t after_process, struct store_loss *re
     sqlite3_stmt *rows = store_statement(store, STORE_SQL_accounts);
     struct account account = {0};
     uint64_t begun_ns = 0;
+    bool log_gone = false;
     int status = begun(store, &begun_ns);
     int code;
 
@@ -179,7 +180,12 @@ int store_loss(struct store *store, int64_t after_process, struct store_loss *re
         return status;
     settle(&account, begun_ns, ret_loss);
     status = count_departed(store, after_process, ret_loss);
-    return status == 0 ? read_noted(store, ret_loss) : status;
+    if (status == 0)
+        status = read_noted(store, ret_loss);
+    if (status == 0)
+        status = store_log_is_gone(store, &log_gone);
+    ret_loss->events[STORE_LOSS_log_missing] += log_gone; /* not noted yet: the next writer does */
+    return status;
 }
 
 int store_newest_process(struct store *store, int64_t *ret_id)

@@ -341,8 +341,7 @@ int store_open_reading(struct store *store, const char *path)
     return store_code("reading failed", code, store->db == NULL ? 0 : sqlite3_system_errno(store->db));
 }
 
-/* SQLite's code. */
-static int in_wal_mode(sqlite3 *db, bool *ret_wal)
+int store_in_wal_mode(sqlite3 *db, bool *ret_wal)
 {
     sqlite3_stmt *statement = NULL;
     int code = sqlite3_prepare_v2(db, "PRAGMA journal_mode", -1, &statement, NULL);
@@ -374,7 +373,7 @@ static int set_up_writing(struct store *store)
                          "PRAGMA cache_size=-32768; PRAGMA journal_size_limit=67108864; PRAGMA trusted_schema=OFF",
                          NULL, NULL, NULL) != SQLITE_OK ||
             store_pragma_int(store->db, "PRAGMA user_version", &version) != SQLITE_OK ||
-            in_wal_mode(store->db, &store->has_log) != SQLITE_OK)
+            store_in_wal_mode(store->db, &store->has_log) != SQLITE_OK)
             return store_sqlite_failed(store, "opening");
         if (store->has_log)
             break;
@@ -409,7 +408,8 @@ int store_open_writing(struct store *store, const char *path)
         else
             status = store_sqlite_failed(store, "opening");
         /* A transaction is taken back above all when there is no memory: what that takes is made now. */
-        if (status == 0 && store_note_places(store, path) == 0)
+        if (status == 0 && store_note_places(store, path) == 0 &&
+            (!store->has_log || (status = store_log_begin(store)) == 0))
             return store_statement(store, STORE_SQL_rollback) != NULL ? 0 : store_sqlite_failed(store, "opening");
         if (status == STORE_OTHER_VERSION || (status == STORE_BUSY && store_now_ms() >= until_ms) ||
             (status != 0 && status != STORE_BUSY && !may_pass(sqlite3_extended_errcode(store->db))))

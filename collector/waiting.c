@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -25,29 +26,40 @@ struct look {
     struct waiting *waiting;
     const struct journal_reader *reader; /* those who may own what lies there */
     size_t n_readers;
+    bool run; /* the reader is a recorded run's folder: what cannot be read is counted elsewhere */
 };
+
+/* One thing waits for this reader. */
+static void note_reader(struct waiting *waiting, const struct journal_reader *reader)
+{
+    if (!reader->said)
+        return;
+    waiting->named++;
+    (void)snprintf(waiting->spool, sizeof waiting->spool, "%s", reader->spool);
+}
 
 static void count_journal(const struct look *look, int directory, const char *name)
 {
     int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     enum journal_state state = JOURNAL_ANOTHERS;
-    bool unread = false;
+    const struct journal_reader *reader = NULL;
     bool sends = false;
 
     if (fd < 0)
         return;
     for (size_t i = 0; i < look->n_readers && state == JOURNAL_ANOTHERS; i++) {
-        const struct journal_reader *reader = &look->reader[i];
-
+        reader = &look->reader[i];
         state = journal_state(fd, reader);
-        /* Whose those are that cannot be read is not known: whoever has the default spool counts them. */
-        unread = reader->in_spool || !reader->said;
         sends |= state == JOURNAL_ANOTHERS && journal_may_send(fd, reader);
     }
-    look->waiting->damaged += state == JOURNAL_DAMAGED && unread;
-    look->waiting->newer += state == JOURNAL_NEWER && unread;
-    look->waiting->living += state == JOURNAL_LIVES || (state == JOURNAL_ANOTHERS && sends);
+    /* Whose those are that cannot be read is not known: any store may lack them. */
+    bool counts = look->reader->in_spool || !look->run;
+    look->waiting->damaged += state == JOURNAL_DAMAGED && counts;
+    look->waiting->newer += state == JOURNAL_NEWER && counts;
+    look->waiting->living += sends || (state == JOURNAL_LIVES && !reader->guessed);
     look->waiting->journals += state == JOURNAL_DEAD;
+    if (state == JOURNAL_DEAD || (state == JOURNAL_DAMAGED && reader->in_spool))
+        note_reader(look->waiting, reader);
     (void)close(fd);
 }
 
@@ -63,8 +75,13 @@ static void count_mark(const struct look *look, int directory, const char *name)
     if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !journal_mark_read(&mark, text, directory, name))
         return;
     for (size_t i = 0; i < look->n_readers && !ours; i++) {
-        ours = journal_mark_is_for(&mark, st.st_mtime, &look->reader[i]);
-        sends |= !ours && journal_mark_may_send(&mark, st.st_mtime, &look->reader[i]);
+        const struct journal_reader *reader = &look->reader[i];
+
+        ours = journal_mark_is_for(&mark, st.st_mtime, reader) &&
+               (!reader->guessed || journal_mark_is_over(&mark, st.st_mtime));
+        sends |= !ours && journal_mark_may_send(&mark, st.st_mtime, reader);
+        if (ours)
+            note_reader(look->waiting, reader);
     }
     look->waiting->marks += ours;
     look->waiting->living += !ours && sends;
@@ -82,10 +99,12 @@ static void count_spool_file(const struct look *look, int directory, const char 
 {
     int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
-    if (fd >= 0 && waiting_spool_is_newer(fd))
+    if (fd >= 0 && waiting_spool_is_newer(fd)) {
         look->waiting->newer++;
-    else
+    } else {
         look->waiting->spool_files++;
+        note_reader(look->waiting, look->reader);
+    }
     if (fd >= 0)
         (void)close(fd);
 }
@@ -98,8 +117,6 @@ static bool count_file(void *context, int directory, const char *name)
     if (in_spool && (ends_with(name, ".part") || ends_with(name, ".frames") || ends_with(name, ".refused") ||
                      ends_with(name, ".unread")))
         count_spool_file(look, directory, name);
-    else if (ends_with(name, ".damaged"))
-        look->waiting->damaged++;
     else if (ends_with(name, ".live"))
         count_journal(look, directory, name);
     else if (!in_spool && ends_with(name, ".mark"))
@@ -134,22 +151,27 @@ static bool is_new(const struct journal_reader *reader, size_t at)
     return true;
 }
 
+static void look_at_all(struct look *look, const char *const *journal_dirs)
+{
+    memset(look->waiting, 0, sizeof *look->waiting);
+    for (size_t i = 0; i < look->n_readers; i++)
+        if (is_new(look->reader, i))
+            look_into_spool(look->waiting, &look->reader[i]);
+    for (; look->n_readers > 0 && journal_dirs != NULL && *journal_dirs != NULL; journal_dirs++)
+        look_into(look, places_open(*journal_dirs, geteuid()));
+}
+
 void waiting_look(struct waiting *ret_waiting, const struct journal_reader *reader, size_t n_readers,
                   const char *const *journal_dirs)
 {
     struct look look = {.waiting = ret_waiting, .reader = reader, .n_readers = n_readers};
 
-    memset(ret_waiting, 0, sizeof *ret_waiting);
-    for (size_t i = 0; i < n_readers; i++)
-        if (is_new(reader, i))
-            look_into_spool(ret_waiting, &reader[i]);
-    for (; n_readers > 0 && journal_dirs != NULL && *journal_dirs != NULL; journal_dirs++)
-        look_into(&look, places_open(*journal_dirs, geteuid()));
+    look_at_all(&look, journal_dirs);
 }
 
 uint64_t waiting_sum(const struct waiting *waiting)
 {
-    return waiting->spool_files + waiting->journals + waiting->marks + waiting->newer;
+    return waiting->spool_files + waiting->journals + waiting->marks + waiting->newer + waiting->damaged;
 }
 
 static bool look_at_others(void *context, const char *path, uid_t user)
@@ -161,13 +183,13 @@ static bool look_at_others(void *context, const char *path, uid_t user)
 void waiting_of_run(struct waiting *ret_waiting, const char *folder)
 {
     struct journal_reader reader = {.spool = folder, .said = true};
-    struct look others = {.waiting = ret_waiting, .reader = &reader, .n_readers = 1};
+    struct look look = {.waiting = ret_waiting, .reader = &reader, .n_readers = 1, .run = true};
     struct places places;
 
     places_find(&places);
-    waiting_look(ret_waiting, &reader, 1, places.journals);
+    look_at_all(&look, places.journals);
     if (geteuid() == 0)
-        places_of_others(look_at_others, &others);
+        places_of_others(look_at_others, &look);
 }
 
 /* The collector of this user's default store. */
@@ -177,16 +199,6 @@ static struct journal_reader default_reader(char spool[PATH_MAX])
     bool has_spool = span_path_spool(spool, PATH_MAX, base.state_home, base.home) == 0;
 
     return (struct journal_reader){.spool = has_spool ? spool : NULL};
-}
-
-void waiting_by_default(struct waiting *ret_waiting)
-{
-    char spool[PATH_MAX];
-    struct journal_reader reader = default_reader(spool);
-    struct places places;
-
-    places_find(&places);
-    waiting_look(ret_waiting, &reader, 1, places.journals);
 }
 
 static bool is_default_store(const char *path)
@@ -228,26 +240,99 @@ static int add_collector(void *context, const struct store_collector *collector)
     return 0;
 }
 
+/* The folder of a recorded run, which runs.h looks after. */
+static bool is_of_run(const char *spool)
+{
+    char mark[PATH_MAX + 8];
+
+    (void)snprintf(mark, sizeof mark, "%s/run", spool);
+    return access(mark, F_OK) == 0;
+}
+
+/* A spool that none of the store's collectors is known to read, and whose calls may be for it. */
+static int add_guess(struct collectors *all, const char *spool)
+{
+    for (size_t i = 0; i < all->n; i++)
+        if (all->reader[i].spool != NULL && journal_same_directory(spool, all->reader[i].spool))
+            return 0;
+    if (is_of_run(spool))
+        return 0;
+    int status = add_collector(all, &(struct store_collector){.spool = spool, .spool_said = true, .socket = ""});
+    if (status == 0)
+        all->reader[all->n - 1].guessed = true;
+    return status;
+}
+
+struct guesses {
+    struct collectors *all;
+    int status;
+};
+
+/* A file or mark in a directory of journals. */
+static bool guess(void *context, int directory, const char *name)
+{
+    struct guesses *guesses = context;
+    char spool[SPAN_JOURNAL_PATH_BYTES], text[SPAN_MARK_TEXT_BYTES];
+    struct span_mark mark;
+    struct stat st;
+
+    if (ends_with(name, ".live")) {
+        int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (fd >= 0 && journal_is_owed(fd, spool))
+            guesses->status = add_guess(guesses->all, spool);
+        if (fd >= 0)
+            (void)close(fd);
+    } else if (ends_with(name, ".mark") && fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+               journal_mark_read(&mark, text, directory, name) && journal_mark_is_owed(&mark, st.st_mtime)) {
+        guesses->status = add_guess(guesses->all, mark.spool);
+    }
+    return guesses->status == 0;
+}
+
+static int add_guesses(struct collectors *all, const char *const *journal_dirs)
+{
+    struct guesses guesses = {.all = all};
+    const char *told = getenv("LIBPPROF_SPOOL");
+    bool by_default = false; /* has one of them the default spool? */
+
+    for (size_t i = 0; i < all->n; i++)
+        by_default |= !all->reader[i].said;
+    if (all->n > 0 && told != NULL && told[0] == '/')
+        guesses.status = add_guess(all, told);
+    for (; by_default && guesses.status == 0 && *journal_dirs != NULL; journal_dirs++) {
+        int directory = places_open(*journal_dirs, geteuid());
+
+        if (directory < 0)
+            continue;
+        (void)span_place_each(directory, guess, &guesses);
+        (void)close(directory);
+    }
+    return guesses.status;
+}
+
 int waiting_of_store(struct waiting *ret_waiting, struct store *store, const char *path)
 {
     struct collectors all = {0};
     char spool[PATH_MAX];
     struct places places;
+    bool by_default = path == NULL || is_default_store(path);
     int status = 0;
 
     memset(ret_waiting, 0, sizeof *ret_waiting);
-    if (is_default_store(path)) {
+    places_find(&places);
+    if (by_default) {
         struct journal_reader reader = default_reader(spool);
 
         status =
             add_collector(&all, &(struct store_collector){.spool = reader.spool == NULL ? "" : spool, .socket = ""});
     }
-    if (status == 0)
+    if (status == 0 && store != NULL)
         status = store_collectors(store, add_collector, &all);
-    if (status == 0) {
-        places_find(&places);
+    if (status == 0)
+        status = add_guesses(&all, places.journals);
+    if (status == 0)
         waiting_look(ret_waiting, all.reader, all.n, places.journals);
-    }
+    ret_waiting->store_said = !by_default;
     for (size_t i = 0; i < all.n; i++)
         free(all.text[i]);
     free(all.text);

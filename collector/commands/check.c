@@ -51,7 +51,7 @@ int command_check(const struct arguments *arguments)
            size, sentence);
     waits_print_orphans(stdout, path, loss.known.events[STORE_LOSS_log_orphaned]);
     waits_print_runs(stdout, path, &left);
-    waits_print(stdout, &waiting);
+    waits_print(stdout, &waiting, path);
     if (faults == 0)
         printf("%s: nothing is wrong.\n", display_name(path));
     else

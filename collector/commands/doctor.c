@@ -258,11 +258,15 @@ static bool print_store(bool always)
     struct waiting waiting;
     struct loss loss = {0};
     struct store *store = access(path, F_OK) == 0 ? open_store(path, STORE_READ) : NULL;
-    if (store == NULL && always && access(path, F_OK) != 0)
-        printf("There is no store yet; `pprofctl record -- CMD` or pprofd makes one.\n");
-    if (store == NULL)
-        return access(path, F_OK) != 0;
     runs_look(path, &left);
+    if (store == NULL) {
+        bool missing = access(path, F_OK) != 0;
+        if (missing && always)
+            printf("There is no store yet; `pprofctl record -- CMD` or pprofd makes one.\n");
+        if (missing)
+            waits_print_runs(stdout, path, &left);
+        return missing;
+    }
     int status = waits_add(&loss, &waiting, &left, store, path);
     if (status == STORE_OK)
         status = loss_of_store(&loss, store);

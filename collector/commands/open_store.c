@@ -42,6 +42,7 @@ static void complain_damaged(const char *path)
 void complain_store(const char *path, int status)
 {
     struct stat st;
+    struct runs_left left;
     if (path[0] == '\0') {
         complain("the name of FILE is empty; give the name of a store, or none for %s.", DEFAULT_STORE);
         return;
@@ -50,6 +51,8 @@ void complain_store(const char *path, int status)
     case STORE_MISSING:
         complain("there is no file %s%s; `pprofctl record -o %s -- CMD` makes one.", path,
                  lstat(path, &st) == 0 ? ", only a link of that name, which leads nowhere" : "", path);
+        runs_look(path, &left);
+        waits_print_runs(stderr, path, &left);
         if (strcmp(path, DEFAULT_STORE) == 0)
             waits_print_default(stderr);
         break;
@@ -79,8 +82,8 @@ void take_in_left(const char *path, struct runs_left *ret_left)
 {
     struct store *store = NULL;
     runs_look(path, ret_left);
-    if (ret_left->waiting == 0)
-        return;
+    if (ret_left->waiting == 0 || access(path, F_OK) != 0)
+        return; /* one that is not there is made by record alone */
     int status = store_open(path, STORE_WRITE, &store);
     if (status == STORE_OK) {
         runs_take_in(store, path, false, ret_left);

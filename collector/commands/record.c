@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -222,10 +223,13 @@ static void finish(struct record *record, bool quiet)
     if (record->store_failed)
         complain("calls could not be stored in %s: %s", record->path, listen_why());
     run_look(&record->place.run, &kept);
+    struct stat st;
+    bool there = stat(record->path, &st) == 0 && S_ISREG(st.st_mode);
     if (waiting_sum(&kept) > 0 || (record->store_failed && kept.living > 0))
-        complain("what could not be taken in is kept in %s; the next `pprofctl record` or `report` of %s takes it in, "
+        complain("what could not be taken in is kept in %s; the next `pprofctl record -o %s -- CMD`%s takes it in, "
                  "or `pprofd --once --store %s --spool %s`.",
-                 record->place.run.path, record->path, record->path, record->place.run.path);
+                 record->place.run.path, record->path, there ? ", or a report of that file," : "", record->path,
+                 record->place.run.path);
     if (!quiet)
         summarise(record, &stats, &kept);
     (void)place_leave(&record->place);

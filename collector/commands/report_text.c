@@ -93,7 +93,7 @@ static void print_tail(FILE *out, const struct report *report, const char *line_
     (void)fprintf(out, "%s%s\n", line_start, sentence);
     if (waiting_sum(&report->waiting) > 0) {
         (void)fputs(line_start, out);
-        waits_print(out, &report->waiting);
+        waits_print(out, &report->waiting, report->path);
     }
     if (grouping->damaged > 0)
         (void)fprintf(out, "%sDamaged: %" PRIu64 " %s could not be read; `pprofctl check` says which.\n", line_start,

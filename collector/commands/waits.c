@@ -15,6 +15,7 @@
 
 #include "../../span/install_key.h"
 #include "../places.h"
+#include "command.h"
 #include "display.h"
 
 int waits_add(struct loss *loss, struct waiting *ret_waiting, const struct runs_left *left, struct store *store,
@@ -31,7 +32,38 @@ static void print_count(FILE *out, const char *before, uint64_t n, const char *o
     (void)fprintf(out, "%s%" PRIu64 " %s", before, n, n == 1 ? one : many);
 }
 
-void waits_print(FILE *out, const struct waiting *waiting)
+/* Whether pprofd has a store where none is named to it: a user without a home has none. */
+static bool has_default_store(void)
+{
+    char store[PATH_MAX];
+    struct span_path_base base = places_base();
+    char *slash;
+    if (span_path_store(store, sizeof(store), base.state_home, base.home) != 0)
+        return false;
+    if (access(store, F_OK) == 0 || (slash = strrchr(store, '/')) == NULL)
+        return true;
+    *slash = '\0';
+    return span_place_usable(store);
+}
+
+/* `n` of things that were counted wait: how they are taken in. */
+static void print_how(FILE *out, const struct waiting *waiting, uint64_t n, const char *path)
+{
+    bool says = waiting->store_said || !has_default_store();
+    const char *named = says ? " --store " : "";
+    const char *store = waiting->store_said ? display_name(path) : says ? "FILE" : "";
+    const char *spool = display_name(waiting->spool);
+    if (waiting->named < n)
+        (void)fprintf(out, "; `pprofd --once%s%s`, or pprofd when it runs, takes them in", named, store);
+    if (waiting->named < n && waiting->named > 0)
+        (void)fprintf(out, ", but for %" PRIu64, waiting->named);
+    if (waiting->named > 0)
+        (void)fprintf(out, "%s for the spool %s; `pprofd --once%s%s --spool %s` takes in what is there",
+                      waiting->named < n ? "" : ",", spool, named, store, spool);
+    (void)fputs(".\n", out);
+}
+
+void waits_print(FILE *out, const struct waiting *waiting, const char *path)
 {
     const char *before = "Not taken in yet: ";
     if (waiting->newer > 0) {
@@ -39,7 +71,7 @@ void waits_print(FILE *out, const struct waiting *waiting)
                     "files that a later version of libpprof wrote");
         (void)fputs("; upgrade pprofd, which then takes in what lies there.\n", out);
     }
-    if (waiting->spool_files + waiting->journals + waiting->marks == 0)
+    if (waiting_sum(waiting) == waiting->newer)
         return;
     if (waiting->spool_files > 0) {
         print_count(out, before, waiting->spool_files, "spool file", "spool files");
@@ -50,10 +82,24 @@ void waits_print(FILE *out, const struct waiting *waiting)
                     "journals of programs that have ended");
         before = ", ";
     }
-    if (waiting->marks > 0)
+    if (waiting->marks > 0) {
         print_count(out, before, waiting->marks, "mark of a program that could not say yet what it called",
                     "marks of programs that could not say yet what they called");
-    (void)fputs("; `pprofd --once`, or pprofd when it runs, takes them in.\n", out);
+        before = ", ";
+    }
+    if (waiting->damaged > 0)
+        print_count(out, before, waiting->damaged, "damaged journal of a program that has ended",
+                    "damaged journals of programs that have ended");
+    print_how(out, waiting, waiting_sum(waiting) - waiting->newer, path);
+}
+
+/* False after having said that it cannot be known. */
+static bool look_by_default(struct waiting *ret_waiting)
+{
+    if (waiting_of_store(ret_waiting, NULL, NULL) == STORE_OK)
+        return true;
+    complain("memory ran out; what waits to be taken in is not known.");
+    return false;
 }
 
 void waits_print_journals(FILE *out)
@@ -61,7 +107,6 @@ void waits_print_journals(FILE *out)
     struct waiting waiting;
     struct places places;
     places_find(&places);
-    waiting_by_default(&waiting);
     for (const char *const *path = places.journals; *path != NULL; path++) {
         int fd = places_open(*path, geteuid());
         if (fd < 0)
@@ -69,7 +114,7 @@ void waits_print_journals(FILE *out)
         (void)fprintf(out, "Programs keep in %s what no collector has yet.\n", display_name(*path));
         (void)close(fd);
     }
-    if (waiting.living > 0) {
+    if (look_by_default(&waiting) && waiting.living > 0) {
         print_count(out, "", waiting.living, "program that runs keeps", "programs that run keep");
         (void)fputs(" a journal there.\n", out);
     }
@@ -78,8 +123,8 @@ void waits_print_journals(FILE *out)
 void waits_print_default(FILE *out)
 {
     struct waiting waiting;
-    waiting_by_default(&waiting);
-    waits_print(out, &waiting);
+    if (look_by_default(&waiting))
+        waits_print(out, &waiting, NULL);
 }
 
 void waits_print_runs(FILE *out, const char *path, const struct runs_left *left)
@@ -88,8 +133,10 @@ void waits_print_runs(FILE *out, const char *path, const struct runs_left *left)
         return;
     (void)fprintf(out, "%s: ", display_name(path));
     print_count(out, "", left->waiting, "folder of a recorded run waits", "folders of recorded runs wait");
-    (void)fprintf(out, ", %s%s; `pprofctl report %s` takes in what is there.\n", left->waiting > 1 ? "one is " : "",
-                  display_name(left->where), display_name(path));
+    bool there = access(path, F_OK) == 0;
+    (void)fprintf(out, ", %s%s; `pprofctl %s%s%s` takes in what is there.\n", left->waiting > 1 ? "one is " : "",
+                  display_name(left->where), there ? "report " : "record -o ", display_name(path),
+                  there ? "" : " -- CMD");
 }
 
 void waits_print_orphans(FILE *out, const char *path, uint64_t noted)
@@ -164,7 +211,8 @@ void waits_print_way(FILE *out)
         (void)snprintf(socket_path, sizeof(socket_path), "%s", value);
     else if (span_place_runtime(runtime, sizeof(runtime), &base, false) == 0)
         (void)span_path_socket(socket_path, sizeof(socket_path), runtime);
-    if (said("LIBPPROF_SPOOL", &value))
+    bool own_spool = said("LIBPPROF_SPOOL", &value);
+    if (own_spool)
         (void)snprintf(spool, sizeof(spool), "%s", strcmp(value, "off") == 0 ? "" : value);
     else
         (void)span_path_spool(spool, sizeof(spool), base.state_home, base.home);
@@ -176,11 +224,13 @@ void waits_print_way(FILE *out)
         (void)fprintf(out, "No collector listens on %s",
                       socket_path[0] != '\0' ? socket_path : SPAN_PATH_SYSTEM_SOCKET);
         if (spool[0] == '\0')
-            (void)fputs(", and there is no spool: only the last few would be kept; start pprofd, or name a spool by "
-                        "LIBPPROF_SPOOL.\n",
-                        out);
+            (void)fprintf(out,
+                          ", and there is no spool: only the last few would be kept; start pprofd%s, or name a spool "
+                          "by LIBPPROF_SPOOL.\n",
+                          has_default_store() ? "" : " --store FILE");
         else if (span_place_usable(spool))
-            (void)fprintf(out, ": they would wait in %s until pprofd runs.\n", spool);
+            (void)fprintf(out, ": they would wait in %s until %s%s%s runs.\n", spool,
+                          own_spool ? "`pprofd --spool " : "pprofd", own_spool ? spool : "", own_spool ? "`" : "");
         else
             (void)fprintf(out,
                           ", and the spool %s cannot be written or made: only the last few would be kept; start "

@@ -13,8 +13,8 @@
  * in, which `ret_waiting` has alone. 0 or store_status. */
 int waits_add(struct loss *loss, struct waiting *ret_waiting, const struct runs_left *left, struct store *store,
               const char *path);
-/* What waits, and how it is taken in; nothing when nothing waits. */
-void waits_print(FILE *out, const struct waiting *waiting);
+/* What waits for the store `path`, and how it is taken in; nothing when nothing waits. */
+void waits_print(FILE *out, const struct waiting *waiting, const char *path);
 /* The same of this user's default collector. */
 void waits_print_default(FILE *out);
 /* The folders of recorded runs that wait for the store `path`, and how they are taken in; nothing for none. */

@@ -97,8 +97,11 @@ static uint64_t unnamed_output(const struct facts *facts, const struct tokens *t
     return more == read || more == written || more == read + written ? 0 : more;
 }
 
-static void put_tokens(struct span *span, const struct facts *facts)
+/* Counts of a stream that is not over, or failed, are those so far: some services and relays fill in 0 until its end,
+ * which is no count. */
+static void put_tokens(struct span *span, const struct facts *facts, const struct outcome *outcome)
 {
+    const bool zero_counts = !facts->stream || (outcome->whole && !facts->error_seen);
     struct tokens tokens = {.input = facts_number(facts, FACT_INPUT),
                             .output = facts_number(facts, FACT_OUTPUT),
                             .reasoning = facts_number(facts, FACT_REASONING),
@@ -109,8 +112,10 @@ static void put_tokens(struct span *span, const struct facts *facts)
     if (!input_has_tools(&tokens))
         tokens.input += tokens.tools;
     const uint64_t unnamed = unnamed_output(facts, &tokens);
-    const bool has_input = facts_has_number(facts, FACT_INPUT) || tokens.tools;
-    const bool has_output = facts_has_number(facts, FACT_OUTPUT) || tokens.reasoning || unnamed;
+    const bool stated_input = facts_has_number(facts, FACT_INPUT) && (tokens.input || zero_counts);
+    const bool stated_output = facts_has_number(facts, FACT_OUTPUT) && (tokens.output || zero_counts);
+    const bool has_input = stated_input || tokens.tools || (tokens.cached && facts_has_number(facts, FACT_INPUT));
+    const bool has_output = stated_output || tokens.reasoning || unnamed;
     if (output_lacks_reasoning(facts, &tokens))
         tokens.output += tokens.reasoning;
     if (has_input)
@@ -190,7 +195,7 @@ void exchange_span_facts(struct span *span, const struct facts *facts, const str
     if (facts->foreign_cost)
         span_clear(span, SPAN_cost_nanousd);
     put_cache_writes(span, facts);
-    put_tokens(span, facts);
+    put_tokens(span, facts, outcome);
     put_finish(span, facts);
     put_error(span, facts, outcome, end);
     put_calls(span, facts, outcome);

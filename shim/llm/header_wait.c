@@ -14,10 +14,20 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-uint64_t header_ns(double value, double unit)
+bool header_ns(double value, double unit, uint64_t max_ns, uint64_t *ret_ns)
 {
     const double ns = value * unit + 0.5;
-    return ns < 0 ? 0 : ns < 9e18 ? (uint64_t)ns : UINT64_MAX / 2;
+    if (!(value >= 0 && ns <= (double)max_ns))
+        return false;
+    *ret_ns = (uint64_t)ns;
+    return true;
+}
+
+/* A date as a time to wait. */
+static bool wait_until(double date_ns, uint64_t wall_ns, uint64_t *ret_ns)
+{
+    const double wait = date_ns - (double)wall_ns;
+    return header_ns(wait > 0 ? wait : 0, 1, HEADER_WAIT_NS_MAX, ret_ns);
 }
 
 static bool two_digits(const char *p, unsigned *ret)
@@ -97,8 +107,7 @@ static bool parse_spans_of_time(const char *p, size_t bytes, uint64_t *ret_ns)
         sum += number * units[unit].ns;
         p += strlen(units[unit].unit);
     }
-    *ret_ns = header_ns(sum, 1);
-    return bytes > 0;
+    return bytes > 0 && header_ns(sum, 1, HEADER_WAIT_NS_MAX, ret_ns);
 }
 
 /* "Fri, 31 Jan 2025 12:00:00 GMT" (Retry-After may be a date) as RFC 3339, and then as that. */
@@ -128,12 +137,11 @@ bool response_header_wait(const char *text, size_t bytes, uint64_t wall_ns, uint
     if (json_number_parse(text, bytes, &number, &whole, &integer)) {
         /* Beyond a few years it is a date: seconds or milliseconds since 1970. */
         const double date_ns = number > 1e12 ? number * 1e6 : number > 1e9 ? number * 1e9 : 0;
-        *ret_ns = date_ns == 0                ? header_ns(number, 1e9)
-                  : date_ns > (double)wall_ns ? header_ns(date_ns - (double)wall_ns, 1)
-                                              : 0;
-        return number >= 0;
+        return date_ns > 0 ? wait_until(date_ns, wall_ns, ret_ns) : header_ns(number, 1e9, HEADER_WAIT_NS_MAX, ret_ns);
     }
     if (parse_rfc3339(text, bytes, &seconds) || parse_http_date(text, bytes, &seconds)) {
+        if (seconds > HEADER_WAIT_NS_MAX / 1000000000 + wall_ns / 1000000000)
+            return false;
         const uint64_t date_ns = seconds * UINT64_C(1000000000);
         *ret_ns = date_ns > wall_ns ? date_ns - wall_ns : 0;
         return true;

@@ -118,9 +118,11 @@ static bool take_time(struct response_headers *headers, const char *name, size_t
                                : json_number_parse(value, bytes, &number, &whole, &integer);
         const enum header_time time = time_headers[i].time;
         const uint8_t rank = (uint8_t)(2 * i + 1 + relayed);
-        if (known && number >= 0 && (!headers->time_rank[time] || rank <= headers->time_rank[time])) {
+        uint64_t ns;
+        if (known && header_ns(number, time_headers[i].unit_ns, FACTS_TIME_NS_MAX, &ns) &&
+            (!headers->time_rank[time] || rank <= headers->time_rank[time])) {
             headers->time_rank[time] = rank;
-            headers->time_ns[time] = header_ns(number, time_headers[i].unit_ns);
+            headers->time_ns[time] = ns;
         }
         return true;
     }
@@ -149,7 +151,8 @@ static void take_text(struct response_headers *headers, struct facts *facts, con
             headers->tier_bytes = (uint8_t)bytes;
         }
     if (is(name, name_bytes, "x-litellm-response-cost"))
-        headers->has_cost = decimal_scaled(value, bytes, 9, &headers->cost_nanousd);
+        headers->has_cost =
+            decimal_scaled(value, bytes, 9, &headers->cost_nanousd) && headers->cost_nanousd <= FACTS_COST_NANOUSD_MAX;
     if (is(name, name_bytes, "x-amzn-errortype")) {
         /* "namespace#Name:address"; the name counts (https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html)
          */

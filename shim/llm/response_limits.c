@@ -27,8 +27,6 @@
 
 /* Hugging Face states about 2^63 where there is no limit (Azure -1). */
 #define UNLIMITED (UINT64_C(1) << 60)
-/* A year: nobody means more. */
-#define RETRY_NS_MAX (UINT64_C(31536000) * UINT64_C(1000000000))
 
 struct word {
     const char *text;
@@ -220,10 +218,10 @@ static bool retry(struct response_limits *limits, const char *name, size_t name_
         if (names[i].rank == 1) {
             known = response_header_wait(value, bytes, wall_ns, &ns);
         } else {
-            known = json_number_parse(value, bytes, &number, &whole, &integer) && number >= 0;
-            ns = known ? header_ns(number, 1e6) : 0;
+            known = json_number_parse(value, bytes, &number, &whole, &integer) &&
+                    header_ns(number, 1e6, HEADER_WAIT_NS_MAX, &ns);
         }
-        if (known && ns < RETRY_NS_MAX && limits->retry_rank <= names[i].rank) {
+        if (known && limits->retry_rank <= names[i].rank) {
             limits->retry_ns = ns;
             limits->retry_rank = names[i].rank;
         }

@@ -38,13 +38,14 @@ static bool same(struct span_text a, struct span_text b)
 static void clean_models(struct span *span, const struct secret_echo *echo)
 {
     const struct span_text asked = text_of(span, SPAN_request_model), answered = text_of(span, SPAN_response_model);
-    const bool again = asked.bytes && same(asked, answered);
-    const bool free = again ? secret_free_name(answered.data, answered.bytes)
-                            : secret_free_answered_name(answered.data, answered.bytes) &&
-                                  !secret_echoed(echo, answered.data, answered.bytes);
+    const bool asked_free =
+        asked.bytes && secret_free_name(asked.data, asked.bytes) && !secret_echoed_name(echo, asked.data, asked.bytes);
+    const bool free = same(asked, answered) ? asked_free
+                                            : secret_free_answered_name(answered.data, answered.bytes) &&
+                                                  !secret_echoed(echo, answered.data, answered.bytes);
     if (answered.bytes && !free)
         span_clear(span, SPAN_response_model);
-    if (asked.bytes && !secret_free_name(asked.data, asked.bytes))
+    if (asked.bytes && !asked_free)
         span_clear(span, SPAN_request_model);
 }
 
@@ -118,13 +119,13 @@ static void clean_encoding(struct span *span)
         span_set_text(span, SPAN_content_encoding, other, sizeof(other) - 1);
 }
 
-/* Names of prompts are given on purpose, so an echo is none; keys and addresses stay out all the same. */
-static void clean_prompt(struct span *span)
+/* Names of prompts are given on purpose; keys and addresses stay out all the same. */
+static void clean_prompt(struct span *span, const struct secret_echo *echo)
 {
     static const enum span_field fields[] = {SPAN_prompt_name, SPAN_prompt_version};
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         const struct span_text text = text_of(span, fields[i]);
-        if (text.bytes && !secret_free_name(text.data, text.bytes))
+        if (text.bytes && (!secret_free_name(text.data, text.bytes) || secret_echoed_name(echo, text.data, text.bytes)))
             span_clear(span, fields[i]);
     }
 }
@@ -138,5 +139,5 @@ void span_clean(struct span *span, const struct facts *facts, const struct secre
     clean_finish(span);
     clean_error(span, facts);
     clean_encoding(span);
-    clean_prompt(span);
+    clean_prompt(span, echo);
 }

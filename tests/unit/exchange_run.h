@@ -92,3 +92,25 @@ static inline const char *exchange_field(const struct span *span, enum span_fiel
     }
     return text;
 }
+
+/* The name of a text field of the span that holds `planted`, NULL: none. */
+static inline const char *exchange_field_with(const struct span *span, const char *planted)
+{
+    for (unsigned f = 0; f < SPAN_FIELD_COUNT; f++) {
+        const enum span_type type = span_fields[f].type;
+        if (!span_has(span, (enum span_field)f) || (type != SPAN_STR && type != SPAN_LIST))
+            continue;
+        const struct span_text text = span->value[f].text;
+        if (text.bytes && memmem(text.data, text.bytes, planted, strlen(planted)))
+            return span_fields[f].name;
+    }
+    return NULL;
+}
+
+/* No text of the span holds `planted`. For tests that include cmocka after this. */
+#define no_text_holds(span, planted, where)                                                                            \
+    do {                                                                                                               \
+        const char *const field_ = exchange_field_with(span, planted);                                                 \
+        if (field_)                                                                                                    \
+            fail_msg("%s planted as %s stands in %s", planted, where, field_);                                         \
+    } while (0)

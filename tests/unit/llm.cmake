@@ -2,7 +2,7 @@
 find_library(CJSON_LIBRARY cjson REQUIRED)
 find_library(BROTLIENC_LIBRARY brotlienc REQUIRED)
 
-foreach(module desk json_scan json_check sse ndjson dialects exchange prompt secret key_shapes)
+foreach(module desk json_scan json_check sse ndjson dialects exchange prompt secret stated_names key_shapes)
   pprof_unit_test(${module} pprof_llm)
 endforeach()
 

@@ -417,6 +417,7 @@ static void test_peek_of_counts(void **state)
 {
     (void)state;
 #define EVENT(text) "data: " text "\n\n"
+#define MESSAGE_DELTA(output) EVENT("{\"type\":\"message_delta\",\"usage\":{\"output_tokens\":" output "}}")
 #define MESSAGE_START(usage) EVENT("{\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"usage\":{" usage "}}}")
     static const struct {
         const char *url, *head, *so_far;
@@ -424,7 +425,7 @@ static void test_peek_of_counts(void **state)
         uint64_t value;
     } cases[] = {
         {"https://api.anthropic.com/v1/messages", SSE_HEAD,
-         MESSAGE_START("\"input_tokens\":5,\"cache_read_input_tokens\":70,\"output_tokens\":3"), SPAN_output_tokens, 3},
+         MESSAGE_START("\"input_tokens\":5,\"output_tokens\":1") MESSAGE_DELTA("3"), SPAN_output_tokens, 3},
         {"https://api.anthropic.com/v1/messages", SSE_HEAD,
          MESSAGE_START("\"input_tokens\":5,\"cache_read_input_tokens\":70,\"output_tokens\":3"), SPAN_input_tokens, 75},
         {"https://api.anthropic.com/v1/messages", SSE_HEAD,
@@ -435,7 +436,7 @@ static void test_peek_of_counts(void **state)
         {"https://api.anthropic.com/v1/messages", SSE_HEAD,
          MESSAGE_START("\"input_tokens\":5,\"output_tokens\":1,\"iterations\":[{\"type\":\"compaction\","
                        "\"input_tokens\":100,\"output_tokens\":20},{\"type\":\"message\",\"input_tokens\":5,"
-                       "\"output_tokens\":1}]"),
+                       "\"output_tokens\":1}]") MESSAGE_DELTA("1"),
          SPAN_output_tokens, 21},
         {"https://api.cohere.com/v2/chat", SSE_HEAD,
          EVENT("{\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"COMPLETE\",\"usage\":{\"tokens\":{"
@@ -461,6 +462,7 @@ static void test_peek_of_counts(void **state)
                 fail_msg("case %zu, look %u: %s", i, j, exchange_field(looks[j], cases[i].field));
     }
 #undef MESSAGE_START
+#undef MESSAGE_DELTA
 #undef EVENT
 }
 

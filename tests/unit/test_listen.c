@@ -396,6 +396,36 @@ static void test_damaged_spool(void **state)
     assert_int_equal(store_check(store, test_fault, NULL), 0);
 }
 
+/* What a loss of power leaves of a file, closed or not: none of its bytes, or any number of them. The store then knows
+ * of the process, which has not said that it is done, or counts a damaged file, once. */
+static void test_cut_spool(void **state)
+{
+    static const size_t cuts[] = {0, 1, 8, 31, 32, 64, 100, 159, 200, 300};
+
+    (void)state;
+    for (unsigned p = 0; p < 2 * sizeof cuts / sizeof *cuts; p++) {
+        struct span_buffer bytes;
+        struct store_loss before, after;
+        char name[40];
+
+        assert_int_equal(store_loss(store, 0, &before), STORE_OK);
+        make_stream(&bytes, p, 1, 3);
+        snprintf(name, sizeof name, "x%u.%s", p, p % 2 ? "part" : "frames");
+        write_spool(name, bytes.data, cuts[p / 2] < bytes.bytes ? cuts[p / 2] : bytes.bytes);
+        span_buffer_done(&bytes);
+        assert_int_equal(listen_spool(listener), 1);
+        assert_int_equal(listen_spool(listener), 0);
+        assert_int_equal(store_loss(store, 0, &after), STORE_OK);
+        const uint64_t open = after.open - before.open;
+        const uint64_t damaged = after.events[STORE_LOSS_spool_damaged] - before.events[STORE_LOSS_spool_damaged];
+        assert_true(open + damaged > 0 && open <= 1 && damaged <= 1);
+        if (cuts[p / 2] == 0)
+            assert_int_equal(damaged, 1);
+        strcat(name, ".damaged");
+        assert_int_equal(exists(name), damaged);
+    }
+}
+
 /* A frame that announces 4 MB and never comes costs no more than what was sent; one that announces more is refused. */
 /* A file without end, of which most is a hole: what is whole at its beginning is taken in, and the rest is not waited
  * for, whether it is said to be closed or not. */
@@ -493,6 +523,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_socket_mode, setup, teardown),
         cmocka_unit_test_setup_teardown(test_spool, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged_spool, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_cut_spool, setup, teardown),
         cmocka_unit_test_setup_teardown(test_endless_spool, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bounds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused_connections, setup, teardown),

@@ -3,64 +3,13 @@
  * or closing it, whoever writes to it now, and wherever it lies (no write permission, read-only media, a log without
  * its index). And what was put into a file that went away is never called stored.
  */
-#include "collector_tests.h"
+#include "store_file.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <sys/mount.h>
-
-static char directory[64];
-static char file[128];
-
-static int setup(void **state)
-{
-    (void)state;
-    test_directory(directory);
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    (void)chmod(directory, 0700);
-    test_remove(directory);
-    return 0;
-}
-
-static const char *beside(const char *tail)
-{
-    static char name[200];
-
-    snprintf(name, sizeof name, "%s%s", file, tail);
-    return name;
-}
-
-static struct store *open_store(enum store_mode mode)
-{
-    struct store *store = NULL;
-    int status = store_open(file, mode, &store);
-
-    if (status != STORE_OK)
-        print_message("%d: %s\n", status, store_why());
-    assert_int_equal(status, STORE_OK);
-    return store;
-}
-
-static unsigned files_like(const char *part)
-{
-    DIR *at = opendir(directory);
-    struct dirent *entry;
-    unsigned n = 0;
-
-    assert_non_null(at);
-    while ((entry = readdir(at)) != NULL)
-        n += strstr(entry->d_name, part) != NULL;
-    closedir(at);
-    return n;
-}
 
 /* ---- kills ---- */
 
@@ -98,21 +47,6 @@ static void kill_after(pid_t child, useconds_t us)
     kill(child, SIGKILL);
     assert_int_equal(waitpid(child, &code, 0), child);
     assert_true(WIFSIGNALED(code)); /* else it failed by itself */
-}
-
-static void assert_sound(void)
-{
-    struct store *store = NULL;
-    int status = store_open(file, STORE_READ, &store);
-
-    if (status == STORE_MISSING)
-        return; /* killed before there was anything */
-    if (status != STORE_OK)
-        print_message("%d: %s\n", status, store_why());
-    assert_int_equal(status, STORE_OK);
-    assert_int_equal(store_check(store, test_fault, NULL), 0);
-    store_close(store);
-    assert_false(store_file_is_broken(file));
 }
 
 /* LIBPPROF_KILLS in the environment asks for more of them. */
@@ -158,6 +92,7 @@ static void test_read_while_somebody_lives(void **state)
         struct store_totals totals;
 
         assert_int_equal(store_totals(store, &totals), STORE_OK);
+        assert_int_equal(logs_missing(store), 0);
         if (i % 25 == 0)
             assert_int_equal(store_check(store, test_fault, NULL), 0);
         store_close(store);
@@ -194,6 +129,7 @@ static void test_many_creators(void **state)
         }
         store = open_store(STORE_READ);
         test_holds(store, 1, CREATORS * 3);
+        assert_int_equal(logs_missing(store), 0);
         store_close(store);
         assert_int_equal(files_like(""), 3);
         unlink(file);
@@ -217,24 +153,6 @@ static void test_through_links(void **state)
 }
 
 /* ---- where nothing may be written ---- */
-
-/* A store as a killed writer leaves it: 2 frames in the file, 2 more only in the log. */
-static void leave_log(void)
-{
-    struct store *store = open_store(STORE_WRITE);
-    pid_t child;
-
-    test_fill(store, 1, 1, 2);
-    store_close(store);
-    child = fork();
-    if (child == 0) {
-        store = open_store(STORE_WRITE);
-        test_fill(store, 1, 3, 2);
-        _exit(0);
-    }
-    assert_int_equal(waitpid(child, NULL, 0), child);
-    assert_int_equal(access(beside("-wal"), F_OK), 0);
-}
 
 /* In a child that may write nothing here: root lets go of its rights. */
 static void read_as_nobody(uint64_t frames, int want)
@@ -381,57 +299,6 @@ static void test_interrupted_change(void **state)
     store_close(store);
 }
 
-static const char *in_directory(const char *name)
-{
-    static char path[160];
-
-    snprintf(path, sizeof path, "%s/%s", directory, name);
-    return path;
-}
-
-/* The commands that name such a log say what to do with it. */
-static void expect_advice(const char *command, const char *operand)
-{
-    static char said[8192];
-    char words[256], whole[512];
-
-    snprintf(words, sizeof words, command, operand);
-    snprintf(whole, sizeof whole, "cd / && env -u LD_PRELOAD XDG_STATE_HOME=%s HOME=%s %s %s 2>&1", directory,
-             directory, PPROFCTL, words);
-    FILE *out = popen(whole, "r");
-    said[fread(said, 1, sizeof said - 1, out)] = '\0';
-    (void)pclose(out);
-    if (strstr(said, "put the log beside it, named as the copy with -wal at the end") == NULL)
-        fail_msg("%s says: %s", whole, said);
-}
-
-/* The log of a store that was removed is no part of the next one; it is kept, and the next one says so. */
-static void test_log_of_a_removed_store(void **state)
-{
-    struct store *store;
-    struct store_totals totals;
-    struct store_loss loss;
-
-    (void)state;
-    leave_log();
-    unlink(file);
-    store = open_store(STORE_WRITE);
-    assert_int_equal(store_totals(store, &totals), STORE_OK);
-    assert_int_equal(totals.spans, 0);
-    assert_int_equal(store_loss(store, 0, &loss), STORE_OK);
-    assert_int_equal(loss.events[STORE_LOSS_log_orphaned], 1);
-    test_fill(store, 1, 1, 2);
-    store_close(store);
-    assert_sound();
-    assert_int_equal(files_like("-wal.orphan-"), 1);
-    expect_advice("check %s", file);
-    assert_int_equal(mkdir(in_directory("libpprof"), 0700), 0); /* the store that doctor looks at */
-    assert_int_equal(rename(file, in_directory("libpprof/pprof.db")), 0);
-    expect_advice("doctor -- /bin/true%s", "");
-    assert_int_equal(unlink(in_directory("libpprof/pprof.db")), 0);
-    assert_int_equal(rmdir(in_directory("libpprof")), 0);
-}
-
 /* ---- the file goes away ---- */
 
 enum away { REMOVED, RENAMED, REPLACED, LOG_REMOVED, INDEX_REMOVED, BOTH_REMOVED, WAYS };
@@ -473,6 +340,7 @@ static uint64_t spans_there(void)
 
     assert_int_equal(store_totals(store, &totals), STORE_OK);
     assert_int_equal(store_check(store, test_fault, NULL), 0);
+    assert_int_equal(logs_missing(store), 0); /* what was in a log that went is in the file */
     store_close(store);
     return totals.spans;
 }
@@ -569,7 +437,6 @@ int main(void)
         TEST(test_read_beside_a_writer_of_somebody_else),
         TEST(test_read_on_read_only_media),
         TEST(test_interrupted_change),
-        TEST(test_log_of_a_removed_store),
         TEST(test_nothing_goes_into_a_file_that_is_away),
         TEST(test_directory_removed_and_foreign_file),
         TEST(test_a_handle_without_a_file_says_so),

@@ -5,6 +5,7 @@
  */
 #include "dialect.h"
 #include "shim/llm/facts/dialect_request.h"
+#include "shim/llm/facts/failure.h"
 
 enum rule {
     ID = 1,
@@ -18,15 +19,13 @@ enum rule {
     EVENT_FINISH,
     INPUT,
     OUTPUT,
-    ERROR,
-    ERROR_CODE,
 };
 
 #define COMMON                                                                                                         \
     {"model_version", MODEL, 0}, {"num_tokens_prompt_total", INPUT, 0}, {"num_tokens_generated", OUTPUT, 0},           \
-        {"error", ERROR, 0},                                                                                           \
+        FAILURE_ERROR("error"),                                                                                        \
     {                                                                                                                  \
-        "code", ERROR_CODE, 0                                                                                          \
+        "code", FAILURE_CODE, 0                                                                                        \
     }
 
 static const struct json_rule plain_rules[] = {
@@ -68,6 +67,10 @@ static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
     uint64_t *const event_choice = &facts->scratch[0];
+    if (failure_is(value)) {
+        failure_value(facts, value);
+        return;
+    }
     switch ((enum rule)value->rule) {
     case ID:
         facts_set_value(facts, FACT_RESPONSE_ID, value);
@@ -106,13 +109,6 @@ static void on_answer(void *context, const struct json_value *value)
         break;
     case OUTPUT:
         facts_set_count(facts, FACT_OUTPUT, value);
-        break;
-    case ERROR:
-        if (value->type == JSON_OBJECT_BEGIN || (value->type == JSON_STRING && value->bytes))
-            facts_error_seen(facts);
-        break;
-    case ERROR_CODE:
-        facts_set_value(facts, FACT_ERROR_CODE, value);
         break;
     }
 }

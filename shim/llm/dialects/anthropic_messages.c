@@ -23,10 +23,6 @@ enum rule {
     TEXT,
     REASONING,
     ARGUMENTS,
-    ERROR,
-    ERROR_TYPE,
-    ERROR_STATUS,
-    ERROR_CODE,
     SERVER_TOOL,
     METRIC_INPUT,
     METRIC_OUTPUT,
@@ -65,12 +61,7 @@ static struct state *state_of(struct facts *facts)
         at ".thinking", REASONING, JSON_PIECES                                                                         \
     }
 /* Google in front of Vertex, Azure and relays answer for the service in words of their own. */
-#define ERROR_RULES                                                                                                    \
-    FAILURE_RULES, {"code", FAILURE_CODE, 0}, {"error", ERROR, 0}, {"error.type", ERROR_TYPE, 0},                      \
-        {"error.status", ERROR_STATUS, 0},                                                                             \
-    {                                                                                                                  \
-        "error.code", ERROR_CODE, 0                                                                                    \
-    }
+#define ERROR_RULES FAILURE_RULES, {"code", FAILURE_CODE, 0}, FAILURE_ERROR("error")
 
 static const struct json_rule plain_rules[] = {
     {"id", ID, 0},
@@ -131,7 +122,10 @@ static const struct json_rule request_rules[] = {
 
 static void sum_iterations(struct facts *facts)
 {
+    const bool output_unknown = state_of(facts)->first_output_known && !facts_has_number(facts, FACT_OUTPUT);
     for (unsigned i = 0; i < ITERATED; i++) {
+        if (output_unknown && (iterated[i] == FACT_OUTPUT || iterated[i] == FACT_REASONING))
+            continue; /* these are not all of it */
         const uint64_t stated = facts_number(facts, iterated[i]),
                        above = iterations_above(&state_of(facts)->iterations, i, stated);
         if (above)
@@ -152,14 +146,6 @@ static void server_tool(struct facts *facts, const struct json_value *value)
         facts_set_number(facts, FACT_SERVER_TOOL_REQUESTS, 0);
     else
         facts_add_count(facts, FACT_SERVER_TOOL_REQUESTS, value);
-}
-
-static void error_name(struct facts *facts, const struct json_value *value)
-{
-    if (value->rule == ERROR_CODE)
-        facts_set_value(facts, FACT_ERROR_CODE, value);
-    else if (value->rule == ERROR_TYPE || !facts_has_text(facts, FACT_ERROR_TYPE))
-        facts_set_value(facts, FACT_ERROR_TYPE, value);
 }
 
 static const enum facts_number metrics[] = {FACT_INPUT, FACT_OUTPUT, FACT_CACHE_READ, FACT_CACHE_CREATION};
@@ -184,15 +170,6 @@ static void on_common(struct facts *facts, const struct json_value *value)
     case REASONING:
         if (value->type == JSON_STRING)
             facts_content(facts, CONTENT_REASONING, 0, value->text, value->bytes);
-        break;
-    case ERROR:
-        if (value->type == JSON_OBJECT_BEGIN || (value->type == JSON_STRING && value->bytes))
-            facts_error_seen(facts);
-        break;
-    case ERROR_TYPE:
-    case ERROR_STATUS:
-    case ERROR_CODE:
-        error_name(facts, value);
         break;
     case SERVER_TOOL:
         server_tool(facts, value);
@@ -338,12 +315,15 @@ static void on_request(void *context, const struct json_value *value)
     dialect_request_value(context, value);
 }
 
-/* A stream that ended before a word of what was written has only begun to count: 0 is no count then. */
+/* What message_start says of the output is a small placeholder, which the first message_delta replaces. It counts only
+ * where a stream is whole and nothing else was said: relays that cut a finished answer into events. 0 beside content is
+ * no count even there. */
 static void sum(struct facts *facts)
 {
     const struct state *const state = state_of(facts);
     const bool ended = facts->done || (facts->choices && facts->choice[0].stated);
-    if (state->first_output_known && (ended || state->first_output) && !facts_has_number(facts, FACT_OUTPUT))
+    const bool counted = state->first_output || !facts->kinds;
+    if (state->first_output_known && ended && counted && !facts_has_number(facts, FACT_OUTPUT))
         facts_set_number(facts, FACT_OUTPUT, state->first_output);
     sum_iterations(facts);
 }
@@ -382,8 +362,8 @@ struct dialect dialect_anthropic_messages = {
         "| tool calls | `tool_use` blocks; `server_tool_use` and `mcp_tool_use` are the service's own |\n"
         "| error | `error.type`, else Google's `error.status`, else `error.code`; also in an `error` event within "
         "a 200; within a success also `success` false, a flat `code` (Z.ai) |\n\n"
-        "Quirks: `input_tokens` excludes cache reads and writes; the span's input is the sum. A stream that was cut "
-        "before its first `message_delta` states no output if `message_start` said 0. Signatures, "
-        "citations and pings are no content.\n\n"
+        "Quirks: `input_tokens` excludes cache reads and writes; the span's input is the sum. `message_start`'s "
+        "`output_tokens` is a placeholder: it counts only in a whole stream without another. Signatures, citations and "
+        "pings are no content.\n\n"
         "Source: https://docs.anthropic.com/en/api/messages, recorded traffic.\n",
 };

@@ -9,6 +9,7 @@
 #include "dialect.h"
 #include "shim/llm/facts/dialect_request.h"
 #include "shim/llm/facts/dialect_usage.h"
+#include "shim/llm/facts/failure.h"
 
 #include <string.h>
 
@@ -36,11 +37,10 @@ enum rule {
     DETAIL_TOKENS,
     DETAIL_LIFETIME,
     RESULT, /* number of a generation under way */
-    ERROR,
-    ERROR_TYPE,
     LATENCY_MS,
     SERVED_TIER,
     SERVED_SPEED,
+    PLACEHOLDER, /* Anthropic's first count of output, which the last one replaces: none if the stream is cut */
     METRIC_INPUT,
     METRIC_OUTPUT,
     METRIC_CACHE_READ,
@@ -113,8 +113,7 @@ static const struct json_rule plain_rules[] = {
     {"metrics.latencyMs", LATENCY_MS, 0},
     {"serviceTier.type", SERVED_TIER, 0},
     {"performanceConfig.latency", SERVED_SPEED, 0},
-    {"error.type", ERROR_TYPE, 0},
-    {"error", ERROR, 0},
+    FAILURE_ERROR("error"),
 };
 
 #define CONVERSE_EVENTS(delta, start, stop, metadata)                                                                  \
@@ -139,6 +138,7 @@ static const struct json_rule event_rules[] = {
     {"message.id", ID, 0},
     {"message.model", MODEL, 0},
     STATED_USAGE("message.usage"),
+    {"message.usage.output_tokens", PLACEHOLDER, 0},
     {"index", INDEX, 0},
     {"content_block.type", BLOCK_TYPE, 0},
     {"delta.thinking", REASONING, JSON_PIECES},
@@ -250,6 +250,8 @@ static void on_common(struct facts *facts, const struct json_value *value)
     case SHAPE:
         facts->shape_seen = true;
         break;
+    case PLACEHOLDER:
+        break;
     case TEXT:
         content(facts, value, CONTENT_TEXT);
         break;
@@ -263,12 +265,9 @@ static void on_common(struct facts *facts, const struct json_value *value)
         if (value->type == JSON_OBJECT_BEGIN && value->indexes)
             state_of(facts)->result = value->index[0];
         break;
-    case ERROR:
-        if (value->type == JSON_STRING || value->type == JSON_OBJECT_BEGIN)
-            facts_error_seen(facts);
-        break;
-    case ERROR_TYPE:
-        facts_set_value(facts, FACT_ERROR_TYPE, value);
+    case FAILURE_OBJECT:
+    case FAILURE_MEMBER:
+        failure_value(facts, value);
         break;
     case SERVED_TIER:
         facts_set_value(facts, FACT_SERVICE_TIER, value);

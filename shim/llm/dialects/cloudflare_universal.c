@@ -39,8 +39,7 @@ static const struct json_rule request_rules[] = {
 
 static const struct json_rule answer_rules[] = {
     ANSWER_ERRORS,
-    {"errors[]", ANSWER_ERROR, 0},
-    {"errors[].code", ANSWER_ERROR_CODE, 0},
+    FAILURE_ERROR("errors[]"),
 };
 
 /* One call of the list, while it is read. */

@@ -6,6 +6,7 @@
  */
 #include "dialect.h"
 #include "shim/llm/facts/dialect_request.h"
+#include "shim/llm/facts/failure.h"
 
 #include <string.h>
 
@@ -106,7 +107,7 @@ static const struct json_rule event_rules[] = {
     {"delta.message.tool_plan", REASONING, JSON_PIECES},
     CALLS("delta.message.tool_calls"),
     {"delta.finish_reason", FINISH, 0},
-    {"delta.error", ERROR, 0},
+    FAILURE_ERROR("delta.error"),
     {"delta.error_type", ERROR_TYPE, 0},
     COUNTS("delta.usage"),
     /* v1: the last event has the whole answer once more under "response" */
@@ -138,14 +139,6 @@ static const struct json_rule request_rules[] = {
     {"message", REQUEST_USER, JSON_PIECES},
     {"prompt", REQUEST_USER, JSON_PIECES},
 };
-
-static void error(struct facts *facts, const struct json_value *value)
-{
-    if (value->rule == ERROR_TYPE)
-        facts_set_value(facts, FACT_ERROR_TYPE, value);
-    else if (value->type == JSON_STRING && value->bytes)
-        facts_error_seen(facts);
-}
 
 static void generation(struct facts *facts, const struct json_value *value)
 {
@@ -237,13 +230,20 @@ static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
     struct state *const state = state_of(facts);
+    if (failure_is(value)) {
+        failure_value(facts, value);
+        return;
+    }
     switch ((enum rule)value->rule) {
     case ID:
         facts_set_value(facts, FACT_RESPONSE_ID, value);
         break;
-    case ERROR:
+    case ERROR: /* an answer's "message" is an object */
+        if (value->type == JSON_STRING && value->bytes)
+            facts_error_seen(facts);
+        break;
     case ERROR_TYPE:
-        error(facts, value);
+        facts_set_value(facts, FACT_ERROR_TYPE, value);
         break;
     case TYPE:
         type(facts, value);

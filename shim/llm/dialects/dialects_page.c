@@ -104,10 +104,15 @@ static void write_providers(void)
 
 int main(void)
 {
-    printf("# How each API is read\n\n"
-           "Made by `scripts/bless` from the tables in `shim/llm/`; edit those. For every API: how a call is "
-           "recognised, where each fact is read, what is "
-           "odd about it, and where that is documented. What the fields mean: [fields.md](fields.md).\n\n");
+    printf(
+        "# How each API is read\n\n"
+        "Made by `scripts/bless` from the tables in `shim/llm/`; edit those. For every API: how a call is "
+        "recognised, where each fact is read, what is "
+        "odd about it, and where that is documented. What the fields mean: [fields.md](fields.md).\n\n"
+        "In all of them an error object is an error if something in it says so: a name, a status or a message, a "
+        "code that is no success's, or members that nobody knows and no known one beside them; `{}` and "
+        "`{\"code\": 0, \"message\": \"\"}` are none. Times of more than a week, waits of more than a year and counts "
+        "above 2^40 are mistakes and left out.\n\n");
     write_apis();
     write_providers();
     for (struct dialect *const *dialect = dialects; *dialect; dialect++)

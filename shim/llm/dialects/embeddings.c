@@ -79,8 +79,7 @@ static const struct json_rule answer_rules[] = {
     {"model_id", ANSWER_MODEL, 0},                         /* watsonx */
     {"model_version", ANSWER_MODEL, 0},
     {"error_type", ERROR_NAME, 0}, /* text-embeddings-inference */
-    {"errors[]", ANSWER_ERROR, 0},
-    {"errors[].code", ANSWER_ERROR_CODE, 0},
+    FAILURE_ERROR("errors[]"),
     {"total_duration", TOTAL_NS, 0},
     {"load_duration", LOAD_NS, 0},
 };
@@ -94,8 +93,7 @@ static const struct json_rule request_rules[] = {
 
 static void failed(struct facts *facts, const struct json_value *value)
 {
-    const bool zero = value->type == JSON_NUMBER && value->has_u64 && !value->u64;
-    if ((value->type != JSON_NUMBER && value->type != JSON_STRING) || !value->bytes || zero)
+    if ((value->type != JSON_NUMBER && value->type != JSON_STRING) || !value->bytes || failure_is_well(value))
         return;
     facts_error_seen(facts);
     facts_set_value(facts, FACT_ERROR_CODE, value);
@@ -159,8 +157,8 @@ static void on_answer(void *context, const struct json_value *value)
     case LOAD_NS:
         facts_set_time(facts, FACT_SERVER_LOAD_NS, value, 1);
         break;
-    case ANSWER_ERROR_TYPE: /* as llama.cpp and its relatives name it at bare paths */
-        facts->shape_seen = facts->shape_seen || dialect_answer_names_error(value);
+    case FAILURE_MEMBER: /* as llama.cpp and its relatives name it at bare paths */
+        facts->shape_seen = facts->shape_seen || (failure_is_type(value) && dialect_answer_names_error(value));
         dialect_answer_value(facts, value);
         break;
     default:

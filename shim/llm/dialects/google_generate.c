@@ -8,6 +8,7 @@
 #include "dialect.h"
 #include "shim/llm/facts/dialect_request.h"
 #include "shim/llm/facts/dialect_usage.h"
+#include "shim/llm/facts/failure.h"
 
 #include <string.h>
 
@@ -30,9 +31,6 @@ enum rule {
     DETAIL_MODALITY,
     DETAIL_COUNT,
     BLOCKED,
-    ERROR,
-    ERROR_STATUS,
-    ERROR_CODE,
 };
 
 enum { REQUEST_MIME = REQUEST_OWN };
@@ -83,9 +81,7 @@ static const struct json_rule answer_rules[] = {
     USAGE_RULES("usageMetadata"),
     DETAILS("usageMetadata.promptTokensDetails", INPUT_DETAIL),
     DETAILS("usageMetadata.candidatesTokensDetails", OUTPUT_DETAIL),
-    {"error", ERROR, 0},
-    {"error.status", ERROR_STATUS, 0},
-    {"error.code", ERROR_CODE, 0},
+    FAILURE_ERROR("error"),
 };
 
 /* Both customs may be mixed: Google's own examples write "generationConfig": {"response_mime_type": ...}. */
@@ -297,15 +293,9 @@ static void on_answer(void *context, const struct json_value *value)
     case DETAIL_COUNT:
         detail(facts, value);
         break;
-    case ERROR:
-        if (value->type == JSON_OBJECT_BEGIN || (value->type == JSON_STRING && value->bytes))
-            facts_error_seen(facts);
-        break;
-    case ERROR_STATUS:
-        facts_set_value(facts, FACT_ERROR_TYPE, value);
-        break;
-    case ERROR_CODE:
-        facts_set_value(facts, FACT_ERROR_CODE, value);
+    case FAILURE_OBJECT:
+    case FAILURE_MEMBER:
+        failure_value(facts, value);
         break;
     default:
         on_part(facts, value);

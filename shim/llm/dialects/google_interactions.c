@@ -7,6 +7,7 @@
 #include "dialect.h"
 #include "shim/llm/facts/dialect_request.h"
 #include "shim/llm/facts/dialect_usage.h"
+#include "shim/llm/facts/failure.h"
 
 #include <string.h>
 
@@ -30,9 +31,6 @@ enum rule {
     OUTPUT_MODALITY,
     MODALITY,
     MODALITY_TOKENS,
-    ERROR,
-    ERROR_TYPE,
-    ERROR_CODE,
     OBJECT,
 };
 
@@ -73,31 +71,18 @@ static struct state *state_of(struct facts *facts)
     {                                                                                                                  \
         at ".name", CALL_NAME, 0                                                                                       \
     }
-#define ERRORS                                                                                                         \
-    {"error", ERROR, 0}, {"error.status", ERROR_TYPE, 0},                                                              \
-    {                                                                                                                  \
-        "error.code", ERROR_CODE, 0                                                                                    \
-    }
 
 static const struct json_rule plain_rules[] = {
-    INTERACTION(""), {"steps[]", STEP, 0},  STEP_RULES("steps[]"), {"outputs[]", STEP, 0}, STEP_RULES("outputs[]"),
-    ERRORS,          {"object", OBJECT, 0},
+    INTERACTION(""),         {"steps[]", STEP, 0},   STEP_RULES("steps[]"), {"outputs[]", STEP, 0},
+    STEP_RULES("outputs[]"), FAILURE_ERROR("error"), {"object", OBJECT, 0},
 };
 
 static const struct json_rule event_rules[] = {
-    {"event_type", EVENT_TYPE, 0},
-    {"type", EVENT_TYPE, 0},
-    {"index", INDEX, 0},
-    INTERACTION("interaction."),
-    {"status", STATUS, 0},
-    STEP_RULES("step"),
-    {"step.id", CALL_ID, 0},
-    STEP_RULES("content"),
-    {"content.id", CALL_ID, 0},
-    STEP_RULES("delta"),
-    {"delta.id", CALL_ID, 0},
-    {"delta.arguments", CALL_ARGUMENTS, JSON_PIECES},
-    ERRORS,
+    {"event_type", EVENT_TYPE, 0}, {"type", EVENT_TYPE, 0},  {"index", INDEX, 0},
+    INTERACTION("interaction."),   {"status", STATUS, 0},    STEP_RULES("step"),
+    {"step.id", CALL_ID, 0},       STEP_RULES("content"),    {"content.id", CALL_ID, 0},
+    STEP_RULES("delta"),           {"delta.id", CALL_ID, 0}, {"delta.arguments", CALL_ARGUMENTS, JSON_PIECES},
+    FAILURE_ERROR("error"),
 };
 
 static const struct json_rule request_rules[] = {
@@ -232,15 +217,9 @@ static void about(struct facts *facts, const struct json_value *value)
         else if (value->type == JSON_OBJECT_END)
             facts_usage_end(facts);
         break;
-    case ERROR:
-        if (value->type == JSON_OBJECT_BEGIN || (value->type == JSON_STRING && value->bytes))
-            facts_error_seen(facts);
-        break;
-    case ERROR_TYPE:
-        facts_set_value(facts, FACT_ERROR_TYPE, value);
-        break;
-    case ERROR_CODE:
-        facts_set_value(facts, FACT_ERROR_CODE, value);
+    case FAILURE_OBJECT:
+    case FAILURE_MEMBER:
+        failure_value(facts, value);
         break;
     default:
         modality(facts, value);

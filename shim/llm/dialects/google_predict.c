@@ -6,6 +6,7 @@
  */
 #include "dialect.h"
 #include "shim/llm/facts/dialect_request.h"
+#include "shim/llm/facts/failure.h"
 
 enum rule {
     MODEL = 1,
@@ -16,9 +17,6 @@ enum rule {
     BLOCKED,
     INPUT,
     OUTPUT,
-    ERROR,
-    ERROR_TYPE,
-    ERROR_CODE,
 };
 
 static const struct json_rule answer_rules[] = {
@@ -33,9 +31,7 @@ static const struct json_rule answer_rules[] = {
     {"predictions[].safetyAttributes[].blocked", BLOCKED, 0},
     {"metadata.tokenMetadata.inputTokenCount.totalTokens", INPUT, 0},
     {"metadata.tokenMetadata.outputTokenCount.totalTokens", OUTPUT, 0},
-    {"error", ERROR, 0},
-    {"error.status", ERROR_TYPE, 0},
-    {"error.code", ERROR_CODE, 0},
+    FAILURE_ERROR("error"),
 };
 
 static const struct json_rule request_rules[] = {
@@ -61,6 +57,10 @@ static void content(struct facts *facts, const struct json_value *value, enum fa
 static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
+    if (failure_is(value)) {
+        failure_value(facts, value);
+        return;
+    }
     switch ((enum rule)value->rule) {
     case MODEL:
         facts_set_value(facts, FACT_RESPONSE_MODEL, value);
@@ -85,16 +85,6 @@ static void on_answer(void *context, const struct json_value *value)
         break;
     case OUTPUT:
         facts_set_count(facts, FACT_OUTPUT, value);
-        break;
-    case ERROR:
-        if (value->type == JSON_OBJECT_BEGIN || (value->type == JSON_STRING && value->bytes))
-            facts_error_seen(facts);
-        break;
-    case ERROR_TYPE:
-        facts_set_value(facts, FACT_ERROR_TYPE, value);
-        break;
-    case ERROR_CODE:
-        facts_set_value(facts, FACT_ERROR_CODE, value);
         break;
     }
 }

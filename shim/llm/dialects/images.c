@@ -22,9 +22,7 @@ static const struct json_rule plain_rules[] = {
 
 static const struct json_rule event_rules[] = {
     ANSWER_IDENTITY,
-    {"error", ANSWER_ERROR, 0},
-    {"error.type", ANSWER_ERROR_TYPE, 0},
-    {"error.code", ANSWER_ERROR_CODE, 0},
+    FAILURE_ERROR("error"),
     {"code", ANSWER_TOP_CODE, 0},
     ANSWER_USAGE_RULES("usage"),
     {"type", TYPE, 0},

@@ -8,10 +8,11 @@
 
 #include "dialect.h"
 #include "shim/llm/facts/dialect_request.h"
+#include "shim/llm/facts/failure.h"
 
 #include <string.h>
 
-enum rule { DOCUMENT = 1, MODEL, ERROR, ERROR_TYPE, ERROR_CODE };
+enum rule { DOCUMENT = 1, MODEL };
 
 static struct llamacpp *state_of(struct facts *facts)
 {
@@ -22,13 +23,7 @@ _Static_assert(sizeof(struct llamacpp) <= FACTS_SCRATCH * sizeof(uint64_t), "the
 /* Plain answers and events look alike; several prompts in one request are answered by a list, or by events that say
  * whose they are. */
 static const struct json_rule answer_rules[] = {
-    {"", DOCUMENT, 0},
-    {"model", MODEL, 0},
-    LLAMACPP_RULES,
-    LLAMACPP_TIMINGS,
-    {"error", ERROR, 0},
-    {"error.type", ERROR_TYPE, 0},
-    {"error.code", ERROR_CODE, 0},
+    {"", DOCUMENT, 0}, {"model", MODEL, 0}, LLAMACPP_RULES, LLAMACPP_TIMINGS, FAILURE_ERROR("error"),
 };
 
 static const struct json_rule request_rules[] = {
@@ -46,7 +41,7 @@ static const struct json_rule request_rules[] = {
 
 static uint32_t count_of(const struct json_value *value)
 {
-    return value->has_u64 && value->u64 < UINT32_MAX ? (uint32_t)value->u64 : 0;
+    return value->has_u64 && value->u64 <= UINT32_MAX / 2 ? (uint32_t)value->u64 : 0; /* two of them are added */
 }
 
 static void put(struct facts_part *part, unsigned which, const struct json_value *value)
@@ -187,6 +182,11 @@ static void on_answer(void *context, const struct json_value *value)
         llamacpp_value(facts, state_of(facts), value);
         return;
     }
+    if (failure_is(value)) { /* an error of OpenAI's kind at such a path is a model's server's */
+        facts->shape_seen = facts->shape_seen || failure_is_type(value);
+        failure_value(facts, value);
+        return;
+    }
     switch ((enum rule)value->rule) {
     case DOCUMENT:
         if (!facts->stream && value->type == JSON_OBJECT_BEGIN)
@@ -196,17 +196,6 @@ static void on_answer(void *context, const struct json_value *value)
         break;
     case MODEL:
         facts_set_value(facts, FACT_RESPONSE_MODEL, value);
-        break;
-    case ERROR:
-        if (value->type == JSON_OBJECT_BEGIN || (value->type == JSON_STRING && value->bytes))
-            facts_error_seen(facts);
-        break;
-    case ERROR_TYPE: /* an error of OpenAI's kind at such a path is a model's server's */
-        facts->shape_seen = true;
-        facts_set_value(facts, FACT_ERROR_TYPE, value);
-        break;
-    case ERROR_CODE:
-        facts_set_value(facts, FACT_ERROR_CODE, value);
         break;
     }
 }

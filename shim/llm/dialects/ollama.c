@@ -5,6 +5,7 @@
  */
 #include "dialect.h"
 #include "shim/llm/facts/dialect_request.h"
+#include "shim/llm/facts/failure.h"
 
 enum rule {
     MODEL = 1,
@@ -21,7 +22,6 @@ enum rule {
     INPUT,
     OUTPUT,
     CACHED,
-    ERROR,
 };
 
 enum { SAW_MODEL = 1, SAW_DONE = 2 };
@@ -45,7 +45,7 @@ static const struct json_rule answer_rules[] = {
     {"prompt_eval_count", INPUT, 0},
     {"eval_count", OUTPUT, 0},
     {"prompt_eval_cached_count", CACHED, 0},
-    {"error", ERROR, JSON_PIECES},
+    FAILURE_ERROR("error"),
 };
 
 static const struct json_rule request_rules[] = {
@@ -76,6 +76,10 @@ static void see_shape(struct facts *facts, uint64_t what)
 static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
+    if (failure_is(value)) {
+        failure_value(facts, value);
+        return;
+    }
     switch ((enum rule)value->rule) {
     case MODEL:
         facts_set_value(facts, FACT_RESPONSE_MODEL, value);
@@ -125,10 +129,6 @@ static void on_answer(void *context, const struct json_value *value)
         break;
     case CACHED:
         facts_set_count(facts, FACT_CACHE_READ, value);
-        break;
-    case ERROR:
-        if (value->type == JSON_STRING && (value->bytes || value->last))
-            facts_error_seen(facts);
         break;
     }
 }

@@ -33,12 +33,8 @@ enum rule {
     CALL_ARGUMENTS,
     CALL_FREE_INPUT,
     USAGE,
-    ERROR,
-    ERROR_TYPE,
-    ERROR_CODE,
     TOP_CODE,
     TOP_TYPE,
-    ERROR_STATUS,
     OBJECT,
     QUEUE_S,
     PREFILL_S,
@@ -103,17 +99,14 @@ static struct state *state_of(struct facts *facts)
 #define ANSWER_RULES                                                                                                   \
     {"id", ID, 0}, {"model", MODEL, 0}, {"model_id", MODEL, 0}, {"service_tier", TIER, 0}, {"choices[]", CHOICE, 0},   \
         {"choices[].index", INDEX, 0}, {"choices[].finish_reason", FINISH, 0}, {"choices[].text", TEXT, JSON_PIECES},  \
-        {"choices[].error", ERROR, 0}, {"choices[].error.type", ERROR_TYPE, 0},                                        \
-        {"choices[].error.code", ERROR_CODE, 0}, TIMED_USAGE("usage"), TIMED_USAGE("choices[].usage"),                 \
+        FAILURE_ERROR("choices[].error"), TIMED_USAGE("usage"), TIMED_USAGE("choices[].usage"),                        \
         TIMED_USAGE("x_groq.usage"), {"time_info.queue_time", QUEUE_S, 0}, {"time_info.prompt_time", PREFILL_S, 0},    \
         {"time_info.completion_time", DECODE_S, 0}, {"time_info.total_time", PROCESSING_S, 0}, LLAMACPP_TIMINGS,       \
         LLAMACPP_RULES, {"metrics.queue_time_ms", QUEUE_MS, 0}, {"metrics.time_to_first_token_ms", PREFILL_MS, 0},     \
-        {"metrics.generation_time_ms", DECODE_MS, 0}, {"error", ERROR, 0}, {"error.type", ERROR_TYPE, 0},              \
-        {"error.code", ERROR_CODE, 0}, {"error.status", ERROR_STATUS, 0}, {"code", TOP_CODE, 0},                       \
+        {"metrics.generation_time_ms", DECODE_MS, 0}, FAILURE_ERROR("error"), {"code", TOP_CODE, 0},                   \
         {"error_code", TOP_CODE, 0}, {"type", TOP_TYPE, 0}, {"error_type", TOP_TYPE, 0}, {"object", OBJECT, 0},        \
-        {"errors[]", ERROR, 0}, {"errors[].code", ERROR_CODE, 0}, FAILURE_RULES,                                       \
-        {"choices[].stop_reason", STOP_REASON, 0}, {"x_groq.error", ERROR, 0}, {"status", STATUS, 0},                  \
-        {"stats.*", USAGE_NAMED, 0}, {"task_status", STATUS, 0},                                                       \
+        FAILURE_ERROR("errors[]"), FAILURE_RULES, {"choices[].stop_reason", STOP_REASON, 0},                           \
+        FAILURE_ERROR("x_groq.error"), {"status", STATUS, 0}, {"stats.*", USAGE_NAMED, 0}, {"task_status", STATUS, 0}, \
         {"amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0},                                         \
     {                                                                                                                  \
         "amazon-bedrock-invocationMetrics.outputTokenCount", METRIC_OUTPUT, 0                                          \
@@ -252,30 +245,15 @@ static void usage(struct facts *facts, const struct json_value *value)
     facts->shape_seen = facts->shape_seen || (value->type == JSON_OBJECT_END && named); /* a total alone is anybody's */
 }
 
-/*
- * What gives way to the error object's own "type" and "code": flat ones (Mistral, Databricks, Hugging Face), Google's
- * "status". Anthropic's flat "error" is no type.
- */
-static void fill_text(struct facts *facts, enum facts_text which, const struct json_value *value)
-{
-    const bool name = value->type == JSON_STRING && !json_text_is(value, "error");
-    if ((name || (which == FACT_ERROR_CODE && value->type == JSON_NUMBER)) && !facts_has_text(facts, which))
-        facts_set_value(facts, which, value);
-}
-
+/* Flat names and codes (Mistral, Databricks, Hugging Face) give way to the error object's own. */
 static void error(struct facts *facts, const struct json_value *value)
 {
-    if (value->rule == ERROR_TYPE) {
-        facts->shape_seen = facts->shape_seen || dialect_answer_names_error(value);
+    const bool name = value->type == JSON_STRING && !json_text_is(value, "error"); /* Anthropic's flat one is no type */
+    if (value->rule == TOP_CODE && (name || value->type == JSON_NUMBER))
+        failure_code(facts, value);
+    else if (value->rule == TOP_TYPE && name && !facts_has_text(facts, FACT_ERROR_TYPE))
         facts_set_value(facts, FACT_ERROR_TYPE, value);
-    } else if (value->rule == ERROR_CODE)
-        facts_set_value(facts, FACT_ERROR_CODE, value);
-    else if (value->rule == TOP_CODE)
-        fill_text(facts, FACT_ERROR_CODE, value);
-    else if (value->rule == TOP_TYPE || value->rule == ERROR_STATUS)
-        fill_text(facts, FACT_ERROR_TYPE, value);
-    else if (value->rule == OBJECT ? json_text_is(value, "error") /* vLLM, Mistral: an error without an "error" */
-                                   : value->type == JSON_OBJECT_BEGIN || (value->type == JSON_STRING && value->bytes))
+    else if (value->rule == OBJECT && json_text_is(value, "error")) /* vLLM, Mistral: an error without an "error" */
         facts_error_seen(facts);
 }
 
@@ -342,6 +320,16 @@ static void on_begin(struct facts *facts)
     llamacpp_begin(&state->llamacpp);
 }
 
+/* What usage states of one of several answers; more than a part can hold is no count. */
+static void part_count(const struct facts *facts, struct facts_part *part, unsigned which, enum facts_number fact)
+{
+    if (!((facts->pending.present >> fact) & 1))
+        return;
+    const bool fits = facts->pending.value[fact] <= UINT32_MAX;
+    part->count[which] = fits ? (uint32_t)facts->pending.value[fact] : 0;
+    part->present = (uint8_t)((part->present & ~(1u << which)) | (unsigned)fits << which);
+}
+
 /*
  * llama.cpp adds its timings to each of several answers by itself, with or without usage; the choice that they belong
  * to stands in the same event or ended in the one before. At its bare path the answer is its own in all things.
@@ -362,14 +350,11 @@ static void on_end(struct facts *facts)
     struct facts_part part = state->llamacpp.part;
     llamacpp_timings(&state->llamacpp, &part);
     if (state->counted) { /* what a cache gave is usage's to say */
-        const bool said = (facts->pending.present >> FACT_CACHE_READ) & 1;
-        part.present = (uint8_t)(part.present & ~(1u << PART_CACHED)) | (uint8_t)(said ? 1u << PART_CACHED : 0);
-        part.count[PART_CACHED] = (uint32_t)facts->pending.value[FACT_CACHE_READ];
+        part.present &= (uint8_t) ~(1u << PART_CACHED);
+        part_count(facts, &part, PART_CACHED, FACT_CACHE_READ);
+        part_count(facts, &part, PART_INPUT, FACT_INPUT);
+        part_count(facts, &part, PART_OUTPUT, FACT_OUTPUT);
     }
-    if (state->counted && ((facts->pending.present >> FACT_INPUT) & 1))
-        part.count[PART_INPUT] = (uint32_t)facts->pending.value[FACT_INPUT];
-    if (state->counted && ((facts->pending.present >> FACT_OUTPUT) & 1))
-        part.count[PART_OUTPUT] = (uint32_t)facts->pending.value[FACT_OUTPUT];
     facts_part(facts, facts->stream ? state->choice : state->llamacpp.answers++, &part);
 }
 
@@ -378,9 +363,10 @@ static void shared(struct facts *facts, const struct json_value *value)
 {
     if (dialect_usage_is(value))
         (void)dialect_usage_value(facts, value);
-    else if (failure_is(value))
+    else if (failure_is(value)) {
+        facts->shape_seen = facts->shape_seen || (failure_is_type(value) && dialect_answer_names_error(value));
         failure_value(facts, value);
-    else
+    } else
         llamacpp_value(facts, &state_of(facts)->llamacpp, value);
 }
 
@@ -437,12 +423,8 @@ static void on_answer(void *context, const struct json_value *value)
     case USAGE:
         usage(facts, value);
         break;
-    case ERROR:
-    case ERROR_TYPE:
-    case ERROR_CODE:
     case TOP_CODE:
     case TOP_TYPE:
-    case ERROR_STATUS:
     case OBJECT:
         error(facts, value);
         break;

@@ -114,10 +114,7 @@ static const struct {
 #define RESPONSE_RULES(at)                                                                                             \
     {at "id", ANSWER_ID, 0}, {at "model", ANSWER_MODEL, 0}, {at "service_tier", ANSWER_TIER, 0},                       \
         {at "status", STATUS, 0}, {at "incomplete_details.reason", INCOMPLETE, 0}, ANSWER_USAGE_RULES(at "usage"),     \
-        ANSWER_VLLM_METRICS(at "metrics"), {at "error", ANSWER_ERROR, 0}, {at "error.type", ANSWER_ERROR_TYPE, 0},     \
-    {                                                                                                                  \
-        at "error.code", ANSWER_ERROR_CODE, 0                                                                          \
-    }
+        ANSWER_VLLM_METRICS(at "metrics"), FAILURE_ERROR(at "error")
 
 static const struct json_rule plain_rules[] = {
     RESPONSE_RULES(""),
@@ -140,9 +137,7 @@ static const struct json_rule event_rules[] = {
     RESPONSE_RULES("response."),
     LLAMACPP_TIMINGS, /* beside the answer */
     FAILURE_RULES,
-    {"error", ANSWER_ERROR, 0},
-    {"error.type", ANSWER_ERROR_TYPE, 0},
-    {"error.code", ANSWER_ERROR_CODE, 0},
+    FAILURE_ERROR("error"),
     {"code", EVENT_CODE, 0},
     {"type", TYPE, 0},
     {"output_index", OUTPUT_INDEX, 0},

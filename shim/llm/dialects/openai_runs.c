@@ -16,7 +16,7 @@ enum rule {
     STATUS,
     INCOMPLETE,
     LAST_ERROR,
-    LAST_ERROR_CODE,
+    LAST_ERROR_MEMBER,
     REQUIRED,
     TEXT,
     REFUSAL,
@@ -43,7 +43,7 @@ _Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the st
 #define RUN_RULES                                                                                                      \
     ANSWER_IDENTITY, ANSWER_ERRORS, ANSWER_USAGE_RULES("usage"), {"object", OBJECT, 0}, {"status", STATUS, 0},         \
         {"incomplete_details.reason", INCOMPLETE, 0}, {"last_error", LAST_ERROR, 0},                                   \
-        {"last_error.code", LAST_ERROR_CODE, 0},                                                                       \
+        {"last_error.*", LAST_ERROR_MEMBER, 0},                                                                        \
     {                                                                                                                  \
         "required_action.submit_tool_outputs.tool_calls[]", REQUIRED, 0                                                \
     }
@@ -167,9 +167,7 @@ static void object_kind(struct state *state, const struct json_value *value)
 /* Steps have a "type" of their own; only an error's is a name of an error. */
 static void error(struct facts *facts, const struct json_value *value)
 {
-    const struct state *const state = state_of(facts);
-    const bool top = value->rule == ANSWER_TOP_TYPE || value->rule == ANSWER_TOP_CODE;
-    if (!top || state->error_event)
+    if (state_of(facts)->error_event)
         dialect_answer_value(facts, value);
 }
 
@@ -183,6 +181,7 @@ static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
     struct state *const state = state_of(facts);
+    struct json_value as = *value;
     switch (value->rule) {
     case ANSWER_ID:
         state->id_bytes = copy(state->id, ID_MAX, value);
@@ -201,10 +200,9 @@ static void on_answer(void *context, const struct json_value *value)
         state->reason_bytes = copy(state->reason, FACTS_REASON_MAX, value);
         break;
     case LAST_ERROR:
-        state->failed = state->failed || value->type == JSON_OBJECT_BEGIN;
-        break;
-    case LAST_ERROR_CODE:
-        facts_set_value(facts, FACT_ERROR_CODE, value);
+    case LAST_ERROR_MEMBER:
+        as.rule = value->rule == LAST_ERROR ? FAILURE_OBJECT : FAILURE_MEMBER;
+        state->failed = failure_error(facts, &as) || state->failed;
         break;
     case REQUIRED:
         state->required += value->type == JSON_OBJECT_BEGIN;
@@ -221,7 +219,7 @@ static void on_answer(void *context, const struct json_value *value)
     default:
         if (value->rule >= CALL && value->rule <= CALL_ARGUMENTS)
             call(facts, value);
-        else if (value->rule >= ANSWER_ERROR && value->rule <= ANSWER_TOP_CODE)
+        else if (value->rule == ANSWER_TOP_TYPE || value->rule == ANSWER_TOP_CODE)
             error(facts, value);
         else
             dialect_answer_value(facts, value);

@@ -101,8 +101,8 @@ static struct state *state_of(struct facts *facts)
         "embeddings[]", EMBEDDED, 0                                                                                    \
     }
 #define COMMON                                                                                                         \
-    ANSWER_IDENTITY, ANSWER_USAGE_RULES("usage"), {"error", ANSWER_ERROR, 0}, {"error.type", ANSWER_ERROR_TYPE, 0},    \
-        {"error.code", ANSWER_ERROR_CODE, 0}, {"error_type", ERROR_NAME, 0}, DETAILS(""), SGLANG, TRITON, DEEPINFRA
+    ANSWER_IDENTITY, ANSWER_USAGE_RULES("usage"), FAILURE_ERROR("error"), {"error_type", ERROR_NAME, 0}, DETAILS(""),  \
+        SGLANG, TRITON, DEEPINFRA
 
 static const struct json_rule plain_rules[] = {
     COMMON,

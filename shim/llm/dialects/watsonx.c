@@ -5,6 +5,7 @@
  */
 #include "dialect.h"
 #include "shim/llm/facts/dialect_request.h"
+#include "shim/llm/facts/failure.h"
 
 #include <strings.h>
 
@@ -15,8 +16,6 @@ enum rule {
     INPUT,
     OUTPUT,
     FINISH,
-    ERROR,
-    ERROR_CODE,
 };
 
 /* Plain answers and events look alike. */
@@ -27,9 +26,8 @@ static const struct json_rule answer_rules[] = {
     {"results[].input_token_count", INPUT, 0},
     {"results[].generated_token_count", OUTPUT, 0},
     {"results[].stop_reason", FINISH, 0},
-    {"errors[]", ERROR, 0},
-    {"errors[].code", ERROR_CODE, 0},
-    {"error", ERROR, 0},
+    FAILURE_ERROR("errors[]"),
+    FAILURE_ERROR("error"),
 };
 
 static const struct json_rule request_rules[] = {
@@ -53,6 +51,10 @@ static bool is_not_finished(const struct json_value *value)
 static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
+    if (failure_is(value)) {
+        failure_value(facts, value);
+        return;
+    }
     switch ((enum rule)value->rule) {
     case MODEL:
         facts_set_value(facts, FACT_RESPONSE_MODEL, value);
@@ -76,13 +78,6 @@ static void on_answer(void *context, const struct json_value *value)
     case FINISH:
         if (!facts->stream || !is_not_finished(value))
             facts_finish(facts, result_of(value), value);
-        break;
-    case ERROR:
-        if (value->type == JSON_OBJECT_BEGIN || (value->type == JSON_STRING && value->bytes))
-            facts_error_seen(facts);
-        break;
-    case ERROR_CODE:
-        facts_set_value(facts, FACT_ERROR_CODE, value);
         break;
     }
 }

@@ -9,23 +9,11 @@
 
 static void error_name(struct facts *facts, const struct json_value *value)
 {
-    switch (value->rule) {
-    case ANSWER_ERROR_TYPE:
+    if (value->rule == ANSWER_TOP_CODE)
+        failure_code(facts, value);
+    /* A flat "type" gives way to error.type; Anthropic's only says that it is an error. */
+    else if (value->type == JSON_STRING && !json_text_is(value, "error") && !facts_has_text(facts, FACT_ERROR_TYPE))
         facts_set_value(facts, FACT_ERROR_TYPE, value);
-        break;
-    case ANSWER_ERROR_CODE:
-        facts_set_value(facts, FACT_ERROR_CODE, value);
-        break;
-    case ANSWER_TOP_CODE:
-        if (!facts_has_text(facts, FACT_ERROR_CODE))
-            facts_set_value(facts, FACT_ERROR_CODE, value);
-        break;
-    default: /* Google's "status" and a flat "type" give way to error.type; Anthropic's flat "type" only says that it is
-                an error */
-        if (value->type == JSON_STRING && !json_text_is(value, "error") && !facts_has_text(facts, FACT_ERROR_TYPE))
-            facts_set_value(facts, FACT_ERROR_TYPE, value);
-        break;
-    }
 }
 
 static void usage(struct facts *facts, const struct json_value *value)
@@ -62,10 +50,6 @@ void dialect_answer_value(struct facts *facts, const struct json_value *value)
         break;
     case ANSWER_TIER:
         facts_set_value(facts, FACT_SERVICE_TIER, value);
-        break;
-    case ANSWER_ERROR:
-        if (value->type == JSON_OBJECT_BEGIN || (value->type == JSON_STRING && value->bytes))
-            facts_error_seen(facts);
         break;
     case ANSWER_USAGE:
         usage(facts, value);

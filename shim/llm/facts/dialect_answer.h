@@ -12,10 +12,6 @@ enum {
     ANSWER_ID = 1,
     ANSWER_MODEL,
     ANSWER_TIER,
-    ANSWER_ERROR,
-    ANSWER_ERROR_TYPE,
-    ANSWER_ERROR_STATUS,
-    ANSWER_ERROR_CODE,
     ANSWER_TOP_TYPE,
     ANSWER_TOP_CODE,
     ANSWER_USAGE,
@@ -26,10 +22,9 @@ enum {
     ANSWER_COUNT = 64, /* ANSWER_COUNT + enum facts_number */
 };
 
-/* {"error":{type,code,status}}, {"error":"text"}, {"type","code"} flat (Mistral), {"code","error":"text"} (xAI). */
+/* {"error":{...}}, {"error":"text"}, {"type","code"} flat (Mistral), {"code","error":"text"} (xAI). */
 #define ANSWER_ERRORS_BUT_NAMED                                                                                        \
-    FAILURE_RULES, {"error", ANSWER_ERROR, 0}, {"error.type", ANSWER_ERROR_TYPE, 0},                                   \
-        {"error.status", ANSWER_ERROR_STATUS, 0}, {"error.code", ANSWER_ERROR_CODE, 0}, {"type", ANSWER_TOP_TYPE, 0},  \
+    FAILURE_RULES, FAILURE_ERROR("error"), {"type", ANSWER_TOP_TYPE, 0},                                               \
     {                                                                                                                  \
         "code", ANSWER_TOP_CODE, 0                                                                                     \
     }

@@ -75,7 +75,7 @@ static void end_user(struct facts *facts, const struct json_value *value)
     if ((value->type != JSON_STRING && value->type != JSON_NUMBER) || !value->bytes)
         return;
     if (facts->echo)
-        secret_echo_take(facts->echo, value->text, value->bytes, false);
+        secret_echo_take(facts->echo, value->text, value->bytes, ' ');
     if (value->rule < facts->end_user_said || value->cut || !config->has_hash_key)
         return;
     facts->end_user_said = value->rule;

@@ -141,12 +141,10 @@ static void product(struct facts *facts, const struct json_value *value)
 
 static void failure(struct facts *facts, const struct json_value *value)
 {
-    const bool number = value->type == JSON_NUMBER, zero = number && value->has_u64 && !value->u64;
-    if (value->rule == TABLE_SUCCESS ? value->type != JSON_FALSE : !is_there(value) || zero)
+    if (value->rule == TABLE_SUCCESS ? value->type != JSON_FALSE : !is_there(value) || failure_is_well(value))
         return;
     facts_error_seen(facts);
-    if ((number || value->type == JSON_STRING) && !facts_has_text(facts, FACT_ERROR_CODE))
-        facts_set_value(facts, FACT_ERROR_CODE, value);
+    failure_code(facts, value);
 }
 
 static void number(struct facts *facts, const struct json_value *value)

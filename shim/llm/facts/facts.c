@@ -177,14 +177,14 @@ void facts_set_number(struct facts *facts, enum facts_number which, uint64_t val
 }
 
 /* No answer has more tokens: such a number is a mistake, and sums of these would overflow. */
-static bool counts(enum facts_number which, uint64_t value)
+static bool counts(uint64_t value)
 {
-    return which >= FACT_USAGE_END || value <= FACTS_TOKENS_MAX;
+    return value <= FACTS_TOKENS_MAX;
 }
 
 void facts_set_count(struct facts *facts, enum facts_number which, const struct json_value *value)
 {
-    if (!value->has_u64 || !counts(which, value->u64))
+    if (!value->has_u64 || !counts(value->u64))
         return;
     if (which >= FACT_USAGE_END)
         facts_set_number(facts, which, value->u64);
@@ -197,14 +197,14 @@ void facts_set_count(struct facts *facts, enum facts_number which, const struct 
 void facts_add_count(struct facts *facts, enum facts_number which, const struct json_value *value)
 {
     uint64_t sum;
-    if (value->has_u64 && !__builtin_add_overflow(number_now(facts, which), value->u64, &sum) && counts(which, sum))
+    if (value->has_u64 && !__builtin_add_overflow(number_now(facts, which), value->u64, &sum) && counts(sum))
         facts_set_number(facts, which, sum);
 }
 
 void facts_set_time(struct facts *facts, enum facts_number which, const struct json_value *value, double ns_per_unit)
 {
     const double scaled = value->has_number ? value->number * ns_per_unit + 0.5 : -1;
-    if (scaled >= 0 && scaled < 9e18)
+    if (scaled >= 0 && scaled <= (double)FACTS_TIME_NS_MAX)
         facts_set_number(facts, which, (uint64_t)scaled);
 }
 
@@ -212,7 +212,8 @@ void facts_set_cost(struct facts *facts, const struct json_value *value, int pow
 {
     uint64_t nanousd;
     const bool number = value->type == JSON_NUMBER || value->type == JSON_STRING;
-    if (number && !value->cut && decimal_scaled(value->text, value->bytes, power, &nanousd))
+    if (number && !value->cut && decimal_scaled(value->text, value->bytes, power, &nanousd) &&
+        nanousd <= FACTS_COST_NANOUSD_MAX)
         facts_set_number(facts, FACT_COST_NANOUSD, nanousd);
 }
 
@@ -234,7 +235,7 @@ uint64_t facts_number(const struct facts *facts, enum facts_number which)
 
 void facts_fallback(struct facts *facts, enum facts_number which, const struct json_value *value)
 {
-    if (value->has_u64 && counts(which, value->u64))
+    if (value->has_u64 && counts(value->u64))
         usage_raise(&facts->fallback, which, value->u64);
 }
 

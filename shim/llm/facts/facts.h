@@ -149,6 +149,9 @@ struct facts {
     bool no_end_mark;   /* this answer shows no end mark: its end is the transport's end */
     bool error_seen;    /* an error object in the body or stream */
     bool error_closed;  /* ...in an event that is over: nothing else names it */
+    struct {
+        bool known, unknown; /* members of the error object under way, see failure.h */
+    } error_object;
     bool refused, filtered; /* stated outright; finish reasons are looked at by quality.c */
 
     /* ---- numbers and texts ---- */
@@ -223,12 +226,15 @@ bool facts_has_text(const struct facts *facts, enum facts_text which);
  * within an object the largest counts (relays state 0 or a part under those that they do not use). An object that
  * facts_usage_drop ends never was.
  */
-#define FACTS_TOKENS_MAX ((uint64_t)1 << 40) /* of usage; a larger count changes nothing */
+#define FACTS_TOKENS_MAX ((uint64_t)1 << 40) /* a larger count changes nothing */
 void facts_set_number(struct facts *facts, enum facts_number which, uint64_t value);
 void facts_set_count(struct facts *facts, enum facts_number which, const struct json_value *value);
 void facts_add_count(struct facts *facts, enum facts_number which, const struct json_value *value);
-/* value times ns_per_unit, fractions kept: seconds 1e9, milliseconds 1e6, nanoseconds 1. */
+/* value times ns_per_unit, fractions kept: seconds 1e9, milliseconds 1e6, nanoseconds 1. What no call or job can last
+ * changes nothing: batches, the longest of them, are given up after two days. */
+#define FACTS_TIME_NS_MAX (UINT64_C(7) * 86400 * 1000000000)
 void facts_set_time(struct facts *facts, enum facts_number which, const struct json_value *value, double ns_per_unit);
+#define FACTS_COST_NANOUSD_MAX (UINT64_C(1000000) * 1000000000) /* a million dollars: a larger cost changes nothing */
 /* A cost (number, or text that spells one) times 10^power is nano-dollars: 9 for dollars, -1 for xAI's ticks (1e10 of
  * them are a dollar). Exact. */
 void facts_set_cost(struct facts *facts, const struct json_value *value, int power);

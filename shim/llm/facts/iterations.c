@@ -16,8 +16,7 @@ static void add_one(struct iterations *iterations)
         return;
     iterations->any = true;
     for (unsigned i = 0; i < ITERATED; i++)
-        if (__builtin_add_overflow(iterations->sum[i], iterations->one[i], &iterations->sum[i]))
-            iterations->sum[i] = UINT64_MAX;
+        iterations->sum[i] += iterations->one[i];
 }
 
 void iterations_value(struct iterations *iterations, enum iterations_part part, const struct json_value *value)
@@ -31,7 +30,7 @@ void iterations_value(struct iterations *iterations, enum iterations_part part, 
     } else if (part == ITERATIONS_COUNT) {
         const enum facts_number which = value->has_u64 ? dialect_usage_fact(value->key, value->key_bytes) : FACT_TOTAL;
         for (unsigned i = 0; i < ITERATED; i++)
-            if (iterated[i] == which)
+            if (iterated[i] == which && value->u64 <= FACTS_TOKENS_MAX)
                 iterations->one[i] = value->u64;
     } else if (value->type == JSON_OBJECT_BEGIN) {
         memset(iterations->one, 0, sizeof(iterations->one));

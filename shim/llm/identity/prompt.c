@@ -7,6 +7,7 @@
 #include "prompt.h"
 
 #include "exchange_config.h"
+#include "shim/llm/privacy/secret.h"
 #include "shown.h"
 
 #include "span/alias.h"
@@ -237,12 +238,24 @@ static void set_name(char *to, uint16_t *to_bytes, const char *text, size_t byte
     *to_bytes = (uint16_t)taken;
 }
 
+/* Whole it is an address, and neither part shows it: "jane.doe@example.org" is no version of a prompt. */
+static bool hides_address(const char *text, size_t name_bytes, size_t bytes)
+{
+    const char *const before = memrchr(text, '@', name_bytes);
+    const char *const from = before ? before + 1 : text;
+    const size_t part = name_bytes - (size_t)(from - text);
+    return name_bytes < bytes && secret_address_shaped(from, bytes - (size_t)(from - text)) &&
+           !secret_address_shaped(from, part) && !secret_address_shaped(text + name_bytes + 1, bytes - name_bytes - 1);
+}
+
 void prompt_said(struct prompt *prompt, enum prompt_said by, const char *text, size_t bytes)
 {
     if (!bytes || by < prompt->said)
         return;
     const char *const at = memrchr(text, '@', bytes);
     const size_t name_bytes = at && at > text ? (size_t)(at - text) : bytes;
+    if (by > PROMPT_SAID_ENVIRONMENT && hides_address(text, name_bytes, bytes))
+        return;
     prompt->said = (uint8_t)by;
     set_name(prompt->name, &prompt->name_bytes, text, name_bytes);
     if (prompt->version_said < by)

@@ -78,7 +78,7 @@ void prompt_user(struct prompt *prompt, const struct json_value *piece);
 void prompt_tools(struct prompt *prompt, const struct json_value *raw);
 void prompt_format(struct prompt *prompt, const struct json_value *raw);
 
-/* Said names. `text` is name or name@version. */
+/* Said names. `text` is name or name@version; what is a mail address and not the user's own setting is neither. */
 void prompt_said(struct prompt *prompt, enum prompt_said by, const char *text, size_t bytes);
 void prompt_said_version(struct prompt *prompt, enum prompt_said by, const char *text, size_t bytes);
 /* A request header, if it is one that names prompts. */

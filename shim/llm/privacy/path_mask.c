@@ -104,8 +104,10 @@ struct place {
 
 static bool may_stay(const struct place *place, const char *segment, size_t bytes)
 {
-    if (words_of_path(segment, bytes) || is_model(segment, bytes, place->model, place->model_bytes))
+    if (words_of_path(segment, bytes))
         return true;
+    if (is_model(segment, bytes, place->model, place->model_bytes))
+        return !secret_echoed_name(place->echo, segment, bytes);
     if (place->said)
         return !secret_key_shaped(segment, bytes);
     if (!place->behind_collection || !secret_free_id(segment, bytes) || secret_echoed(place->echo, segment, bytes))
@@ -177,7 +179,7 @@ void secret_echo_path(struct secret_echo *echo, const struct secret_path *path)
             place.behind_collection = is_collection(path->path + at, segment);
         }
         if (masked)
-            secret_echo_take(echo, path->path + at, segment, true);
+            secret_echo_take(echo, path->path + at, segment, '~');
         at += segment;
     }
 }

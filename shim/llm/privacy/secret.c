@@ -375,34 +375,38 @@ static void take_piece(struct secret_echo *echo, const char *text, size_t bytes,
         bytes = room - 2;
     }
     char *to = echo->text + echo->bytes;
-    *to++ = mark == ' ' && secret_key_shaped(text, bytes) ? '!' : mark;
+    if (mark != '#' && secret_key_shaped(text, bytes))
+        mark = '!';
+    else if (mark == '!' && bytes <= SECRET_ECHO_WORD_MAX && !random_bytes(text, bytes))
+        mark = '~';
+    *to++ = mark;
     for (size_t i = 0; i < bytes; i++)
         to[i] = lower(text[i]);
     to[bytes] = '\n';
     echo->bytes = (uint16_t)(echo->bytes + bytes + 2);
 }
 
-static void take_pieces(struct secret_echo *echo, const char *text, size_t bytes, bool credential)
+static void take_pieces(struct secret_echo *echo, const char *text, size_t bytes, char mark)
 {
     for (size_t at = 0; at < bytes;) {
         size_t piece = 0;
         while (at + piece < bytes && !separates(text[at + piece]))
             piece++;
-        take_piece(echo, text + at, piece, credential ? '!' : ' ');
+        take_piece(echo, text + at, piece, mark);
         at += piece + 1;
     }
 }
 
-void secret_echo_take(struct secret_echo *echo, const char *text, size_t bytes, bool credential)
+void secret_echo_take(struct secret_echo *echo, const char *text, size_t bytes, char mark)
 {
     char decoded[1024];
-    take_pieces(echo, text, bytes, credential);
+    take_pieces(echo, text, bytes, mark);
     if (bytes && memchr(text, '%', bytes))
-        take_pieces(echo, decoded, url_decode(text, bytes, decoded, sizeof(decoded)), credential);
+        take_pieces(echo, decoded, url_decode(text, bytes, decoded, sizeof(decoded)), mark);
     if (bytes > 6 && !strncasecmp(text, "basic ", 6)) {
         struct base64 base64 = {0};
         const size_t in = bytes - 6 < sizeof(decoded) ? bytes - 6 : sizeof(decoded);
-        take_pieces(echo, decoded, base64_push(&base64, text + 6, in, (uint8_t *)decoded), credential);
+        take_pieces(echo, decoded, base64_push(&base64, text + 6, in, (uint8_t *)decoded), mark);
     }
 }
 
@@ -431,15 +435,19 @@ bool secret_free_label(const char *name, size_t name_bytes, const char *value, s
            !(bytes && is_phone(value, bytes));
 }
 
+static bool names_credential(const char *name, size_t bytes)
+{
+    static const char *const credentials[] = {"auth",   "key",      "token",     "secret",
+                                              "cookie", "password", "signature", NULL};
+    return name_has_any(name, bytes, credentials);
+}
+
 void secret_echo_header(struct secret_echo *echo, const char *name, size_t name_bytes, const char *value, size_t bytes)
 {
     static const char *const harmless[] = {"content-", "accept",  "anthropic-", "-beta", "model",
                                            "provider", "-prompt", "traceloop-", NULL};
-    static const char *const credentials[] = {"auth",   "key",      "token",     "secret",
-                                              "cookie", "password", "signature", NULL};
-    if (name_has_any(name, name_bytes, harmless))
-        return;
-    secret_echo_take(echo, value, bytes, name_has_any(name, name_bytes, credentials));
+    if (!name_has_any(name, name_bytes, harmless))
+        secret_echo_take(echo, value, bytes, names_credential(name, name_bytes) ? '!' : ' ');
 }
 
 /* Is it by its name an id of an answer, a task, a conversation: "id", "task_id", "requestId"? */
@@ -470,14 +478,14 @@ static void take_parameter(struct secret_echo *echo, const char *text, size_t by
     if (id_bytes && secret_free_id(id, id_bytes))
         take_piece(echo, id, id_bytes, '#');
     else
-        secret_echo_take(echo, value, value_bytes, true);
+        secret_echo_take(echo, value, value_bytes, names_credential(text, name_bytes) ? '!' : '~');
 }
 
 void secret_echo_beside(struct secret_echo *echo, const char *text, size_t bytes)
 {
     const char *const mark = bytes ? memchr(text, '?', bytes) : NULL;
     const size_t before = mark ? (size_t)(mark - text) : bytes;
-    secret_echo_take(echo, text, before, true);
+    secret_echo_take(echo, text, before, '!');
     for (size_t at = before + 1; at < bytes;) {
         size_t piece = 0;
         while (at + piece < bytes && text[at + piece] != '&' && text[at + piece] != '#')
@@ -530,7 +538,7 @@ static bool echoed(const struct secret_echo *echo, const char *text, size_t byte
         const size_t piece_bytes = (size_t)(stop - piece);
         const bool asked = as_id && *p == '#' && piece_bytes == bytes;
         if ((!asked && contains(text, bytes, piece, piece_bytes, piece_bytes < SECRET_ECHO_INSIDE_MIN)) ||
-            (*p == '!' && shares_run(text, bytes, piece, piece_bytes)))
+            ((*p == '!' || *p == '~') && shares_run(text, bytes, piece, piece_bytes)))
             return true;
         p = stop + 1;
     }
@@ -540,6 +548,24 @@ static bool echoed(const struct secret_echo *echo, const char *text, size_t byte
 bool secret_echoed(const struct secret_echo *echo, const char *text, size_t bytes)
 {
     return echoed(echo, text, bytes, false) || secret_echoed_encoded(echo, text, bytes);
+}
+
+bool secret_echoed_name(const struct secret_echo *echo, const char *text, size_t bytes)
+{
+    struct secret_echo credentials;
+    const char *const end = echo->text + echo->bytes;
+    secret_echo_init(&credentials);
+    for (const char *p = echo->text; p < end;) {
+        const size_t piece = (size_t)((const char *)memchr(p, '\n', (size_t)(end - p)) - p) + 1;
+        if (*p == '!') {
+            memcpy(credentials.text + credentials.bytes, p, piece);
+            credentials.bytes = (uint16_t)(credentials.bytes + piece);
+        }
+        p += piece;
+    }
+    const bool found = secret_echoed(&credentials, text, bytes);
+    secret_echo_wipe(&credentials);
+    return found;
 }
 
 bool secret_echoed_id(const struct secret_echo *echo, const char *text, size_t bytes)

@@ -11,10 +11,11 @@
 #include <stdint.h>
 
 enum {
-    SECRET_ECHO_BYTES = 4096,    /* of the request's header values and URL; a token can be 2 KiB */
-    SECRET_ECHO_RUN = 8,         /* so many bytes in common with a credential are an echo */
-    SECRET_ECHO_WHOLE_MIN = 3,   /* shorter pieces of headers are no secrets */
-    SECRET_ECHO_INSIDE_MIN = 6,  /* shorter ones count as a word of their own only */
+    SECRET_ECHO_BYTES = 4096,   /* of the request's header values and URL; a token can be 2 KiB */
+    SECRET_ECHO_RUN = 8,        /* so many bytes in common with a credential are an echo */
+    SECRET_ECHO_WHOLE_MIN = 3,  /* shorter pieces of headers are no secrets */
+    SECRET_ECHO_INSIDE_MIN = 6, /* shorter ones count as a word of their own only */
+    SECRET_ECHO_WORD_MAX = 11, /* longest credential that may be a plain word: "ollama", "lm-studio" are sent as keys */
     SECRET_NAME_BYTES_MAX = 256, /* models' names: ARNs reach about 150 */
     SECRET_NAME_RANDOM_MAX = 16, /* of a model's name that no word has: those of fine-tuned ones reach 12 */
     SECRET_NUMBER_DIGITS_MAX = 32,
@@ -41,16 +42,17 @@ bool secret_free_label(const char *name, size_t name_bytes, const char *value, s
 /* The pieces of a request that a server could echo. Owned by the exchange, which wipes it at its end. */
 struct secret_echo {
     uint16_t bytes;
-    char text[SECRET_ECHO_BYTES]; /* pieces in lower case, each behind '!' (credential), '#' (an id that the query asks
-                                     for) or ' ', and followed by a line end */
+    char text[SECRET_ECHO_BYTES]; /* pieces in lower case, each behind '!' (credential), '~' (the same, but a short
+                                     word, or of the URL), '#' (an id that the query asks for) or ' ', and followed by a
+                                     line end */
 };
 
 void secret_echo_init(struct secret_echo *echo);
 void secret_echo_wipe(struct secret_echo *echo);
 /* Takes the pieces of a text, percent-decoded and of "Basic" decoded too. Pieces that are words of the services
- * ("application", "openai", "2024-06-01") are none. What does not fit is left out. `credential`: parts of a piece are
- * echoes too. */
-void secret_echo_take(struct secret_echo *echo, const char *text, size_t bytes, bool credential);
+ * ("application", "openai", "2024-06-01") are none. What does not fit is left out. `mark`: see struct secret_echo;
+ * parts of credentials are echoes too. */
+void secret_echo_take(struct secret_echo *echo, const char *text, size_t bytes, char mark);
 /* The same of one request header; those that name models, prompts and formats are passed over. */
 void secret_echo_header(struct secret_echo *echo, const char *name, size_t name_bytes, const char *value, size_t bytes);
 /* Of what the tape hands on beside headers: "userinfo@?query#fragment" of the URL, or a credential as an option has it.
@@ -59,6 +61,9 @@ void secret_echo_beside(struct secret_echo *echo, const char *text, size_t bytes
 /* Is one of the pieces in the text: those of six bytes and more anywhere, shorter ones as a word? Or SECRET_ECHO_RUN
  * bytes of a credential? Or, of these but the short ones, in what the text encodes (secret_echoed_encoded)? */
 bool secret_echoed(const struct secret_echo *echo, const char *text, size_t bytes);
+/* The same of a name that the request itself states (model, deployment, prompt): there only what is marked '!' is held
+ * against it, because clients name models and products in headers and URLs by right. */
+bool secret_echoed_name(const struct secret_echo *echo, const char *text, size_t bytes);
 /* The same of the answer's id, which may be just what the query asked for. */
 bool secret_echoed_id(const struct secret_echo *echo, const char *text, size_t bytes);
 

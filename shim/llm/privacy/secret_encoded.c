@@ -77,7 +77,7 @@ static bool shares_run(const char *text, size_t bytes, const char *piece, size_t
 /* `text` is stripped, the piece is not; `mark`: see struct secret_echo. */
 static bool repeats(const char *text, size_t bytes, const char *piece, size_t piece_bytes, char mark)
 {
-    const bool credential = mark == '!';
+    const bool credential = mark == '!' || mark == '~';
     char stripped[SECRET_ECHO_BYTES];
     size_t n = strip(piece, piece_bytes, 1, stripped);
     const bool asked = mark == '#' && n == bytes; /* the id that the query asks for */

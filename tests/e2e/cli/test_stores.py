@@ -72,6 +72,166 @@ def living_programs_of_a_named_store(bench):
                 collector.communicate(timeout=60)
 
 
+def settled(bench, model, options=(), told=None):
+    """A store of which nothing was lost, of a collector that has ended."""
+    collector = subprocess.Popen([bench.bin / "pprofd", *options], cwd=bench.scratch, env=bench.environment, stderr=subprocess.PIPE)
+    try:
+        expect(b"ready" in collector.stderr.readline(), "a collector")
+        expect(bench.run(*model.call(), environment={"LD_PRELOAD": library(bench), **(told or {})}).returncode == 0, "a call")
+        until(lambda: bench.run(bench.pprofctl, "export", *options[1:2]).stdout.count(b"\n") == 1, "it is stored")
+    finally:
+        collector.terminate()
+        collector.communicate(timeout=60)
+
+
+def said_of_loss(bench, *store, **environment):
+    """By each command that speaks of it."""
+    commands = [["report"], ["check"]] + [["doctor"]] * (not store)
+    return [bench.run(bench.pprofctl, *command, *store, environment=environment).stdout.decode() for command in commands]
+
+
+def killed_in_call(bench, model, **told):
+    """A program is killed after calls that no collector took: its journal has them."""
+    program = CALL + "import sys, time; [call(sys.argv[1]) for i in range(3)]; time.sleep(0.2); os.kill(os.getpid(), 9)"
+    done = bench.run(PYTHON, "-c", program, model.url, environment={"LD_PRELOAD": library(bench), **told})
+    expect(done.returncode == -signal.SIGKILL, f"{done}")
+
+
+def need_own_memory():
+    need_pycurl()
+    if "PPROF_OWN_MEMORY" not in os.environ:
+        raise Skip("no namespace of mounts may be made here")
+
+
+def damaged_journals(bench):
+    """A journal of which nothing can be read, as after a loss of power, may be of any store that a collector writes: none of them claims anything, before and after it is taken in."""
+    need_own_memory()
+    named = ["--store", "named.db", "--socket", "own.sock", "--spool", "own-spool"]
+    with Model() as model:
+        settled(bench, model)
+        settled(bench, model, named, {"LIBPPROF_SOCKET": f"{bench.scratch}/own.sock", "LIBPPROF_SPOOL": f"{bench.scratch}/own-spool"})
+        for what, damage in {"zeros": lambda file: file.write(bytes(262144)), "one bit": lambda file: file.seek(20) and file.write(b"\xff"),
+                             "emptied": lambda file: file.truncate(0), "cut": lambda file: file.truncate(100)}.items():
+            for store in ([], ["named.db"]):
+                said = said_of_loss(bench, *store)
+                expect(all("a program waits" not in text and "damaged journal" not in text for text in said), f"{what}, before: {said}")
+            killed_in_call(bench, model, LIBPPROF_SPOOL="off")
+            (journal,) = Path("/dev/shm").glob("libpprof-*/*.live")
+            with open(journal, "r+b") as file:
+                damage(file)
+            for store in ([], ["named.db"]):
+                said = said_of_loss(bench, *store)
+                expect(all("Nothing was lost" not in text and "1 file of a program waits" in text and "1 damaged journal" in text for text in said), f"{what}: {said}")
+            expect(bench.run(bench.bin / "pprofd", "--once").returncode == 0, "taken in")
+            expect(all("Lost since the store began: " in text for text in said_of_loss(bench)), f"{what}: {said_of_loss(bench)}")
+            expect(not journal.exists(), what)
+
+
+def spools_that_no_collector_reads(bench):
+    """What a program left in, or for, a spool that was named to it alone: each command counts it, names the spool and what takes it in, and that does."""
+    need_own_memory()
+    (bench.scratch / "file").write_text("")
+    named = ["--store", "named.db", "--socket", "own.sock"]
+    with Model() as model:
+        for store, options, inner in (([], [], ""), (["named.db"], named, " --store named.db")):
+            settled(bench, model, options, {"LIBPPROF_SOCKET": f"{bench.scratch}/own.sock"} if options else None)
+            for text in said_of_loss(bench, *store):
+                expect("Nothing was lost." in text, f"{text}")
+            calls = 1
+            # Of a program that ended well only who knows the name can know.
+            spool = f"{bench.scratch}/told{calls}"
+            expect(bench.run(*model.call(), environment={"LD_PRELOAD": library(bench), "LIBPPROF_SPOOL": spool}).returncode == 0, "a call")
+            ways = [("its spool is ours", spool, {"LIBPPROF_SPOOL": spool}, 1)]
+            for text in said_of_loss(bench, *store, LIBPPROF_SPOOL=spool):
+                expect("Nothing was lost" not in text and "1 file of a program waits" in text, f"{text}")
+            for what, spool in (("killed", f"{bench.scratch}/told2"), ("killed, and it can be no spool", f"{bench.scratch}/file")):
+                ways.append((what, spool, {}, 3))
+            for what, spool, told, more in ways:
+                if not told:
+                    killed_in_call(bench, model, LIBPPROF_SPOOL=spool)
+                    if what == "killed":  # the journal lies where the spool is: it is found by another one's, which names it from afar
+                        for file in Path(spool).glob("*.live"):
+                            file.rename(next(Path("/dev/shm").glob("libpprof-*")) / file.name)
+                said = said_of_loss(bench, *store, **told)
+                command = f"pprofd --once{inner} --spool {spool}"
+                expect(all("Nothing was lost" not in text and f"`{command}`" in text for text in said), f"{what}: {said}")
+                done = bench.run(bench.bin / "pprofd", *command.split()[1:])
+                calls += more
+                expect(done.returncode == 0 and bench.run(bench.pprofctl, "export", *store).stdout.count(b"\n") == calls, f"{what}: {done}")
+                said = said_of_loss(bench, *store, **told)
+                expect(all(f"`{command}`" not in text and "waits" not in text for text in said), f"{what}, taken in: {said}")
+
+
+def emptied_in_a_run(bench):
+    """A file in the folder of a killed record was emptied, as by a loss of power: it is counted once, and does not wait for ever."""
+    need_own_memory()
+    with Model() as model:
+        program = subprocess.Popen([bench.pprofctl, "record", "-o", "run.db", "--", "sh", "-c", 'echo "$LIBPPROF_SPOOL"; "$@" >&2; echo called; read x; "$@" >&2; echo end',
+                                    "sh", *model.call()], cwd=bench.scratch, env=bench.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL)
+        folder = Path(program.stdout.readline().decode().strip())
+        expect(program.stdout.readline() == b"called\n", "a call")
+        until(lambda: bench.run(bench.pprofctl, "export", "run.db").stdout.count(b"\n") == 1, "it is stored")
+        program.kill()
+        program.wait()
+        program.stdin.write(b"go\n")
+        program.stdin.flush()
+        expect(program.stdout.readline() == b"end\n", "its program goes on")
+        (file,) = until(lambda: list(folder.glob("*.frames")), "a call of which nobody knows")
+        file.write_bytes(b"")
+        said = bench.run(bench.pprofctl, "check", "run.db").stdout.decode()
+        expect("Nothing was lost" not in said and str(folder) in said, f"it waits: {said}")
+        for turn in range(3):
+            said = said_of_loss(bench, "run.db")
+            expect(all("Lost since the store began: 1 damaged spool file." in text and "waits" not in text for text in said), f"turn {turn}: {said}")
+
+
+def its_directory_went(bench):
+    """A store's directory is removed during its recording: with the directory back and no file each command says what waits and what takes it in, and that does."""
+    need_own_memory()
+    with Model() as model:
+        for store, makes in (("x/p.db", "mkdir x"), (f"{bench.scratch}/y/z/p.db", "mkdir -p y/z"), ("pprof.db", "true")):
+            (bench.scratch / store).parent.mkdir(parents=True, exist_ok=True)
+            removes = "rm -rf x y" if "/" in store else "rm -f pprof.db*; mkdir pprof.db"
+            done = bench.run(bench.pprofctl, "record", "-o", store, "--", "sh", "-c", f'"$@" >&2; {removes}; "$@" >&2; "$@" >&2', "sh", *model.call())
+            expect(done.returncode == 0, f"{done}")
+            command = f"pprofctl record -o {store} -- CMD"
+            said = done.stderr.decode()
+            expect("is kept in" in said and f"`{command}`" in said and "a report of" not in said, f"record: {said}")
+            folder = said.split("is kept in ")[1].split(";")[0]
+            subprocess.run(f"rmdir pprof.db; {makes}", cwd=bench.scratch, shell=True, check=True, stderr=subprocess.DEVNULL)
+            for verb in ("report", "check", "export", *(["doctor"] if store == "pprof.db" else [])):
+                done = bench.run(bench.pprofctl, verb, *([store] if verb != "doctor" else []))
+                said = (done.stdout + done.stderr).decode()
+                expect(f"1 folder of a recorded run waits, {folder}; `{command}` takes in what is there" in said, f"{verb} {store}: {said}")
+                expect(not (bench.scratch / store).exists(), f"{verb} makes no store")
+            done = bench.run(*[bench.pprofctl if word == "pprofctl" else word for word in command.replace("CMD", "true").split()])
+            expect(b"1 earlier run left behind" in done.stderr, f"{done}")
+            expect(bench.run(bench.pprofctl, "export", store).stdout.count(b"\n") == 2, f"the calls that waited are in {store}")
+            expect(not Path(folder).exists(), "and the folder goes")
+
+
+def without_a_home(bench):
+    """Advice to a user without a home names a store, as pprofd has none of its own there; what it says then works."""
+    need_own_memory()
+    if os.access("/var/lib/pprofd", os.F_OK) or os.geteuid() != 0:
+        raise Skip("who has no home here has a store")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "none", "/var/lib"], check=True)  # not even root can make one
+    nowhere = {"HOME": "", "XDG_STATE_HOME": "", "XDG_RUNTIME_DIR": ""}
+    try:
+        with Model() as model:
+            killed_in_call(bench, model, **nowhere)
+        for verb in ("report", "check", "doctor"):
+            done = bench.run(bench.pprofctl, verb, environment=nowhere)
+            expect(b"`pprofd --once --store FILE`" in done.stdout + done.stderr and b"`pprofd --once`" not in done.stdout + done.stderr, f"{verb}: {done}")
+        done = bench.run(bench.bin / "pprofd", "--once", environment=nowhere)
+        expect(done.returncode != 0 and b"--store FILE" in done.stderr, f"{done}")
+        done = bench.run(bench.bin / "pprofd", "--once", "--store", "mine.db", environment=nowhere)
+        expect(done.returncode == 0 and bench.run(bench.pprofctl, "export", "mine.db").stdout.count(b"\n") == 3, f"{done}")
+    finally:
+        subprocess.run(["umount", "/var/lib"], check=True)
+
+
 def the_surroundings_alone(bench):
     """doctor without a program: where calls would go, what waits, what is lost; it fails only where the store cannot be read."""
     def doctor():
@@ -206,4 +366,4 @@ def what_cannot_be_a_store(bench):
 if __name__ == "__main__":
     if "PPROF_OWN_MEMORY" not in os.environ and subprocess.run([*OWN, "true"], capture_output=True).returncode == 0:
         os.execvpe(OWN[0], [*OWN, sys.executable, *sys.argv], {**os.environ, "PPROF_OWN_MEMORY": "1"})
-    main([living_programs_of_a_named_store, the_surroundings_alone, sockets_of_the_killed, taken_literally, what_cannot_be_a_store])
+    main([living_programs_of_a_named_store, damaged_journals, spools_that_no_collector_reads, emptied_in_a_run, its_directory_went, without_a_home, the_surroundings_alone, sockets_of_the_killed, taken_literally, what_cannot_be_a_store])

@@ -15,7 +15,7 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 GOLDEN = os.path.join(HERE, "..", "..", "golden", "shim-symbols.txt")
-HOOKS = os.path.join(HERE, "..", "..", "..", "shim", "hooks.def")
+HOOKS = os.path.join(HERE, "..", "..", "..", "shim", "tap", "curl", "hooks.def")
 FILE_URL = "file:///etc/hostname"
 GLIBC_MAX = (2, 34)
 TIMEOUT_S = 240  # reload and follow take half a minute on a busy machine

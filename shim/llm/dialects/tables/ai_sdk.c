@@ -32,11 +32,7 @@ static struct state *state_of(struct facts *facts)
         ANSWER_COUNTED("usage.inputTokens.cacheWrite", FACT_CACHE_CREATION),                                           \
         ANSWER_COUNTED("usage.outputTokens.total", FACT_OUTPUT),                                                       \
         ANSWER_COUNTED("usage.outputTokens.reasoning", FACT_REASONING), {"providerMetadata.gateway.cost", COST, 0},    \
-        {"providerMetadata.gateway.generationId", TABLE_ELSE_ID, 0}, {"error", ANSWER_ERROR, 0},                       \
-        {"error.type", ANSWER_ERROR_TYPE, 0}, {"error.name", ANSWER_ERROR_TYPE, 0},                                    \
-    {                                                                                                                  \
-        "error.code", ANSWER_ERROR_CODE, 0                                                                             \
-    }
+        {"providerMetadata.gateway.generationId", TABLE_ELSE_ID, 0}, FAILURE_ERROR("error")
 
 static const struct json_rule plain_rules[] = {
     COMMON,

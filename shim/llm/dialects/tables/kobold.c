@@ -23,14 +23,14 @@ static const struct json_rule plain_rules[] = {
     {"results[].tool_calls[]", TABLE_CALL_WHOLE, 0},
     {"results[].prompt_tokens", TABLE_ADDED_INPUT, 0},
     {"results[].completion_tokens", TABLE_ADDED_OUTPUT, 0},
-    {"error", ANSWER_ERROR, 0},
-    {"detail.type", ANSWER_ERROR_TYPE, 0},
+    FAILURE_ERROR("error"),
+    {"detail.type", ANSWER_TOP_TYPE, 0},
 };
 
 static const struct json_rule event_rules[] = {
     {"token", TOKEN, JSON_PIECES},
     {"finish_reason", TOKEN_FINISH, 0},
-    {"error", ANSWER_ERROR, 0},
+    FAILURE_ERROR("error"),
 };
 
 static const struct json_rule request_rules[] = {

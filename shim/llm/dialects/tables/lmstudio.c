@@ -26,10 +26,7 @@ static struct state *state_of(struct facts *facts)
         ANSWER_COUNTED("stats.total_output_tokens", FACT_OUTPUT),                                                      \
         ANSWER_COUNTED("stats.reasoning_output_tokens", FACT_REASONING),                                               \
         {"stats.time_to_first_token_seconds", FIRST_S, 0}, {"stats.model_load_time_seconds", LOAD_S, 0},               \
-        {"error", ANSWER_ERROR, 0}, {"error.type", ANSWER_ERROR_TYPE, 0},                                              \
-    {                                                                                                                  \
-        "error.code", ANSWER_ERROR_CODE, 0                                                                             \
-    }
+        FAILURE_ERROR("error")
 
 static const struct json_rule plain_rules[] = {
     STATS,

@@ -34,7 +34,7 @@ static const struct json_rule answer_rules[] = {
     ANSWER_COUNTED("usage.completionTokensDetails.thinkingTokens", FACT_REASONING),
     ANSWER_COUNTED("inputLength", FACT_INPUT), /* before v3 */
     ANSWER_COUNTED("outputLength", FACT_OUTPUT),
-    {"status.code", ANSWER_ERROR_CODE, 0},
+    {"status.code", ANSWER_TOP_CODE, 0},
 };
 
 static const struct json_rule request_rules[] = {
@@ -48,7 +48,7 @@ static void on_answer(void *context, const struct json_value *value)
     struct facts *const facts = context;
     if (value->rule == TABLE_TEXT && state_of(facts)->repeats)
         return;
-    if (value->rule != ANSWER_ERROR_CODE)
+    if (value->rule != ANSWER_TOP_CODE)
         dialect_table_value(facts, value);
     else if (value->type == JSON_STRING && value->bytes && memcmp(value->text, "2", 1) != 0) { /* "20000": OK */
         facts_error_seen(facts);

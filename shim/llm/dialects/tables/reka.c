@@ -18,7 +18,7 @@ static const struct json_rule answer_rules[] = {
     {"responses[].message.tool_calls[]", TABLE_CALL, 0},
     {"responses[].message.tool_calls[].id", TABLE_CALL_ID, 0},
     {"responses[].message.tool_calls[].name", TABLE_CALL_NAME, 0},
-    {"detail", ANSWER_ERROR, 0},
+    FAILURE_ERROR("detail"),
 };
 
 static const struct json_rule request_rules[] = {

@@ -22,7 +22,7 @@ static const struct json_rule answer_rules[] = {
     {"metrics.output_token_count", TABLE_ADDED_OUTPUT, 0},
     {"metrics.predict_time", TABLE_PROCESSING_S, 0},
     {"metrics.time_to_first_token", FIRST_S, 0},
-    {"error", ANSWER_ERROR, 0},
+    FAILURE_ERROR("error"),
 };
 
 static const struct json_rule request_rules[] = {

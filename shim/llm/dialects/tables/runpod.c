@@ -16,10 +16,7 @@ enum rule { EXECUTION_MS = TABLE_OWN, PLAIN_INPUT, PLAIN_OUTPUT };
         {at ".choices[].delta.content", TABLE_TEXT, JSON_PIECES}, {at ".text[]", TABLE_TEXT, JSON_PIECES},             \
         {at ".data[].embedding", TABLE_VECTOR, 0}, {at ".model", ANSWER_MODEL, 0}, {at ".usage", TABLE_SHAPE, 0},      \
         ANSWER_COUNTED(at ".usage.input", FACT_INPUT), ANSWER_COUNTED(at ".usage.output", FACT_OUTPUT),                \
-        USAGE_RULES(at ".usage"), {at ".error", ANSWER_ERROR, 0}, {at ".error.type", ANSWER_ERROR_TYPE, 0},            \
-    {                                                                                                                  \
-        at ".error.code", ANSWER_ERROR_CODE, 0                                                                         \
-    }
+        USAGE_RULES(at ".usage"), FAILURE_ERROR(at ".error")
 
 static const struct json_rule answer_rules[] = {
     {"id", ANSWER_ID, 0},
@@ -34,7 +31,7 @@ static const struct json_rule answer_rules[] = {
     {"output.output_tokens", PLAIN_OUTPUT, 0},
     {"delayTime", ANSWER_QUEUE_MS, 0},
     {"executionTime", EXECUTION_MS, 0},
-    {"error", ANSWER_ERROR, 0},
+    FAILURE_ERROR("error"),
 };
 
 static const struct json_rule request_rules[] = {

@@ -41,11 +41,8 @@ static const struct json_rule answer_rules[] = {
     {"image", TABLE_MEDIA, 0},
     {"audio", TABLE_MEDIA, 0},
     {"success", TABLE_SUCCESS, 0},
-    {"errors[]", ANSWER_ERROR, 0},
-    {"errors[].code", ANSWER_ERROR_CODE, 0},
-    {"error", ANSWER_ERROR, 0},
-    {"error.type", ANSWER_ERROR_TYPE, 0},
-    {"error.code", ANSWER_ERROR_CODE, 0},
+    FAILURE_ERROR("errors[]"),
+    FAILURE_ERROR("error"),
 };
 
 static const struct json_rule request_rules[] = {

@@ -22,10 +22,7 @@ static const struct json_rule answer_rules[] = {
     ANSWER_COUNTED("usage.completionTokensDetails.reasoningTokens", FACT_REASONING),
     {"id", ANSWER_ID, 0}, /* of an operation */
     {"done", TABLE_DONE, 0},
-    {"error", ANSWER_ERROR, 0},
-    {"error.code", ANSWER_ERROR_CODE, 0},
-    {"error.grpcCode", ANSWER_ERROR_CODE, 0},
-    {"error.httpStatus", ANSWER_ERROR_STATUS, 0},
+    FAILURE_ERROR("error"),
     {"code", ANSWER_TOP_CODE, 0},
 };
 
