@@ -251,7 +251,7 @@ static int write_crowd(struct store *store, const struct crowd *crowd)
         status = store_sqlite_failed(store, "letting processes go");
     if (status == 0 && span_block_begin(&block, crowd->n) != 0)
         status = store_because(STORE_FAILED, "no memory");
-    for (unsigned c = 0; status == 0 && c < STORE_CROWD_COLUMNS; c++) {
+    for (unsigned c = 0; status == 0 && values != NULL && c < STORE_CROWD_COLUMNS; c++) {
         for (size_t i = 0; i < crowd->n; i++)
             values[i] = crowd->leaving[i].value[c];
         column.bytes = 0;

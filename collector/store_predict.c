@@ -63,7 +63,7 @@ static int encode(const struct prediction *prediction, const struct store_gather
                   const struct span_column *const *sources, struct span_buffer *to)
 {
     const enum span_field field = (enum span_field)prediction->field;
-    uint8_t numbers[SPAN_SOURCES_MAX];
+    uint8_t numbers[SPAN_SOURCES_MAX] = {0};
 
     for (size_t i = 0; i < prediction->n_sources; i++)
         numbers[i] = span_fields[prediction->source[i]].number;
