@@ -3,9 +3,18 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
-/* Starts one that runs `run(argument)`. Returns 0 or a negative errno. Any thread; leaves its signal mask as it was. */
-int own_thread_start(void *(*run)(void *argument), void *argument);
+enum own_thread_place { OWN_THREAD_UNKNOWN, OWN_THREAD_HIDDEN, OWN_THREAD_COUNTED };
+
+/*
+ * Starts one that runs `run(argument)`. Returns 0 or a negative errno. Any thread; leaves its signal mask as it was.
+ * *ret_place says soon afterwards whether it is hidden (below); it lives as long as the thread.
+ */
+int own_thread_start(void *(*run)(void *argument), void *argument, _Atomic uint32_t *ret_place);
+
+/* The new thread's: waits until that is known. */
+bool own_thread_is_hidden(_Atomic uint32_t *place);
 
 /*
  * Where glibc (since 2.34) counts its threads: the one that finds itself the last one calls exit(). NULL: not known.
@@ -14,9 +23,8 @@ int own_thread_start(void *(*run)(void *argument), void *argument);
 extern _Atomic unsigned *own_thread_count;
 
 /*
- * Takes the calling thread, one of ours, out of that count: then the application's last thread ends the process by
- * exit(), on itself and with its descriptors, as without us. False where that is not to be had: then the process lives
- * until this thread returns, and exit() runs on it. What is hidden must be shown before it returns.
+ * Who starts one of our threads takes it out of that count: then the application's last thread ends the process by
+ * exit(), on itself and with its descriptors, as without us. Where that is not to be had the process lives until our
+ * thread returns, and exit() runs on it. One that is hidden ends by own_thread_end.
  */
-bool own_thread_hide(void);
-void own_thread_show(void);
+void own_thread_end(void);

@@ -22,7 +22,6 @@ static void *write_aside(void *argument)
     const uint8_t *data = spooler->frames.data;
     size_t left = spooler->frames.bytes;
     struct span_frame frame;
-    const bool hidden = own_thread_hide();
     (void)pthread_setname_np(pthread_self(), name);
     for (long bytes; left > 0 && (bytes = span_frame_read(&frame, data, left)) > 0; data += bytes) {
         if (spool_append(&spooler->spool, spooler->now_ns, data, (size_t)bytes) != 0) {
@@ -34,10 +33,11 @@ static void *write_aside(void *argument)
     if (spooler->close) {
         spool_close(&spooler->spool);
     }
+    const bool hidden = own_thread_is_hidden(&spooler->place);
     atomic_store(&spooler->thread, THREAD_ENDED);
     (void)syscall(SYS_futex, &spooler->thread, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
     if (hidden) {
-        own_thread_show();
+        own_thread_end();
     }
     return NULL;
 }
@@ -46,7 +46,7 @@ static bool start(struct spooler *spooler)
 {
     spooler->written = 0;
     atomic_store(&spooler->thread, THREAD_RUNS);
-    if (own_thread_start(write_aside, spooler) == 0) {
+    if (own_thread_start(write_aside, spooler, &spooler->place) == 0) {
         return true;
     }
     atomic_store(&spooler->thread, THREAD_NONE);

@@ -14,6 +14,7 @@
 struct spooler {
     struct spool spool;      /* the thread's while it runs */
     _Atomic uint32_t thread; /* futex: enum spooler_thread */
+    _Atomic uint32_t place;  /* enum own_thread_place */
     /* What the thread was given, and what came of it. */
     struct span_buffer frames;
     bool close;

@@ -25,7 +25,7 @@ void ending_prepare(struct ending *ending)
 {
     /* With a table of its own it must not be the thread that runs exit(): what the program's handlers write to is not
      * there. */
-    ending->hidden = own_thread_hide();
+    ending->hidden = own_thread_is_hidden(&ending->place);
     if (ending->hidden) {
         own_fd_separate(shim_config.log != NULL && strcmp(shim_config.log, "stderr") == 0);
     }
@@ -41,7 +41,11 @@ bool ending_alone(struct ending *ending, pid_t process, uint64_t now_ns, uint64_
     case THREADS_ONE:
         return true;
     case THREADS_UNSEEN:
-        return idle && ending->hidden && main_thread != NULL && atomic_load(main_thread) == 0;
+        if (!idle || ending->left || !ending->hidden || main_thread == NULL || atomic_load(main_thread) != 0) {
+            return false;
+        }
+        ending->left = true; /* its stack is lost if others live on: not again and again */
+        return true;
     case THREADS_SEVERAL:
         break;
     }

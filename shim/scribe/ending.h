@@ -10,22 +10,24 @@
 
 struct ending {
     uint64_t looked_ns;
+    _Atomic uint32_t place; /* enum own_thread_place */
     bool hidden;
-    int code; /* of the main thread */
+    bool left; /* once already: see ending_alone */
+    int code;  /* of the main thread */
 };
 
 /* The constructor's, on the main thread: notes the word that the kernel clears when that thread ends. */
 void ending_note_main(void);
 
-/* At the thread's beginning: hides it, and where that succeeded gives it a table of descriptors of its own. */
+/* At the thread's beginning: where it is hidden it gets a table of descriptors of its own. */
 void ending_prepare(struct ending *ending);
 
 /*
  * Whether no other thread of `process` is left, by a look now and then; `record_ns`: when the tape last held something.
  * A process lives until its last thread ends, and that must not be this one. Where it is hidden, only a thread that
  * ended by the system call leaves it alone: who ends by the C library is followed by exit(). Where /proc does not show
- * the process it is enough that the main thread has ended and that the scribe is `idle`: where others live on, the next
- * call starts it again.
+ * the process it is enough, once, that the main thread has ended and that the scribe is `idle`: where others live on,
+ * the next call starts it again.
  */
 bool ending_alone(struct ending *ending, pid_t process, uint64_t now_ns, uint64_t record_ns, bool idle);
 

@@ -504,7 +504,7 @@ static int start(void)
         return stage == STAGE_FAILED ? atomic_load(&scribe->error) : 0;
     }
     mark_set(&scribe->mark);
-    rc = own_thread_start(run, scribe);
+    rc = own_thread_start(run, scribe, &scribe->ending.place);
     if (rc != 0) {
         return fail(scribe, STAGE_STARTING, rc);
     }

@@ -24,20 +24,20 @@ static const void *key(uintptr_t number)
 static void test_find(void **state)
 {
     (void)state;
-    assert_null(handles_find(NULL));
-    assert_null(handles_insert(NULL, &library));
-    assert_null(handles_find(key(1)));
-    struct handle *one = handles_insert(key(1), &library);
-    struct handle *two = handles_insert(key(2), &library);
+    assert_null(handles_find(NULL, HANDLE_EASY));
+    assert_null(handles_insert(NULL, HANDLE_EASY, &library));
+    assert_null(handles_find(key(1), HANDLE_EASY));
+    struct handle *one = handles_insert(key(1), HANDLE_EASY, &library);
+    struct handle *two = handles_insert(key(2), HANDLE_EASY, &library);
     assert_non_null(one);
     assert_ptr_not_equal(one, two);
-    assert_ptr_equal(handles_find(key(1)), one);
-    assert_ptr_equal(handles_find(key(2)), two);
+    assert_ptr_equal(handles_find(key(1), HANDLE_EASY), one);
+    assert_ptr_equal(handles_find(key(2), HANDLE_EASY), two);
     assert_ptr_equal(one->library, &library);
     assert_ptr_equal(one->shadow.callbacks.write_data, stdout);
     handles_release(one);
-    assert_null(handles_find(key(1)));
-    assert_ptr_equal(handles_find(key(2)), two);
+    assert_null(handles_find(key(1), HANDLE_EASY));
+    assert_ptr_equal(handles_find(key(2), HANDLE_EASY), two);
     handles_release(two);
 }
 
@@ -45,11 +45,11 @@ static void test_find(void **state)
 static void test_stale_record_is_taken_over(void **state)
 {
     (void)state;
-    struct handle *handle = handles_insert(key(1), &library);
+    struct handle *handle = handles_insert(key(1), HANDLE_EASY, &library);
     shadow_set(&handle->shadow, CURLOPT_COPYPOSTFIELDS, (uintptr_t) "secret");
     handle->transfer = 9;
     handle->armed = true;
-    assert_ptr_equal(handles_insert(key(1), &library), handle);
+    assert_ptr_equal(handles_insert(key(1), HANDLE_EASY, &library), handle);
     assert_false(handle->armed);
     assert_int_equal(handle->transfer, 0);
     assert_null(handle->shadow.copied.data);
@@ -59,11 +59,11 @@ static void test_stale_record_is_taken_over(void **state)
 static void test_constant_memory(void **state)
 {
     (void)state;
-    struct handle *handle = handles_insert(key(3), &library);
+    struct handle *handle = handles_insert(key(3), HANDLE_EASY, &library);
     handles_release(handle);
     size_t before = handles_capacity();
     for (unsigned i = 0; i < 100000; i++) {
-        handle = handles_insert(key(3 + i % 4), &library);
+        handle = handles_insert(key(3 + i % 4), HANDLE_EASY, &library);
         assert_non_null(handle);
         handles_release(handle);
     }
@@ -75,11 +75,11 @@ static void test_many_alive(void **state)
     (void)state;
     enum { MANY = 10000 };
     for (uintptr_t i = 0; i < MANY; i++)
-        assert_non_null(handles_insert(key(100 + i), &library));
+        assert_non_null(handles_insert(key(100 + i), HANDLE_EASY, &library));
     size_t longest = 0;
     for (uintptr_t i = 0; i < MANY; i++) {
         size_t steps = 1;
-        struct handle *found = handles_find(key(100 + i));
+        struct handle *found = handles_find(key(100 + i), HANDLE_EASY);
         assert_non_null(found);
         for (struct handle *next = found->next; next != NULL; next = next->next)
             steps++;
@@ -89,12 +89,12 @@ static void test_many_alive(void **state)
     assert_in_range(longest, 1, 12); /* the hash spreads addresses of one stride */
     size_t capacity = handles_capacity();
     for (uintptr_t i = 0; i < MANY; i++)
-        handles_release(handles_find(key(100 + i)));
+        handles_release(handles_find(key(100 + i), HANDLE_EASY));
     for (uintptr_t i = 0; i < MANY; i++)
-        assert_non_null(handles_insert(key(100 + i), &library));
+        assert_non_null(handles_insert(key(100 + i), HANDLE_EASY, &library));
     assert_int_equal(handles_capacity(), capacity);
     for (uintptr_t i = 0; i < MANY; i++)
-        handles_release(handles_find(key(100 + i)));
+        handles_release(handles_find(key(100 + i), HANDLE_EASY));
 }
 
 enum { THREADS = 4, ROUNDS = 20000 };
@@ -105,14 +105,14 @@ static void *churn(void *argument)
     uintptr_t wrong = 0;
     for (uintptr_t i = 0; i < ROUNDS; i++) {
         const void *mine = key(base + i % 7);
-        struct handle *handle = handles_insert(mine, &library);
-        wrong += handle == NULL || handles_find(mine) != handle;
+        struct handle *handle = handles_insert(mine, HANDLE_EASY, &library);
+        wrong += handle == NULL || handles_find(mine, HANDLE_EASY) != handle;
         handle->transfer = base;
         shadow_set(&handle->shadow, CURLOPT_COPYPOSTFIELDS, (uintptr_t) "body");
         wrong += handle->transfer != base || handle->shadow.copied.data == NULL ||
                  memcmp(handle->shadow.copied.data, "body", 4) != 0;
         handles_release(handle);
-        wrong += handles_find(mine) != NULL;
+        wrong += handles_find(mine, HANDLE_EASY) != NULL;
     }
     return (void *)wrong;
 }
@@ -143,24 +143,44 @@ static void test_no_memory(void **state)
     assert_int_equal(tally_of(TALLY_CALLS), 0);
     assert_int_equal(setrlimit(RLIMIT_AS, &least), 0);
     errno = 77;
-    while (handles_insert(key(FIRST + n), &library) != NULL)
+    while (handles_insert(key(FIRST + n), HANDLE_EASY, &library) != NULL)
         n++;
-    const bool another = handles_insert(key(FIRST + n), &library) != NULL;
+    const bool another = handles_insert(key(FIRST + n), HANDLE_EASY, &library) != NULL;
     const int error = errno;
     const uint64_t refused = tally_of(TALLY_CALLS);
     assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
     assert_false(another);
     assert_int_equal(error, 77);
     assert_int_equal(refused, 2);
-    assert_non_null(handles_insert(key(FIRST + n), &library));
+    assert_non_null(handles_insert(key(FIRST + n), HANDLE_EASY, &library));
     assert_int_equal(tally_of(TALLY_CALLS), 2);
     for (uintptr_t i = 0; i <= n; i++)
-        handles_release(handles_find(key(FIRST + i)));
+        handles_release(handles_find(key(FIRST + i), HANDLE_EASY));
+}
+
+/* libcurl frees handles of its own without a call that is seen, and what comes to their address is something else. */
+static void test_another_kind_at_the_address(void **state)
+{
+    (void)state;
+    static struct library other;
+    struct handle *easy = handles_insert(key(900), HANDLE_EASY, &library);
+    assert_non_null(easy);
+    assert_null(handles_find(key(900), HANDLE_MULTI));
+    assert_null(handles_find(key(900), HANDLE_FORM));
+    assert_ptr_equal(handles_find_any(key(900)), easy);
+    assert_non_null(easy->multi_pending); /* never a multi handle without news */
+    struct handle *multi = handles_insert(key(900), HANDLE_MULTI, &other);
+    assert_ptr_equal(handles_find(key(900), HANDLE_MULTI), multi);
+    assert_ptr_equal(multi->library, &other);
+    assert_null(multi->multi_pending);
+    assert_null(handles_find(key(900), HANDLE_EASY));
+    handles_release(multi);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_another_kind_at_the_address),
         cmocka_unit_test(test_find),
         cmocka_unit_test(test_stale_record_is_taken_over),
         cmocka_unit_test(test_constant_memory),

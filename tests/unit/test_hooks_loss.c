@@ -30,7 +30,7 @@ static void test_beginning_lost(void **state)
             SET(easy, CURLOPT_COPYPOSTFIELDS, "a body");
             assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
             assert_string_equal(body.text, "hello");
-            assert_false(handles_find(easy)->armed);
+            assert_false(handles_find(easy, HANDLE_EASY)->armed);
             assert_int_equal(tape_losses().calls - before.calls, i == 0 ? k + 1 : 0);
         }
         CURLM *multi = curl_multi_init();
@@ -65,7 +65,7 @@ static void test_no_scribe(void **state)
             errno = 77;
             assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
             assert_string_equal(body.text, "hello");
-            assert_false(handles_find(easy)->armed);
+            assert_false(handles_find(easy, HANDLE_EASY)->armed);
         }
         hook_curl_easy_cleanup(&origin, easy);
         assert_int_equal(tally_of(TALLY_CALLS) - before, 3);
@@ -105,11 +105,11 @@ static void test_stale_handle(void **state)
     CURL *easy = make("/v1/slow");
     CURLM *multi = curl_multi_init();
     run_slow(multi, easy);
-    struct handle *record = transfer_new_handle(easy, &library); /* what a hook of curl_easy_init does */
+    struct handle *record = transfer_new_handle(easy, HANDLE_EASY, &library); /* what a hook of curl_easy_init does */
     assert_string_equal(read_tape(), SLOW "end how=2 code=-1 status=-1\n");
     assert_int_equal(record->transfer, 0);
     assert_null(record->multi);
-    assert_null(handles_find(multi)->multi_first);
+    assert_null(handles_find(multi, HANDLE_MULTI)->multi_first);
     (void)curl_multi_remove_handle(multi, easy);
     hook_curl_easy_cleanup(&origin, easy);
     assert_int_equal(hook_curl_multi_cleanup(&origin, multi), CURLM_OK);

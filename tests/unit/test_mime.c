@@ -136,7 +136,7 @@ static void test_others(void **state)
     add(own, "model", "m");
     assert_string_equal(fields_of(own), "nothing");
     hook_curl_mime_free(&inside, own);
-    assert_null(handles_find(own));
+    assert_null(handles_find(own, HANDLE_FORM));
     curl_easy_cleanup(easy);
 }
 

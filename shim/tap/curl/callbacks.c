@@ -80,7 +80,7 @@ void *callbacks_context(CURL *easy)
 /* NULL: not a context of ours, or one of a handle that is gone. */
 static inline __attribute__((always_inline)) struct handle *owner(const void *context)
 {
-    return ((uintptr_t)context & 1) == 0 ? NULL : handles_find((const char *)context - 1);
+    return ((uintptr_t)context & 1) == 0 ? NULL : handles_find((const char *)context - 1, HANDLE_EASY);
 }
 
 /* For a context of somebody else where the function is not known either: the transfer fails as if the application had

@@ -23,7 +23,8 @@ static void arm_read(struct handle *handle, CURL *easy, const struct callbacks *
     handle->input_seen = handle->cannot_seek = false;
     handle->read_function = handle->shadow.callbacks.read_function;
     handle->read_data = handle->shadow.callbacks.read_data;
-    callbacks_set_pair(handle, easy, CURLOPT_READFUNCTION, (uintptr_t)ours->read, CURLOPT_READDATA, callbacks_context(easy));
+    callbacks_set_pair(handle, easy, CURLOPT_READFUNCTION, (uintptr_t)ours->read, CURLOPT_READDATA,
+                       callbacks_context(easy));
     callbacks_arm_rewind(handle, easy);
 }
 
@@ -31,16 +32,21 @@ static void arm_read(struct handle *handle, CURL *easy, const struct callbacks *
 static void restore(const struct handle *handle, CURL *easy)
 {
     const struct shadow_callbacks *to = &handle->shadow.callbacks;
-    callbacks_set_pair(handle, easy, CURLOPT_WRITEFUNCTION, (uintptr_t)to->write_function, CURLOPT_WRITEDATA, to->write_data);
-    callbacks_set_pair(handle, easy, CURLOPT_HEADERFUNCTION, (uintptr_t)to->header_function, CURLOPT_HEADERDATA, to->header_data);
+    callbacks_set_pair(handle, easy, CURLOPT_WRITEFUNCTION, (uintptr_t)to->write_function, CURLOPT_WRITEDATA,
+                       to->write_data);
+    callbacks_set_pair(handle, easy, CURLOPT_HEADERFUNCTION, (uintptr_t)to->header_function, CURLOPT_HEADERDATA,
+                       to->header_data);
     if (handle->armed_prereq)
         callbacks_set_pair(handle, easy, CURLOPT_PREREQFUNCTION, (uintptr_t)to->prereq_function, CURLOPT_PREREQDATA,
-                 to->prereq_data);
+                           to->prereq_data);
     if (!handle->armed_read)
         return;
-    callbacks_set_pair(handle, easy, CURLOPT_READFUNCTION, (uintptr_t)to->read_function, CURLOPT_READDATA, to->read_data);
-    callbacks_set_pair(handle, easy, CURLOPT_SEEKFUNCTION, (uintptr_t)to->seek_function, CURLOPT_SEEKDATA, to->seek_data);
-    callbacks_set_pair(handle, easy, CURLOPT_IOCTLFUNCTION, (uintptr_t)to->ioctl_function, CURLOPT_IOCTLDATA, to->ioctl_data);
+    callbacks_set_pair(handle, easy, CURLOPT_READFUNCTION, (uintptr_t)to->read_function, CURLOPT_READDATA,
+                       to->read_data);
+    callbacks_set_pair(handle, easy, CURLOPT_SEEKFUNCTION, (uintptr_t)to->seek_function, CURLOPT_SEEKDATA,
+                       to->seek_data);
+    callbacks_set_pair(handle, easy, CURLOPT_IOCTLFUNCTION, (uintptr_t)to->ioctl_function, CURLOPT_IOCTLDATA,
+                       to->ioctl_data);
 }
 
 void capture_arm(struct handle *handle, CURL *easy)

@@ -157,7 +157,7 @@ void *tap_instead(const struct tap_copy *copy, const char *wanted)
         return (void *)name##_##n;
 #define HOOK(type, name, failure, params, args)                                                                        \
     if (strcmp(#name, wanted) == 0) {                                                                                  \
-        switch (copy->index) {                                                                                           \
+        switch (copy->index) {                                                                                         \
             EACH_LIBRARY(CASE, name)                                                                                   \
         default:                                                                                                       \
             return NULL;                                                                                               \

@@ -86,13 +86,13 @@ const struct handle *handles_find_released(const void *key)
     return handle;
 }
 
-struct handle *handles_insert(const void *key, struct library *library)
+struct handle *handles_insert(const void *key, enum handle_kind kind, struct library *library)
 {
     if (key == NULL)
         return NULL;
     int saved_errno = errno;
     _Atomic(struct handle *) *bucket = handles_bucket(key);
-    struct handle *handle = handles_find(key);
+    struct handle *handle = handles_find_any(key);
     if (handle != NULL)
         shadow_drop(&handle->shadow);
     if (handle == NULL)
@@ -105,7 +105,10 @@ struct handle *handles_insert(const void *key, struct library *library)
         return NULL;
     }
     clear(handle);
+    handle->kind = kind;
     handle->library = library;
+    if (kind != HANDLE_MULTI)
+        handle->multi_pending = handle; /* so it is never taken for a multi handle without news (hook_multi.h) */
     shadow_init(&handle->shadow);
     return handle;
 }

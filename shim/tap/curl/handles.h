@@ -13,10 +13,15 @@
 
 enum { HANDLES_BUCKETS = 8192 };
 
+/* What is recorded. libcurl frees handles of its own without a call that is seen, and the address is soon another thing's:
+ * a record of another kind says nothing about it. */
+enum handle_kind { HANDLE_EASY, HANDLE_MULTI, HANDLE_FORM };
+
 struct handle {
     _Atomic(const void *) key; /* the CURL* or CURLM*; NULL: free */
-    struct handle *next;       /* in the bucket; fixed once published */
-    const void *released;      /* the key that it had; NULL: none */
+    enum handle_kind kind;
+    struct handle *next;  /* in the bucket; fixed once published */
+    const void *released; /* the key that it had; NULL: none */
     struct library *library;
 
     /* The transfer under way (transfer.c). */
@@ -60,8 +65,8 @@ static inline _Atomic(struct handle *) *handles_bucket(const void *key)
     return &handles_buckets[hash >> 32 & (HANDLES_BUCKETS - 1)];
 }
 
-/* NULL when unknown. Here because every hook and callback begins with it. */
-static inline struct handle *handles_find(const void *key)
+/* Whatever was recorded of this address, NULL when nothing is. */
+static inline struct handle *handles_find_any(const void *key)
 {
     struct handle *handle = atomic_load_explicit(handles_bucket(key), memory_order_acquire);
     while (handle != NULL && atomic_load_explicit(&handle->key, memory_order_acquire) != key)
@@ -69,11 +74,18 @@ static inline struct handle *handles_find(const void *key)
     return key == NULL ? NULL : handle;
 }
 
+/* NULL when unknown, or of another kind. Here because every hook and callback begins with it. */
+static inline struct handle *handles_find(const void *key, enum handle_kind kind)
+{
+    struct handle *handle = handles_find_any(key);
+    return handle != NULL && handle->kind == kind ? handle : NULL;
+}
+
 /* The record of a handle that was released, if its place was not taken since: its callbacks are still in its shadow. */
 const struct handle *handles_find_released(const void *key);
 /* The record of a new handle, cleared, shadow initialised. NULL when there is no memory. A stale record of the same
  * address is taken over. */
-struct handle *handles_insert(const void *key, struct library *library);
+struct handle *handles_insert(const void *key, enum handle_kind kind, struct library *library);
 /* Wipes and gives back; what it knew of callbacks stays until the place is taken (handles_find_released). */
 void handles_release(struct handle *handle);
 /* How many records exist, free ones included. */

@@ -17,7 +17,7 @@ static struct library *library_for(const struct handle *handle, const struct ori
 
 CURLcode hook_curl_easy_setopt(const struct origin *origin, CURL *easy, CURLoption option, uintptr_t argument)
 {
-    struct handle *handle = handles_find(easy);
+    struct handle *handle = handles_find(easy, HANDLE_EASY);
     struct library *library = library_for(handle, origin);
 
     if (library == NULL)
@@ -42,13 +42,13 @@ CURL *hook_curl_easy_init(const struct origin *origin)
         return NULL;
     CURL *easy = library->real.curl_easy_init();
     if (easy != NULL)
-        (void)transfer_new_handle(easy, library);
+        (void)transfer_new_handle(easy, HANDLE_EASY, library);
     return easy;
 }
 
 CURL *hook_curl_easy_duphandle(const struct origin *origin, CURL *easy)
 {
-    struct handle *source = handles_find(easy);
+    struct handle *source = handles_find(easy, HANDLE_EASY);
     struct library *library = library_for(source, origin);
 
     if (library == NULL)
@@ -57,7 +57,7 @@ CURL *hook_curl_easy_duphandle(const struct origin *origin, CURL *easy)
     if (duplicate == NULL || source == NULL)
         return duplicate;
     capture_clean_duplicate(source, duplicate);
-    struct handle *handle = transfer_new_handle(duplicate, library);
+    struct handle *handle = transfer_new_handle(duplicate, HANDLE_EASY, library);
     if (handle != NULL)
         shadow_copy(&handle->shadow, &source->shadow);
     return duplicate;
@@ -85,7 +85,7 @@ static bool reset_happened(const struct curl_api *real, CURL *easy)
 
 void hook_curl_easy_reset(const struct origin *origin, CURL *easy)
 {
-    struct handle *handle = handles_find(easy);
+    struct handle *handle = handles_find(easy, HANDLE_EASY);
     struct library *library = library_for(handle, origin);
 
     if (library == NULL)
@@ -108,7 +108,7 @@ void hook_curl_easy_reset(const struct origin *origin, CURL *easy)
 
 void hook_curl_easy_cleanup(const struct origin *origin, CURL *easy)
 {
-    struct handle *handle = handles_find(easy);
+    struct handle *handle = handles_find(easy, HANDLE_EASY);
     struct library *library = library_for(handle, origin);
 
     if (library == NULL)
@@ -126,7 +126,7 @@ void hook_curl_easy_cleanup(const struct origin *origin, CURL *easy)
 
 CURLcode hook_curl_easy_perform(const struct origin *origin, CURL *easy)
 {
-    struct handle *handle = handles_find(easy);
+    struct handle *handle = handles_find(easy, HANDLE_EASY);
     struct library *library = library_for(handle, origin);
 
     if (library == NULL)
@@ -151,7 +151,7 @@ CURLcode hook_curl_easy_perform(const struct origin *origin, CURL *easy)
 
 CURLcode hook_curl_easy_pause(const struct origin *origin, CURL *easy, int mask)
 {
-    struct handle *handle = handles_find(easy);
+    struct handle *handle = handles_find(easy, HANDLE_EASY);
     struct library *library = library_for(handle, origin);
 
     if (library == NULL)

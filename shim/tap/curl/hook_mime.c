@@ -43,7 +43,7 @@ static const void *key_of(const void *mime)
 
 static struct handle *record_of(const void *mime)
 {
-    return mime != NULL ? handles_find(key_of(mime)) : NULL;
+    return mime != NULL ? handles_find(key_of(mime), HANDLE_FORM) : NULL;
 }
 
 static struct form *form_of(const struct handle *record)
@@ -98,13 +98,13 @@ static uint8_t take(char *to, size_t room, const char *text, size_t bytes)
 
 curl_mime *hook_curl_mime_init(const struct origin *origin, CURL *easy)
 {
-    struct library *library = library_for(handles_find(easy), origin);
+    struct library *library = library_for(handles_find(easy, HANDLE_EASY), origin);
     if (library == NULL || library->real.curl_mime_init == NULL)
         return NULL;
     curl_mime *mime = library->real.curl_mime_init(easy);
     int saved_errno = errno;
     if (mime != NULL && !from_inside(origin, library))
-        (void)handles_insert(key_of(mime), library);
+        (void)handles_insert(key_of(mime), HANDLE_FORM, library);
     errno = saved_errno;
     return mime;
 }

@@ -43,8 +43,8 @@ static void finish(struct handle *handle, CURL *easy, uint64_t curl_code, enum t
 /* The record of a multi handle; made when a handle that we know is added, or a push callback set. */
 static struct handle *multi_record(CURLM *multi, struct library *library)
 {
-    struct handle *record = handles_find(multi);
-    return record != NULL ? record : transfer_new_handle(multi, library);
+    struct handle *record = handles_find(multi, HANDLE_MULTI);
+    return record != NULL ? record : transfer_new_handle(multi, HANDLE_MULTI, library);
 }
 
 /* Everything that was added since libcurl was last driven. */
@@ -62,7 +62,7 @@ static __attribute__((noinline)) void begin_pending(struct handle *record)
 
 CURLMcode hook_curl_multi_add_handle(const struct origin *origin, CURLM *multi, CURL *easy)
 {
-    struct handle *handle = handles_find(easy);
+    struct handle *handle = handles_find(easy, HANDLE_EASY);
     struct library *library = library_for(handle, origin);
 
     if (library == NULL)
@@ -86,7 +86,7 @@ CURLMcode hook_curl_multi_add_handle(const struct origin *origin, CURLM *multi, 
 
 CURLMcode hook_curl_multi_remove_handle(const struct origin *origin, CURLM *multi, CURL *easy)
 {
-    struct handle *handle = handles_find(easy);
+    struct handle *handle = handles_find(easy, HANDLE_EASY);
     struct library *library = library_for(handle, origin);
 
     if (library == NULL)
@@ -102,13 +102,13 @@ CURLMcode hook_curl_multi_remove_handle(const struct origin *origin, CURLM *mult
 
 CURLMsg *hook_curl_multi_info_read(const struct origin *origin, CURLM *multi, int *left)
 {
-    struct library *library = library_for(handles_find(multi), origin);
+    struct library *library = library_for(handles_find(multi, HANDLE_MULTI), origin);
     if (library == NULL)
         return NULL;
     CURLMsg *message = library->real.curl_multi_info_read(multi, left);
     if (message == NULL || message->msg != CURLMSG_DONE)
         return message;
-    struct handle *handle = handles_find(message->easy_handle);
+    struct handle *handle = handles_find(message->easy_handle, HANDLE_EASY);
     if (handle != NULL && handle->armed && !handle->performing)
         finish(handle, message->easy_handle, (uint64_t)message->data.result, TAPE_DONE);
     return message;
@@ -136,7 +136,7 @@ static CURLMcode driven(struct handle *record, const CURLM *multi, CURLMcode cod
 }
 
 #define DRIVE(name, ...)                                                                                               \
-    struct handle *record = handles_find(multi);                                                                       \
+    struct handle *record = handles_find(multi, HANDLE_MULTI);                                                         \
     const struct library *library = drive(record, origin);                                                             \
     if (library == NULL || library->real.name == NULL)                                                                 \
         return CURLM_INTERNAL_ERROR;                                                                                   \
@@ -189,7 +189,7 @@ static struct members detach_all(struct handle *record)
 /* libcurl refused to clean up: everything as before. */
 static void attach_all(CURLM *multi, struct library *library, const struct members *members)
 {
-    struct handle *record = handles_insert(multi, library);
+    struct handle *record = handles_insert(multi, HANDLE_MULTI, library);
     if (record == NULL)
         return;
     record->multi_first = members->first;
@@ -203,7 +203,7 @@ static void attach_all(CURLM *multi, struct library *library, const struct membe
 
 CURLMcode hook_curl_multi_cleanup(const struct origin *origin, CURLM *multi)
 {
-    struct handle *record = handles_find(multi);
+    struct handle *record = handles_find(multi, HANDLE_MULTI);
     struct library *library = library_for(record, origin);
 
     if (library == NULL)
@@ -242,8 +242,8 @@ static void *push_context(CURLM *multi)
 static struct handle *take_pushed(const struct handle *source, CURL *pushed)
 {
     capture_clean_duplicate(source, pushed);
-    transfer_leave(handles_find(pushed)); /* of one that libcurl closed by itself */
-    struct handle *handle = handles_insert(pushed, source->library);
+    transfer_leave(handles_find(pushed, HANDLE_EASY)); /* of one that libcurl closed by itself */
+    struct handle *handle = handles_insert(pushed, HANDLE_EASY, source->library);
     if (handle == NULL)
         return NULL;
     shadow_copy(&handle->shadow, &source->shadow);
@@ -254,8 +254,8 @@ static struct handle *take_pushed(const struct handle *source, CURL *pushed)
 
 static int on_push(CURL *parent, CURL *pushed, size_t headers_n, struct curl_pushheaders *headers, void *context)
 {
-    const struct handle *source = handles_find(parent);
-    const struct handle *record = handles_find((const char *)context - 1);
+    const struct handle *source = handles_find(parent, HANDLE_EASY);
+    const struct handle *record = handles_find((const char *)context - 1, HANDLE_MULTI);
     if (record == NULL && source != NULL)
         record = source->multi;
     if (record == NULL || record->push_function == NULL)
@@ -269,13 +269,13 @@ static int on_push(CURL *parent, CURL *pushed, size_t headers_n, struct curl_pus
 
 CURLMcode hook_curl_multi_setopt(const struct origin *origin, CURLM *multi, CURLMoption option, uintptr_t argument)
 {
-    struct handle *record = handles_find(multi);
+    struct handle *record = handles_find(multi, HANDLE_MULTI);
     struct library *library = library_for(record, origin);
 
     if (library == NULL || library->real.curl_multi_setopt == NULL)
         return CURLM_INTERNAL_ERROR;
     if ((option != CURLMOPT_PUSHFUNCTION && option != CURLMOPT_PUSHDATA) ||
-        (record == NULL && (record = handles_insert(multi, library)) == NULL))
+        (record == NULL && (record = handles_insert(multi, HANDLE_MULTI, library)) == NULL))
         return library->real.curl_multi_setopt(multi, option, argument);
     const struct curl_api *real = &library->real;
     const curl_push_callback function =

@@ -85,7 +85,6 @@ static void cache_put(uintptr_t caller, uint32_t closes, unsigned index)
 
 /* ---- libcurls ---- */
 
-
 static bool is_libcurl(const struct elf_object *object)
 {
     const void *version = elf_symbol(object, tap_hallmark);

@@ -184,8 +184,8 @@ static void open_transfer(struct handle *handle, struct opening *opening)
     size_t text_bytes = (size_t)begin->method_bytes + begin->url_bytes;
 
     if (!handle->armed_prereq) { /* libcurl before 7.80: nothing will tell */
-        begin->headers_bytes =
-            (uint32_t)transfer_headers_write(&handle->shadow, opening->text + text_bytes, HEADER_LINES_BYTES_MAX - text_bytes);
+        begin->headers_bytes = (uint32_t)transfer_headers_write(&handle->shadow, opening->text + text_bytes,
+                                                                HEADER_LINES_BYTES_MAX - text_bytes);
         text_bytes += begin->headers_bytes;
         handle->headers_noted = true;
     }
@@ -324,16 +324,19 @@ void transfer_close(struct handle *handle, CURL *easy, uint64_t curl_code, enum 
     transfer_close_with(handle, &facts, curl_code, how);
 }
 
-struct handle *transfer_new_handle(const void *key, struct library *library)
+struct handle *transfer_new_handle(const void *key, enum handle_kind kind, struct library *library)
 {
-    struct handle *stale = handles_find(key);
+    struct handle *stale = handles_find_any(key);
     if (stale != NULL) {
         struct tape_end unknown;
         memset(&unknown, 0xff, sizeof(unknown)); /* TAPE_UNKNOWN everywhere */
+        struct handle *member;                   /* where it was a multi handle whose end we did not see */
+        while ((member = stale->multi_first) != NULL && member->multi == stale)
+            transfer_leave(member);
         transfer_leave(stale);
         transfer_close_with(stale, &unknown, TAPE_UNKNOWN, TAPE_ABANDONED);
     }
-    struct handle *handle = handles_insert(key, library);
+    struct handle *handle = handles_insert(key, kind, library);
     if (handle == NULL) { /* perhaps no other request of this process is seen: somebody must tell */
         shim_say_once("a handle of libcurl is not followed: there is no memory for it");
         (void)scribe_ensure();

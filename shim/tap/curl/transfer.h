@@ -11,7 +11,7 @@
 
 /* The record of a handle that libcurl has just made, or NULL (no memory: it is only forwarded, and counted). Where the
  * address still has a record, whose handle went without our knowing, that one's transfer is ended first. */
-struct handle *transfer_new_handle(const void *key, struct library *library);
+struct handle *transfer_new_handle(const void *key, enum handle_kind kind, struct library *library);
 
 /*
  * To be called when libcurl is about to look at the options of this handle's next transfer, not before: it reads the
