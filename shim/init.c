@@ -9,7 +9,6 @@
 #include "shim/llm/recognise/recognise_host.h"
 #include "shim/loader/c_library.h"
 #include "shim/loader/loader.h"
-#include "shim/scribe/ending.h"
 #include "shim/scribe/scribe.h"
 
 #include <errno.h>
@@ -54,7 +53,7 @@ __attribute__((constructor)) static void begin(void)
         if (wrong != NULL)
             shim_say_once(wrong);
         own_thread_count = loader_real()->thread_count;
-        ending_note_main();
+        own_thread_note_main();
         shim_active = true;
         loader_active = true;
     }

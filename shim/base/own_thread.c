@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,6 +24,17 @@ enum {
 };
 
 _Atomic unsigned *own_thread_count;
+static _Atomic int *main_thread; /* its number, 0 when it has ended; NULL: not known */
+
+void own_thread_note_main(void)
+{
+    (void)syscall(SYS_prctl, PR_GET_TID_ADDRESS, &main_thread, 0, 0, 0);
+}
+
+bool own_thread_main_has_ended(void)
+{
+    return main_thread != NULL && atomic_load(main_thread) == 0;
+}
 
 /* By a thread that counts, the count cannot come to 0 by this. Of those that do not, it may have come to 1, and to 0 by
  * this, in the moment before: then the application's last thread has ended and thought that there was another. */

@@ -28,3 +28,8 @@ extern _Atomic unsigned *own_thread_count;
  * thread returns, and exit() runs on it. One that is hidden ends by own_thread_end.
  */
 void own_thread_end(void);
+
+/* The constructor's, on the main thread: notes the word that the kernel clears when that thread ends. */
+void own_thread_note_main(void);
+/* False where it is not known. */
+bool own_thread_main_has_ended(void);

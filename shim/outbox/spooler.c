@@ -42,8 +42,14 @@ static void *write_aside(void *argument)
     return NULL;
 }
 
+/* Between a thread's making and the moment in which it no longer counts, the application's last one would not know that
+ * it is: none is made where main() is gone already and any end may be the last. */
 static bool start(struct spooler *spooler)
 {
+    if (own_thread_main_has_ended()) {
+        span_buffer_done(&spooler->frames);
+        return false;
+    }
     spooler->written = 0;
     atomic_store(&spooler->thread, THREAD_RUNS);
     if (own_thread_start(write_aside, spooler, &spooler->place) == 0) {

@@ -1,9 +1,7 @@
 /* See ending.h. Called by scribe.c on the scribe's thread. Must never end anything but that thread. */
 #include "ending.h"
 
-#include <stdatomic.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -13,13 +11,6 @@
 #include "shim/base/process_info.h"
 
 enum { CHECK_NS = 500 * 1000 * 1000 };
-
-static _Atomic int *main_thread; /* its number, 0 when it has ended; NULL: not known */
-
-void ending_note_main(void)
-{
-    (void)syscall(SYS_prctl, PR_GET_TID_ADDRESS, &main_thread, 0, 0, 0);
-}
 
 void ending_prepare(struct ending *ending)
 {
@@ -41,7 +32,7 @@ bool ending_alone(struct ending *ending, pid_t process, uint64_t now_ns, uint64_
     case THREADS_ONE:
         return true;
     case THREADS_UNSEEN:
-        if (!idle || ending->left || !ending->hidden || main_thread == NULL || atomic_load(main_thread) != 0) {
+        if (!idle || ending->left || !ending->hidden || !own_thread_main_has_ended()) {
             return false;
         }
         ending->left = true; /* its stack is lost if others live on: not again and again */

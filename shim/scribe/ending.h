@@ -16,9 +16,6 @@ struct ending {
     int code;  /* of the main thread */
 };
 
-/* The constructor's, on the main thread: notes the word that the kernel clears when that thread ends. */
-void ending_note_main(void);
-
 /* At the thread's beginning: where it is hidden it gets a table of descriptors of its own. */
 void ending_prepare(struct ending *ending);
 
