@@ -219,6 +219,8 @@ static int open_signals(void)
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a limit on files is an error like a full disk */
     (void)signal(SIGHUP, SIG_IGN);  /* nothing to reload; the terminal that started it may go */
+    (void)signal(SIGUSR1, SIG_IGN); /* nor anything that these would mean */
+    (void)signal(SIGUSR2, SIG_IGN);
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 

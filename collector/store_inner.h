@@ -216,6 +216,8 @@ int store_pragma_int(sqlite3 *db, const char *text, int64_t *ret_value);
 int store_make(const char *path);
 /* store_make.c: the tables of processes and of rollups, which a migration makes anew. */
 extern const char store_schema_processes[], store_schema_rollups[];
+/* store_schema.c: 0, or STORE_FOREIGN where tables, views or triggers are not as pprofd makes them. */
+int store_schema_check(struct store *store);
 /* store_migrate.c: brings the store, open for writing, from the version it has to STORE_VERSION, in one transaction. */
 int store_migrate(struct store *store);
 /* store.c: remembers which files the open handle has. 0, or -1 when they are not in their places any more. */

@@ -319,7 +319,7 @@ int store_open_reading(struct store *store, const char *path)
             code = read_unwritable(store, path);
         if (code == SQLITE_OK) {
             (void)sqlite3_exec(store->db, "PRAGMA trusted_schema=OFF; PRAGMA cache_size=-32768", NULL, NULL, NULL);
-            return 0;
+            return store_schema_check(store);
         }
         if (code == STORE_OTHER_VERSION)
             return code;
@@ -380,7 +380,8 @@ static int set_up_writing(struct store *store)
     }
     if (version > STORE_VERSION || version < STORE_OLDEST)
         return other_version(version);
-    return version < STORE_VERSION ? store_migrate(store) : 0;
+    int status = version < STORE_VERSION ? store_migrate(store) : 0;
+    return status == 0 ? store_schema_check(store) : status;
 }
 
 int store_open_writing(struct store *store, const char *path)
@@ -411,7 +412,7 @@ int store_open_writing(struct store *store, const char *path)
         if (status == 0 && store_note_places(store, path) == 0 &&
             (!store->has_log || (status = store_log_begin(store)) == 0))
             return store_statement(store, STORE_SQL_rollback) != NULL ? 0 : store_sqlite_failed(store, "opening");
-        if (status == STORE_OTHER_VERSION || (status == STORE_BUSY && store_now_ms() >= until_ms) ||
+        if (status == STORE_OTHER_VERSION || status == STORE_FOREIGN || (status == STORE_BUSY && store_now_ms() >= until_ms) ||
             (status != 0 && status != STORE_BUSY && !may_pass(sqlite3_extended_errcode(store->db))))
             return status;
         (void)sqlite3_close(store->db);
