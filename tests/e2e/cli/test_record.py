@@ -294,9 +294,9 @@ def a_limit_on_files_is_the_programs(bench):
         done = record(bench, "--", "sh", "-c", script, preexec_fn=lambda: limit_files(40))
     expect((done.returncode, done.stdout) == (6, b"done\n") and b"got it" not in done.stderr, f"{done}")
     expect(b"could not be stored" in done.stderr, f"record met its limit: {done}")
-    for script in ("exec head -c 100000 /dev/zero >big", "head -c 100000 /dev/zero >big; echo $?"):
-        bare = bench.run("sh", "-c", script, preexec_fn=lambda: limit_files(80))
-        done = record(bench, "-q", "-o", "other.db", "--", "sh", "-c", script, preexec_fn=lambda: limit_files(80))
+    for script in ("exec head -c 200000 /dev/zero >big", "head -c 200000 /dev/zero >big; echo $?"):
+        bare = bench.run("sh", "-c", script, preexec_fn=lambda: limit_files(160))
+        done = record(bench, "-q", "-o", "other.db", "--", "sh", "-c", script, preexec_fn=lambda: limit_files(160))
         expect((done.returncode, done.stdout) == (bare.returncode, bare.stdout), f"{script}: {done}, without: {bare}")
 
 
