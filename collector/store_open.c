@@ -412,7 +412,8 @@ int store_open_writing(struct store *store, const char *path)
         if (status == 0 && store_note_places(store, path) == 0 &&
             (!store->has_log || (status = store_log_begin(store)) == 0))
             return store_statement(store, STORE_SQL_rollback) != NULL ? 0 : store_sqlite_failed(store, "opening");
-        if (status == STORE_OTHER_VERSION || status == STORE_FOREIGN || (status == STORE_BUSY && store_now_ms() >= until_ms) ||
+        if (status == STORE_OTHER_VERSION || status == STORE_FOREIGN ||
+            (status == STORE_BUSY && store_now_ms() >= until_ms) ||
             (status != 0 && status != STORE_BUSY && !may_pass(sqlite3_extended_errcode(store->db))))
             return status;
         (void)sqlite3_close(store->db);

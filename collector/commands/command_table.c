@@ -93,7 +93,8 @@ const struct command commands[] = {
         "which some calls stated nothing is marked with + in text and md; json says how many calls stated it "
         "(..._calls).\n\n"
         "TTFT: start until the first generated content. ITL: gaps between content events. Percentiles come from "
-        "sketches: at most 1.6 % off (itl, gaps between tokens: 5 %). tok/s: generated tokens per second between first and last content. The shares "
+        "sketches: at most 1.6 % off (itl, gaps between tokens: 5 %). tok/s: generated tokens per second between first "
+        "and last content. The shares "
         "(queue, dns, connect, tls, send, wait, decode) are parts of the total time of the calls.\n\n"
         "In text, columns that do not fit the terminal are left out and named below the table.",
         .exit_status = "0: reported, 1: FILE cannot be read, 2: wrong options.",

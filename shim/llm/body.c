@@ -329,8 +329,8 @@ void body_end(struct body *body)
         body->complete = json_scan_end(&body->scan) && !body->scan.in_array;
         break;
     case BODY_AWS:
-        body->complete = body_aws_end(&body->frame.aws) &&
-                         (body->frame.aws.parts == PARTS_UNDECIDED || !body->event_cut);
+        body->complete =
+            body_aws_end(&body->frame.aws) && (body->frame.aws.parts == PARTS_UNDECIDED || !body->event_cut);
         break;
     case BODY_OPAQUE:
     case BODY_UNDECIDED:

@@ -99,8 +99,8 @@ static void patch_slot(const struct dl_phdr_info *info, const struct elf_object 
     atomic_store(slot, trampoline);
 }
 
-static void patch_table(const struct dl_phdr_info *info, const struct elf_object *object, const struct tap_copy *library,
-                        struct relro *relro, const ElfW(Rela) * table, size_t bytes)
+static void patch_table(const struct dl_phdr_info *info, const struct elf_object *object,
+                        const struct tap_copy *library, struct relro *relro, const ElfW(Rela) * table, size_t bytes)
 {
     const ElfW(Sym) *symbols = elf_dynamic_pointer(object, DT_SYMTAB);
     const char *strings = elf_dynamic_pointer(object, DT_STRTAB);

@@ -86,8 +86,8 @@ static void on_begin(void *context, enum eventstream_type type, const char *name
     struct body_aws *aws = context;
     if (type != EVENTSTREAM_EVENT)
         aws->handler->failed(aws->context, name, bytes);
-    aws->enveloped = type == EVENTSTREAM_EVENT && bytes == 5 && !__builtin_memcmp(name, "chunk", 5) &&
-                     !aws->plain_chunks;
+    aws->enveloped =
+        type == EVENTSTREAM_EVENT && bytes == 5 && !__builtin_memcmp(name, "chunk", 5) && !aws->plain_chunks;
     aws->part = type == EVENTSTREAM_EVENT && bytes == 11 && !__builtin_memcmp(name, "PayloadPart", 11);
     if (aws->enveloped) {
         json_scan_init(&aws->envelope, &envelope_rules, on_bytes, aws, false);

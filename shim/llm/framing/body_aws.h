@@ -22,7 +22,7 @@ struct body_aws_handler {
     /* An event of that stream; its data comes through `data`. */
     void (*inner_begin)(void *context, const char *name, size_t name_bytes);
     void (*inner_end)(void *context);
-    void (*done)(void *context); /* its end mark */
+    void (*done)(void *context);                                        /* its end mark */
     void (*failed)(void *context, const char *name, size_t name_bytes); /* the next event is an error with this name */
 };
 

@@ -18,7 +18,7 @@
 enum {
     PROMPT_NAME_MAX = 128,
     PROMPT_PREVIEW_MAX = 200 * 4, /* characters times the longest UTF-8 sequence */
-    PROMPT_HEAD_BYTES = 256, /* kept of the first user text until the role is known */
+    PROMPT_HEAD_BYTES = 256,      /* kept of the first user text until the role is known */
 };
 
 struct exchange_config;

@@ -15,7 +15,7 @@ enum verdict_claim {
 };
 
 enum {
-    RECOGNISE_MODEL_MAX = 192,    /* names may be ARNs (Bedrock's inference profiles reach about 150 bytes) */
+    RECOGNISE_MODEL_MAX = 192, /* names may be ARNs (Bedrock's inference profiles reach about 150 bytes) */
 };
 
 /* Texts are NUL-terminated and live as long as the process. */
