@@ -279,7 +279,7 @@ static struct store_process *load_departed(struct store *store, int64_t id, int 
     if (found == 1)
         found = load_program(store, program);
     *ret_status = found < 0 ? found : 0;
-    if (found != 1) {
+    if (known == NULL || found != 1) {
         free(known);
         return NULL;
     }

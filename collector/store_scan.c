@@ -109,7 +109,7 @@ static int decode_predicted(struct store *store, int64_t block, enum span_field 
 static int decode_merged(struct store *store, int64_t block, enum span_field field, struct span_column *column,
                          size_t n, unsigned depth)
 {
-    const struct span_column *sources[SPAN_SOURCES_MAX];
+    const struct span_column *sources[SPAN_SOURCES_MAX] = {NULL};
     uint8_t numbers[SPAN_SOURCES_MAX];
     const uint8_t *data = NULL;
     size_t bytes = 0;

@@ -52,7 +52,7 @@ static bool hide_one(void)
 
 bool own_thread_is_hidden(_Atomic uint32_t *place)
 {
-    const struct timespec wait = {.tv_nsec = 1000 * 1000};
+    const struct timespec wait = {.tv_nsec = 1000000};
     while (atomic_load(place) == OWN_THREAD_UNKNOWN) { /* nobody wakes: it is a moment */
         (void)syscall(SYS_futex, place, FUTEX_WAIT_PRIVATE, OWN_THREAD_UNKNOWN, &wait, NULL, 0);
     }
