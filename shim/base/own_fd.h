@@ -4,7 +4,7 @@
  *
  * On the scribe's thread, and the spooler's, which have a table of descriptors of their own: none of ours ever has a
  * number that the application counts on or closes. Where the kernel refuses that (before 5.9, or a filter of system
- * calls), the table is shared. So a descriptor is used only after fstat says that it is still the very file that was
+ * calls), or the thread may have to run exit() (glibc before 2.34, own_thread.h), the table is shared. So a descriptor is used only after fstat says that it is still the very file that was
  * opened; what is not ours any more is forgotten, never closed. All are CLOEXEC and numbered high, out of the way of
  * programs that expect the lowest number; in the moment until they are, such a program could get another one.
  */
