@@ -174,17 +174,12 @@ int run_make(struct run *run, const char *store_path)
     return status;
 }
 
-static int open_of(const char *process, const char *what)
-{
-    char path[64];
-    (void)snprintf(path, sizeof(path), "/proc/%.32s/%s", process, what);
-    return open(path, O_RDONLY | O_CLOEXEC);
-}
-
 /* The whole file, with an end; its bytes. */
 static size_t read_of(const char *process, const char *what, char *buffer)
 {
-    int fd = open_of(process, what);
+    char path[64];
+    (void)snprintf(path, sizeof(path), "/proc/%.32s/%s", process, what);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     size_t have = 0;
     ssize_t got = 0;
     while (fd >= 0 && have < PROCESS_BYTES && (got = read(fd, buffer + have, PROCESS_BYTES - have)) > 0)
@@ -201,7 +196,6 @@ static bool is_younger(const char *process, const char *folder, char *buffer)
     struct timespec booted, now;
     struct stat st;
     char path[RUN_PATH_BYTES + 8];
-    uint64_t ticks = 0;
     (void)snprintf(path, sizeof(path), "%s/run", folder);
     (void)read_of(process, "stat", buffer);
     const char *at = strrchr(buffer, ')');
@@ -210,7 +204,7 @@ static bool is_younger(const char *process, const char *folder, char *buffer)
     if (at == NULL || stat(path, &st) < 0 || clock_gettime(CLOCK_BOOTTIME, &booted) < 0 ||
         clock_gettime(CLOCK_REALTIME, &now) < 0)
         return false;
-    ticks = strtoumax(at + 1, NULL, 10);
+    uint64_t ticks = strtoumax(at + 1, NULL, 10);
     int64_t began = now.tv_sec - booted.tv_sec + (int64_t)(ticks / (uint64_t)sysconf(_SC_CLK_TCK));
     return began >= st.st_mtim.tv_sec - 1;
 }
