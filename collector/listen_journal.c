@@ -19,8 +19,8 @@
 #include <unistd.h>
 
 #include "journal_state.h"
-#include "places.h"
-#include "store.h"
+#include "base/places.h"
+#include "store/store.h"
 
 enum { UNBORN_S = 60 }; /* a journal without its final name is that of a process which died while making it */
 

@@ -15,7 +15,7 @@
 
 #include "../span/paths.h"
 #include "journal_state.h"
-#include "places.h"
+#include "base/places.h"
 
 /* Somebody listens on a socket that is the user's. */
 static bool listens(const char *path, uid_t user)

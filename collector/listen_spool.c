@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "journal_state.h"
-#include "store.h"
+#include "store/store.h"
 #include "waiting.h"
 
 enum { SPOOL_READ_BYTES = SPAN_FRAME_HEADER_BYTES + SPAN_FRAME_PAYLOAD_MAX + 65536 };

@@ -20,10 +20,10 @@
 #include <unistd.h>
 
 #include "listen.h"
-#include "places.h"
-#include "process_variable.h"
-#include "reach.h"
-#include "store.h"
+#include "base/places.h"
+#include "base/process_variable.h"
+#include "base/reach.h"
+#include "store/store.h"
 
 enum {
     ROOTS = 4,

@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 #include "../../span/span.h"
-#include "../display_safe.h"
+#include "../base/display_safe.h"
 
 enum { DISPLAY_BYTES = 32 }; /* enough for every number below */
 

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "../store.h"
+#include "../store/store.h"
 #include "names.h"
 
 enum {

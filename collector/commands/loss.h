@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "../store.h"
+#include "../store/store.h"
 
 enum loss_verdict {
     LOSS_NONE,      /* every program said that it was done, everything that it numbered is here, nothing went wrong */

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "../../span/frame.h"
-#include "../display_safe.h"
-#include "../store.h"
+#include "../base/display_safe.h"
+#include "../store/store.h"
 
 static int print_version(void)
 {

@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 #include "../runs.h"
-#include "../store.h"
+#include "../store/store.h"
 
 struct arguments;
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "../listen.h"
-#include "../places.h"
+#include "../base/places.h"
 #include "command.h"
 #include "launch.h"
 #include "open_store.h"

@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-#include "../store.h"
+#include "../store/store.h"
 #include "../runs.h"
 #include "loss.h"
 

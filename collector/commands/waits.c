@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "../../span/install_key.h"
-#include "../places.h"
+#include "../base/places.h"
 #include "command.h"
 #include "display.h"
 

@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 
 #include "collector/commands/loss.h"
-#include "collector/places.h"
+#include "collector/base/places.h"
 #include "collector/waiting.h"
 
 static char directory[64];

@@ -5,7 +5,7 @@
  */
 #include "store_inner.h"
 
-#include "../span/predicted.h"
+#include "../../span/predicted.h"
 
 /* What is known of a field from others of the block; each must come after those it is predicted from. */
 static const struct prediction {

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../span/column.h"
+#include "../../span/column.h"
 
 /* Rows of one block. Only wanted columns are decoded; `has[f]` is false when no row has the field; start_ns is always
  * there. `process[i]` points to the process of row i. Rows outside [since, until) are not filtered by the scan: test

@@ -15,8 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../span/block.h"
-#include "../span/frame.h"
+#include "../../span/block.h"
+#include "../../span/frame.h"
 #include "store_rows.h"
 
 struct store;

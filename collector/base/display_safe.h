@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#include "../span/span.h"
+#include "../../span/span.h"
 
 enum { DISPLAY_CHARACTER_BAD = 0 };
 

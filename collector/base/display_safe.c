@@ -5,7 +5,7 @@
 #include <string.h>
 #include <wchar.h>
 
-#include "../span/hidden.h"
+#include "../../span/hidden.h"
 
 void display_begin(void)
 {

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../span/predicted.h"
+#include "../../span/predicted.h"
 
 /* A sound column for which there is no memory now must not be taken for a damaged one. */
 static int undecoded(const char *column)

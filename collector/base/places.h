@@ -3,7 +3,7 @@
 
 #include <sys/types.h>
 
-#include "../span/place.h"
+#include "../../span/place.h"
 
 enum { PLACES_JOURNALS = SPAN_PATH_RUNTIMES + 1 };
 

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../span/sketch.h"
-#include "../span/varint.h"
+#include "../../span/sketch.h"
+#include "../../span/varint.h"
 
 /* ---- what version 2 meant by its columns ---- */
 

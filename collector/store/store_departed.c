@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../span/varint.h"
+#include "../../span/varint.h"
 
 enum {
     CROWD_BITS = 12, /* processes of one row: their number without these bits */

@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../span/sketch.h"
-#include "../span/span.h"
+#include "../../span/sketch.h"
+#include "../../span/span.h"
 
 struct store_rows;
 

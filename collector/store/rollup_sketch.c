@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../span/varint.h"
+#include "../../span/varint.h"
 
 enum { ROLLUP_BUCKET_SHIFT = 48 };
 

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "../span/sketch.h"
+#include "../../span/sketch.h"
 
 enum {
     MERGE_BLOCKS_MAX = 4096, /* in one step; also so many fresh blocks make a merge due before the hour is over */
