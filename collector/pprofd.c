@@ -19,10 +19,10 @@
 #include <unistd.h>
 
 #include "base/display_safe.h"
-#include "listen.h"
 #include "base/places.h"
 #include "base/reach.h"
-#include "runs.h"
+#include "listen/listen.h"
+#include "listen/runs.h"
 #include "store/store.h"
 
 enum {

@@ -4,9 +4,9 @@
 #include <limits.h>
 #include <stdio.h>
 
+#include "../listen/runs.h"
 #include "command.h"
 #include "display.h"
-#include "../runs.h"
 #include "loss.h"
 #include "open_store.h"
 #include "waits.h"

@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-#include "../runs.h"
+#include "../listen/runs.h"
 #include "../store/store.h"
 
 struct arguments;

@@ -11,8 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../listen.h"
 #include "../base/places.h"
+#include "../listen/listen.h"
 #include "command.h"
 #include "launch.h"
 #include "open_store.h"

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#include "../waiting.h"
+#include "../listen/waiting.h"
 #include "loss.h"
 #include "report_columns.h"
 

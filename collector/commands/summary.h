@@ -3,8 +3,8 @@
 
 #include <stdint.h>
 
+#include "../listen/runs.h"
 #include "../store/store.h"
-#include "../runs.h"
 #include "loss.h"
 
 struct summary {

@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "../runs.h"
-#include "../waiting.h"
+#include "../listen/runs.h"
+#include "../listen/waiting.h"
 #include "loss.h"
 
 /* Adds to `loss` what waits for the open store `path`: what was left of recorded runs and what its collectors will take

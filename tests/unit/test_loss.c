@@ -8,7 +8,7 @@
 
 #include "collector/commands/loss.h"
 #include "collector/base/places.h"
-#include "collector/waiting.h"
+#include "collector/listen/waiting.h"
 
 static char directory[64];
 static char file[128];

@@ -13,9 +13,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "../span/paths.h"
+#include "../../span/paths.h"
+#include "../base/places.h"
 #include "journal_state.h"
-#include "base/places.h"
 
 /* Somebody listens on a socket that is the user's. */
 static bool listens(const char *path, uid_t user)

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "store/store.h"
+#include "../store/store.h"
 
 enum { BUFFER_BYTES_FIRST = 16384, BUFFER_BYTES_MAX = SPAN_FRAME_HEADER_BYTES + SPAN_FRAME_PAYLOAD_MAX, EVENTS = 64 };
 

@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/places.h"
-#include "store/store.h"
+#include "../base/places.h"
+#include "../store/store.h"
 
 static bool ends_with(const char *name, const char *end)
 {

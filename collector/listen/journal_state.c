@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/process_variable.h"
+#include "../base/process_variable.h"
 
 static bool same_boot(const char *boot)
 {

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "store/store.h"
+#include "../store/store.h"
 
 static int begin(struct listener *listener)
 {

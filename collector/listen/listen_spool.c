@@ -18,8 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../store/store.h"
 #include "journal_state.h"
-#include "store/store.h"
 #include "waiting.h"
 
 enum { SPOOL_READ_BYTES = SPAN_FRAME_HEADER_BYTES + SPAN_FRAME_PAYLOAD_MAX + 65536 };

@@ -3,7 +3,7 @@
 
 #include <sys/types.h>
 
-#include "../span/frame.h"
+#include "../../span/frame.h"
 #include "listen.h"
 
 /* One sender: a connection or a spool file. */

@@ -19,11 +19,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../base/places.h"
+#include "../base/process_variable.h"
+#include "../base/reach.h"
+#include "../store/store.h"
 #include "listen.h"
-#include "base/places.h"
-#include "base/process_variable.h"
-#include "base/reach.h"
-#include "store/store.h"
 
 enum {
     ROOTS = 4,

@@ -18,9 +18,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../base/places.h"
+#include "../store/store.h"
 #include "journal_state.h"
-#include "base/places.h"
-#include "store/store.h"
 
 enum { UNBORN_S = 60 }; /* a journal without its final name is that of a process which died while making it */
 

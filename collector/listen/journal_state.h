@@ -5,8 +5,8 @@
 
 #include <time.h>
 
-#include "../span/journal.h"
-#include "../span/mark.h"
+#include "../../span/journal.h"
+#include "../../span/mark.h"
 
 enum journal_state {
     JOURNAL_LIVES,
