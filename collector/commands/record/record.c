@@ -11,12 +11,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../base/places.h"
-#include "../listen/listen.h"
-#include "command.h"
+#include "../../base/places.h"
+#include "../../listen/listen.h"
+#include "../../program/program.h"
+#include "../command.h"
+#include "../open_store.h"
 #include "launch.h"
-#include "open_store.h"
-#include "program.h"
 #include "record_place.h"
 #include "summary.h"
 

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "../listen/runs.h"
+#include "../../listen/runs.h"
 
 enum { PLACE_SOCKET_MAX = 108 }; /* sun_path */
 

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../listen/runs.h"
+#include "../../listen/runs.h"
 
 #define SOCKET_LOCK ".lock"
 

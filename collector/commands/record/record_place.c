@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../span/paths.h"
-#include "command.h"
-#include "files_named.h"
+#include "../../../span/paths.h"
+#include "../../program/files_named.h"
+#include "../command.h"
 #include "record_sockets.h"
 
 #define PREVIEW_CHARACTERS "60"

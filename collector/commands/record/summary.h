@@ -3,9 +3,9 @@
 
 #include <stdint.h>
 
-#include "../listen/runs.h"
-#include "../store/store.h"
-#include "loss.h"
+#include "../../listen/runs.h"
+#include "../../store/store.h"
+#include "../loss.h"
 
 struct summary {
     const char *path;          /* of the store */
