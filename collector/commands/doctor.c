@@ -8,11 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../base/display_safe.h"
 #include "../program/files_named.h"
 #include "../program/program.h"
+#include "../query/loss.h"
 #include "command.h"
-#include "display.h"
-#include "loss.h"
 #include "open_store.h"
 #include "waits.h"
 

@@ -7,8 +7,8 @@
 #include <stdio.h>
 
 #include "../listen/waiting.h"
-#include "loss.h"
-#include "report_columns.h"
+#include "../query/loss.h"
+#include "../query/report_columns.h"
 
 struct report {
     const char *path;

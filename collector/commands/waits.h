@@ -7,7 +7,7 @@
 
 #include "../listen/runs.h"
 #include "../listen/waiting.h"
-#include "loss.h"
+#include "../query/loss.h"
 
 /* Adds to `loss` what waits for the open store `path`: what was left of recorded runs and what its collectors will take
  * in, which `ret_waiting` has alone. 0 or store_status. */

@@ -6,7 +6,7 @@
 
 #include <sys/wait.h>
 
-#include "collector/commands/loss.h"
+#include "collector/query/loss.h"
 #include "collector/base/places.h"
 #include "collector/listen/waiting.h"
 

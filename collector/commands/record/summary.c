@@ -8,10 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../../base/display.h"
+#include "../../base/display_safe.h"
+#include "../../query/report_columns.h"
 #include "../command.h"
-#include "../display.h"
 #include "../open_store.h"
-#include "../report_columns.h"
 
 static void print_tokens(const char *what, const struct group *group, enum group_tokens tokens)
 {

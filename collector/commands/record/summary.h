@@ -4,8 +4,8 @@
 #include <stdint.h>
 
 #include "../../listen/runs.h"
+#include "../../query/loss.h"
 #include "../../store/store.h"
-#include "../loss.h"
 
 struct summary {
     const char *path;          /* of the store */

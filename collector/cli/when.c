@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "command.h"
+#include "arguments.h"
 
 #define SECOND UINT64_C(1000000000)
 

@@ -6,11 +6,12 @@
 
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "display.h"
+#include "../base/display.h"
 
 #define PROCESS(member) .kind = KEY_PROCESS, .offset = offsetof(struct span_process, member)
 #define TEXT(ident) .kind = KEY_TEXT, .field = SPAN_##ident

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "display.h"
+#include "../base/display_safe.h"
 
 static uint64_t hash_text(const char *text)
 {

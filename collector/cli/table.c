@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "display.h"
+#include "terminal.h"
 
 static size_t max_size(size_t a, size_t b)
 {
@@ -32,7 +32,7 @@ void table_add_column(struct table *table, const char *title, bool name, unsigne
     if (table->n_columns == TABLE_COLUMNS_MAX)
         return;
     table->column[table->n_columns++] =
-        (struct table_column){.title = title, .name = name, .priority = priority, .width = display_width(title)};
+        (struct table_column){.title = title, .name = name, .priority = priority, .width = terminal_columns(title)};
 }
 
 int table_add_row(struct table *table, const char *const *cells)
@@ -54,7 +54,7 @@ int table_add_row(struct table *table, const char *const *cells)
                 free(row[--c]);
             return -1;
         }
-        table->column[c].width = max_size(table->column[c].width, display_width(cells[c]));
+        table->column[c].width = max_size(table->column[c].width, terminal_columns(cells[c]));
     }
     table->n_rows++;
     return 0;
@@ -145,14 +145,14 @@ static void print_blanks(FILE *out, size_t n)
 
 static void print_cell(FILE *out, const struct table_column *column, const char *text, bool last)
 {
-    size_t width = display_width(text);
+    size_t width = terminal_columns(text);
     if (!column->name) {
         print_blanks(out, column->shown > width ? column->shown - width : 0);
         (void)fputs(text, out);
         return;
     }
     if (width > column->shown) {
-        size_t bytes = display_cut(text, column->shown - 1, &width);
+        size_t bytes = terminal_cut(text, column->shown - 1, &width);
         (void)fprintf(out, "%.*s…", (int)bytes, text);
         width++;
     } else {

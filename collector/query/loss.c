@@ -8,7 +8,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "display.h"
+#include "../base/display.h"
 
 static const struct {
     const char *ident;

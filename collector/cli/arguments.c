@@ -1,14 +1,14 @@
 /*
  * Reads the command line by the command table. Called by main and by the commands, on the only thread; never exits.
  */
-#include "command.h"
+#include "arguments.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "display.h"
+#include "../base/display_safe.h"
 
 void complain(const char *format, ...)
 {

@@ -3,9 +3,10 @@
  */
 #include "report_columns.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#include "display.h"
+#include "../base/display.h"
 
 const struct report_column report_columns[] = {
     {"calls", "calls", REPORT_COUNT, 0, FROM_CALLS, 0, 0},
