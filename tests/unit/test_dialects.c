@@ -445,6 +445,49 @@ static void test_ollama(void **state)
     EXPECT(text, {SPAN_error_type, "404"}, {SPAN_tool_calls, "-"});
 }
 
+/* JSON is asked for by the format alone: "json", or a schema, which is an object. */
+static void test_ollama_formats(void **state)
+{
+    static const struct {
+        const char *request, *flawed;
+    } cases[] = {
+        {"{\"model\":\"m\",\"prompt\":\"{\"}", "-"},
+        {"{\"model\":\"m\",\"prompt\":\"x\",\"format\":\"\"}", "-"},
+        {"{\"model\":\"m\",\"prompt\":\"x\",\"format\":\"a{b\"}", "-"},
+        {"{\"model\":\"m\",\"prompt\":\"x\",\"format\":[{\"type\":\"object\"}]}", "-"},
+        {"{\"model\":\"m\",\"prompt\":\"x\",\"format\":null}", "-"},
+        {"{\"model\":\"m\",\"prompt\":\"x\",\"tools\":[{\"a\":1}]}", "-"},
+        {"{\"model\":\"m\",\"prompt\":\"x\",\"format\":\"json\"}", "1"},
+        {"{\"model\":\"m\",\"prompt\":\"x\",\"format\":{\"type\":\"object\"}}", "1"},
+        {"{\"model\":\"m\",\"prompt\":\"x\",\"format\":{}}", "1"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct exchange_text text = {
+            .url = "http://localhost:11434/api/generate",
+            .request = cases[i].request,
+            .response = "{\"model\":\"m\",\"response\":\"no JSON\",\"done\":true,\"done_reason\":\"stop\"}"};
+        EXPECT(text, {SPAN_json_invalid, cases[i].flawed});
+    }
+}
+
+/* Loading a model, or putting it away, is asked of nobody: nothing is missing of the answer. */
+static void test_ollama_loads(void **state)
+{
+    static const struct {
+        const char *reason, *empty;
+    } cases[] = {{"load", "-"}, {"unload", "-"}, {"stop", "1"}, {"loaded", "1"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char answer[128];
+        snprintf(answer, sizeof(answer), "{\"model\":\"m\",\"response\":\"\",\"done\":true,\"done_reason\":\"%s\"}",
+                 cases[i].reason);
+        const struct exchange_text text = {
+            .url = "http://localhost:11434/api/generate", .request = "{\"model\":\"m\"}", .response = answer};
+        EXPECT(text, {SPAN_empty_answer, cases[i].empty});
+    }
+}
+
 static unsigned count_twice(const struct dialect *dialect, const char *what, const struct json_rules *rules)
 {
     unsigned twice = 0;
@@ -477,6 +520,7 @@ int main(void)
         cmocka_unit_test(test_openai_errors),     cmocka_unit_test(test_unknown_servers),
         cmocka_unit_test(test_other_tasks),       cmocka_unit_test(test_smaller_apis),
         cmocka_unit_test(test_anthropic),         cmocka_unit_test(test_anthropic_relays),
-        cmocka_unit_test(test_anthropic_results), cmocka_unit_test(test_ollama)};
+        cmocka_unit_test(test_anthropic_results), cmocka_unit_test(test_ollama),
+        cmocka_unit_test(test_ollama_formats),    cmocka_unit_test(test_ollama_loads)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
