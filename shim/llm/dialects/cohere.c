@@ -61,84 +61,88 @@ static struct state *state_of(struct facts *facts)
     return (struct state *)(void *)facts->scratch;
 }
 
-#define COUNTS(at)                                                                                                     \
-    {at ".tokens.input_tokens", TOKENS_INPUT, 0}, {at ".tokens.output_tokens", TOKENS_OUTPUT, 0},                      \
-        {at ".tokens.image_tokens", TOKENS_IMAGE, 0}, {at ".billed_units.input_tokens", BILLED_INPUT, 0},              \
-        {at ".billed_units.output_tokens", BILLED_OUTPUT, 0}, {at ".billed_units.image_tokens", BILLED_IMAGE, 0},      \
-    {                                                                                                                  \
-        at ".cached_tokens", CACHED, 0                                                                                 \
-    }
-#define CALLS(at)                                                                                                      \
-    {at, CALL, 0}, {at ".id", CALL_ID, 0}, {at ".function.name", CALL_NAME, 0},                                        \
-    {                                                                                                                  \
-        at ".function.arguments", CALL_ARGUMENTS, JSON_PIECES                                                          \
-    }
-#define COMMON                                                                                                         \
-    {"id", ID, 0}, {"generation_id", ID, 0}, {"message", ERROR, 0}, {"finish_reason", FINISH, 0},                      \
-    {                                                                                                                  \
-        "text", TEXT, JSON_PIECES                                                                                      \
-    }
+/* clang-format off */
+#define COUNTS(at) \
+    RULE(at ".tokens.input_tokens", TOKENS_INPUT, 0), \
+    RULE(at ".tokens.output_tokens", TOKENS_OUTPUT, 0), \
+    RULE(at ".tokens.image_tokens", TOKENS_IMAGE, 0), \
+    RULE(at ".billed_units.input_tokens", BILLED_INPUT, 0), \
+    RULE(at ".billed_units.output_tokens", BILLED_OUTPUT, 0), \
+    RULE(at ".billed_units.image_tokens", BILLED_IMAGE, 0), \
+    RULE(at ".cached_tokens", CACHED, 0)
+#define CALLS(at) \
+    RULE(at, CALL, 0), \
+    RULE(at ".id", CALL_ID, 0), \
+    RULE(at ".function.name", CALL_NAME, 0), \
+    RULE(at ".function.arguments", CALL_ARGUMENTS, JSON_PIECES)
+#define COMMON \
+    RULE("id", ID, 0), \
+    RULE("generation_id", ID, 0), \
+    RULE("message", ERROR, 0), \
+    RULE("finish_reason", FINISH, 0), \
+    RULE("text", TEXT, JSON_PIECES)
 
 static const struct json_rule plain_rules[] = {
     COMMON,
     /* v2 */
-    {"message.content[].text", TEXT, JSON_PIECES},
-    {"message.content[].thinking", REASONING, JSON_PIECES},
-    {"message.tool_plan", REASONING, JSON_PIECES},
+    RULE("message.content[].text", TEXT, JSON_PIECES),
+    RULE("message.content[].thinking", REASONING, JSON_PIECES),
+    RULE("message.tool_plan", REASONING, JSON_PIECES),
     CALLS("message.tool_calls[]"),
     COUNTS("usage"),
     /* v1 */
-    {"tool_calls[]", WHOLE_CALL, 0},
+    RULE("tool_calls[]", WHOLE_CALL, 0),
     COUNTS("meta"),
     /* generate */
-    {"generations[]", GENERATION, 0},
-    {"generations[].index", GENERATION_INDEX, 0},
-    {"generations[].text", GENERATION_TEXT, JSON_PIECES},
-    {"generations[].finish_reason", GENERATION_FINISH, 0},
+    RULE("generations[]", GENERATION, 0),
+    RULE("generations[].index", GENERATION_INDEX, 0),
+    RULE("generations[].text", GENERATION_TEXT, JSON_PIECES),
+    RULE("generations[].finish_reason", GENERATION_FINISH, 0),
 };
 
 static const struct json_rule event_rules[] = {
     COMMON,
     /* v2 */
-    {"type", TYPE, 0},
-    {"index", INDEX, 0},
-    {"delta.message.content.text", TEXT, JSON_PIECES},
-    {"delta.message.content.thinking", REASONING, JSON_PIECES},
-    {"delta.message.tool_plan", REASONING, JSON_PIECES},
+    RULE("type", TYPE, 0),
+    RULE("index", INDEX, 0),
+    RULE("delta.message.content.text", TEXT, JSON_PIECES),
+    RULE("delta.message.content.thinking", REASONING, JSON_PIECES),
+    RULE("delta.message.tool_plan", REASONING, JSON_PIECES),
     CALLS("delta.message.tool_calls"),
-    {"delta.finish_reason", FINISH, 0},
+    RULE("delta.finish_reason", FINISH, 0),
     FAILURE_ERROR("delta.error"),
-    {"delta.error_type", ERROR_TYPE, 0},
+    RULE("delta.error_type", ERROR_TYPE, 0),
     COUNTS("delta.usage"),
     /* v1: the last event has the whole answer once more under "response" */
-    {"event_type", TYPE, 0},
-    {"tool_calls[]", WHOLE_CALL, 0},
-    {"tool_call_delta", CALL_PIECE, 0},
-    {"response.id", ID, 0},
-    {"response.generation_id", ID, 0},
-    {"response.finish_reason", FINISH, 0},
-    {"response.tool_calls[]", REPEATED_CALL, 0},
+    RULE("event_type", TYPE, 0),
+    RULE("tool_calls[]", WHOLE_CALL, 0),
+    RULE("tool_call_delta", CALL_PIECE, 0),
+    RULE("response.id", ID, 0),
+    RULE("response.generation_id", ID, 0),
+    RULE("response.finish_reason", FINISH, 0),
+    RULE("response.tool_calls[]", REPEATED_CALL, 0),
     COUNTS("response.meta"),
-    {"response.generations[]", GENERATION, 0},
-    {"response.generations[].index", GENERATION_INDEX, 0},
-    {"response.generations[].finish_reason", GENERATION_FINISH, 0},
+    RULE("response.generations[]", GENERATION, 0),
+    RULE("response.generations[].index", GENERATION_INDEX, 0),
+    RULE("response.generations[].finish_reason", GENERATION_FINISH, 0),
 };
 
 static const struct json_rule request_rules[] = {
-    {"model", REQUEST_MODEL, 0},
-    {"stream", REQUEST_STREAM, 0},
-    {"max_tokens", REQUEST_MAX_TOKENS, 0},
-    {"num_generations", REQUEST_CHOICES, 0},
-    {"tools", REQUEST_TOOLS, JSON_RAW},
-    {"response_format", REQUEST_FORMAT, JSON_RAW},
+    RULE("model", REQUEST_MODEL, 0),
+    RULE("stream", REQUEST_STREAM, 0),
+    RULE("max_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("num_generations", REQUEST_CHOICES, 0),
+    RULE("tools", REQUEST_TOOLS, JSON_RAW),
+    RULE("response_format", REQUEST_FORMAT, JSON_RAW),
     REQUEST_MESSAGES("messages"),
-    {"preamble", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"chat_history[]", REQUEST_MESSAGE, 0},
-    {"chat_history[].role", REQUEST_ROLE, 0},
-    {"chat_history[].message", REQUEST_TEXT, JSON_PIECES},
-    {"message", REQUEST_USER, JSON_PIECES},
-    {"prompt", REQUEST_USER, JSON_PIECES},
+    RULE("preamble", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("chat_history[]", REQUEST_MESSAGE, 0),
+    RULE("chat_history[].role", REQUEST_ROLE, 0),
+    RULE("chat_history[].message", REQUEST_TEXT, JSON_PIECES),
+    RULE("message", REQUEST_USER, JSON_PIECES),
+    RULE("prompt", REQUEST_USER, JSON_PIECES),
 };
+/* clang-format on */
 
 static void generation(struct facts *facts, const struct json_value *value)
 {

@@ -53,50 +53,70 @@ static struct state *state_of(struct facts *facts)
     return (struct state *)(void *)facts->scratch;
 }
 
-#define BY_MODALITY(path, rule)                                                                                        \
-    {path "[]", rule, 0}, {path "[].modality", MODALITY, 0},                                                           \
-    {                                                                                                                  \
-        path "[].tokens", MODALITY_TOKENS, 0                                                                           \
-    }
-#define INTERACTION(at)                                                                                                \
-    {at "id", ID, 0}, {at "model", MODEL, 0}, {at "service_tier", TIER, 0}, {at "status", STATUS, 0},                  \
-        {at "usage", USAGE, 0}, USAGE_RULES(at "usage"),                                                               \
-        BY_MODALITY(at "usage.input_tokens_by_modality", INPUT_MODALITY),                                              \
-        BY_MODALITY(at "usage.output_tokens_by_modality", OUTPUT_MODALITY)
+/* clang-format off */
+#define BY_MODALITY(path, rule) \
+    RULE(path "[]", rule, 0), \
+    RULE(path "[].modality", MODALITY, 0), \
+    RULE(path "[].tokens", MODALITY_TOKENS, 0)
+#define INTERACTION(at) \
+    RULE(at "id", ID, 0), \
+    RULE(at "model", MODEL, 0), \
+    RULE(at "service_tier", TIER, 0), \
+    RULE(at "status", STATUS, 0), \
+    RULE(at "usage", USAGE, 0), \
+    USAGE_RULES(at "usage"), \
+    BY_MODALITY(at "usage.input_tokens_by_modality", INPUT_MODALITY), \
+    BY_MODALITY(at "usage.output_tokens_by_modality", OUTPUT_MODALITY)
 /* A step, an output or a piece of one. */
-#define STEP_RULES(at)                                                                                                 \
-    {at ".type", STEP_TYPE, 0}, {at ".text", TEXT, JSON_PIECES}, {at ".content[].text", TEXT, JSON_PIECES},            \
-        {at ".content.text", REASONING, JSON_PIECES}, {at ".summary[].text", REASONING, JSON_PIECES},                  \
-        {at ".data", MEDIA, JSON_PIECES}, {at ".content[].data", MEDIA, JSON_PIECES},                                  \
-    {                                                                                                                  \
-        at ".name", CALL_NAME, 0                                                                                       \
-    }
+#define STEP_RULES(at) \
+    RULE(at ".type", STEP_TYPE, 0), \
+    RULE(at ".text", TEXT, JSON_PIECES), \
+    RULE(at ".content[].text", TEXT, JSON_PIECES), \
+    RULE(at ".content.text", REASONING, JSON_PIECES), \
+    RULE(at ".summary[].text", REASONING, JSON_PIECES), \
+    RULE(at ".data", MEDIA, JSON_PIECES), \
+    RULE(at ".content[].data", MEDIA, JSON_PIECES), \
+    RULE(at ".name", CALL_NAME, 0)
 
 static const struct json_rule plain_rules[] = {
-    INTERACTION(""),         {"steps[]", STEP, 0},   STEP_RULES("steps[]"), {"outputs[]", STEP, 0},
-    STEP_RULES("outputs[]"), FAILURE_ERROR("error"), {"object", OBJECT, 0},
+    INTERACTION(""),
+    RULE("steps[]", STEP, 0),
+    STEP_RULES("steps[]"),
+    RULE("outputs[]", STEP, 0),
+    STEP_RULES("outputs[]"),
+    FAILURE_ERROR("error"),
+    RULE("object", OBJECT, 0),
 };
 
 static const struct json_rule event_rules[] = {
-    {"event_type", EVENT_TYPE, 0}, {"type", EVENT_TYPE, 0},  {"index", INDEX, 0},
-    INTERACTION("interaction."),   {"status", STATUS, 0},    STEP_RULES("step"),
-    {"step.id", CALL_ID, 0},       STEP_RULES("content"),    {"content.id", CALL_ID, 0},
-    STEP_RULES("delta"),           {"delta.id", CALL_ID, 0}, {"delta.arguments", CALL_ARGUMENTS, JSON_PIECES},
+    RULE("event_type", EVENT_TYPE, 0),
+    RULE("type", EVENT_TYPE, 0),
+    RULE("index", INDEX, 0),
+    INTERACTION("interaction."),
+    RULE("status", STATUS, 0),
+    STEP_RULES("step"),
+    RULE("step.id", CALL_ID, 0),
+    STEP_RULES("content"),
+    RULE("content.id", CALL_ID, 0),
+    STEP_RULES("delta"),
+    RULE("delta.id", CALL_ID, 0),
+    RULE("delta.arguments", CALL_ARGUMENTS, JSON_PIECES),
     FAILURE_ERROR("error"),
 };
 
 static const struct json_rule request_rules[] = {
-    {"model", REQUEST_MODEL, 0},
-    {"stream", REQUEST_STREAM, 0},
-    {"generation_config.max_output_tokens", REQUEST_MAX_TOKENS, 0},
-    {"tools", REQUEST_TOOLS, JSON_RAW},
-    {"response_format", REQUEST_FORMAT, JSON_RAW},
-    {"response_mime_type", RESPONSE_MIME, 0},
-    {"system_instruction", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"input", REQUEST_USER, JSON_PIECES},
-    {"input[].text", REQUEST_TEXT, JSON_PIECES},
+    RULE("model", REQUEST_MODEL, 0),
+    RULE("stream", REQUEST_STREAM, 0),
+    RULE("generation_config.max_output_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("tools", REQUEST_TOOLS, JSON_RAW),
+    RULE("response_format", REQUEST_FORMAT, JSON_RAW),
+    RULE("response_mime_type", RESPONSE_MIME, 0),
+    RULE("system_instruction", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("input", REQUEST_USER, JSON_PIECES),
+    RULE("input[].text", REQUEST_TEXT, JSON_PIECES),
     REQUEST_MESSAGES("input"),
 };
+/* clang-format on */
 
 static enum step_kind kind_of(const struct json_value *value)
 {

@@ -19,32 +19,34 @@ enum rule {
     OUTPUT,
 };
 
+/* clang-format off */
 static const struct json_rule answer_rules[] = {
-    {"model", MODEL, 0},
-    {"predictions[]", PREDICTION, JSON_PIECES}, /* some models answer with bare texts */
-    {"predictions[].content", TEXT, JSON_PIECES},
-    {"predictions[].candidates[].content", TEXT, JSON_PIECES},
-    {"predictions[].bytesBase64Encoded", MEDIA, JSON_PIECES},
-    {"predictions[].gcsUri", MEDIA, JSON_PIECES},
-    {"predictions[].raiFilteredReason", FILTERED, 0},
-    {"predictions[].safetyAttributes.blocked", BLOCKED, 0},
-    {"predictions[].safetyAttributes[].blocked", BLOCKED, 0},
-    {"metadata.tokenMetadata.inputTokenCount.totalTokens", INPUT, 0},
-    {"metadata.tokenMetadata.outputTokenCount.totalTokens", OUTPUT, 0},
+    RULE("model", MODEL, 0),
+    RULE("predictions[]", PREDICTION, JSON_PIECES), /* some models answer with bare texts */
+    RULE("predictions[].content", TEXT, JSON_PIECES),
+    RULE("predictions[].candidates[].content", TEXT, JSON_PIECES),
+    RULE("predictions[].bytesBase64Encoded", MEDIA, JSON_PIECES),
+    RULE("predictions[].gcsUri", MEDIA, JSON_PIECES),
+    RULE("predictions[].raiFilteredReason", FILTERED, 0),
+    RULE("predictions[].safetyAttributes.blocked", BLOCKED, 0),
+    RULE("predictions[].safetyAttributes[].blocked", BLOCKED, 0),
+    RULE("metadata.tokenMetadata.inputTokenCount.totalTokens", INPUT, 0),
+    RULE("metadata.tokenMetadata.outputTokenCount.totalTokens", OUTPUT, 0),
     FAILURE_ERROR("error"),
 };
 
 static const struct json_rule request_rules[] = {
-    {"parameters.maxOutputTokens", REQUEST_MAX_TOKENS, 0},
-    {"parameters.sampleCount", REQUEST_CHOICES, 0},
-    {"parameters.candidateCount", REQUEST_CHOICES, 0},
-    {"instances[].context", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"instances[].prompt", REQUEST_USER, JSON_PIECES},
-    {"instances[].content", REQUEST_USER, JSON_PIECES},
-    {"instances[].messages[]", REQUEST_MESSAGE, 0},
-    {"instances[].messages[].author", REQUEST_ROLE, 0},
-    {"instances[].messages[].content", REQUEST_TEXT, JSON_PIECES},
+    RULE("parameters.maxOutputTokens", REQUEST_MAX_TOKENS, 0),
+    RULE("parameters.sampleCount", REQUEST_CHOICES, 0),
+    RULE("parameters.candidateCount", REQUEST_CHOICES, 0),
+    RULE("instances[].context", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("instances[].prompt", REQUEST_USER, JSON_PIECES),
+    RULE("instances[].content", REQUEST_USER, JSON_PIECES),
+    RULE("instances[].messages[]", REQUEST_MESSAGE, 0),
+    RULE("instances[].messages[].author", REQUEST_ROLE, 0),
+    RULE("instances[].messages[].content", REQUEST_TEXT, JSON_PIECES),
 };
+/* clang-format on */
 
 static void content(struct facts *facts, const struct json_value *value, enum facts_content kind)
 {

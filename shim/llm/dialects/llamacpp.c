@@ -20,24 +20,30 @@ static struct llamacpp *state_of(struct facts *facts)
 }
 _Static_assert(sizeof(struct llamacpp) <= FACTS_SCRATCH * sizeof(uint64_t), "the state must fit");
 
+/* clang-format off */
 /* Plain answers and events look alike; several prompts in one request are answered by a list, or by events that say
  * whose they are. */
 static const struct json_rule answer_rules[] = {
-    {"", DOCUMENT, 0}, {"model", MODEL, 0}, LLAMACPP_RULES, LLAMACPP_TIMINGS, FAILURE_ERROR("error"),
+    RULE("", DOCUMENT, 0),
+    RULE("model", MODEL, 0),
+    LLAMACPP_RULES,
+    LLAMACPP_TIMINGS,
+    FAILURE_ERROR("error"),
 };
 
 static const struct json_rule request_rules[] = {
-    {"model", REQUEST_MODEL, 0},
-    {"stream", REQUEST_STREAM, 0},
-    {"n_predict", REQUEST_MAX_TOKENS, 0},
-    {"max_tokens", REQUEST_MAX_TOKENS, 0},
-    {"n_cmpl", REQUEST_CHOICES, 0},
-    {"n", REQUEST_CHOICES, 0},
-    {"json_schema", REQUEST_SCHEMA, JSON_RAW},
-    {"prompt", REQUEST_USER, JSON_PIECES},
-    {"prompt[]", REQUEST_USER, JSON_PIECES},
-    {"input_prefix", REQUEST_USER, JSON_PIECES},
+    RULE("model", REQUEST_MODEL, 0),
+    RULE("stream", REQUEST_STREAM, 0),
+    RULE("n_predict", REQUEST_MAX_TOKENS, 0),
+    RULE("max_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("n_cmpl", REQUEST_CHOICES, 0),
+    RULE("n", REQUEST_CHOICES, 0),
+    RULE("json_schema", REQUEST_SCHEMA, JSON_RAW),
+    RULE("prompt", REQUEST_USER, JSON_PIECES),
+    RULE("prompt[]", REQUEST_USER, JSON_PIECES),
+    RULE("input_prefix", REQUEST_USER, JSON_PIECES),
 };
+/* clang-format on */
 
 static uint32_t count_of(const struct json_value *value)
 {

@@ -26,39 +26,41 @@ enum rule {
 
 enum { SAW_MODEL = 1, SAW_DONE = 2 };
 
+/* clang-format off */
 /* Plain answers and lines of a stream look alike. */
 static const struct json_rule answer_rules[] = {
-    {"model", MODEL, 0},
-    {"message.content", TEXT, JSON_PIECES},
-    {"message.thinking", REASONING, JSON_PIECES},
-    {"message.images[]", MEDIA, JSON_PIECES},
-    {"message.tool_calls[]", CALL, 0},
-    {"response", TEXT, JSON_PIECES},
-    {"thinking", REASONING, JSON_PIECES},
-    {"image", MEDIA, JSON_PIECES},
-    {"done", DONE, 0},
-    {"done_reason", DONE_REASON, 0},
-    {"total_duration", TOTAL_NS, 0},
-    {"load_duration", LOAD_NS, 0},
-    {"prompt_eval_duration", PREFILL_NS, 0},
-    {"eval_duration", DECODE_NS, 0},
-    {"prompt_eval_count", INPUT, 0},
-    {"eval_count", OUTPUT, 0},
-    {"prompt_eval_cached_count", CACHED, 0},
+    RULE("model", MODEL, 0),
+    RULE("message.content", TEXT, JSON_PIECES),
+    RULE("message.thinking", REASONING, JSON_PIECES),
+    RULE("message.images[]", MEDIA, JSON_PIECES),
+    RULE("message.tool_calls[]", CALL, 0),
+    RULE("response", TEXT, JSON_PIECES),
+    RULE("thinking", REASONING, JSON_PIECES),
+    RULE("image", MEDIA, JSON_PIECES),
+    RULE("done", DONE, 0),
+    RULE("done_reason", DONE_REASON, 0),
+    RULE("total_duration", TOTAL_NS, 0),
+    RULE("load_duration", LOAD_NS, 0),
+    RULE("prompt_eval_duration", PREFILL_NS, 0),
+    RULE("eval_duration", DECODE_NS, 0),
+    RULE("prompt_eval_count", INPUT, 0),
+    RULE("eval_count", OUTPUT, 0),
+    RULE("prompt_eval_cached_count", CACHED, 0),
     FAILURE_ERROR("error"),
 };
 
 static const struct json_rule request_rules[] = {
-    {"model", REQUEST_MODEL, 0},
-    {"stream", REQUEST_STREAM, 0},
-    {"options.num_predict", REQUEST_MAX_TOKENS, 0},
-    {"tools", REQUEST_TOOLS, JSON_RAW},
-    {"format", REQUEST_FORMAT, JSON_RAW},
-    {"system", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"template", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"prompt", REQUEST_USER, JSON_PIECES},
+    RULE("model", REQUEST_MODEL, 0),
+    RULE("stream", REQUEST_STREAM, 0),
+    RULE("options.num_predict", REQUEST_MAX_TOKENS, 0),
+    RULE("tools", REQUEST_TOOLS, JSON_RAW),
+    RULE("format", REQUEST_FORMAT, JSON_RAW),
+    RULE("system", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("template", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("prompt", REQUEST_USER, JSON_PIECES),
     REQUEST_MESSAGES("messages"),
 };
+/* clang-format on */
 
 static void content(struct facts *facts, const struct json_value *value, enum facts_content kind)
 {

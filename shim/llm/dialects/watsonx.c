@@ -18,23 +18,25 @@ enum rule {
     FINISH,
 };
 
+/* clang-format off */
 /* Plain answers and events look alike. */
 static const struct json_rule answer_rules[] = {
-    {"model_id", MODEL, 0},
-    {"results[]", RESULT, 0},
-    {"results[].generated_text", TEXT, JSON_PIECES},
-    {"results[].input_token_count", INPUT, 0},
-    {"results[].generated_token_count", OUTPUT, 0},
-    {"results[].stop_reason", FINISH, 0},
+    RULE("model_id", MODEL, 0),
+    RULE("results[]", RESULT, 0),
+    RULE("results[].generated_text", TEXT, JSON_PIECES),
+    RULE("results[].input_token_count", INPUT, 0),
+    RULE("results[].generated_token_count", OUTPUT, 0),
+    RULE("results[].stop_reason", FINISH, 0),
     FAILURE_ERROR("errors[]"),
     FAILURE_ERROR("error"),
 };
 
 static const struct json_rule request_rules[] = {
-    {"model_id", REQUEST_MODEL, 0},
-    {"parameters.max_new_tokens", REQUEST_MAX_TOKENS, 0},
-    {"input", REQUEST_USER, JSON_PIECES},
+    RULE("model_id", REQUEST_MODEL, 0),
+    RULE("parameters.max_new_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("input", REQUEST_USER, JSON_PIECES),
 };
+/* clang-format on */
 
 static uint32_t result_of(const struct json_value *value)
 {

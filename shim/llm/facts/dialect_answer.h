@@ -22,39 +22,36 @@ enum {
     ANSWER_COUNT = 64, /* ANSWER_COUNT + enum facts_number */
 };
 
+/* clang-format off */
 /* {"error":{...}}, {"error":"text"}, {"type","code"} flat (Mistral), {"code","error":"text"} (xAI). */
-#define ANSWER_ERRORS_BUT_NAMED                                                                                        \
-    FAILURE_RULES, FAILURE_ERROR("error"), {"type", ANSWER_TOP_TYPE, 0},                                               \
-    {                                                                                                                  \
-        "code", ANSWER_TOP_CODE, 0                                                                                     \
-    }
+#define ANSWER_ERRORS_BUT_NAMED \
+    FAILURE_RULES, \
+    FAILURE_ERROR("error"), \
+    RULE("type", ANSWER_TOP_TYPE, 0), \
+    RULE("code", ANSWER_TOP_CODE, 0)
 
 /* And {"error":"text","error_type"} (Hugging Face's servers). */
-#define ANSWER_ERRORS                                                                                                  \
-    ANSWER_ERRORS_BUT_NAMED,                                                                                           \
-    {                                                                                                                  \
-        "error_type", ANSWER_TOP_TYPE, 0                                                                               \
-    }
+#define ANSWER_ERRORS \
+    ANSWER_ERRORS_BUT_NAMED, \
+    RULE("error_type", ANSWER_TOP_TYPE, 0)
 
-#define ANSWER_IDENTITY                                                                                                \
-    {"id", ANSWER_ID, 0}, {"model", ANSWER_MODEL, 0},                                                                  \
-    {                                                                                                                  \
-        "service_tier", ANSWER_TIER, 0                                                                                 \
-    }
+#define ANSWER_IDENTITY \
+    RULE("id", ANSWER_ID, 0), \
+    RULE("model", ANSWER_MODEL, 0), \
+    RULE("service_tier", ANSWER_TIER, 0)
 
-#define ANSWER_COUNTED(path, fact)                                                                                     \
-    {                                                                                                                  \
-        path, ANSWER_COUNT + (fact), 0                                                                                 \
-    }
+#define ANSWER_COUNTED(path, fact) RULE(path, ANSWER_COUNT + (fact), 0)
 /* A usage object, see dialect_usage.h. */
-#define ANSWER_USAGE_RULES(at) {at, ANSWER_USAGE, 0}, USAGE_RULES(at)
+#define ANSWER_USAGE_RULES(at) \
+    RULE(at, ANSWER_USAGE, 0), \
+    USAGE_RULES(at)
 
 /* vLLM's per-request metrics. Its time to the first token is that since the end of the queue. */
-#define ANSWER_VLLM_METRICS(at)                                                                                        \
-    {at ".queue_time_ms", ANSWER_QUEUE_MS, 0}, {at ".time_to_first_token_ms", ANSWER_PREFILL_MS, 0},                   \
-    {                                                                                                                  \
-        at ".generation_time_ms", ANSWER_DECODE_MS, 0                                                                  \
-    }
+#define ANSWER_VLLM_METRICS(at) \
+    RULE(at ".queue_time_ms", ANSWER_QUEUE_MS, 0), \
+    RULE(at ".time_to_first_token_ms", ANSWER_PREFILL_MS, 0), \
+    RULE(at ".generation_time_ms", ANSWER_DECODE_MS, 0)
+/* clang-format on */
 
 void dialect_answer_value(struct facts *facts, const struct json_value *value);
 

@@ -25,6 +25,12 @@ struct json_rule {
     uint16_t flags;
 };
 
+/* One a line, wherever tables are written; formatters are kept away from them, scripts/tidy holds it. */
+#define RULE(path, id, flags)                                                                                          \
+    {                                                                                                                  \
+        path, id, flags                                                                                                \
+    }
+
 /* A table and, once json_rules_compile was called, its trie (in a static pool: the tables are finitely many). */
 struct json_rules {
     const struct json_rule *rule;
