@@ -4,34 +4,29 @@
  * A dialect (dialect.h): rules and handlers, called on the scribe's thread.
  */
 #include "dialect.h"
+#include "shim/llm/facts/dialect_answer.h"
 #include "shim/llm/facts/dialect_request.h"
-#include "shim/llm/facts/failure.h"
 
 enum rule {
-    ID = 1,
-    MODEL,
-    COMPLETION,
+    COMPLETION = ANSWER_OWN,
     TEXT,
     FINISH,
     EVENT_TYPE,
     EVENT_INDEX,
     EVENT_TEXT,
     EVENT_FINISH,
-    INPUT,
-    OUTPUT,
 };
 
 /* clang-format off */
 #define COMMON \
-    RULE("model_version", MODEL, 0), \
-    RULE("num_tokens_prompt_total", INPUT, 0), \
-    RULE("num_tokens_generated", OUTPUT, 0), \
-    FAILURE_ERROR("error"), \
+    RULE("model_version", ANSWER_MODEL, 0), \
+    ANSWER_COUNTED("num_tokens_prompt_total", FACT_INPUT), \
+    ANSWER_COUNTED("num_tokens_generated", FACT_OUTPUT), \
     RULE("code", FAILURE_CODE, 0)
 
 static const struct json_rule plain_rules[] = {
     COMMON,
-    RULE("id", ID, 0),
+    RULE("id", ANSWER_ID, 0),
     RULE("completions[]", COMPLETION, 0),
     RULE("completions[].completion", TEXT, JSON_PIECES),
     RULE("completions[].finish_reason", FINISH, 0),
@@ -69,17 +64,7 @@ static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
     uint64_t *const event_choice = &facts->scratch[0];
-    if (failure_is(value)) {
-        failure_value(facts, value);
-        return;
-    }
-    switch ((enum rule)value->rule) {
-    case ID:
-        facts_set_value(facts, FACT_RESPONSE_ID, value);
-        break;
-    case MODEL:
-        facts_set_value(facts, FACT_RESPONSE_MODEL, value);
-        break;
+    switch (value->rule) {
     case COMPLETION:
         facts_choice_seen(facts, choice_of(value));
         break;
@@ -106,11 +91,8 @@ static void on_answer(void *context, const struct json_value *value)
     case EVENT_FINISH:
         facts_finish(facts, (uint32_t)*event_choice, value);
         break;
-    case INPUT:
-        facts_set_count(facts, FACT_INPUT, value);
-        break;
-    case OUTPUT:
-        facts_set_count(facts, FACT_OUTPUT, value);
+    default:
+        dialect_answer_value(facts, value);
         break;
     }
 }

@@ -5,17 +5,14 @@
  * cache gave or took.
  */
 #include "dialect.h"
+#include "shim/llm/facts/dialect_answer.h"
 #include "shim/llm/facts/dialect_request.h"
-#include "shim/llm/facts/dialect_usage.h"
-#include "shim/llm/facts/failure.h"
 #include "shim/llm/facts/iterations.h"
 
 #include <string.h>
 
 enum rule {
-    ID = 1,
-    MODEL,
-    STOP,
+    STOP = ANSWER_OWN,
     TYPE,
     INDEX,
     BLOCK_TYPE,
@@ -52,7 +49,6 @@ static struct state *state_of(struct facts *facts)
 
 /* clang-format off */
 #define STATED_USAGE(at) \
-    USAGE_RULES(at), \
     ITERATION_RULES(at, ITERATION), \
     RULE(at ".server_tool_use", SERVER_TOOL, 0), \
     RULE(at ".server_tool_use.*", SERVER_TOOL, 0)
@@ -62,13 +58,11 @@ static struct state *state_of(struct facts *facts)
     RULE(at ".thinking", REASONING, JSON_PIECES)
 /* Google in front of Vertex, Azure and relays answer for the service in words of their own. */
 #define ERROR_RULES \
-    FAILURE_RULES, \
-    RULE("code", FAILURE_CODE, 0), \
-    FAILURE_ERROR("error")
+    RULE("code", FAILURE_CODE, 0)
 
 static const struct json_rule plain_rules[] = {
-    RULE("id", ID, 0),
-    RULE("model", MODEL, 0),
+    RULE("id", ANSWER_ID, 0),
+    RULE("model", ANSWER_MODEL, 0),
     RULE("stop_reason", STOP, 0),
     RULE("type", TYPE, 0),
     BLOCK_RULES("content[]"),
@@ -81,9 +75,10 @@ static const struct json_rule plain_rules[] = {
 static const struct json_rule event_rules[] = {
     RULE("type", TYPE, 0),
     RULE("index", INDEX, 0),
-    RULE("message.id", ID, 0),
-    RULE("message.model", MODEL, 0),
+    RULE("message.id", ANSWER_ID, 0),
+    RULE("message.model", ANSWER_MODEL, 0),
     RULE("message.stop_reason", STOP, 0),
+    USAGE_RULES("message.usage"),
     STATED_USAGE("message.usage"),
     RULE("message.usage.output_tokens", FIRST_OUTPUT, 0),
     BLOCK_RULES("content_block"),
@@ -97,8 +92,8 @@ static const struct json_rule event_rules[] = {
     /* text completions */
     RULE("completion", TEXT, JSON_PIECES),
     RULE("stop_reason", STOP, 0),
-    RULE("id", ID, 0),
-    RULE("model", MODEL, 0),
+    RULE("id", ANSWER_ID, 0),
+    RULE("model", ANSWER_MODEL, 0),
     /* within Bedrock's InvokeModel */
     RULE("amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0),
     RULE("amazon-bedrock-invocationMetrics.outputTokenCount", METRIC_OUTPUT, 0),
@@ -158,12 +153,6 @@ static const enum facts_number metrics[] = {FACT_INPUT, FACT_OUTPUT, FACT_CACHE_
 static void on_common(struct facts *facts, const struct json_value *value)
 {
     switch (value->rule) {
-    case ID:
-        facts_set_value(facts, FACT_RESPONSE_ID, value);
-        break;
-    case MODEL:
-        facts_set_value(facts, FACT_RESPONSE_MODEL, value);
-        break;
     case STOP:
         stop(facts, value);
         break;
@@ -191,10 +180,10 @@ static void on_common(struct facts *facts, const struct json_value *value)
         iterations_value(&state_of(facts)->iterations, (enum iterations_part)(value->rule - ITERATION), value);
         break;
     default:
-        if (failure_is(value))
-            failure_value(facts, value);
-        if (dialect_usage_is(value) && dialect_usage_value(facts, value))
-            facts->shape_seen = true;
+        if (dialect_usage_is(value)) /* nobody else states usage so */
+            facts->shape_seen = dialect_usage_value(facts, value) || facts->shape_seen;
+        else
+            dialect_answer_value(facts, value);
         break;
     }
 }

@@ -29,16 +29,15 @@ _Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the st
 /* clang-format off */
 static const struct json_rule plain_rules[] = {
     ANSWER_IDENTITY,
-    ANSWER_ERRORS,
-    ANSWER_USAGE_RULES("usage"),
+    ANSWER_NAMED_ERRORS,
+    RULE("usage", ANSWER_USAGE, 0),
     RULE("text", TEXT, JSON_PIECES),
     RULE("audio_data", SOUND, JSON_PIECES), /* Mistral's speech */
 };
 
 static const struct json_rule event_rules[] = {
     ANSWER_IDENTITY,
-    FAILURE_ERROR("error"),
-    ANSWER_USAGE_RULES("usage"),
+    RULE("usage", ANSWER_USAGE, 0),
     RULE("type", TYPE, 0),
     RULE("delta", DELTA, JSON_PIECES),
     RULE("audio", SOUND, JSON_PIECES),

@@ -36,8 +36,8 @@ _Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the st
 /* clang-format off */
 static const struct json_rule answer_rules[] = {
     ANSWER_IDENTITY,
-    ANSWER_ERRORS,
-    ANSWER_USAGE_RULES("usage"),
+    ANSWER_NAMED_ERRORS,
+    RULE("usage", ANSWER_USAGE, 0),
     RULE("status", STATUS, 0),
     RULE("processing_status", STATUS, 0),
     RULE("request_counts", SHAPE, 0),

@@ -7,16 +7,13 @@
  * InvokeModel events are Converse events with the event's name as a key around them.
  */
 #include "dialect.h"
+#include "shim/llm/facts/dialect_answer.h"
 #include "shim/llm/facts/dialect_request.h"
-#include "shim/llm/facts/dialect_usage.h"
-#include "shim/llm/facts/failure.h"
 
 #include <string.h>
 
 enum rule {
-    ID = 1,
-    MODEL,
-    STOP,
+    STOP = ANSWER_OWN,
     SHAPE,
     INDEX,
     TEXT,
@@ -38,7 +35,6 @@ enum rule {
     DETAIL_LIFETIME,
     RESULT, /* number of a generation under way */
     LATENCY_MS,
-    SERVED_TIER,
     SERVED_SPEED,
     PLACEHOLDER, /* Anthropic's first count of output, which the last one replaces: none if the stream is cut */
     METRIC_INPUT,
@@ -65,15 +61,14 @@ static struct state *state_of(struct facts *facts)
 /* clang-format off */
 #define STATED_USAGE(at) \
     RULE(at, SHAPE, 0), \
-    USAGE_RULES(at), \
     RULE(at ".cacheDetails[]", DETAIL, 0), \
     RULE(at ".cacheDetails[].inputTokens", DETAIL_TOKENS, 0), \
     RULE(at ".cacheDetails[].ttl", DETAIL_LIFETIME, 0)
 
 #define FAMILY_RULES \
-    RULE("id", ID, 0), \
-    RULE("generation_id", ID, 0), \
-    RULE("model", MODEL, 0), \
+    RULE("id", ANSWER_ID, 0), \
+    RULE("generation_id", ANSWER_ID, 0), \
+    RULE("model", ANSWER_MODEL, 0), \
     RULE("message", MESSAGE, JSON_PIECES), \
     RULE("amazon-bedrock-guardrailAction", GUARDRAIL, 0), \
     RULE("amazon-bedrock-invocationMetrics", METRICS, 0), \
@@ -135,9 +130,8 @@ static const struct json_rule plain_rules[] = {
     RULE("stopReason", STOP, 0),
     STATED_USAGE("usage"),
     RULE("metrics.latencyMs", LATENCY_MS, 0),
-    RULE("serviceTier.type", SERVED_TIER, 0),
+    RULE("serviceTier.type", ANSWER_TIER, 0),
     RULE("performanceConfig.latency", SERVED_SPEED, 0),
-    FAILURE_ERROR("error"),
 };
 
 #define CONVERSE_EVENTS(delta, start, stop, metadata) \
@@ -151,7 +145,7 @@ static const struct json_rule plain_rules[] = {
     RULE(start "start.toolUse.type", CALL_TYPE, 0), \
     RULE(stop "stopReason", STOP, 0), \
     STATED_USAGE(metadata "usage"), \
-    RULE(metadata "serviceTier.type", SERVED_TIER, 0), \
+    RULE(metadata "serviceTier.type", ANSWER_TIER, 0), \
     RULE(metadata "performanceConfig.latency", SERVED_SPEED, 0), \
     RULE(metadata "metrics.latencyMs", LATENCY_MS, 0)
 
@@ -162,9 +156,11 @@ static const struct json_rule event_rules[] = {
     RULE("contentBlockStart.contentBlockIndex", INDEX, 0),
     RULE("tool_call_delta", FAMILY_CALL_PIECE, 0), /* Cohere; the calls come whole later */
     /* Anthropic's, where the ARN of an inference profile or of a deployment does not tell the family. */
-    RULE("message.id", ID, 0),
-    RULE("message.model", MODEL, 0),
+    RULE("message.id", ANSWER_ID, 0),
+    RULE("message.model", ANSWER_MODEL, 0),
     STATED_USAGE("message.usage"),
+    USAGE_RULES("message.usage"),
+    USAGE_RULES("metadata.usage"),
     RULE("message.usage.output_tokens", PLACEHOLDER, 0),
     RULE("index", INDEX, 0),
     RULE("content_block.type", BLOCK_TYPE, 0),
@@ -266,12 +262,6 @@ static void on_common(struct facts *facts, const struct json_value *value)
     case DETAIL_LIFETIME:
         cache_detail(facts, value);
         break;
-    case ID:
-        facts_set_value(facts, FACT_RESPONSE_ID, value);
-        break;
-    case MODEL:
-        facts_set_value(facts, FACT_RESPONSE_MODEL, value);
-        break;
     case STOP:
         facts_finish(facts, state_of(facts)->result, value);
         break;
@@ -293,24 +283,17 @@ static void on_common(struct facts *facts, const struct json_value *value)
         if (value->type == JSON_OBJECT_BEGIN && value->indexes)
             state_of(facts)->result = value->index[0];
         break;
-    case FAILURE_OBJECT:
-    case FAILURE_MEMBER:
-        failure_value(facts, value);
-        break;
-    case SERVED_TIER:
-        facts_set_value(facts, FACT_SERVICE_TIER, value);
-        break;
     case SERVED_SPEED:
         facts_set_value(facts, FACT_SPEED, value);
         break;
     case LATENCY_MS:
         facts_set_time(facts, FACT_SERVER_PROCESSING_NS, value, 1e6);
         break;
+    case METRIC_INPUT ... METRIC_CACHE_CREATION:
+        metric(facts, value);
+        break;
     default:
-        if (dialect_usage_is(value))
-            (void)dialect_usage_value(facts, value);
-        else
-            metric(facts, value);
+        dialect_answer_value(facts, value);
         break;
     }
 }

@@ -39,7 +39,7 @@ static const struct json_rule request_rules[] = {
 };
 
 static const struct json_rule answer_rules[] = {
-    ANSWER_ERRORS,
+    ANSWER_NAMED_ERRORS,
     FAILURE_ERROR("errors[]"),
 };
 /* clang-format on */

@@ -5,14 +5,13 @@
  * (`tokens`) and those it asks money for (`billed_units`); the former count here if stated.
  */
 #include "dialect.h"
+#include "shim/llm/facts/dialect_answer.h"
 #include "shim/llm/facts/dialect_request.h"
-#include "shim/llm/facts/failure.h"
 
 #include <string.h>
 
 enum rule {
-    ID = 1,
-    ERROR,
+    ERROR = ANSWER_OWN,
     ERROR_TYPE,
     TYPE,
     INDEX,
@@ -36,7 +35,6 @@ enum rule {
     BILLED_INPUT,
     BILLED_OUTPUT,
     BILLED_IMAGE,
-    CACHED,
 };
 
 /* Three counts, each with its bit in `stated`. */
@@ -68,16 +66,15 @@ static struct state *state_of(struct facts *facts)
     RULE(at ".tokens.image_tokens", TOKENS_IMAGE, 0), \
     RULE(at ".billed_units.input_tokens", BILLED_INPUT, 0), \
     RULE(at ".billed_units.output_tokens", BILLED_OUTPUT, 0), \
-    RULE(at ".billed_units.image_tokens", BILLED_IMAGE, 0), \
-    RULE(at ".cached_tokens", CACHED, 0)
+    RULE(at ".billed_units.image_tokens", BILLED_IMAGE, 0)
 #define CALLS(at) \
     RULE(at, CALL, 0), \
     RULE(at ".id", CALL_ID, 0), \
     RULE(at ".function.name", CALL_NAME, 0), \
     RULE(at ".function.arguments", CALL_ARGUMENTS, JSON_PIECES)
 #define COMMON \
-    RULE("id", ID, 0), \
-    RULE("generation_id", ID, 0), \
+    RULE("id", ANSWER_ID, 0), \
+    RULE("generation_id", ANSWER_ID, 0), \
     RULE("message", ERROR, 0), \
     RULE("finish_reason", FINISH, 0), \
     RULE("text", TEXT, JSON_PIECES)
@@ -93,6 +90,7 @@ static const struct json_rule plain_rules[] = {
     /* v1 */
     RULE("tool_calls[]", WHOLE_CALL, 0),
     COUNTS("meta"),
+    ANSWER_COUNTED("meta.cached_tokens", FACT_CACHE_READ),
     /* generate */
     RULE("generations[]", GENERATION, 0),
     RULE("generations[].index", GENERATION_INDEX, 0),
@@ -113,15 +111,17 @@ static const struct json_rule event_rules[] = {
     FAILURE_ERROR("delta.error"),
     RULE("delta.error_type", ERROR_TYPE, 0),
     COUNTS("delta.usage"),
+    ANSWER_COUNTED("delta.usage.cached_tokens", FACT_CACHE_READ),
     /* v1: the last event has the whole answer once more under "response" */
     RULE("event_type", TYPE, 0),
     RULE("tool_calls[]", WHOLE_CALL, 0),
     RULE("tool_call_delta", CALL_PIECE, 0),
-    RULE("response.id", ID, 0),
-    RULE("response.generation_id", ID, 0),
+    RULE("response.id", ANSWER_ID, 0),
+    RULE("response.generation_id", ANSWER_ID, 0),
     RULE("response.finish_reason", FINISH, 0),
     RULE("response.tool_calls[]", REPEATED_CALL, 0),
     COUNTS("response.meta"),
+    ANSWER_COUNTED("response.meta.cached_tokens", FACT_CACHE_READ),
     RULE("response.generations[]", GENERATION, 0),
     RULE("response.generations[].index", GENERATION_INDEX, 0),
     RULE("response.generations[].finish_reason", GENERATION_FINISH, 0),
@@ -234,14 +234,7 @@ static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
     struct state *const state = state_of(facts);
-    if (failure_is(value)) {
-        failure_value(facts, value);
-        return;
-    }
-    switch ((enum rule)value->rule) {
-    case ID:
-        facts_set_value(facts, FACT_RESPONSE_ID, value);
-        break;
+    switch (value->rule) {
     case ERROR: /* an answer's "message" is an object */
         if (value->type == JSON_STRING && value->bytes)
             facts_error_seen(facts);
@@ -279,11 +272,17 @@ static void on_answer(void *context, const struct json_value *value)
     case BILLED_IMAGE:
         counted(facts, value);
         break;
-    case CACHED:
-        facts_set_count(facts, FACT_CACHE_READ, value);
+    case CALL:
+    case CALL_ID:
+    case CALL_NAME:
+    case CALL_ARGUMENTS:
+    case WHOLE_CALL:
+    case REPEATED_CALL:
+    case CALL_PIECE:
+        call(facts, value);
         break;
     default:
-        call(facts, value);
+        dialect_answer_value(facts, value);
         break;
     }
 }

@@ -11,7 +11,7 @@ enum rule { COUNTED_INPUT = ANSWER_OWN, COUNTED_OTHER };
 
 /* clang-format off */
 static const struct json_rule answer_rules[] = {
-    ANSWER_ERRORS,
+    ANSWER_NAMED_ERRORS,
     RULE("model", ANSWER_MODEL, 0),
     RULE("input_tokens", COUNTED_INPUT, 0),
     RULE("inputTokens", COUNTED_INPUT, 0),

@@ -29,8 +29,8 @@ enum rule {
 /* clang-format off */
 static const struct json_rule answer_rules[] = {
     ANSWER_IDENTITY,
-    ANSWER_ERRORS_BUT_NAMED,
-    ANSWER_USAGE_RULES("usage"),
+    ANSWER_FLAT_ERRORS,
+    RULE("usage", ANSWER_USAGE, 0),
     /* OpenAI and its relatives, Voyage: data[]; Cohere, Ollama, Gemini: embeddings, embedding; Vertex: predictions[];
      * rerankers: results[]; a bare list of lists or numbers, or of scores: text-embeddings-inference. */
     RULE("", DOCUMENT, 0),
@@ -50,7 +50,6 @@ static const struct json_rule answer_rules[] = {
     ANSWER_COUNTED("Response.Usage.PromptTokens", FACT_INPUT),
     RULE("Response.RequestId", ANSWER_ID, 0),
     RULE("Response.Error.Code", FAILED, 0),
-    ANSWER_COUNTED("usage.promptTokens", FACT_INPUT), /* Oracle */
     ANSWER_COUNTED("usage.tokens", FACT_INPUT), /* Vercel's gateway */
     ANSWER_COUNTED("numTokens", FACT_INPUT), /* Yandex */
     ANSWER_COUNTED("input_tokens", FACT_INPUT), /* DeepInfra */

@@ -6,16 +6,13 @@
  * a part is undone if it turns out to be a thought.
  */
 #include "dialect.h"
+#include "shim/llm/facts/dialect_answer.h"
 #include "shim/llm/facts/dialect_request.h"
-#include "shim/llm/facts/dialect_usage.h"
-#include "shim/llm/facts/failure.h"
 
 #include <string.h>
 
 enum rule {
-    ID = 1,
-    MODEL,
-    CANDIDATE,
+    CANDIDATE = ANSWER_OWN,
     INDEX,
     FINISH,
     PART,
@@ -62,8 +59,8 @@ static struct state *state_of(struct facts *facts)
     RULE(at "[].tokenCount", DETAIL_COUNT, 0)
 
 static const struct json_rule answer_rules[] = {
-    RULE("responseId", ID, 0),
-    RULE("modelVersion", MODEL, 0),
+    RULE("responseId", ANSWER_ID, 0),
+    RULE("modelVersion", ANSWER_MODEL, 0),
     RULE("candidates[]", CANDIDATE, 0),
     RULE("candidates[].index", INDEX, 0),
     RULE("candidates[].finishReason", FINISH, 0),
@@ -81,7 +78,6 @@ static const struct json_rule answer_rules[] = {
     USAGE_RULES("usageMetadata"),
     DETAILS("usageMetadata.promptTokensDetails", INPUT_DETAIL),
     DETAILS("usageMetadata.candidatesTokensDetails", OUTPUT_DETAIL),
-    FAILURE_ERROR("error"),
 };
 
 /* Both customs may be mixed: Google's own examples write "generationConfig": {"response_mime_type": ...}. */
@@ -263,17 +259,7 @@ static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
     struct state *const state = state_of(facts);
-    if (dialect_usage_is(value)) {
-        (void)dialect_usage_value(facts, value);
-        return;
-    }
     switch (value->rule) {
-    case ID:
-        facts_set_value(facts, FACT_RESPONSE_ID, value);
-        break;
-    case MODEL:
-        facts_set_value(facts, FACT_RESPONSE_MODEL, value);
-        break;
     case CANDIDATE:
         candidate(facts, value);
         break;
@@ -298,12 +284,11 @@ static void on_answer(void *context, const struct json_value *value)
     case DETAIL_COUNT:
         detail(facts, value);
         break;
-    case FAILURE_OBJECT:
-    case FAILURE_MEMBER:
-        failure_value(facts, value);
+    case PART ... MEDIA:
+        on_part(facts, value);
         break;
     default:
-        on_part(facts, value);
+        dialect_answer_value(facts, value);
         break;
     }
 }

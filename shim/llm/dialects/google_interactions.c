@@ -5,17 +5,13 @@
  * and step.*, before them outputs[] and content.*.
  */
 #include "dialect.h"
+#include "shim/llm/facts/dialect_answer.h"
 #include "shim/llm/facts/dialect_request.h"
-#include "shim/llm/facts/dialect_usage.h"
-#include "shim/llm/facts/failure.h"
 
 #include <string.h>
 
 enum rule {
-    ID = 1,
-    MODEL,
-    TIER,
-    STATUS,
+    STATUS = ANSWER_OWN,
     EVENT_TYPE,
     INDEX,
     STEP,
@@ -26,7 +22,6 @@ enum rule {
     CALL_ID,
     CALL_NAME,
     CALL_ARGUMENTS,
-    USAGE,
     INPUT_MODALITY,
     OUTPUT_MODALITY,
     MODALITY,
@@ -59,12 +54,10 @@ static struct state *state_of(struct facts *facts)
     RULE(path "[].modality", MODALITY, 0), \
     RULE(path "[].tokens", MODALITY_TOKENS, 0)
 #define INTERACTION(at) \
-    RULE(at "id", ID, 0), \
-    RULE(at "model", MODEL, 0), \
-    RULE(at "service_tier", TIER, 0), \
+    RULE(at "id", ANSWER_ID, 0), \
+    RULE(at "model", ANSWER_MODEL, 0), \
+    RULE(at "service_tier", ANSWER_TIER, 0), \
     RULE(at "status", STATUS, 0), \
-    RULE(at "usage", USAGE, 0), \
-    USAGE_RULES(at "usage"), \
     BY_MODALITY(at "usage.input_tokens_by_modality", INPUT_MODALITY), \
     BY_MODALITY(at "usage.output_tokens_by_modality", OUTPUT_MODALITY)
 /* A step, an output or a piece of one. */
@@ -84,7 +77,6 @@ static const struct json_rule plain_rules[] = {
     STEP_RULES("steps[]"),
     RULE("outputs[]", STEP, 0),
     STEP_RULES("outputs[]"),
-    FAILURE_ERROR("error"),
     RULE("object", OBJECT, 0),
 };
 
@@ -93,6 +85,8 @@ static const struct json_rule event_rules[] = {
     RULE("type", EVENT_TYPE, 0),
     RULE("index", INDEX, 0),
     INTERACTION("interaction."),
+    RULE("interaction.usage", ANSWER_USAGE_ANYBODYS, 0),
+    USAGE_RULES("interaction.usage"),
     RULE("status", STATUS, 0),
     STEP_RULES("step"),
     RULE("step.id", CALL_ID, 0),
@@ -101,7 +95,6 @@ static const struct json_rule event_rules[] = {
     STEP_RULES("delta"),
     RULE("delta.id", CALL_ID, 0),
     RULE("delta.arguments", CALL_ARGUMENTS, JSON_PIECES),
-    FAILURE_ERROR("error"),
 };
 
 static const struct json_rule request_rules[] = {
@@ -219,30 +212,17 @@ static void modality(struct facts *facts, const struct json_value *value)
 static void about(struct facts *facts, const struct json_value *value)
 {
     switch (value->rule) {
-    case ID:
-        facts_set_value(facts, FACT_RESPONSE_ID, value);
-        break;
-    case MODEL:
-        facts_set_value(facts, FACT_RESPONSE_MODEL, value);
-        break;
-    case TIER:
-        facts_set_value(facts, FACT_SERVICE_TIER, value);
-        break;
     case STATUS:
         status(facts, value);
         break;
-    case USAGE:
-        if (value->type == JSON_OBJECT_BEGIN)
-            facts_usage_begin(facts);
-        else if (value->type == JSON_OBJECT_END)
-            facts_usage_end(facts);
-        break;
-    case FAILURE_OBJECT:
-    case FAILURE_MEMBER:
-        failure_value(facts, value);
+    case INPUT_MODALITY:
+    case OUTPUT_MODALITY:
+    case MODALITY:
+    case MODALITY_TOKENS:
+        modality(facts, value);
         break;
     default:
-        modality(facts, value);
+        dialect_answer_value(facts, value);
         break;
     }
 }

@@ -5,23 +5,21 @@
  * A dialect (dialect.h): rules and handlers, called on the scribe's thread.
  */
 #include "dialect.h"
+#include "shim/llm/facts/dialect_answer.h"
 #include "shim/llm/facts/dialect_request.h"
-#include "shim/llm/facts/failure.h"
 
 enum rule {
-    MODEL = 1,
-    PREDICTION,
+    PREDICTION = ANSWER_OWN,
     TEXT,
     MEDIA,
     FILTERED,
     BLOCKED,
     INPUT,
-    OUTPUT,
 };
 
 /* clang-format off */
 static const struct json_rule answer_rules[] = {
-    RULE("model", MODEL, 0),
+    RULE("model", ANSWER_MODEL, 0),
     RULE("predictions[]", PREDICTION, JSON_PIECES), /* some models answer with bare texts */
     RULE("predictions[].content", TEXT, JSON_PIECES),
     RULE("predictions[].candidates[].content", TEXT, JSON_PIECES),
@@ -31,8 +29,7 @@ static const struct json_rule answer_rules[] = {
     RULE("predictions[].safetyAttributes.blocked", BLOCKED, 0),
     RULE("predictions[].safetyAttributes[].blocked", BLOCKED, 0),
     RULE("metadata.tokenMetadata.inputTokenCount.totalTokens", INPUT, 0),
-    RULE("metadata.tokenMetadata.outputTokenCount.totalTokens", OUTPUT, 0),
-    FAILURE_ERROR("error"),
+    ANSWER_COUNTED("metadata.tokenMetadata.outputTokenCount.totalTokens", FACT_OUTPUT),
 };
 
 static const struct json_rule request_rules[] = {
@@ -59,14 +56,7 @@ static void content(struct facts *facts, const struct json_value *value, enum fa
 static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
-    if (failure_is(value)) {
-        failure_value(facts, value);
-        return;
-    }
-    switch ((enum rule)value->rule) {
-    case MODEL:
-        facts_set_value(facts, FACT_RESPONSE_MODEL, value);
-        break;
+    switch (value->rule) {
     case PREDICTION:
     case TEXT:
         content(facts, value, CONTENT_TEXT);
@@ -85,8 +75,8 @@ static void on_answer(void *context, const struct json_value *value)
         facts_set_count(facts, FACT_INPUT, value);
         facts->shape_seen = true;
         break;
-    case OUTPUT:
-        facts_set_count(facts, FACT_OUTPUT, value);
+    default:
+        dialect_answer_value(facts, value);
         break;
     }
 }

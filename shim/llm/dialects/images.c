@@ -14,8 +14,8 @@ enum rule { PICTURE = ANSWER_OWN, LINK, PARTIAL, CREATED, TYPE };
  * the picture in it). */
 static const struct json_rule plain_rules[] = {
     ANSWER_IDENTITY,
-    ANSWER_ERRORS,
-    ANSWER_USAGE_RULES("usage"),
+    ANSWER_NAMED_ERRORS,
+    RULE("usage", ANSWER_USAGE, 0),
     RULE("data[].b64_json", PICTURE, JSON_PIECES),
     RULE("data[].url", LINK, JSON_PIECES),
     RULE("created", CREATED, 0),
@@ -23,9 +23,8 @@ static const struct json_rule plain_rules[] = {
 
 static const struct json_rule event_rules[] = {
     ANSWER_IDENTITY,
-    FAILURE_ERROR("error"),
     RULE("code", ANSWER_TOP_CODE, 0),
-    ANSWER_USAGE_RULES("usage"),
+    RULE("usage", ANSWER_USAGE, 0),
     RULE("type", TYPE, 0),
     RULE("b64_json", PARTIAL, JSON_PIECES),
     RULE("url", PARTIAL, JSON_PIECES),

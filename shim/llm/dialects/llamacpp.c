@@ -7,12 +7,12 @@
 #include "llamacpp.h"
 
 #include "dialect.h"
+#include "shim/llm/facts/dialect_answer.h"
 #include "shim/llm/facts/dialect_request.h"
-#include "shim/llm/facts/failure.h"
 
 #include <string.h>
 
-enum rule { DOCUMENT = 1, MODEL };
+enum rule { DOCUMENT = ANSWER_OWN };
 
 static struct llamacpp *state_of(struct facts *facts)
 {
@@ -25,10 +25,9 @@ _Static_assert(sizeof(struct llamacpp) <= FACTS_SCRATCH * sizeof(uint64_t), "the
  * whose they are. */
 static const struct json_rule answer_rules[] = {
     RULE("", DOCUMENT, 0),
-    RULE("model", MODEL, 0),
+    RULE("model", ANSWER_MODEL, 0),
     LLAMACPP_RULES,
     LLAMACPP_TIMINGS,
-    FAILURE_ERROR("error"),
 };
 
 static const struct json_rule request_rules[] = {
@@ -188,21 +187,14 @@ static void on_answer(void *context, const struct json_value *value)
         llamacpp_value(facts, state_of(facts), value);
         return;
     }
-    if (failure_is(value)) { /* an error of OpenAI's kind at such a path is a model's server's */
+    if (value->rule != DOCUMENT) {
+        /* An error of OpenAI's kind at such a path is a model's server's. */
         facts->shape_seen = facts->shape_seen || failure_is_type(value);
-        failure_value(facts, value);
-        return;
-    }
-    switch ((enum rule)value->rule) {
-    case DOCUMENT:
-        if (!facts->stream && value->type == JSON_OBJECT_BEGIN)
-            llamacpp_begin(state_of(facts));
-        else if (!facts->stream && value->type == JSON_OBJECT_END)
-            llamacpp_end(facts, state_of(facts));
-        break;
-    case MODEL:
-        facts_set_value(facts, FACT_RESPONSE_MODEL, value);
-        break;
+        dialect_answer_value(facts, value);
+    } else if (!facts->stream && value->type == JSON_OBJECT_BEGIN) {
+        llamacpp_begin(state_of(facts));
+    } else if (!facts->stream && value->type == JSON_OBJECT_END) {
+        llamacpp_end(facts, state_of(facts));
     }
 }
 

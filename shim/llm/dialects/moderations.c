@@ -13,8 +13,8 @@ enum rule { RESULT = ANSWER_OWN, VERDICT };
 /* clang-format off */
 static const struct json_rule answer_rules[] = {
     ANSWER_IDENTITY,
-    ANSWER_ERRORS,
-    ANSWER_USAGE_RULES("usage"),
+    ANSWER_NAMED_ERRORS,
+    RULE("usage", ANSWER_USAGE, 0),
     RULE("results[]", RESULT, 0),
     RULE("results[].flagged", VERDICT, 0),
     RULE("results[].categories", VERDICT, 0),

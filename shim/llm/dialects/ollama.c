@@ -4,11 +4,11 @@
  * A dialect (dialect.h): rules and handlers, called on the scribe's thread.
  */
 #include "dialect.h"
+#include "shim/llm/facts/dialect_answer.h"
 #include "shim/llm/facts/dialect_request.h"
-#include "shim/llm/facts/failure.h"
 
 enum rule {
-    MODEL = 1,
+    MODEL = ANSWER_OWN,
     TEXT,
     REASONING,
     MEDIA,
@@ -19,9 +19,6 @@ enum rule {
     LOAD_NS,
     PREFILL_NS,
     DECODE_NS,
-    INPUT,
-    OUTPUT,
-    CACHED,
 };
 
 enum { SAW_MODEL = 1, SAW_DONE = 2 };
@@ -43,10 +40,9 @@ static const struct json_rule answer_rules[] = {
     RULE("load_duration", LOAD_NS, 0),
     RULE("prompt_eval_duration", PREFILL_NS, 0),
     RULE("eval_duration", DECODE_NS, 0),
-    RULE("prompt_eval_count", INPUT, 0),
-    RULE("eval_count", OUTPUT, 0),
-    RULE("prompt_eval_cached_count", CACHED, 0),
-    FAILURE_ERROR("error"),
+    ANSWER_COUNTED("prompt_eval_count", FACT_INPUT),
+    ANSWER_COUNTED("eval_count", FACT_OUTPUT),
+    ANSWER_COUNTED("prompt_eval_cached_count", FACT_CACHE_READ),
 };
 
 static const struct json_rule request_rules[] = {
@@ -78,11 +74,7 @@ static void see_shape(struct facts *facts, uint64_t what)
 static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
-    if (failure_is(value)) {
-        failure_value(facts, value);
-        return;
-    }
-    switch ((enum rule)value->rule) {
+    switch (value->rule) {
     case MODEL:
         facts_set_value(facts, FACT_RESPONSE_MODEL, value);
         see_shape(facts, SAW_MODEL);
@@ -123,14 +115,8 @@ static void on_answer(void *context, const struct json_value *value)
     case DECODE_NS:
         facts_set_time(facts, FACT_SERVER_DECODE_NS, value, 1);
         break;
-    case INPUT:
-        facts_set_count(facts, FACT_INPUT, value);
-        break;
-    case OUTPUT:
-        facts_set_count(facts, FACT_OUTPUT, value);
-        break;
-    case CACHED:
-        facts_set_count(facts, FACT_CACHE_READ, value);
+    default:
+        dialect_answer_value(facts, value);
         break;
     }
 }

@@ -7,16 +7,12 @@
 #include "dialect.h"
 #include "shim/llm/facts/dialect_answer.h"
 #include "shim/llm/facts/dialect_request.h"
-#include "shim/llm/facts/dialect_usage.h"
-#include "shim/llm/facts/failure.h"
 #include "llamacpp.h"
 
 #include <string.h>
 
 enum rule {
-    ID = 1,
-    MODEL,
-    TIER,
+    ID = ANSWER_OWN,
     CHOICE,
     INDEX,
     FINISH,
@@ -40,9 +36,6 @@ enum rule {
     PREFILL_S,
     DECODE_S,
     PROCESSING_S,
-    QUEUE_MS,
-    PREFILL_MS,
-    DECODE_MS,
     METRIC_INPUT, /* within Bedrock's InvokeModel */
     METRIC_OUTPUT,
     STATUS, /* of an answer that is asked after */
@@ -98,7 +91,6 @@ static struct state *state_of(struct facts *facts)
 
 #define TIMED_USAGE(at) \
     RULE(at, USAGE, 0), \
-    USAGE_RULES(at), \
     RULE(at ".queue_time", QUEUE_S, 0), \
     RULE(at ".prompt_time", PREFILL_S, 0), \
     RULE(at ".completion_time", DECODE_S, 0), \
@@ -109,9 +101,9 @@ static struct state *state_of(struct facts *facts)
 
 #define ANSWER_RULES \
     RULE("id", ID, 0), \
-    RULE("model", MODEL, 0), \
-    RULE("model_id", MODEL, 0), \
-    RULE("service_tier", TIER, 0), \
+    RULE("model", ANSWER_MODEL, 0), \
+    RULE("model_id", ANSWER_MODEL, 0), \
+    RULE("service_tier", ANSWER_TIER, 0), \
     RULE("choices[]", CHOICE, 0), \
     RULE("choices[].index", INDEX, 0), \
     RULE("choices[].finish_reason", FINISH, 0), \
@@ -119,24 +111,22 @@ static struct state *state_of(struct facts *facts)
     FAILURE_ERROR("choices[].error"), \
     TIMED_USAGE("usage"), \
     TIMED_USAGE("choices[].usage"), \
+    USAGE_RULES("choices[].usage"), \
     TIMED_USAGE("x_groq.usage"), \
+    USAGE_RULES("x_groq.usage"), \
     RULE("time_info.queue_time", QUEUE_S, 0), \
     RULE("time_info.prompt_time", PREFILL_S, 0), \
     RULE("time_info.completion_time", DECODE_S, 0), \
     RULE("time_info.total_time", PROCESSING_S, 0), \
     LLAMACPP_TIMINGS, \
     LLAMACPP_RULES, \
-    RULE("metrics.queue_time_ms", QUEUE_MS, 0), \
-    RULE("metrics.time_to_first_token_ms", PREFILL_MS, 0), \
-    RULE("metrics.generation_time_ms", DECODE_MS, 0), \
-    FAILURE_ERROR("error"), \
+    ANSWER_VLLM_METRICS("metrics"), \
     RULE("code", TOP_CODE, 0), \
     RULE("error_code", TOP_CODE, 0), \
     RULE("type", TOP_TYPE, 0), \
     RULE("error_type", TOP_TYPE, 0), \
     RULE("object", OBJECT, 0), \
     FAILURE_ERROR("errors[]"), \
-    FAILURE_RULES, \
     RULE("choices[].stop_reason", STOP_REASON, 0), \
     FAILURE_ERROR("x_groq.error"), \
     RULE("status", STATUS, 0), \
@@ -310,17 +300,8 @@ static void timing(struct facts *facts, const struct json_value *value)
     case DECODE_S:
         facts_set_time(facts, FACT_SERVER_DECODE_NS, value, 1e9);
         break;
-    case PROCESSING_S:
-        facts_set_time(facts, FACT_SERVER_PROCESSING_NS, value, 1e9);
-        break;
-    case QUEUE_MS:
-        facts_set_time(facts, FACT_SERVER_QUEUE_NS, value, 1e6);
-        break;
-    case PREFILL_MS:
-        facts_set_time(facts, FACT_SERVER_PREFILL_NS, value, 1e6);
-        break;
     default:
-        facts_set_time(facts, FACT_SERVER_DECODE_NS, value, 1e6);
+        facts_set_time(facts, FACT_SERVER_PROCESSING_NS, value, 1e9);
         break;
     }
 }
@@ -338,9 +319,7 @@ static void status(struct facts *facts, const struct json_value *value)
 static void of_few(struct facts *facts, const struct json_value *value)
 {
     const struct state *const state = state_of(facts);
-    if (value->rule == TIER) {
-        facts_set_value(facts, FACT_SERVICE_TIER, value);
-    } else if (value->rule == STATUS) {
+    if (value->rule == STATUS) {
         status(facts, value);
     } else if (value->rule == VECTOR) {
         facts->api = "embeddings";
@@ -402,22 +381,17 @@ static void on_end(struct facts *facts)
 /* What other dialects read as well. */
 static void shared(struct facts *facts, const struct json_value *value)
 {
-    if (dialect_usage_is(value))
-        (void)dialect_usage_value(facts, value);
-    else if (failure_is(value)) {
-        facts->shape_seen = facts->shape_seen || (failure_is_type(value) && dialect_answer_names_error(value));
-        failure_value(facts, value);
-    } else
+    if (llamacpp_is(value)) {
         llamacpp_value(facts, &state_of(facts)->llamacpp, value);
+        return;
+    }
+    facts->shape_seen = facts->shape_seen || (failure_is_type(value) && dialect_answer_names_error(value));
+    dialect_answer_value(facts, value);
 }
 
 static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
-    if (value->rule >= USAGE_NAMED) {
-        shared(facts, value);
-        return;
-    }
     switch (value->rule) {
     case DOCUMENT: /* of a plain body; events have an end of their own */
         if (!facts->stream && value->type == JSON_OBJECT_BEGIN)
@@ -435,9 +409,6 @@ static void on_answer(void *context, const struct json_value *value)
         facts->no_end_mark = facts->shape_seen = true;
         content(facts, value, CONTENT_TEXT);
         break;
-    case MODEL:
-        facts_set_value(facts, FACT_RESPONSE_MODEL, value);
-        break;
     case CHOICE:
         choice(facts, value);
         break;
@@ -447,7 +418,6 @@ static void on_answer(void *context, const struct json_value *value)
     case FINISH:
         finish(facts, value);
         break;
-    case TIER:
     case STOP_REASON:
     case STATUS:
     case VECTOR:
@@ -469,11 +439,14 @@ static void on_answer(void *context, const struct json_value *value)
     case OBJECT:
         error(facts, value);
         break;
+    case CALL ... CALL_FREE_INPUT:
+        call(facts, value);
+        break;
+    case QUEUE_S ... PROCESSING_S:
+        timing(facts, value);
+        break;
     default:
-        if (value->rule >= CALL && value->rule <= CALL_FREE_INPUT)
-            call(facts, value);
-        else
-            timing(facts, value);
+        shared(facts, value);
         break;
     }
 }

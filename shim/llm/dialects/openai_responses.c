@@ -118,13 +118,11 @@ static const struct {
     RULE(at "service_tier", ANSWER_TIER, 0), \
     RULE(at "status", STATUS, 0), \
     RULE(at "incomplete_details.reason", INCOMPLETE, 0), \
-    ANSWER_USAGE_RULES(at "usage"), \
-    ANSWER_VLLM_METRICS(at "metrics"), \
-    FAILURE_ERROR(at "error")
+    RULE(at "usage", ANSWER_USAGE, 0), \
+    ANSWER_VLLM_METRICS(at "metrics")
 
 static const struct json_rule plain_rules[] = {
     RESPONSE_RULES(""),
-    FAILURE_RULES,
     LLAMACPP_TIMINGS,
     RULE("code", ANSWER_TOP_CODE, 0),
     RULE("output", OUTPUT, 0),
@@ -141,9 +139,9 @@ static const struct json_rule plain_rules[] = {
 
 static const struct json_rule event_rules[] = {
     RESPONSE_RULES("response."),
+    USAGE_RULES("response.usage"),
+    FAILURE_ERROR("response.error"),
     LLAMACPP_TIMINGS, /* beside the answer */
-    FAILURE_RULES,
-    FAILURE_ERROR("error"),
     RULE("code", EVENT_CODE, 0),
     RULE("type", TYPE, 0),
     RULE("output_index", OUTPUT_INDEX, 0),

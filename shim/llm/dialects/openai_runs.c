@@ -43,8 +43,8 @@ _Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the st
 /* clang-format off */
 #define RUN_RULES \
     ANSWER_IDENTITY, \
-    ANSWER_ERRORS, \
-    ANSWER_USAGE_RULES("usage"), \
+    ANSWER_NAMED_ERRORS, \
+    RULE("usage", ANSWER_USAGE, 0), \
     RULE("object", OBJECT, 0), \
     RULE("status", STATUS, 0), \
     RULE("incomplete_details.reason", INCOMPLETE, 0), \

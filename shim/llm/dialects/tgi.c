@@ -104,8 +104,7 @@ static struct state *state_of(struct facts *facts)
     RULE("embeddings[]", EMBEDDED, 0)
 #define COMMON \
     ANSWER_IDENTITY, \
-    ANSWER_USAGE_RULES("usage"), \
-    FAILURE_ERROR("error"), \
+    RULE("usage", ANSWER_USAGE, 0), \
     RULE("error_type", ERROR_NAME, 0), \
     DETAILS(""), \
     SGLANG, \

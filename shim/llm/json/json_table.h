@@ -46,6 +46,10 @@ struct json_rules {
 /* Builds the trie once; later calls are free. Scribe's thread only (or before threads start). */
 void json_rules_compile(struct json_rules *rules);
 
+/* Lays the paths of `common` under: they hold wherever the table has no rule of its own. Both compiled; before
+ * json_rules_envelopes, and once. */
+void json_rules_under(struct json_rules *rules, const struct json_rules *common);
+
 /* The whole table holds once more below each of `keys` (separated by one blank, at most 8) at the top: services that
  * put a known answer into an envelope. Once, after json_rules_compile. A key below which the table has rules of its own
  * stays as it is. */

@@ -29,19 +29,13 @@ static struct state *state_of(struct facts *facts)
     RULE("usage", ANSWER_USAGE, 0), \
     ANSWER_COUNTED("usage.inputTokens", FACT_INPUT), \
     ANSWER_COUNTED("usage.outputTokens", FACT_OUTPUT), \
-    ANSWER_COUNTED("usage.totalTokens", FACT_TOTAL), \
-    ANSWER_COUNTED("usage.reasoningTokens", FACT_REASONING), \
-    ANSWER_COUNTED("usage.cachedInputTokens", FACT_CACHE_READ), \
-    ANSWER_COUNTED("usage.promptTokens", FACT_INPUT), \
-    ANSWER_COUNTED("usage.completionTokens", FACT_OUTPUT), \
     ANSWER_COUNTED("usage.inputTokens.total", FACT_INPUT), \
     ANSWER_COUNTED("usage.inputTokens.cacheRead", FACT_CACHE_READ), \
     ANSWER_COUNTED("usage.inputTokens.cacheWrite", FACT_CACHE_CREATION), \
     ANSWER_COUNTED("usage.outputTokens.total", FACT_OUTPUT), \
     ANSWER_COUNTED("usage.outputTokens.reasoning", FACT_REASONING), \
     RULE("providerMetadata.gateway.cost", COST, 0), \
-    RULE("providerMetadata.gateway.generationId", TABLE_ELSE_ID, 0), \
-    FAILURE_ERROR("error")
+    RULE("providerMetadata.gateway.generationId", TABLE_ELSE_ID, 0)
 
 static const struct json_rule plain_rules[] = {
     COMMON,

@@ -17,7 +17,7 @@ static const struct json_rule answer_rules[] = {
     RULE("function_call", TABLE_CALL, 0),
     RULE("function_call.name", TABLE_CALL_NAME, 0),
     RULE("function_call.arguments", TABLE_CALL_ARGUMENTS, JSON_PIECES),
-    ANSWER_USAGE_RULES("usage"),
+    RULE("usage", ANSWER_USAGE, 0),
     RULE("error_code", TABLE_FAILED, 0),
 };
 

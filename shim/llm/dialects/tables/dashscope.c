@@ -33,7 +33,7 @@ static const struct json_rule answer_rules[] = {
     RULE("output.audio.url", TABLE_MEDIA, 0),
     RULE("output.results[]", TABLE_MEDIA, 0),
     RULE("output.video_url", TABLE_MEDIA, 0),
-    ANSWER_USAGE_RULES("usage"),
+    RULE("usage", ANSWER_USAGE, 0),
     ANSWER_COUNTED("usage.image_tokens", FACT_INPUT_IMAGE),
     ANSWER_COUNTED("usage.audio_tokens", FACT_INPUT_AUDIO),
     RULE("usage.models[].model_id", ANSWER_MODEL, 0), /* of an application */

@@ -24,14 +24,12 @@ static const struct json_rule plain_rules[] = {
     RULE("results[].tool_calls[]", TABLE_CALL_WHOLE, 0),
     RULE("results[].prompt_tokens", TABLE_ADDED_INPUT, 0),
     RULE("results[].completion_tokens", TABLE_ADDED_OUTPUT, 0),
-    FAILURE_ERROR("error"),
     RULE("detail.type", ANSWER_TOP_TYPE, 0),
 };
 
 static const struct json_rule event_rules[] = {
     RULE("token", TOKEN, JSON_PIECES),
     RULE("finish_reason", TOKEN_FINISH, 0),
-    FAILURE_ERROR("error"),
 };
 
 static const struct json_rule request_rules[] = {

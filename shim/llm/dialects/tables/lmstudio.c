@@ -29,8 +29,7 @@ static struct state *state_of(struct facts *facts)
     ANSWER_COUNTED("stats.total_output_tokens", FACT_OUTPUT), \
     ANSWER_COUNTED("stats.reasoning_output_tokens", FACT_REASONING), \
     RULE("stats.time_to_first_token_seconds", FIRST_S, 0), \
-    RULE("stats.model_load_time_seconds", LOAD_S, 0), \
-    FAILURE_ERROR("error")
+    RULE("stats.model_load_time_seconds", LOAD_S, 0)
 
 static const struct json_rule plain_rules[] = {
     STATS,

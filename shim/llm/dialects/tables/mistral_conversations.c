@@ -20,7 +20,7 @@ static const struct json_rule plain_rules[] = {
     RULE("outputs[].content", TABLE_TEXT, JSON_PIECES),
     RULE("outputs[].content[].text", TABLE_TEXT, JSON_PIECES),
     RULE("outputs[].content[].thinking[].text", TABLE_REASONING, JSON_PIECES),
-    ANSWER_USAGE_RULES("usage"),
+    RULE("usage", ANSWER_USAGE, 0),
     RULE("type", ANSWER_TOP_TYPE, 0),
     RULE("code", ANSWER_TOP_CODE, 0),
 };
@@ -34,7 +34,7 @@ static const struct json_rule event_rules[] = {
     RULE("tool_call_id", TABLE_CALL_ID, 0),
     RULE("name", TABLE_CALL_NAME, 0),
     RULE("arguments", TABLE_CALL_ARGUMENTS, JSON_PIECES),
-    ANSWER_USAGE_RULES("usage"),
+    RULE("usage", ANSWER_USAGE, 0),
     RULE("code", ANSWER_TOP_CODE, 0),
 };
 

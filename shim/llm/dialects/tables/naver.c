@@ -29,9 +29,6 @@ static const struct json_rule answer_rules[] = {
     RULE("finishReason", TABLE_FINISH, 0),
     RULE("stopReason", TABLE_FINISH, 0),
     RULE("usage", ANSWER_USAGE, 0),
-    ANSWER_COUNTED("usage.promptTokens", FACT_INPUT),
-    ANSWER_COUNTED("usage.completionTokens", FACT_OUTPUT),
-    ANSWER_COUNTED("usage.totalTokens", FACT_TOTAL),
     ANSWER_COUNTED("usage.completionTokensDetails.thinkingTokens", FACT_REASONING),
     ANSWER_COUNTED("inputLength", FACT_INPUT), /* before v3 */
     ANSWER_COUNTED("outputLength", FACT_OUTPUT),

@@ -10,8 +10,8 @@
 /* clang-format off */
 static const struct json_rule answer_rules[] = {
     ANSWER_IDENTITY,
-    ANSWER_ERRORS,
-    ANSWER_USAGE_RULES("usage"),
+    ANSWER_NAMED_ERRORS,
+    RULE("usage", ANSWER_USAGE, 0),
     RULE("responses[]", TABLE_CHOICE, 0),
     RULE("responses[].finish_reason", TABLE_FINISH, 0),
     RULE("responses[].message.content", TABLE_TEXT, JSON_PIECES),

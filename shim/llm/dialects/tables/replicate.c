@@ -23,7 +23,6 @@ static const struct json_rule answer_rules[] = {
     RULE("metrics.output_token_count", TABLE_ADDED_OUTPUT, 0),
     RULE("metrics.predict_time", TABLE_PROCESSING_S, 0),
     RULE("metrics.time_to_first_token", FIRST_S, 0),
-    FAILURE_ERROR("error"),
 };
 
 static const struct json_rule request_rules[] = {

@@ -39,7 +39,6 @@ static const struct json_rule answer_rules[] = {
     RULE("output.output_tokens", PLAIN_OUTPUT, 0),
     RULE("delayTime", ANSWER_QUEUE_MS, 0),
     RULE("executionTime", EXECUTION_MS, 0),
-    FAILURE_ERROR("error"),
 };
 
 static const struct json_rule request_rules[] = {

@@ -23,7 +23,7 @@ static const struct json_rule answer_rules[] = {
     RULE("response", TABLE_TEXT, JSON_PIECES),
     RULE("response[].score", TABLE_SCORE, 0),
     RULE("tool_calls[]", TABLE_CALL_WHOLE, 0),
-    ANSWER_USAGE_RULES("usage"),
+    RULE("usage", ANSWER_USAGE, 0),
     RULE("id", ANSWER_ID, 0),
     RULE("request_id", TABLE_ELSE_ID, 0), /* of a request that waits in the queue */
     RULE("status", TABLE_STATUS, 0),
@@ -44,7 +44,6 @@ static const struct json_rule answer_rules[] = {
     RULE("audio", TABLE_MEDIA, 0),
     RULE("success", TABLE_SUCCESS, 0),
     FAILURE_ERROR("errors[]"),
-    FAILURE_ERROR("error"),
 };
 
 static const struct json_rule request_rules[] = {

@@ -18,12 +18,9 @@ static const struct json_rule answer_rules[] = {
     RULE("alternatives[].status", STATE, 0),
     RULE("usage", ANSWER_USAGE, 0),
     ANSWER_COUNTED("usage.inputTextTokens", FACT_INPUT),
-    ANSWER_COUNTED("usage.completionTokens", FACT_OUTPUT),
-    ANSWER_COUNTED("usage.totalTokens", FACT_TOTAL),
     ANSWER_COUNTED("usage.completionTokensDetails.reasoningTokens", FACT_REASONING),
     RULE("id", ANSWER_ID, 0), /* of an operation */
     RULE("done", TABLE_DONE, 0),
-    FAILURE_ERROR("error"),
     RULE("code", ANSWER_TOP_CODE, 0),
 };
 
