@@ -18,12 +18,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "display_safe.h"
-#include "listen.h"
-#include "places.h"
-#include "reach.h"
-#include "runs.h"
-#include "store.h"
+#include "base/display_safe.h"
+#include "base/places.h"
+#include "base/reach.h"
+#include "listen/listen.h"
+#include "listen/runs.h"
+#include "store/store.h"
 
 enum {
     MERGE_EVERY_MS = 10000, /* between looks for something to merge */

@@ -4,10 +4,11 @@
 #include <limits.h>
 #include <stdio.h>
 
+#include "../base/display.h"
+#include "../base/display_safe.h"
+#include "../listen/runs.h"
+#include "../query/loss.h"
 #include "command.h"
-#include "display.h"
-#include "../runs.h"
-#include "loss.h"
 #include "open_store.h"
 #include "waits.h"
 

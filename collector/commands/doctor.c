@@ -8,12 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../base/display_safe.h"
+#include "../program/files_named.h"
+#include "../program/program.h"
+#include "../query/loss.h"
 #include "command.h"
-#include "display.h"
-#include "files_named.h"
-#include "loss.h"
 #include "open_store.h"
-#include "program.h"
 #include "waits.h"
 
 /* Interpreters and the extensions by which their programs reach libcurl later. `program`: the start of the binary's

@@ -16,8 +16,9 @@
 #include <unistd.h>
 
 #include "../../span/journal.h"
+#include "../base/display.h"
+#include "../base/display_safe.h"
 #include "command.h"
-#include "display.h"
 #include "open_store.h"
 
 static void print_identity(const struct dump *dump, const uint8_t identity[16])

@@ -9,8 +9,9 @@
 #include <inttypes.h>
 
 #include "../../span/codec.h"
+#include "../base/display.h"
+#include "../base/display_safe.h"
 #include "command.h"
-#include "display.h"
 
 void dump_hex(const struct dump *dump, const uint8_t *data, size_t bytes)
 {

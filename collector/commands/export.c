@@ -6,9 +6,9 @@
 #include <stdio.h>
 
 #include "../../span/json.h"
+#include "../cli/when.h"
 #include "command.h"
 #include "open_store.h"
-#include "when.h"
 
 enum { LINE_MAX_BYTES = 64 * 1024 }; /* a span has at most 4 KiB of text; escaping makes it at most six times as long */
 

@@ -7,11 +7,6 @@
 
 #include "command.h"
 
-enum { HELP_WIDTH = 80 };
-
-/* A paragraph (or several, separated by empty lines), wrapped and indented. */
-void help_wrap(FILE *out, const char *text, size_t indent, size_t width);
-
 /* help_pages.c */
 void help_keys(FILE *out);
 void help_fields(FILE *out, bool md);

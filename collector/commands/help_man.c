@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "keys.h"
+#include "../query/keys.h"
 
 /* A text in troff: backslashes, dashes and dots at the start of a line mean something else there. */
 static void put_text(FILE *out, const char *text)

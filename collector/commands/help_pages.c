@@ -7,8 +7,9 @@
 #include <string.h>
 
 #include "../../span/sketch.h"
-#include "display.h"
-#include "keys.h"
+#include "../cli/cells.h"
+#include "../cli/wrap.h"
+#include "../query/keys.h"
 
 struct variable {
     const char *name;
@@ -87,13 +88,13 @@ static void field_row(FILE *out, bool md, const char *name, const char *type, co
 {
     if (md) {
         (void)fprintf(out, "| `%s` | %s%s | ", name, type, unit);
-        display_md(out, meaning);
+        cell_md(out, meaning);
         (void)fputs(" |\n", out);
         return;
     }
     (void)fprintf(out, "%s (%s%s)\n", name, type, unit);
     if (meaning[0] != '\0')
-        help_wrap(out, meaning, 4, HELP_WIDTH);
+        wrap_text(out, meaning, 4, WRAP_WIDTH);
 }
 
 static const char *const meanings[SPAN_FIELD_COUNT] = {
@@ -106,10 +107,10 @@ void help_fields(FILE *out, bool md)
 {
     if (md)
         (void)fputs("# Fields of an exported call\n\n<!-- Made by scripts/bless from span/fields.def. -->\n\n", out);
-    help_wrap(out,
+    wrap_text(out,
               "`pprofctl export` writes one JSON object per call and line. A key is absent when its fact was not seen; "
               "integers are integers. Input tokens include cached ones, output tokens include reasoning.",
-              0, HELP_WIDTH);
+              0, WRAP_WIDTH);
     (void)fputc('\n', out);
     if (md)
         (void)fputs("| key | type | meaning |\n|---|---|---|\n", out);
@@ -125,23 +126,23 @@ void help_environment(FILE *out, bool md)
 {
     if (md)
         (void)fputs("# Environment\n\n<!-- Made by scripts/bless from span/env.def. -->\n\n", out);
-    help_wrap(out,
+    wrap_text(out,
               "libpprof.so reads these once, when the program starts. Programs with raised privileges (setuid, file "
               "capabilities) ignore them.",
-              0, HELP_WIDTH);
+              0, WRAP_WIDTH);
     (void)fputs(md ? "\n| variable | default | meaning |\n|---|---|---|\n" : "\n", out);
     for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
         const struct variable *variable = &variables[i];
         if (md) {
             (void)fprintf(out, "| `%s` | ", variable->name);
-            display_md(out, variable->otherwise);
+            cell_md(out, variable->otherwise);
             (void)fputs(" | ", out);
-            display_md(out, variable->meaning);
+            cell_md(out, variable->meaning);
             (void)fputs(" |\n", out);
             continue;
         }
         (void)fprintf(out, "%s\n", variable->name);
-        help_wrap(out, variable->meaning, 4, HELP_WIDTH);
+        wrap_text(out, variable->meaning, 4, WRAP_WIDTH);
         (void)fprintf(out, "    Default: %s\n", variable->otherwise);
     }
 }

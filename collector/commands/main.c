@@ -8,8 +8,9 @@
 #include <string.h>
 
 #include "../../span/frame.h"
-#include "../display_safe.h"
-#include "../store.h"
+#include "../base/display_safe.h"
+#include "../cli/usage.h"
+#include "../store/store.h"
 
 static int print_version(void)
 {
@@ -39,7 +40,7 @@ static int run_verb(int argc, char **argv)
     if (parsed < 0)
         return EXIT_USAGE;
     if (parsed > 0) {
-        help_command(command);
+        usage_print(command);
         return 0;
     }
     return command->run(&arguments);

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "../../span/paths.h"
-#include "../runs.h"
+#include "../listen/runs.h"
 #include "command.h"
 #include "waits.h"
 

@@ -3,8 +3,8 @@
 
 #include <stddef.h>
 
-#include "../runs.h"
-#include "../store.h"
+#include "../listen/runs.h"
+#include "../store/store.h"
 
 struct arguments;
 

@@ -8,11 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../cli/terminal.h"
+#include "../cli/when.h"
 #include "command.h"
-#include "display.h"
 #include "open_store.h"
 #include "waits.h"
-#include "when.h"
 
 enum { LIMIT_FOR_PEOPLE = 40, LIMIT_MAX = 100000000, WIDTH_MAX = 10000 };
 
@@ -146,11 +146,11 @@ static int print_report(const struct arguments *arguments, const struct format *
                         const struct order *order)
 {
     long limit = arguments_number(arguments, "limit", format->for_people ? LIMIT_FOR_PEOPLE : 0, LIMIT_MAX);
-    long width = arguments_number(arguments, "width", (long)display_terminal_width(STDOUT_FILENO), WIDTH_MAX);
+    long width = arguments_number(arguments, "width", (long)terminal_width(STDOUT_FILENO), WIDTH_MAX);
     if (limit < 0 || width < 0)
         return EXIT_USAGE;
     report->width = (size_t)width;
-    report->colour = display_wants_colour(STDOUT_FILENO);
+    report->colour = terminal_wants_colour(STDOUT_FILENO);
     report->row = sort_groups(report->grouping, order);
     report->n_rows = report->grouping->n_groups;
     if (limit > 0 && report->n_rows > (size_t)limit) {

@@ -6,9 +6,9 @@
 
 #include <stdio.h>
 
-#include "../waiting.h"
-#include "loss.h"
-#include "report_columns.h"
+#include "../listen/waiting.h"
+#include "../query/loss.h"
+#include "../query/report_columns.h"
 
 struct report {
     const char *path;

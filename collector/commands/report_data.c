@@ -6,7 +6,8 @@
 
 #include <inttypes.h>
 
-#include "display.h"
+#include "../base/display_safe.h"
+#include "../cli/cells.h"
 
 static void print_value(FILE *out, const struct report_column *column, const struct report_value *value)
 {
@@ -32,7 +33,7 @@ int report_csv(FILE *out, const struct report *report)
             bool seen;
             const char *text = grouping_text(grouping, report->row[r], i, &seen);
             (void)fputs(i > 0 ? "," : "", out);
-            display_csv(out, seen ? text : "");
+            cell_csv(out, seen ? text : "");
         }
         for (size_t i = 0; i < n_report_columns; i++) {
             struct report_value value = report_value(&report_columns[i], report->row[r]);
@@ -97,7 +98,7 @@ static void json_row(FILE *out, const struct report *report, struct group *group
         if (!seen)
             continue;
         (void)fprintf(out, "%s\"%s\": ", separator, report->grouping->key[i]->name);
-        display_json(out, text);
+        cell_json(out, text);
         separator = ", ";
     }
     json_group(out, group, separator);
@@ -108,7 +109,7 @@ int report_json(FILE *out, const struct report *report)
 {
     struct grouping *grouping = report->grouping;
     (void)fputs("{\n  \"file\": ", out);
-    display_json(out, report->path);
+    cell_json(out, report->path);
     (void)fputs(",\n", out);
     json_keys(out, report);
     json_bounds(out, grouping);

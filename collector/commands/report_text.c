@@ -6,8 +6,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "display.h"
-#include "table.h"
+#include "../base/display.h"
+#include "../base/display_safe.h"
+#include "../cli/cells.h"
+#include "../cli/table.h"
 #include "waits.h"
 
 enum { CELLS_MAX = TABLE_COLUMNS_MAX, NOTE_WIDTH = 100 };
@@ -41,7 +43,7 @@ static void print_path(FILE *out, const struct report *report, bool md)
 {
     const char *name = display_name(report->path);
     if (md)
-        display_md(out, name);
+        cell_md(out, name);
     else
         (void)fputs(name, out);
 }
@@ -214,7 +216,7 @@ static void md_row(FILE *out, const struct report *report, struct group *group, 
         if (total)
             (void)fputs(i == 0 ? "**total**" : "", out);
         else
-            display_md(out, grouping_text(report->grouping, group, i, NULL));
+            cell_md(out, grouping_text(report->grouping, group, i, NULL));
         (void)fputc(' ', out);
     }
     for (size_t i = 0; i < n_report_columns; i++) {

@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #include "../../span/install_key.h"
-#include "../places.h"
+#include "../base/display_safe.h"
+#include "../base/places.h"
 #include "command.h"
-#include "display.h"
 
 int waits_add(struct loss *loss, struct waiting *ret_waiting, const struct runs_left *left, struct store *store,
               const char *path)

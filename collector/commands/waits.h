@@ -5,9 +5,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "../runs.h"
-#include "../waiting.h"
-#include "loss.h"
+#include "../listen/runs.h"
+#include "../listen/waiting.h"
+#include "../query/loss.h"
 
 /* Adds to `loss` what waits for the open store `path`: what was left of recorded runs and what its collectors will take
  * in, which `ret_waiting` has alone. 0 or store_status. */

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "collector/store.h"
+#include "collector/store/store.h"
 #include "workload.h"
 
 enum { FRAMES_PER_COMMIT = 64 };

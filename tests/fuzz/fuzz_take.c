@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "collector/store.h"
+#include "collector/store/store.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "collector/store.h"
+#include "collector/store/store.h"
 
 enum { ROWS_PER_FRAME = 16 };
 

@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../collector/commands/display.h"
+#include "../../collector/base/display.h"
+#include "../../collector/base/display_safe.h"
+#include "../../collector/cli/cells.h"
+#include "../../collector/cli/terminal.h"
 
 static void expect_duration(uint64_t ns, const char *text)
 {
@@ -92,12 +95,12 @@ static void test_width(void **state)
 {
     (void)state;
     size_t columns;
-    assert_int_equal(display_width("plain"), 5);
-    assert_int_equal(display_width("Grüße"), 5);
-    assert_int_equal(display_width("日本"), 4);
-    assert_int_equal(display_cut("日本語", 5, &columns), 6);
+    assert_int_equal(terminal_columns("plain"), 5);
+    assert_int_equal(terminal_columns("Grüße"), 5);
+    assert_int_equal(terminal_columns("日本"), 4);
+    assert_int_equal(terminal_cut("日本語", 5, &columns), 6);
     assert_int_equal(columns, 4);
-    assert_int_equal(display_cut("\xff\xfe", 9, &columns), 2);
+    assert_int_equal(terminal_cut("\xff\xfe", 9, &columns), 2);
     assert_int_equal(columns, 2);
 }
 
@@ -140,10 +143,10 @@ static void expect_written(void (*write_cell)(FILE *, const char *), const char 
 static void test_cells(void **state)
 {
     (void)state;
-    expect_written(display_csv, "plain", "plain");
-    expect_written(display_csv, "a,\"b\"", "\"a,\"\"b\"\"\"");
-    expect_written(display_md, "a|b", "a\\|b");
-    expect_written(display_json, "a\"\\\x01", "\"a\\\"\\\\\\u0001\"");
+    expect_written(cell_csv, "plain", "plain");
+    expect_written(cell_csv, "a,\"b\"", "\"a,\"\"b\"\"\"");
+    expect_written(cell_md, "a|b", "a\\|b");
+    expect_written(cell_json, "a\"\\\x01", "\"a\\\"\\\\\\u0001\"");
 }
 
 /* Marks of direction, joiners, tags, controls: one '?' each where people read, an escape where programs do. */
@@ -168,10 +171,10 @@ static void test_hidden_characters(void **state)
         snprintf(text, sizeof(text), "a%sb", cases[i].text);
         snprintf(json, sizeof(json), "\"a%sb\"", cases[i].json);
         expect_safe(text, strlen(text), 16, "a?b");
-        expect_written(display_json, text, json);
+        expect_written(cell_json, text, json);
         assert_string_equal(display_name(text), "a?b");
     }
-    expect_written(display_json, "Grüße 日本 \xf0\x9f\x98\x80 \xff", "\"Grüße 日本 \xf0\x9f\x98\x80 \xef\xbf\xbd\"");
+    expect_written(cell_json, "Grüße 日本 \xf0\x9f\x98\x80 \xff", "\"Grüße 日本 \xf0\x9f\x98\x80 \xef\xbf\xbd\"");
 }
 
 /* A spreadsheet calculates none of it; numbers stay what they are. */
@@ -185,7 +188,7 @@ static void test_csv_formulas(void **state)
         char *data = NULL;
         size_t bytes = 0;
         FILE *out = open_memstream(&data, &bytes);
-        display_csv(out, formulas[i]);
+        cell_csv(out, formulas[i]);
         (void)fclose(out);
         if (strncmp(data, "\"'", 2) != 0)
             fail_msg("%s is written as %s", formulas[i], data);
@@ -193,24 +196,24 @@ static void test_csv_formulas(void **state)
     }
     static const char *const numbers[] = {"-1", "+1", "-0.5", "-1e9", "1.5", "-12E-3", "0"};
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-        expect_written(display_csv, numbers[i], numbers[i]);
-    expect_written(display_csv, "a;=1", "\"a;=1\"");
+        expect_written(cell_csv, numbers[i], numbers[i]);
+    expect_written(cell_csv, "a;=1", "\"a;=1\"");
 }
 
 /* Nothing becomes a link, an image, HTML, code, a heading or a cell of its own. */
 static void test_md_markup(void **state)
 {
     (void)state;
-    expect_written(display_md, "![x](http://e/)", "\\!\\[x\\](http\\://e/)");
-    expect_written(display_md, "[a](javascript:b)", "\\[a\\](javascript:b)");
-    expect_written(display_md, "<img src=x>", "\\<img src=x\\>");
-    expect_written(display_md, "&lt;b&gt;", "\\&lt;b\\&gt;");
-    expect_written(display_md, "`a` *b* _c_ ~~d~~ a|b \\", "\\`a\\` \\*b\\* \\_c\\_ \\~\\~d\\~\\~ a\\|b \\\\");
-    expect_written(display_md, "www.evil.example", "www\\.evil.example");
-    expect_written(display_md, "a@b.example", "a\\@b.example");
-    expect_written(display_md, "# a", "\\# a");
-    expect_written(display_md, "a\nb\r", "a b ");
-    expect_written(display_md, "gpt-4o-mini 2.5 (x)", "gpt-4o-mini 2.5 (x)");
+    expect_written(cell_md, "![x](http://e/)", "\\!\\[x\\](http\\://e/)");
+    expect_written(cell_md, "[a](javascript:b)", "\\[a\\](javascript:b)");
+    expect_written(cell_md, "<img src=x>", "\\<img src=x\\>");
+    expect_written(cell_md, "&lt;b&gt;", "\\&lt;b\\&gt;");
+    expect_written(cell_md, "`a` *b* _c_ ~~d~~ a|b \\", "\\`a\\` \\*b\\* \\_c\\_ \\~\\~d\\~\\~ a\\|b \\\\");
+    expect_written(cell_md, "www.evil.example", "www\\.evil.example");
+    expect_written(cell_md, "a@b.example", "a\\@b.example");
+    expect_written(cell_md, "# a", "\\# a");
+    expect_written(cell_md, "a\nb\r", "a b ");
+    expect_written(cell_md, "gpt-4o-mini 2.5 (x)", "gpt-4o-mini 2.5 (x)");
 }
 
 int main(void)

@@ -5,7 +5,7 @@
 
 #include "collector_tests.h"
 
-#include "collector/commands/files_named.h"
+#include "collector/program/files_named.h"
 
 static const char *const files[] = {"a/x.conf",   "a/y.conf",   "a/.hidden.conf", "a/conf",
                                     "b/c/x.conf", "b/d/x.conf", "b/d/y.txt"};

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../collector/commands/report_columns.h"
+#include "../../collector/query/report_columns.h"
 
 #define SECOND UINT64_C(1000000000)
 #define START (UINT64_C(1764000000) * SECOND)

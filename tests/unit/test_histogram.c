@@ -1,7 +1,7 @@
-/* The histogram of a report (collector/commands/histogram.c): error bound, quantiles, merging. */
+/* The histogram of a report (collector/query/histogram.c): error bound, quantiles, merging. */
 #include "span_tests.h"
 
-#include "collector/commands/histogram.h"
+#include "collector/query/histogram.h"
 
 static void test_error_is_bounded(void **state)
 {

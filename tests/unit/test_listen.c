@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "collector/listen.h"
+#include "collector/listen/listen.h"
 
 static char directory[64];
 static char file[128];

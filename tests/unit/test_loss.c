@@ -6,9 +6,9 @@
 
 #include <sys/wait.h>
 
-#include "collector/commands/loss.h"
-#include "collector/places.h"
-#include "collector/waiting.h"
+#include "collector/query/loss.h"
+#include "collector/base/places.h"
+#include "collector/listen/waiting.h"
 
 static char directory[64];
 static char file[128];

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "collector/journal_state.h"
+#include "collector/listen/journal_state.h"
 #include "shim/base/config.h"
 #include "shim/scribe/mark.h"
 #include "span/paths.h"

@@ -9,8 +9,8 @@
 
 #include <sqlite3.h>
 
-#include "collector/listen.h"
-#include "collector/waiting.h"
+#include "collector/listen/listen.h"
+#include "collector/listen/waiting.h"
 #include "span/journal.h"
 #include "span/varint.h"
 

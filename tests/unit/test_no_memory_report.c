@@ -5,7 +5,7 @@
 #include "collector_tests.h"
 #include "failing.h"
 
-#include "collector/commands/group.h"
+#include "collector/query/group.h"
 
 enum { FRAMES = 3 };
 

@@ -9,7 +9,7 @@
 
 #include <sqlite3.h>
 
-#include "collector/listen.h"
+#include "collector/listen/listen.h"
 #include "span/journal.h"
 
 enum { FRAMES = 3 };

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../collector/commands/program.h"
+#include "../../collector/program/program.h"
 
 static char directory[] = "/tmp/pprof-test-program-XXXXXX";
 static struct program program;

@@ -7,8 +7,8 @@
 
 #include <sqlite3.h>
 
-#include "collector/rollup.h"
-#include "collector/store_inner.h"
+#include "collector/store/rollup.h"
+#include "collector/store/store_inner.h"
 
 static char directory[64];
 static char file[128];

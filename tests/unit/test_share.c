@@ -4,7 +4,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "collector/listen_inner.h"
+#include "collector/listen/listen_inner.h"
 
 enum { MINE = 1, OTHER = 4242, THIRD = 4243 };
 

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../collector/commands/display.h"
-#include "../../collector/commands/table.h"
+#include "../../collector/cli/table.h"
+#include "../../collector/cli/terminal.h"
 
 static void fill(struct table *table)
 {
@@ -99,7 +99,7 @@ static void test_every_width(void **state)
         char *rest = text, *line;
         while ((line = strsep(&rest, "\n")) != NULL) {
             size_t marks = strchr(line, '<') != NULL ? 2 : 0;
-            assert_true(display_width(line) - marks <= (width < 19 ? 19 : width));
+            assert_true(terminal_columns(line) - marks <= (width < 19 ? 19 : width));
         }
         free(text);
     }

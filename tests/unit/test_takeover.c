@@ -6,8 +6,8 @@
 
 #include <sys/file.h>
 
-#include "collector/journal_state.h"
-#include "collector/listen.h"
+#include "collector/listen/journal_state.h"
+#include "collector/listen/listen.h"
 
 static char file[96];
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "../../collector/commands/when.h"
+#include "../../collector/cli/when.h"
 
 #define S UINT64_C(1000000000)
 #define NOW (UINT64_C(1795410017) * S) /* 2026-11-23 05:00:17 UTC */

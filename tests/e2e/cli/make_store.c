@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../../collector/store.h"
+#include "../../../collector/store/store.h"
 #include "../../../span/sketch.h"
 
 #define SECOND UINT64_C(1000000000)
