@@ -483,6 +483,13 @@ uint64_t tape_unheard_calls(void)
     return ring == NULL ? 0 : tape_losses().calls + begins_unread(ring);
 }
 
+void tape_piece_lost(size_t bytes, uint64_t *lost)
+{
+    struct ring *ring = atomic_load_explicit(&current_ring, memory_order_acquire);
+    if (ring != NULL)
+        (void)drop(ring, bytes, lost);
+}
+
 void tape_call_lost(void)
 {
     struct ring *ring = atomic_load_explicit(&current_ring, memory_order_acquire);

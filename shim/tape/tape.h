@@ -69,6 +69,7 @@ enum tape_how {
     TAPE_DONE,      /* the library reported the end */
     TAPE_REMOVED,   /* the application removed the handle before the end */
     TAPE_ABANDONED, /* cleanup, reset or a new transfer while one was under way */
+    TAPE_REFUSED,   /* the library reported the end, after the application's callback had refused a piece */
 };
 
 /* A record as the reader sees it. `payload` stays valid until tape_read() is called again. `lost_bytes` is what this
@@ -108,6 +109,9 @@ bool tape_write(enum tape_kind kind, uint64_t transfer, uint64_t time_ns, const 
 /* The same for what comes between beginning and end, in one piece; it comes for every chunk of an answer. */
 void tape_piece(enum tape_kind kind, uint64_t transfer, uint64_t time_ns, const void *data, size_t bytes,
                 uint64_t *lost);
+
+/* A piece of a transfer could not even be looked at: counted as one that did not fit. Any application thread. */
+void tape_piece_lost(size_t bytes, uint64_t *lost);
 
 /* The beginning of a transfer that is a call did not fit: counts the call, once. Any application thread. */
 void tape_call_lost(void);

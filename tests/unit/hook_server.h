@@ -59,6 +59,13 @@ static bool answer(int fd, const char *request)
         usleep(300 * 1000);
         return sent;
     }
+    if (strstr(request, "/v1/junk") != NULL) {
+        static const unsigned char gzip[] = {0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02,
+                                             0x03, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x86,
+                                             0xa6, 0x10, 0x36, 0x05, 0x00, 0x00, 0x00};
+        return send_all(fd, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 39\r\n\r\n") &&
+               send(fd, gzip, sizeof(gzip), MSG_NOSIGNAL) == (ssize_t)sizeof(gzip) && send_all(fd, "junk behind it");
+    }
     return send_all(fd, "HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 5\r\n\r\nhello");
 }
 

@@ -388,13 +388,24 @@ static size_t refuse(char *data, size_t size, size_t count, void *context)
     return size * count - 1;
 }
 
+/* libcurl has the same code for what it could not write out itself: no callback of the application's refused then. */
+static void test_write_error_of_libcurl_itself(void **state)
+{
+    (void)state;
+    CURL *easy = make("/v1/junk");
+    SET(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
+    assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_WRITE_ERROR);
+    assert_non_null(strstr(read_tape(), "end how=0 code=23 status=200\n"));
+    hook_curl_easy_cleanup(&origin, easy);
+}
+
 static void test_errors(void **state)
 {
     (void)state;
     CURL *easy = make("/v1/plain");
     SET(easy, CURLOPT_WRITEFUNCTION, refuse);
     assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_WRITE_ERROR);
-    assert_non_null(strstr(read_tape(), "end how=0 code=23 status=200\n"));
+    assert_non_null(strstr(read_tape(), "end how=3 code=23 status=200\n"));
     SET(easy, CURLOPT_URL, "http://127.0.0.1:1/v1/plain");
     *strrchr(base, ':') = '\0';
     assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_COULDNT_CONNECT);
@@ -422,6 +433,7 @@ int main(void)
         CASE(test_reset),
         CASE(test_longjmp),
         CASE(test_perform_inside),
+        CASE(test_write_error_of_libcurl_itself),
         CASE(test_errors),
     };
     return cmocka_run_group_tests(tests, start_all, stop_all);

@@ -80,6 +80,62 @@ static void test_no_scribe(void **state)
     assert_int_equal(tally_of(TALLY_CALLS) - before, 3);
 }
 
+/* A copy of libcurl beyond those that there are places for: it works, nothing is kept of its handles, each is counted. */
+static void test_library_not_followed(void **state)
+{
+    (void)state;
+    static struct library crowded;
+    const struct origin from = {.library = &crowded};
+    const uint64_t before = tally_of(TALLY_CALLS);
+    crowded.index = LIBRARY_NOT_FOLLOWED;
+    crowded.real = library.real;
+    CURL *easy = hook_curl_easy_init(&from);
+    assert_non_null(easy);
+    assert_null(handles_find(easy, HANDLE_EASY));
+    assert_int_equal(tally_of(TALLY_CALLS) - before, 1);
+    char url[96];
+    (void)snprintf(url, sizeof(url), "%s/v1/plain", base);
+    assert_int_equal(hook_curl_easy_setopt(&from, easy, CURLOPT_URL, (uintptr_t)url), CURLE_OK);
+    assert_int_equal(hook_curl_easy_setopt(&from, easy, CURLOPT_WRITEFUNCTION, (uintptr_t)to_sink), CURLE_OK);
+    assert_int_equal(hook_curl_easy_setopt(&from, easy, CURLOPT_WRITEDATA, (uintptr_t)&body), CURLE_OK);
+    assert_int_equal(hook_curl_easy_perform(&from, easy), CURLE_OK);
+    hook_curl_easy_cleanup(&from, easy);
+    assert_string_equal(read_tape(), "");
+}
+
+/* Bounds of what is noted of a request: what is beyond them is done as ever, and counted if it is a call. */
+static void test_request_beyond_bounds(void **state)
+{
+    (void)state;
+    static char url[2 * SHADOW_URL_BYTES_MAX];
+    static const char *const tails[] = {"/v1/plain", "/plain"};
+    CURL *easy = make("/v1/plain");
+    for (unsigned i = 0; i < 2; i++) {
+        const uint64_t before = tally_of(TALLY_CALLS);
+        const int host = snprintf(url, sizeof(url), "%s/", base);
+        memset(url + host, 'a', SHADOW_URL_BYTES_MAX);
+        (void)snprintf(url + host + SHADOW_URL_BYTES_MAX, 32, "%s", tails[i]);
+        SET(easy, CURLOPT_URL, url);
+        assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
+        assert_string_equal(read_tape(), "");
+        assert_int_equal(tally_of(TALLY_CALLS) - before, i == 0);
+    }
+    (void)snprintf(url, sizeof(url), "%s/v1/plain", base);
+    SET(easy, CURLOPT_URL, url);
+    SET(easy, CURLOPT_COPYPOSTFIELDS, "a body");
+    struct shadow *shadow = &handles_find(easy, HANDLE_EASY)->shadow;
+    shadow->fields_kind = SHADOW_FIELDS_UNSEEN; /* as where there was no memory for a copy */
+    const struct tape_loss before = tape_losses();
+    assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
+    assert_int_equal(tape_losses().records - before.records, 1);
+    hook_curl_easy_cleanup(&origin, easy);
+    struct tape_record record;
+    bool told = false;
+    while (tape_read(&record))
+        told = told || record.lost_bytes > 0;
+    assert_true(told);
+}
+
 /* A session is no call: it is counted apart, and there must be somebody to tell it. */
 static void test_session(void **state)
 {
@@ -119,10 +175,8 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup(name, reset_sinks)
     const struct CMUnitTest tests[] = {
-        CASE(test_beginning_lost),
-        CASE(test_no_scribe),
-        CASE(test_session),
-        CASE(test_stale_handle),
+        CASE(test_beginning_lost),        CASE(test_no_scribe),    CASE(test_session), CASE(test_library_not_followed),
+        CASE(test_request_beyond_bounds), CASE(test_stale_handle),
     };
     return cmocka_run_group_tests(tests, start_all, stop_all);
 }

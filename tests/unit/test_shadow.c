@@ -39,7 +39,7 @@ static void set_long(CURLoption option, long value)
 
 static void assert_url(const char *expected)
 {
-    char url[1024];
+    char url[SHADOW_URL_BYTES_MAX + 64];
     size_t bytes = shadow_url(&shadow, url, sizeof(url));
     assert_int_equal(bytes, strlen(expected));
     assert_memory_equal(url, expected, bytes);
@@ -82,11 +82,16 @@ static void test_url_too_long(void **state)
     memset(text, 'a', sizeof(text));
     memcpy(text, "http://host/", 12);
     text[sizeof(text) - 1] = '\0';
-    set_text(CURLOPT_URL, text);
-    assert_url("");
-    text[7 + SHADOW_URL_BYTES_MAX] = '\0'; /* exactly full */
-    set_text(CURLOPT_URL, text);
-    assert_url(text);
+    memcpy(text + sizeof(text) - 9, "/the/end", 9);
+    set_text(CURLOPT_URL, text); /* the beginning of its path is missing */
+    char cut[SHADOW_URL_BYTES_MAX + 64];
+    cut[shadow_url(&shadow, cut, sizeof(cut) - 1)] = '\0';
+    assert_true(shadow.url_cut);
+    assert_memory_equal(cut, "http://host/a", 13);
+    assert_string_equal(cut + strlen(cut) - 9, "a/the/end");
+    set_text(CURLOPT_URL, cut); /* exactly full */
+    assert_false(shadow.url_cut);
+    assert_url(cut);
     char small[64];
     assert_int_equal(shadow_url(&shadow, small, sizeof(small)), 0);
 }

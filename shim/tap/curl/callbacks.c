@@ -155,8 +155,12 @@ static size_t skip_replayed(size_t *replayed, size_t bytes)
 /* The application's answer to a piece of the response. */
 static void note_answer(struct handle *handle, uint64_t transfer, size_t answer, size_t *replayed, size_t bytes)
 {
-    if (answer != CURL_WRITEFUNC_PAUSE || transfer == 0 || handle->transfer != transfer)
+    if (answer == bytes || transfer == 0 || handle->transfer != transfer)
         return;
+    if (answer != CURL_WRITEFUNC_PAUSE) {
+        handle->refused = true;
+        return;
+    }
     *replayed += bytes;
     callbacks_set_paused(handle, handle->paused | CURLPAUSE_RECV);
 }

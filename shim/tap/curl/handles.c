@@ -93,6 +93,12 @@ struct handle *handles_insert(const void *key, enum handle_kind kind, struct lib
     int saved_errno = errno;
     _Atomic(struct handle *) *bucket = handles_bucket(key);
     struct handle *handle = handles_find_any(key);
+    if (library->index == LIBRARY_NOT_FOLLOWED) {
+        if (handle != NULL)
+            handles_release(handle);
+        (void)tally_add(TALLY_CALLS);
+        return NULL;
+    }
     if (handle != NULL)
         shadow_drop(&handle->shadow);
     if (handle == NULL)

@@ -41,6 +41,7 @@ struct handle {
     bool cannot_seek;   /* and that is a pipe */
     bool headers_open;  /* with CURLOPT_HEADER: what the write callback gets are headers */
     bool body_seen;
+    bool refused;                          /* the application's callback did not take a piece of the answer */
     unsigned char set;                     /* with which callbacks (callbacks.c) */
     uint64_t header_ns;                    /* when the block of headers began that is being delivered; 0: none yet */
     unsigned paused;                       /* CURLPAUSE_* */
@@ -83,8 +84,8 @@ static inline struct handle *handles_find(const void *key, enum handle_kind kind
 
 /* The record of a handle that was released, if its place was not taken since: its callbacks are still in its shadow. */
 const struct handle *handles_find_released(const void *key);
-/* The record of a new handle, cleared, shadow initialised. NULL when there is no memory. A stale record of the same
- * address is taken over. */
+/* The record of a new handle, cleared, shadow initialised. NULL when there is no memory, or its library is not followed:
+ * then a call is counted as lost. A stale record of the same address is taken over. */
 struct handle *handles_insert(const void *key, enum handle_kind kind, struct library *library);
 /* Wipes and gives back; what it knew of callbacks stays until the place is taken (handles_find_released). */
 void handles_release(struct handle *handle);

@@ -18,6 +18,8 @@
 #include "shim/loader/c_library.h"
 #include "shim/loader/loader.h"
 #include "shim/loader/tap.h"
+#include "shim/scribe/scribe.h"
+#include "shim/tape/tally.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -281,12 +283,12 @@ static struct library *find_entry(const struct curl_api *api)
     return NULL;
 }
 
-/* The entry for these functions, made if there is none. Two threads may make one each; that costs an entry and nothing
- * else. */
+/* The entry for these functions, made if there is none; NULL where there is no place for it, or it could go away. Two
+ * threads may make one each; that costs an entry and nothing else. */
 static struct library *entry_for(const struct curl_api *api, const struct elf_object *object)
 {
     struct library *library = find_entry(api);
-    if (library != NULL)
+    if (library != NULL || !pin(object))
         return library;
     unsigned index = atomic_load(&claimed);
     do {
@@ -304,12 +306,20 @@ static struct library *entry_for(const struct curl_api *api, const struct elf_ob
     return library;
 }
 
+/* A libcurl that has no entry serves its callers all the same; found anew for each call, as nothing is kept of it. */
+static struct library *serve_only(const struct curl_api *api, const struct elf_object *object)
+{
+    static _Thread_local struct library served;
+    served = (struct library){.index = LIBRARY_NOT_FOLLOWED, .begin = object->begin, .end = object->end, .real = *api};
+    return &served;
+}
+
 static struct library *resolve(const void *caller)
 {
     struct elf_object from;
     struct elf_object object;
     bool known = elf_object_at(&from, caller);
-    if (!libcurl_for(&object, known ? &from : NULL) || !pin(&object)) {
+    if (!libcurl_for(&object, known ? &from : NULL)) {
         shim_say_once_about("a call of libcurl could not be forwarded: no libcurl found for", known ? from.name : NULL);
         return NULL;
     }
@@ -317,17 +327,26 @@ static struct library *resolve(const void *caller)
     read_api(&api, &object);
     if (!known || !is_libcurl(&from))
         read_wrappers(&api, caller);
-    return entry_for(&api, &object);
+    struct library *library = entry_for(&api, &object);
+    return library != NULL ? library : serve_only(&api, &object);
 }
 
 struct library *library_defining(const void *function)
 {
     struct elf_object object;
-    if (!libcurl_at(&object, function) || !pin(&object))
+    if (!libcurl_at(&object, function))
         return NULL;
     struct curl_api api;
     read_api(&api, &object);
-    return entry_for(&api, &object);
+    struct library *library = entry_for(&api, &object);
+    /* What is called through these is seen by nobody: one call at least, as somebody asks for them. */
+    if (library == NULL &&
+        (function == (void *)api.curl_easy_perform || function == (void *)api.curl_multi_add_handle ||
+         function == elf_symbol(&object, tap_hallmark))) {
+        (void)tally_add(TALLY_CALLS);
+        (void)scribe_ensure();
+    }
+    return library;
 }
 
 struct library *library_of(const struct origin *origin)
@@ -343,7 +362,7 @@ struct library *library_of(const struct origin *origin)
     const struct loader_real *real = loader_real();
     if (real->dlopen != NULL && real->dlsym != NULL && real->dlclose != NULL)
         library = resolve(origin->caller);
-    if (library != NULL && cacheable(caller))
+    if (library != NULL && library->index != LIBRARY_NOT_FOLLOWED && cacheable(caller))
         cache_put(caller, closes, library->index);
     errno = saved_errno;
     return library;

@@ -29,10 +29,11 @@ struct curl_api {
 #undef CALL
 };
 
-enum { LIBRARIES_MAX = 8 };
+/* Of more copies the rest are served and not followed; that is counted. */
+enum { LIBRARIES_MAX = 8, LIBRARY_NOT_FOLLOWED = LIBRARIES_MAX };
 
 struct library {
-    unsigned index;       /* trampoline set, below LIBRARIES_MAX */
+    unsigned index;       /* trampoline set, below LIBRARIES_MAX; or LIBRARY_NOT_FOLLOWED */
     uintptr_t begin, end; /* where it is mapped */
     struct curl_api real;
     _Atomic unsigned char lacks; /* LIBRARY_LACKS_*: what it once said that it does not know */
@@ -46,7 +47,7 @@ struct origin {
 };
 
 /* The library that serves this call, or NULL when none can be found (then the hook returns the API's failure value).
- * Cheap after the first call from the same place. */
+ * Cheap after the first call from the same place. One that is not followed is good until this thread asks again. */
 struct library *library_of(const struct origin *origin);
 
 /*

@@ -130,10 +130,14 @@ static void compute_queue(struct clock *clock, const struct tape_end *from, uint
         ret_end->queue_ns = advance(clock, before_us);
 }
 
-/* These two codes say that a callback of the application's refused; a removed handle was not to go on either. */
+/*
+ * A callback of the application's refused, or a handle was removed that was not to go on either. CURLE_WRITE_ERROR
+ * alone says nothing: libcurl gives it, too, for an answer that it could not write out itself (junk behind the end of a
+ * gzip stream, lib/content_encoding.c).
+ */
 static enum exchange_how how(const struct tape_end *end)
 {
-    if (end->how != TAPE_DONE || end->code == CURLE_WRITE_ERROR || end->code == CURLE_ABORTED_BY_CALLBACK)
+    if (end->how != TAPE_DONE || end->code == CURLE_ABORTED_BY_CALLBACK)
         return EXCHANGE_CANCELLED;
     return end->code == CURLE_OK || end->code == TAPE_UNKNOWN ? EXCHANGE_ENDED : EXCHANGE_FAILED;
 }

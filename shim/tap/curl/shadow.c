@@ -62,7 +62,7 @@ static void set_beside(struct shadow *shadow, const char *user, size_t user_byte
 /* The same URL again, as programs set it that use a handle again; one with user info or query never is. */
 static bool is_same_url(const struct shadow *shadow, const char *text)
 {
-    if (text == NULL || shadow->url_bytes == 0)
+    if (text == NULL || shadow->url_bytes == 0 || shadow->url_cut)
         return false;
     const char *prefix = shadow->scheme == SHADOW_SCHEME_HTTPS ? "https://" : "http://";
     const size_t prefix_bytes = shadow->scheme == SHADOW_SCHEME_HTTPS ? 8 : 7;
@@ -81,7 +81,7 @@ void shadow_set_url(struct shadow *shadow, const char *text)
         return;
     shadow->judged = SHADOW_UNJUDGED;
     shadow->url_bytes = shadow->host_bytes = 0;
-    shadow->url_unseen = false;
+    shadow->url_unseen = shadow->url_cut = false;
     set_beside(shadow, "", 0, "");
     shadow->scheme = SHADOW_SCHEME_OTHER;
     if (text == NULL)
@@ -105,10 +105,16 @@ void shadow_set_url(struct shadow *shadow, const char *text)
     set_beside(shadow, text, (size_t)(host - text), path + path_bytes);
 
     char url[SHADOW_URL_BYTES_MAX];
-    if (host_bytes == 0 || host_bytes + path_bytes + no_path > sizeof(url))
+    if (host_bytes == 0 || host_bytes + 1 > sizeof(url))
         return;
+    shadow->url_cut = host_bytes + path_bytes > sizeof(url);
+    if (shadow->url_cut) { /* the path's end is what tells a call */
+        path += host_bytes + path_bytes - sizeof(url);
+        path_bytes = sizeof(url) - host_bytes;
+    }
     memcpy(url, host, host_bytes);
     memcpy(url + host_bytes, no_path ? "/" : path, no_path ? 1 : path_bytes);
+    url[host_bytes] = '/';
     for (size_t i = 0; i < host_bytes + path_bytes; i++)
         if ((unsigned char)url[i] < 0x20)
             return;

@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 enum {
-    SHADOW_URL_BYTES_MAX = 512,
+    SHADOW_URL_BYTES_MAX = 2048, /* a call of a longer one is counted, and not followed */
     SHADOW_METHOD_BYTES_MAX = 15,
     SHADOW_BESIDE_BYTES_MAX = 128, /* of the URL's user info, query and fragment */
     SHADOW_TOLD_BYTES_MAX = 32,    /* of each option in shadow_told */
@@ -84,12 +84,13 @@ struct shadow {
     enum shadow_request request;
     long port;       /* 0: the URL's */
     bool url_unseen; /* there is one, but there was no memory to note it */
+    bool url_cut;    /* it is longer than what is kept: the beginning of its path is missing */
     bool include_header, connect_only, accepts_encoding, keeps_encoding;
 
     enum shadow_scheme scheme, default_scheme;
     enum shadow_judged judged;
     enum shadow_request judged_request;       /* with which request it was judged */
-    unsigned short url_bytes;                 /* 0: none, or too long to be of interest */
+    unsigned short url_bytes;                 /* 0: none */
     unsigned short host_bytes;                /* "host[:port]", the beginning of url */
     char method[SHADOW_METHOD_BYTES_MAX + 1]; /* CURLOPT_CUSTOMREQUEST, "" when not set */
     struct keep texts;                        /* shadow_texts() */

@@ -122,12 +122,14 @@ static bool prepare(struct handle *handle, uint64_t queued_ns, struct opening *o
     char *url = opening->text + method_bytes;
     memcpy(opening->text, method, method_bytes);
     size_t url_bytes = shadow_url(shadow, url, HEADER_LINES_BYTES_MAX - method_bytes);
-    if (shadow->url_unseen) {
-        shim_say_once("a request is not followed: there was no memory to note its URL");
+    const bool candidate = url_bytes != 0 && is_candidate(shadow, method, method_bytes, url, url_bytes);
+    if (shadow->url_unseen || (candidate && shadow->url_cut)) {
+        shim_say_once("a request is not followed: there was no room to note its URL");
         (void)tally_add(TALLY_CALLS);
         (void)scribe_ensure(); /* perhaps no other request of this process is seen: somebody must tell */
+        return false;
     }
-    if (url_bytes == 0 || !is_candidate(shadow, method, method_bytes, url, url_bytes)) {
+    if (!candidate) {
         say_of_session(shadow, shadow->scheme == SHADOW_SCHEME_SOCKET);
         return false;
     }
@@ -192,6 +194,7 @@ static void open_transfer(struct handle *handle, struct opening *opening)
     if (body != NULL)
         begin->request_bytes = body_bytes;
     handle->lost = 0;
+    handle->refused = false;
     handle->transfer = atomic_fetch_add_explicit(&last_transfer, 1, memory_order_relaxed) + 1;
     if (!tape_write(TAPE_BEGIN, handle->transfer, opening->time_ns, begin, sizeof(*begin), opening->text, text_bytes,
                     &handle->lost)) {
@@ -201,6 +204,8 @@ static void open_transfer(struct handle *handle, struct opening *opening)
         return;
     }
     write_form(handle, opening->time_ns);
+    if (handle->shadow.request == SHADOW_POST && handle->shadow.fields_kind == SHADOW_FIELDS_UNSEEN)
+        tape_piece_lost(begin->request_bytes == UINT64_MAX ? 0 : (size_t)begin->request_bytes, &handle->lost);
     if (body_bytes != 0)
         (void)tape_write(TAPE_REQUEST_BODY, handle->transfer, opening->time_ns, body, body_bytes, NULL, 0,
                          &handle->lost);
@@ -308,7 +313,7 @@ void transfer_close_with(struct handle *handle, struct tape_end *facts, uint64_t
         return;
     int saved_errno = errno;
     facts->code = curl_code;
-    facts->how = (uint32_t)how;
+    facts->how = (uint32_t)(how == TAPE_DONE && handle->refused ? TAPE_REFUSED : how);
     (void)tape_write(TAPE_END, handle->transfer, tape_now_ns(), facts, sizeof(*facts), NULL, 0, &handle->lost);
     handle->transfer = 0;
     scribe_wake_if_asleep();
@@ -338,7 +343,7 @@ struct handle *transfer_new_handle(const void *key, enum handle_kind kind, struc
     }
     struct handle *handle = handles_insert(key, kind, library);
     if (handle == NULL) { /* perhaps no other request of this process is seen: somebody must tell */
-        shim_say_once("a handle of libcurl is not followed: there is no memory for it");
+        shim_say_once("a handle of libcurl is not followed: there is no place for it, or for its libcurl");
         (void)scribe_ensure();
     }
     return handle;

@@ -319,8 +319,26 @@ def sessions(options):
         expect(log.stderr.count("a session with a model") == said, f"{arguments}: {log.stderr}")
 
 
+def crowd(options):
+    """More copies of libcurl than there are places for: each works as alone, and what was not followed is said."""
+    places = 8
+    listed = run(["ldd", os.path.join(options.bin, "loader_linked")]).stdout
+    libcurl = re.search(r"libcurl\S* => (\S+)", listed)[1]
+    with tempfile.TemporaryDirectory() as directory:
+        copies = [shutil.copy(libcurl, os.path.join(directory, f"copy{i}.so")) for i in range(places + 2)]
+        program = os.path.join(options.bin, "loader_crowd")
+        result = same([program, FILE_URL, *copies], options.shim)
+        expect(result.stdout.count(": 0\n") == len(copies), result.stdout)
+        for n, wanted in ((places, False), (places + 1, True), (places + 2, True)):
+            record = [os.path.join(options.bin, "..", "pprofctl"), "record", "-o", os.path.join(directory, f"{n}.db"), "--"]
+            said = run([*record, program, FILE_URL, *copies[:n]], environment={"LIBPPROF_SO": options.shim, "LIBPPROF_SPOOL": "", "LIBPPROF_SOCKET": ""})
+            lost = re.search(r"(\d+) calls? that could not be followed", said.stderr)
+            expect(said.returncode == 0 and (lost is not None) == wanted, f"{n} copies: {said}")
+            expect(not wanted or "Nothing was lost" not in said.stderr, f"{n} copies: {said}")
+
+
 CASES = [symbols, needed, musl, secure, runpath, answers, reload, namespace, flavours, own_perform, preloads, deepbind, stable, static,
-         missing, bits32, cleared, follow, leave, vfork, disabled, sessions]
+         missing, bits32, cleared, follow, leave, vfork, disabled, sessions, crowd]
 
 
 def main():
