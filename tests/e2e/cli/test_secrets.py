@@ -5,6 +5,7 @@ import base64
 import http.server
 import itertools
 import json
+import os
 import signal
 import subprocess
 import threading
@@ -98,8 +99,21 @@ def nowhere(what, data):
         expect(form.lower().encode() not in lower, f"{what}: the key as {name}: {form}")
 
 
+def journals(bench):
+    """Of this test's programs, wherever they lie: others record at the same time."""
+    found = []
+    for path in (path for place in (bench.scratch, Path(f"/dev/shm/libpprof-{os.geteuid()}")) for path in place.rglob("*.live")):
+        try:
+            if str(bench.scratch).encode() in path.read_bytes()[:8192]:
+                found.append(path)
+        except OSError:
+            pass  # another test's, which goes just now
+    return found
+
+
 def search(bench):
     files = [p for p in bench.scratch.rglob("*") if p.is_file() and not p.is_symlink()]
+    files += [path for path in journals(bench) if path not in files]
     for path in files:
         nowhere(str(path), path.read_bytes())
     return files
@@ -110,7 +124,9 @@ def outputs(bench, store):
                   ("report", "--format", "md", store), ("dump", store), ("check", store), ("report", "--by", "model", store)):
         done = bench.run(bench.pprofctl, *words)
         nowhere(" ".join(words), done.stdout + done.stderr)
-    return bench.run(bench.pprofctl, "export", store).stdout.splitlines()
+    out = bench.run(bench.pprofctl, "export", store).stdout
+    expect(b'"gpt-4o"' in out and b'"error.type"' in out, f"what is no secret is there: {out[:2000]}")
+    return out.splitlines()
 
 
 def recorded(bench):
@@ -139,19 +155,21 @@ def spooled_and_journalled(bench):
         hangs = subprocess.Popen(echo.call(1, "-H", "X-Hang: 1"), cwd=bench.scratch, env={**bench.environment, **user, "LD_PRELOAD": library},
                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         expect(echo.hanging.wait(60), "the call is in flight")
-        until(lambda: list(runtime.rglob("*.live")), "a journal")
+        until(lambda: journals(bench), "a journal")
         hangs.send_signal(signal.SIGKILL)
         hangs.wait()
     files = search(bench)
-    expect(any(p.is_relative_to(spool) for p in files) and any(p.suffix == ".live" for p in files), f"a spool file and a journal: {files}")
+    kept = [p for p in files if p.is_relative_to(spool) or p.suffix == ".live"]  # on a busy machine a journal instead of the spool's file
+    expect(len(kept) >= 2 and any(p.suffix == ".live" for p in kept), f"what both programs left: {files}")
     for path in files:
         if Path(path).suffix in (".frames", ".part", ".live"):
             nowhere(f"dump of {path}", bench.run(bench.pprofctl, "dump", str(path)).stdout)
-    done = bench.run(bench.bin / "pprofd", "--once", "--store", "taken.db", environment=user)
+    done = bench.run(bench.bin / "pprofd", "--once", "--spool", spool, "--store", "taken.db", environment=user)
     expect(done.returncode == 0, f"{done}")
     nowhere("pprofd", done.stdout + done.stderr)
     search(bench)
-    expect(len(outputs(bench, "taken.db")) >= times, "each call is there")
+    stored = outputs(bench, "taken.db")
+    expect(len(stored) >= times, f"each call is there: {len(stored)} of {times}; {done}")
 
 
 if __name__ == "__main__":
