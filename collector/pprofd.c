@@ -5,11 +5,9 @@
  * when it is ready and one sentence when something is wrong, both on stderr.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,15 +19,13 @@
 #include "base/display_safe.h"
 #include "base/places.h"
 #include "base/reach.h"
+#include "cli/arguments.h"
+#include "cli/usage.h"
 #include "listen/listen.h"
 #include "listen/runs.h"
 #include "store/store.h"
 
-enum {
-    MERGE_EVERY_MS = 10000, /* between looks for something to merge */
-    EXIT_USAGE = 2,
-    SAY_BYTES = 3 * PATH_MAX, /* the longest sentence names three paths */
-};
+enum { MERGE_EVERY_MS = 10000 }; /* between looks for something to merge */
 
 struct options {
     char socket[4096], store[4096], spool[4096]; /* "": none */
@@ -37,44 +33,42 @@ struct options {
     struct places places;
 };
 
-static const char help[] =
-    "pprofd: collects what programs under libpprof.so say about their calls of language models.\n"
-    "\n"
-    "usage: pprofd [OPTION...]\n"
-    "\n"
-    "  --socket PATH   where programs send to     (default: pprofd.sock in $XDG_RUNTIME_DIR, else /run/user/UID,\n"
-    "                  root: /run/pprofd, else ~/.local/state/libpprof/run, else /tmp/libpprof-UID: the first of\n"
-    "                  them that is this user's alone; programs look in the same places)\n"
-    "  --store FILE    where everything is kept   (default: $XDG_STATE_HOME/libpprof/pprof.db, else\n"
-    "                  ~/.local/state/libpprof/pprof.db, without HOME /var/lib/pprofd/pprof.db)\n"
-    "  --spool DIR     what programs left there while nobody listened is taken in; off: nothing\n"
-    "                  (default: $XDG_STATE_HOME/libpprof/spool, else ~/.local/state/libpprof/spool)\n"
-    "  --once          take in the spool, merge, and exit; no socket\n"
-    "  --any-user      also accept programs of other users (default: this user and root), on a socket that they reach\n"
-    "                  (default: /run/pprofd/pprofd.sock); a DIR of --spool becomes one that all may drop files into\n"
-    "  --foreground    stay in the foreground: always so, accepted for the sake of service files\n"
-    "  --help, --version\n"
-    "\n"
-    "SIGTERM or SIGINT end it; nothing that was acknowledged is lost, however it ends.\n"
-    "See also: pprofctl help\n";
+/* All that can be typed; its help and its manual page come from here. */
+static const struct option known[] = {
+    {0, "socket", "PATH", "FILE",
+     "where programs send to (default: pprofd.sock in $XDG_RUNTIME_DIR, else /run/user/UID, root: /run/pprofd, else "
+     "~/.local/state/libpprof/run, else /tmp/libpprof-UID: the first of them that is this user's alone; programs look "
+     "in the same places)"},
+    {0, "store", "FILE", "FILE",
+     "where everything is kept (default: $XDG_STATE_HOME/libpprof/pprof.db, else ~/.local/state/libpprof/pprof.db, "
+     "without HOME /var/lib/pprofd/pprof.db)"},
+    {0, "spool", "DIR", "FILE",
+     "what programs left there while nobody listened is taken in; off: nothing (default: "
+     "$XDG_STATE_HOME/libpprof/spool, "
+     "else ~/.local/state/libpprof/spool)"},
+    {0, "once", NULL, NULL, "take in the spool, merge, and exit; no socket"},
+    {0, "any-user", NULL, NULL,
+     "also accept programs of other users (default: this user and root), on a socket that they reach (default: "
+     "/run/pprofd/pprofd.sock); a DIR of --spool becomes one that all may drop files into"},
+    {0, "foreground", NULL, NULL, "stay in the foreground: always so, accepted for the sake of service files"},
+    {0, "version", NULL, NULL, "say which version this is"},
+};
 
-/* One sentence; paths and what others named in it are made harmless for a terminal. */
-__attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
+static const struct command daemon_command = {
+    .usage = "[OPTIONS]",
+    .example = "pprofd                          # for this user's programs\n"
+               "pprofd --any-user               # as root: one for all users\n"
+               "pprofd --once --store pprof.db  # take in what was left while none ran, and end\n",
+    .text = "Collects what programs under libpprof.so say about their calls of language models.\n\n"
+            "SIGTERM or SIGINT end it; nothing that was acknowledged is lost, however it ends. See also: pprofctl help",
+    .exit_status = "0: ended as it was asked to, 1: it could not do its part, 2: wrong options.",
+    .options = known,
+    .n_options = sizeof known / sizeof known[0],
+};
+
+static int failed_by(const char *why)
 {
-    char sentence[SAY_BYTES];
-    char safe[SAY_BYTES];
-    va_list values;
-
-    va_start(values, format);
-    (void)vsnprintf(sentence, sizeof sentence, format, values);
-    va_end(values);
-    display_safe(safe, sizeof safe, (struct span_text){sentence, (uint32_t)strlen(sentence)});
-    (void)fprintf(stderr, "%s\n", safe);
-}
-
-static int complain(const char *sentence)
-{
-    say("pprofd: %s", sentence);
+    complain("%s", why);
     return EXIT_FAILURE;
 }
 
@@ -84,7 +78,7 @@ static int set_path(char *to, size_t room, const char *value, const char *option
 
     if (bytes > 0 && (size_t)bytes < room)
         return 0;
-    say("pprofd: %s needs a path of 1 to %zu bytes", option, room - 1);
+    complain("--%s needs a path of 1 to %zu bytes", option, room - 1);
     return -1;
 }
 
@@ -99,65 +93,49 @@ static void defaults(struct options *options)
     (void)span_path_spool(options->spool, sizeof options->spool, state, home);
 }
 
+/* The value of an option that names a path: 0, also where it was not given. */
+static int take_path(const struct arguments *arguments, const char *option, char *to, size_t room, bool *ret_said)
+{
+    const char *value = arguments_value(arguments, option);
+
+    *ret_said = value != NULL;
+    return value == NULL ? 0 : set_path(to, room, value, option);
+}
+
+static bool is_given(const struct arguments *arguments, const char *option)
+{
+    return arguments_value(arguments, option) != NULL;
+}
+
 /* 0: go on; otherwise the process is to end with *ret_code. */
 static int parse(int argc, char **argv, struct options *options, int *ret_code)
 {
-    static const struct option known[] = {
-        {"socket", required_argument, NULL, 's'},
-        {"store", required_argument, NULL, 'f'},
-        {"spool", required_argument, NULL, 'p'},
-        {"once", no_argument, NULL, 'o'},
-        {"any-user", no_argument, NULL, 'u'},
-        {"foreground", no_argument, NULL, 'g'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},
-        {NULL, 0, NULL, 0},
-    };
+    struct arguments arguments;
+    int parsed = arguments_parse(&arguments, &daemon_command, argv + 1, argc > 0 ? (size_t)argc - 1 : 0);
     int failed = 0;
-    int c;
 
     *ret_code = EXIT_USAGE;
-    opterr = 0; /* what getopt prints is as it was given */
-    while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        switch (c) {
-        case 's':
-            failed |= set_path(options->socket, sizeof options->socket, optarg, "--socket");
-            options->socket_said = true;
-            break;
-        case 'f':
-            failed |= set_path(options->store, sizeof options->store, optarg, "--store");
-            options->store_said = true;
-            break;
-        case 'p':
-            failed |= set_path(options->spool, sizeof options->spool, optarg, "--spool");
-            options->spool_said = strcmp(optarg, "off") != 0;
-            break;
-        case 'o':
-            options->once = true;
-            break;
-        case 'u':
-            options->any_user = true;
-            break;
-        case 'g':
-            break;
-        case 'h':
-        case 'v':
-            (void)fputs(c == 'h' ? help : "pprofd " PPROF_BUILD "\n", stdout);
-            *ret_code = fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-            return -1;
-        default:
-            say("pprofd: %s is no option, or lacks its value; try `pprofd --help`", argv[optind - 1]);
-            return -1;
-        }
+    if (parsed < 0)
+        return -1;
+    if (parsed > 0 || is_given(&arguments, "version")) {
+        if (parsed > 0)
+            usage_print(&daemon_command);
+        else
+            (void)puts("pprofd " PPROF_BUILD);
+        *ret_code = fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        return -1;
     }
+    failed |= take_path(&arguments, "socket", options->socket, sizeof options->socket, &options->socket_said);
+    failed |= take_path(&arguments, "store", options->store, sizeof options->store, &options->store_said);
+    failed |= take_path(&arguments, "spool", options->spool, sizeof options->spool, &options->spool_said);
     if (failed)
         return -1;
-    if (optind < argc) {
-        say("pprofd: unexpected argument %s; the store is named by --store FILE", argv[optind]);
-        return -1;
-    }
-    if (strcmp(options->spool, "off") == 0)
+    options->once = is_given(&arguments, "once");
+    options->any_user = is_given(&arguments, "any-user");
+    if (strcmp(options->spool, "off") == 0) {
         options->spool[0] = '\0';
+        options->spool_said = false;
+    }
     return 0;
 }
 
@@ -186,8 +164,8 @@ static int find_places(struct options *options)
     if (options->once || options->socket[0] != '\0')
         return 0;
     if (span_place_runtime(runtime, sizeof runtime, &base, true) != 0)
-        return complain("no directory of this user's own was found for the socket: set XDG_RUNTIME_DIR or HOME to one "
-                        "that only this user can write, or name a socket by --socket PATH");
+        return failed_by("no directory of this user's own was found for the socket: set XDG_RUNTIME_DIR or HOME to one "
+                         "that only this user can write, or name a socket by --socket PATH");
     return span_path_socket(options->socket, sizeof options->socket, runtime);
 }
 
@@ -202,8 +180,8 @@ static struct store *open_store(const struct options *options)
     int status = store_open(path, STORE_WRITE, &store);
     if (status == STORE_OK)
         return store;
-    say("pprofd: the store %s cannot be used: %s%s", path, store_why(),
-        status == STORE_BUSY ? "" : "; --store FILE names another");
+    complain("the store %s cannot be used: %s%s", path, store_why(),
+             status == STORE_BUSY ? "" : "; --store FILE names another");
     return NULL;
 }
 
@@ -243,7 +221,7 @@ static void merge_some(struct store *store, int fd)
         struct pollfd waiting = {.fd = fd, .events = POLLIN};
 
         if (store_merge_step(store, &more) != STORE_OK) {
-            say("pprofd: merging failed, it will be tried again: %s", store_why());
+            complain("merging failed, it will be tried again: %s", store_why());
             return;
         }
         if (fd >= 0 && poll(&waiting, 1, 0) != 0)
@@ -259,9 +237,9 @@ static void look_after_store(const struct store *store, const struct options *op
     if (store_times_away(store) == *times_away)
         return;
     *times_away = store_times_away(store);
-    say("pprofd: %s was moved, removed or replaced while it was in use; what comes now is in the one that is "
-        "there now",
-        options->store);
+    complain("%s was moved, removed or replaced while it was in use; what comes now is in the one that is "
+             "there now",
+             options->store);
 }
 
 /* Said again only when there are more. Returns how many there are. */
@@ -271,9 +249,9 @@ static uint64_t say_newer(const struct listener *listener, uint64_t said)
 
     listen_get_stats(listener, &stats);
     if (stats.newer > said)
-        say("pprofd: %llu %s left where %s, as a later version of libpprof wrote %s: upgrade pprofd",
-            (unsigned long long)stats.newer, stats.newer == 1 ? "file is" : "files are",
-            stats.newer == 1 ? "it is" : "they are", stats.newer == 1 ? "it" : "them");
+        complain("%llu %s left where %s, as a later version of libpprof wrote %s: upgrade pprofd",
+                 (unsigned long long)stats.newer, stats.newer == 1 ? "file is" : "files are",
+                 stats.newer == 1 ? "it is" : "they are", stats.newer == 1 ? "it" : "them");
     return stats.newer;
 }
 
@@ -313,7 +291,7 @@ static int serve(struct store *store, struct listener *listener, int signals, co
             wait_ms = MERGE_EVERY_MS;
         n = poll(fds, 2, wait_ms);
         if (n < 0 && errno != EINTR)
-            return complain(strerror(errno));
+            return failed_by(strerror(errno));
         if (fds[1].revents != 0)
             return EXIT_SUCCESS;
         status = listen_turn(listener, 0);
@@ -321,7 +299,7 @@ static int serve(struct store *store, struct listener *listener, int signals, co
         look_after_store(store, options, status, &times_away);
         if (status != 0 && status != STORE_MOVED) {
             if (!said)
-                say("pprofd: the store cannot be written, senders keep their spans meanwhile: %s", listen_why());
+                complain("the store cannot be written, senders keep their spans meanwhile: %s", listen_why());
             said = true;
         } else if (n > 0) {
             said = false;
@@ -352,24 +330,24 @@ static int run_once(struct store *store, const struct options *options)
     long files;
 
     if (listen_open(&config, &listener) != 0)
-        return complain(listen_why());
+        return failed_by(listen_why());
     if (note_collector(store, options) != 0) {
         (void)listen_close(listener);
-        return complain(store_why());
+        return failed_by(store_why());
     }
     files = listen_spool(listener);
     (void)say_newer(listener, 0);
     listen_get_stats(listener, &stats);
     (void)listen_close(listener);
     if (files < 0)
-        return complain(listen_why());
+        return failed_by(listen_why());
     runs_take_in(store, options->store, true, &left);
     merge_some(store, -1);
-    say("pprofd once store=%s files=%llu journals=%llu frames=%llu spans=%llu repeats=%llu "
-        "damaged=%llu",
-        options->store, (unsigned long long)stats.files, (unsigned long long)stats.journals,
-        (unsigned long long)stats.frames, (unsigned long long)stats.spans, (unsigned long long)stats.repeats,
-        (unsigned long long)stats.damaged);
+    announce("pprofd once store=%s files=%llu journals=%llu frames=%llu spans=%llu repeats=%llu "
+             "damaged=%llu",
+             options->store, (unsigned long long)stats.files, (unsigned long long)stats.journals,
+             (unsigned long long)stats.frames, (unsigned long long)stats.spans, (unsigned long long)stats.repeats,
+             (unsigned long long)stats.damaged);
     return EXIT_SUCCESS;
 }
 
@@ -388,9 +366,9 @@ static void say_closed(const struct options *options)
     char closed[PATH_MAX];
 
     if (!others_reach(options->socket, closed))
-        say("pprofd: other users cannot reach the socket, because %s is closed to them; open it (chmod o+x) or "
-            "name another by --socket",
-            closed);
+        complain("other users cannot reach the socket, because %s is closed to them; open it (chmod o+x) or "
+                 "name another by --socket",
+                 closed);
 }
 
 static int run(struct store *store, const struct options *options)
@@ -407,22 +385,22 @@ static int run(struct store *store, const struct options *options)
     int code;
 
     if (signals < 0)
-        return complain("signals cannot be received");
+        return failed_by("signals cannot be received");
     raise_descriptors();
     if (options->any_user && options->spool_said)
         open_spool(options);
     if (listen_open(&config, &listener) != 0) {
         (void)close(signals);
-        return complain(listen_why());
+        return failed_by(listen_why());
     }
-    say("pprofd ready version=%s pid=%ld socket=%s store=%s spool=%s", PPROF_VERSION, (long)getpid(), options->socket,
-        options->store, options->spool[0] == '\0' ? "off" : options->spool);
+    announce("pprofd ready version=%s pid=%ld socket=%s store=%s spool=%s", PPROF_VERSION, (long)getpid(),
+             options->socket, options->store, options->spool[0] == '\0' ? "off" : options->spool);
     if (options->any_user)
         say_closed(options);
     runs_take_in(store, options->store, true, &left);
     code = serve(store, listener, signals, options);
     if (listen_close(listener) != 0) {
-        say("pprofd: the last spans could not be stored, their senders keep them: %s", listen_why());
+        complain("the last spans could not be stored, their senders keep them: %s", listen_why());
         code = EXIT_FAILURE;
     }
     (void)close(signals);
@@ -436,6 +414,7 @@ int main(int argc, char **argv)
     int code;
 
     display_begin();
+    program_is("pprofd");
     defaults(&options);
     if (parse(argc, argv, &options, &code) != 0)
         return code;

@@ -40,6 +40,20 @@ static inline uint64_t bits_at(const uint8_t *data, size_t bit, unsigned width, 
     return value & mask;
 }
 
+/* Eight values of up to eight bits are `width` whole bytes, and one load: as many of them as `safe` values hold. Returns
+ * how many values were unpacked. */
+static size_t unpack_eights(uint64_t *to, const uint8_t *data, size_t safe, unsigned width, uint64_t mask)
+{
+    size_t done = 0;
+    for (; done + 8 <= safe; done += 8, data += width) {
+        uint64_t eight = span_load64(data);
+        for (unsigned i = 0; i < 8; i++, eight >>= width) {
+            to[done + i] = eight & mask;
+        }
+    }
+    return done;
+}
+
 void span_bits_unpack(uint64_t *to, const uint8_t *data, size_t count, unsigned width)
 {
     if (width == 0) {
@@ -54,8 +68,9 @@ void span_bits_unpack(uint64_t *to, const uint8_t *data, size_t count, unsigned 
     if (safe > count) {
         safe = count;
     }
-    size_t bit = 0;
-    for (size_t i = 0; i < safe; i++, bit += width) {
+    const size_t eights = width <= 8 ? unpack_eights(to, data, safe, width, mask) : 0;
+    size_t bit = eights * width;
+    for (size_t i = eights; i < safe; i++, bit += width) {
         to[i] = bits_at(data, bit, width, mask);
     }
     if (safe == count) {

@@ -134,12 +134,35 @@ static int take_back(struct span_sketch *into, const uint8_t *data, const uint8_
     return -1;
 }
 
+static bool all_below_128(const uint8_t *data, size_t n)
+{
+    uint64_t seen = 0;
+    for (; n >= sizeof(seen); n -= sizeof(seen), data += sizeof(seen)) {
+        seen |= span_load64(data);
+    }
+    for (; n > 0; n--, data++) {
+        seen |= *data;
+    }
+    return (seen & UINT64_C(0x8080808080808080)) == 0;
+}
+
 int span_sketch_merge_bytes(struct span_sketch *into, const uint8_t *data, size_t bytes)
 {
     struct span_reader reader = {data, data + bytes, false};
     const uint64_t first = span_take_varint(&reader);
     if (reader.bad || first >= SPAN_SKETCH_BUCKETS || reader.at == reader.end) {
         return -1;
+    }
+    const size_t n = span_left(&reader);
+    if (n <= SPAN_SKETCH_BUCKETS - first && all_below_128(reader.at, n)) { /* a byte each, as nearly always */
+        uint64_t *bucket = &into->bucket[first];
+        uint32_t sum = 0;
+        for (size_t i = 0; i < n; i++) {
+            bucket[i] += reader.at[i];
+            sum += reader.at[i];
+        }
+        into->count += sum;
+        return 0;
     }
     unsigned at = (unsigned)first;
     uint64_t sum = 0;

@@ -1,8 +1,10 @@
 /*
- * Reads the command line by the command table. Called by main and by the commands, on the only thread; never exits.
+ * Reads the command line by the table, and says what is wrong. Called by main and by the commands, on the only thread;
+ * never exits.
  */
 #include "arguments.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,25 +12,53 @@
 
 #include "../base/display_safe.h"
 
+enum { SENTENCE_BYTES = 3 * PATH_MAX + 1024 }; /* the longest names three paths */
+
+static const char *program = "pprofctl";
+
+void program_is(const char *name)
+{
+    program = name;
+}
+
+__attribute__((format(printf, 2, 0))) static void say_line(const char *before, const char *format, va_list values)
+{
+    static char sentence[SENTENCE_BYTES], safe[SENTENCE_BYTES];
+    if (vsnprintf(sentence, sizeof(sentence), format, values) < 0)
+        return;
+    /* Names of files and programs are other people's texts, too. */
+    display_safe(safe, sizeof(safe), (struct span_text){sentence, (uint32_t)strlen(sentence)});
+    (void)fprintf(stderr, "%s%s%s\n", before, before[0] != '\0' ? ": " : "", safe);
+}
+
 void complain(const char *format, ...)
 {
-    enum { SENTENCE_BYTES = 8192 }; /* two paths and the words around them */
-    static char sentence[SENTENCE_BYTES], safe[SENTENCE_BYTES];
-    va_list list;
-    va_start(list, format);
-    int bytes = vsnprintf(sentence, sizeof(sentence), format, list);
-    va_end(list);
-    if (bytes < 0)
-        return;
-    /* Names of files and programs are other people's texts, too. Line ends of our own stay. */
-    (void)fputs("pprofctl: ", stderr);
-    for (char *line = sentence, *end; line != NULL; line = end) {
-        end = strchr(line, '\n');
-        if (end != NULL)
-            *end++ = '\0';
-        display_safe(safe, sizeof(safe), (struct span_text){line, (uint32_t)strlen(line)});
-        (void)fprintf(stderr, "%s\n", safe);
-    }
+    va_list values;
+    va_start(values, format);
+    say_line(program, format, values);
+    va_end(values);
+}
+
+void announce(const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    say_line("", format, values);
+    va_end(values);
+}
+
+const char *command_typed(const struct command *command)
+{
+    static char typed[64];
+    (void)snprintf(typed, sizeof(typed), "%s%s%s", program, command->name != NULL ? " " : "",
+                   command->name != NULL ? command->name : "");
+    return typed;
+}
+
+/* What sentences about the command line are about. */
+static const char *subject(const struct command *command)
+{
+    return command->name != NULL ? command->name : "it";
 }
 
 /* The option's position by its long name (`bytes` long) or its letter, or -1. */
@@ -45,7 +75,7 @@ static int option_position(const struct command *command, const char *name, size
 
 static int unknown_option(const struct command *command, const char *word, size_t bytes)
 {
-    complain("%s has no option %.*s; see `pprofctl %s --help`.", command->name, (int)bytes, word, command->name);
+    complain("%s has no option %.*s; see `%s --help`.", subject(command), (int)bytes, word, command_typed(command));
     return -1;
 }
 
@@ -63,7 +93,7 @@ static int take_option(struct arguments *out, char **argv, size_t n, size_t *at)
     const struct option *option = &command->options[i];
     if (option->argument == NULL) {
         if (*rest != '\0') {
-            complain("--%s takes no value; see `pprofctl %s --help`.", option->name, command->name);
+            complain("--%s takes no value; see `%s --help`.", option->name, command_typed(command));
             return -1;
         }
         out->value[i] = "";
@@ -74,7 +104,7 @@ static int take_option(struct arguments *out, char **argv, size_t n, size_t *at)
         return 0;
     }
     if (*at == n) {
-        complain("--%s needs a value, see `pprofctl %s --help`.", option->name, command->name);
+        complain("--%s needs a value, see `%s --help`.", option->name, command_typed(command));
         return -1;
     }
     out->value[i] = argv[(*at)++];
@@ -110,8 +140,8 @@ int arguments_parse(struct arguments *ret_arguments, const struct command *comma
     ret_arguments->operand = argv;
     ret_arguments->n_operands = kept;
     if (!command->runs_program && kept > command->operands_max) {
-        complain("%s does not know what to do with \"%s\"; see `pprofctl %s --help`.", command->name,
-                 argv[command->operands_max], command->name);
+        complain("%s does not know what to do with \"%s\"; see `%s --help`.", subject(command),
+                 argv[command->operands_max], command_typed(command));
         return -1;
     }
     return 0;

@@ -33,7 +33,7 @@ struct arguments {
 };
 
 struct command {
-    const char *name;
+    const char *name;        /* the verb; NULL: of a program without verbs */
     const char *usage;       /* what follows the verb */
     const char *summary;     /* one line, no full stop */
     const char *example;     /* lines, each "command  # why" */
@@ -54,5 +54,11 @@ const char *arguments_value(const struct arguments *arguments, const char *optio
 /* The option's value as a number of at most `max`; `otherwise` when not given; -1 after having said what is wrong. */
 long arguments_number(const struct arguments *arguments, const char *option, long otherwise, long max);
 
-/* One sentence on stderr, with the program's name before it. */
+/* The name that people know the program by; main says it first. It has to last. */
+void program_is(const char *name);
+/* "pprofctl report", "pprofd": what is typed to run it. Until the next call. */
+const char *command_typed(const struct command *command);
+/* One line on stderr; names of files and programs in it are made harmless for a terminal. complain() puts the program's
+ * name before it. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void announce(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -49,7 +49,7 @@ static void print_option(const struct option *option)
 void usage_print(const struct command *command)
 {
     print_examples(command->example);
-    printf("\nUsage: pprofctl %s%s%s\n\n", command->name, command->usage[0] != '\0' ? " " : "", command->usage);
+    printf("\nUsage: %s%s%s\n\n", command_typed(command), command->usage[0] != '\0' ? " " : "", command->usage);
     wrap_text(stdout, command->text, 0, WRAP_WIDTH);
     if (command->n_options > 0) {
         printf("\nOptions:\n");

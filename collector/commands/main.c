@@ -50,6 +50,7 @@ int main(int argc, char **argv)
 {
     /* Widths of characters are asked of the C library; numbers and messages stay in the C locale. */
     display_begin();
+    program_is("pprofctl");
     if (argc < 2) {
         help_overview();
         return flush_output(EXIT_USAGE);

@@ -10,6 +10,7 @@
 
 #include "../cli/terminal.h"
 #include "../cli/when.h"
+#include "../query/order.h"
 #include "command.h"
 #include "open_store.h"
 #include "waits.h"
@@ -57,24 +58,11 @@ static int read_keys(const char *text, const struct key **by, size_t *ret_n)
     return 0;
 }
 
-/* What rows are ordered by: a column, largest first, or a key, by name. */
-struct order {
-    const struct report_column *column;
-    size_t key;
-};
-
+/* Returns 0 or -1 after having said what is wrong. */
 static int read_order(const char *name, const struct grouping *grouping, struct order *ret_order)
 {
-    for (size_t i = 0; i < n_report_columns; i++)
-        if (strcmp(report_columns[i].name, name) == 0) {
-            ret_order->column = &report_columns[i];
-            return 0;
-        }
-    for (size_t i = 0; i < grouping->n_keys; i++)
-        if (strcmp(grouping->key[i]->name, name) == 0) {
-            *ret_order = (struct order){.key = i};
-            return 0;
-        }
+    if (order_find(name, grouping, ret_order) == 0)
+        return 0;
     if (key_find(name, strlen(name)) != NULL)
         complain("--sort %s needs the key %s in --by: rows that are not split by it have no order by it.", name, name);
     else
@@ -82,58 +70,6 @@ static int read_order(const char *name, const struct grouping *grouping, struct 
                  "\"%s\".",
                  name);
     return -1;
-}
-
-struct sortable {
-    struct group *group;
-    bool seen;
-    double number;
-    const char *text;
-    const char *tie; /* equals stand in the order of their first key */
-};
-
-static int compare(const void *a, const void *b)
-{
-    const struct sortable *left = a, *right = b;
-    if (left->text != NULL && strcmp(left->text, right->text) != 0)
-        return strcmp(left->text, right->text);
-    if (left->seen != right->seen)
-        return left->seen ? -1 : 1;
-    if (left->number > right->number || left->number < right->number)
-        return left->number > right->number ? -1 : 1;
-    if (left->group->calls != right->group->calls)
-        return left->group->calls > right->group->calls ? -1 : 1;
-    return strcmp(left->tie, right->tie);
-}
-
-/* The groups in their order. Returns an array for free(), NULL when memory ran out. */
-static struct group **sort_groups(struct grouping *grouping, const struct order *order)
-{
-    size_t n = grouping->n_groups;
-    struct sortable *sortable = calloc(n + 1, sizeof(*sortable));
-    struct group **row = calloc(n + 1, sizeof(struct group *));
-    if (sortable == NULL || row == NULL) {
-        free(sortable);
-        free((void *)row);
-        return NULL;
-    }
-    for (size_t i = 0; i < n; i++) {
-        struct sortable *item = &sortable[i];
-        *item = (struct sortable){.group = &grouping->group[i]};
-        item->tie = grouping_text(grouping, item->group, 0, NULL);
-        if (order->column == NULL) {
-            item->text = grouping_text(grouping, item->group, order->key, NULL);
-            continue;
-        }
-        struct report_value value = report_value(order->column, item->group);
-        item->seen = value.seen;
-        item->number = order->column->unit >= REPORT_RATE ? value.real : (double)value.whole;
-    }
-    qsort(sortable, n, sizeof(*sortable), compare);
-    for (size_t i = 0; i < n; i++)
-        row[i] = sortable[i].group;
-    free(sortable);
-    return row;
 }
 
 static void say_no_memory(void)
@@ -151,7 +87,7 @@ static int print_report(const struct arguments *arguments, const struct format *
         return EXIT_USAGE;
     report->width = (size_t)width;
     report->colour = terminal_wants_colour(STDOUT_FILENO);
-    report->row = sort_groups(report->grouping, order);
+    report->row = order_groups(report->grouping, order);
     report->n_rows = report->grouping->n_groups;
     if (limit > 0 && report->n_rows > (size_t)limit) {
         report->n_cut = report->n_rows - (size_t)limit;

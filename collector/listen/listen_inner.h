@@ -1,6 +1,7 @@
 /* What listen.c, listen_socket.c, listen_take.c and listen_spool.c share. */
 #pragma once
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "../../span/frame.h"
@@ -74,6 +75,9 @@ struct listener {
     struct listen_stats stats;
 };
 
+/* A file without its final name is that of a process which died while making it, when it is so old. */
+enum { LISTEN_UNBORN_S = 60 };
+
 enum {
     LISTEN_END = -100,   /* the sender said something impossible: drop it */
     LISTEN_AGAIN = -101, /* it must introduce itself again: drop it, it is not to blame */
@@ -118,6 +122,9 @@ int listen_take(struct listener *listener, struct listen_sender *sender, const u
                 size_t *ret_used);
 /* listen_take.c: counts one event of an enum store_loss_kind in the transaction of the moment. */
 int listen_note(struct listener *listener, int kind);
+/* listen_take.c: the same for an event that a file tells, at most once for each file: it may be found again after the
+ * commit, where its collector was killed. 0 or negative store_status. */
+int listen_note_file(struct listener *listener, int kind, const struct stat *st);
 /* listen_take.c: begins a transaction where connections were refused since: its commit notes them, once. 0 or negative
  * store_status. */
 int listen_note_refused(struct listener *listener);

@@ -22,8 +22,6 @@
 #include "../store/store.h"
 #include "journal_state.h"
 
-enum { UNBORN_S = 60 }; /* a journal without its final name is that of a process which died while making it */
-
 static bool ends_with(const char *name, const char *end)
 {
     size_t bytes = strlen(name);
@@ -75,7 +73,7 @@ static int frames_of(struct span_buffer *out, const uint8_t *file, size_t bytes,
 }
 
 /* Gives its frames to the store. 0, LISTEN_END, LISTEN_NEWER, or negative store_status. */
-static int store_journal(struct listener *listener, const uint8_t *file, size_t bytes)
+static int store_journal(struct listener *listener, const struct stat *st, const uint8_t *file, size_t bytes)
 {
     struct listen_sender sender = {0};
     struct span_journal_found found;
@@ -92,7 +90,7 @@ static int store_journal(struct listener *listener, const uint8_t *file, size_t 
     span_buffer_done(&frames);
     if (status == 0 && found.damaged > 0) {
         listener->stats.damaged++;
-        status = listen_note(listener, STORE_LOSS_mapping_damaged);
+        status = listen_note_file(listener, STORE_LOSS_mapping_damaged, st);
     }
     if (status == 0)
         status = listen_commit(listener);
@@ -118,9 +116,9 @@ void listen_set_aside(int directory, const char *name)
 }
 
 /* Counts it and sets it aside. Returns 0 or negative store_status. */
-static int lose(struct listener *listener, int directory, const char *name)
+static int lose(struct listener *listener, int directory, const char *name, const struct stat *st)
 {
-    int status = listen_note(listener, STORE_LOSS_mapping_damaged);
+    int status = listen_note_file(listener, STORE_LOSS_mapping_damaged, st);
 
     if (status == 0)
         status = listen_commit(listener);
@@ -151,7 +149,7 @@ static int take_over(struct listener *listener, int directory, const char *name,
     if (state == JOURNAL_DEAD)
         status = read_journal(fd, &file, &bytes);
     if (file != NULL) {
-        status = store_journal(listener, file, bytes);
+        status = store_journal(listener, &st, file, bytes);
         damaged = status == LISTEN_END;
         if (status == 0) {
             (void)unlinkat(directory, name, 0);
@@ -163,7 +161,7 @@ static int take_over(struct listener *listener, int directory, const char *name,
         status = 0;
     }
     if (damaged)
-        status = lose(listener, directory, name);
+        status = lose(listener, directory, name, &st);
     free(file);
     (void)close(fd); /* and with it both locks */
     return status;
@@ -177,7 +175,7 @@ static void remove_unborn(int directory, const char *name)
 
     if (fd < 0)
         return;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && time(NULL) - st.st_mtime > UNBORN_S &&
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && time(NULL) - st.st_mtime > LISTEN_UNBORN_S &&
         flock(fd, LOCK_EX | LOCK_NB) == 0)
         (void)unlinkat(directory, name, 0);
     (void)close(fd);
@@ -213,7 +211,7 @@ static int take_mark(struct listener *listener, int directory, const char *name,
     status = is_heard(listener, &mark);
     heard = status == 1;
     if (status == 0)
-        status = listen_note(listener, STORE_LOSS_program_unheard);
+        status = listen_note_file(listener, STORE_LOSS_program_unheard, &st);
     if (status == 0)
         status = listen_commit(listener);
     else if (listener->open)
@@ -233,7 +231,7 @@ long listen_journals(struct listener *listener, const char *path, uid_t user, co
     int status = 0;
 
     while (directory != NULL && status >= 0 && (entry = readdir(directory)) != NULL) {
-        if (ends_with(entry->d_name, ".new"))
+        if (ends_with(entry->d_name, ".new") && !ends_with(entry->d_name, ".fresh.new")) /* of the spool's files */
             remove_unborn(dirfd(directory), entry->d_name);
         if (ends_with(entry->d_name, ".live"))
             status = take_over(listener, dirfd(directory), entry->d_name, reader);

@@ -1,6 +1,7 @@
 /*
- * Taking in spool files: those that were closed (*.frames) and those whose writer died (*.part without a lock). A file
- * is deleted only after the transaction with its frames is committed; the store ignores what it had already.
+ * Taking in spool files: those that were closed (*.frames) and those whose writer died (*.part without a lock, and
+ * *.fresh.new that is old). A file is deleted only after the transaction with its frames is committed; the store ignores
+ * what it had already, and what the file tells of a loss is counted once.
  *
  * Called by listen_turn now and then and by `pprofd --once`. A file that is damaged is set aside as *.damaged with
  * everything whole taken in, before the damage and behind it, and counted as a loss. One of a later version is left
@@ -16,6 +17,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../store/store.h"
@@ -118,11 +120,23 @@ static int open_file(struct listener *listener, int directory, const char *name)
     return fd;
 }
 
-/* 1 when the file was taken, 0 when left, negative store_status. */
+/* A loss of power, or a kill, leaves a file under the name that it has until its first frames are in it. */
+static bool is_unborn(int directory, const char *name)
+{
+    struct stat st;
+
+    return ends_with(name, ".fresh.new") && fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           time(NULL) - st.st_mtime > LISTEN_UNBORN_S;
+}
+
+/* 1 when the file was taken, 0 when left, negative store_status. One that was never given its name says of its process
+ * that it called something, and no more where nothing is whole in it. */
 static int take_in(struct listener *listener, int directory, const char *name, uint8_t *buffer)
 {
+    const bool unborn = ends_with(name, ".new");
     int fd = open_file(listener, directory, name);
     bool damaged = false;
+    struct stat st;
     int status;
 
     if (fd < 0)
@@ -135,8 +149,8 @@ static int take_in(struct listener *listener, int directory, const char *name, u
         (void)close(fd);
         return 0;
     }
-    if (status == 0 && damaged)
-        status = listen_note(listener, STORE_LOSS_spool_damaged);
+    if (status == 0 && damaged && fstat(fd, &st) == 0)
+        status = listen_note_file(listener, unborn ? STORE_LOSS_program_unheard : STORE_LOSS_spool_damaged, &st);
     if (status == 0)
         status = listen_commit(listener);
     else if (listener->open)
@@ -183,7 +197,7 @@ static int take_refused(struct listener *listener, int directory, const char *na
     if (!read_refused(name, identity, &lost, &kind) || fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
         !S_ISREG(st.st_mode) || (st.st_uid != geteuid() && st.st_uid != 0 && !listener->config.any_user))
         return 0;
-    status = listen_note(listener, kind);
+    status = listen_note_file(listener, kind, &st);
     if (status == 0)
         status = store_take_lost(listener->config.store, identity, lost);
     if (status == 0)
@@ -235,7 +249,8 @@ static long take_spool(struct listener *listener)
     while (status >= 0 && (entry = readdir(directory)) != NULL) {
         if (ends_with(entry->d_name, ".refused") || ends_with(entry->d_name, ".unread"))
             status = take_refused(listener, dirfd(directory), entry->d_name);
-        else if (ends_with(entry->d_name, ".frames") || ends_with(entry->d_name, ".part"))
+        else if (ends_with(entry->d_name, ".frames") || ends_with(entry->d_name, ".part") ||
+                 is_unborn(dirfd(directory), entry->d_name))
             status = take_in(listener, dirfd(directory), entry->d_name, buffer);
         else
             continue;

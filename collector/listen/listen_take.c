@@ -6,6 +6,7 @@
  */
 #include "listen_inner.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "../store/store.h"
@@ -29,6 +30,19 @@ int listen_note(struct listener *listener, int kind)
     int status = begin(listener);
 
     return status != 0 ? status : store_note_loss(listener->config.store, (enum store_loss_kind)kind, 1, 0);
+}
+
+int listen_note_file(struct listener *listener, int kind, const struct stat *st)
+{
+    char file[96];
+    int status = begin(listener);
+
+    if (status != 0)
+        return status;
+    (void)snprintf(file, sizeof file, "%llx %llx %lld.%09ld", (unsigned long long)st->st_dev,
+                   (unsigned long long)st->st_ino, (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
+    status = store_note_file(listener->config.store, (enum store_loss_kind)kind, file);
+    return status < 0 ? listen_because(status, "%s", store_why()) : 0;
 }
 
 static int take_process(struct listener *listener, struct listen_sender *sender, const struct span_frame *frame)

@@ -115,7 +115,7 @@ static bool count_file(void *context, int directory, const char *name)
     bool in_spool = look->reader->in_spool;
 
     if (in_spool && (ends_with(name, ".part") || ends_with(name, ".frames") || ends_with(name, ".refused") ||
-                     ends_with(name, ".unread")))
+                     ends_with(name, ".unread") || ends_with(name, ".fresh.new")))
         count_spool_file(look, directory, name);
     else if (ends_with(name, ".live"))
         count_journal(look, directory, name);

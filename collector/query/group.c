@@ -1,8 +1,10 @@
 /*
- * Groups calls. The inner loop of a report: no text is compared and nothing allocated per row, apart from new groups.
+ * Groups calls. The inner loop of a report: the group of each row of a block first, then column by column into the groups. No
+ * text is compared and nothing allocated per row, apart from new groups.
  */
 #include "group.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +53,8 @@ void grouping_done(struct grouping *grouping)
     group_done(&grouping->total);
     names_done(&grouping->names);
     free(grouping->reader);
+    free(grouping->at);
+    free(grouping->of);
     free(grouping->group);
     free(grouping->slot);
     free(grouping->label);
@@ -120,14 +124,6 @@ static struct group *group_of(struct grouping *grouping, const struct store_rows
     return group;
 }
 
-static bool read_u64(const struct store_rows *rows, enum span_field field, size_t row, uint64_t *ret_value)
-{
-    if (!rows->has[field] || !span_bit(rows->column[field]->present, row))
-        return false;
-    *ret_value = rows->column[field]->u64[row];
-    return true;
-}
-
 static bool row_has(const struct store_rows *rows, enum span_field field, size_t row)
 {
     return rows->has[field] && span_bit(rows->column[field]->present, row);
@@ -139,50 +135,85 @@ static void add_sum(struct group_sum *sum, uint64_t value)
     sum->calls++;
 }
 
-/* Tokens per second: by the application's clock, else by what the server says of itself. */
-static void add_rate(struct group *group, const struct store_rows *rows, size_t row)
+/*
+ * The columns of a block, one after the other, each into the groups of its rows: `of[row]` is the row's group, NULL where
+ * it is not counted. A column that no row has costs nothing.
+ */
+#define EACH_STATED(rows, field, of, row)                                                                              \
+    for (size_t row = 0; (rows)->has[field] && row < (rows)->n; row++)                                                 \
+        if ((of)[row] != NULL && span_bit((rows)->column[field]->present, row))
+
+static void add_calls(const struct store_rows *rows, struct group *const *of)
 {
-    uint64_t tokens, ns;
-    if (!read_u64(rows, SPAN_output_tokens, row, &tokens))
-        return;
-    if (!read_u64(rows, SPAN_decode_ns, row, &ns) && !read_u64(rows, SPAN_server_decode_ns, row, &ns))
-        return;
-    if (ns == 0 || tokens == 0)
-        return;
-    group->rate_tokens += tokens;
-    group->rate_ns += ns;
+    for (size_t row = 0; row < rows->n; row++) {
+        if (of[row] == NULL)
+            continue;
+        bool error = row_has(rows, SPAN_error_type, row);
+        of[row]->calls++;
+        of[row]->errors += error;
+        of[row]->answered += !error;
+    }
+    EACH_STATED(rows, SPAN_lost_bytes, of, row)
+    {
+        of[row]->lossy += rows->column[SPAN_lost_bytes]->u64[row] > 0;
+    }
 }
 
-static void add_row(struct group *group, const struct store_rows *rows, size_t row)
+/* The hot loop: nothing but what changes from row to row is looked up in it. `sum` is where in a group it goes. */
+static void add_column(const struct store_rows *rows, enum span_field field, struct group *const *of, size_t sum)
 {
-    uint64_t value;
-    group->calls++;
-    if (row_has(rows, SPAN_error_type, row))
-        group->errors++;
-    else
-        group->answered++;
-    if (read_u64(rows, SPAN_lost_bytes, row, &value) && value > 0)
-        group->lossy++;
+    if (!rows->has[field])
+        return;
+    const uint64_t *present = rows->column[field]->present;
+    const uint64_t *value = rows->column[field]->u64;
+    for (size_t row = 0, n = rows->n; row < n; row++)
+        if (of[row] != NULL && span_bit(present, row))
+            add_sum((struct group_sum *)(void *)((char *)of[row] + sum), value[row]);
+}
+
+static void add_sums(const struct store_rows *rows, struct group *const *of)
+{
     for (size_t i = 0; i < GROUP_TOKENS; i++)
-        if (read_u64(rows, token_fields[i], row, &value))
-            add_sum(&group->tokens[i], value);
+        add_column(rows, token_fields[i], of, offsetof(struct group, tokens) + i * sizeof(struct group_sum));
     for (size_t i = 0; i < GROUP_PHASES; i++)
-        if (read_u64(rows, phase_fields[i], row, &value))
-            add_sum(&group->phase[i], value);
-    if (read_u64(rows, SPAN_ttft_ns, row, &value))
-        quantiles_add(&group->time[GROUP_TTFT], value);
-    if (read_u64(rows, SPAN_first_text_ns, row, &value))
-        quantiles_add(&group->time[GROUP_FIRST_TEXT], value);
-    if (read_u64(rows, SPAN_total_ns, row, &value)) {
-        quantiles_add(&group->time[GROUP_TOTAL], value);
-        add_sum(&group->whole, value);
+        add_column(rows, phase_fields[i], of, offsetof(struct group, phase) + i * sizeof(struct group_sum));
+    add_column(rows, SPAN_total_ns, of, offsetof(struct group, whole));
+}
+
+static void add_times(const struct store_rows *rows, struct group *const *of)
+{
+    static const struct {
+        enum span_field field;
+        enum group_time time;
+    } times[] = {{SPAN_ttft_ns, GROUP_TTFT}, {SPAN_first_text_ns, GROUP_FIRST_TEXT}, {SPAN_total_ns, GROUP_TOTAL}};
+
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        EACH_STATED(rows, times[i].field, of, row)
+        {
+            quantiles_add(&of[row]->time[times[i].time], rows->column[times[i].field]->u64[row]);
+        }
     }
-    if (row_has(rows, SPAN_gap_sketch, row)) {
+    EACH_STATED(rows, SPAN_gap_sketch, of, row)
+    {
         const struct span_column *column = rows->column[SPAN_gap_sketch];
         struct span_text gaps = column->dict[column->code[row]];
-        quantiles_add_gaps(&group->time[GROUP_ITL], (const uint8_t *)gaps.data, gaps.bytes);
+        quantiles_add_gaps(&of[row]->time[GROUP_ITL], (const uint8_t *)gaps.data, gaps.bytes);
     }
-    add_rate(group, rows, row);
+}
+
+/* Tokens per second: by the application's clock, else by what the server says of itself. */
+static void add_rates(const struct store_rows *rows, struct group *const *of)
+{
+    EACH_STATED(rows, SPAN_output_tokens, of, row)
+    {
+        enum span_field by = row_has(rows, SPAN_decode_ns, row) ? SPAN_decode_ns : SPAN_server_decode_ns;
+        uint64_t ns = row_has(rows, by, row) ? rows->column[by]->u64[row] : 0;
+        uint64_t tokens = rows->column[SPAN_output_tokens]->u64[row];
+        if (ns == 0 || tokens == 0)
+            continue;
+        of[row]->rate_tokens += tokens;
+        of[row]->rate_ns += ns;
+    }
 }
 
 static void fold_sum(struct group_sum *into, const struct group_sum *from)
@@ -212,8 +243,6 @@ static void fold(struct group *into, const struct group *from)
 /* An unnamed prompt is shown by the beginning of its instructions, where that was kept. */
 static void keep_label(struct grouping *grouping, const struct group *group, const struct store_rows *rows, size_t row)
 {
-    if (!row_has(rows, SPAN_prompt_preview, row) || row_has(rows, SPAN_prompt_name, row))
-        return;
     for (size_t i = 0; i < grouping->n_keys; i++) {
         uint32_t id = group->id[i];
         if (grouping->key[i]->kind != KEY_PROMPT || id == NAMES_ABSENT)
@@ -240,36 +269,83 @@ static void keep_label(struct grouping *grouping, const struct group *group, con
     }
 }
 
+static void keep_labels(struct grouping *grouping, const struct store_rows *rows, struct group *const *of)
+{
+    EACH_STATED(rows, SPAN_prompt_preview, of, row)
+    {
+        if (of[row] != &grouping->total && !row_has(rows, SPAN_prompt_name, row))
+            keep_label(grouping, of[row], rows, row);
+    }
+}
+
+static bool in_period(const struct grouping *grouping, const struct store_rows *rows, size_t row)
+{
+    const struct span_column *column = rows->column[SPAN_start_ns];
+    return span_bit(column->present, row) && column->u64[row] >= grouping->since_ns &&
+           column->u64[row] < grouping->until_ns &&
+           (grouping->since_process_ns == 0 || rows->process[row]->start_ns >= grouping->since_process_ns);
+}
+
+/* Finds the group of each row, see EACH_STATED. Returns 0, or -1 when memory ran out. */
+static int find_groups(struct grouping *grouping, const struct store_rows *rows)
+{
+    enum { NONE = 0, TOTAL = GROUPS_MAX + 1 };
+    /* As positions first: a new group may move all others. */
+    for (size_t row = 0; row < rows->n; row++) {
+        grouping->at[row] = NONE;
+        if (!in_period(grouping, rows, row))
+            continue;
+        uint64_t start = rows->column[SPAN_start_ns]->u64[row];
+        if (grouping->first_ns == 0 || start < grouping->first_ns)
+            grouping->first_ns = start;
+        if (start > grouping->last_ns)
+            grouping->last_ns = start;
+        const struct group *group = group_of(grouping, rows, row);
+        if (grouping->failed)
+            return -1;
+        grouping->at[row] = group == NULL ? TOTAL : (uint32_t)(group - grouping->group) + 1;
+        grouping->other_groups_calls += group == NULL;
+    }
+    for (size_t row = 0; row < rows->n; row++) {
+        uint32_t at = grouping->at[row];
+        grouping->of[row] = at == NONE ? NULL : at == TOTAL ? &grouping->total : &grouping->group[at - 1];
+    }
+    return 0;
+}
+
+static int room_for_rows(struct grouping *grouping, size_t n)
+{
+    if (n <= grouping->rows_capacity)
+        return 0;
+    grouping->rows_capacity = 0;
+    free(grouping->at);
+    free(grouping->of);
+    grouping->at = malloc(n * sizeof(*grouping->at));
+    grouping->of = malloc(n * sizeof(struct group *));
+    if (grouping->at == NULL || grouping->of == NULL)
+        return -1;
+    grouping->rows_capacity = n;
+    return 0;
+}
+
 static int each_block(void *context, const struct store_rows *rows)
 {
     struct grouping *grouping = context;
     for (size_t i = 0; i < grouping->n_keys; i++)
         if (key_reader_begin(&grouping->reader[i], rows) < 0)
             grouping->failed = true;
+    if (room_for_rows(grouping, rows->n) < 0)
+        grouping->failed = true;
     if (grouping->failed || !rows->has[SPAN_start_ns])
         return grouping->failed ? 1 : 0;
-    for (size_t row = 0; row < rows->n; row++) {
-        uint64_t start;
-        if (!read_u64(rows, SPAN_start_ns, row, &start) || start < grouping->since_ns || start >= grouping->until_ns)
-            continue;
-        if (grouping->since_process_ns > 0 && rows->process[row]->start_ns < grouping->since_process_ns)
-            continue;
-        if (grouping->first_ns == 0 || start < grouping->first_ns)
-            grouping->first_ns = start;
-        if (start > grouping->last_ns)
-            grouping->last_ns = start;
-        struct group *group = group_of(grouping, rows, row);
-        if (grouping->failed)
-            return 1;
-        if (group == NULL) {
-            add_row(&grouping->total, rows, row);
-            grouping->other_groups_calls++;
-            continue;
-        }
-        add_row(group, rows, row);
-        keep_label(grouping, group, rows, row);
-    }
-    return 0;
+    if (find_groups(grouping, rows) < 0)
+        return 1;
+    add_calls(rows, grouping->of);
+    add_sums(rows, grouping->of);
+    add_times(rows, grouping->of);
+    add_rates(rows, grouping->of);
+    keep_labels(grouping, rows, grouping->of);
+    return grouping->failed ? 1 : 0;
 }
 
 int grouping_scan(struct grouping *grouping, struct store *store)

@@ -53,7 +53,10 @@ struct grouping {
     size_t n_groups, groups_capacity;
     uint32_t *slot; /* open addressing: position in group + 1, 0 free */
     size_t n_slots;
-    uint32_t *label; /* by name id: what is shown instead (a prompt's preview), 0: itself */
+    uint32_t *at;         /* of each row of the block at hand: the position of its group */
+    struct group **of;    /* and the group */
+    size_t rows_capacity; /* of both */
+    uint32_t *label;      /* by name id: what is shown instead (a prompt's preview), 0: itself */
     size_t labels_capacity;
     struct group total;
     uint64_t other_groups_calls; /* calls beyond GROUPS_MAX */

@@ -49,7 +49,7 @@ const struct key keys[] = {
 };
 const size_t n_keys = sizeof(keys) / sizeof(keys[0]);
 
-enum { CODE_UNASKED = -1 };
+enum { CODE_UNASKED = -1, EVERY_BLOCK = 1 };
 
 const struct key *key_find(const char *name, size_t bytes)
 {
@@ -138,8 +138,7 @@ int key_reader_begin(struct key_reader *reader, const struct store_rows *rows)
 {
     enum span_field first, second;
     reader->process = NULL; /* a process may lie elsewhere in the next block */
-    if (reader->key->kind == KEY_PROMPT)
-        memset(reader->cache, 0, sizeof(reader->cache)); /* dictionary positions are part of what it knows */
+    reader->block++;
     if (!text_fields(reader->key, &first, &second))
         return 0;
     if (forget(&reader->by_code, &reader->by_code_capacity, rows, first) < 0)
@@ -179,11 +178,11 @@ static uint32_t literal_id(struct names *names, const char *text)
 }
 
 /* The place in the cache for a value; *ret_known says whether it holds it. */
-static uint32_t *cached(struct key_reader *reader, uint64_t value, bool *ret_known)
+static uint32_t *cached(struct key_reader *reader, uint64_t value, uint64_t scope, bool *ret_known)
 {
-    size_t at = (size_t)((value * UINT64_C(0x9e3779b97f4a7c15)) >> 54) & (KEYS_CACHE - 1);
-    *ret_known = reader->cache[at].used && reader->cache[at].value == value;
-    reader->cache[at].used = true;
+    size_t at = (size_t)((value * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - KEYS_CACHE_BITS));
+    *ret_known = reader->cache[at].scope == scope && reader->cache[at].value == value;
+    reader->cache[at].scope = scope;
     reader->cache[at].value = value;
     return &reader->cache[at].id;
 }
@@ -191,7 +190,7 @@ static uint32_t *cached(struct key_reader *reader, uint64_t value, bool *ret_kno
 static uint32_t number_id(struct key_reader *reader, uint64_t number)
 {
     bool known;
-    uint32_t *id = cached(reader, number, &known);
+    uint32_t *id = cached(reader, number, EVERY_BLOCK, &known);
     if (!known) {
         char text[DISPLAY_BYTES];
         (void)snprintf(text, sizeof(text), "%" PRIu64, number);
@@ -204,7 +203,7 @@ static uint32_t time_id(struct key_reader *reader, uint64_t start_ns)
 {
     uint64_t hour = start_ns / UINT64_C(900000000000) * UINT64_C(900000000000); /* no zone divides quarter hours */
     bool known;
-    uint32_t *id = cached(reader, hour, &known);
+    uint32_t *id = cached(reader, hour, EVERY_BLOCK, &known);
     if (!known) {
         char text[DISPLAY_BYTES];
         display_time(text, hour);
@@ -238,7 +237,7 @@ static uint32_t named_prompt_id(struct key_reader *reader, const struct store_ro
     bool known;
     uint64_t pair =
         (uint64_t)rows->column[SPAN_prompt_name]->code[row] << 32 | rows->column[SPAN_prompt_version]->code[row];
-    uint32_t *id = cached(reader, pair, &known);
+    uint32_t *id = cached(reader, pair, EVERY_BLOCK + reader->block, &known);
     if (!known) {
         struct span_text name = row_text(rows, SPAN_prompt_name, row);
         struct span_text version = row_text(rows, SPAN_prompt_version, row);
@@ -259,7 +258,7 @@ static uint32_t prompt_id(struct key_reader *reader, const struct store_rows *ro
         return NAMES_ABSENT;
     uint64_t hash = rows->column[SPAN_prompt_id]->u64[row];
     bool known;
-    uint32_t *id = cached(reader, hash, &known);
+    uint32_t *id = cached(reader, hash, EVERY_BLOCK, &known);
     if (!known) {
         char text[DISPLAY_BYTES];
         display_id(text, hash);

@@ -8,8 +8,9 @@
 #include "names.h"
 
 enum {
-    KEYS_MAX = 8,      /* of one report */
-    KEYS_CACHE = 1024, /* recent values of fields without a dictionary; a power of two */
+    KEYS_MAX = 8, /* of one report */
+    KEYS_CACHE_BITS = 12,
+    KEYS_CACHE = 1 << KEYS_CACHE_BITS, /* recent values of fields without a dictionary */
 };
 
 enum key_kind { KEY_TEXT, KEY_NUMBER, KEY_BOOL, KEY_PROCESS, KEY_PID, KEY_PROMPT, KEY_MODEL, KEY_DAY, KEY_HOUR };
@@ -39,10 +40,12 @@ struct key_reader {
     size_t by_code_capacity, by_code_else_capacity;
     const struct span_process *process; /* whose text was read last */
     uint32_t process_id;
+    uint64_t block; /* of how many the reader was told */
     struct {
         uint64_t value;
+        uint64_t
+            scope; /* 0: free, 1: whatever the block, else 1 + the block whose dictionary positions the value is made of */
         uint32_t id;
-        bool used;
     } cache[KEYS_CACHE];
 };
 

@@ -149,6 +149,13 @@ enum store_loss_kind {
  * the transaction that is open, else in one of its own. 0 or store_status. */
 int store_note_loss(struct store *store, enum store_loss_kind kind, uint64_t events, uint64_t spans);
 
+/*
+ * One event that a file tells, in the transaction that is open. Whoever counts it may die after the commit and before
+ * the file is gone: the file of the last such event is remembered, and found again it counts no more. `file` tells it
+ * from all others. 1 when it was counted, 0 when it had been, or negative store_status.
+ */
+int store_note_file(struct store *store, enum store_loss_kind kind, const char *file);
+
 struct store_loss {
     uint64_t processes;
     struct span_loss counted; /* by the processes themselves, sum of their last words */

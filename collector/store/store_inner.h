@@ -137,6 +137,8 @@ enum {
     STORE_SQL(rollup_load, "SELECT " ROLLUP_SQL_KEYS "," ROLLUP_SQL_VALUES ",key FROM rollup_hour "                    \
                            "WHERE id>=?1 AND id<?1+4294967296")                                                        \
     STORE_SQL(meta_put, "INSERT OR REPLACE INTO meta(key,value) VALUES(?1,?2)")                                        \
+    STORE_SQL(file_noted, "SELECT 1 FROM meta WHERE key='loss_file' AND value=?1")                                     \
+    STORE_SQL(file_note, "INSERT OR REPLACE INTO meta(key,value) VALUES('loss_file',?1)")                              \
     STORE_SQL(rollup_next, "SELECT min(id)>>32 FROM rollup_cell WHERE id>=?1")                                         \
     STORE_SQL(rollup_key, "SELECT id FROM rollup_key WHERE " ROLLUP_SQL_KEY_IS)                                        \
     STORE_SQL(rollup_key_put, "INSERT INTO rollup_key(" ROLLUP_SQL_KEYS ") VALUES(" ROLLUP_SQL_KEY_PARAMETERS ")")     \

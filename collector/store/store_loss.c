@@ -52,6 +52,42 @@ int store_note_loss(struct store *store, enum store_loss_kind kind, uint64_t eve
     return status;
 }
 
+/* 1 when it is the one that counted last. */
+static int is_noted(struct store *store, const char *file)
+{
+    sqlite3_stmt *statement = store_statement(store, STORE_SQL_file_noted);
+
+    if (statement == NULL)
+        return store_sqlite_failed(store, "reading losses");
+    (void)sqlite3_bind_text(statement, 1, file, -1, SQLITE_STATIC);
+    const int code = sqlite3_step(statement);
+    (void)sqlite3_reset(statement);
+    (void)sqlite3_clear_bindings(statement);
+    if (code != SQLITE_ROW && code != SQLITE_DONE)
+        return store_sqlite_failed(store, "reading losses");
+    return code == SQLITE_ROW;
+}
+
+int store_note_file(struct store *store, enum store_loss_kind kind, const char *file)
+{
+    sqlite3_stmt *statement;
+    int status;
+
+    if (!store->in_transaction)
+        return store_because(STORE_FAILED, "no transaction was begun");
+    status = is_noted(store, file);
+    if (status != 0)
+        return status == 1 ? 0 : status;
+    status = note(store, kind, 1, 0);
+    statement = status == 0 ? store_statement(store, STORE_SQL_file_note) : NULL;
+    if (statement == NULL)
+        return status != 0 ? status : store_sqlite_failed(store, "noting a loss");
+    (void)sqlite3_bind_text(statement, 1, file, -1, SQLITE_STATIC);
+    status = store_run(store, statement, "noting a loss");
+    (void)sqlite3_clear_bindings(statement);
+    return status == 0 ? 1 : status;
+}
+
 static uint64_t column(sqlite3_stmt *row, int at)
 {
     int64_t value = sqlite3_column_int64(row, at);

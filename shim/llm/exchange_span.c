@@ -91,7 +91,8 @@ static uint64_t unnamed_output(const struct facts *facts, const struct tokens *t
 {
     const uint64_t read = facts_number(facts, FACT_CACHE_READ), written = facts_number(facts, FACT_CACHE_CREATION);
     const uint64_t sum = tokens->input + tokens->output;
-    if (!facts->total_tells || !facts_has_number(facts, FACT_INPUT) || tokens->reasoning || tokens->total <= sum)
+    if (!facts->total_tells || facts->count_unusable || !facts_has_number(facts, FACT_INPUT) || tokens->reasoning ||
+        tokens->total <= sum)
         return 0;
     const uint64_t more = tokens->total - sum;
     return more == read || more == written || more == read + written ? 0 : more;

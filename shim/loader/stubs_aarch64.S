@@ -59,18 +59,35 @@ dlsym:
     .cfi_startproc
     hint #34 /* bti c */
     ACTIVE_OR_JUMP 1f
-    add x16, x0, #1 /* RTLD_NEXT is -1, RTLD_DEFAULT 0 */
-    cmp x16, #1
-    b.ls 1f
     cbz x1, 1f
     LETTER_OR_JUMP 0, 'c', 1f
     LETTER_OR_JUMP 1, 'u', 1f
     LETTER_OR_JUMP 2, 'r', 1f
     LETTER_OR_JUMP 3, 'l', 1f
     LETTER_OR_JUMP 4, '_', 1f
-    b loader_dlsym
+    add x16, x0, #1 /* RTLD_NEXT is -1, RTLD_DEFAULT 0 */
+    cmp x16, #1
+    b.hi 4f
+    stp x29, x30, [sp, #-32]!
+    .cfi_def_cfa_offset 32
+    .cfi_offset x29, -32
+    .cfi_offset x30, -24
+    stp x0, x1, [sp, #16]
+    mov x0, x1
+    bl loader_is_alone
+    mov w16, w0
+    ldp x0, x1, [sp, #16]
+    ldp x29, x30, [sp], #32
+    .cfi_restore x30
+    .cfi_restore x29
+    .cfi_def_cfa_offset 0
+    tbnz w16, #0, 3f
 1:
     JUMP_ON loader_next_dlsym, 0
+3:
+    b loader_nothing
+4:
+    b loader_dlsym
     .cfi_endproc
     .size dlsym, . - dlsym
 

@@ -3,7 +3,7 @@
  *
  * They end in a jump, not in a call: glibc decides by the return address whose RUNPATH counts, in which namespace to look and what RTLD_NEXT
  * means, so an ordinary wrapper breaks programs. Only what needs more goes to C (loader.c), again by a jump:
- *   dlsym    of a name that begins with "curl_" on a real handle (not RTLD_DEFAULT, not RTLD_NEXT)
+ *   dlsym    of a name that begins with "curl_" on a real handle; RTLD_DEFAULT and RTLD_NEXT jump on, unless nobody but us has the function
  *   dlopen   with RTLD_DEEPBIND of a name with a '/', where the return address does not matter
  * Any thread; before our constructor too, then loader_resolve() finds the next functions first.
  */
@@ -71,9 +71,6 @@ dlsym:
     endbr64
     cmpb $0, loader_active(%rip)
     je 1f
-    leaq 1(%rdi), %rax /* RTLD_NEXT is -1, RTLD_DEFAULT 0 */
-    cmpq $1, %rax
-    jbe 1f
     testq %rsi, %rsi
     jz 1f
     cmpb $'c', 0(%rsi)
@@ -86,7 +83,25 @@ dlsym:
     jne 1f
     cmpb $'_', 4(%rsi)
     jne 1f
-    jmp loader_dlsym
+    leaq 1(%rdi), %rax /* RTLD_NEXT is -1, RTLD_DEFAULT 0 */
+    cmpq $1, %rax
+    ja loader_dlsym
+    pushq %rdi
+    .cfi_adjust_cfa_offset 8
+    pushq %rsi
+    .cfi_adjust_cfa_offset 8
+    subq $8, %rsp
+    .cfi_adjust_cfa_offset 8
+    movq %rsi, %rdi
+    call loader_is_alone
+    addq $8, %rsp
+    .cfi_adjust_cfa_offset -8
+    popq %rsi
+    .cfi_adjust_cfa_offset -8
+    popq %rdi
+    .cfi_adjust_cfa_offset -8
+    testb %al, %al
+    jnz loader_nothing
 1:
     JUMP_ON loader_next_dlsym, 0
     .cfi_endproc

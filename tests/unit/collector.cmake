@@ -1,4 +1,4 @@
-foreach(name crash departed listen merge newer open proof rollup schema share steps store store_log writers)
+foreach(name crash departed left listen merge newer open proof rollup schema share steps store store_log writers)
   pprof_unit_test(${name} pprof_collector)
 endforeach()
 target_compile_definitions(test_crash PRIVATE PPROFD="$<TARGET_FILE:pprofd>")

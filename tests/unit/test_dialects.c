@@ -1,5 +1,6 @@
 /* Dialects on exchanges written from the services' documentation: each fact, in several cuttings. */
 #include "shim/llm/dialects/dialect.h"
+#include "shim/llm/facts/dialect_answer.h"
 #include "dialect_expect.h"
 
 #define CHUNK(rest)                                                                                                    \
@@ -413,81 +414,6 @@ static void test_anthropic_results(void **state)
            {SPAN_response_model, "claude-x-1"}, {SPAN_error_type, "-"});
 }
 
-static void test_ollama(void **state)
-{
-    (void)state;
-    struct exchange_text text = {
-        .url = "http://localhost:11434/api/chat",
-        .request = "{\"model\":\"llama3\",\"options\":{\"num_predict\":8}}",
-        .response_headers = "HTTP/1.1 200 OK\nContent-Type: application/x-ndjson\n",
-        .response = "{\"model\":\"llama3\",\"message\":{\"role\":\"assistant\",\"content\":\"\",\"thinking\":\"mm\"},"
-                    "\"done\":false}\n"
-                    "{\"model\":\"llama3\",\"message\":{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[{"
-                    "\"function\":{\"name\":\"f\","
-                    "\"arguments\":{\"a\":1}}},{\"function\":{\"name\":\"g\",\"arguments\":{}}}]},\"done\":false}\n"
-                    "{\"model\":\"llama3\",\"message\":{\"role\":\"assistant\",\"content\":\"\"},\"done_reason\":"
-                    "\"stop\",\"done\":true,"
-                    "\"total_duration\":4883583458,\"load_duration\":1334875,\"prompt_eval_count\":26,\"prompt_eval_"
-                    "duration\":342546000,"
-                    "\"eval_count\":282,\"eval_duration\":4535599000}"};
-    EXPECT(text, {SPAN_input_tokens, "26"}, {SPAN_output_tokens, "282"}, {SPAN_stream_events, "3"},
-           {SPAN_content_chunks, "2"}, {SPAN_tool_calls, "2"}, {SPAN_finish_reasons, "stop"},
-           {SPAN_request_stream, "1"}, {SPAN_server_load_ns, "1334875"}, {SPAN_server_processing_ns, "4883583458"},
-           {SPAN_max_tokens, "8"}, {SPAN_completeness, "whole"});
-    text.url = "http://localhost:11434/api/generate";
-    text.request = "{\"model\":\"llama3\",\"prompt\":\"x\",\"stream\":false}";
-    text.response_headers = NULL;
-    text.response = "{\"model\":\"llama3\",\"response\":\"x\",\"done\":true,\"done_reason\":\"stop\",\"eval_count\":3}";
-    EXPECT(text, {SPAN_input_tokens, "-"}, {SPAN_output_tokens, "3"}, {SPAN_response_stream, "0"},
-           {SPAN_request_stream, "0"});
-    text.response_headers = "HTTP/1.1 404 Not Found\n";
-    text.response = "{\"error\":\"model not found\"}";
-    EXPECT(text, {SPAN_error_type, "404"}, {SPAN_tool_calls, "-"});
-}
-
-/* JSON is asked for by the format alone: "json", or a schema, which is an object. */
-static void test_ollama_formats(void **state)
-{
-    static const struct {
-        const char *request, *flawed;
-    } cases[] = {
-        {"{\"model\":\"m\",\"prompt\":\"{\"}", "-"},
-        {"{\"model\":\"m\",\"prompt\":\"x\",\"format\":\"\"}", "-"},
-        {"{\"model\":\"m\",\"prompt\":\"x\",\"format\":\"a{b\"}", "-"},
-        {"{\"model\":\"m\",\"prompt\":\"x\",\"format\":[{\"type\":\"object\"}]}", "-"},
-        {"{\"model\":\"m\",\"prompt\":\"x\",\"format\":null}", "-"},
-        {"{\"model\":\"m\",\"prompt\":\"x\",\"tools\":[{\"a\":1}]}", "-"},
-        {"{\"model\":\"m\",\"prompt\":\"x\",\"format\":\"json\"}", "1"},
-        {"{\"model\":\"m\",\"prompt\":\"x\",\"format\":{\"type\":\"object\"}}", "1"},
-        {"{\"model\":\"m\",\"prompt\":\"x\",\"format\":{}}", "1"},
-    };
-    (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        const struct exchange_text text = {
-            .url = "http://localhost:11434/api/generate",
-            .request = cases[i].request,
-            .response = "{\"model\":\"m\",\"response\":\"no JSON\",\"done\":true,\"done_reason\":\"stop\"}"};
-        EXPECT(text, {SPAN_json_invalid, cases[i].flawed});
-    }
-}
-
-/* Loading a model, or putting it away, is asked of nobody: nothing is missing of the answer. */
-static void test_ollama_loads(void **state)
-{
-    static const struct {
-        const char *reason, *empty;
-    } cases[] = {{"load", "-"}, {"unload", "-"}, {"stop", "1"}, {"loaded", "1"}};
-    (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        char answer[128];
-        snprintf(answer, sizeof(answer), "{\"model\":\"m\",\"response\":\"\",\"done\":true,\"done_reason\":\"%s\"}",
-                 cases[i].reason);
-        const struct exchange_text text = {
-            .url = "http://localhost:11434/api/generate", .request = "{\"model\":\"m\"}", .response = answer};
-        EXPECT(text, {SPAN_empty_answer, cases[i].empty});
-    }
-}
-
 static unsigned count_twice(const struct dialect *dialect, const char *what, const struct json_rules *rules)
 {
     unsigned twice = 0;
@@ -498,6 +424,89 @@ static unsigned count_twice(const struct dialect *dialect, const char *what, con
                 twice++;
             }
     return twice;
+}
+
+static bool has_rules_below(const struct json_rules *rules, const char *path)
+{
+    const size_t bytes = strlen(path);
+    for (unsigned i = 0; i < rules->count; i++)
+        if (strncmp(rules->rule[i].path, path, bytes) == 0 && rules->rule[i].path[bytes] == '.')
+            return true;
+    return false;
+}
+
+static bool usage_knows(const char *name, unsigned fact)
+{
+    static struct facts facts;
+    const struct json_value value = {
+        .rule = USAGE_NAMED, .type = JSON_NUMBER, .has_u64 = true, .u64 = 1, .key = name, .key_bytes = strlen(name)};
+    memset(&facts, 0, sizeof(facts));
+    return dialect_usage_value(&facts, &value) && fact < FACT_NUMBER_COUNT &&
+           facts_has_number(&facts, (enum facts_number)fact);
+}
+
+/* What the common rules say without it: the rule itself, or a count of "usage" by a name that is known. */
+static bool is_common(const struct json_rules *rules, const struct json_rule *rule)
+{
+    for (unsigned i = 0; i < dialect_answer_common.count; i++) {
+        const struct json_rule *common = &dialect_answer_common.rule[i];
+        if (strcmp(common->path, rule->path) == 0 && common->id == rule->id && common->flags == rule->flags)
+            return true;
+    }
+    const char *name = rule->path + strlen("usage.");
+    if (strncmp(rule->path, "usage.", strlen("usage.")) != 0 || strpbrk(name, ".[") != NULL ||
+        has_rules_below(rules, rule->path))
+        return false;
+    return rule->id >= ANSWER_COUNT && usage_knows(name, rule->id - ANSWER_COUNT);
+}
+
+static unsigned count_common(const struct dialect *dialect, const char *what, const struct json_rules *rules)
+{
+    unsigned common = 0;
+    for (unsigned i = 0; i < rules->count; i++)
+        if (is_common(rules, &rules->rule[i])) {
+            print_error("%s: its rules of %s repeat the common one for %s\n", dialect->name, what, rules->rule[i].path);
+            common++;
+        }
+    return common;
+}
+
+static void no_common_rule_is_repeated(void **state)
+{
+    (void)state;
+    unsigned repeated = 0;
+    assert_true(dialect_answer_common.count > 10);
+    for (size_t i = 0; dialects[i] != NULL; i++)
+        repeated += count_common(dialects[i], "answers", &dialects[i]->plain.rules) +
+                    count_common(dialects[i], "events", &dialects[i]->event.rules);
+    assert_int_equal(repeated, 0);
+}
+
+/* Common rules hold in every dialect, plain and in a stream; where a dialect reads the path itself, its own counts. */
+static void common_rules_hold_everywhere(void **state)
+{
+    (void)state;
+    for (size_t i = 0; dialects[i] != NULL; i++) {
+        char api[32];
+        (void)snprintf(api, sizeof(api), "%.*s", (int)strcspn(dialects[i]->apis, " "), dialects[i]->apis);
+        const struct dialect *dialect = dialect_by_api(api);
+        const struct dialect_scan *scans[] = {&dialect->plain, &dialect->event};
+        for (unsigned s = 0; s < 2; s++) {
+            static struct facts facts;
+            static struct json_scan scan;
+            static const char answer[] = "{\"usage\":{\"prompt_tokens\":7,\"cached_tokens\":3},"
+                                         "\"error\":{\"type\":\"overloaded\"}}";
+            memset(&facts, 0, sizeof(facts));
+            if (dialect->open != NULL)
+                dialect->open(&facts, api, "");
+            json_scan_init(&scan, &scans[s]->rules, scans[s]->value, &facts, false);
+            json_scan_push(&scan, answer, strlen(answer));
+            if (!facts.error_seen)
+                fail_msg("%s: an error is not seen (%s)", dialect->name, s == 0 ? "plain" : "event");
+            if (!facts_has_number(&facts, FACT_CACHE_READ))
+                fail_msg("%s: counts are not seen (%s)", dialect->name, s == 0 ? "plain" : "event");
+        }
+    }
 }
 
 static void no_rule_stands_twice(void **state)
@@ -513,14 +522,20 @@ static void no_rule_stands_twice(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(no_rule_stands_twice),   cmocka_unit_test(test_openai_plain),
-        cmocka_unit_test(test_openai_stream),     cmocka_unit_test(test_openai_relatives),
-        cmocka_unit_test(test_openai_odd_calls),  cmocka_unit_test(test_openai_odd_usage),
-        cmocka_unit_test(test_openai_errors),     cmocka_unit_test(test_unknown_servers),
-        cmocka_unit_test(test_other_tasks),       cmocka_unit_test(test_smaller_apis),
-        cmocka_unit_test(test_anthropic),         cmocka_unit_test(test_anthropic_relays),
-        cmocka_unit_test(test_anthropic_results), cmocka_unit_test(test_ollama),
-        cmocka_unit_test(test_ollama_formats),    cmocka_unit_test(test_ollama_loads)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(no_rule_stands_twice),
+                                       cmocka_unit_test(no_common_rule_is_repeated),
+                                       cmocka_unit_test(common_rules_hold_everywhere),
+                                       cmocka_unit_test(test_openai_plain),
+                                       cmocka_unit_test(test_openai_stream),
+                                       cmocka_unit_test(test_openai_relatives),
+                                       cmocka_unit_test(test_openai_odd_calls),
+                                       cmocka_unit_test(test_openai_odd_usage),
+                                       cmocka_unit_test(test_openai_errors),
+                                       cmocka_unit_test(test_unknown_servers),
+                                       cmocka_unit_test(test_other_tasks),
+                                       cmocka_unit_test(test_smaller_apis),
+                                       cmocka_unit_test(test_anthropic),
+                                       cmocka_unit_test(test_anthropic_relays),
+                                       cmocka_unit_test(test_anthropic_results)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -194,6 +194,50 @@ static void test_folding(void **state)
     rollup_done(&rollup);
 }
 
+/* The groups that keep their prompt are the half with the most calls, whether they have few or very many, and of those
+ * with as many the ones that came first. */
+static void test_folding_keeps_the_most_called(void **state)
+{
+    enum { GROUPS = 65, KEPT = 32 };
+    static const uint64_t calls[][2] = {{1, 9}, {1, 1}, {255, 256}, {200, 300}, {256, 257}, {5, 1000}};
+
+    (void)state;
+    for (size_t c = 0; c < sizeof calls / sizeof calls[0]; c++)
+        for (unsigned many = 0; many <= GROUPS - 1; many += 8) {
+            struct rollup rollup;
+            unsigned kept = 0;
+
+            rollup_init(&rollup, GROUPS - 1, NULL, NULL);
+            for (unsigned i = 0; i < GROUPS; i++) {
+                char name[32];
+                int bytes = snprintf(name, sizeof name, "prompt-%02u", i);
+
+                assert_int_equal(add_one(&rollup, name, true, 1), 0);
+                if (i + 1 < GROUPS) /* the last one comes, and folds, when all others have theirs */
+                    rollup.hour[0].group[i]->calls = calls[c][i * 7 % (GROUPS - 1) < many];
+                assert_int_equal(bytes, 9);
+            }
+            for (size_t g = 0; g < rollup.hour[0].n; g++) {
+                const struct span_text *prompt = &rollup.hour[0].group[g]->key[ROLLUP_prompt];
+                unsigned i, before = 0;
+
+                if (prompt->bytes != 9)
+                    continue;
+                kept++;
+                i = (unsigned)strtoul(prompt->data + 7, NULL, 10);
+                for (unsigned other = 0; other < GROUPS - 1; other++) {
+                    uint64_t mine = calls[c][i * 7 % (GROUPS - 1) < many];
+                    uint64_t others = calls[c][other * 7 % (GROUPS - 1) < many];
+
+                    before += others > mine || (others == mine && other < i);
+                }
+                assert_true(before < KEPT);
+            }
+            assert_int_equal(kept, KEPT);
+            rollup_done(&rollup);
+        }
+}
+
 /* ---- what is in memory alone when a writer is killed ---- */
 
 struct reading {
@@ -305,6 +349,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_recount, setup, teardown),
         cmocka_unit_test(test_unknown_is_not_zero),
         cmocka_unit_test(test_folding),
+        cmocka_unit_test(test_folding_keeps_the_most_called),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -82,6 +82,43 @@ static void test_merge_is_addition(void **state)
     span_buffer_done(&out);
 }
 
+/* Counts of one byte are added another way than longer ones: the same sums on both sides of the border, up to the last
+ * bucket, and one bucket too many is refused both ways. */
+static void test_short_and_long_counts(void **state)
+{
+    (void)state;
+    static const uint64_t largest[] = {1, 2, 126, 127, 128, 129, 16383, 16384, UINT32_MAX};
+    uint64_t seed = 41;
+    for (unsigned round = 0; round < 600; round++) {
+        static struct span_sketch one, twice, back;
+        const unsigned n = 1 + (unsigned)(random_next(&seed) % 30);
+        const unsigned first = round % 2 ? SPAN_SKETCH_BUCKETS - n : (unsigned)(random_next(&seed) % 400);
+        const uint64_t most = largest[round % (sizeof(largest) / sizeof(largest[0]))];
+        span_sketch_init(&one);
+        span_sketch_init(&back);
+        for (unsigned i = 0; i < n; i++) {
+            one.bucket[first + i] = i + 1 == n ? most : random_next(&seed) % (most + 1);
+            one.count += one.bucket[first + i];
+        }
+        one.count += one.bucket[first] == 0;
+        one.bucket[first] += one.bucket[first] == 0;
+        struct span_buffer out;
+        span_buffer_init(&out, 4096);
+        assert_int_equal(span_sketch_write(&out, &one), 0);
+        struct guard guard = guard_make(out.bytes);
+        const uint8_t *bytes = guard_place(&guard, out.data, out.bytes);
+        assert_int_equal(span_sketch_merge_bytes(&back, bytes, out.bytes), 0);
+        assert_int_equal(span_sketch_merge_bytes(&back, bytes, out.bytes), 0);
+        twice = one;
+        span_sketch_merge(&twice, &one);
+        assert_memory_equal(&back, &twice, sizeof(back));
+        guard_free(&guard);
+        span_put_byte(&out, 1);
+        assert_int_equal(span_sketch_merge_bytes(&back, out.data, out.bytes), first + n < SPAN_SKETCH_BUCKETS ? 0 : -1);
+        span_buffer_done(&out);
+    }
+}
+
 static void test_bad_bytes(void **state)
 {
     (void)state;
@@ -196,8 +233,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_error_is_bounded),  cmocka_unit_test(test_quantiles),
-        cmocka_unit_test(test_merge_is_addition), cmocka_unit_test(test_bad_bytes),
-        cmocka_unit_test(test_column_round_trip),
+        cmocka_unit_test(test_merge_is_addition), cmocka_unit_test(test_short_and_long_counts),
+        cmocka_unit_test(test_bad_bytes),         cmocka_unit_test(test_column_round_trip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

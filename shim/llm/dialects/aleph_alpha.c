@@ -4,58 +4,55 @@
  * A dialect (dialect.h): rules and handlers, called on the scribe's thread.
  */
 #include "dialect.h"
+#include "shim/llm/facts/dialect_answer.h"
 #include "shim/llm/facts/dialect_request.h"
-#include "shim/llm/facts/failure.h"
 
 enum rule {
-    ID = 1,
-    MODEL,
-    COMPLETION,
+    COMPLETION = ANSWER_OWN,
     TEXT,
     FINISH,
     EVENT_TYPE,
     EVENT_INDEX,
     EVENT_TEXT,
     EVENT_FINISH,
-    INPUT,
-    OUTPUT,
 };
 
-#define COMMON                                                                                                         \
-    {"model_version", MODEL, 0}, {"num_tokens_prompt_total", INPUT, 0}, {"num_tokens_generated", OUTPUT, 0},           \
-        FAILURE_ERROR("error"),                                                                                        \
-    {                                                                                                                  \
-        "code", FAILURE_CODE, 0                                                                                        \
-    }
+/* clang-format off */
+#define COMMON \
+    RULE("model_version", ANSWER_MODEL, 0), \
+    ANSWER_COUNTED("num_tokens_prompt_total", FACT_INPUT), \
+    ANSWER_COUNTED("num_tokens_generated", FACT_OUTPUT), \
+    RULE("code", FAILURE_CODE, 0)
 
 static const struct json_rule plain_rules[] = {
     COMMON,
-    {"id", ID, 0},
-    {"completions[]", COMPLETION, 0},
-    {"completions[].completion", TEXT, JSON_PIECES},
-    {"completions[].finish_reason", FINISH, 0},
-    {"completions[].data.text", TEXT, JSON_PIECES},
-    {"completions[].finishReason.reason", FINISH, 0},
+    RULE("id", ANSWER_ID, 0),
+    RULE("completions[]", COMPLETION, 0),
+    RULE("completions[].completion", TEXT, JSON_PIECES),
+    RULE("completions[].finish_reason", FINISH, 0),
+    RULE("completions[].data.text", TEXT, JSON_PIECES),
+    RULE("completions[].finishReason.reason", FINISH, 0),
 };
 
 static const struct json_rule event_rules[] = {
     COMMON,
-    {"type", EVENT_TYPE, 0},
-    {"index", EVENT_INDEX, 0},
-    {"completion", EVENT_TEXT, JSON_PIECES},
-    {"finish_reason", EVENT_FINISH, 0},
+    RULE("type", EVENT_TYPE, 0),
+    RULE("index", EVENT_INDEX, 0),
+    RULE("completion", EVENT_TEXT, JSON_PIECES),
+    RULE("finish_reason", EVENT_FINISH, 0),
 };
 
 static const struct json_rule request_rules[] = {
-    {"model", REQUEST_MODEL, 0},
-    {"stream", REQUEST_STREAM, 0},
-    {"maximum_tokens", REQUEST_MAX_TOKENS, 0},
-    {"maxTokens", REQUEST_MAX_TOKENS, 0},
-    {"n", REQUEST_CHOICES, 0},
-    {"numResults", REQUEST_CHOICES, 0},
-    {"prompt", REQUEST_USER, JSON_PIECES},
-    {"prompt[].data", REQUEST_USER, JSON_PIECES},
+    RULE("model", REQUEST_MODEL, 0),
+    RULE("stream", REQUEST_STREAM, 0),
+    RULE("maximum_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("maxTokens", REQUEST_MAX_TOKENS, 0),
+    RULE("n", REQUEST_CHOICES, 0),
+    RULE("numResults", REQUEST_CHOICES, 0),
+    RULE("prompt", REQUEST_USER, JSON_PIECES),
+    RULE("prompt[].data", REQUEST_USER, JSON_PIECES),
 };
+/* clang-format on */
 
 /* Of a plain answer: its position; in a stream the events say it, before or after what they have to say. */
 static uint32_t choice_of(const struct json_value *value)
@@ -67,17 +64,7 @@ static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
     uint64_t *const event_choice = &facts->scratch[0];
-    if (failure_is(value)) {
-        failure_value(facts, value);
-        return;
-    }
-    switch ((enum rule)value->rule) {
-    case ID:
-        facts_set_value(facts, FACT_RESPONSE_ID, value);
-        break;
-    case MODEL:
-        facts_set_value(facts, FACT_RESPONSE_MODEL, value);
-        break;
+    switch (value->rule) {
     case COMPLETION:
         facts_choice_seen(facts, choice_of(value));
         break;
@@ -104,11 +91,8 @@ static void on_answer(void *context, const struct json_value *value)
     case EVENT_FINISH:
         facts_finish(facts, (uint32_t)*event_choice, value);
         break;
-    case INPUT:
-        facts_set_count(facts, FACT_INPUT, value);
-        break;
-    case OUTPUT:
-        facts_set_count(facts, FACT_OUTPUT, value);
+    default:
+        dialect_answer_value(facts, value);
         break;
     }
 }

@@ -5,17 +5,14 @@
  * cache gave or took.
  */
 #include "dialect.h"
+#include "shim/llm/facts/dialect_answer.h"
 #include "shim/llm/facts/dialect_request.h"
-#include "shim/llm/facts/dialect_usage.h"
-#include "shim/llm/facts/failure.h"
 #include "shim/llm/facts/iterations.h"
 
 #include <string.h>
 
 enum rule {
-    ID = 1,
-    MODEL,
-    STOP,
+    STOP = ANSWER_OWN,
     TYPE,
     INDEX,
     BLOCK_TYPE,
@@ -50,75 +47,77 @@ static struct state *state_of(struct facts *facts)
     return (struct state *)(void *)facts->scratch;
 }
 
-#define STATED_USAGE(at)                                                                                               \
-    USAGE_RULES(at), ITERATION_RULES(at, ITERATION), {at ".server_tool_use", SERVER_TOOL, 0},                          \
-    {                                                                                                                  \
-        at ".server_tool_use.*", SERVER_TOOL, 0                                                                        \
-    }
-#define BLOCK_RULES(at)                                                                                                \
-    {at ".type", BLOCK_TYPE, 0}, {at ".text", TEXT, JSON_PIECES},                                                      \
-    {                                                                                                                  \
-        at ".thinking", REASONING, JSON_PIECES                                                                         \
-    }
+/* clang-format off */
+#define STATED_USAGE(at) \
+    ITERATION_RULES(at, ITERATION), \
+    RULE(at ".server_tool_use", SERVER_TOOL, 0), \
+    RULE(at ".server_tool_use.*", SERVER_TOOL, 0)
+#define BLOCK_RULES(at) \
+    RULE(at ".type", BLOCK_TYPE, 0), \
+    RULE(at ".text", TEXT, JSON_PIECES), \
+    RULE(at ".thinking", REASONING, JSON_PIECES)
 /* Google in front of Vertex, Azure and relays answer for the service in words of their own. */
-#define ERROR_RULES FAILURE_RULES, {"code", FAILURE_CODE, 0}, FAILURE_ERROR("error")
+#define ERROR_RULES \
+    RULE("code", FAILURE_CODE, 0)
 
 static const struct json_rule plain_rules[] = {
-    {"id", ID, 0},
-    {"model", MODEL, 0},
-    {"stop_reason", STOP, 0},
-    {"type", TYPE, 0},
+    RULE("id", ANSWER_ID, 0),
+    RULE("model", ANSWER_MODEL, 0),
+    RULE("stop_reason", STOP, 0),
+    RULE("type", TYPE, 0),
     BLOCK_RULES("content[]"),
     STATED_USAGE("usage"),
     ERROR_RULES,
-    {"completion", TEXT, JSON_PIECES},
-    {"amazon-bedrock-guardrailAction", GUARDRAIL, 0},
+    RULE("completion", TEXT, JSON_PIECES),
+    RULE("amazon-bedrock-guardrailAction", GUARDRAIL, 0),
 };
 
 static const struct json_rule event_rules[] = {
-    {"type", TYPE, 0},
-    {"index", INDEX, 0},
-    {"message.id", ID, 0},
-    {"message.model", MODEL, 0},
-    {"message.stop_reason", STOP, 0},
+    RULE("type", TYPE, 0),
+    RULE("index", INDEX, 0),
+    RULE("message.id", ANSWER_ID, 0),
+    RULE("message.model", ANSWER_MODEL, 0),
+    RULE("message.stop_reason", STOP, 0),
+    USAGE_RULES("message.usage"),
     STATED_USAGE("message.usage"),
-    {"message.usage.output_tokens", FIRST_OUTPUT, 0},
+    RULE("message.usage.output_tokens", FIRST_OUTPUT, 0),
     BLOCK_RULES("content_block"),
-    {"content_block.id", BLOCK_ID, 0},
-    {"delta.text", TEXT, JSON_PIECES},
-    {"delta.thinking", REASONING, JSON_PIECES},
-    {"delta.partial_json", ARGUMENTS, JSON_PIECES},
-    {"delta.stop_reason", STOP, 0},
+    RULE("content_block.id", BLOCK_ID, 0),
+    RULE("delta.text", TEXT, JSON_PIECES),
+    RULE("delta.thinking", REASONING, JSON_PIECES),
+    RULE("delta.partial_json", ARGUMENTS, JSON_PIECES),
+    RULE("delta.stop_reason", STOP, 0),
     STATED_USAGE("usage"),
     ERROR_RULES,
     /* text completions */
-    {"completion", TEXT, JSON_PIECES},
-    {"stop_reason", STOP, 0},
-    {"id", ID, 0},
-    {"model", MODEL, 0},
+    RULE("completion", TEXT, JSON_PIECES),
+    RULE("stop_reason", STOP, 0),
+    RULE("id", ANSWER_ID, 0),
+    RULE("model", ANSWER_MODEL, 0),
     /* within Bedrock's InvokeModel */
-    {"amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0},
-    {"amazon-bedrock-invocationMetrics.outputTokenCount", METRIC_OUTPUT, 0},
-    {"amazon-bedrock-invocationMetrics.cacheReadInputTokenCount", METRIC_CACHE_READ, 0},
-    {"amazon-bedrock-invocationMetrics.cacheWriteInputTokenCount", METRIC_CACHE_CREATION, 0},
-    {"amazon-bedrock-guardrailAction", GUARDRAIL, 0},
+    RULE("amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0),
+    RULE("amazon-bedrock-invocationMetrics.outputTokenCount", METRIC_OUTPUT, 0),
+    RULE("amazon-bedrock-invocationMetrics.cacheReadInputTokenCount", METRIC_CACHE_READ, 0),
+    RULE("amazon-bedrock-invocationMetrics.cacheWriteInputTokenCount", METRIC_CACHE_CREATION, 0),
+    RULE("amazon-bedrock-guardrailAction", GUARDRAIL, 0),
 };
 
 static const struct json_rule request_rules[] = {
-    {"model", REQUEST_MODEL, 0},
-    {"stream", REQUEST_STREAM, 0},
-    {"max_tokens", REQUEST_MAX_TOKENS, 0},
-    {"max_tokens_to_sample", REQUEST_MAX_TOKENS, 0},
-    {"prompt", REQUEST_USER, JSON_PIECES},
-    {"tools", REQUEST_TOOLS, JSON_RAW},
-    {"output_format", REQUEST_FORMAT, JSON_RAW},
-    {"output_config.format", REQUEST_FORMAT, JSON_RAW},
-    {"system", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"system[].text", REQUEST_INSTRUCTIONS, JSON_PIECES},
+    RULE("model", REQUEST_MODEL, 0),
+    RULE("stream", REQUEST_STREAM, 0),
+    RULE("max_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("max_tokens_to_sample", REQUEST_MAX_TOKENS, 0),
+    RULE("prompt", REQUEST_USER, JSON_PIECES),
+    RULE("tools", REQUEST_TOOLS, JSON_RAW),
+    RULE("output_format", REQUEST_FORMAT, JSON_RAW),
+    RULE("output_config.format", REQUEST_FORMAT, JSON_RAW),
+    RULE("system", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("system[].text", REQUEST_INSTRUCTIONS, JSON_PIECES),
     REQUEST_MESSAGES("messages"),
     REQUEST_METADATA,
     REQUEST_END_USERS(""),
 };
+/* clang-format on */
 
 static void sum_iterations(struct facts *facts)
 {
@@ -154,12 +153,6 @@ static const enum facts_number metrics[] = {FACT_INPUT, FACT_OUTPUT, FACT_CACHE_
 static void on_common(struct facts *facts, const struct json_value *value)
 {
     switch (value->rule) {
-    case ID:
-        facts_set_value(facts, FACT_RESPONSE_ID, value);
-        break;
-    case MODEL:
-        facts_set_value(facts, FACT_RESPONSE_MODEL, value);
-        break;
     case STOP:
         stop(facts, value);
         break;
@@ -187,10 +180,10 @@ static void on_common(struct facts *facts, const struct json_value *value)
         iterations_value(&state_of(facts)->iterations, (enum iterations_part)(value->rule - ITERATION), value);
         break;
     default:
-        if (failure_is(value))
-            failure_value(facts, value);
-        if (dialect_usage_is(value) && dialect_usage_value(facts, value))
-            facts->shape_seen = true;
+        if (dialect_usage_is(value)) /* nobody else states usage so */
+            facts->shape_seen = dialect_usage_value(facts, value) || facts->shape_seen;
+        else
+            dialect_answer_value(facts, value);
         break;
     }
 }

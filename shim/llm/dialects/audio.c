@@ -26,31 +26,32 @@ struct state {
 };
 _Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the state must fit");
 
+/* clang-format off */
 static const struct json_rule plain_rules[] = {
     ANSWER_IDENTITY,
-    ANSWER_ERRORS,
-    ANSWER_USAGE_RULES("usage"),
-    {"text", TEXT, JSON_PIECES},
-    {"audio_data", SOUND, JSON_PIECES}, /* Mistral's speech */
+    ANSWER_NAMED_ERRORS,
+    RULE("usage", ANSWER_USAGE, 0),
+    RULE("text", TEXT, JSON_PIECES),
+    RULE("audio_data", SOUND, JSON_PIECES), /* Mistral's speech */
 };
 
 static const struct json_rule event_rules[] = {
     ANSWER_IDENTITY,
-    FAILURE_ERROR("error"),
-    ANSWER_USAGE_RULES("usage"),
-    {"type", TYPE, 0},
-    {"delta", DELTA, JSON_PIECES},
-    {"audio", SOUND, JSON_PIECES},
-    {"text", TEXT, JSON_PIECES},
-    {"choices[].delta.content", CHUNK_TEXT, JSON_PIECES},
-    {"choices[].finish_reason", FINISH, 0},
+    RULE("usage", ANSWER_USAGE, 0),
+    RULE("type", TYPE, 0),
+    RULE("delta", DELTA, JSON_PIECES),
+    RULE("audio", SOUND, JSON_PIECES),
+    RULE("text", TEXT, JSON_PIECES),
+    RULE("choices[].delta.content", CHUNK_TEXT, JSON_PIECES),
+    RULE("choices[].finish_reason", FINISH, 0),
 };
 
 static const struct json_rule request_rules[] = {
-    {"model", REQUEST_MODEL, 0},
-    {"stream", REQUEST_STREAM, 0},
-    {"instructions", REQUEST_INSTRUCTIONS, JSON_PIECES},
+    RULE("model", REQUEST_MODEL, 0),
+    RULE("stream", REQUEST_STREAM, 0),
+    RULE("instructions", REQUEST_INSTRUCTIONS, JSON_PIECES),
 };
+/* clang-format on */
 
 static struct state *state_of(struct facts *facts)
 {

@@ -28,24 +28,22 @@ struct state {
 };
 _Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the state must fit");
 
-#define ADDED(path, fact)                                                                                              \
-    {                                                                                                                  \
-        path, RESULT_COUNT + (fact), 0                                                                                 \
-    }
+#define ADDED(path, fact) RULE(path, RESULT_COUNT + (fact), 0)
 #define RESULT "result.message.usage"
 /* Of a finished batch of Google's; "metadata.output" repeats it. */
 #define INLINED "response.inlinedResponses.inlinedResponses[].response.usageMetadata"
 
+/* clang-format off */
 static const struct json_rule answer_rules[] = {
     ANSWER_IDENTITY,
-    ANSWER_ERRORS,
-    ANSWER_USAGE_RULES("usage"),
-    {"status", STATUS, 0},
-    {"processing_status", STATUS, 0},
-    {"request_counts", SHAPE, 0},
-    {"data[].request_counts", SHAPE, 0},
-    {"result.message.model", RESULT_MODEL, 0},
-    {RESULT, RESULT_USAGE, 0},
+    ANSWER_NAMED_ERRORS,
+    RULE("usage", ANSWER_USAGE, 0),
+    RULE("status", STATUS, 0),
+    RULE("processing_status", STATUS, 0),
+    RULE("request_counts", SHAPE, 0),
+    RULE("data[].request_counts", SHAPE, 0),
+    RULE("result.message.model", RESULT_MODEL, 0),
+    RULE(RESULT, RESULT_USAGE, 0),
     ITERATION_RULES(RESULT, ITERATION),
     ADDED(RESULT ".input_tokens", FACT_INPUT),
     ADDED(RESULT ".output_tokens", FACT_OUTPUT),
@@ -54,9 +52,9 @@ static const struct json_rule answer_rules[] = {
     ADDED(RESULT ".cache_creation.ephemeral_5m_input_tokens", FACT_CACHE_CREATION_5M),
     ADDED(RESULT ".cache_creation.ephemeral_1h_input_tokens", FACT_CACHE_CREATION_1H),
     ADDED(RESULT ".output_tokens_details.thinking_tokens", FACT_REASONING),
-    {"metadata.state", STATUS, 0},
-    {"metadata.batchStats", SHAPE, 0},
-    {INLINED, INLINED_USAGE, 0},
+    RULE("metadata.state", STATUS, 0),
+    RULE("metadata.batchStats", SHAPE, 0),
+    RULE(INLINED, INLINED_USAGE, 0),
     ADDED(INLINED ".promptTokenCount", FACT_INPUT),
     ADDED(INLINED ".candidatesTokenCount", FACT_OUTPUT),
     ADDED(INLINED ".thoughtsTokenCount", FACT_REASONING),
@@ -64,8 +62,9 @@ static const struct json_rule answer_rules[] = {
 };
 
 static const struct json_rule request_rules[] = {
-    {"metadata", SHAPE, 0},
+    RULE("metadata", SHAPE, 0),
 };
+/* clang-format on */
 
 static struct state *state_of(struct facts *facts)
 {

@@ -7,16 +7,13 @@
  * InvokeModel events are Converse events with the event's name as a key around them.
  */
 #include "dialect.h"
+#include "shim/llm/facts/dialect_answer.h"
 #include "shim/llm/facts/dialect_request.h"
-#include "shim/llm/facts/dialect_usage.h"
-#include "shim/llm/facts/failure.h"
 
 #include <string.h>
 
 enum rule {
-    ID = 1,
-    MODEL,
-    STOP,
+    STOP = ANSWER_OWN,
     SHAPE,
     INDEX,
     TEXT,
@@ -38,7 +35,6 @@ enum rule {
     DETAIL_LIFETIME,
     RESULT, /* number of a generation under way */
     LATENCY_MS,
-    SERVED_TIER,
     SERVED_SPEED,
     PLACEHOLDER, /* Anthropic's first count of output, which the last one replaces: none if the stream is cut */
     METRIC_INPUT,
@@ -62,107 +58,135 @@ static struct state *state_of(struct facts *facts)
     return (struct state *)(void *)facts->scratch;
 }
 
-#define STATED_USAGE(at)                                                                                               \
-    {at, SHAPE, 0}, USAGE_RULES(at), {at ".cacheDetails[]", DETAIL, 0},                                                \
-        {at ".cacheDetails[].inputTokens", DETAIL_TOKENS, 0},                                                          \
-    {                                                                                                                  \
-        at ".cacheDetails[].ttl", DETAIL_LIFETIME, 0                                                                   \
-    }
+/* clang-format off */
+#define STATED_USAGE(at) \
+    RULE(at, SHAPE, 0), \
+    RULE(at ".cacheDetails[]", DETAIL, 0), \
+    RULE(at ".cacheDetails[].inputTokens", DETAIL_TOKENS, 0), \
+    RULE(at ".cacheDetails[].ttl", DETAIL_LIFETIME, 0)
 
-#define FAMILY_RULES                                                                                                   \
-    {"id", ID, 0}, {"generation_id", ID, 0}, {"model", MODEL, 0}, {"message", MESSAGE, JSON_PIECES},                   \
-        {"amazon-bedrock-guardrailAction", GUARDRAIL, 0}, {"amazon-bedrock-invocationMetrics", METRICS, 0},            \
-        {"amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0},                                         \
-        {"amazon-bedrock-invocationMetrics.outputTokenCount", METRIC_OUTPUT, 0},                                       \
-        {"amazon-bedrock-invocationMetrics.cacheReadInputTokenCount", METRIC_CACHE_READ, 0},                           \
-        {"amazon-bedrock-invocationMetrics.cacheWriteInputTokenCount", METRIC_CACHE_CREATION, 0},                      \
-        {"amazon-bedrock-invocationMetrics.invocationLatency", LATENCY_MS, 0},                                         \
-        {"inputTextTokenCount", METRIC_INPUT, 0}, {"results[]", RESULT, 0},                                            \
-        {"results[].tokenCount", METRIC_OUTPUT, 0}, {"results[].outputText", TEXT, JSON_PIECES},                       \
-        {"results[].completionReason", STOP, 0}, {"outputText", TEXT, JSON_PIECES}, {"completionReason", STOP, 0},     \
-        {"totalOutputTextTokenCount", METRIC_OUTPUT, 0}, {"generation", TEXT, JSON_PIECES},                            \
-        {"prompt_token_count", METRIC_INPUT, 0}, {"generation_token_count", METRIC_OUTPUT, 0},                         \
-        {"stop_reason", STOP, 0}, {"outputs[]", RESULT, 0}, {"outputs[].text", TEXT, JSON_PIECES},                     \
-        {"outputs[].stop_reason", STOP, 0}, {"generations[]", RESULT, 0}, {"generations[].text", TEXT, JSON_PIECES},   \
-        {"generations[].finish_reason", STOP, 0}, {"text", TEXT, JSON_PIECES}, {"finish_reason", STOP, 0},             \
-        {"completions[]", RESULT, 0}, {"completions[].data.text", TEXT, JSON_PIECES},                                  \
-        {"completions[].finishReason.reason", STOP, 0}, {"choices[]", RESULT, 0},                                      \
-        {"choices[].text", TEXT, JSON_PIECES}, {"choices[].stop_reason", STOP, 0},                                     \
-        {"choices[].finish_reason", STOP, 0}, {"choices[].message.content", TEXT, JSON_PIECES},                        \
-        {"choices[].delta.content", TEXT, JSON_PIECES}, {"content[].text", TEXT, JSON_PIECES},                         \
-        {"images[]", MEDIA, JSON_PIECES}, {"finish_reasons[]", STOP_OF_LIST, 0}, {"artifacts[]", RESULT, 0},           \
-        {"artifacts[].finishReason", STOP, 0}, {"artifacts[].base64", MEDIA, JSON_PIECES}, {"finishReason", STOP, 0},  \
-        {"tool_calls[]", FAMILY_CALL, 0},                                                                              \
-    {                                                                                                                  \
-        "choices[].message.tool_calls[]", FAMILY_CALL, 0                                                               \
-    }
+#define FAMILY_RULES \
+    RULE("id", ANSWER_ID, 0), \
+    RULE("generation_id", ANSWER_ID, 0), \
+    RULE("model", ANSWER_MODEL, 0), \
+    RULE("message", MESSAGE, JSON_PIECES), \
+    RULE("amazon-bedrock-guardrailAction", GUARDRAIL, 0), \
+    RULE("amazon-bedrock-invocationMetrics", METRICS, 0), \
+    RULE("amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0), \
+    RULE("amazon-bedrock-invocationMetrics.outputTokenCount", METRIC_OUTPUT, 0), \
+    RULE("amazon-bedrock-invocationMetrics.cacheReadInputTokenCount", METRIC_CACHE_READ, 0), \
+    RULE("amazon-bedrock-invocationMetrics.cacheWriteInputTokenCount", METRIC_CACHE_CREATION, 0), \
+    RULE("amazon-bedrock-invocationMetrics.invocationLatency", LATENCY_MS, 0), \
+    RULE("inputTextTokenCount", METRIC_INPUT, 0), \
+    RULE("results[]", RESULT, 0), \
+    RULE("results[].tokenCount", METRIC_OUTPUT, 0), \
+    RULE("results[].outputText", TEXT, JSON_PIECES), \
+    RULE("results[].completionReason", STOP, 0), \
+    RULE("outputText", TEXT, JSON_PIECES), \
+    RULE("completionReason", STOP, 0), \
+    RULE("totalOutputTextTokenCount", METRIC_OUTPUT, 0), \
+    RULE("generation", TEXT, JSON_PIECES), \
+    RULE("prompt_token_count", METRIC_INPUT, 0), \
+    RULE("generation_token_count", METRIC_OUTPUT, 0), \
+    RULE("stop_reason", STOP, 0), \
+    RULE("outputs[]", RESULT, 0), \
+    RULE("outputs[].text", TEXT, JSON_PIECES), \
+    RULE("outputs[].stop_reason", STOP, 0), \
+    RULE("generations[]", RESULT, 0), \
+    RULE("generations[].text", TEXT, JSON_PIECES), \
+    RULE("generations[].finish_reason", STOP, 0), \
+    RULE("text", TEXT, JSON_PIECES), \
+    RULE("finish_reason", STOP, 0), \
+    RULE("completions[]", RESULT, 0), \
+    RULE("completions[].data.text", TEXT, JSON_PIECES), \
+    RULE("completions[].finishReason.reason", STOP, 0), \
+    RULE("choices[]", RESULT, 0), \
+    RULE("choices[].text", TEXT, JSON_PIECES), \
+    RULE("choices[].stop_reason", STOP, 0), \
+    RULE("choices[].finish_reason", STOP, 0), \
+    RULE("choices[].message.content", TEXT, JSON_PIECES), \
+    RULE("choices[].delta.content", TEXT, JSON_PIECES), \
+    RULE("content[].text", TEXT, JSON_PIECES), \
+    RULE("images[]", MEDIA, JSON_PIECES), \
+    RULE("finish_reasons[]", STOP_OF_LIST, 0), \
+    RULE("artifacts[]", RESULT, 0), \
+    RULE("artifacts[].finishReason", STOP, 0), \
+    RULE("artifacts[].base64", MEDIA, JSON_PIECES), \
+    RULE("finishReason", STOP, 0), \
+    RULE("tool_calls[]", FAMILY_CALL, 0), \
+    RULE("choices[].message.tool_calls[]", FAMILY_CALL, 0)
 
 static const struct json_rule plain_rules[] = {
     FAMILY_RULES,
-    {"output.message", SHAPE, 0},
-    {"output.message.content[].text", TEXT, JSON_PIECES},
-    {"output.message.content[].reasoningContent.reasoningText.text", REASONING, JSON_PIECES},
-    {"output.message.content[].toolUse", CALL, 0},
-    {"output.message.content[].toolUse.type", CALL_TYPE, 0},
-    {"output.message.content[].image", MEDIA, 0},
-    {"output.message.content[].citationsContent.content[].text", TEXT, JSON_PIECES},
-    {"content[].type", BLOCK_TYPE, 0}, /* Anthropic's, see event_rules */
-    {"content[].thinking", REASONING, JSON_PIECES},
-    {"stopReason", STOP, 0},
+    RULE("output.message", SHAPE, 0),
+    RULE("output.message.content[].text", TEXT, JSON_PIECES),
+    RULE("output.message.content[].reasoningContent.reasoningText.text", REASONING, JSON_PIECES),
+    RULE("output.message.content[].toolUse", CALL, 0),
+    RULE("output.message.content[].toolUse.type", CALL_TYPE, 0),
+    RULE("output.message.content[].image", MEDIA, 0),
+    RULE("output.message.content[].citationsContent.content[].text", TEXT, JSON_PIECES),
+    RULE("content[].type", BLOCK_TYPE, 0), /* Anthropic's, see event_rules */
+    RULE("content[].thinking", REASONING, JSON_PIECES),
+    RULE("stopReason", STOP, 0),
     STATED_USAGE("usage"),
-    {"metrics.latencyMs", LATENCY_MS, 0},
-    {"serviceTier.type", SERVED_TIER, 0},
-    {"performanceConfig.latency", SERVED_SPEED, 0},
-    FAILURE_ERROR("error"),
+    RULE("metrics.latencyMs", LATENCY_MS, 0),
+    RULE("serviceTier.type", ANSWER_TIER, 0),
+    RULE("performanceConfig.latency", SERVED_SPEED, 0),
 };
 
-#define CONVERSE_EVENTS(delta, start, stop, metadata)                                                                  \
-    {delta "contentBlockIndex", INDEX, 0}, {delta "delta.text", TEXT, JSON_PIECES},                                    \
-        {delta "delta.reasoningContent.text", REASONING, JSON_PIECES},                                                 \
-        {delta "delta.toolUse.input", CALL_INPUT, JSON_PIECES},                                                        \
-        {delta "delta.image.source.bytes", MEDIA, JSON_PIECES}, {start "start.toolUse", CALL, 0},                      \
-        {start "start.toolUse.name", CALL_NAME, 0}, {start "start.toolUse.type", CALL_TYPE, 0},                        \
-        {stop "stopReason", STOP, 0}, STATED_USAGE(metadata "usage"), {metadata "serviceTier.type", SERVED_TIER, 0},   \
-        {metadata "performanceConfig.latency", SERVED_SPEED, 0},                                                       \
-    {                                                                                                                  \
-        metadata "metrics.latencyMs", LATENCY_MS, 0                                                                    \
-    }
+#define CONVERSE_EVENTS(delta, start, stop, metadata) \
+    RULE(delta "contentBlockIndex", INDEX, 0), \
+    RULE(delta "delta.text", TEXT, JSON_PIECES), \
+    RULE(delta "delta.reasoningContent.text", REASONING, JSON_PIECES), \
+    RULE(delta "delta.toolUse.input", CALL_INPUT, JSON_PIECES), \
+    RULE(delta "delta.image.source.bytes", MEDIA, JSON_PIECES), \
+    RULE(start "start.toolUse", CALL, 0), \
+    RULE(start "start.toolUse.name", CALL_NAME, 0), \
+    RULE(start "start.toolUse.type", CALL_TYPE, 0), \
+    RULE(stop "stopReason", STOP, 0), \
+    STATED_USAGE(metadata "usage"), \
+    RULE(metadata "serviceTier.type", ANSWER_TIER, 0), \
+    RULE(metadata "performanceConfig.latency", SERVED_SPEED, 0), \
+    RULE(metadata "metrics.latencyMs", LATENCY_MS, 0)
 
 static const struct json_rule event_rules[] = {
     FAMILY_RULES,
     CONVERSE_EVENTS("", "", "", ""),
     CONVERSE_EVENTS("contentBlockDelta.", "contentBlockStart.", "messageStop.", "metadata."),
-    {"contentBlockStart.contentBlockIndex", INDEX, 0},
-    {"tool_call_delta", FAMILY_CALL_PIECE, 0}, /* Cohere; the calls come whole later */
+    RULE("contentBlockStart.contentBlockIndex", INDEX, 0),
+    RULE("tool_call_delta", FAMILY_CALL_PIECE, 0), /* Cohere; the calls come whole later */
     /* Anthropic's, where the ARN of an inference profile or of a deployment does not tell the family. */
-    {"message.id", ID, 0},
-    {"message.model", MODEL, 0},
+    RULE("message.id", ANSWER_ID, 0),
+    RULE("message.model", ANSWER_MODEL, 0),
     STATED_USAGE("message.usage"),
-    {"message.usage.output_tokens", PLACEHOLDER, 0},
-    {"index", INDEX, 0},
-    {"content_block.type", BLOCK_TYPE, 0},
-    {"delta.thinking", REASONING, JSON_PIECES},
-    {"delta.partial_json", CALL_INPUT, JSON_PIECES},
-    {"delta.stop_reason", STOP, 0},
+    USAGE_RULES("message.usage"),
+    USAGE_RULES("metadata.usage"),
+    RULE("message.usage.output_tokens", PLACEHOLDER, 0),
+    RULE("index", INDEX, 0),
+    RULE("content_block.type", BLOCK_TYPE, 0),
+    RULE("delta.thinking", REASONING, JSON_PIECES),
+    RULE("delta.partial_json", CALL_INPUT, JSON_PIECES),
+    RULE("delta.stop_reason", STOP, 0),
 };
 
 static const struct json_rule request_rules[] = {
-    {"inferenceConfig.maxTokens", REQUEST_MAX_TOKENS, 0},
-    {"inferenceConfig.max_new_tokens", REQUEST_MAX_TOKENS, 0},
-    {"textGenerationConfig.maxTokenCount", REQUEST_MAX_TOKENS, 0},
-    {"max_gen_len", REQUEST_MAX_TOKENS, 0},
-    {"max_tokens", REQUEST_MAX_TOKENS, 0},
-    {"maxTokens", REQUEST_MAX_TOKENS, 0},
-    {"toolConfig.tools", REQUEST_TOOLS, JSON_RAW},
-    {"outputConfig.textFormat", REQUEST_FORMAT, JSON_RAW},
-    {"system[].text", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"prompt", REQUEST_USER, JSON_PIECES},
-    {"inputText", REQUEST_USER, JSON_PIECES},
-    {"preamble", REQUEST_INSTRUCTIONS, JSON_PIECES},
+    RULE("inferenceConfig.maxTokens", REQUEST_MAX_TOKENS, 0),
+    RULE("inferenceConfig.max_new_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("textGenerationConfig.maxTokenCount", REQUEST_MAX_TOKENS, 0),
+    RULE("max_gen_len", REQUEST_MAX_TOKENS, 0),
+    RULE("max_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("maxTokens", REQUEST_MAX_TOKENS, 0),
+    RULE("toolConfig.tools", REQUEST_TOOLS, JSON_RAW),
+    RULE("outputConfig.textFormat", REQUEST_FORMAT, JSON_RAW),
+    RULE("system[].text", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("prompt", REQUEST_USER, JSON_PIECES),
+    RULE("inputText", REQUEST_USER, JSON_PIECES),
+    RULE("preamble", REQUEST_INSTRUCTIONS, JSON_PIECES),
     REQUEST_MESSAGES("messages"),
-    {"requestMetadata.prompt", REQUEST_META_NAME, 0},
-    {"requestMetadata.prompt_version", REQUEST_META_VERSION, 0},
+    RULE("requestMetadata.prompt", REQUEST_META_NAME, 0),
+    RULE("requestMetadata.prompt_version", REQUEST_META_VERSION, 0),
 };
+/* clang-format on */
 
 static void content(struct facts *facts, const struct json_value *value, enum facts_content kind)
 {
@@ -238,12 +262,6 @@ static void on_common(struct facts *facts, const struct json_value *value)
     case DETAIL_LIFETIME:
         cache_detail(facts, value);
         break;
-    case ID:
-        facts_set_value(facts, FACT_RESPONSE_ID, value);
-        break;
-    case MODEL:
-        facts_set_value(facts, FACT_RESPONSE_MODEL, value);
-        break;
     case STOP:
         facts_finish(facts, state_of(facts)->result, value);
         break;
@@ -265,24 +283,17 @@ static void on_common(struct facts *facts, const struct json_value *value)
         if (value->type == JSON_OBJECT_BEGIN && value->indexes)
             state_of(facts)->result = value->index[0];
         break;
-    case FAILURE_OBJECT:
-    case FAILURE_MEMBER:
-        failure_value(facts, value);
-        break;
-    case SERVED_TIER:
-        facts_set_value(facts, FACT_SERVICE_TIER, value);
-        break;
     case SERVED_SPEED:
         facts_set_value(facts, FACT_SPEED, value);
         break;
     case LATENCY_MS:
         facts_set_time(facts, FACT_SERVER_PROCESSING_NS, value, 1e6);
         break;
+    case METRIC_INPUT ... METRIC_CACHE_CREATION:
+        metric(facts, value);
+        break;
     default:
-        if (dialect_usage_is(value))
-            (void)dialect_usage_value(facts, value);
-        else
-            metric(facts, value);
+        dialect_answer_value(facts, value);
         break;
     }
 }

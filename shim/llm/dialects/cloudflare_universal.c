@@ -18,29 +18,31 @@ enum { STEP = REQUEST_OWN, STEP_PROVIDER, STEP_ENDPOINT };
 
 #define QUERY "[].query"
 
+/* clang-format off */
 static const struct json_rule request_rules[] = {
-    {"[]", STEP, 0},
-    {"[].provider", STEP_PROVIDER, 0},
-    {"[].endpoint", STEP_ENDPOINT, 0},
-    {QUERY ".model", REQUEST_MODEL, 0},
-    {QUERY ".stream", REQUEST_STREAM, 0},
-    {QUERY ".max_tokens", REQUEST_MAX_TOKENS, 0},
-    {QUERY ".max_completion_tokens", REQUEST_MAX_TOKENS, 0},
-    {QUERY ".max_output_tokens", REQUEST_MAX_TOKENS, 0},
-    {QUERY ".tools", REQUEST_TOOLS, JSON_RAW},
-    {QUERY ".response_format", REQUEST_FORMAT, JSON_RAW},
-    {QUERY ".system", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {QUERY ".instructions", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {QUERY ".prompt", REQUEST_USER, JSON_PIECES},
-    {QUERY ".input", REQUEST_USER, JSON_PIECES},
+    RULE("[]", STEP, 0),
+    RULE("[].provider", STEP_PROVIDER, 0),
+    RULE("[].endpoint", STEP_ENDPOINT, 0),
+    RULE(QUERY ".model", REQUEST_MODEL, 0),
+    RULE(QUERY ".stream", REQUEST_STREAM, 0),
+    RULE(QUERY ".max_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE(QUERY ".max_completion_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE(QUERY ".max_output_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE(QUERY ".tools", REQUEST_TOOLS, JSON_RAW),
+    RULE(QUERY ".response_format", REQUEST_FORMAT, JSON_RAW),
+    RULE(QUERY ".system", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE(QUERY ".instructions", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE(QUERY ".prompt", REQUEST_USER, JSON_PIECES),
+    RULE(QUERY ".input", REQUEST_USER, JSON_PIECES),
     REQUEST_MESSAGES(QUERY ".messages"),
     REQUEST_END_USERS(QUERY "."),
 };
 
 static const struct json_rule answer_rules[] = {
-    ANSWER_ERRORS,
+    ANSWER_NAMED_ERRORS,
     FAILURE_ERROR("errors[]"),
 };
+/* clang-format on */
 
 /* One call of the list, while it is read. */
 struct state {

@@ -5,14 +5,13 @@
  * (`tokens`) and those it asks money for (`billed_units`); the former count here if stated.
  */
 #include "dialect.h"
+#include "shim/llm/facts/dialect_answer.h"
 #include "shim/llm/facts/dialect_request.h"
-#include "shim/llm/facts/failure.h"
 
 #include <string.h>
 
 enum rule {
-    ID = 1,
-    ERROR,
+    ERROR = ANSWER_OWN,
     ERROR_TYPE,
     TYPE,
     INDEX,
@@ -36,7 +35,6 @@ enum rule {
     BILLED_INPUT,
     BILLED_OUTPUT,
     BILLED_IMAGE,
-    CACHED,
 };
 
 /* Three counts, each with its bit in `stated`. */
@@ -61,84 +59,90 @@ static struct state *state_of(struct facts *facts)
     return (struct state *)(void *)facts->scratch;
 }
 
-#define COUNTS(at)                                                                                                     \
-    {at ".tokens.input_tokens", TOKENS_INPUT, 0}, {at ".tokens.output_tokens", TOKENS_OUTPUT, 0},                      \
-        {at ".tokens.image_tokens", TOKENS_IMAGE, 0}, {at ".billed_units.input_tokens", BILLED_INPUT, 0},              \
-        {at ".billed_units.output_tokens", BILLED_OUTPUT, 0}, {at ".billed_units.image_tokens", BILLED_IMAGE, 0},      \
-    {                                                                                                                  \
-        at ".cached_tokens", CACHED, 0                                                                                 \
-    }
-#define CALLS(at)                                                                                                      \
-    {at, CALL, 0}, {at ".id", CALL_ID, 0}, {at ".function.name", CALL_NAME, 0},                                        \
-    {                                                                                                                  \
-        at ".function.arguments", CALL_ARGUMENTS, JSON_PIECES                                                          \
-    }
-#define COMMON                                                                                                         \
-    {"id", ID, 0}, {"generation_id", ID, 0}, {"message", ERROR, 0}, {"finish_reason", FINISH, 0},                      \
-    {                                                                                                                  \
-        "text", TEXT, JSON_PIECES                                                                                      \
-    }
+/* clang-format off */
+#define COUNTS(at) \
+    RULE(at ".tokens.input_tokens", TOKENS_INPUT, 0), \
+    RULE(at ".tokens.output_tokens", TOKENS_OUTPUT, 0), \
+    RULE(at ".tokens.image_tokens", TOKENS_IMAGE, 0), \
+    RULE(at ".billed_units.input_tokens", BILLED_INPUT, 0), \
+    RULE(at ".billed_units.output_tokens", BILLED_OUTPUT, 0), \
+    RULE(at ".billed_units.image_tokens", BILLED_IMAGE, 0)
+#define CALLS(at) \
+    RULE(at, CALL, 0), \
+    RULE(at ".id", CALL_ID, 0), \
+    RULE(at ".function.name", CALL_NAME, 0), \
+    RULE(at ".function.arguments", CALL_ARGUMENTS, JSON_PIECES)
+#define COMMON \
+    RULE("id", ANSWER_ID, 0), \
+    RULE("generation_id", ANSWER_ID, 0), \
+    RULE("message", ERROR, 0), \
+    RULE("finish_reason", FINISH, 0), \
+    RULE("text", TEXT, JSON_PIECES)
 
 static const struct json_rule plain_rules[] = {
     COMMON,
     /* v2 */
-    {"message.content[].text", TEXT, JSON_PIECES},
-    {"message.content[].thinking", REASONING, JSON_PIECES},
-    {"message.tool_plan", REASONING, JSON_PIECES},
+    RULE("message.content[].text", TEXT, JSON_PIECES),
+    RULE("message.content[].thinking", REASONING, JSON_PIECES),
+    RULE("message.tool_plan", REASONING, JSON_PIECES),
     CALLS("message.tool_calls[]"),
     COUNTS("usage"),
     /* v1 */
-    {"tool_calls[]", WHOLE_CALL, 0},
+    RULE("tool_calls[]", WHOLE_CALL, 0),
     COUNTS("meta"),
+    ANSWER_COUNTED("meta.cached_tokens", FACT_CACHE_READ),
     /* generate */
-    {"generations[]", GENERATION, 0},
-    {"generations[].index", GENERATION_INDEX, 0},
-    {"generations[].text", GENERATION_TEXT, JSON_PIECES},
-    {"generations[].finish_reason", GENERATION_FINISH, 0},
+    RULE("generations[]", GENERATION, 0),
+    RULE("generations[].index", GENERATION_INDEX, 0),
+    RULE("generations[].text", GENERATION_TEXT, JSON_PIECES),
+    RULE("generations[].finish_reason", GENERATION_FINISH, 0),
 };
 
 static const struct json_rule event_rules[] = {
     COMMON,
     /* v2 */
-    {"type", TYPE, 0},
-    {"index", INDEX, 0},
-    {"delta.message.content.text", TEXT, JSON_PIECES},
-    {"delta.message.content.thinking", REASONING, JSON_PIECES},
-    {"delta.message.tool_plan", REASONING, JSON_PIECES},
+    RULE("type", TYPE, 0),
+    RULE("index", INDEX, 0),
+    RULE("delta.message.content.text", TEXT, JSON_PIECES),
+    RULE("delta.message.content.thinking", REASONING, JSON_PIECES),
+    RULE("delta.message.tool_plan", REASONING, JSON_PIECES),
     CALLS("delta.message.tool_calls"),
-    {"delta.finish_reason", FINISH, 0},
+    RULE("delta.finish_reason", FINISH, 0),
     FAILURE_ERROR("delta.error"),
-    {"delta.error_type", ERROR_TYPE, 0},
+    RULE("delta.error_type", ERROR_TYPE, 0),
     COUNTS("delta.usage"),
+    ANSWER_COUNTED("delta.usage.cached_tokens", FACT_CACHE_READ),
     /* v1: the last event has the whole answer once more under "response" */
-    {"event_type", TYPE, 0},
-    {"tool_calls[]", WHOLE_CALL, 0},
-    {"tool_call_delta", CALL_PIECE, 0},
-    {"response.id", ID, 0},
-    {"response.generation_id", ID, 0},
-    {"response.finish_reason", FINISH, 0},
-    {"response.tool_calls[]", REPEATED_CALL, 0},
+    RULE("event_type", TYPE, 0),
+    RULE("tool_calls[]", WHOLE_CALL, 0),
+    RULE("tool_call_delta", CALL_PIECE, 0),
+    RULE("response.id", ANSWER_ID, 0),
+    RULE("response.generation_id", ANSWER_ID, 0),
+    RULE("response.finish_reason", FINISH, 0),
+    RULE("response.tool_calls[]", REPEATED_CALL, 0),
     COUNTS("response.meta"),
-    {"response.generations[]", GENERATION, 0},
-    {"response.generations[].index", GENERATION_INDEX, 0},
-    {"response.generations[].finish_reason", GENERATION_FINISH, 0},
+    ANSWER_COUNTED("response.meta.cached_tokens", FACT_CACHE_READ),
+    RULE("response.generations[]", GENERATION, 0),
+    RULE("response.generations[].index", GENERATION_INDEX, 0),
+    RULE("response.generations[].finish_reason", GENERATION_FINISH, 0),
 };
 
 static const struct json_rule request_rules[] = {
-    {"model", REQUEST_MODEL, 0},
-    {"stream", REQUEST_STREAM, 0},
-    {"max_tokens", REQUEST_MAX_TOKENS, 0},
-    {"num_generations", REQUEST_CHOICES, 0},
-    {"tools", REQUEST_TOOLS, JSON_RAW},
-    {"response_format", REQUEST_FORMAT, JSON_RAW},
+    RULE("model", REQUEST_MODEL, 0),
+    RULE("stream", REQUEST_STREAM, 0),
+    RULE("max_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("num_generations", REQUEST_CHOICES, 0),
+    RULE("tools", REQUEST_TOOLS, JSON_RAW),
+    RULE("response_format", REQUEST_FORMAT, JSON_RAW),
     REQUEST_MESSAGES("messages"),
-    {"preamble", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"chat_history[]", REQUEST_MESSAGE, 0},
-    {"chat_history[].role", REQUEST_ROLE, 0},
-    {"chat_history[].message", REQUEST_TEXT, JSON_PIECES},
-    {"message", REQUEST_USER, JSON_PIECES},
-    {"prompt", REQUEST_USER, JSON_PIECES},
+    RULE("preamble", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("chat_history[]", REQUEST_MESSAGE, 0),
+    RULE("chat_history[].role", REQUEST_ROLE, 0),
+    RULE("chat_history[].message", REQUEST_TEXT, JSON_PIECES),
+    RULE("message", REQUEST_USER, JSON_PIECES),
+    RULE("prompt", REQUEST_USER, JSON_PIECES),
 };
+/* clang-format on */
 
 static void generation(struct facts *facts, const struct json_value *value)
 {
@@ -230,14 +234,7 @@ static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
     struct state *const state = state_of(facts);
-    if (failure_is(value)) {
-        failure_value(facts, value);
-        return;
-    }
-    switch ((enum rule)value->rule) {
-    case ID:
-        facts_set_value(facts, FACT_RESPONSE_ID, value);
-        break;
+    switch (value->rule) {
     case ERROR: /* an answer's "message" is an object */
         if (value->type == JSON_STRING && value->bytes)
             facts_error_seen(facts);
@@ -275,11 +272,17 @@ static void on_answer(void *context, const struct json_value *value)
     case BILLED_IMAGE:
         counted(facts, value);
         break;
-    case CACHED:
-        facts_set_count(facts, FACT_CACHE_READ, value);
+    case CALL:
+    case CALL_ID:
+    case CALL_NAME:
+    case CALL_ARGUMENTS:
+    case WHOLE_CALL:
+    case REPEATED_CALL:
+    case CALL_PIECE:
+        call(facts, value);
         break;
     default:
-        call(facts, value);
+        dialect_answer_value(facts, value);
         break;
     }
 }

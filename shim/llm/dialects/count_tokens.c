@@ -9,31 +9,33 @@
 
 enum rule { COUNTED_INPUT = ANSWER_OWN, COUNTED_OTHER };
 
+/* clang-format off */
 static const struct json_rule answer_rules[] = {
-    ANSWER_ERRORS,
-    {"model", ANSWER_MODEL, 0},
-    {"input_tokens", COUNTED_INPUT, 0},
-    {"inputTokens", COUNTED_INPUT, 0},
-    {"totalTokens", COUNTED_OTHER, 0},
-    {"tokensInfo[]", COUNTED_OTHER, 0},
+    ANSWER_NAMED_ERRORS,
+    RULE("model", ANSWER_MODEL, 0),
+    RULE("input_tokens", COUNTED_INPUT, 0),
+    RULE("inputTokens", COUNTED_INPUT, 0),
+    RULE("totalTokens", COUNTED_OTHER, 0),
+    RULE("tokensInfo[]", COUNTED_OTHER, 0),
 };
 
 /* The same places as in the calls proper, so that the same prompt has the same identity. */
 static const struct json_rule request_rules[] = {
-    {"model", REQUEST_MODEL, 0},
-    {"tools", REQUEST_TOOLS, JSON_RAW},
-    {"instructions", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"system", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"system[].text", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"text.format", REQUEST_FORMAT, JSON_RAW},
-    {"output_format", REQUEST_FORMAT, JSON_RAW},
-    {"output_config.format", REQUEST_FORMAT, JSON_RAW},
-    {"input", REQUEST_USER, JSON_PIECES},
+    RULE("model", REQUEST_MODEL, 0),
+    RULE("tools", REQUEST_TOOLS, JSON_RAW),
+    RULE("instructions", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("system", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("system[].text", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("text.format", REQUEST_FORMAT, JSON_RAW),
+    RULE("output_format", REQUEST_FORMAT, JSON_RAW),
+    RULE("output_config.format", REQUEST_FORMAT, JSON_RAW),
+    RULE("input", REQUEST_USER, JSON_PIECES),
     REQUEST_MESSAGES("input"),
     REQUEST_MESSAGES("messages"),
-    {"prompt.id", REQUEST_PROMPT_ID, 0},
-    {"prompt.version", REQUEST_PROMPT_VERSION, 0},
+    RULE("prompt.id", REQUEST_PROMPT_ID, 0),
+    RULE("prompt.version", REQUEST_PROMPT_VERSION, 0),
 };
+/* clang-format on */
 
 static void on_answer(void *context, const struct json_value *value)
 {

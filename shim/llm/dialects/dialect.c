@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "shim/llm/facts/dialect_answer.h"
+
 #define DIALECT(name) extern struct dialect dialect_##name;
 #include "dialects.def"
 #undef DIALECT
@@ -27,6 +29,9 @@ static void compile(struct dialect *dialect)
     json_rules_compile(&dialect->request.rules);
     json_rules_compile(&dialect->plain.rules);
     json_rules_compile(&dialect->event.rules);
+    json_rules_compile(&dialect_answer_common);
+    json_rules_under(&dialect->plain.rules, &dialect_answer_common);
+    json_rules_under(&dialect->event.rules, &dialect_answer_common);
     if (dialect->envelopes) {
         json_rules_envelopes(&dialect->plain.rules, dialect->envelopes);
         json_rules_envelopes(&dialect->event.rules, dialect->envelopes);

@@ -1,6 +1,8 @@
 /*
  * The table of dialects: one small file per API shape, each of them rules, handlers and a page of documentation.
  *
+ * Under the rules of each dialect's answers lie the common ones for usage and errors (dialect_answer.h).
+ *
  * A dialect only reads JSON values and puts facts into struct facts (facts.h); decoding, framing, counting of events,
  * timing, errors of the transport and the span are the exchange's business. Handlers run on the scribe's thread; they
  * must not keep pointers to values. Adding one: CONTRIBUTING.md.

@@ -26,70 +26,71 @@ enum rule {
     ELSE_ID,
 };
 
+/* clang-format off */
 static const struct json_rule answer_rules[] = {
     ANSWER_IDENTITY,
-    ANSWER_ERRORS_BUT_NAMED,
-    ANSWER_USAGE_RULES("usage"),
+    ANSWER_FLAT_ERRORS,
+    RULE("usage", ANSWER_USAGE, 0),
     /* OpenAI and its relatives, Voyage: data[]; Cohere, Ollama, Gemini: embeddings, embedding; Vertex: predictions[];
      * rerankers: results[]; a bare list of lists or numbers, or of scores: text-embeddings-inference. */
-    {"", DOCUMENT, 0},
-    {"data[]", PRODUCT, 0},
-    {"data[].embedding", DATUM, 0},
-    {"data[].relevance_score", SCORE, 0},
-    {"data[].score", SCORE, 0}, /* vLLM's /score, and its /pooling and /classify */
-    {"data[].data", DATUM, 0},
-    {"data[].probs", DATUM, 0},
-    {"data[].predictions[].score", SCORE, 0}, /* Jina's classifier, and Cohere's */
-    {"classifications[].confidences[]", SCORE, 0},
-    {"scores[]", PRODUCT, 0},                     /* SGLang */
-    {"documentRanks[].relevanceScore", SCORE, 0}, /* Oracle */
-    {"output.embeddings[].embedding", DATUM, 0},  /* DashScope */
-    {"output.results[].relevance_score", SCORE, 0},
-    {"Response.Data[].Embedding", DATUM, 0}, /* Tencent */
+    RULE("", DOCUMENT, 0),
+    RULE("data[]", PRODUCT, 0),
+    RULE("data[].embedding", DATUM, 0),
+    RULE("data[].relevance_score", SCORE, 0),
+    RULE("data[].score", SCORE, 0), /* vLLM's /score, and its /pooling and /classify */
+    RULE("data[].data", DATUM, 0),
+    RULE("data[].probs", DATUM, 0),
+    RULE("data[].predictions[].score", SCORE, 0), /* Jina's classifier, and Cohere's */
+    RULE("classifications[].confidences[]", SCORE, 0),
+    RULE("scores[]", PRODUCT, 0), /* SGLang */
+    RULE("documentRanks[].relevanceScore", SCORE, 0), /* Oracle */
+    RULE("output.embeddings[].embedding", DATUM, 0), /* DashScope */
+    RULE("output.results[].relevance_score", SCORE, 0),
+    RULE("Response.Data[].Embedding", DATUM, 0), /* Tencent */
     ANSWER_COUNTED("Response.Usage.PromptTokens", FACT_INPUT),
-    {"Response.RequestId", ANSWER_ID, 0},
-    {"Response.Error.Code", FAILED, 0},
-    ANSWER_COUNTED("usage.promptTokens", FACT_INPUT), /* Oracle */
-    ANSWER_COUNTED("usage.tokens", FACT_INPUT),       /* Vercel's gateway */
-    ANSWER_COUNTED("numTokens", FACT_INPUT),          /* Yandex */
-    ANSWER_COUNTED("input_tokens", FACT_INPUT),       /* DeepInfra */
-    {"modelId", ANSWER_MODEL, 0},
-    {"request_id", ELSE_ID, 0},
-    {"error_code", FAILED, 0}, /* Baidu, with status 200 */
-    {"embeddings", VECTORS, 0},
-    {"embeddings.*", VECTORS, 0},
-    {"embedding", VECTORS, 0},
-    {"embedding.values", VECTORS, 0},
-    {"results[]", PRODUCT, 0},
-    {"rankings[]", PRODUCT, 0}, /* NVIDIA */
-    {"results[].index", SCORE, 0},
-    {"results[].relevance_score", SCORE, 0},
-    {"score", BARE_SCORE, 0},
-    {"predictions[]", PRODUCT, 0},
-    {"predictions[].embeddings", SHAPE, 0},
-    {"predictions[].embeddings.statistics.token_count", BATCH_INPUT, 0},
+    RULE("Response.RequestId", ANSWER_ID, 0),
+    RULE("Response.Error.Code", FAILED, 0),
+    ANSWER_COUNTED("usage.tokens", FACT_INPUT), /* Vercel's gateway */
+    ANSWER_COUNTED("numTokens", FACT_INPUT), /* Yandex */
+    ANSWER_COUNTED("input_tokens", FACT_INPUT), /* DeepInfra */
+    RULE("modelId", ANSWER_MODEL, 0),
+    RULE("request_id", ELSE_ID, 0),
+    RULE("error_code", FAILED, 0), /* Baidu, with status 200 */
+    RULE("embeddings", VECTORS, 0),
+    RULE("embeddings.*", VECTORS, 0),
+    RULE("embedding", VECTORS, 0),
+    RULE("embedding.values", VECTORS, 0),
+    RULE("results[]", PRODUCT, 0),
+    RULE("rankings[]", PRODUCT, 0), /* NVIDIA */
+    RULE("results[].index", SCORE, 0),
+    RULE("results[].relevance_score", SCORE, 0),
+    RULE("score", BARE_SCORE, 0),
+    RULE("predictions[]", PRODUCT, 0),
+    RULE("predictions[].embeddings", SHAPE, 0),
+    RULE("predictions[].embeddings.statistics.token_count", BATCH_INPUT, 0),
     ANSWER_COUNTED("meta.tokens.input_tokens", FACT_INPUT),
-    {"meta.billed_units.input_tokens", BILLED_INPUT, 0},
+    RULE("meta.billed_units.input_tokens", BILLED_INPUT, 0),
     ANSWER_COUNTED("meta.billed_units.image_tokens", FACT_INPUT_IMAGE),
     ANSWER_COUNTED("usageMetadata.promptTokenCount", FACT_INPUT),
     ANSWER_COUNTED("prompt_eval_count", FACT_INPUT),
-    ANSWER_COUNTED("inputTextTokenCount", FACT_INPUT),     /* Titan */
-    ANSWER_COUNTED("input_token_count", FACT_INPUT),       /* watsonx */
+    ANSWER_COUNTED("inputTextTokenCount", FACT_INPUT), /* Titan */
+    ANSWER_COUNTED("input_token_count", FACT_INPUT), /* watsonx */
     ANSWER_COUNTED("num_tokens_prompt_total", FACT_INPUT), /* Aleph Alpha */
-    {"model_id", ANSWER_MODEL, 0},                         /* watsonx */
-    {"model_version", ANSWER_MODEL, 0},
-    {"error_type", ERROR_NAME, 0}, /* text-embeddings-inference */
+    RULE("model_id", ANSWER_MODEL, 0), /* watsonx */
+    RULE("model_version", ANSWER_MODEL, 0),
+    RULE("error_type", ERROR_NAME, 0), /* text-embeddings-inference */
     FAILURE_ERROR("errors[]"),
-    {"total_duration", TOTAL_NS, 0},
-    {"load_duration", LOAD_NS, 0},
+    RULE("total_duration", TOTAL_NS, 0),
+    RULE("load_duration", LOAD_NS, 0),
 };
 
 static const struct json_rule request_rules[] = {
-    {"model", REQUEST_MODEL, 0},
-    {"model_id", REQUEST_MODEL, 0},            /* watsonx */
-    {"servingMode.modelId", REQUEST_MODEL, 0}, /* Oracle */
+    RULE("model", REQUEST_MODEL, 0),
+    RULE("model_id", REQUEST_MODEL, 0), /* watsonx */
+    RULE("servingMode.modelId", REQUEST_MODEL, 0), /* Oracle */
     REQUEST_END_USERS(""),
 };
+/* clang-format on */
 
 static void failed(struct facts *facts, const struct json_value *value)
 {

@@ -6,16 +6,13 @@
  * a part is undone if it turns out to be a thought.
  */
 #include "dialect.h"
+#include "shim/llm/facts/dialect_answer.h"
 #include "shim/llm/facts/dialect_request.h"
-#include "shim/llm/facts/dialect_usage.h"
-#include "shim/llm/facts/failure.h"
 
 #include <string.h>
 
 enum rule {
-    ID = 1,
-    MODEL,
-    CANDIDATE,
+    CANDIDATE = ANSWER_OWN,
     INDEX,
     FINISH,
     PART,
@@ -55,64 +52,68 @@ static struct state *state_of(struct facts *facts)
     return (struct state *)(void *)facts->scratch;
 }
 
-#define DETAILS(at, rule)                                                                                              \
-    {at "[]", rule, 0}, {at "[].modality", DETAIL_MODALITY, 0},                                                        \
-    {                                                                                                                  \
-        at "[].tokenCount", DETAIL_COUNT, 0                                                                            \
-    }
+/* clang-format off */
+#define DETAILS(at, rule) \
+    RULE(at "[]", rule, 0), \
+    RULE(at "[].modality", DETAIL_MODALITY, 0), \
+    RULE(at "[].tokenCount", DETAIL_COUNT, 0)
 
 static const struct json_rule answer_rules[] = {
-    {"responseId", ID, 0},
-    {"modelVersion", MODEL, 0},
-    {"candidates[]", CANDIDATE, 0},
-    {"candidates[].index", INDEX, 0},
-    {"candidates[].finishReason", FINISH, 0},
-    {"candidates[].content.parts[]", PART, 0},
-    {"candidates[].content.parts[].text", TEXT, JSON_PIECES},
-    {"candidates[].content.parts[].thought", THOUGHT, 0},
-    {"candidates[].content.parts[].functionCall.name", CALL_NAME, 0},
-    {"candidates[].content.parts[].functionCall.partialArgs[]", CALL_PIECE, 0},
-    {"candidates[].content.parts[].executableCode", SERVER_CALL, 0},
-    {"candidates[].content.parts[].toolCall", SERVER_CALL, 0},
-    {"candidates[].content.parts[].inlineData.data", MEDIA, JSON_PIECES},
-    {"candidates[].content.parts[].fileData.fileUri", MEDIA, JSON_PIECES},
-    {"promptFeedback.blockReason", BLOCKED, 0},
-    {"usageMetadata", USAGE, 0},
+    RULE("responseId", ANSWER_ID, 0),
+    RULE("modelVersion", ANSWER_MODEL, 0),
+    RULE("candidates[]", CANDIDATE, 0),
+    RULE("candidates[].index", INDEX, 0),
+    RULE("candidates[].finishReason", FINISH, 0),
+    RULE("candidates[].content.parts[]", PART, 0),
+    RULE("candidates[].content.parts[].text", TEXT, JSON_PIECES),
+    RULE("candidates[].content.parts[].thought", THOUGHT, 0),
+    RULE("candidates[].content.parts[].functionCall.name", CALL_NAME, 0),
+    RULE("candidates[].content.parts[].functionCall.partialArgs[]", CALL_PIECE, 0),
+    RULE("candidates[].content.parts[].executableCode", SERVER_CALL, 0),
+    RULE("candidates[].content.parts[].toolCall", SERVER_CALL, 0),
+    RULE("candidates[].content.parts[].inlineData.data", MEDIA, JSON_PIECES),
+    RULE("candidates[].content.parts[].fileData.fileUri", MEDIA, JSON_PIECES),
+    RULE("promptFeedback.blockReason", BLOCKED, 0),
+    RULE("usageMetadata", USAGE, 0),
     USAGE_RULES("usageMetadata"),
     DETAILS("usageMetadata.promptTokensDetails", INPUT_DETAIL),
     DETAILS("usageMetadata.candidatesTokensDetails", OUTPUT_DETAIL),
-    FAILURE_ERROR("error"),
 };
 
 /* Both customs may be mixed: Google's own examples write "generationConfig": {"response_mime_type": ...}. */
-#define CONFIG(at)                                                                                                     \
-    {at ".maxOutputTokens", REQUEST_MAX_TOKENS, 0}, {at ".max_output_tokens", REQUEST_MAX_TOKENS, 0},                  \
-        {at ".candidateCount", REQUEST_CHOICES, 0}, {at ".candidate_count", REQUEST_CHOICES, 0},                       \
-        {at ".responseMimeType", REQUEST_MIME, 0}, {at ".response_mime_type", REQUEST_MIME, 0},                        \
-        {at ".responseSchema", REQUEST_FORMAT, JSON_RAW}, {at ".response_schema", REQUEST_FORMAT, JSON_RAW},           \
-        {at ".responseJsonSchema", REQUEST_FORMAT, JSON_RAW}, {at ".response_json_schema", REQUEST_FORMAT, JSON_RAW},  \
-        {at "._responseJsonSchema", REQUEST_FORMAT, JSON_RAW}, {at ".responseFormat", REQUEST_FORMAT, JSON_RAW},       \
-    {                                                                                                                  \
-        at ".response_format", REQUEST_FORMAT, JSON_RAW                                                                \
-    }
+#define CONFIG(at) \
+    RULE(at ".maxOutputTokens", REQUEST_MAX_TOKENS, 0), \
+    RULE(at ".max_output_tokens", REQUEST_MAX_TOKENS, 0), \
+    RULE(at ".candidateCount", REQUEST_CHOICES, 0), \
+    RULE(at ".candidate_count", REQUEST_CHOICES, 0), \
+    RULE(at ".responseMimeType", REQUEST_MIME, 0), \
+    RULE(at ".response_mime_type", REQUEST_MIME, 0), \
+    RULE(at ".responseSchema", REQUEST_FORMAT, JSON_RAW), \
+    RULE(at ".response_schema", REQUEST_FORMAT, JSON_RAW), \
+    RULE(at ".responseJsonSchema", REQUEST_FORMAT, JSON_RAW), \
+    RULE(at ".response_json_schema", REQUEST_FORMAT, JSON_RAW), \
+    RULE(at "._responseJsonSchema", REQUEST_FORMAT, JSON_RAW), \
+    RULE(at ".responseFormat", REQUEST_FORMAT, JSON_RAW), \
+    RULE(at ".response_format", REQUEST_FORMAT, JSON_RAW)
 
 static const struct json_rule request_rules[] = {
-    {"model", REQUEST_MODEL, 0},
+    RULE("model", REQUEST_MODEL, 0),
     CONFIG("generationConfig"),
     CONFIG("generation_config"),
-    {"tools", REQUEST_TOOLS, JSON_RAW},
-    {"systemInstruction.parts[].text", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"systemInstruction.parts.text", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"system_instruction.parts[].text", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"system_instruction.parts.text", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"contents[]", REQUEST_MESSAGE, 0},
-    {"contents[].role", REQUEST_ROLE, 0},
-    {"contents[].parts[].text", REQUEST_TEXT, JSON_PIECES},
-    {"contents[].parts.text", REQUEST_TEXT, JSON_PIECES},
-    {"labels.prompt", REQUEST_META_NAME, 0},
-    {"labels.prompt_name", REQUEST_META_NAME, 0},
-    {"labels.prompt_version", REQUEST_META_VERSION, 0},
+    RULE("tools", REQUEST_TOOLS, JSON_RAW),
+    RULE("systemInstruction.parts[].text", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("systemInstruction.parts.text", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("system_instruction.parts[].text", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("system_instruction.parts.text", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("contents[]", REQUEST_MESSAGE, 0),
+    RULE("contents[].role", REQUEST_ROLE, 0),
+    RULE("contents[].parts[].text", REQUEST_TEXT, JSON_PIECES),
+    RULE("contents[].parts.text", REQUEST_TEXT, JSON_PIECES),
+    RULE("labels.prompt", REQUEST_META_NAME, 0),
+    RULE("labels.prompt_name", REQUEST_META_NAME, 0),
+    RULE("labels.prompt_version", REQUEST_META_VERSION, 0),
 };
+/* clang-format on */
 
 static void candidate(struct facts *facts, const struct json_value *value)
 {
@@ -258,17 +259,7 @@ static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
     struct state *const state = state_of(facts);
-    if (dialect_usage_is(value)) {
-        (void)dialect_usage_value(facts, value);
-        return;
-    }
     switch (value->rule) {
-    case ID:
-        facts_set_value(facts, FACT_RESPONSE_ID, value);
-        break;
-    case MODEL:
-        facts_set_value(facts, FACT_RESPONSE_MODEL, value);
-        break;
     case CANDIDATE:
         candidate(facts, value);
         break;
@@ -293,12 +284,11 @@ static void on_answer(void *context, const struct json_value *value)
     case DETAIL_COUNT:
         detail(facts, value);
         break;
-    case FAILURE_OBJECT:
-    case FAILURE_MEMBER:
-        failure_value(facts, value);
+    case PART ... MEDIA:
+        on_part(facts, value);
         break;
     default:
-        on_part(facts, value);
+        dialect_answer_value(facts, value);
         break;
     }
 }

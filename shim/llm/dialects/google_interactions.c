@@ -5,17 +5,13 @@
  * and step.*, before them outputs[] and content.*.
  */
 #include "dialect.h"
+#include "shim/llm/facts/dialect_answer.h"
 #include "shim/llm/facts/dialect_request.h"
-#include "shim/llm/facts/dialect_usage.h"
-#include "shim/llm/facts/failure.h"
 
 #include <string.h>
 
 enum rule {
-    ID = 1,
-    MODEL,
-    TIER,
-    STATUS,
+    STATUS = ANSWER_OWN,
     EVENT_TYPE,
     INDEX,
     STEP,
@@ -26,7 +22,6 @@ enum rule {
     CALL_ID,
     CALL_NAME,
     CALL_ARGUMENTS,
-    USAGE,
     INPUT_MODALITY,
     OUTPUT_MODALITY,
     MODALITY,
@@ -53,50 +48,68 @@ static struct state *state_of(struct facts *facts)
     return (struct state *)(void *)facts->scratch;
 }
 
-#define BY_MODALITY(path, rule)                                                                                        \
-    {path "[]", rule, 0}, {path "[].modality", MODALITY, 0},                                                           \
-    {                                                                                                                  \
-        path "[].tokens", MODALITY_TOKENS, 0                                                                           \
-    }
-#define INTERACTION(at)                                                                                                \
-    {at "id", ID, 0}, {at "model", MODEL, 0}, {at "service_tier", TIER, 0}, {at "status", STATUS, 0},                  \
-        {at "usage", USAGE, 0}, USAGE_RULES(at "usage"),                                                               \
-        BY_MODALITY(at "usage.input_tokens_by_modality", INPUT_MODALITY),                                              \
-        BY_MODALITY(at "usage.output_tokens_by_modality", OUTPUT_MODALITY)
+/* clang-format off */
+#define BY_MODALITY(path, rule) \
+    RULE(path "[]", rule, 0), \
+    RULE(path "[].modality", MODALITY, 0), \
+    RULE(path "[].tokens", MODALITY_TOKENS, 0)
+#define INTERACTION(at) \
+    RULE(at "id", ANSWER_ID, 0), \
+    RULE(at "model", ANSWER_MODEL, 0), \
+    RULE(at "service_tier", ANSWER_TIER, 0), \
+    RULE(at "status", STATUS, 0), \
+    BY_MODALITY(at "usage.input_tokens_by_modality", INPUT_MODALITY), \
+    BY_MODALITY(at "usage.output_tokens_by_modality", OUTPUT_MODALITY)
 /* A step, an output or a piece of one. */
-#define STEP_RULES(at)                                                                                                 \
-    {at ".type", STEP_TYPE, 0}, {at ".text", TEXT, JSON_PIECES}, {at ".content[].text", TEXT, JSON_PIECES},            \
-        {at ".content.text", REASONING, JSON_PIECES}, {at ".summary[].text", REASONING, JSON_PIECES},                  \
-        {at ".data", MEDIA, JSON_PIECES}, {at ".content[].data", MEDIA, JSON_PIECES},                                  \
-    {                                                                                                                  \
-        at ".name", CALL_NAME, 0                                                                                       \
-    }
+#define STEP_RULES(at) \
+    RULE(at ".type", STEP_TYPE, 0), \
+    RULE(at ".text", TEXT, JSON_PIECES), \
+    RULE(at ".content[].text", TEXT, JSON_PIECES), \
+    RULE(at ".content.text", REASONING, JSON_PIECES), \
+    RULE(at ".summary[].text", REASONING, JSON_PIECES), \
+    RULE(at ".data", MEDIA, JSON_PIECES), \
+    RULE(at ".content[].data", MEDIA, JSON_PIECES), \
+    RULE(at ".name", CALL_NAME, 0)
 
 static const struct json_rule plain_rules[] = {
-    INTERACTION(""),         {"steps[]", STEP, 0},   STEP_RULES("steps[]"), {"outputs[]", STEP, 0},
-    STEP_RULES("outputs[]"), FAILURE_ERROR("error"), {"object", OBJECT, 0},
+    INTERACTION(""),
+    RULE("steps[]", STEP, 0),
+    STEP_RULES("steps[]"),
+    RULE("outputs[]", STEP, 0),
+    STEP_RULES("outputs[]"),
+    RULE("object", OBJECT, 0),
 };
 
 static const struct json_rule event_rules[] = {
-    {"event_type", EVENT_TYPE, 0}, {"type", EVENT_TYPE, 0},  {"index", INDEX, 0},
-    INTERACTION("interaction."),   {"status", STATUS, 0},    STEP_RULES("step"),
-    {"step.id", CALL_ID, 0},       STEP_RULES("content"),    {"content.id", CALL_ID, 0},
-    STEP_RULES("delta"),           {"delta.id", CALL_ID, 0}, {"delta.arguments", CALL_ARGUMENTS, JSON_PIECES},
-    FAILURE_ERROR("error"),
+    RULE("event_type", EVENT_TYPE, 0),
+    RULE("type", EVENT_TYPE, 0),
+    RULE("index", INDEX, 0),
+    INTERACTION("interaction."),
+    RULE("interaction.usage", ANSWER_USAGE_ANYBODYS, 0),
+    USAGE_RULES("interaction.usage"),
+    RULE("status", STATUS, 0),
+    STEP_RULES("step"),
+    RULE("step.id", CALL_ID, 0),
+    STEP_RULES("content"),
+    RULE("content.id", CALL_ID, 0),
+    STEP_RULES("delta"),
+    RULE("delta.id", CALL_ID, 0),
+    RULE("delta.arguments", CALL_ARGUMENTS, JSON_PIECES),
 };
 
 static const struct json_rule request_rules[] = {
-    {"model", REQUEST_MODEL, 0},
-    {"stream", REQUEST_STREAM, 0},
-    {"generation_config.max_output_tokens", REQUEST_MAX_TOKENS, 0},
-    {"tools", REQUEST_TOOLS, JSON_RAW},
-    {"response_format", REQUEST_FORMAT, JSON_RAW},
-    {"response_mime_type", RESPONSE_MIME, 0},
-    {"system_instruction", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"input", REQUEST_USER, JSON_PIECES},
-    {"input[].text", REQUEST_TEXT, JSON_PIECES},
+    RULE("model", REQUEST_MODEL, 0),
+    RULE("stream", REQUEST_STREAM, 0),
+    RULE("generation_config.max_output_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("tools", REQUEST_TOOLS, JSON_RAW),
+    RULE("response_format", REQUEST_FORMAT, JSON_RAW),
+    RULE("response_mime_type", RESPONSE_MIME, 0),
+    RULE("system_instruction", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("input", REQUEST_USER, JSON_PIECES),
+    RULE("input[].text", REQUEST_TEXT, JSON_PIECES),
     REQUEST_MESSAGES("input"),
 };
+/* clang-format on */
 
 static enum step_kind kind_of(const struct json_value *value)
 {
@@ -199,30 +212,17 @@ static void modality(struct facts *facts, const struct json_value *value)
 static void about(struct facts *facts, const struct json_value *value)
 {
     switch (value->rule) {
-    case ID:
-        facts_set_value(facts, FACT_RESPONSE_ID, value);
-        break;
-    case MODEL:
-        facts_set_value(facts, FACT_RESPONSE_MODEL, value);
-        break;
-    case TIER:
-        facts_set_value(facts, FACT_SERVICE_TIER, value);
-        break;
     case STATUS:
         status(facts, value);
         break;
-    case USAGE:
-        if (value->type == JSON_OBJECT_BEGIN)
-            facts_usage_begin(facts);
-        else if (value->type == JSON_OBJECT_END)
-            facts_usage_end(facts);
-        break;
-    case FAILURE_OBJECT:
-    case FAILURE_MEMBER:
-        failure_value(facts, value);
+    case INPUT_MODALITY:
+    case OUTPUT_MODALITY:
+    case MODALITY:
+    case MODALITY_TOKENS:
+        modality(facts, value);
         break;
     default:
-        modality(facts, value);
+        dialect_answer_value(facts, value);
         break;
     }
 }

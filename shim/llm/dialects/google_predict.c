@@ -5,46 +5,45 @@
  * A dialect (dialect.h): rules and handlers, called on the scribe's thread.
  */
 #include "dialect.h"
+#include "shim/llm/facts/dialect_answer.h"
 #include "shim/llm/facts/dialect_request.h"
-#include "shim/llm/facts/failure.h"
 
 enum rule {
-    MODEL = 1,
-    PREDICTION,
+    PREDICTION = ANSWER_OWN,
     TEXT,
     MEDIA,
     FILTERED,
     BLOCKED,
     INPUT,
-    OUTPUT,
 };
 
+/* clang-format off */
 static const struct json_rule answer_rules[] = {
-    {"model", MODEL, 0},
-    {"predictions[]", PREDICTION, JSON_PIECES}, /* some models answer with bare texts */
-    {"predictions[].content", TEXT, JSON_PIECES},
-    {"predictions[].candidates[].content", TEXT, JSON_PIECES},
-    {"predictions[].bytesBase64Encoded", MEDIA, JSON_PIECES},
-    {"predictions[].gcsUri", MEDIA, JSON_PIECES},
-    {"predictions[].raiFilteredReason", FILTERED, 0},
-    {"predictions[].safetyAttributes.blocked", BLOCKED, 0},
-    {"predictions[].safetyAttributes[].blocked", BLOCKED, 0},
-    {"metadata.tokenMetadata.inputTokenCount.totalTokens", INPUT, 0},
-    {"metadata.tokenMetadata.outputTokenCount.totalTokens", OUTPUT, 0},
-    FAILURE_ERROR("error"),
+    RULE("model", ANSWER_MODEL, 0),
+    RULE("predictions[]", PREDICTION, JSON_PIECES), /* some models answer with bare texts */
+    RULE("predictions[].content", TEXT, JSON_PIECES),
+    RULE("predictions[].candidates[].content", TEXT, JSON_PIECES),
+    RULE("predictions[].bytesBase64Encoded", MEDIA, JSON_PIECES),
+    RULE("predictions[].gcsUri", MEDIA, JSON_PIECES),
+    RULE("predictions[].raiFilteredReason", FILTERED, 0),
+    RULE("predictions[].safetyAttributes.blocked", BLOCKED, 0),
+    RULE("predictions[].safetyAttributes[].blocked", BLOCKED, 0),
+    RULE("metadata.tokenMetadata.inputTokenCount.totalTokens", INPUT, 0),
+    ANSWER_COUNTED("metadata.tokenMetadata.outputTokenCount.totalTokens", FACT_OUTPUT),
 };
 
 static const struct json_rule request_rules[] = {
-    {"parameters.maxOutputTokens", REQUEST_MAX_TOKENS, 0},
-    {"parameters.sampleCount", REQUEST_CHOICES, 0},
-    {"parameters.candidateCount", REQUEST_CHOICES, 0},
-    {"instances[].context", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"instances[].prompt", REQUEST_USER, JSON_PIECES},
-    {"instances[].content", REQUEST_USER, JSON_PIECES},
-    {"instances[].messages[]", REQUEST_MESSAGE, 0},
-    {"instances[].messages[].author", REQUEST_ROLE, 0},
-    {"instances[].messages[].content", REQUEST_TEXT, JSON_PIECES},
+    RULE("parameters.maxOutputTokens", REQUEST_MAX_TOKENS, 0),
+    RULE("parameters.sampleCount", REQUEST_CHOICES, 0),
+    RULE("parameters.candidateCount", REQUEST_CHOICES, 0),
+    RULE("instances[].context", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("instances[].prompt", REQUEST_USER, JSON_PIECES),
+    RULE("instances[].content", REQUEST_USER, JSON_PIECES),
+    RULE("instances[].messages[]", REQUEST_MESSAGE, 0),
+    RULE("instances[].messages[].author", REQUEST_ROLE, 0),
+    RULE("instances[].messages[].content", REQUEST_TEXT, JSON_PIECES),
 };
+/* clang-format on */
 
 static void content(struct facts *facts, const struct json_value *value, enum facts_content kind)
 {
@@ -57,14 +56,7 @@ static void content(struct facts *facts, const struct json_value *value, enum fa
 static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
-    if (failure_is(value)) {
-        failure_value(facts, value);
-        return;
-    }
-    switch ((enum rule)value->rule) {
-    case MODEL:
-        facts_set_value(facts, FACT_RESPONSE_MODEL, value);
-        break;
+    switch (value->rule) {
     case PREDICTION:
     case TEXT:
         content(facts, value, CONTENT_TEXT);
@@ -83,8 +75,8 @@ static void on_answer(void *context, const struct json_value *value)
         facts_set_count(facts, FACT_INPUT, value);
         facts->shape_seen = true;
         break;
-    case OUTPUT:
-        facts_set_count(facts, FACT_OUTPUT, value);
+    default:
+        dialect_answer_value(facts, value);
         break;
     }
 }

@@ -9,31 +9,35 @@
 
 enum rule { PICTURE = ANSWER_OWN, LINK, PARTIAL, CREATED, TYPE };
 
+/* clang-format off */
 /* The answer, and events image_generation.partial_image, image_generation.completed, image_edit.* (each one object with
  * the picture in it). */
 static const struct json_rule plain_rules[] = {
     ANSWER_IDENTITY,
-    ANSWER_ERRORS,
-    ANSWER_USAGE_RULES("usage"),
-    {"data[].b64_json", PICTURE, JSON_PIECES},
-    {"data[].url", LINK, JSON_PIECES},
-    {"created", CREATED, 0},
+    ANSWER_NAMED_ERRORS,
+    RULE("usage", ANSWER_USAGE, 0),
+    RULE("data[].b64_json", PICTURE, JSON_PIECES),
+    RULE("data[].url", LINK, JSON_PIECES),
+    RULE("created", CREATED, 0),
 };
 
 static const struct json_rule event_rules[] = {
     ANSWER_IDENTITY,
-    FAILURE_ERROR("error"),
-    {"code", ANSWER_TOP_CODE, 0},
-    ANSWER_USAGE_RULES("usage"),
-    {"type", TYPE, 0},
-    {"b64_json", PARTIAL, JSON_PIECES},
-    {"url", PARTIAL, JSON_PIECES},
+    RULE("code", ANSWER_TOP_CODE, 0),
+    RULE("usage", ANSWER_USAGE, 0),
+    RULE("type", TYPE, 0),
+    RULE("b64_json", PARTIAL, JSON_PIECES),
+    RULE("url", PARTIAL, JSON_PIECES),
 };
 
 static const struct json_rule request_rules[] = {
-    {"model", REQUEST_MODEL, 0},           {"stream", REQUEST_STREAM, 0}, {"n", REQUEST_CHOICES, 0},
-    {"prompt", REQUEST_USER, JSON_PIECES}, REQUEST_END_USERS(""),
+    RULE("model", REQUEST_MODEL, 0),
+    RULE("stream", REQUEST_STREAM, 0),
+    RULE("n", REQUEST_CHOICES, 0),
+    RULE("prompt", REQUEST_USER, JSON_PIECES),
+    REQUEST_END_USERS(""),
 };
+/* clang-format on */
 
 static void on_answer(void *context, const struct json_value *value)
 {

@@ -7,12 +7,12 @@
 #include "llamacpp.h"
 
 #include "dialect.h"
+#include "shim/llm/facts/dialect_answer.h"
 #include "shim/llm/facts/dialect_request.h"
-#include "shim/llm/facts/failure.h"
 
 #include <string.h>
 
-enum rule { DOCUMENT = 1, MODEL };
+enum rule { DOCUMENT = ANSWER_OWN };
 
 static struct llamacpp *state_of(struct facts *facts)
 {
@@ -20,24 +20,29 @@ static struct llamacpp *state_of(struct facts *facts)
 }
 _Static_assert(sizeof(struct llamacpp) <= FACTS_SCRATCH * sizeof(uint64_t), "the state must fit");
 
+/* clang-format off */
 /* Plain answers and events look alike; several prompts in one request are answered by a list, or by events that say
  * whose they are. */
 static const struct json_rule answer_rules[] = {
-    {"", DOCUMENT, 0}, {"model", MODEL, 0}, LLAMACPP_RULES, LLAMACPP_TIMINGS, FAILURE_ERROR("error"),
+    RULE("", DOCUMENT, 0),
+    RULE("model", ANSWER_MODEL, 0),
+    LLAMACPP_RULES,
+    LLAMACPP_TIMINGS,
 };
 
 static const struct json_rule request_rules[] = {
-    {"model", REQUEST_MODEL, 0},
-    {"stream", REQUEST_STREAM, 0},
-    {"n_predict", REQUEST_MAX_TOKENS, 0},
-    {"max_tokens", REQUEST_MAX_TOKENS, 0},
-    {"n_cmpl", REQUEST_CHOICES, 0},
-    {"n", REQUEST_CHOICES, 0},
-    {"json_schema", REQUEST_SCHEMA, JSON_RAW},
-    {"prompt", REQUEST_USER, JSON_PIECES},
-    {"prompt[]", REQUEST_USER, JSON_PIECES},
-    {"input_prefix", REQUEST_USER, JSON_PIECES},
+    RULE("model", REQUEST_MODEL, 0),
+    RULE("stream", REQUEST_STREAM, 0),
+    RULE("n_predict", REQUEST_MAX_TOKENS, 0),
+    RULE("max_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("n_cmpl", REQUEST_CHOICES, 0),
+    RULE("n", REQUEST_CHOICES, 0),
+    RULE("json_schema", REQUEST_SCHEMA, JSON_RAW),
+    RULE("prompt", REQUEST_USER, JSON_PIECES),
+    RULE("prompt[]", REQUEST_USER, JSON_PIECES),
+    RULE("input_prefix", REQUEST_USER, JSON_PIECES),
 };
+/* clang-format on */
 
 static uint32_t count_of(const struct json_value *value)
 {
@@ -182,21 +187,14 @@ static void on_answer(void *context, const struct json_value *value)
         llamacpp_value(facts, state_of(facts), value);
         return;
     }
-    if (failure_is(value)) { /* an error of OpenAI's kind at such a path is a model's server's */
+    if (value->rule != DOCUMENT) {
+        /* An error of OpenAI's kind at such a path is a model's server's. */
         facts->shape_seen = facts->shape_seen || failure_is_type(value);
-        failure_value(facts, value);
-        return;
-    }
-    switch ((enum rule)value->rule) {
-    case DOCUMENT:
-        if (!facts->stream && value->type == JSON_OBJECT_BEGIN)
-            llamacpp_begin(state_of(facts));
-        else if (!facts->stream && value->type == JSON_OBJECT_END)
-            llamacpp_end(facts, state_of(facts));
-        break;
-    case MODEL:
-        facts_set_value(facts, FACT_RESPONSE_MODEL, value);
-        break;
+        dialect_answer_value(facts, value);
+    } else if (!facts->stream && value->type == JSON_OBJECT_BEGIN) {
+        llamacpp_begin(state_of(facts));
+    } else if (!facts->stream && value->type == JSON_OBJECT_END) {
+        llamacpp_end(facts, state_of(facts));
     }
 }
 

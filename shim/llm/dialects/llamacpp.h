@@ -27,21 +27,26 @@ enum {
     LLAMACPP_RULES_END,
 };
 
-#define LLAMACPP_TIMINGS                                                                                               \
-    {"timings.cache_n", LLAMACPP_TIMED_CACHED, 0}, {"timings.prompt_n", LLAMACPP_TIMED_INPUT, 0},                      \
-        {"timings.predicted_n", LLAMACPP_TIMED_OUTPUT, 0}, {"timings.prompt_ms", LLAMACPP_PREFILL_MS, 0},              \
-        {"timings.predicted_ms", LLAMACPP_DECODE_MS, 0}, {"timings.draft_n", LLAMACPP_DRAFT, 0},                       \
-    {                                                                                                                  \
-        "timings.draft_n_accepted", LLAMACPP_ACCEPTED, 0                                                               \
-    }
-#define LLAMACPP_RULES                                                                                                 \
-    {"content", LLAMACPP_TEXT, JSON_PIECES}, {"index", LLAMACPP_INDEX, 0}, {"stop", LLAMACPP_STOP, 0},                 \
-        {"stop_type", LLAMACPP_STOP_TYPE, 0}, {"stopped_eos", LLAMACPP_STOPPED_EOS, 0},                                \
-        {"stopped_word", LLAMACPP_STOPPED_WORD, 0}, {"stopped_limit", LLAMACPP_STOPPED_LIMIT, 0},                      \
-        {"tokens_evaluated", LLAMACPP_INPUT, 0},                                                                       \
-    {                                                                                                                  \
-        "tokens_predicted", LLAMACPP_OUTPUT, 0                                                                         \
-    }
+/* clang-format off */
+#define LLAMACPP_TIMINGS \
+    RULE("timings.cache_n", LLAMACPP_TIMED_CACHED, 0), \
+    RULE("timings.prompt_n", LLAMACPP_TIMED_INPUT, 0), \
+    RULE("timings.predicted_n", LLAMACPP_TIMED_OUTPUT, 0), \
+    RULE("timings.prompt_ms", LLAMACPP_PREFILL_MS, 0), \
+    RULE("timings.predicted_ms", LLAMACPP_DECODE_MS, 0), \
+    RULE("timings.draft_n", LLAMACPP_DRAFT, 0), \
+    RULE("timings.draft_n_accepted", LLAMACPP_ACCEPTED, 0)
+#define LLAMACPP_RULES \
+    RULE("content", LLAMACPP_TEXT, JSON_PIECES), \
+    RULE("index", LLAMACPP_INDEX, 0), \
+    RULE("stop", LLAMACPP_STOP, 0), \
+    RULE("stop_type", LLAMACPP_STOP_TYPE, 0), \
+    RULE("stopped_eos", LLAMACPP_STOPPED_EOS, 0), \
+    RULE("stopped_word", LLAMACPP_STOPPED_WORD, 0), \
+    RULE("stopped_limit", LLAMACPP_STOPPED_LIMIT, 0), \
+    RULE("tokens_evaluated", LLAMACPP_INPUT, 0), \
+    RULE("tokens_predicted", LLAMACPP_OUTPUT, 0)
+/* clang-format on */
 
 /* Of the event or document under way, but for `answers` and `stopped`. All zero at first. */
 struct llamacpp {

@@ -10,18 +10,20 @@
 
 enum rule { RESULT = ANSWER_OWN, VERDICT };
 
+/* clang-format off */
 static const struct json_rule answer_rules[] = {
     ANSWER_IDENTITY,
-    ANSWER_ERRORS,
-    ANSWER_USAGE_RULES("usage"),
-    {"results[]", RESULT, 0},
-    {"results[].flagged", VERDICT, 0},
-    {"results[].categories", VERDICT, 0},
+    ANSWER_NAMED_ERRORS,
+    RULE("usage", ANSWER_USAGE, 0),
+    RULE("results[]", RESULT, 0),
+    RULE("results[].flagged", VERDICT, 0),
+    RULE("results[].categories", VERDICT, 0),
 };
 
 static const struct json_rule request_rules[] = {
-    {"model", REQUEST_MODEL, 0},
+    RULE("model", REQUEST_MODEL, 0),
 };
+/* clang-format on */
 
 static void on_answer(void *context, const struct json_value *value)
 {

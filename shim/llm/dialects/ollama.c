@@ -4,11 +4,11 @@
  * A dialect (dialect.h): rules and handlers, called on the scribe's thread.
  */
 #include "dialect.h"
+#include "shim/llm/facts/dialect_answer.h"
 #include "shim/llm/facts/dialect_request.h"
-#include "shim/llm/facts/failure.h"
 
 enum rule {
-    MODEL = 1,
+    MODEL = ANSWER_OWN,
     TEXT,
     REASONING,
     MEDIA,
@@ -19,46 +19,44 @@ enum rule {
     LOAD_NS,
     PREFILL_NS,
     DECODE_NS,
-    INPUT,
-    OUTPUT,
-    CACHED,
 };
 
 enum { SAW_MODEL = 1, SAW_DONE = 2 };
 
+/* clang-format off */
 /* Plain answers and lines of a stream look alike. */
 static const struct json_rule answer_rules[] = {
-    {"model", MODEL, 0},
-    {"message.content", TEXT, JSON_PIECES},
-    {"message.thinking", REASONING, JSON_PIECES},
-    {"message.images[]", MEDIA, JSON_PIECES},
-    {"message.tool_calls[]", CALL, 0},
-    {"response", TEXT, JSON_PIECES},
-    {"thinking", REASONING, JSON_PIECES},
-    {"image", MEDIA, JSON_PIECES},
-    {"done", DONE, 0},
-    {"done_reason", DONE_REASON, 0},
-    {"total_duration", TOTAL_NS, 0},
-    {"load_duration", LOAD_NS, 0},
-    {"prompt_eval_duration", PREFILL_NS, 0},
-    {"eval_duration", DECODE_NS, 0},
-    {"prompt_eval_count", INPUT, 0},
-    {"eval_count", OUTPUT, 0},
-    {"prompt_eval_cached_count", CACHED, 0},
-    FAILURE_ERROR("error"),
+    RULE("model", MODEL, 0),
+    RULE("message.content", TEXT, JSON_PIECES),
+    RULE("message.thinking", REASONING, JSON_PIECES),
+    RULE("message.images[]", MEDIA, JSON_PIECES),
+    RULE("message.tool_calls[]", CALL, 0),
+    RULE("response", TEXT, JSON_PIECES),
+    RULE("thinking", REASONING, JSON_PIECES),
+    RULE("image", MEDIA, JSON_PIECES),
+    RULE("done", DONE, 0),
+    RULE("done_reason", DONE_REASON, 0),
+    RULE("total_duration", TOTAL_NS, 0),
+    RULE("load_duration", LOAD_NS, 0),
+    RULE("prompt_eval_duration", PREFILL_NS, 0),
+    RULE("eval_duration", DECODE_NS, 0),
+    ANSWER_COUNTED("prompt_eval_count", FACT_INPUT),
+    ANSWER_COUNTED("eval_count", FACT_OUTPUT),
+    ANSWER_COUNTED("prompt_eval_cached_count", FACT_CACHE_READ),
 };
 
 static const struct json_rule request_rules[] = {
-    {"model", REQUEST_MODEL, 0},
-    {"stream", REQUEST_STREAM, 0},
-    {"options.num_predict", REQUEST_MAX_TOKENS, 0},
-    {"tools", REQUEST_TOOLS, JSON_RAW},
-    {"format", REQUEST_FORMAT, JSON_RAW},
-    {"system", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"template", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"prompt", REQUEST_USER, JSON_PIECES},
+    RULE("model", REQUEST_MODEL, 0),
+    RULE("stream", REQUEST_STREAM, 0),
+    RULE("options.num_predict", REQUEST_MAX_TOKENS, 0),
+    RULE("tools", REQUEST_TOOLS, JSON_RAW),
+    RULE("format", REQUEST_FORMAT, JSON_RAW),
+    RULE("system", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("template", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("prompt", REQUEST_USER, JSON_PIECES),
     REQUEST_MESSAGES("messages"),
 };
+/* clang-format on */
 
 static void content(struct facts *facts, const struct json_value *value, enum facts_content kind)
 {
@@ -76,11 +74,7 @@ static void see_shape(struct facts *facts, uint64_t what)
 static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
-    if (failure_is(value)) {
-        failure_value(facts, value);
-        return;
-    }
-    switch ((enum rule)value->rule) {
+    switch (value->rule) {
     case MODEL:
         facts_set_value(facts, FACT_RESPONSE_MODEL, value);
         see_shape(facts, SAW_MODEL);
@@ -121,14 +115,8 @@ static void on_answer(void *context, const struct json_value *value)
     case DECODE_NS:
         facts_set_time(facts, FACT_SERVER_DECODE_NS, value, 1);
         break;
-    case INPUT:
-        facts_set_count(facts, FACT_INPUT, value);
-        break;
-    case OUTPUT:
-        facts_set_count(facts, FACT_OUTPUT, value);
-        break;
-    case CACHED:
-        facts_set_count(facts, FACT_CACHE_READ, value);
+    default:
+        dialect_answer_value(facts, value);
         break;
     }
 }

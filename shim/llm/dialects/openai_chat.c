@@ -7,16 +7,12 @@
 #include "dialect.h"
 #include "shim/llm/facts/dialect_answer.h"
 #include "shim/llm/facts/dialect_request.h"
-#include "shim/llm/facts/dialect_usage.h"
-#include "shim/llm/facts/failure.h"
 #include "llamacpp.h"
 
 #include <string.h>
 
 enum rule {
-    ID = 1,
-    MODEL,
-    TIER,
+    ID = ANSWER_OWN,
     CHOICE,
     INDEX,
     FINISH,
@@ -40,9 +36,6 @@ enum rule {
     PREFILL_S,
     DECODE_S,
     PROCESSING_S,
-    QUEUE_MS,
-    PREFILL_MS,
-    DECODE_MS,
     METRIC_INPUT, /* within Bedrock's InvokeModel */
     METRIC_OUTPUT,
     STATUS, /* of an answer that is asked after */
@@ -67,84 +60,122 @@ static struct state *state_of(struct facts *facts)
     return (struct state *)(void *)facts->scratch;
 }
 
+/* clang-format off */
 /* Where the answer's parts stand: under "delta" in a stream, under "message" else. (Perplexity's chunks have both: the
  * message so far is no news.) */
-#define PARTS(at)                                                                                                      \
-    {at ".content", TEXT, JSON_PIECES}, {at ".content[]", TEXT, JSON_PIECES},                                          \
-        {at ".content[].text", TEXT, JSON_PIECES}, {at ".content[].thinking", REASONING, JSON_PIECES},                 \
-        {at ".content[].thinking[].text", REASONING, JSON_PIECES}, {at ".reasoning_content", REASONING, JSON_PIECES},  \
-        {at ".reasoning", REASONING, JSON_PIECES}, {at ".reasoning_text", REASONING, JSON_PIECES},                     \
-        {at ".reasoning_details[].text", REASONING, JSON_PIECES},                                                      \
-        {at ".reasoning_details[].summary", REASONING, JSON_PIECES}, {at ".refusal", REFUSAL, JSON_PIECES},            \
-        {at ".audio.data", MEDIA, JSON_PIECES}, {at ".audio.transcript", MEDIA, JSON_PIECES},                          \
-        {at ".images[].image_url.url", MEDIA, JSON_PIECES}, {at ".tool_calls[]", CALL, 0},                             \
-        {at ".tool_calls[].index", CALL_INDEX, 0}, {at ".tool_calls[].id", CALL_ID, 0},                                \
-        {at ".tool_calls[].function.name", CALL_NAME, 0},                                                              \
-        {at ".tool_calls[].function.arguments", CALL_ARGUMENTS, JSON_PIECES},                                          \
-        {at ".tool_calls[].custom.name", CALL_NAME, 0},                                                                \
-        {at ".tool_calls[].custom.input", CALL_FREE_INPUT, JSON_PIECES}, {at ".function_call", CALL, 0},               \
-        {at ".function_call.name", CALL_NAME, 0},                                                                      \
-    {                                                                                                                  \
-        at ".function_call.arguments", CALL_ARGUMENTS, JSON_PIECES                                                     \
-    }
+#define PARTS(at) \
+    RULE(at ".content", TEXT, JSON_PIECES), \
+    RULE(at ".content[]", TEXT, JSON_PIECES), \
+    RULE(at ".content[].text", TEXT, JSON_PIECES), \
+    RULE(at ".content[].thinking", REASONING, JSON_PIECES), \
+    RULE(at ".content[].thinking[].text", REASONING, JSON_PIECES), \
+    RULE(at ".reasoning_content", REASONING, JSON_PIECES), \
+    RULE(at ".reasoning", REASONING, JSON_PIECES), \
+    RULE(at ".reasoning_text", REASONING, JSON_PIECES), \
+    RULE(at ".reasoning_details[].text", REASONING, JSON_PIECES), \
+    RULE(at ".reasoning_details[].summary", REASONING, JSON_PIECES), \
+    RULE(at ".refusal", REFUSAL, JSON_PIECES), \
+    RULE(at ".audio.data", MEDIA, JSON_PIECES), \
+    RULE(at ".audio.transcript", MEDIA, JSON_PIECES), \
+    RULE(at ".images[].image_url.url", MEDIA, JSON_PIECES), \
+    RULE(at ".tool_calls[]", CALL, 0), \
+    RULE(at ".tool_calls[].index", CALL_INDEX, 0), \
+    RULE(at ".tool_calls[].id", CALL_ID, 0), \
+    RULE(at ".tool_calls[].function.name", CALL_NAME, 0), \
+    RULE(at ".tool_calls[].function.arguments", CALL_ARGUMENTS, JSON_PIECES), \
+    RULE(at ".tool_calls[].custom.name", CALL_NAME, 0), \
+    RULE(at ".tool_calls[].custom.input", CALL_FREE_INPUT, JSON_PIECES), \
+    RULE(at ".function_call", CALL, 0), \
+    RULE(at ".function_call.name", CALL_NAME, 0), \
+    RULE(at ".function_call.arguments", CALL_ARGUMENTS, JSON_PIECES)
 
-#define TIMED_USAGE(at)                                                                                                \
-    {at, USAGE, 0}, USAGE_RULES(at), {at ".queue_time", QUEUE_S, 0}, {at ".prompt_time", PREFILL_S, 0},                \
-        {at ".completion_time", DECODE_S, 0}, {at ".total_time", PROCESSING_S, 0},                                     \
-        {at ".total_prompt_time_sec", PREFILL_S, 0}, {at ".total_completion_time_sec", DECODE_S, 0},                   \
-    {                                                                                                                  \
-        at ".total_time_sec", PROCESSING_S, 0                                                                          \
-    }
+#define TIMED_USAGE(at) \
+    RULE(at, USAGE, 0), \
+    RULE(at ".queue_time", QUEUE_S, 0), \
+    RULE(at ".prompt_time", PREFILL_S, 0), \
+    RULE(at ".completion_time", DECODE_S, 0), \
+    RULE(at ".total_time", PROCESSING_S, 0), \
+    RULE(at ".total_prompt_time_sec", PREFILL_S, 0), \
+    RULE(at ".total_completion_time_sec", DECODE_S, 0), \
+    RULE(at ".total_time_sec", PROCESSING_S, 0)
 
-#define ANSWER_RULES                                                                                                   \
-    {"id", ID, 0}, {"model", MODEL, 0}, {"model_id", MODEL, 0}, {"service_tier", TIER, 0}, {"choices[]", CHOICE, 0},   \
-        {"choices[].index", INDEX, 0}, {"choices[].finish_reason", FINISH, 0}, {"choices[].text", TEXT, JSON_PIECES},  \
-        FAILURE_ERROR("choices[].error"), TIMED_USAGE("usage"), TIMED_USAGE("choices[].usage"),                        \
-        TIMED_USAGE("x_groq.usage"), {"time_info.queue_time", QUEUE_S, 0}, {"time_info.prompt_time", PREFILL_S, 0},    \
-        {"time_info.completion_time", DECODE_S, 0}, {"time_info.total_time", PROCESSING_S, 0}, LLAMACPP_TIMINGS,       \
-        LLAMACPP_RULES, {"metrics.queue_time_ms", QUEUE_MS, 0}, {"metrics.time_to_first_token_ms", PREFILL_MS, 0},     \
-        {"metrics.generation_time_ms", DECODE_MS, 0}, FAILURE_ERROR("error"), {"code", TOP_CODE, 0},                   \
-        {"error_code", TOP_CODE, 0}, {"type", TOP_TYPE, 0}, {"error_type", TOP_TYPE, 0}, {"object", OBJECT, 0},        \
-        FAILURE_ERROR("errors[]"), FAILURE_RULES, {"choices[].stop_reason", STOP_REASON, 0},                           \
-        FAILURE_ERROR("x_groq.error"), {"status", STATUS, 0}, {"stats.*", USAGE_NAMED, 0}, {"task_status", STATUS, 0}, \
-        {"amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0},                                         \
-    {                                                                                                                  \
-        "amazon-bedrock-invocationMetrics.outputTokenCount", METRIC_OUTPUT, 0                                          \
-    }
+#define ANSWER_RULES \
+    RULE("id", ID, 0), \
+    RULE("model", ANSWER_MODEL, 0), \
+    RULE("model_id", ANSWER_MODEL, 0), \
+    RULE("service_tier", ANSWER_TIER, 0), \
+    RULE("choices[]", CHOICE, 0), \
+    RULE("choices[].index", INDEX, 0), \
+    RULE("choices[].finish_reason", FINISH, 0), \
+    RULE("choices[].text", TEXT, JSON_PIECES), \
+    FAILURE_ERROR("choices[].error"), \
+    TIMED_USAGE("usage"), \
+    TIMED_USAGE("choices[].usage"), \
+    USAGE_RULES("choices[].usage"), \
+    TIMED_USAGE("x_groq.usage"), \
+    USAGE_RULES("x_groq.usage"), \
+    RULE("time_info.queue_time", QUEUE_S, 0), \
+    RULE("time_info.prompt_time", PREFILL_S, 0), \
+    RULE("time_info.completion_time", DECODE_S, 0), \
+    RULE("time_info.total_time", PROCESSING_S, 0), \
+    LLAMACPP_TIMINGS, \
+    LLAMACPP_RULES, \
+    ANSWER_VLLM_METRICS("metrics"), \
+    RULE("code", TOP_CODE, 0), \
+    RULE("error_code", TOP_CODE, 0), \
+    RULE("type", TOP_TYPE, 0), \
+    RULE("error_type", TOP_TYPE, 0), \
+    RULE("object", OBJECT, 0), \
+    FAILURE_ERROR("errors[]"), \
+    RULE("choices[].stop_reason", STOP_REASON, 0), \
+    FAILURE_ERROR("x_groq.error"), \
+    RULE("status", STATUS, 0), \
+    RULE("stats.*", USAGE_NAMED, 0), \
+    RULE("task_status", STATUS, 0), \
+    RULE("amazon-bedrock-invocationMetrics.inputTokenCount", METRIC_INPUT, 0), \
+    RULE("amazon-bedrock-invocationMetrics.outputTokenCount", METRIC_OUTPUT, 0)
 
 static const struct json_rule plain_rules[] = {
-    {"", DOCUMENT, 0}, ANSWER_RULES, PARTS("choices[].message"), {"data[].embedding", VECTOR, 0}};
+    RULE("", DOCUMENT, 0),
+    ANSWER_RULES,
+    PARTS("choices[].message"),
+    RULE("data[].embedding", VECTOR, 0),
+};
 static const struct json_rule event_rules[] = {
-    ANSWER_RULES, PARTS("choices[].delta"), {"value", BARE_TEXT, JSON_PIECES}};
+    ANSWER_RULES,
+    PARTS("choices[].delta"),
+    RULE("value", BARE_TEXT, JSON_PIECES),
+};
 
 static const struct json_rule request_rules[] = {
-    {"model", REQUEST_MODEL, 0},
-    {"model_id", REQUEST_MODEL, 0}, /* watsonx */
-    {"stream", REQUEST_STREAM, 0},
-    {"max_tokens", REQUEST_MAX_TOKENS, 0},
-    {"max_completion_tokens", REQUEST_MAX_TOKENS, 0},
-    {"n", REQUEST_CHOICES, 0},
-    {"tools", REQUEST_TOOLS, JSON_RAW},
-    {"functions", REQUEST_TOOLS, JSON_RAW},
-    {"response_format", REQUEST_FORMAT, JSON_RAW},
-    {"guided_json", REQUEST_SCHEMA, JSON_RAW}, /* vLLM, and its newer name; llama.cpp */
-    {"structured_outputs.json", REQUEST_SCHEMA, JSON_RAW},
-    {"json_schema", REQUEST_SCHEMA, JSON_RAW},
-    {"prompt", REQUEST_USER, JSON_PIECES},
-    {"prompt[]", REQUEST_USER, JSON_PIECES},
+    RULE("model", REQUEST_MODEL, 0),
+    RULE("model_id", REQUEST_MODEL, 0), /* watsonx */
+    RULE("stream", REQUEST_STREAM, 0),
+    RULE("max_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("max_completion_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("n", REQUEST_CHOICES, 0),
+    RULE("tools", REQUEST_TOOLS, JSON_RAW),
+    RULE("functions", REQUEST_TOOLS, JSON_RAW),
+    RULE("response_format", REQUEST_FORMAT, JSON_RAW),
+    RULE("guided_json", REQUEST_SCHEMA, JSON_RAW), /* vLLM, and its newer name; llama.cpp */
+    RULE("structured_outputs.json", REQUEST_SCHEMA, JSON_RAW),
+    RULE("json_schema", REQUEST_SCHEMA, JSON_RAW),
+    RULE("prompt", REQUEST_USER, JSON_PIECES),
+    RULE("prompt[]", REQUEST_USER, JSON_PIECES),
     REQUEST_MESSAGES("messages"),
     REQUEST_METADATA,
     REQUEST_END_USERS(""),
     /* SAP's orchestration, both versions */
-    {"config.modules.prompt_templating.model.name", REQUEST_MODEL, 0},
-    {"config.modules.prompt_templating.model.params.max_tokens", REQUEST_MAX_TOKENS, 0},
-    {"config.stream.enabled", REQUEST_STREAM, 0},
+    RULE("config.modules.prompt_templating.model.name", REQUEST_MODEL, 0),
+    RULE("config.modules.prompt_templating.model.params.max_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("config.stream.enabled", REQUEST_STREAM, 0),
     REQUEST_MESSAGES("config.modules.prompt_templating.prompt.template"),
-    {"orchestration_config.module_configurations.llm_module_config.model_name", REQUEST_MODEL, 0},
-    {"orchestration_config.module_configurations.llm_module_config.model_params.max_tokens", REQUEST_MAX_TOKENS, 0},
-    {"orchestration_config.stream", REQUEST_STREAM, 0},
+    RULE("orchestration_config.module_configurations.llm_module_config.model_name", REQUEST_MODEL, 0),
+    RULE("orchestration_config.module_configurations.llm_module_config.model_params.max_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("orchestration_config.stream", REQUEST_STREAM, 0),
     REQUEST_MESSAGES("orchestration_config.module_configurations.templating_module_config.template"),
 };
+/* clang-format on */
 
 static void choice(struct facts *facts, const struct json_value *value)
 {
@@ -269,17 +300,8 @@ static void timing(struct facts *facts, const struct json_value *value)
     case DECODE_S:
         facts_set_time(facts, FACT_SERVER_DECODE_NS, value, 1e9);
         break;
-    case PROCESSING_S:
-        facts_set_time(facts, FACT_SERVER_PROCESSING_NS, value, 1e9);
-        break;
-    case QUEUE_MS:
-        facts_set_time(facts, FACT_SERVER_QUEUE_NS, value, 1e6);
-        break;
-    case PREFILL_MS:
-        facts_set_time(facts, FACT_SERVER_PREFILL_NS, value, 1e6);
-        break;
     default:
-        facts_set_time(facts, FACT_SERVER_DECODE_NS, value, 1e6);
+        facts_set_time(facts, FACT_SERVER_PROCESSING_NS, value, 1e9);
         break;
     }
 }
@@ -297,9 +319,7 @@ static void status(struct facts *facts, const struct json_value *value)
 static void of_few(struct facts *facts, const struct json_value *value)
 {
     const struct state *const state = state_of(facts);
-    if (value->rule == TIER) {
-        facts_set_value(facts, FACT_SERVICE_TIER, value);
-    } else if (value->rule == STATUS) {
+    if (value->rule == STATUS) {
         status(facts, value);
     } else if (value->rule == VECTOR) {
         facts->api = "embeddings";
@@ -361,22 +381,17 @@ static void on_end(struct facts *facts)
 /* What other dialects read as well. */
 static void shared(struct facts *facts, const struct json_value *value)
 {
-    if (dialect_usage_is(value))
-        (void)dialect_usage_value(facts, value);
-    else if (failure_is(value)) {
-        facts->shape_seen = facts->shape_seen || (failure_is_type(value) && dialect_answer_names_error(value));
-        failure_value(facts, value);
-    } else
+    if (llamacpp_is(value)) {
         llamacpp_value(facts, &state_of(facts)->llamacpp, value);
+        return;
+    }
+    facts->shape_seen = facts->shape_seen || (failure_is_type(value) && dialect_answer_names_error(value));
+    dialect_answer_value(facts, value);
 }
 
 static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
-    if (value->rule >= USAGE_NAMED) {
-        shared(facts, value);
-        return;
-    }
     switch (value->rule) {
     case DOCUMENT: /* of a plain body; events have an end of their own */
         if (!facts->stream && value->type == JSON_OBJECT_BEGIN)
@@ -394,9 +409,6 @@ static void on_answer(void *context, const struct json_value *value)
         facts->no_end_mark = facts->shape_seen = true;
         content(facts, value, CONTENT_TEXT);
         break;
-    case MODEL:
-        facts_set_value(facts, FACT_RESPONSE_MODEL, value);
-        break;
     case CHOICE:
         choice(facts, value);
         break;
@@ -406,7 +418,6 @@ static void on_answer(void *context, const struct json_value *value)
     case FINISH:
         finish(facts, value);
         break;
-    case TIER:
     case STOP_REASON:
     case STATUS:
     case VECTOR:
@@ -428,11 +439,14 @@ static void on_answer(void *context, const struct json_value *value)
     case OBJECT:
         error(facts, value);
         break;
+    case CALL ... CALL_FREE_INPUT:
+        call(facts, value);
+        break;
+    case QUEUE_S ... PROCESSING_S:
+        timing(facts, value);
+        break;
     default:
-        if (value->rule >= CALL && value->rule <= CALL_FREE_INPUT)
-            call(facts, value);
-        else
-            timing(facts, value);
+        shared(facts, value);
         break;
     }
 }

@@ -111,60 +111,65 @@ static const struct {
     {"shell_call", ITEM_FREE_CALL},    {"apply_patch_call", ITEM_FREE_CALL},
 };
 
-#define RESPONSE_RULES(at)                                                                                             \
-    {at "id", ANSWER_ID, 0}, {at "model", ANSWER_MODEL, 0}, {at "service_tier", ANSWER_TIER, 0},                       \
-        {at "status", STATUS, 0}, {at "incomplete_details.reason", INCOMPLETE, 0}, ANSWER_USAGE_RULES(at "usage"),     \
-        ANSWER_VLLM_METRICS(at "metrics"), FAILURE_ERROR(at "error")
+/* clang-format off */
+#define RESPONSE_RULES(at) \
+    RULE(at "id", ANSWER_ID, 0), \
+    RULE(at "model", ANSWER_MODEL, 0), \
+    RULE(at "service_tier", ANSWER_TIER, 0), \
+    RULE(at "status", STATUS, 0), \
+    RULE(at "incomplete_details.reason", INCOMPLETE, 0), \
+    RULE(at "usage", ANSWER_USAGE, 0), \
+    ANSWER_VLLM_METRICS(at "metrics")
 
 static const struct json_rule plain_rules[] = {
     RESPONSE_RULES(""),
-    FAILURE_RULES,
     LLAMACPP_TIMINGS,
-    {"code", ANSWER_TOP_CODE, 0},
-    {"output", OUTPUT, 0},
-    {"output[]", ITEM, 0},
-    {"output[].type", ITEM_TYPE, 0},
-    {"output[].execution", ITEM_EXECUTION, 0},
-    {"output[].environment.type", ITEM_ENVIRONMENT, 0},
-    {"output[].arguments", ITEM_ARGUMENTS, JSON_PIECES},
-    {"output[].content[].text", ITEM_TEXT, JSON_PIECES},
-    {"output[].content[].refusal", ITEM_REFUSAL, JSON_PIECES},
-    {"output[].summary[].text", ITEM_SUMMARY, JSON_PIECES},
-    {"output[].result", ITEM_RESULT, JSON_PIECES},
+    RULE("code", ANSWER_TOP_CODE, 0),
+    RULE("output", OUTPUT, 0),
+    RULE("output[]", ITEM, 0),
+    RULE("output[].type", ITEM_TYPE, 0),
+    RULE("output[].execution", ITEM_EXECUTION, 0),
+    RULE("output[].environment.type", ITEM_ENVIRONMENT, 0),
+    RULE("output[].arguments", ITEM_ARGUMENTS, JSON_PIECES),
+    RULE("output[].content[].text", ITEM_TEXT, JSON_PIECES),
+    RULE("output[].content[].refusal", ITEM_REFUSAL, JSON_PIECES),
+    RULE("output[].summary[].text", ITEM_SUMMARY, JSON_PIECES),
+    RULE("output[].result", ITEM_RESULT, JSON_PIECES),
 };
 
 static const struct json_rule event_rules[] = {
     RESPONSE_RULES("response."),
+    USAGE_RULES("response.usage"),
+    FAILURE_ERROR("response.error"),
     LLAMACPP_TIMINGS, /* beside the answer */
-    FAILURE_RULES,
-    FAILURE_ERROR("error"),
-    {"code", EVENT_CODE, 0},
-    {"type", TYPE, 0},
-    {"output_index", OUTPUT_INDEX, 0},
-    {"item_id", DELTA_ITEM, 0},
-    {"delta", DELTA, JSON_PIECES},
-    {"partial_image_b64", IMAGE, JSON_PIECES},
-    {"item.type", ITEM_TYPE, 0},
-    {"item.id", ITEM_ID, 0},
-    {"item.call_id", ITEM_CALL_ID, 0},
-    {"item.execution", ITEM_EXECUTION, 0},
-    {"item.environment.type", ITEM_ENVIRONMENT, 0},
+    RULE("code", EVENT_CODE, 0),
+    RULE("type", TYPE, 0),
+    RULE("output_index", OUTPUT_INDEX, 0),
+    RULE("item_id", DELTA_ITEM, 0),
+    RULE("delta", DELTA, JSON_PIECES),
+    RULE("partial_image_b64", IMAGE, JSON_PIECES),
+    RULE("item.type", ITEM_TYPE, 0),
+    RULE("item.id", ITEM_ID, 0),
+    RULE("item.call_id", ITEM_CALL_ID, 0),
+    RULE("item.execution", ITEM_EXECUTION, 0),
+    RULE("item.environment.type", ITEM_ENVIRONMENT, 0),
 };
 
 static const struct json_rule request_rules[] = {
-    {"model", REQUEST_MODEL, 0},
-    {"stream", REQUEST_STREAM, 0},
-    {"max_output_tokens", REQUEST_MAX_TOKENS, 0},
-    {"tools", REQUEST_TOOLS, JSON_RAW},
-    {"text.format", REQUEST_FORMAT, JSON_RAW},
-    {"instructions", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"input", REQUEST_USER, JSON_PIECES},
+    RULE("model", REQUEST_MODEL, 0),
+    RULE("stream", REQUEST_STREAM, 0),
+    RULE("max_output_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("tools", REQUEST_TOOLS, JSON_RAW),
+    RULE("text.format", REQUEST_FORMAT, JSON_RAW),
+    RULE("instructions", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("input", REQUEST_USER, JSON_PIECES),
     REQUEST_MESSAGES("input"),
-    {"prompt.id", REQUEST_PROMPT_ID, 0},
-    {"prompt.version", REQUEST_PROMPT_VERSION, 0},
+    RULE("prompt.id", REQUEST_PROMPT_ID, 0),
+    RULE("prompt.version", REQUEST_PROMPT_VERSION, 0),
     REQUEST_METADATA,
     REQUEST_END_USERS(""),
 };
+/* clang-format on */
 
 static struct state *state_of(struct facts *facts)
 {

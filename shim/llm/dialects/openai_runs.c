@@ -40,41 +40,48 @@ struct state {
 };
 _Static_assert(sizeof(struct state) <= FACTS_SCRATCH * sizeof(uint64_t), "the state must fit");
 
-#define RUN_RULES                                                                                                      \
-    ANSWER_IDENTITY, ANSWER_ERRORS, ANSWER_USAGE_RULES("usage"), {"object", OBJECT, 0}, {"status", STATUS, 0},         \
-        {"incomplete_details.reason", INCOMPLETE, 0}, {"last_error", LAST_ERROR, 0},                                   \
-        {"last_error.*", LAST_ERROR_MEMBER, 0},                                                                        \
-    {                                                                                                                  \
-        "required_action.submit_tool_outputs.tool_calls[]", REQUIRED, 0                                                \
-    }
+/* clang-format off */
+#define RUN_RULES \
+    ANSWER_IDENTITY, \
+    ANSWER_NAMED_ERRORS, \
+    RULE("usage", ANSWER_USAGE, 0), \
+    RULE("object", OBJECT, 0), \
+    RULE("status", STATUS, 0), \
+    RULE("incomplete_details.reason", INCOMPLETE, 0), \
+    RULE("last_error", LAST_ERROR, 0), \
+    RULE("last_error.*", LAST_ERROR_MEMBER, 0), \
+    RULE("required_action.submit_tool_outputs.tool_calls[]", REQUIRED, 0)
 
-static const struct json_rule plain_rules[] = {RUN_RULES};
+static const struct json_rule plain_rules[] = {
+    RUN_RULES,
+};
 
 #define CALLS "delta.step_details.tool_calls[]"
 static const struct json_rule event_rules[] = {
     RUN_RULES,
-    {"delta.content[].text.value", TEXT, JSON_PIECES},
-    {"delta.content[].refusal", REFUSAL, JSON_PIECES},
-    {"delta.content[].image_file.file_id", MEDIA, JSON_PIECES},
-    {CALLS, CALL, 0},
-    {CALLS ".index", CALL_INDEX, 0},
-    {CALLS ".id", CALL_ID, 0},
-    {CALLS ".function.name", CALL_NAME, 0},
-    {CALLS ".function.arguments", CALL_ARGUMENTS, JSON_PIECES},
+    RULE("delta.content[].text.value", TEXT, JSON_PIECES),
+    RULE("delta.content[].refusal", REFUSAL, JSON_PIECES),
+    RULE("delta.content[].image_file.file_id", MEDIA, JSON_PIECES),
+    RULE(CALLS, CALL, 0),
+    RULE(CALLS ".index", CALL_INDEX, 0),
+    RULE(CALLS ".id", CALL_ID, 0),
+    RULE(CALLS ".function.name", CALL_NAME, 0),
+    RULE(CALLS ".function.arguments", CALL_ARGUMENTS, JSON_PIECES),
 };
 
 static const struct json_rule request_rules[] = {
-    {"model", REQUEST_MODEL, 0},
-    {"stream", REQUEST_STREAM, 0},
-    {"max_completion_tokens", REQUEST_MAX_TOKENS, 0},
-    {"tools", REQUEST_TOOLS, JSON_RAW},
-    {"response_format", REQUEST_FORMAT, JSON_RAW},
-    {"instructions", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"additional_instructions", REQUEST_INSTRUCTIONS, JSON_PIECES},
+    RULE("model", REQUEST_MODEL, 0),
+    RULE("stream", REQUEST_STREAM, 0),
+    RULE("max_completion_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("tools", REQUEST_TOOLS, JSON_RAW),
+    RULE("response_format", REQUEST_FORMAT, JSON_RAW),
+    RULE("instructions", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("additional_instructions", REQUEST_INSTRUCTIONS, JSON_PIECES),
     REQUEST_MESSAGES("thread.messages"),
     REQUEST_MESSAGES("additional_messages"),
     REQUEST_METADATA,
 };
+/* clang-format on */
 
 static struct state *state_of(struct facts *facts)
 {

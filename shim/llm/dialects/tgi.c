@@ -65,98 +65,106 @@ static struct state *state_of(struct facts *facts)
     return (struct state *)(void *)facts->scratch;
 }
 
-#define DETAILS(at)                                                                                                    \
-    {at "details.finish_reason", FINISH, 0}, {at "details.generated_tokens", OUTPUT, 0},                               \
-        {at "details.input_length", INPUT, 0},                                                                         \
-    {                                                                                                                  \
-        at "details.prefill[]", PREFILL, 0                                                                             \
-    }
-#define SGLANG                                                                                                         \
-    {"text", PIECE, JSON_PIECES}, {"index", INDEX, 0}, {"meta_info.id", ANSWER_ID, 0},                                 \
-        {"meta_info.finish_reason.type", META_FINISH, 0}, {"meta_info.prompt_tokens", META_COUNT + PART_INPUT, 0},     \
-        {"meta_info.completion_tokens", META_COUNT + PART_OUTPUT, 0},                                                  \
-        {"meta_info.cached_tokens", META_COUNT + PART_CACHED, 0},                                                      \
-        {"meta_info.spec_draft_token_num", META_COUNT + PART_DRAFT, 0},                                                \
-    {                                                                                                                  \
-        "meta_info.spec_accept_token_num", META_COUNT + PART_ACCEPTED, 0                                               \
-    }
-#define TRITON                                                                                                         \
-    {"text_output", GENERATED, JSON_PIECES},                                                                           \
-    {                                                                                                                  \
-        "model_name", ANSWER_MODEL, 0                                                                                  \
-    }
-#define OPENAI(part)                                                                                                   \
-    {"choices[]", CHOICE, 0}, {"choices[].index", CHOICE_INDEX, 0}, {"choices[].text", CHOICE_TEXT, JSON_PIECES},      \
-        {"choices[]." part ".content", CHOICE_TEXT, JSON_PIECES},                                                      \
-    {                                                                                                                  \
-        "choices[].finish_reason", CHOICE_FINISH, 0                                                                    \
-    }
-#define DEEPINFRA                                                                                                      \
-    {"request_id", ANSWER_ID, 0}, {"inference_status.tokens_input", INPUT, 0},                                         \
-        {"inference_status.tokens_generated", OUTPUT, 0}, {"inference_status.runtime_ms", RUNTIME_MS, 0},              \
-        {"inference_status.cost", COST, 0}, {"estimated_cost", COST, 0}, {"num_input_tokens", INPUT, 0},               \
-        {"num_tokens", OUTPUT, 0}, {"num_output_tokens", OUTPUT, 0},                                                   \
-        {"results[].generated_text", GENERATED, JSON_PIECES},                                                          \
-    {                                                                                                                  \
-        "embeddings[]", EMBEDDED, 0                                                                                    \
-    }
-#define COMMON                                                                                                         \
-    ANSWER_IDENTITY, ANSWER_USAGE_RULES("usage"), FAILURE_ERROR("error"), {"error_type", ERROR_NAME, 0}, DETAILS(""),  \
-        SGLANG, TRITON, DEEPINFRA
+/* clang-format off */
+#define DETAILS(at) \
+    RULE(at "details.finish_reason", FINISH, 0), \
+    RULE(at "details.generated_tokens", OUTPUT, 0), \
+    RULE(at "details.input_length", INPUT, 0), \
+    RULE(at "details.prefill[]", PREFILL, 0)
+#define SGLANG \
+    RULE("text", PIECE, JSON_PIECES), \
+    RULE("index", INDEX, 0), \
+    RULE("meta_info.id", ANSWER_ID, 0), \
+    RULE("meta_info.finish_reason.type", META_FINISH, 0), \
+    RULE("meta_info.prompt_tokens", META_COUNT + PART_INPUT, 0), \
+    RULE("meta_info.completion_tokens", META_COUNT + PART_OUTPUT, 0), \
+    RULE("meta_info.cached_tokens", META_COUNT + PART_CACHED, 0), \
+    RULE("meta_info.spec_draft_token_num", META_COUNT + PART_DRAFT, 0), \
+    RULE("meta_info.spec_accept_token_num", META_COUNT + PART_ACCEPTED, 0)
+#define TRITON \
+    RULE("text_output", GENERATED, JSON_PIECES), \
+    RULE("model_name", ANSWER_MODEL, 0)
+#define OPENAI(part) \
+    RULE("choices[]", CHOICE, 0), \
+    RULE("choices[].index", CHOICE_INDEX, 0), \
+    RULE("choices[].text", CHOICE_TEXT, JSON_PIECES), \
+    RULE("choices[]." part ".content", CHOICE_TEXT, JSON_PIECES), \
+    RULE("choices[].finish_reason", CHOICE_FINISH, 0)
+#define DEEPINFRA \
+    RULE("request_id", ANSWER_ID, 0), \
+    RULE("inference_status.tokens_input", INPUT, 0), \
+    RULE("inference_status.tokens_generated", OUTPUT, 0), \
+    RULE("inference_status.runtime_ms", RUNTIME_MS, 0), \
+    RULE("inference_status.cost", COST, 0), \
+    RULE("estimated_cost", COST, 0), \
+    RULE("num_input_tokens", INPUT, 0), \
+    RULE("num_tokens", OUTPUT, 0), \
+    RULE("num_output_tokens", OUTPUT, 0), \
+    RULE("results[].generated_text", GENERATED, JSON_PIECES), \
+    RULE("embeddings[]", EMBEDDED, 0)
+#define COMMON \
+    ANSWER_IDENTITY, \
+    RULE("usage", ANSWER_USAGE, 0), \
+    RULE("error_type", ERROR_NAME, 0), \
+    DETAILS(""), \
+    SGLANG, \
+    TRITON, \
+    DEEPINFRA
 
 static const struct json_rule plain_rules[] = {
     COMMON,
     OPENAI("message"),
-    {"generated_text", GENERATED, JSON_PIECES},
-    {"summary_text", GENERATED, JSON_PIECES},
-    {"translation_text", GENERATED, JSON_PIECES},
-    {"generation", GENERATED, JSON_PIECES},
-    {"generation.content", GENERATED, JSON_PIECES},
-    {"outputs[]", PIECE, JSON_PIECES},
-    {"text[]", TEXTS, JSON_PIECES},
-    {"", VECTOR, 0}, /* a bare list of numbers, or of such lists */
-    {"[]", VECTOR, 0},
-    {"[][]", VECTOR, 0},
+    RULE("generated_text", GENERATED, JSON_PIECES),
+    RULE("summary_text", GENERATED, JSON_PIECES),
+    RULE("translation_text", GENERATED, JSON_PIECES),
+    RULE("generation", GENERATED, JSON_PIECES),
+    RULE("generation.content", GENERATED, JSON_PIECES),
+    RULE("outputs[]", PIECE, JSON_PIECES),
+    RULE("text[]", TEXTS, JSON_PIECES),
+    RULE("", VECTOR, 0), /* a bare list of numbers, or of such lists */
+    RULE("[]", VECTOR, 0),
+    RULE("[][]", VECTOR, 0),
 };
 
 /* The last event repeats the whole text in generated_text. */
 static const struct json_rule event_rules[] = {
     COMMON,
     OPENAI("delta"),
-    {"token", TOKEN, 0},
-    {"token.text", TOKEN_TEXT, 0},
-    {"token.special", TOKEN_SPECIAL, 0},
-    {"outputs[]", PIECE, JSON_PIECES},
-    {"text[]", TEXTS, JSON_PIECES},
+    RULE("token", TOKEN, 0),
+    RULE("token.text", TOKEN_TEXT, 0),
+    RULE("token.special", TOKEN_SPECIAL, 0),
+    RULE("outputs[]", PIECE, JSON_PIECES),
+    RULE("text[]", TEXTS, JSON_PIECES),
 };
 
 static const struct json_rule request_rules[] = {
-    {"model", REQUEST_MODEL, 0},
-    {"stream", REQUEST_STREAM, 0},
-    {"parameters.max_new_tokens", REQUEST_MAX_TOKENS, 0},
-    {"parameters.best_of", REQUEST_CHOICES, 0},
-    {"parameters.max_length", GENERATION, 0},
-    {"parameters.temperature", GENERATION, 0},
-    {"parameters.top_p", GENERATION, 0},
-    {"parameters.top_k", GENERATION, 0},
-    {"parameters.do_sample", GENERATION, 0},
-    {"parameters.return_full_text", GENERATION, 0},
-    {"parameters.grammar", REQUEST_FORMAT, JSON_RAW},
-    {"sampling_params.max_new_tokens", REQUEST_MAX_TOKENS, 0},
-    {"sampling_params.n", REQUEST_CHOICES, 0},
-    {"sampling_params.json_schema", REQUEST_SCHEMA, JSON_RAW},
-    {"max_tokens", REQUEST_MAX_TOKENS, 0},
-    {"inputs", REQUEST_USER, JSON_PIECES},
-    {"inputs[]", REQUEST_USER, JSON_PIECES},
-    {"inputs.source_sentence", REQUEST_COMPARED, 0},
-    {"text", REQUEST_USER, JSON_PIECES},
-    {"text[]", REQUEST_USER, JSON_PIECES},
-    {"text_input", REQUEST_USER, JSON_PIECES},
-    {"prompt", PROMPT, JSON_PIECES},
-    {"input", REQUEST_USER, JSON_PIECES},
-    {"max_new_tokens", REQUEST_MAX_TOKENS, 0},
+    RULE("model", REQUEST_MODEL, 0),
+    RULE("stream", REQUEST_STREAM, 0),
+    RULE("parameters.max_new_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("parameters.best_of", REQUEST_CHOICES, 0),
+    RULE("parameters.max_length", GENERATION, 0),
+    RULE("parameters.temperature", GENERATION, 0),
+    RULE("parameters.top_p", GENERATION, 0),
+    RULE("parameters.top_k", GENERATION, 0),
+    RULE("parameters.do_sample", GENERATION, 0),
+    RULE("parameters.return_full_text", GENERATION, 0),
+    RULE("parameters.grammar", REQUEST_FORMAT, JSON_RAW),
+    RULE("sampling_params.max_new_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("sampling_params.n", REQUEST_CHOICES, 0),
+    RULE("sampling_params.json_schema", REQUEST_SCHEMA, JSON_RAW),
+    RULE("max_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("inputs", REQUEST_USER, JSON_PIECES),
+    RULE("inputs[]", REQUEST_USER, JSON_PIECES),
+    RULE("inputs.source_sentence", REQUEST_COMPARED, 0),
+    RULE("text", REQUEST_USER, JSON_PIECES),
+    RULE("text[]", REQUEST_USER, JSON_PIECES),
+    RULE("text_input", REQUEST_USER, JSON_PIECES),
+    RULE("prompt", PROMPT, JSON_PIECES),
+    RULE("input", REQUEST_USER, JSON_PIECES),
+    RULE("max_new_tokens", REQUEST_MAX_TOKENS, 0),
     REQUEST_MESSAGES("messages"),
 };
+/* clang-format on */
 
 static void generated(struct facts *facts, const struct json_value *value, uint32_t choice)
 {

@@ -4,37 +4,36 @@
  * A dialect (dialect.h): rules and handlers, called on the scribe's thread.
  */
 #include "dialect.h"
+#include "shim/llm/facts/dialect_answer.h"
 #include "shim/llm/facts/dialect_request.h"
-#include "shim/llm/facts/failure.h"
 
 #include <strings.h>
 
 enum rule {
-    MODEL = 1,
-    RESULT,
+    RESULT = ANSWER_OWN,
     TEXT,
     INPUT,
-    OUTPUT,
     FINISH,
 };
 
+/* clang-format off */
 /* Plain answers and events look alike. */
 static const struct json_rule answer_rules[] = {
-    {"model_id", MODEL, 0},
-    {"results[]", RESULT, 0},
-    {"results[].generated_text", TEXT, JSON_PIECES},
-    {"results[].input_token_count", INPUT, 0},
-    {"results[].generated_token_count", OUTPUT, 0},
-    {"results[].stop_reason", FINISH, 0},
+    RULE("model_id", ANSWER_MODEL, 0),
+    RULE("results[]", RESULT, 0),
+    RULE("results[].generated_text", TEXT, JSON_PIECES),
+    RULE("results[].input_token_count", INPUT, 0),
+    ANSWER_COUNTED("results[].generated_token_count", FACT_OUTPUT), /* so far */
+    RULE("results[].stop_reason", FINISH, 0),
     FAILURE_ERROR("errors[]"),
-    FAILURE_ERROR("error"),
 };
 
 static const struct json_rule request_rules[] = {
-    {"model_id", REQUEST_MODEL, 0},
-    {"parameters.max_new_tokens", REQUEST_MAX_TOKENS, 0},
-    {"input", REQUEST_USER, JSON_PIECES},
+    RULE("model_id", REQUEST_MODEL, 0),
+    RULE("parameters.max_new_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("input", REQUEST_USER, JSON_PIECES),
 };
+/* clang-format on */
 
 static uint32_t result_of(const struct json_value *value)
 {
@@ -51,14 +50,7 @@ static bool is_not_finished(const struct json_value *value)
 static void on_answer(void *context, const struct json_value *value)
 {
     struct facts *const facts = context;
-    if (failure_is(value)) {
-        failure_value(facts, value);
-        return;
-    }
-    switch ((enum rule)value->rule) {
-    case MODEL:
-        facts_set_value(facts, FACT_RESPONSE_MODEL, value);
-        break;
+    switch (value->rule) {
     case RESULT:
         facts->shape_seen = true;
         if (value->type == JSON_OBJECT_BEGIN)
@@ -72,12 +64,12 @@ static void on_answer(void *context, const struct json_value *value)
         if (value->has_u64 && (value->u64 || !facts_has_number(facts, FACT_INPUT)))
             facts_set_number(facts, FACT_INPUT, value->u64);
         break;
-    case OUTPUT: /* so far */
-        facts_set_count(facts, FACT_OUTPUT, value);
-        break;
     case FINISH:
         if (!facts->stream || !is_not_finished(value))
             facts_finish(facts, result_of(value), value);
+        break;
+    default:
+        dialect_answer_value(facts, value);
         break;
     }
 }

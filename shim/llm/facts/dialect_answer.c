@@ -7,6 +7,16 @@
 
 #include <string.h>
 
+/* clang-format off */
+static const struct json_rule common_rules[] = {
+    RULE("usage", ANSWER_USAGE_ANYBODYS, 0),
+    USAGE_RULES("usage"),
+    FAILURE_ERROR("error"),
+    FAILURE_RULES,
+};
+/* clang-format on */
+struct json_rules dialect_answer_common = JSON_RULES(common_rules);
+
 static void error_name(struct facts *facts, const struct json_value *value)
 {
     if (value->rule == ANSWER_TOP_CODE)
@@ -22,7 +32,8 @@ static void usage(struct facts *facts, const struct json_value *value)
         facts_usage_begin(facts);
     } else if (value->type == JSON_OBJECT_END) {
         /* Nobody but a model counts tokens so; a total alone is anybody's. */
-        facts->shape_seen = facts->shape_seen || (facts->pending.present & (1U << FACT_INPUT | 1U << FACT_OUTPUT));
+        if (value->rule == ANSWER_USAGE && (facts->pending.present & (1U << FACT_INPUT | 1U << FACT_OUTPUT)))
+            facts->shape_seen = true;
         facts_usage_end(facts);
     }
 }
@@ -52,6 +63,7 @@ void dialect_answer_value(struct facts *facts, const struct json_value *value)
         facts_set_value(facts, FACT_SERVICE_TIER, value);
         break;
     case ANSWER_USAGE:
+    case ANSWER_USAGE_ANYBODYS:
         usage(facts, value);
         break;
     case ANSWER_QUEUE_MS:

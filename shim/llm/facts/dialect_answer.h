@@ -14,7 +14,8 @@ enum {
     ANSWER_TIER,
     ANSWER_TOP_TYPE,
     ANSWER_TOP_CODE,
-    ANSWER_USAGE,
+    ANSWER_USAGE,          /* an object of counts: those of tokens prove the shape */
+    ANSWER_USAGE_ANYBODYS, /* ...and prove nothing */
     ANSWER_QUEUE_MS,
     ANSWER_PREFILL_MS,
     ANSWER_DECODE_MS,
@@ -22,40 +23,42 @@ enum {
     ANSWER_COUNT = 64, /* ANSWER_COUNT + enum facts_number */
 };
 
-/* {"error":{...}}, {"error":"text"}, {"type","code"} flat (Mistral), {"code","error":"text"} (xAI). */
-#define ANSWER_ERRORS_BUT_NAMED                                                                                        \
-    FAILURE_RULES, FAILURE_ERROR("error"), {"type", ANSWER_TOP_TYPE, 0},                                               \
-    {                                                                                                                  \
-        "code", ANSWER_TOP_CODE, 0                                                                                     \
-    }
+/*
+ * What every answer may state, whatever the API: "usage" by any known name, and errors of any shape. dialect.c lays
+ * these rules under those of each dialect's answers and events: where a dialect has a rule of its own for a path, that
+ * one counts. So no dialect repeats them (unit/dialects).
+ */
+extern struct json_rules dialect_answer_common;
 
-/* And {"error":"text","error_type"} (Hugging Face's servers). */
-#define ANSWER_ERRORS                                                                                                  \
-    ANSWER_ERRORS_BUT_NAMED,                                                                                           \
-    {                                                                                                                  \
-        "error_type", ANSWER_TOP_TYPE, 0                                                                               \
-    }
+/* clang-format off */
+/* Errors beside the common ones: {"type","code"} flat (Mistral), {"code","error":"text"} (xAI), {"error":"text",
+ * "error_type"} (Hugging Face's servers). */
+#define ANSWER_FLAT_ERRORS \
+    RULE("type", ANSWER_TOP_TYPE, 0), \
+    RULE("code", ANSWER_TOP_CODE, 0)
+#define ANSWER_NAMED_ERRORS \
+    ANSWER_FLAT_ERRORS, \
+    RULE("error_type", ANSWER_TOP_TYPE, 0)
 
-#define ANSWER_IDENTITY                                                                                                \
-    {"id", ANSWER_ID, 0}, {"model", ANSWER_MODEL, 0},                                                                  \
-    {                                                                                                                  \
-        "service_tier", ANSWER_TIER, 0                                                                                 \
-    }
+#define ANSWER_IDENTITY \
+    RULE("id", ANSWER_ID, 0), \
+    RULE("model", ANSWER_MODEL, 0), \
+    RULE("service_tier", ANSWER_TIER, 0)
 
-#define ANSWER_COUNTED(path, fact)                                                                                     \
-    {                                                                                                                  \
-        path, ANSWER_COUNT + (fact), 0                                                                                 \
-    }
-/* A usage object, see dialect_usage.h. */
-#define ANSWER_USAGE_RULES(at) {at, ANSWER_USAGE, 0}, USAGE_RULES(at)
+#define ANSWER_COUNTED(path, fact) RULE(path, ANSWER_COUNT + (fact), 0)
+/* A usage object somewhere else, see dialect_usage.h. */
+#define ANSWER_USAGE_RULES(at) \
+    RULE(at, ANSWER_USAGE, 0), \
+    USAGE_RULES(at)
 
 /* vLLM's per-request metrics. Its time to the first token is that since the end of the queue. */
-#define ANSWER_VLLM_METRICS(at)                                                                                        \
-    {at ".queue_time_ms", ANSWER_QUEUE_MS, 0}, {at ".time_to_first_token_ms", ANSWER_PREFILL_MS, 0},                   \
-    {                                                                                                                  \
-        at ".generation_time_ms", ANSWER_DECODE_MS, 0                                                                  \
-    }
+#define ANSWER_VLLM_METRICS(at) \
+    RULE(at ".queue_time_ms", ANSWER_QUEUE_MS, 0), \
+    RULE(at ".time_to_first_token_ms", ANSWER_PREFILL_MS, 0), \
+    RULE(at ".generation_time_ms", ANSWER_DECODE_MS, 0)
+/* clang-format on */
 
+/* Understands all of these, and the common ones: what a dialect's handler has no case for goes here. */
 void dialect_answer_value(struct facts *facts, const struct json_value *value);
 
 /* An error's type as model servers spell it at paths that anybody may have: "not_supported_error". */

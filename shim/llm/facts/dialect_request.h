@@ -28,27 +28,28 @@ enum {
     REQUEST_OWN = 32,
 };
 
+/* clang-format off */
 /* messages[] as OpenAI, Anthropic and Ollama write them. */
-#define REQUEST_MESSAGES(list)                                                                                         \
-    {list "[]", REQUEST_MESSAGE, 0}, {list "[].role", REQUEST_ROLE, 0},                                                \
-        {list "[].content", REQUEST_TEXT, JSON_PIECES}, {list "[].content[]", REQUEST_TEXT, JSON_PIECES},              \
-    {                                                                                                                  \
-        list "[].content[].text", REQUEST_TEXT, JSON_PIECES                                                            \
-    }
+#define REQUEST_MESSAGES(list) \
+    RULE(list "[]", REQUEST_MESSAGE, 0), \
+    RULE(list "[].role", REQUEST_ROLE, 0), \
+    RULE(list "[].content", REQUEST_TEXT, JSON_PIECES), \
+    RULE(list "[].content[]", REQUEST_TEXT, JSON_PIECES), \
+    RULE(list "[].content[].text", REQUEST_TEXT, JSON_PIECES)
 
-#define REQUEST_METADATA                                                                                               \
-    {"metadata.prompt", REQUEST_META_NAME, 0}, {"metadata.prompt_name", REQUEST_META_NAME, 0},                         \
-    {                                                                                                                  \
-        "metadata.prompt_version", REQUEST_META_VERSION, 0                                                             \
-    }
+#define REQUEST_METADATA \
+    RULE("metadata.prompt", REQUEST_META_NAME, 0), \
+    RULE("metadata.prompt_name", REQUEST_META_NAME, 0), \
+    RULE("metadata.prompt_version", REQUEST_META_VERSION, 0)
 
 /* Whose call the application says it is; hashed. The application's own id of a user (OpenAI's older and newer name,
  * Anthropic's, Z.ai's and Baidu's, Azure's). */
-#define REQUEST_END_USERS(at)                                                                                          \
-    {at "user", REQUEST_END_USER, 0}, {at "safety_identifier", REQUEST_END_USER_SAFE, 0},                              \
-        {at "user_id", REQUEST_END_USER_ID, 0}, {at "metadata.user_id", REQUEST_END_USER_ID, 0},                       \
-    {                                                                                                                  \
-        at "user_security_context.end_user_id", REQUEST_END_USER_ID, 0                                                 \
-    }
+#define REQUEST_END_USERS(at) \
+    RULE(at "user", REQUEST_END_USER, 0), \
+    RULE(at "safety_identifier", REQUEST_END_USER_SAFE, 0), \
+    RULE(at "user_id", REQUEST_END_USER_ID, 0), \
+    RULE(at "metadata.user_id", REQUEST_END_USER_ID, 0), \
+    RULE(at "user_security_context.end_user_id", REQUEST_END_USER_ID, 0)
+/* clang-format on */
 
 void dialect_request_value(struct facts *facts, const struct json_value *value);

@@ -37,12 +37,13 @@ enum {
 };
 _Static_assert((int)TABLE_ADDED_OUTPUT < (int)TABLE_OWN, "room for all");
 
+/* clang-format off */
 /* A list of messages, with the names of its members; REQUEST_MESSAGES (dialect_request.h) is the usual one. */
-#define TABLE_MESSAGES(list, role, content)                                                                            \
-    {list "[]", REQUEST_MESSAGE, 0}, {list "[]." role, REQUEST_ROLE, 0},                                               \
-    {                                                                                                                  \
-        list "[]." content, REQUEST_TEXT, JSON_PIECES                                                                  \
-    }
+#define TABLE_MESSAGES(list, role, content) \
+    RULE(list "[]", REQUEST_MESSAGE, 0), \
+    RULE(list "[]." role, REQUEST_ROLE, 0), \
+    RULE(list "[]." content, REQUEST_TEXT, JSON_PIECES)
+/* clang-format on */
 
 /* Words of facts->scratch that belong to this file; a dialect's own state stands behind them. */
 enum { TABLE_SCRATCH = 8 };

@@ -171,8 +171,8 @@ bool dialect_usage_value(struct facts *facts, const struct json_value *value)
     const enum facts_number fact = lookup(value->key, value->key_bytes, place);
     if (fact == FACT_NUMBER_COUNT && place == TOP)
         text_or_cost(facts, value);
-    if (fact == FACT_NUMBER_COUNT || !value->has_u64)
+    if (fact == FACT_NUMBER_COUNT)
         return false;
     facts_set_count(facts, fact, value);
-    return true;
+    return value->has_u64;
 }

@@ -18,26 +18,28 @@ enum {
     USAGE_RULES_END,
 };
 
-#define USAGE_INPUT_PARTS(at)                                                                                          \
-    {at ".*", USAGE_INPUT_PART, 0},                                                                                    \
-    {                                                                                                                  \
-        at ".cache_creation.*", USAGE_INPUT_PART, 0                                                                    \
-    }
+/* clang-format off */
+#define USAGE_INPUT_PARTS(at) \
+    RULE(at ".*", USAGE_INPUT_PART, 0), \
+    RULE(at ".cache_creation.*", USAGE_INPUT_PART, 0)
 
 /* The keys of the usage object at `at`, in every known place. The object itself is the dialect's own rule. */
-#define USAGE_RULES(at)                                                                                                \
-    {at ".*", USAGE_NAMED, 0}, USAGE_INPUT_PARTS(at ".prompt_tokens_details"),                                         \
-        USAGE_INPUT_PARTS(at ".prompt_token_details"), USAGE_INPUT_PARTS(at ".input_tokens_details"),                  \
-        USAGE_INPUT_PARTS(at ".input_token_details"), {at ".cache_creation.*", USAGE_INPUT_PART, 0},                   \
-        {at ".cache_creation_token_details.*", USAGE_INPUT_PART, 0},                                                   \
-        {at ".prompt_tokens_details.cache_creation_token_details.*", USAGE_INPUT_PART, 0},                             \
-        {at ".completion_tokens_details.*", USAGE_OUTPUT_PART, 0},                                                     \
-        {at ".completion_token_details.*", USAGE_OUTPUT_PART, 0},                                                      \
-        {at ".output_tokens_details.*", USAGE_OUTPUT_PART, 0}, {at ".output_token_details.*", USAGE_OUTPUT_PART, 0},   \
-        {at ".cost", USAGE_COST, 0},                                                                                   \
-    {                                                                                                                  \
-        at ".cost.*", USAGE_COST_PART, 0                                                                               \
-    }
+#define USAGE_RULES(at) \
+    RULE(at ".*", USAGE_NAMED, 0), \
+    USAGE_INPUT_PARTS(at ".prompt_tokens_details"), \
+    USAGE_INPUT_PARTS(at ".prompt_token_details"), \
+    USAGE_INPUT_PARTS(at ".input_tokens_details"), \
+    USAGE_INPUT_PARTS(at ".input_token_details"), \
+    RULE(at ".cache_creation.*", USAGE_INPUT_PART, 0), \
+    RULE(at ".cache_creation_token_details.*", USAGE_INPUT_PART, 0), \
+    RULE(at ".prompt_tokens_details.cache_creation_token_details.*", USAGE_INPUT_PART, 0), \
+    RULE(at ".completion_tokens_details.*", USAGE_OUTPUT_PART, 0), \
+    RULE(at ".completion_token_details.*", USAGE_OUTPUT_PART, 0), \
+    RULE(at ".output_tokens_details.*", USAGE_OUTPUT_PART, 0), \
+    RULE(at ".output_token_details.*", USAGE_OUTPUT_PART, 0), \
+    RULE(at ".cost", USAGE_COST, 0), \
+    RULE(at ".cost.*", USAGE_COST_PART, 0)
+/* clang-format on */
 
 static inline bool dialect_usage_is(const struct json_value *value)
 {

@@ -184,8 +184,10 @@ static bool counts(uint64_t value)
 
 void facts_set_count(struct facts *facts, enum facts_number which, const struct json_value *value)
 {
-    if (!value->has_u64 || !counts(value->u64))
+    if (!value->has_u64 || !counts(value->u64)) {
+        facts->count_unusable |= which < FACT_MAX_TOKENS && value->type == JSON_NUMBER;
         return;
+    }
     if (which >= FACT_USAGE_END)
         facts_set_number(facts, which, value->u64);
     else if (facts->usage_open)

@@ -136,8 +136,9 @@ struct facts {
     bool output_excludes_reasoning; /* the stated output lacks reasoning (xAI chat, Gemini) */
     bool reasoning_beside;          /* always, whatever the stated total says (Perplexity) */
     bool reasoning_within;          /* never, even where it is said to be larger (OpenRouter estimates it) */
-    bool total_tells;  /* what the stated total has above input and output is output that nothing names (thinking) */
-    bool foreign_cost; /* the stated cost is in another currency than dollars */
+    bool total_tells;    /* what the stated total has above input and output is output that nothing names (thinking) */
+    bool foreign_cost;   /* the stated cost is in another currency than dollars */
+    bool count_unusable; /* a count was a fraction, negative or absurd: what only a difference would tell is not told */
     bool usage_from_timings; /* the counts come from the server's timing report: usage source "server_timings" */
     uint8_t answered;        /* which of `step` */
     const char *api;    /* the answer shows that it is another API than the path said: its name, static; NULL: no */

@@ -16,11 +16,10 @@ enum {
     FAILURE_RULES_END,
 };
 
-#define FAILURE_RULES                                                                                                  \
-    {"success", FAILURE_SUCCESS, 0},                                                                                   \
-    {                                                                                                                  \
-        "base_resp.status_code", FAILURE_STATUS, 0                                                                     \
-    }
+/* clang-format off */
+#define FAILURE_RULES \
+    RULE("success", FAILURE_SUCCESS, 0), \
+    RULE("base_resp.status_code", FAILURE_STATUS, 0)
 
 /*
  * An error of any shape: {"error":"text"}, {"error":{"type"|"name","status","code","message",...}}. Many services
@@ -30,11 +29,10 @@ enum {
  * but an error object which says nothing is no error either, but an answer without content: every failure in the
  * documents and in recorded traffic has a name, a code or a message.
  */
-#define FAILURE_ERROR(at)                                                                                              \
-    {at, FAILURE_OBJECT, 0},                                                                                           \
-    {                                                                                                                  \
-        at ".*", FAILURE_MEMBER, 0                                                                                     \
-    }
+#define FAILURE_ERROR(at) \
+    RULE(at, FAILURE_OBJECT, 0), \
+    RULE(at ".*", FAILURE_MEMBER, 0)
+/* clang-format on */
 
 static inline bool failure_is(const struct json_value *value)
 {

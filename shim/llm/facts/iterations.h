@@ -25,11 +25,13 @@ void iterations_value(struct iterations *iterations, enum iterations_part part, 
 /* What the sum of `iterated[i]` has above `stated`; 0: nothing, or no iteration counted. */
 uint64_t iterations_above(const struct iterations *iterations, unsigned i, uint64_t stated);
 
+/* clang-format off */
 /* Rules for `base` of ITERATIONS_…, in the order of enum iterations_part. */
-#define ITERATION_RULES(at, base)                                                                                      \
-    {at ".iterations", (base) + ITERATIONS_LIST, 0}, {at ".iterations[]", (base) + ITERATIONS_ONE, 0},                 \
-        {at ".iterations[].type", (base) + ITERATIONS_TYPE, 0}, {at ".iterations[].*", (base) + ITERATIONS_COUNT, 0},  \
-        {at ".iterations[].cache_creation.*", (base) + ITERATIONS_COUNT, 0},                                           \
-    {                                                                                                                  \
-        at ".iterations[].output_tokens_details.*", (base) + ITERATIONS_COUNT, 0                                       \
-    }
+#define ITERATION_RULES(at, base) \
+    RULE(at ".iterations", (base) + ITERATIONS_LIST, 0), \
+    RULE(at ".iterations[]", (base) + ITERATIONS_ONE, 0), \
+    RULE(at ".iterations[].type", (base) + ITERATIONS_TYPE, 0), \
+    RULE(at ".iterations[].*", (base) + ITERATIONS_COUNT, 0), \
+    RULE(at ".iterations[].cache_creation.*", (base) + ITERATIONS_COUNT, 0), \
+    RULE(at ".iterations[].output_tokens_details.*", (base) + ITERATIONS_COUNT, 0)
+/* clang-format on */

@@ -9,7 +9,11 @@
 
 #include <string.h>
 
-static const struct json_rule envelope_table[] = {{"bytes", 1, JSON_PIECES}};
+/* clang-format off */
+static const struct json_rule envelope_table[] = {
+    RULE("bytes", 1, JSON_PIECES),
+};
+/* clang-format on */
 static struct json_rules envelope_rules = JSON_RULES(envelope_table);
 
 static void on_bytes(void *context, const struct json_value *value)

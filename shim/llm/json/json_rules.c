@@ -87,6 +87,41 @@ void json_rules_compile(struct json_rules *rules)
     rules->root = root;
 }
 
+/* Adds what `common_at` has and `at` has not, level by level. */
+static void lay_under(uint16_t at, uint16_t common_at)
+{
+    struct json_node *const node = &json_nodes[at];
+    const struct json_node *const common = &json_nodes[common_at];
+    if (!node->rule) {
+        node->rule = common->rule;
+        node->flags = common->flags;
+    }
+    if (node->any && common->any)
+        lay_under(node->any, common->any);
+    else if (!node->any)
+        node->any = common->any;
+    if (node->element && common->element)
+        lay_under(node->element, common->element);
+    else if (!node->element)
+        node->element = common->element;
+    if (!node->child) { /* shared: nothing is added below a table that is compiled */
+        node->child = common->child;
+        node->filter = common->filter;
+        return;
+    }
+    for (uint16_t child = common->child; child; child = json_nodes[child].next) {
+        const uint16_t own = key_below(at, json_nodes[child].key, json_nodes[child].key_bytes);
+        if (own)
+            lay_under(own, child);
+    }
+}
+
+void json_rules_under(struct json_rules *rules, const struct json_rules *common)
+{
+    if (rules->root && common->root)
+        lay_under(rules->root, common->root);
+}
+
 void json_rules_envelopes(struct json_rules *rules, const char *keys)
 {
     uint16_t below[8];

@@ -25,6 +25,12 @@ struct json_rule {
     uint16_t flags;
 };
 
+/* One a line, wherever tables are written; formatters are kept away from them, scripts/tidy holds it. */
+#define RULE(path, id, flags)                                                                                          \
+    {                                                                                                                  \
+        path, id, flags                                                                                                \
+    }
+
 /* A table and, once json_rules_compile was called, its trie (in a static pool: the tables are finitely many). */
 struct json_rules {
     const struct json_rule *rule;
@@ -39,6 +45,10 @@ struct json_rules {
 
 /* Builds the trie once; later calls are free. Scribe's thread only (or before threads start). */
 void json_rules_compile(struct json_rules *rules);
+
+/* Lays the paths of `common` under: they hold wherever the table has no rule of its own. Both compiled; before
+ * json_rules_envelopes, and once. */
+void json_rules_under(struct json_rules *rules, const struct json_rules *common);
 
 /* The whole table holds once more below each of `keys` (separated by one blank, at most 8) at the top: services that
  * put a known answer into an envelope. Once, after json_rules_compile. A key below which the table has rules of its own

@@ -17,7 +17,9 @@ enum list { WHOLE, PART, PATH_PART };
 
 static const char whole_words[] =
 #define WORDS(text) text " "
+/* clang-format off */
 #define PARTS(text)
+/* clang-format on */
 #define PATHS(text)
 #include "words.def"
 #undef WORDS
@@ -31,7 +33,9 @@ static const char part_words[] =
 #undef PATHS
     ;
 static const char path_words[] =
+/* clang-format off */
 #define PARTS(text)
+/* clang-format on */
 #define PATHS(text) text " "
 #include "words.def"
 #undef WORDS

@@ -29,6 +29,19 @@ int main(void)
     const char *error = dlerror();
     puts(error == NULL ? "no error" : strstr(error, "undefined symbol") != NULL ? "undefined symbol" : error);
     puts(dlerror() == NULL ? "then none" : "then another");
+    /* Nobody has it: libcurl is something that a program may look for and do without. */
+    void *const places[] = {RTLD_DEFAULT, RTLD_NEXT, dlopen(NULL, RTLD_LAZY), libc};
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        (void)dlerror();
+        print("optional", "curl_easy_init", dlsym(places[i], "curl_easy_init"));
+        error = dlerror();
+        puts(error != NULL && strstr(error, "undefined symbol: curl_easy_init") != NULL ? "undefined symbol" : "?");
+    }
+    void *libcurl = dlopen("libcurl.so.4", RTLD_NOW | RTLD_GLOBAL);
+    if (libcurl != NULL)
+        puts(dlsym(RTLD_DEFAULT, "curl_easy_init") != NULL && dlsym(dlopen(NULL, RTLD_LAZY), "curl_easy_init") != NULL
+                 ? "there now"
+                 : "not even now");
     (void)dlsym(libc, "fopen");
     return 0;
 }

@@ -179,6 +179,7 @@ def answers(options):
     result = same([os.path.join(options.bin, "loader_answers")], options.shim, input="\n".join(chosen))
     expect(result.stdout.count("/libc") > 1000, "hardly anything was found: the comparison says nothing")
     expect("undefined symbol\nthen none" in result.stdout, "dlerror is not what it should be")
+    expect(result.stdout.count("optional curl_easy_init none\nundefined symbol\n") == 4 and "there now" in result.stdout, result.stdout[-400:])
 
 
 def plugin(options, name="plugin"):

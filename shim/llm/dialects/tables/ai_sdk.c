@@ -22,41 +22,45 @@ static struct state *state_of(struct facts *facts)
     return (struct state *)(void *)facts->scratch;
 }
 
-#define COMMON                                                                                                         \
-    {"finishReason", TABLE_FINISH, 0}, {"finishReason.unified", TABLE_FINISH, 0}, {"usage", ANSWER_USAGE, 0},          \
-        ANSWER_COUNTED("usage.inputTokens", FACT_INPUT), ANSWER_COUNTED("usage.outputTokens", FACT_OUTPUT),            \
-        ANSWER_COUNTED("usage.totalTokens", FACT_TOTAL), ANSWER_COUNTED("usage.reasoningTokens", FACT_REASONING),      \
-        ANSWER_COUNTED("usage.cachedInputTokens", FACT_CACHE_READ), ANSWER_COUNTED("usage.promptTokens", FACT_INPUT),  \
-        ANSWER_COUNTED("usage.completionTokens", FACT_OUTPUT), ANSWER_COUNTED("usage.inputTokens.total", FACT_INPUT),  \
-        ANSWER_COUNTED("usage.inputTokens.cacheRead", FACT_CACHE_READ),                                                \
-        ANSWER_COUNTED("usage.inputTokens.cacheWrite", FACT_CACHE_CREATION),                                           \
-        ANSWER_COUNTED("usage.outputTokens.total", FACT_OUTPUT),                                                       \
-        ANSWER_COUNTED("usage.outputTokens.reasoning", FACT_REASONING), {"providerMetadata.gateway.cost", COST, 0},    \
-        {"providerMetadata.gateway.generationId", TABLE_ELSE_ID, 0}, FAILURE_ERROR("error")
+/* clang-format off */
+#define COMMON \
+    RULE("finishReason", TABLE_FINISH, 0), \
+    RULE("finishReason.unified", TABLE_FINISH, 0), \
+    RULE("usage", ANSWER_USAGE, 0), \
+    ANSWER_COUNTED("usage.inputTokens", FACT_INPUT), \
+    ANSWER_COUNTED("usage.outputTokens", FACT_OUTPUT), \
+    ANSWER_COUNTED("usage.inputTokens.total", FACT_INPUT), \
+    ANSWER_COUNTED("usage.inputTokens.cacheRead", FACT_CACHE_READ), \
+    ANSWER_COUNTED("usage.inputTokens.cacheWrite", FACT_CACHE_CREATION), \
+    ANSWER_COUNTED("usage.outputTokens.total", FACT_OUTPUT), \
+    ANSWER_COUNTED("usage.outputTokens.reasoning", FACT_REASONING), \
+    RULE("providerMetadata.gateway.cost", COST, 0), \
+    RULE("providerMetadata.gateway.generationId", TABLE_ELSE_ID, 0)
 
 static const struct json_rule plain_rules[] = {
     COMMON,
-    {"response.id", ANSWER_ID, 0},
-    {"response.modelId", ANSWER_MODEL, 0},
-    {"content[].type", PART_TYPE, 0},
-    {"content[].text", PART_TEXT, JSON_PIECES},
+    RULE("response.id", ANSWER_ID, 0),
+    RULE("response.modelId", ANSWER_MODEL, 0),
+    RULE("content[].type", PART_TYPE, 0),
+    RULE("content[].text", PART_TEXT, JSON_PIECES),
 };
 
 static const struct json_rule event_rules[] = {
     COMMON,
-    {"type", EVENT_TYPE, 0},
-    {"modelId", ANSWER_MODEL, 0},
-    {"delta", PART_TEXT, JSON_PIECES},
-    {"textDelta", PART_TEXT, JSON_PIECES},
+    RULE("type", EVENT_TYPE, 0),
+    RULE("modelId", ANSWER_MODEL, 0),
+    RULE("delta", PART_TEXT, JSON_PIECES),
+    RULE("textDelta", PART_TEXT, JSON_PIECES),
 };
 
 static const struct json_rule request_rules[] = {
-    {"maxOutputTokens", REQUEST_MAX_TOKENS, 0},
-    {"maxTokens", REQUEST_MAX_TOKENS, 0},
-    {"tools", REQUEST_TOOLS, JSON_RAW},
-    {"responseFormat", REQUEST_FORMAT, JSON_RAW},
+    RULE("maxOutputTokens", REQUEST_MAX_TOKENS, 0),
+    RULE("maxTokens", REQUEST_MAX_TOKENS, 0),
+    RULE("tools", REQUEST_TOOLS, JSON_RAW),
+    RULE("responseFormat", REQUEST_FORMAT, JSON_RAW),
     REQUEST_MESSAGES("prompt"),
 };
+/* clang-format on */
 
 static void part_type(struct facts *facts, const struct json_value *value)
 {

@@ -7,29 +7,31 @@
 #include "shim/llm/facts/dialect_request.h"
 #include "shim/llm/facts/dialect_table.h"
 
+/* clang-format off */
 static const struct json_rule answer_rules[] = {
-    {"id", ANSWER_ID, 0},
-    {"result", TABLE_TEXT, JSON_PIECES},
-    {"is_end", TABLE_DONE, 0},
-    {"need_clear_history", TABLE_SHAPE, 0},
-    {"finish_reason", TABLE_FINISH, 0},
-    {"function_call", TABLE_CALL, 0},
-    {"function_call.name", TABLE_CALL_NAME, 0},
-    {"function_call.arguments", TABLE_CALL_ARGUMENTS, JSON_PIECES},
-    ANSWER_USAGE_RULES("usage"),
-    {"error_code", TABLE_FAILED, 0},
+    RULE("id", ANSWER_ID, 0),
+    RULE("result", TABLE_TEXT, JSON_PIECES),
+    RULE("is_end", TABLE_DONE, 0),
+    RULE("need_clear_history", TABLE_SHAPE, 0),
+    RULE("finish_reason", TABLE_FINISH, 0),
+    RULE("function_call", TABLE_CALL, 0),
+    RULE("function_call.name", TABLE_CALL_NAME, 0),
+    RULE("function_call.arguments", TABLE_CALL_ARGUMENTS, JSON_PIECES),
+    RULE("usage", ANSWER_USAGE, 0),
+    RULE("error_code", TABLE_FAILED, 0),
 };
 
 static const struct json_rule request_rules[] = {
-    {"stream", REQUEST_STREAM, 0},
-    {"max_output_tokens", REQUEST_MAX_TOKENS, 0},
-    {"functions", REQUEST_TOOLS, JSON_RAW},
-    {"response_format", REQUEST_FORMAT, JSON_RAW},
-    {"system", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"prompt", REQUEST_USER, JSON_PIECES},
+    RULE("stream", REQUEST_STREAM, 0),
+    RULE("max_output_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("functions", REQUEST_TOOLS, JSON_RAW),
+    RULE("response_format", REQUEST_FORMAT, JSON_RAW),
+    RULE("system", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("prompt", REQUEST_USER, JSON_PIECES),
     REQUEST_MESSAGES("messages"),
     REQUEST_END_USERS(""),
 };
+/* clang-format on */
 
 struct dialect dialect_baidu = {
     .name = "baidu",

@@ -10,33 +10,35 @@
 
 #define GUARDED (TABLE_OWN)
 
+/* clang-format off */
 static const struct json_rule plain_rules[] = {
-    {"output.text", TABLE_TEXT, JSON_PIECES},
-    {"output", TABLE_SHAPE, 0},
-    {"guardrailAction", GUARDED, 0},
+    RULE("output.text", TABLE_TEXT, JSON_PIECES),
+    RULE("output", TABLE_SHAPE, 0),
+    RULE("guardrailAction", GUARDED, 0),
 };
 
 static const struct json_rule event_rules[] = {
-    {"bytes", TABLE_TEXT, JSON_PIECES}, /* chunk: base64 of text */
-    {"text", TABLE_TEXT, JSON_PIECES},  /* output, of knowledge bases */
-    {"action", GUARDED, 0},             /* guardrail, likewise */
-    {"invocationInputs[]", TABLE_CALL_WHOLE, 0},
-    {"files[]", TABLE_MEDIA, 0},
-    {"trace.*.modelInvocationInput.foundationModel", ANSWER_MODEL, 0},
-    {"trace.*.modelInvocationOutput.metadata.usage.inputTokens", TABLE_ADDED_INPUT, 0},
-    {"trace.*.modelInvocationOutput.metadata.usage.outputTokens", TABLE_ADDED_OUTPUT, 0},
-    {"trace.guardrailTrace.action", GUARDED, 0},
+    RULE("bytes", TABLE_TEXT, JSON_PIECES), /* chunk: base64 of text */
+    RULE("text", TABLE_TEXT, JSON_PIECES), /* output, of knowledge bases */
+    RULE("action", GUARDED, 0), /* guardrail, likewise */
+    RULE("invocationInputs[]", TABLE_CALL_WHOLE, 0),
+    RULE("files[]", TABLE_MEDIA, 0),
+    RULE("trace.*.modelInvocationInput.foundationModel", ANSWER_MODEL, 0),
+    RULE("trace.*.modelInvocationOutput.metadata.usage.inputTokens", TABLE_ADDED_INPUT, 0),
+    RULE("trace.*.modelInvocationOutput.metadata.usage.outputTokens", TABLE_ADDED_OUTPUT, 0),
+    RULE("trace.guardrailTrace.action", GUARDED, 0),
 };
 
 static const struct json_rule request_rules[] = {
-    {"inputText", REQUEST_PROMPTED, JSON_PIECES},
-    {"instruction", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"foundationModel", REQUEST_MODEL, 0},
-    {"streamingConfigurations.streamFinalResponse", REQUEST_STREAM, 0},
-    {"input.text", REQUEST_PROMPTED, JSON_PIECES},
-    {"retrieveAndGenerateConfiguration.*.modelArn", REQUEST_MODEL, 0},
-    {"retrieveAndGenerateConfiguration.*.generationConfiguration.*.*.maxTokens", REQUEST_MAX_TOKENS, 0},
+    RULE("inputText", REQUEST_PROMPTED, JSON_PIECES),
+    RULE("instruction", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("foundationModel", REQUEST_MODEL, 0),
+    RULE("streamingConfigurations.streamFinalResponse", REQUEST_STREAM, 0),
+    RULE("input.text", REQUEST_PROMPTED, JSON_PIECES),
+    RULE("retrieveAndGenerateConfiguration.*.modelArn", REQUEST_MODEL, 0),
+    RULE("retrieveAndGenerateConfiguration.*.generationConfiguration.*.*.maxTokens", REQUEST_MAX_TOKENS, 0),
 };
+/* clang-format on */
 
 static void on_answer(void *context, const struct json_value *value)
 {

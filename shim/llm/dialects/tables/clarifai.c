@@ -9,23 +9,25 @@
 
 enum rule { STATUS_CODE = TABLE_OWN, TEXT };
 
+/* clang-format off */
 static const struct json_rule answer_rules[] = {
-    {"status.code", STATUS_CODE, 0},
-    {"outputs[]", TABLE_ITEM, 0},
-    {"outputs[].id", TABLE_ELSE_ID, 0},
-    {"outputs[].status.code", STATUS_CODE, 0},
-    {"outputs[].model.id", ANSWER_MODEL, 0},
-    {"outputs[].data.text.raw", TEXT, JSON_PIECES},
-    {"outputs[].data.embeddings[].vector", TABLE_VECTOR, 0},
-    {"outputs[].prompt_tokens", TABLE_ADDED_INPUT, 0},
-    {"outputs[].completion_tokens", TABLE_ADDED_OUTPUT, 0},
+    RULE("status.code", STATUS_CODE, 0),
+    RULE("outputs[]", TABLE_ITEM, 0),
+    RULE("outputs[].id", TABLE_ELSE_ID, 0),
+    RULE("outputs[].status.code", STATUS_CODE, 0),
+    RULE("outputs[].model.id", ANSWER_MODEL, 0),
+    RULE("outputs[].data.text.raw", TEXT, JSON_PIECES),
+    RULE("outputs[].data.embeddings[].vector", TABLE_VECTOR, 0),
+    RULE("outputs[].prompt_tokens", TABLE_ADDED_INPUT, 0),
+    RULE("outputs[].completion_tokens", TABLE_ADDED_OUTPUT, 0),
 };
 
 static const struct json_rule request_rules[] = {
-    {"inputs[].data.text.raw", REQUEST_PROMPTED, JSON_PIECES},
-    {"model.model_version.output_info.params.max_tokens", REQUEST_MAX_TOKENS, 0},
-    {"model.model_version.output_info.params.system_prompt", REQUEST_INSTRUCTIONS, JSON_PIECES},
+    RULE("inputs[].data.text.raw", REQUEST_PROMPTED, JSON_PIECES),
+    RULE("model.model_version.output_info.params.max_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("model.model_version.output_info.params.system_prompt", REQUEST_INSTRUCTIONS, JSON_PIECES),
 };
+/* clang-format on */
 
 static void on_answer(void *context, const struct json_value *value)
 {

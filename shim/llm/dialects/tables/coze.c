@@ -22,29 +22,35 @@ static struct state *state_of(struct facts *facts)
     return (struct state *)(void *)facts->scratch;
 }
 
-#define CHAT_RULES(at)                                                                                                 \
-    {at "id", CHAT_ID, 0}, {at "status", STATE, 0}, {at "last_error.code", TABLE_FAILED, 0},                           \
-        {at "usage", TABLE_SHAPE, 0}, ANSWER_COUNTED(at "usage.input_count", FACT_INPUT),                              \
-        ANSWER_COUNTED(at "usage.output_count", FACT_OUTPUT), ANSWER_COUNTED(at "usage.token_count", FACT_TOTAL)
+/* clang-format off */
+#define CHAT_RULES(at) \
+    RULE(at "id", CHAT_ID, 0), \
+    RULE(at "status", STATE, 0), \
+    RULE(at "last_error.code", TABLE_FAILED, 0), \
+    RULE(at "usage", TABLE_SHAPE, 0), \
+    ANSWER_COUNTED(at "usage.input_count", FACT_INPUT), \
+    ANSWER_COUNTED(at "usage.output_count", FACT_OUTPUT), \
+    ANSWER_COUNTED(at "usage.token_count", FACT_TOTAL)
 
 static const struct json_rule plain_rules[] = {
     CHAT_RULES("data."),
-    {"code", TABLE_FAILED, 0},
+    RULE("code", TABLE_FAILED, 0),
 };
 
 static const struct json_rule event_rules[] = {
     CHAT_RULES(""),
-    {"content", TEXT, JSON_PIECES},
-    {"reasoning_content", REASONING, JSON_PIECES},
-    {"code", TABLE_FAILED, 0},
+    RULE("content", TEXT, JSON_PIECES),
+    RULE("reasoning_content", REASONING, JSON_PIECES),
+    RULE("code", TABLE_FAILED, 0),
 };
 
 static const struct json_rule request_rules[] = {
-    {"stream", REQUEST_STREAM, 0},
-    {"bot_id", REQUEST_MODEL, 0},
+    RULE("stream", REQUEST_STREAM, 0),
+    RULE("bot_id", REQUEST_MODEL, 0),
     REQUEST_MESSAGES("additional_messages"),
     REQUEST_END_USERS(""),
 };
+/* clang-format on */
 
 static bool name_ends(const char *name, size_t bytes, const char *end)
 {

@@ -10,48 +10,50 @@
 
 #define MESSAGE "output.choices[].message"
 
+/* clang-format off */
 static const struct json_rule answer_rules[] = {
-    {"request_id", TABLE_ELSE_ID, 0},
-    {"output.task_id", ANSWER_ID, 0}, /* which other requests ask after */
-    {"output.task_status", TABLE_STATUS, 0},
-    {"output.text", TABLE_TEXT, JSON_PIECES},
-    {"output.finish_reason", TABLE_FINISH, 0},
-    {"output.choices[]", TABLE_CHOICE, 0},
-    {"output.choices[].index", TABLE_INDEX, 0},
-    {"output.choices[].finish_reason", TABLE_FINISH, 0},
-    {MESSAGE ".content", TABLE_TEXT, JSON_PIECES},
-    {MESSAGE ".content[].text", TABLE_TEXT, JSON_PIECES},
-    {MESSAGE ".content[].image", TABLE_MEDIA, 0},
-    {MESSAGE ".reasoning_content", TABLE_REASONING, JSON_PIECES},
-    {MESSAGE ".tool_calls[]", TABLE_CALL, 0},
-    {MESSAGE ".tool_calls[].index", TABLE_CALL_INDEX, 0},
-    {MESSAGE ".tool_calls[].id", TABLE_CALL_ID, 0},
-    {MESSAGE ".tool_calls[].function.name", TABLE_CALL_NAME, 0},
-    {MESSAGE ".tool_calls[].function.arguments", TABLE_CALL_ARGUMENTS, JSON_PIECES},
-    {"output.audio.data", TABLE_MEDIA, 0},
-    {"output.audio.url", TABLE_MEDIA, 0},
-    {"output.results[]", TABLE_MEDIA, 0},
-    {"output.video_url", TABLE_MEDIA, 0},
-    ANSWER_USAGE_RULES("usage"),
+    RULE("request_id", TABLE_ELSE_ID, 0),
+    RULE("output.task_id", ANSWER_ID, 0), /* which other requests ask after */
+    RULE("output.task_status", TABLE_STATUS, 0),
+    RULE("output.text", TABLE_TEXT, JSON_PIECES),
+    RULE("output.finish_reason", TABLE_FINISH, 0),
+    RULE("output.choices[]", TABLE_CHOICE, 0),
+    RULE("output.choices[].index", TABLE_INDEX, 0),
+    RULE("output.choices[].finish_reason", TABLE_FINISH, 0),
+    RULE(MESSAGE ".content", TABLE_TEXT, JSON_PIECES),
+    RULE(MESSAGE ".content[].text", TABLE_TEXT, JSON_PIECES),
+    RULE(MESSAGE ".content[].image", TABLE_MEDIA, 0),
+    RULE(MESSAGE ".reasoning_content", TABLE_REASONING, JSON_PIECES),
+    RULE(MESSAGE ".tool_calls[]", TABLE_CALL, 0),
+    RULE(MESSAGE ".tool_calls[].index", TABLE_CALL_INDEX, 0),
+    RULE(MESSAGE ".tool_calls[].id", TABLE_CALL_ID, 0),
+    RULE(MESSAGE ".tool_calls[].function.name", TABLE_CALL_NAME, 0),
+    RULE(MESSAGE ".tool_calls[].function.arguments", TABLE_CALL_ARGUMENTS, JSON_PIECES),
+    RULE("output.audio.data", TABLE_MEDIA, 0),
+    RULE("output.audio.url", TABLE_MEDIA, 0),
+    RULE("output.results[]", TABLE_MEDIA, 0),
+    RULE("output.video_url", TABLE_MEDIA, 0),
+    RULE("usage", ANSWER_USAGE, 0),
     ANSWER_COUNTED("usage.image_tokens", FACT_INPUT_IMAGE),
     ANSWER_COUNTED("usage.audio_tokens", FACT_INPUT_AUDIO),
-    {"usage.models[].model_id", ANSWER_MODEL, 0}, /* of an application */
-    {"usage.models[].input_tokens", TABLE_ADDED_INPUT, 0},
-    {"usage.models[].output_tokens", TABLE_ADDED_OUTPUT, 0},
-    {"code", TABLE_FAILED, 0},
-    {"output.code", TABLE_FAILED, 0},
+    RULE("usage.models[].model_id", ANSWER_MODEL, 0), /* of an application */
+    RULE("usage.models[].input_tokens", TABLE_ADDED_INPUT, 0),
+    RULE("usage.models[].output_tokens", TABLE_ADDED_OUTPUT, 0),
+    RULE("code", TABLE_FAILED, 0),
+    RULE("output.code", TABLE_FAILED, 0),
 };
 
 static const struct json_rule request_rules[] = {
-    {"model", REQUEST_MODEL, 0},
-    {"stream", REQUEST_STREAM, 0},
-    {"parameters.max_tokens", REQUEST_MAX_TOKENS, 0},
-    {"parameters.n", REQUEST_CHOICES, 0},
-    {"parameters.tools", REQUEST_TOOLS, JSON_RAW},
-    {"parameters.response_format", REQUEST_FORMAT, JSON_RAW},
-    {"input.prompt", REQUEST_USER, JSON_PIECES},
+    RULE("model", REQUEST_MODEL, 0),
+    RULE("stream", REQUEST_STREAM, 0),
+    RULE("parameters.max_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("parameters.n", REQUEST_CHOICES, 0),
+    RULE("parameters.tools", REQUEST_TOOLS, JSON_RAW),
+    RULE("parameters.response_format", REQUEST_FORMAT, JSON_RAW),
+    RULE("input.prompt", REQUEST_USER, JSON_PIECES),
     REQUEST_MESSAGES("input.messages"),
 };
+/* clang-format on */
 
 struct dialect dialect_dashscope = {
     .name = "dashscope",

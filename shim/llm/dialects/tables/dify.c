@@ -23,24 +23,26 @@ static struct state *state_of(struct facts *facts)
     return (struct state *)(void *)facts->scratch;
 }
 
+/* clang-format off */
 /* Plain answers and events look alike; a plain one is an event "message" as well. */
 static const struct json_rule answer_rules[] = {
-    {"event", EVENT, 0},
-    {"message_id", MESSAGE_ID, 0},
-    {"answer", ANSWER, JSON_PIECES},
-    {"metadata.usage", ANSWER_USAGE, 0},
+    RULE("event", EVENT, 0),
+    RULE("message_id", MESSAGE_ID, 0),
+    RULE("answer", ANSWER, JSON_PIECES),
+    RULE("metadata.usage", ANSWER_USAGE, 0),
     ANSWER_COUNTED("metadata.usage.prompt_tokens", FACT_INPUT),
     ANSWER_COUNTED("metadata.usage.completion_tokens", FACT_OUTPUT),
     ANSWER_COUNTED("metadata.usage.total_tokens", FACT_TOTAL),
-    {"metadata.usage.latency", TABLE_PROCESSING_S, 0},
-    {"code", ANSWER_TOP_CODE, 0},
+    RULE("metadata.usage.latency", TABLE_PROCESSING_S, 0),
+    RULE("code", ANSWER_TOP_CODE, 0),
 };
 
 static const struct json_rule request_rules[] = {
-    {"query", REQUEST_USER, JSON_PIECES},
-    {"inputs.query", REQUEST_USER, JSON_PIECES},
+    RULE("query", REQUEST_USER, JSON_PIECES),
+    RULE("inputs.query", REQUEST_USER, JSON_PIECES),
     REQUEST_END_USERS(""),
 };
+/* clang-format on */
 
 /* Other chats have answers, events or ids of messages; together nobody has them. */
 static void saw(struct facts *facts, unsigned what)

@@ -16,28 +16,30 @@ struct state {
     unsigned saw;
 };
 
+/* clang-format off */
 static const struct json_rule plain_rules[] = {
-    {"results[]", TABLE_ITEM, 0},
-    {"results[].text", RESULT_TEXT, JSON_PIECES},
-    {"results[].finish_reason", TABLE_FINISH, 0},
-    {"results[].tool_calls[]", TABLE_CALL_WHOLE, 0},
-    {"results[].prompt_tokens", TABLE_ADDED_INPUT, 0},
-    {"results[].completion_tokens", TABLE_ADDED_OUTPUT, 0},
-    FAILURE_ERROR("error"),
-    {"detail.type", ANSWER_TOP_TYPE, 0},
+    RULE("results[]", TABLE_ITEM, 0),
+    RULE("results[].text", RESULT_TEXT, JSON_PIECES),
+    RULE("results[].finish_reason", TABLE_FINISH, 0),
+    RULE("results[].tool_calls[]", TABLE_CALL_WHOLE, 0),
+    RULE("results[].prompt_tokens", TABLE_ADDED_INPUT, 0),
+    RULE("results[].completion_tokens", TABLE_ADDED_OUTPUT, 0),
+    RULE("detail.type", ANSWER_TOP_TYPE, 0),
 };
 
 static const struct json_rule event_rules[] = {
-    {"token", TOKEN, JSON_PIECES},
-    {"finish_reason", TOKEN_FINISH, 0},
-    FAILURE_ERROR("error"),
+    RULE("token", TOKEN, JSON_PIECES),
+    RULE("finish_reason", TOKEN_FINISH, 0),
 };
 
 static const struct json_rule request_rules[] = {
-    {"max_length", REQUEST_MAX_TOKENS, 0}, {"n", REQUEST_CHOICES, 0},
-    {"grammar", REQUEST_FORMAT, JSON_RAW}, {"memory", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"prompt", REQUEST_USER, JSON_PIECES},
+    RULE("max_length", REQUEST_MAX_TOKENS, 0),
+    RULE("n", REQUEST_CHOICES, 0),
+    RULE("grammar", REQUEST_FORMAT, JSON_RAW),
+    RULE("memory", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("prompt", REQUEST_USER, JSON_PIECES),
 };
+/* clang-format on */
 
 static void saw(struct facts *facts, unsigned what)
 {

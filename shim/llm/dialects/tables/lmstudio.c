@@ -20,36 +20,40 @@ static struct state *state_of(struct facts *facts)
     return (struct state *)(void *)facts->scratch;
 }
 
-#define STATS                                                                                                          \
-    {"model_instance_id", ANSWER_MODEL, 0}, {"response_id", ANSWER_ID, 0},                                             \
-        {"stats.tokens_per_second", TABLE_SHAPE, 0}, ANSWER_COUNTED("stats.input_tokens", FACT_INPUT),                 \
-        ANSWER_COUNTED("stats.total_output_tokens", FACT_OUTPUT),                                                      \
-        ANSWER_COUNTED("stats.reasoning_output_tokens", FACT_REASONING),                                               \
-        {"stats.time_to_first_token_seconds", FIRST_S, 0}, {"stats.model_load_time_seconds", LOAD_S, 0},               \
-        FAILURE_ERROR("error")
+/* clang-format off */
+#define STATS \
+    RULE("model_instance_id", ANSWER_MODEL, 0), \
+    RULE("response_id", ANSWER_ID, 0), \
+    RULE("stats.tokens_per_second", TABLE_SHAPE, 0), \
+    ANSWER_COUNTED("stats.input_tokens", FACT_INPUT), \
+    ANSWER_COUNTED("stats.total_output_tokens", FACT_OUTPUT), \
+    ANSWER_COUNTED("stats.reasoning_output_tokens", FACT_REASONING), \
+    RULE("stats.time_to_first_token_seconds", FIRST_S, 0), \
+    RULE("stats.model_load_time_seconds", LOAD_S, 0)
 
 static const struct json_rule plain_rules[] = {
     STATS,
-    {"output[].type", PART_TYPE, 0},
-    {"output[].content", PART_TEXT, JSON_PIECES},
+    RULE("output[].type", PART_TYPE, 0),
+    RULE("output[].content", PART_TEXT, JSON_PIECES),
 };
 
 /* The last event repeats the whole answer below "result", whose text is no news. */
 static const struct json_rule event_rules[] = {
     STATS,
-    {"type", EVENT_TYPE, 0},
-    {"content", PART_TEXT, JSON_PIECES},
+    RULE("type", EVENT_TYPE, 0),
+    RULE("content", PART_TEXT, JSON_PIECES),
 };
 
 static const struct json_rule request_rules[] = {
-    {"model", REQUEST_MODEL, 0},
-    {"stream", REQUEST_STREAM, 0},
-    {"max_output_tokens", REQUEST_MAX_TOKENS, 0},
-    {"integrations", REQUEST_TOOLS, JSON_RAW},
-    {"system_prompt", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"input", REQUEST_USER, JSON_PIECES},
-    {"input[].content", REQUEST_USER, JSON_PIECES},
+    RULE("model", REQUEST_MODEL, 0),
+    RULE("stream", REQUEST_STREAM, 0),
+    RULE("max_output_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("integrations", REQUEST_TOOLS, JSON_RAW),
+    RULE("system_prompt", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("input", REQUEST_USER, JSON_PIECES),
+    RULE("input[].content", REQUEST_USER, JSON_PIECES),
 };
+/* clang-format on */
 
 static void event_type(struct facts *facts, const struct json_value *value)
 {

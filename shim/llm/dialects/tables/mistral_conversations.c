@@ -12,41 +12,43 @@
 
 enum rule { OBJECT = TABLE_OWN, ENTRY_TYPE, EVENT_TYPE };
 
+/* clang-format off */
 static const struct json_rule plain_rules[] = {
-    {"object", OBJECT, 0},
-    {"outputs[].type", ENTRY_TYPE, 0},
-    {"outputs[].model", ANSWER_MODEL, 0},
-    {"outputs[].content", TABLE_TEXT, JSON_PIECES},
-    {"outputs[].content[].text", TABLE_TEXT, JSON_PIECES},
-    {"outputs[].content[].thinking[].text", TABLE_REASONING, JSON_PIECES},
-    ANSWER_USAGE_RULES("usage"),
-    {"type", ANSWER_TOP_TYPE, 0},
-    {"code", ANSWER_TOP_CODE, 0},
+    RULE("object", OBJECT, 0),
+    RULE("outputs[].type", ENTRY_TYPE, 0),
+    RULE("outputs[].model", ANSWER_MODEL, 0),
+    RULE("outputs[].content", TABLE_TEXT, JSON_PIECES),
+    RULE("outputs[].content[].text", TABLE_TEXT, JSON_PIECES),
+    RULE("outputs[].content[].thinking[].text", TABLE_REASONING, JSON_PIECES),
+    RULE("usage", ANSWER_USAGE, 0),
+    RULE("type", ANSWER_TOP_TYPE, 0),
+    RULE("code", ANSWER_TOP_CODE, 0),
 };
 
 static const struct json_rule event_rules[] = {
-    {"type", EVENT_TYPE, 0},
-    {"model", ANSWER_MODEL, 0},
-    {"content", TABLE_TEXT, JSON_PIECES},
-    {"content.text", TABLE_TEXT, JSON_PIECES},
-    {"content.thinking[].text", TABLE_REASONING, JSON_PIECES},
-    {"tool_call_id", TABLE_CALL_ID, 0},
-    {"name", TABLE_CALL_NAME, 0},
-    {"arguments", TABLE_CALL_ARGUMENTS, JSON_PIECES},
-    ANSWER_USAGE_RULES("usage"),
-    {"code", ANSWER_TOP_CODE, 0},
+    RULE("type", EVENT_TYPE, 0),
+    RULE("model", ANSWER_MODEL, 0),
+    RULE("content", TABLE_TEXT, JSON_PIECES),
+    RULE("content.text", TABLE_TEXT, JSON_PIECES),
+    RULE("content.thinking[].text", TABLE_REASONING, JSON_PIECES),
+    RULE("tool_call_id", TABLE_CALL_ID, 0),
+    RULE("name", TABLE_CALL_NAME, 0),
+    RULE("arguments", TABLE_CALL_ARGUMENTS, JSON_PIECES),
+    RULE("usage", ANSWER_USAGE, 0),
+    RULE("code", ANSWER_TOP_CODE, 0),
 };
 
 static const struct json_rule request_rules[] = {
-    {"model", REQUEST_MODEL, 0},
-    {"stream", REQUEST_STREAM, 0},
-    {"completion_args.max_tokens", REQUEST_MAX_TOKENS, 0},
-    {"completion_args.response_format", REQUEST_FORMAT, JSON_RAW},
-    {"tools", REQUEST_TOOLS, JSON_RAW},
-    {"instructions", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"inputs", REQUEST_USER, JSON_PIECES},
+    RULE("model", REQUEST_MODEL, 0),
+    RULE("stream", REQUEST_STREAM, 0),
+    RULE("completion_args.max_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("completion_args.response_format", REQUEST_FORMAT, JSON_RAW),
+    RULE("tools", REQUEST_TOOLS, JSON_RAW),
+    RULE("instructions", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("inputs", REQUEST_USER, JSON_PIECES),
     REQUEST_MESSAGES("inputs"),
 };
+/* clang-format on */
 
 static void event_type(struct facts *facts, const struct json_value *value)
 {

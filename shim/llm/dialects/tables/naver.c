@@ -20,28 +20,29 @@ static struct state *state_of(struct facts *facts)
     return (struct state *)(void *)facts->scratch;
 }
 
+/* clang-format off */
 static const struct json_rule answer_rules[] = {
-    {"message.content", TABLE_TEXT, JSON_PIECES},
-    {"message.content[].text", TABLE_TEXT, JSON_PIECES},
-    {"message.thinkingContent", TABLE_REASONING, JSON_PIECES},
-    {"message.toolCalls[]", TABLE_CALL_WHOLE, 0},
-    {"finishReason", TABLE_FINISH, 0},
-    {"stopReason", TABLE_FINISH, 0},
-    {"usage", ANSWER_USAGE, 0},
-    ANSWER_COUNTED("usage.promptTokens", FACT_INPUT),
-    ANSWER_COUNTED("usage.completionTokens", FACT_OUTPUT),
-    ANSWER_COUNTED("usage.totalTokens", FACT_TOTAL),
+    RULE("message.content", TABLE_TEXT, JSON_PIECES),
+    RULE("message.content[].text", TABLE_TEXT, JSON_PIECES),
+    RULE("message.thinkingContent", TABLE_REASONING, JSON_PIECES),
+    RULE("message.toolCalls[]", TABLE_CALL_WHOLE, 0),
+    RULE("finishReason", TABLE_FINISH, 0),
+    RULE("stopReason", TABLE_FINISH, 0),
+    RULE("usage", ANSWER_USAGE, 0),
     ANSWER_COUNTED("usage.completionTokensDetails.thinkingTokens", FACT_REASONING),
     ANSWER_COUNTED("inputLength", FACT_INPUT), /* before v3 */
     ANSWER_COUNTED("outputLength", FACT_OUTPUT),
-    {"status.code", ANSWER_TOP_CODE, 0},
+    RULE("status.code", ANSWER_TOP_CODE, 0),
 };
 
 static const struct json_rule request_rules[] = {
-    {"maxTokens", REQUEST_MAX_TOKENS, 0}, {"maxCompletionTokens", REQUEST_MAX_TOKENS, 0},
-    {"tools", REQUEST_TOOLS, JSON_RAW},   {"responseFormat", REQUEST_FORMAT, JSON_RAW},
+    RULE("maxTokens", REQUEST_MAX_TOKENS, 0),
+    RULE("maxCompletionTokens", REQUEST_MAX_TOKENS, 0),
+    RULE("tools", REQUEST_TOOLS, JSON_RAW),
+    RULE("responseFormat", REQUEST_FORMAT, JSON_RAW),
     REQUEST_MESSAGES("messages"),
 };
+/* clang-format on */
 
 static void on_answer(void *context, const struct json_value *value)
 {

@@ -7,19 +7,29 @@
 #include "shim/llm/facts/dialect_request.h"
 #include "shim/llm/facts/dialect_table.h"
 
+/* clang-format off */
 static const struct json_rule answer_rules[] = {
-    {"generated_text", TABLE_TEXT, JSON_PIECES},   {"generated_code", TABLE_TEXT, JSON_PIECES},
-    {"summary_text", TABLE_TEXT, JSON_PIECES},     {"paraphrased_text", TABLE_TEXT, JSON_PIECES},
-    {"response", TABLE_TEXT, JSON_PIECES},         {"answer", TABLE_TEXT, JSON_PIECES},
-    ANSWER_COUNTED("nb_input_tokens", FACT_INPUT), ANSWER_COUNTED("nb_generated_tokens", FACT_OUTPUT),
+    RULE("generated_text", TABLE_TEXT, JSON_PIECES),
+    RULE("generated_code", TABLE_TEXT, JSON_PIECES),
+    RULE("summary_text", TABLE_TEXT, JSON_PIECES),
+    RULE("paraphrased_text", TABLE_TEXT, JSON_PIECES),
+    RULE("response", TABLE_TEXT, JSON_PIECES),
+    RULE("answer", TABLE_TEXT, JSON_PIECES),
+    ANSWER_COUNTED("nb_input_tokens", FACT_INPUT),
+    ANSWER_COUNTED("nb_generated_tokens", FACT_OUTPUT),
 };
 
 static const struct json_rule request_rules[] = {
-    {"text", REQUEST_PROMPTED, JSON_PIECES},        {"input", REQUEST_PROMPTED, JSON_PIECES},
-    {"question", REQUEST_PROMPTED, JSON_PIECES},    {"instruction", REQUEST_PROMPTED, JSON_PIECES},
-    {"context", REQUEST_INSTRUCTIONS, JSON_PIECES}, {"max_length", REQUEST_MAX_TOKENS, 0},
-    {"num_return_sequences", REQUEST_CHOICES, 0},   {"stream", REQUEST_STREAM, 0},
+    RULE("text", REQUEST_PROMPTED, JSON_PIECES),
+    RULE("input", REQUEST_PROMPTED, JSON_PIECES),
+    RULE("question", REQUEST_PROMPTED, JSON_PIECES),
+    RULE("instruction", REQUEST_PROMPTED, JSON_PIECES),
+    RULE("context", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("max_length", REQUEST_MAX_TOKENS, 0),
+    RULE("num_return_sequences", REQUEST_CHOICES, 0),
+    RULE("stream", REQUEST_STREAM, 0),
 };
+/* clang-format on */
 
 struct dialect dialect_nlpcloud = {
     .name = "nlpcloud",

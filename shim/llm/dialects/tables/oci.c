@@ -22,59 +22,59 @@ static struct state *state_of(struct facts *facts)
     return (struct state *)(void *)facts->scratch;
 }
 
-#define MESSAGE(at)                                                                                                    \
-    {at ".content[].text", TABLE_TEXT, JSON_PIECES}, {at ".reasoningContent", TABLE_REASONING, JSON_PIECES},           \
-        {at ".content[].thinking", TABLE_REASONING, JSON_PIECES}, {at ".toolCalls[]", TABLE_CALL, 0},                  \
-        {at ".toolCalls[].id", TABLE_CALL_ID, 0}, {at ".toolCalls[].name", TABLE_CALL_NAME, 0},                        \
-        {at ".toolCalls[].function.name", TABLE_CALL_NAME, 0},                                                         \
-        {at ".toolCalls[].function.arguments", TABLE_CALL_ARGUMENTS, JSON_PIECES},                                     \
-    {                                                                                                                  \
-        at ".toolCalls[].arguments", TABLE_CALL_ARGUMENTS, JSON_PIECES                                                 \
-    }
+/* clang-format off */
+#define MESSAGE(at) \
+    RULE(at ".content[].text", TABLE_TEXT, JSON_PIECES), \
+    RULE(at ".reasoningContent", TABLE_REASONING, JSON_PIECES), \
+    RULE(at ".content[].thinking", TABLE_REASONING, JSON_PIECES), \
+    RULE(at ".toolCalls[]", TABLE_CALL, 0), \
+    RULE(at ".toolCalls[].id", TABLE_CALL_ID, 0), \
+    RULE(at ".toolCalls[].name", TABLE_CALL_NAME, 0), \
+    RULE(at ".toolCalls[].function.name", TABLE_CALL_NAME, 0), \
+    RULE(at ".toolCalls[].function.arguments", TABLE_CALL_ARGUMENTS, JSON_PIECES), \
+    RULE(at ".toolCalls[].arguments", TABLE_CALL_ARGUMENTS, JSON_PIECES)
 
 static const struct json_rule answer_rules[] = {
-    {"modelId", ANSWER_MODEL, 0},
-    {"id", ANSWER_ID, 0},
-    {"choices[]", TABLE_CHOICE, 0},
-    {"choices[].index", TABLE_INDEX, 0},
-    {"choices[].finishReason", TABLE_FINISH, 0},
-    {"choices[].text", TABLE_TEXT, JSON_PIECES},
+    RULE("modelId", ANSWER_MODEL, 0),
+    RULE("id", ANSWER_ID, 0),
+    RULE("choices[]", TABLE_CHOICE, 0),
+    RULE("choices[].index", TABLE_INDEX, 0),
+    RULE("choices[].finishReason", TABLE_FINISH, 0),
+    RULE("choices[].text", TABLE_TEXT, JSON_PIECES),
     MESSAGE("choices[].message"),
-    {"index", TABLE_INDEX, 0}, /* an event of the generic format */
-    {"finishReason", TABLE_FINISH, 0},
+    RULE("index", TABLE_INDEX, 0), /* an event of the generic format */
+    RULE("finishReason", TABLE_FINISH, 0),
     MESSAGE("message"),
-    {"text", TABLE_TEXT, JSON_PIECES}, /* Cohere's format */
-    {"toolCalls[]", TABLE_CALL_WHOLE, 0},
-    {"chatHistory", HISTORY, 0},
-    {"generatedTexts[]", TABLE_CHOICE, 0},
-    {"generatedTexts[].text", TABLE_TEXT, JSON_PIECES},
-    {"generatedTexts[].finishReason", TABLE_FINISH, 0},
-    {"usage", ANSWER_USAGE, 0},
-    ANSWER_COUNTED("usage.promptTokens", FACT_INPUT),
-    ANSWER_COUNTED("usage.completionTokens", FACT_OUTPUT),
-    ANSWER_COUNTED("usage.totalTokens", FACT_TOTAL),
+    RULE("text", TABLE_TEXT, JSON_PIECES), /* Cohere's format */
+    RULE("toolCalls[]", TABLE_CALL_WHOLE, 0),
+    RULE("chatHistory", HISTORY, 0),
+    RULE("generatedTexts[]", TABLE_CHOICE, 0),
+    RULE("generatedTexts[].text", TABLE_TEXT, JSON_PIECES),
+    RULE("generatedTexts[].finishReason", TABLE_FINISH, 0),
+    RULE("usage", ANSWER_USAGE, 0),
     ANSWER_COUNTED("usage.promptTokensDetails.cachedTokens", FACT_CACHE_READ),
     ANSWER_COUNTED("usage.completionTokensDetails.reasoningTokens", FACT_REASONING),
     ANSWER_COUNTED("usage.completionTokensDetails.acceptedPredictionTokens", FACT_ACCEPTED_PREDICTION),
     ANSWER_COUNTED("usage.completionTokensDetails.rejectedPredictionTokens", FACT_REJECTED_PREDICTION),
-    {"code", TABLE_FAILED, 0},
+    RULE("code", TABLE_FAILED, 0),
 };
 
 static const struct json_rule request_rules[] = {
-    {"servingMode.modelId", REQUEST_MODEL, 0},
-    {"servingMode.endpointId", REQUEST_MODEL, 0},
-    {"isStream", REQUEST_STREAM, 0},
-    {"maxTokens", REQUEST_MAX_TOKENS, 0},
-    {"maxCompletionTokens", REQUEST_MAX_TOKENS, 0},
-    {"numGenerations", REQUEST_CHOICES, 0},
-    {"tools", REQUEST_TOOLS, JSON_RAW},
-    {"responseFormat", REQUEST_FORMAT, JSON_RAW},
-    {"preambleOverride", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"message", REQUEST_USER, JSON_PIECES},
-    {"prompt", REQUEST_USER, JSON_PIECES},
+    RULE("servingMode.modelId", REQUEST_MODEL, 0),
+    RULE("servingMode.endpointId", REQUEST_MODEL, 0),
+    RULE("isStream", REQUEST_STREAM, 0),
+    RULE("maxTokens", REQUEST_MAX_TOKENS, 0),
+    RULE("maxCompletionTokens", REQUEST_MAX_TOKENS, 0),
+    RULE("numGenerations", REQUEST_CHOICES, 0),
+    RULE("tools", REQUEST_TOOLS, JSON_RAW),
+    RULE("responseFormat", REQUEST_FORMAT, JSON_RAW),
+    RULE("preambleOverride", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("message", REQUEST_USER, JSON_PIECES),
+    RULE("prompt", REQUEST_USER, JSON_PIECES),
     REQUEST_MESSAGES("messages"),
     TABLE_MESSAGES("chatHistory", "role", "message"),
 };
+/* clang-format on */
 
 static void on_answer(void *context, const struct json_value *value)
 {

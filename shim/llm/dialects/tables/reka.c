@@ -7,24 +7,29 @@
 #include "shim/llm/facts/dialect_request.h"
 #include "shim/llm/facts/dialect_table.h"
 
+/* clang-format off */
 static const struct json_rule answer_rules[] = {
     ANSWER_IDENTITY,
-    ANSWER_ERRORS,
-    ANSWER_USAGE_RULES("usage"),
-    {"responses[]", TABLE_CHOICE, 0},
-    {"responses[].finish_reason", TABLE_FINISH, 0},
-    {"responses[].message.content", TABLE_TEXT, JSON_PIECES},
-    {"responses[].chunk.content", TABLE_TEXT, JSON_PIECES},
-    {"responses[].message.tool_calls[]", TABLE_CALL, 0},
-    {"responses[].message.tool_calls[].id", TABLE_CALL_ID, 0},
-    {"responses[].message.tool_calls[].name", TABLE_CALL_NAME, 0},
+    ANSWER_NAMED_ERRORS,
+    RULE("usage", ANSWER_USAGE, 0),
+    RULE("responses[]", TABLE_CHOICE, 0),
+    RULE("responses[].finish_reason", TABLE_FINISH, 0),
+    RULE("responses[].message.content", TABLE_TEXT, JSON_PIECES),
+    RULE("responses[].chunk.content", TABLE_TEXT, JSON_PIECES),
+    RULE("responses[].message.tool_calls[]", TABLE_CALL, 0),
+    RULE("responses[].message.tool_calls[].id", TABLE_CALL_ID, 0),
+    RULE("responses[].message.tool_calls[].name", TABLE_CALL_NAME, 0),
     FAILURE_ERROR("detail"),
 };
 
 static const struct json_rule request_rules[] = {
-    {"model", REQUEST_MODEL, 0},        {"stream", REQUEST_STREAM, 0}, {"max_tokens", REQUEST_MAX_TOKENS, 0},
-    {"tools", REQUEST_TOOLS, JSON_RAW}, REQUEST_MESSAGES("messages"),
+    RULE("model", REQUEST_MODEL, 0),
+    RULE("stream", REQUEST_STREAM, 0),
+    RULE("max_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("tools", REQUEST_TOOLS, JSON_RAW),
+    REQUEST_MESSAGES("messages"),
 };
+/* clang-format on */
 
 struct dialect dialect_reka = {
     .name = "reka",

@@ -10,31 +10,32 @@
 
 enum rule { FIRST_S = TABLE_OWN };
 
+/* clang-format off */
 static const struct json_rule answer_rules[] = {
-    {"id", ANSWER_ID, 0},
-    {"model", ANSWER_MODEL, 0},
-    {"status", TABLE_STATUS, 0},
-    {"input.prompt", TABLE_SHAPE, 0}, /* answers repeat the request's */
-    {"input.messages[]", TABLE_SHAPE, 0},
-    {"output", TABLE_TEXT, JSON_PIECES},
-    {"output[]", TABLE_TEXT, JSON_PIECES},
-    {"metrics.input_token_count", TABLE_ADDED_INPUT, 0},
-    {"metrics.output_token_count", TABLE_ADDED_OUTPUT, 0},
-    {"metrics.predict_time", TABLE_PROCESSING_S, 0},
-    {"metrics.time_to_first_token", FIRST_S, 0},
-    FAILURE_ERROR("error"),
+    RULE("id", ANSWER_ID, 0),
+    RULE("model", ANSWER_MODEL, 0),
+    RULE("status", TABLE_STATUS, 0),
+    RULE("input.prompt", TABLE_SHAPE, 0), /* answers repeat the request's */
+    RULE("input.messages[]", TABLE_SHAPE, 0),
+    RULE("output", TABLE_TEXT, JSON_PIECES),
+    RULE("output[]", TABLE_TEXT, JSON_PIECES),
+    RULE("metrics.input_token_count", TABLE_ADDED_INPUT, 0),
+    RULE("metrics.output_token_count", TABLE_ADDED_OUTPUT, 0),
+    RULE("metrics.predict_time", TABLE_PROCESSING_S, 0),
+    RULE("metrics.time_to_first_token", FIRST_S, 0),
 };
 
 static const struct json_rule request_rules[] = {
-    {"version", REQUEST_MODEL, 0},
-    {"stream", REQUEST_STREAM, 0},
-    {"input.max_tokens", REQUEST_MAX_TOKENS, 0},
-    {"input.max_new_tokens", REQUEST_MAX_TOKENS, 0},
-    {"input.max_completion_tokens", REQUEST_MAX_TOKENS, 0},
-    {"input.system_prompt", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"input.prompt", REQUEST_PROMPTED, JSON_PIECES},
+    RULE("version", REQUEST_MODEL, 0),
+    RULE("stream", REQUEST_STREAM, 0),
+    RULE("input.max_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("input.max_new_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("input.max_completion_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("input.system_prompt", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("input.prompt", REQUEST_PROMPTED, JSON_PIECES),
     REQUEST_MESSAGES("input.messages"),
 };
+/* clang-format on */
 
 static void on_answer(void *context, const struct json_value *value)
 {

@@ -10,40 +10,48 @@
 
 enum rule { EXECUTION_MS = TABLE_OWN, PLAIN_INPUT, PLAIN_OUTPUT };
 
-#define OUTPUT_RULES(at)                                                                                               \
-    {at ".choices[].tokens[]", TABLE_TEXT, JSON_PIECES}, {at ".choices[].text", TABLE_TEXT, JSON_PIECES},              \
-        {at ".choices[].message.content", TABLE_TEXT, JSON_PIECES}, {at ".choices[].finish_reason", TABLE_FINISH, 0},  \
-        {at ".choices[].delta.content", TABLE_TEXT, JSON_PIECES}, {at ".text[]", TABLE_TEXT, JSON_PIECES},             \
-        {at ".data[].embedding", TABLE_VECTOR, 0}, {at ".model", ANSWER_MODEL, 0}, {at ".usage", TABLE_SHAPE, 0},      \
-        ANSWER_COUNTED(at ".usage.input", FACT_INPUT), ANSWER_COUNTED(at ".usage.output", FACT_OUTPUT),                \
-        USAGE_RULES(at ".usage"), FAILURE_ERROR(at ".error")
+/* clang-format off */
+#define OUTPUT_RULES(at) \
+    RULE(at ".choices[].tokens[]", TABLE_TEXT, JSON_PIECES), \
+    RULE(at ".choices[].text", TABLE_TEXT, JSON_PIECES), \
+    RULE(at ".choices[].message.content", TABLE_TEXT, JSON_PIECES), \
+    RULE(at ".choices[].finish_reason", TABLE_FINISH, 0), \
+    RULE(at ".choices[].delta.content", TABLE_TEXT, JSON_PIECES), \
+    RULE(at ".text[]", TABLE_TEXT, JSON_PIECES), \
+    RULE(at ".data[].embedding", TABLE_VECTOR, 0), \
+    RULE(at ".model", ANSWER_MODEL, 0), \
+    RULE(at ".usage", TABLE_SHAPE, 0), \
+    ANSWER_COUNTED(at ".usage.input", FACT_INPUT), \
+    ANSWER_COUNTED(at ".usage.output", FACT_OUTPUT), \
+    USAGE_RULES(at ".usage"), \
+    FAILURE_ERROR(at ".error")
 
 static const struct json_rule answer_rules[] = {
-    {"id", ANSWER_ID, 0},
-    {"status", TABLE_STATUS, 0},
+    RULE("id", ANSWER_ID, 0),
+    RULE("status", TABLE_STATUS, 0),
     OUTPUT_RULES("output"),
     OUTPUT_RULES("output[]"),
     OUTPUT_RULES("stream[].output"),
-    {"output", TABLE_TEXT, JSON_PIECES},
-    {"output[]", TABLE_TEXT, JSON_PIECES},
-    {"stream[].output", TABLE_TEXT, JSON_PIECES},
-    {"output.input_tokens", PLAIN_INPUT, 0},
-    {"output.output_tokens", PLAIN_OUTPUT, 0},
-    {"delayTime", ANSWER_QUEUE_MS, 0},
-    {"executionTime", EXECUTION_MS, 0},
-    FAILURE_ERROR("error"),
+    RULE("output", TABLE_TEXT, JSON_PIECES),
+    RULE("output[]", TABLE_TEXT, JSON_PIECES),
+    RULE("stream[].output", TABLE_TEXT, JSON_PIECES),
+    RULE("output.input_tokens", PLAIN_INPUT, 0),
+    RULE("output.output_tokens", PLAIN_OUTPUT, 0),
+    RULE("delayTime", ANSWER_QUEUE_MS, 0),
+    RULE("executionTime", EXECUTION_MS, 0),
 };
 
 static const struct json_rule request_rules[] = {
-    {"input.model", REQUEST_MODEL, 0},
-    {"input.openai_input.model", REQUEST_MODEL, 0},
-    {"input.sampling_params.max_tokens", REQUEST_MAX_TOKENS, 0},
-    {"input.max_tokens", REQUEST_MAX_TOKENS, 0},
-    {"input.openai_input.max_tokens", REQUEST_MAX_TOKENS, 0},
-    {"input.prompt", REQUEST_PROMPTED, JSON_PIECES},
+    RULE("input.model", REQUEST_MODEL, 0),
+    RULE("input.openai_input.model", REQUEST_MODEL, 0),
+    RULE("input.sampling_params.max_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("input.max_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("input.openai_input.max_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("input.prompt", REQUEST_PROMPTED, JSON_PIECES),
     REQUEST_MESSAGES("input.messages"),
     REQUEST_MESSAGES("input.openai_input.messages"),
 };
+/* clang-format on */
 
 static void plain_count(struct facts *facts, const struct json_value *value)
 {

@@ -7,40 +7,43 @@
 #include "shim/llm/facts/dialect_request.h"
 #include "shim/llm/facts/dialect_table.h"
 
-#define PARTS(at)                                                                                                      \
-    {at ".Content", TABLE_TEXT, JSON_PIECES}, {at ".ReasoningContent", TABLE_REASONING, JSON_PIECES},                  \
-        {at ".ToolCalls[]", TABLE_CALL, 0}, {at ".ToolCalls[].Index", TABLE_CALL_INDEX, 0},                            \
-        {at ".ToolCalls[].Id", TABLE_CALL_ID, 0}, {at ".ToolCalls[].Function.Name", TABLE_CALL_NAME, 0},               \
-    {                                                                                                                  \
-        at ".ToolCalls[].Function.Arguments", TABLE_CALL_ARGUMENTS, JSON_PIECES                                        \
-    }
+/* clang-format off */
+#define PARTS(at) \
+    RULE(at ".Content", TABLE_TEXT, JSON_PIECES), \
+    RULE(at ".ReasoningContent", TABLE_REASONING, JSON_PIECES), \
+    RULE(at ".ToolCalls[]", TABLE_CALL, 0), \
+    RULE(at ".ToolCalls[].Index", TABLE_CALL_INDEX, 0), \
+    RULE(at ".ToolCalls[].Id", TABLE_CALL_ID, 0), \
+    RULE(at ".ToolCalls[].Function.Name", TABLE_CALL_NAME, 0), \
+    RULE(at ".ToolCalls[].Function.Arguments", TABLE_CALL_ARGUMENTS, JSON_PIECES)
 
 static const struct json_rule answer_rules[] = {
-    {"Id", ANSWER_ID, 0},
-    {"RequestId", TABLE_ELSE_ID, 0},
-    {"Choices[]", TABLE_CHOICE, 0},
-    {"Choices[].Index", TABLE_INDEX, 0},
-    {"Choices[].FinishReason", TABLE_FINISH, 0},
+    RULE("Id", ANSWER_ID, 0),
+    RULE("RequestId", TABLE_ELSE_ID, 0),
+    RULE("Choices[]", TABLE_CHOICE, 0),
+    RULE("Choices[].Index", TABLE_INDEX, 0),
+    RULE("Choices[].FinishReason", TABLE_FINISH, 0),
     PARTS("Choices[].Message"),
     PARTS("Choices[].Delta"),
-    {"Usage", ANSWER_USAGE, 0},
+    RULE("Usage", ANSWER_USAGE, 0),
     ANSWER_COUNTED("Usage.PromptTokens", FACT_INPUT),
     ANSWER_COUNTED("Usage.CompletionTokens", FACT_OUTPUT),
     ANSWER_COUNTED("Usage.TotalTokens", FACT_TOTAL),
     ANSWER_COUNTED("Usage.PromptTokensDetails.CachedTokens", FACT_CACHE_READ),
     ANSWER_COUNTED("Usage.CompletionTokensDetails.ReasoningTokens", FACT_REASONING),
-    {"Error.Code", TABLE_FAILED, 0},
-    {"ErrorMsg.Code", TABLE_FAILED, 0},
+    RULE("Error.Code", TABLE_FAILED, 0),
+    RULE("ErrorMsg.Code", TABLE_FAILED, 0),
 };
 
 static const struct json_rule request_rules[] = {
-    {"Model", REQUEST_MODEL, 0},
-    {"Stream", REQUEST_STREAM, 0},
-    {"MaxTokens", REQUEST_MAX_TOKENS, 0},
-    {"Tools", REQUEST_TOOLS, JSON_RAW},
+    RULE("Model", REQUEST_MODEL, 0),
+    RULE("Stream", REQUEST_STREAM, 0),
+    RULE("MaxTokens", REQUEST_MAX_TOKENS, 0),
+    RULE("Tools", REQUEST_TOOLS, JSON_RAW),
     TABLE_MESSAGES("Messages", "Role", "Content"),
-    {"Messages[].Contents[].Text", REQUEST_TEXT, JSON_PIECES},
+    RULE("Messages[].Contents[].Text", REQUEST_TEXT, JSON_PIECES),
 };
+/* clang-format on */
 
 struct dialect dialect_tencent = {
     .name = "tencent",

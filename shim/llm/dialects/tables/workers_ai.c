@@ -8,57 +8,59 @@
 #include "shim/llm/facts/dialect_request.h"
 #include "shim/llm/facts/dialect_table.h"
 
-#define PARTS(at)                                                                                                      \
-    {at ".content", TABLE_TEXT, JSON_PIECES}, {at ".reasoning_content", TABLE_REASONING, JSON_PIECES},                 \
-        {at ".reasoning", TABLE_REASONING, JSON_PIECES}, {at ".tool_calls[]", TABLE_CALL, 0},                          \
-        {at ".tool_calls[].index", TABLE_CALL_INDEX, 0}, {at ".tool_calls[].id", TABLE_CALL_ID, 0},                    \
-        {at ".tool_calls[].function.name", TABLE_CALL_NAME, 0},                                                        \
-    {                                                                                                                  \
-        at ".tool_calls[].function.arguments", TABLE_CALL_ARGUMENTS, JSON_PIECES                                       \
-    }
+/* clang-format off */
+#define PARTS(at) \
+    RULE(at ".content", TABLE_TEXT, JSON_PIECES), \
+    RULE(at ".reasoning_content", TABLE_REASONING, JSON_PIECES), \
+    RULE(at ".reasoning", TABLE_REASONING, JSON_PIECES), \
+    RULE(at ".tool_calls[]", TABLE_CALL, 0), \
+    RULE(at ".tool_calls[].index", TABLE_CALL_INDEX, 0), \
+    RULE(at ".tool_calls[].id", TABLE_CALL_ID, 0), \
+    RULE(at ".tool_calls[].function.name", TABLE_CALL_NAME, 0), \
+    RULE(at ".tool_calls[].function.arguments", TABLE_CALL_ARGUMENTS, JSON_PIECES)
 
 static const struct json_rule answer_rules[] = {
-    {"response", TABLE_TEXT, JSON_PIECES},
-    {"response[].score", TABLE_SCORE, 0},
-    {"tool_calls[]", TABLE_CALL_WHOLE, 0},
-    ANSWER_USAGE_RULES("usage"),
-    {"id", ANSWER_ID, 0},
-    {"request_id", TABLE_ELSE_ID, 0}, /* of a request that waits in the queue */
-    {"status", TABLE_STATUS, 0},
-    {"model", ANSWER_MODEL, 0},
-    {"choices[]", TABLE_CHOICE, 0},
-    {"choices[].index", TABLE_INDEX, 0},
-    {"choices[].finish_reason", TABLE_FINISH, 0},
-    {"choices[].text", TABLE_TEXT, JSON_PIECES},
+    RULE("response", TABLE_TEXT, JSON_PIECES),
+    RULE("response[].score", TABLE_SCORE, 0),
+    RULE("tool_calls[]", TABLE_CALL_WHOLE, 0),
+    RULE("usage", ANSWER_USAGE, 0),
+    RULE("id", ANSWER_ID, 0),
+    RULE("request_id", TABLE_ELSE_ID, 0), /* of a request that waits in the queue */
+    RULE("status", TABLE_STATUS, 0),
+    RULE("model", ANSWER_MODEL, 0),
+    RULE("choices[]", TABLE_CHOICE, 0),
+    RULE("choices[].index", TABLE_INDEX, 0),
+    RULE("choices[].finish_reason", TABLE_FINISH, 0),
+    RULE("choices[].text", TABLE_TEXT, JSON_PIECES),
     PARTS("choices[].message"),
     PARTS("choices[].delta"),
-    {"output[].content[].text", TABLE_TEXT, JSON_PIECES},
-    {"shape[]", TABLE_VECTOR, 0},
-    {"text", TABLE_TEXT, JSON_PIECES},
-    {"translated_text", TABLE_TEXT, JSON_PIECES},
-    {"summary", TABLE_TEXT, JSON_PIECES},
-    {"description", TABLE_TEXT, JSON_PIECES},
-    {"image", TABLE_MEDIA, 0},
-    {"audio", TABLE_MEDIA, 0},
-    {"success", TABLE_SUCCESS, 0},
+    RULE("output[].content[].text", TABLE_TEXT, JSON_PIECES),
+    RULE("shape[]", TABLE_VECTOR, 0),
+    RULE("text", TABLE_TEXT, JSON_PIECES),
+    RULE("translated_text", TABLE_TEXT, JSON_PIECES),
+    RULE("summary", TABLE_TEXT, JSON_PIECES),
+    RULE("description", TABLE_TEXT, JSON_PIECES),
+    RULE("image", TABLE_MEDIA, 0),
+    RULE("audio", TABLE_MEDIA, 0),
+    RULE("success", TABLE_SUCCESS, 0),
     FAILURE_ERROR("errors[]"),
-    FAILURE_ERROR("error"),
 };
 
 static const struct json_rule request_rules[] = {
-    {"stream", REQUEST_STREAM, 0},
-    {"max_tokens", REQUEST_MAX_TOKENS, 0},
-    {"max_completion_tokens", REQUEST_MAX_TOKENS, 0},
-    {"max_output_tokens", REQUEST_MAX_TOKENS, 0},
-    {"tools", REQUEST_TOOLS, JSON_RAW},
-    {"functions", REQUEST_TOOLS, JSON_RAW},
-    {"response_format", REQUEST_FORMAT, JSON_RAW},
-    {"prompt", REQUEST_USER, JSON_PIECES},
-    {"instructions", REQUEST_INSTRUCTIONS, JSON_PIECES},
-    {"input", REQUEST_USER, JSON_PIECES},
+    RULE("stream", REQUEST_STREAM, 0),
+    RULE("max_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("max_completion_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("max_output_tokens", REQUEST_MAX_TOKENS, 0),
+    RULE("tools", REQUEST_TOOLS, JSON_RAW),
+    RULE("functions", REQUEST_TOOLS, JSON_RAW),
+    RULE("response_format", REQUEST_FORMAT, JSON_RAW),
+    RULE("prompt", REQUEST_USER, JSON_PIECES),
+    RULE("instructions", REQUEST_INSTRUCTIONS, JSON_PIECES),
+    RULE("input", REQUEST_USER, JSON_PIECES),
     REQUEST_MESSAGES("messages"),
     REQUEST_METADATA,
 };
+/* clang-format on */
 
 struct dialect dialect_workers_ai = {
     .name = "workers_ai",

@@ -10,30 +10,29 @@
 
 enum rule { STATE = TABLE_OWN };
 
+/* clang-format off */
 static const struct json_rule answer_rules[] = {
-    {"alternatives[]", TABLE_CHOICE, 0},
-    {"alternatives[].message.text", TABLE_TEXT, JSON_PIECES},
-    {"alternatives[].message.toolCallList.toolCalls[]", TABLE_CALL_WHOLE, 0},
-    {"alternatives[].status", STATE, 0},
-    {"usage", ANSWER_USAGE, 0},
+    RULE("alternatives[]", TABLE_CHOICE, 0),
+    RULE("alternatives[].message.text", TABLE_TEXT, JSON_PIECES),
+    RULE("alternatives[].message.toolCallList.toolCalls[]", TABLE_CALL_WHOLE, 0),
+    RULE("alternatives[].status", STATE, 0),
+    RULE("usage", ANSWER_USAGE, 0),
     ANSWER_COUNTED("usage.inputTextTokens", FACT_INPUT),
-    ANSWER_COUNTED("usage.completionTokens", FACT_OUTPUT),
-    ANSWER_COUNTED("usage.totalTokens", FACT_TOTAL),
     ANSWER_COUNTED("usage.completionTokensDetails.reasoningTokens", FACT_REASONING),
-    {"id", ANSWER_ID, 0}, /* of an operation */
-    {"done", TABLE_DONE, 0},
-    FAILURE_ERROR("error"),
-    {"code", ANSWER_TOP_CODE, 0},
+    RULE("id", ANSWER_ID, 0), /* of an operation */
+    RULE("done", TABLE_DONE, 0),
+    RULE("code", ANSWER_TOP_CODE, 0),
 };
 
 static const struct json_rule request_rules[] = {
-    {"modelUri", REQUEST_MODEL, 0},
-    {"completionOptions.stream", REQUEST_STREAM, 0},
-    {"completionOptions.maxTokens", REQUEST_MAX_TOKENS, 0},
-    {"tools", REQUEST_TOOLS, JSON_RAW},
-    {"jsonSchema", REQUEST_SCHEMA, JSON_RAW},
+    RULE("modelUri", REQUEST_MODEL, 0),
+    RULE("completionOptions.stream", REQUEST_STREAM, 0),
+    RULE("completionOptions.maxTokens", REQUEST_MAX_TOKENS, 0),
+    RULE("tools", REQUEST_TOOLS, JSON_RAW),
+    RULE("jsonSchema", REQUEST_SCHEMA, JSON_RAW),
     TABLE_MESSAGES("messages", "role", "text"),
 };
+/* clang-format on */
 
 /* "gpt://FOLDER/MODEL/VERSION": the folder is an account's. */
 static void on_request(void *context, const struct json_value *value)
