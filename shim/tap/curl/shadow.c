@@ -309,6 +309,12 @@ void shadow_drop(struct shadow *shadow)
     keep_drop(&shadow->texts);
 }
 
+void shadow_reset(struct shadow *shadow)
+{
+    shadow_drop(shadow);
+    shadow_init(shadow);
+}
+
 void shadow_copy(struct shadow *to, const struct shadow *from)
 {
     *to = *from;
