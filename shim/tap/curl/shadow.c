@@ -24,7 +24,7 @@ static enum shadow_scheme scheme_of(const char *name, size_t bytes)
 /* Without a scheme libcurl guesses from the host's name (lib/urlapi.c). */
 static bool host_names_other_protocol(const char *host)
 {
-    static const char *const prefixes[] = {"ftp.", "dict.", "ldap.", "imap.", "smtp.", "pop3."};
+    static const char prefixes[][6] = {"ftp.", "dict.", "ldap.", "imap.", "smtp.", "pop3."};
     for (unsigned i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
         if (strncasecmp(host, prefixes[i], strlen(prefixes[i])) == 0)
             return true;
