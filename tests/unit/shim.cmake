@@ -86,6 +86,7 @@ set_tests_properties(unit/scribe_tsan PROPERTIES TIMEOUT 120 LABELS unit ENVIRON
 # ---- getting into the process ----
 pprof_unit_test(elf_lookup ${CMAKE_DL_LIBS})
 target_sources(test_elf_lookup PRIVATE ${SHIM_DIR}/loader/elf_lookup.c)
+target_link_options(test_elf_lookup PRIVATE -Wl,--wrap=dl_iterate_phdr,--wrap=getauxval)
 pprof_unit_test(config pprof_llm)
 target_sources(test_config PRIVATE ${SHIM_DIR}/base/config.c ${SHIM_DIR}/base/say.c)
 pprof_unit_test(mime curl)

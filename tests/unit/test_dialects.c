@@ -414,38 +414,6 @@ static void test_anthropic_results(void **state)
            {SPAN_response_model, "claude-x-1"}, {SPAN_error_type, "-"});
 }
 
-static void test_ollama(void **state)
-{
-    (void)state;
-    struct exchange_text text = {
-        .url = "http://localhost:11434/api/chat",
-        .request = "{\"model\":\"llama3\",\"options\":{\"num_predict\":8}}",
-        .response_headers = "HTTP/1.1 200 OK\nContent-Type: application/x-ndjson\n",
-        .response = "{\"model\":\"llama3\",\"message\":{\"role\":\"assistant\",\"content\":\"\",\"thinking\":\"mm\"},"
-                    "\"done\":false}\n"
-                    "{\"model\":\"llama3\",\"message\":{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[{"
-                    "\"function\":{\"name\":\"f\","
-                    "\"arguments\":{\"a\":1}}},{\"function\":{\"name\":\"g\",\"arguments\":{}}}]},\"done\":false}\n"
-                    "{\"model\":\"llama3\",\"message\":{\"role\":\"assistant\",\"content\":\"\"},\"done_reason\":"
-                    "\"stop\",\"done\":true,"
-                    "\"total_duration\":4883583458,\"load_duration\":1334875,\"prompt_eval_count\":26,\"prompt_eval_"
-                    "duration\":342546000,"
-                    "\"eval_count\":282,\"eval_duration\":4535599000}"};
-    EXPECT(text, {SPAN_input_tokens, "26"}, {SPAN_output_tokens, "282"}, {SPAN_stream_events, "3"},
-           {SPAN_content_chunks, "2"}, {SPAN_tool_calls, "2"}, {SPAN_finish_reasons, "stop"},
-           {SPAN_request_stream, "1"}, {SPAN_server_load_ns, "1334875"}, {SPAN_server_processing_ns, "4883583458"},
-           {SPAN_max_tokens, "8"}, {SPAN_completeness, "whole"});
-    text.url = "http://localhost:11434/api/generate";
-    text.request = "{\"model\":\"llama3\",\"prompt\":\"x\",\"stream\":false}";
-    text.response_headers = NULL;
-    text.response = "{\"model\":\"llama3\",\"response\":\"x\",\"done\":true,\"done_reason\":\"stop\",\"eval_count\":3}";
-    EXPECT(text, {SPAN_input_tokens, "-"}, {SPAN_output_tokens, "3"}, {SPAN_response_stream, "0"},
-           {SPAN_request_stream, "0"});
-    text.response_headers = "HTTP/1.1 404 Not Found\n";
-    text.response = "{\"error\":\"model not found\"}";
-    EXPECT(text, {SPAN_error_type, "404"}, {SPAN_tool_calls, "-"});
-}
-
 static unsigned count_twice(const struct dialect *dialect, const char *what, const struct json_rules *rules)
 {
     unsigned twice = 0;
@@ -568,7 +536,6 @@ int main(void)
                                        cmocka_unit_test(test_smaller_apis),
                                        cmocka_unit_test(test_anthropic),
                                        cmocka_unit_test(test_anthropic_relays),
-                                       cmocka_unit_test(test_anthropic_results),
-                                       cmocka_unit_test(test_ollama)};
+                                       cmocka_unit_test(test_anthropic_results)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <cmocka.h>
 
 /* One object of our own making: symbols, strings, versions and hash tables in memory, with base 0. */
@@ -226,6 +227,200 @@ static void test_early_walk(void **state)
     assert_true(objects >= 3); /* the program, libc, the loader */
 }
 
+/* Of two versions that are not the default the first; beside a variable of a thread nothing of the same name counts. */
+static void test_which_of_one_name(void **state)
+{
+    char old[8] = "old";
+    (void)state;
+    while (gnu_hash(old) % 4 != gnu_hash("here") % 4)
+        old[2]++; /* all names are in one bucket */
+    for (int with_gnu = 0; with_gnu < 2; with_gnu++) {
+        struct made made = {.strings = ""};
+        made.symbols[1] = symbol(&made, old, STB_GLOBAL, STT_FUNC, STV_DEFAULT, 0x1000);
+        made.symbols[2] = symbol(&made, old, STB_GLOBAL, STT_FUNC, STV_DEFAULT, 0x2000);
+        made.versions[1] = made.versions[2] = 0x8002;
+        made.symbols[3] = symbol(&made, "here", STB_GLOBAL, STT_TLS, STV_DEFAULT, 0);
+        made.symbols[4] = symbol(&made, "here", STB_GLOBAL, STT_FUNC, STV_DEFAULT, 0x4000);
+        make(&made, with_gnu != 0, 1);
+        assert_ptr_equal(elf_symbol(&made.object, old), (void *)0x1000);
+        assert_null(elf_symbol(&made.object, "here"));
+        made.symbols[3].st_info = (unsigned char)(STB_GLOBAL << 4U | STT_FUNC); /* a function at 0 is none */
+        assert_ptr_equal(elf_symbol(&made.object, "here"), (void *)0x4000);
+        made.symbols[3].st_value = 1;
+        assert_ptr_equal(elf_symbol(&made.object, "here"), (void *)1);
+    }
+}
+
+/* Where the object lies is added to what the tables say, once, and not to what is absolute. */
+static void test_base(void **state)
+{
+    struct made made = {.strings = ""};
+    (void)state;
+    made.symbols[1] = symbol(&made, "here", STB_GLOBAL, STT_FUNC, STV_DEFAULT, 0x40);
+    made.symbols[2] = symbol(&made, "there", STB_GLOBAL, STT_FUNC, STV_DEFAULT, 0x50);
+    made.symbols[2].st_shndx = SHN_ABS;
+    make(&made, false, 1);
+    made.object.base = (ElfW(Addr))made.symbols; /* which the first entry names as it is in memory, glibc's way */
+    made.dynamic[1].d_un.d_ptr -= made.object.base;
+    assert_ptr_equal(elf_dynamic_pointer(&made.object, DT_SYMTAB), made.symbols);
+    assert_ptr_equal(elf_dynamic_pointer(&made.object, DT_STRTAB), made.strings);
+    assert_ptr_equal(elf_symbol(&made.object, "here"), (char *)made.symbols + 0x40);
+    assert_ptr_equal(elf_symbol(&made.object, "there"), (void *)0x50);
+    assert_int_equal(elf_dynamic_value(&made.object, DT_STRTAB), made.dynamic[1].d_un.d_val);
+    assert_int_equal(elf_dynamic_value(&made.object, DT_SONAME), 0);
+    assert_null(elf_dynamic_pointer(&made.object, DT_SONAME));
+    made.dynamic[1].d_un.d_ptr = 0;
+    assert_null(elf_dynamic_pointer(&made.object, DT_STRTAB));
+    assert_null(elf_symbol(&made.object, "here"));
+}
+
+/* As the System V ABI has it. */
+static uint32_t sysv_hash(const char *name)
+{
+    uint32_t hash = 0;
+    for (; *name != '\0'; name++) {
+        hash = hash * 16 + (unsigned char)*name;
+        hash = (hash ^ (hash >> 24 & 0xf0)) & 0x0fffffff;
+    }
+    return hash;
+}
+
+/* Names are found in the bucket and behind the filter that their hash says, and nowhere else. */
+static void test_hashes(void **state)
+{
+    static const char *const names[] = {"a", "curl_easy_perform", "curl_multi_socket_action", "\xc3\xa4\xff zz"};
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct made made = {.strings = ""};
+        uint32_t sysv[2 + 1021 + SYMBOLS] = {1021, SYMBOLS};
+        made.symbols[1] = symbol(&made, names[i], STB_GLOBAL, STT_FUNC, STV_DEFAULT, 0x1000);
+        make(&made, false, 1);
+        made.dynamic[3].d_un.d_ptr = (ElfW(Addr))sysv;
+        sysv[2 + sysv_hash(names[i]) % 1021] = 1;
+        assert_ptr_equal(elf_symbol(&made.object, names[i]), (void *)0x1000);
+        sysv[1] = 1; /* the table ends before the symbol */
+        assert_null(elf_symbol(&made.object, names[i]));
+        memset(sysv + 2, 0, sizeof sysv - 2 * sizeof *sysv);
+        sysv[1] = SYMBOLS;
+        assert_null(elf_symbol(&made.object, names[i]));
+        make(&made, true, 1);
+        const uint32_t hash = gnu_hash(names[i]), bits = 8 * sizeof(ElfW(Addr));
+        for (unsigned b = 0; b < 4; b++)
+            made.gnu[6 + b] = b == hash % 4;
+        made.gnu[10] = hash | 1U;
+        ElfW(Addr) filter = (ElfW(Addr))1 << hash % bits | (ElfW(Addr))1 << (hash >> 5) % bits;
+        memcpy(made.gnu + 4, &filter, sizeof filter);
+        assert_ptr_equal(elf_symbol(&made.object, names[i]), (void *)0x1000);
+        filter = (ElfW(Addr))1 << hash % bits;
+        memcpy(made.gnu + 4, &filter, sizeof filter);
+        assert_int_equal(elf_symbol(&made.object, names[i]) != NULL, (hash >> 5) % bits == hash % bits);
+    }
+}
+
+/* What the loader says instead, while set. */
+static struct dl_phdr_info *only;
+static unsigned long auxiliary[64];
+int __wrap_dl_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, void *), void *context);
+int __real_dl_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, void *), void *context);
+unsigned long __wrap_getauxval(unsigned long type);
+unsigned long __real_getauxval(unsigned long type);
+
+int __wrap_dl_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, void *), void *context)
+{
+    return only != NULL ? callback(only, sizeof *only, context) : __real_dl_iterate_phdr(callback, context);
+}
+
+unsigned long __wrap_getauxval(unsigned long type)
+{
+    return auxiliary[AT_PHNUM] != 0 ? auxiliary[type] : __real_getauxval(type);
+}
+
+/* An object is what its own headers say; the one behind the last is somebody else's. */
+static void test_headers(void **state)
+{
+    static const ElfW(Phdr) headers[] = {{.p_type = PT_LOAD, .p_vaddr = 0x3000, .p_memsz = 0x10},
+                                         {.p_type = PT_DYNAMIC, .p_vaddr = 0x1200, .p_memsz = 0x100},
+                                         {.p_type = PT_LOAD, .p_vaddr = 0x1000, .p_memsz = 0x500},
+                                         {.p_type = PT_NOTE, .p_vaddr = 0x9000, .p_memsz = 0x10},
+                                         {.p_type = PT_LOAD, .p_vaddr = 0, .p_memsz = 0x9000}};
+    struct dl_phdr_info info = {.dlpi_addr = 0x100000, .dlpi_name = "made", .dlpi_phdr = headers, .dlpi_phnum = 4};
+    static const struct {
+        uintptr_t address;
+        bool inside;
+    } places[] = {{0x100fff, false}, {0x101000, true},  {0x1014ff, true},  {0x101500, false}, {0x102000, false},
+                  {0x103000, true},  {0x10300f, true},  {0x103010, false}, {0x109000, false}, {0x108000, false},
+                  {0x100000, false}, {0x001000, false}, {0, false}};
+    struct elf_object object = elf_object_from(&info);
+    (void)state;
+    assert_int_equal(object.base, 0x100000);
+    assert_int_equal(object.begin, 0x101000);
+    assert_int_equal(object.end, 0x103010);
+    assert_ptr_equal(object.dynamic, (void *)0x101200);
+    assert_string_equal(object.name, "made");
+    only = &info;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        object = (struct elf_object){.name = NULL};
+        assert_int_equal(elf_object_at(&object, (const void *)places[i].address), places[i].inside);
+        assert_int_equal(object.end, places[i].inside ? 0x103010 : 0);
+    }
+    only = NULL;
+    const ElfW(Phdr) overlapping[] = {{.p_type = PT_LOAD, .p_vaddr = 0x1000, .p_memsz = 0x500},
+                                      {.p_type = PT_LOAD, .p_vaddr = 0x1400, .p_memsz = 0x500}};
+    info.dlpi_phdr = overlapping;
+    info.dlpi_phnum = 2;
+    assert_int_equal(elf_object_from(&info).end, 0x101900);
+    info.dlpi_phnum = 0;
+    info.dlpi_name = NULL;
+    object = elf_object_from(&info);
+    assert_string_equal(object.name, "");
+    assert_null(object.dynamic);
+    assert_int_equal(object.begin, 0);
+    assert_int_equal(object.end, 0);
+}
+
+static bool all_names(const struct elf_object *object, void *context)
+{
+    strcat(strcat(context, object->name), object->base == 0x5000 && object->dynamic != NULL ? "+" : "-");
+    return false;
+}
+
+/* The program's headers lead to the loader's list, and only they. */
+static void test_early_list(void **state)
+{
+    struct link_map second = {.l_addr = 0, .l_name = NULL},
+                    first = {.l_addr = 0x5000, .l_name = (char[]){"first"}, .l_next = &second};
+    struct r_debug debug = {.r_map = &first};
+    ElfW(Dyn) dynamic[] = {{.d_tag = DT_NEEDED}, {.d_tag = DT_DEBUG}, {.d_tag = DT_NULL}},
+              none[] = {{.d_tag = DT_NULL}};
+    ElfW(Phdr) headers[4] = {{.p_type = PT_DYNAMIC}, {.p_type = PT_PHDR, .p_vaddr = 64}, {.p_type = PT_NOTE}};
+    const ElfW(Addr) base = (ElfW(Addr))headers - 64;
+    char names[32] = "";
+    (void)state;
+    first.l_ld = dynamic;
+    dynamic[1].d_un.d_ptr = (ElfW(Addr)) & debug;
+    headers[0].p_vaddr = (ElfW(Addr))dynamic - base;
+    auxiliary[AT_PHDR] = (unsigned long)headers;
+    auxiliary[AT_PHNUM] = 3;
+    headers[3] = (ElfW(Phdr)){.p_type = PT_DYNAMIC, .p_vaddr = (ElfW(Addr))none - base};
+    assert_false(elf_walk_early(all_names, names));
+    assert_string_equal(names, "first+-");
+    headers[3] = (ElfW(Phdr)){.p_type = PT_PHDR, .p_vaddr = 64 + (ElfW(Addr))dynamic - (ElfW(Addr))none};
+    names[0] = '\0';
+    assert_false(elf_walk_early(all_names, names));
+    assert_string_equal(names, "first+-");
+    names[0] = '\0';
+    dynamic[1].d_un.d_ptr = 0; /* no list yet */
+    assert_false(elf_walk_early(all_names, names));
+    dynamic[1].d_tag = DT_NULL; /* a program that the loader does not speak of */
+    assert_false(elf_walk_early(all_names, names));
+    headers[0].p_type = PT_NOTE; /* a static program */
+    assert_false(elf_walk_early(all_names, names));
+    auxiliary[AT_PHDR] = 0; /* a kernel that says nothing */
+    assert_false(elf_walk_early(all_names, names));
+    assert_string_equal(names, "");
+    auxiliary[AT_PHNUM] = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +430,11 @@ int main(void)
         cmocka_unit_test(test_real_objects),
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_early_walk),
+        cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_which_of_one_name),
+        cmocka_unit_test(test_base),
+        cmocka_unit_test(test_hashes),
+        cmocka_unit_test(test_early_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,12 +29,24 @@ static void waits(void **state)
                  {"1738324805000", 5 * NS},
                  {"1738324807", 7 * NS},
                  {"2025-01-31T12:00:10Z", 10 * NS},
+                 {"2026-01-31T12:00:00Z", HEADER_WAIT_NS_MAX},
+                 {"31536000", HEADER_WAIT_NS_MAX},
+                 {"Sat, 31 Jan 2026 12:00:00 GMT", HEADER_WAIT_NS_MAX},
+                 {"Thu, 31 Jan 2025 12:00:00 GMT", 0},
                  {"2025-01-31T12:00:10.25Z", 10 * NS},
                  {"2025-01-31T13:00:10+01:00", 10 * NS},
                  {"2025-01-31T11:00:00Z", 0},
                  {"Fri, 31 Jan 2025 12:01:00 GMT", 60 * NS}};
-    static const char *const none[] = {
-        "", "soon", "1x", "ms", "2025-13-31T12:00:10Z", "Fri, 31 Xan 2025 12:01:00 GMT", "1m30"};
+    static const char *const none[] = {"2026-01-31T12:00:01Z",
+                                       "31536001",
+                                       "Sat, 31 Jan 2026 12:00:01 GMT",
+                                       "",
+                                       "soon",
+                                       "1x",
+                                       "ms",
+                                       "2025-13-31T12:00:10Z",
+                                       "Fri, 31 Xan 2025 12:01:00 GMT",
+                                       "1m30"};
     uint64_t ns;
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

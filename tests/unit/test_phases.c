@@ -250,6 +250,53 @@ static void test_sum_never_exceeds_total(void **state)
     }
 }
 
+/* Times that no clock shows: nothing wraps round, and what can be told exactly is. */
+static void test_absurd_times(void **state)
+{
+    const uint64_t most_us = UINT64_MAX / 1000;
+    struct tape_end end = fresh_tls();
+    (void)state;
+    end.total_us = end.connect_us = end.appconnect_us = end.pretransfer_us = end.starttransfer_us = TAPE_UNKNOWN;
+    end.namelookup_us = most_us;
+    assert_int_equal(compute(&end, TAPE_UNKNOWN).dns_ns, most_us * 1000);
+    end.namelookup_us = most_us + 1;
+    assert_int_equal(compute(&end, TAPE_UNKNOWN).dns_ns, ABSENT);
+    end.namelookup_us = UINT64_MAX - 5;
+    end.before_us = 10;
+    assert_int_equal(compute(&end, TAPE_UNKNOWN).dns_ns, UINT64_MAX - 10000); /* all that is left */
+    end.before_us = 0;
+    end.total_us = most_us;
+    assert_int_equal(compute(&end, TAPE_UNKNOWN).total_ns, most_us * 1000);
+    assert_int_equal(compute(&end, TAPE_UNKNOWN).dns_ns, most_us * 1000);
+    end.total_us = most_us + 1;
+    assert_int_equal(compute(&end, TAPE_UNKNOWN).total_ns, UINT64_MAX - 1);
+    end.total_us = UINT64_MAX - 5;
+    end.before_us = 10;
+    assert_int_equal(compute(&end, TAPE_UNKNOWN).total_ns, UINT64_MAX - 1);
+}
+
+/* Each version of HTTP, and what is none. */
+static void test_versions(void **state)
+{
+    static const struct {
+        uint64_t curl, version10;
+    } versions[] = {{CURL_HTTP_VERSION_1_0, 10},
+                    {CURL_HTTP_VERSION_1_1, 11},
+                    {CURL_HTTP_VERSION_2_0, 20},
+                    {CURL_HTTP_VERSION_2TLS, 20},
+                    {CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE, 20},
+                    {CURL_HTTP_VERSION_3, 30},
+                    {31, 30},
+                    {CURL_HTTP_VERSION_NONE, UINT64_MAX},
+                    {32, UINT64_MAX}};
+    (void)state;
+    for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++) {
+        struct tape_end end = fresh_tls();
+        end.http_version = versions[i].curl;
+        assert_int_equal(compute(&end, TAPE_UNKNOWN).http_version10, versions[i].version10);
+    }
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -274,6 +321,8 @@ int main(void)
         cmocka_unit_test(test_failures_leave_later_phases_absent),
         cmocka_unit_test(test_nothing_known),
         cmocka_unit_test(test_sum_never_exceeds_total),
+        cmocka_unit_test(test_absurd_times),
+        cmocka_unit_test(test_versions),
         cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

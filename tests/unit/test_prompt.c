@@ -105,7 +105,12 @@ static void test_said(void **state)
     assert_string_equal(got, version);
     assert_true(id_of("{\"messages\":[" SYSTEM("B") "]}", NULL, 4) != id);
     assert_string_not_equal(exchange_field(&span, SPAN_prompt_version), version);
+    id_of("{\"messages\":[" USER("B") "]}", NULL, 4); /* no instructions whose version it could be */
+    assert_string_equal(exchange_field(&span, SPAN_prompt_version), "-");
     config.prompt = NULL;
+    id_of("{\"messages\":[" SYSTEM("A") "]}", NULL, 4); /* no name that it could be the version of */
+    assert_string_equal(exchange_field(&span, SPAN_prompt_name), "-");
+    assert_string_equal(exchange_field(&span, SPAN_prompt_version), "-");
 }
 
 static struct shown shown;
@@ -336,6 +341,24 @@ static void test_rewind(void **state)
     assert_true(span.value[SPAN_prompt_id].u64 == id);
 }
 
+/* Whatever of the body had been read by then: a body that is sent again counts from its beginning. */
+static void test_rewind_anywhere(void **state)
+{
+    (void)state;
+    static const char request[] = "{\"model\":\"m\",\"messages\":[" SYSTEM("A") "," SYSTEM("B") "]," TOOLS "}";
+    const uint64_t id = id_of(request, NULL, 99);
+    const struct exchange_text text = {.url = "https://api.openai.com/v1/chat/completions"};
+    for (size_t before = 0; before < sizeof(request); before++) {
+        struct exchange *const exchange = exchange_run_open(&config, &text);
+        exchange_request_body(exchange, 1, (const uint8_t *)request, before);
+        exchange_request_rewind(exchange);
+        exchange_request_body(exchange, 1, (const uint8_t *)request, sizeof(request) - 1);
+        assert_true(exchange_run_close(exchange, &text, 5000, &span));
+        assert_true(span.value[SPAN_prompt_id].u64 == id);
+        assert_string_equal(exchange_field(&span, SPAN_request_model), "m");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_stable),
@@ -349,6 +372,7 @@ int main(void)
                                        cmocka_unit_test(test_without_key),
 
                                        cmocka_unit_test(test_key_alias),
-                                       cmocka_unit_test(test_rewind)};
+                                       cmocka_unit_test(test_rewind),
+                                       cmocka_unit_test(test_rewind_anywhere)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -447,13 +447,15 @@ static void endpoints(void **state)
                         "LIBPPROF_ENDPOINTS: \"*.corp=messages\" has a '*' (hosts and paths are compared as they "
                         "stand) and is ignored");
     assert_non_null(recognise_configure("h:0x=messages"));
+    static const char longest[] = {[0 ... 1 << 16] = ';', '\0'};
+    assert_non_null(strstr(recognise_configure(longest), "is longer than"));
     assert_non_null(recognise_configure("h:65536=messages"));
     assert_non_null(recognise_configure("h/p?q=1=messages"));
     assert_non_null(strstr(recognise_configure("h=nonsense;ok=messages"), "nonsense"));
     assert_true(look("POST", "http://ok/", "", &got));
-    assert_non_null(recognise_configure("h"));
-    assert_non_null(recognise_configure("=messages"));
-    assert_non_null(recognise_configure("h=messages,"));
+    static const char *const wrong[] = {"h", "=messages", "h=messages,"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        assert_non_null(recognise_configure(wrong[i]));
     assert_null(recognise_configure(""));
     assert_null(recognise_configure(NULL));
     assert_false(look("POST", "http://ok/", "", &got));

@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -151,6 +152,15 @@ static void test_shapes(void **state)
         fail_msg("%s must not be an id", secrets[i]);
     assert_false(secret_free_id("Erika Mustermann", 16));
     assert_false(secret_free_name("a\nb", 3));
+    /* Nothing behind the text is looked at. */
+    FOR(i, secrets)
+    {
+        const size_t bytes = strlen(secrets[i]);
+        char *const copy = memcpy(malloc(bytes), secrets[i], bytes);
+        assert_false(secret_free_name(copy, bytes));
+        (void)secret_free_id(copy, bytes);
+        free(copy);
+    }
 }
 
 static void test_echoes(void **state)
@@ -161,22 +171,38 @@ static void test_echoes(void **state)
 #define HEADER(name, value) secret_echo_header(&echo, name, strlen(name), value, strlen(value))
 #define ECHOED(text) secret_echoed(&echo, text, strlen(text))
     HEADER("Authorization", "Bearer my-own-token-77");
+    HEADER("X-Api-Key", "zq7-messages-88x"); /* a word of all services within a key */
+    HEADER("X-Other-Key", "ab~cd~ef~gh~ij");
     HEADER("X-Custom", "Erika");
     HEADER("X-Tenant", "mustermann");
     HEADER("Proxy-Authorization", "Basic aHViZXJ0OnBhc3N3b3J0MTI="); /* hubert:passwort12 */
     HEADER("Content-Type", "application/json");
     HEADER("User-Agent", "OpenAI/Python 1.2");
     HEADER("X-Title", "claude mini app");
+    HEADER("X-Build", "12345678");      /* numbers of up to eight digits are versions and dates */
+    HEADER("X-Account", "987654321-0"); /* longer ones are somebody's */
+    HEADER("X-Path", "completions/messages/zq8v");
     static const char beside[] = "otto:geheim99@?api-version=2024-08-06-preview&key=query%2Dsecret&alt=sse#fragment-x7";
     secret_echo_beside(&echo, beside, sizeof(beside) - 1);
-    static const char *const told[] = {
-        "my-own-token-77", "id-MY-OWN-TOKEN-77-x", "own-token", "erika",    "model-erika-1", "xmustermannx",
-        "hubert",          "passwort12",           "otto",      "geheim99", "query-secret",  "fragment-x7"};
+    static const char *const told[] = {"my-own-token-77", "id-MY-OWN-TOKEN-77-x", "own-token",
+                                       "erika",           "model-erika-1",        "xmustermannx",
+                                       "hubert",          "passwort12",           "otto",
+                                       "geheim99",        "query-secret",         "fragment-x7",
+                                       "987654321-0",     "YWJ-Y2R-ZWZ-Z2h-aWo",  "YWJ+Y2R+ZWZ+Z2h+aWo",
+                                       "zq7-mess"};
     FOR(i, told)
     if (!ECHOED(told[i]))
         fail_msg("%s is an echo", told[i]);
-    static const char *const fine[] = {"application-x", "openai/gpt-4o-2024-08-06", "claude-3-5-haiku", "erikamodel",
-                                       "json",          "gpt-4.5-preview",          "us-east-1"};
+    static const char *const fine[] = {"application-x",
+                                       "openai/gpt-4o-2024-08-06",
+                                       "claude-3-5-haiku",
+                                       "erikamodel",
+                                       "json",
+                                       "gpt-4.5-preview",
+                                       "us-east-1",
+                                       "12345678",
+                                       "our messages",
+                                       "completions-x"};
     FOR(i, fine)
     if (ECHOED(fine[i]))
         fail_msg("%s is no echo", fine[i]);

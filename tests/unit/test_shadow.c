@@ -71,6 +71,20 @@ static void test_url(void **state)
         set_text(CURLOPT_URL, cases[i][0]);
         assert_url(cases[i][1]);
     }
+    static const struct {
+        const char *url;
+        enum shadow_scheme scheme;
+    } schemes[] = {{"ws://host/x", SHADOW_SCHEME_SOCKET},   {"WSS://host/x", SHADOW_SCHEME_SOCKET},
+                   {"wsx://host/x", SHADOW_SCHEME_OTHER},   {"wst://host/x", SHADOW_SCHEME_OTHER},
+                   {"wssx://host/x", SHADOW_SCHEME_OTHER},  {"hs://host/x", SHADOW_SCHEME_OTHER},
+                   {"w://host/x", SHADOW_SCHEME_OTHER},     {"abc://host/x", SHADOW_SCHEME_OTHER},
+                   {"http://host/x", SHADOW_SCHEME_HTTP},   {"httq://host/x", SHADOW_SCHEME_OTHER},
+                   {"httpx://host/x", SHADOW_SCHEME_OTHER}, {"httpss://host/x", SHADOW_SCHEME_OTHER},
+                   {"https://host/x", SHADOW_SCHEME_HTTPS}};
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+        set_text(CURLOPT_URL, schemes[i].url);
+        assert_int_equal(shadow.scheme, schemes[i].scheme);
+    }
     set_text(CURLOPT_URL, NULL);
     assert_url("");
 }

@@ -83,6 +83,22 @@ static const struct exchange_text others[] = {
     {.url = "https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/l/endpoints/123:predict",
      .request = "{\"instances\":[[1,2]]}",
      .response = "{\"predictions\":[{\"classes\":[\"a\"],\"scores\":[0.1]}],\"deployedModelId\":\"1\"}"},
+    {.url = "https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/l/endpoints/123:predict",
+     .request = "{\"instances\":[[1,2]]}",
+     .response = "{\"predictions\":[{\"embeddings\":[0.1]},{\"embeddings\":null}],\"deployedModelId\":\"1\"}"},
+    /* what stands where the API's own would, of another type */
+    {.url = "https://media.example.com/audio/speech",
+     .request = "{\"model\":\"m\"}",
+     .response_headers = "HTTP/1.1 200 OK\nX-Content-Type: audio/mpeg\nContent-Typed: audio/mpeg\n",
+     .response = "ID3"},
+    {.url = "https://media.example.com/audio/speech",
+     .request = "{\"model\":\"m\"}",
+     .response_headers = "HTTP/1.1 200 OK\nContent-Type: video/mp4\n",
+     .response = "ID3"},
+    {.url = "https://media.example.com/embed", .response = "{\"data\":[{\"embedding\":null,\"score\":\"high\"}]}"},
+    {.url = "https://media.example.com/embed", .response = "{\"embedding\":{\"html\":\"x\"},\"embeddings\":\"x\"}"},
+    {.url = "https://media.example.com/embed", .response = "{\"error_code\":0}"},
+    {.url = "https://app.example.com/api/chat", .response = "{\"model\":\"m\",\"done\":\"yes\"}"},
 };
 
 static void test_others(void **state)
@@ -128,6 +144,8 @@ static const struct {
     {"/audio/speech", "{\"audio_data\":\"AAAA\"}", "audio"},
     {"/v1/complete", "data: {\"type\":\"completion\",\"completion\":\" x\",\"stop_reason\":null}\n\n", "text-complete"},
     {"/v1beta/interactions", "{\"object\":\"interaction\",\"status\":\"in_progress\"}", "interactions"},
+    {"/v1beta/interactions", "{\"steps\":[{\"type\":\"model_output\"}]}", "interactions"},
+    {"/api/chat", "{\"done\":true,\"model\":\"m\"}", "ollama-chat"},
     {"/v1/text/chatcompletion_v2", "{\"choices\":[{\"message\":{\"content\":\"x\"}}]}", "chat-completions"},
 };
 
@@ -140,6 +158,23 @@ static void test_unknown_hosts(void **state)
         const struct exchange_text text = {
             .url = url, .request = "{\"model\":\"m\"}", .response_headers = JSON_HEAD, .response = calls[i].response};
         EXPECT(text, {SPAN_api, calls[i].api}, {SPAN_request_model, "m"});
+    }
+}
+
+/* Sound says by its type alone that a model spoke. */
+static void test_types(void **state)
+{
+    static const char *const types[] = {"Content-Type: audio/mpeg", "content-type: Audio/x", "Content-Type: text/vtt",
+                                        "Content-Type: application/x-subrip; charset=utf-8"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        char head[96];
+        snprintf(head, sizeof(head), "HTTP/1.1 200 OK\n%s\n", types[i]);
+        const struct exchange_text text = {.url = "http://10.0.0.7:8000/audio/speech",
+                                           .request = "{\"model\":\"m\"}",
+                                           .response_headers = head,
+                                           .response = "ID3"};
+        EXPECT(text, {SPAN_api, "audio"});
     }
 }
 
@@ -168,6 +203,6 @@ static void test_platforms(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_others), cmocka_unit_test(test_unknown_hosts),
-                                       cmocka_unit_test(test_platforms)};
+                                       cmocka_unit_test(test_platforms), cmocka_unit_test(test_types)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
