@@ -14,8 +14,9 @@
 #include <string.h>
 #include <strings.h>
 
+/* Texts lie in the tables, so that nothing is relocated at start. */
 static const struct {
-    const char *name;
+    char name[36];
     enum header_time time;
     double unit_ns;
 } time_headers[] = {
@@ -39,7 +40,7 @@ static const struct {
 
 /* Counts that stand in where the body states none. */
 static const struct {
-    const char *name;
+    char name[48];
     enum facts_number fact;
 } count_headers[] = {
     {"x-amzn-bedrock-input-token-count", FACT_INPUT}, /* older families state none in the body */
@@ -54,8 +55,8 @@ static const struct {
     {"internal-output-tokens", FACT_OUTPUT},
 };
 
-static const char *const tier_headers[] = {"azureai-processed-tier", "x-gemini-service-tier",
-                                           "x-amzn-bedrock-service-tier"};
+static const char tier_headers[][32] = {"azureai-processed-tier", "x-gemini-service-tier",
+                                        "x-amzn-bedrock-service-tier"};
 
 /* Put before the upstream's own names by LiteLLM. */
 static const char relay_prefix[] = "llm_provider-";

@@ -81,7 +81,7 @@ static void test_added_only(void **state)
     SET(easy, CURLOPT_POSTFIELDS, 0x1000);
     SET(easy, CURLOPT_HTTPHEADER, 0x1000);
     assert_int_equal(hook_curl_multi_add_handle(&origin, multi, easy), CURLM_OK);
-    assert_false(handles_find(easy, HANDLE_EASY)->armed);
+    assert_false(handles_find(easy, HANDLE_EASY)->easy.armed);
     assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_FAILED_INIT); /* refused, and looks at nothing */
     assert_int_equal(hook_curl_multi_remove_handle(&origin, multi, easy), CURLM_OK);
     assert_int_equal(hook_curl_multi_add_handle(&origin, other_multi, easy), CURLM_OK);

@@ -34,7 +34,7 @@ static void test_find(void **state)
     assert_ptr_equal(handles_find(key(1), HANDLE_EASY), one);
     assert_ptr_equal(handles_find(key(2), HANDLE_EASY), two);
     assert_ptr_equal(one->library, &library);
-    assert_ptr_equal(one->shadow.callbacks.write_data, stdout);
+    assert_ptr_equal(one->easy.shadow.callbacks.write_data, stdout);
     handles_release(one);
     assert_null(handles_find(key(1), HANDLE_EASY));
     assert_ptr_equal(handles_find(key(2), HANDLE_EASY), two);
@@ -46,13 +46,13 @@ static void test_stale_record_is_taken_over(void **state)
 {
     (void)state;
     struct handle *handle = handles_insert(key(1), HANDLE_EASY, &library);
-    shadow_set(&handle->shadow, CURLOPT_COPYPOSTFIELDS, (uintptr_t) "secret");
-    handle->transfer = 9;
-    handle->armed = true;
+    shadow_set(&handle->easy.shadow, CURLOPT_COPYPOSTFIELDS, (uintptr_t) "secret");
+    handle->easy.transfer = 9;
+    handle->easy.armed = true;
     assert_ptr_equal(handles_insert(key(1), HANDLE_EASY, &library), handle);
-    assert_false(handle->armed);
-    assert_int_equal(handle->transfer, 0);
-    assert_null(handle->shadow.copied.data);
+    assert_false(handle->easy.armed);
+    assert_int_equal(handle->easy.transfer, 0);
+    assert_null(handle->easy.shadow.copied.data);
     handles_release(handle);
 }
 
@@ -107,10 +107,10 @@ static void *churn(void *argument)
         const void *mine = key(base + i % 7);
         struct handle *handle = handles_insert(mine, HANDLE_EASY, &library);
         wrong += handle == NULL || handles_find(mine, HANDLE_EASY) != handle;
-        handle->transfer = base;
-        shadow_set(&handle->shadow, CURLOPT_COPYPOSTFIELDS, (uintptr_t) "body");
-        wrong += handle->transfer != base || handle->shadow.copied.data == NULL ||
-                 memcmp(handle->shadow.copied.data, "body", 4) != 0;
+        handle->easy.transfer = base;
+        shadow_set(&handle->easy.shadow, CURLOPT_COPYPOSTFIELDS, (uintptr_t) "body");
+        wrong += handle->easy.transfer != base || handle->easy.shadow.copied.data == NULL ||
+                 memcmp(handle->easy.shadow.copied.data, "body", 4) != 0;
         handles_release(handle);
         wrong += handles_find(mine, HANDLE_EASY) != NULL;
     }
@@ -168,19 +168,76 @@ static void test_another_kind_at_the_address(void **state)
     assert_null(handles_find(key(900), HANDLE_MULTI));
     assert_null(handles_find(key(900), HANDLE_FORM));
     assert_ptr_equal(handles_find_any(key(900)), easy);
-    assert_non_null(easy->multi_pending); /* never a multi handle without news */
     struct handle *multi = handles_insert(key(900), HANDLE_MULTI, &other);
     assert_ptr_equal(handles_find(key(900), HANDLE_MULTI), multi);
     assert_ptr_equal(multi->library, &other);
-    assert_null(multi->multi_pending);
+    assert_null(multi->multi.pending);
     assert_null(handles_find(key(900), HANDLE_EASY));
     handles_release(multi);
+}
+
+/* Whatever stood at the address, and whatever comes: what it owned goes, and no list names it any more. */
+static void test_each_kind_gives_up_what_it_owns(void **state)
+{
+    (void)state;
+    static const enum handle_kind kinds[] = {HANDLE_EASY, HANDLE_MULTI, HANDLE_FORM};
+    for (size_t k = 0; k <= sizeof(kinds) / sizeof(kinds[0]); k++) { /* the last turn releases instead */
+        struct handle *list = handles_insert(key(910), HANDLE_MULTI, &library);
+        struct handle *before = handles_insert(key(911), HANDLE_EASY, &library);
+        struct handle *easy = handles_insert(key(912), HANDLE_EASY, &library);
+        struct handle *after = handles_insert(key(913), HANDLE_EASY, &library);
+        struct handle *form = handles_insert(key(914), HANDLE_FORM, &library);
+        handles_join(before, list);
+        handles_join(easy, list);
+        handles_join(after, list);
+        shadow_set(&easy->easy.shadow, CURLOPT_COPYPOSTFIELDS, (uintptr_t) "secret");
+        assert_int_equal(keep_set(&form->form.parts, "secret", 7), 0);
+        const char *fields = easy->easy.shadow.copied.data, *parts = form->form.parts.data;
+
+        struct handle *const gone[] = {easy, form};
+        for (size_t i = 0; i < 2; i++) {
+            if (k < sizeof(kinds) / sizeof(kinds[0]))
+                assert_ptr_equal(handles_insert(key(912 + 2 * i), kinds[k], &library), gone[i]);
+            else
+                handles_release(gone[i]);
+        }
+        assert_string_not_equal(fields, "secret"); /* a slab of ours: wiped, and still there */
+        assert_string_not_equal(parts, "secret");
+        assert_ptr_equal(list->multi.first, before);
+        assert_ptr_equal(before->easy.multi_next, after);
+        assert_ptr_equal(after->easy.multi_previous, before);
+
+        if (k < sizeof(kinds) / sizeof(kinds[0]))
+            assert_ptr_equal(handles_insert(key(910), kinds[k], &library), list);
+        else
+            handles_release(list);
+        assert_null(before->easy.multi);
+        assert_null(after->easy.multi);
+        assert_null(before->easy.multi_next);
+        handles_release(before);
+        handles_release(after);
+        for (uintptr_t n = 910; n <= 914; n += 2)
+            if (handles_find_any(key(n)) != NULL)
+                handles_release(handles_find_any(key(n)));
+    }
+}
+
+/* Only an easy handle's callbacks are asked for after its end. */
+static void test_released_are_easy_handles(void **state)
+{
+    (void)state;
+    handles_release(handles_insert(key(920), HANDLE_EASY, &library));
+    assert_non_null(handles_find_released(key(920)));
+    handles_release(handles_insert(key(920), HANDLE_MULTI, &library));
+    assert_null(handles_find_released(key(920)));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_another_kind_at_the_address),
+        cmocka_unit_test(test_each_kind_gives_up_what_it_owns),
+        cmocka_unit_test(test_released_are_easy_handles),
         cmocka_unit_test(test_find),
         cmocka_unit_test(test_stale_record_is_taken_over),
         cmocka_unit_test(test_constant_memory),

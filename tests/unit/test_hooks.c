@@ -40,7 +40,7 @@ static void test_others_are_untouched(void **state)
     (void)state;
     CURL *easy = make("/plain");
     assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
-    assert_false(handles_find(easy, HANDLE_EASY)->armed);
+    assert_false(handles_find(easy, HANDLE_EASY)->easy.armed);
     SET(easy, CURLOPT_CONNECT_ONLY, 1L);
     char url[128];
     snprintf(url, sizeof(url), "%s/v1/plain", base);
@@ -210,7 +210,7 @@ static void test_pause(void **state)
     CURLMsg *message = hook_curl_multi_info_read(&origin, multi, &left);
     assert_non_null(message);
     assert_int_equal(message->data.result, CURLE_OK);
-    assert_false(handles_find(easy, HANDLE_EASY)->armed);
+    assert_false(handles_find(easy, HANDLE_EASY)->easy.armed);
     assert_string_equal(body.text, "hello");
     assert_string_equal(read_tape(),
                         "begin GET /v1/plain bytes=0 flags=0\n" ANSWER "pause \nresume \n" DONE); /* the body once */
@@ -228,13 +228,13 @@ static void test_removed_and_abandoned(void **state)
     run_slow(multi, easy);
     assert_int_equal(hook_curl_multi_remove_handle(&origin, multi, easy), CURLM_OK);
     assert_string_equal(read_tape(), SLOW "end how=1 code=-1 status=200\n");
-    assert_false(handles_find(easy, HANDLE_EASY)->armed);
+    assert_false(handles_find(easy, HANDLE_EASY)->easy.armed);
 
     reset_sinks(NULL);
     run_slow(multi, easy);
     hook_curl_easy_reset(&origin, easy); /* within a transfer: libcurl allows it */
     assert_string_equal(read_tape(), SLOW "end how=2 code=-1 status=200\n");
-    assert_false(handles_find(easy, HANDLE_EASY)->armed);
+    assert_false(handles_find(easy, HANDLE_EASY)->easy.armed);
     hook_curl_multi_remove_handle(&origin, multi, easy);
     hook_curl_easy_cleanup(&origin, easy);
 
@@ -243,7 +243,7 @@ static void test_removed_and_abandoned(void **state)
     run_slow(multi, easy);
     assert_int_equal(hook_curl_multi_cleanup(&origin, multi), CURLM_OK);
     assert_string_equal(read_tape(), SLOW "end how=2 code=-1 status=200\n");
-    assert_false(handles_find(easy, HANDLE_EASY)->armed);
+    assert_false(handles_find(easy, HANDLE_EASY)->easy.armed);
     hook_curl_easy_cleanup(&origin, easy);
 
     reset_sinks(NULL);
@@ -370,7 +370,7 @@ static void test_duplicate(void **state)
     CURL *duplicate = body.easy;
     assert_ptr_not_equal(duplicate, easy);
     hook_curl_easy_cleanup(&origin, easy); /* the source is gone first */
-    assert_false(handles_find(duplicate, HANDLE_EASY)->armed);
+    assert_false(handles_find(duplicate, HANDLE_EASY)->easy.armed);
     SET(duplicate, CURLOPT_WRITEFUNCTION, to_sink);
     assert_int_equal(hook_curl_easy_perform(&origin, duplicate), CURLE_OK);
     assert_string_equal(body.text, "hello");

@@ -30,7 +30,7 @@ static void test_beginning_lost(void **state)
             SET(easy, CURLOPT_COPYPOSTFIELDS, "a body");
             assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
             assert_string_equal(body.text, "hello");
-            assert_false(handles_find(easy, HANDLE_EASY)->armed);
+            assert_false(handles_find(easy, HANDLE_EASY)->easy.armed);
             assert_int_equal(tape_losses().calls - before.calls, i == 0 ? k + 1 : 0);
         }
         CURLM *multi = curl_multi_init();
@@ -65,7 +65,7 @@ static void test_no_scribe(void **state)
             errno = 77;
             assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
             assert_string_equal(body.text, "hello");
-            assert_false(handles_find(easy, HANDLE_EASY)->armed);
+            assert_false(handles_find(easy, HANDLE_EASY)->easy.armed);
         }
         hook_curl_easy_cleanup(&origin, easy);
         assert_int_equal(tally_of(TALLY_CALLS) - before, 3);
@@ -123,7 +123,7 @@ static void test_request_beyond_bounds(void **state)
     (void)snprintf(url, sizeof(url), "%s/v1/plain", base);
     SET(easy, CURLOPT_URL, url);
     SET(easy, CURLOPT_COPYPOSTFIELDS, "a body");
-    struct shadow *shadow = &handles_find(easy, HANDLE_EASY)->shadow;
+    struct shadow *shadow = &handles_find(easy, HANDLE_EASY)->easy.shadow;
     shadow->fields_kind = SHADOW_FIELDS_UNSEEN; /* as where there was no memory for a copy */
     const struct tape_loss before = tape_losses();
     assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
@@ -163,9 +163,9 @@ static void test_stale_handle(void **state)
     run_slow(multi, easy);
     struct handle *record = transfer_new_handle(easy, HANDLE_EASY, &library); /* what a hook of curl_easy_init does */
     assert_string_equal(read_tape(), SLOW "end how=2 code=-1 status=-1\n");
-    assert_int_equal(record->transfer, 0);
-    assert_null(record->multi);
-    assert_null(handles_find(multi, HANDLE_MULTI)->multi_first);
+    assert_int_equal(record->easy.transfer, 0);
+    assert_null(record->easy.multi);
+    assert_null(handles_find(multi, HANDLE_MULTI)->multi.first);
     (void)curl_multi_remove_handle(multi, easy);
     hook_curl_easy_cleanup(&origin, easy);
     assert_int_equal(hook_curl_multi_cleanup(&origin, multi), CURLM_OK);

@@ -8,6 +8,7 @@
 #include "shim/llm/json/decimal.h"
 
 #include <string.h>
+#include <strings.h>
 
 /* Which call a fragment without anything to go by belongs to: the last one of its choice. */
 static struct facts_call *call_last(struct facts *facts, uint32_t choice)
@@ -531,6 +532,17 @@ void facts_server_call(struct facts *facts)
 {
     facts->server_calls++;
     facts->server_calls_stated = true;
+}
+
+bool facts_is_word(const char *words, const char *text, size_t bytes)
+{
+    while (*words) {
+        const size_t word = strcspn(words, " ");
+        if (word == bytes && !strncasecmp(words, text, bytes))
+            return true;
+        words += word + (words[word] == ' ');
+    }
+    return false;
 }
 
 void facts_error_seen(struct facts *facts)

@@ -306,6 +306,10 @@ void facts_call_whole(struct facts *facts);
 
 void facts_server_call(struct facts *facts);
 
+/* Whether the text is one of the words, whatever the case of letters. They stand in one text, separated by one blank: a
+ * table of pointers would be relocated at the start of every program. */
+bool facts_is_word(const char *words, const char *text, size_t bytes);
+
 /* An error object or text. `type` wins over `code` in error.type. */
 void facts_error_seen(struct facts *facts);
 /* What an event of a stream calls itself is an error's name only if that event is an error; the first error names the

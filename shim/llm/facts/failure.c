@@ -7,16 +7,12 @@
 #include "failure.h"
 
 #include <string.h>
-#include <strings.h>
 
 /* Finish reasons that say that no answer was to be had: Mistral, OpenRouter, Cohere, DeepSeek, Z.ai, vLLM's relatives.
  */
-static const char *const error_reasons[] = {"error",         "insufficient_system_resource",
-                                            "network_error", "engine_error",
-                                            "server_error",  "internal_error",
-                                            "model_error",   "timeout",
-                                            "failed",        NULL};
-static const char *const well_words[] = {"0", "20000", "ok", "success", "succeeded", NULL};
+static const char error_reasons[] = "error insufficient_system_resource network_error engine_error server_error "
+                                    "internal_error model_error timeout failed";
+static const char well_words[] = "0 20000 ok success succeeded";
 
 enum member { MEMBER_UNKNOWN, MEMBER_TYPE, MEMBER_STATUS, MEMBER_CODE, MEMBER_MESSAGE };
 
@@ -32,19 +28,11 @@ static const struct {
     {"description", MEMBER_MESSAGE},
 };
 
-static bool is_one_of(const char *text, size_t bytes, const char *const *list)
-{
-    for (; *list; list++)
-        if (strlen(*list) == bytes && !strncasecmp(*list, text, bytes))
-            return true;
-    return false;
-}
-
 static bool is_well(const char *text, size_t bytes)
 {
     const bool success_of_http =
         bytes == 3 && text[0] == '2' && text[1] >= '0' && text[1] <= '9' && text[2] >= '0' && text[2] <= '9';
-    return success_of_http || is_one_of(text, bytes, well_words);
+    return success_of_http || facts_is_word(well_words, text, bytes);
 }
 
 bool failure_is_well(const struct json_value *value)
@@ -139,7 +127,7 @@ void failure_finish(struct facts *facts)
         facts_error_seen(facts);
     for (uint32_t i = 0; i < facts->choices; i++) {
         const struct facts_choice *const choice = &facts->choice[i];
-        if (!is_one_of(choice->reason, choice->reason_bytes, error_reasons))
+        if (!facts_is_word(error_reasons, choice->reason, choice->reason_bytes))
             continue;
         facts_error_seen(facts);
         facts->error_closed = false;

@@ -8,67 +8,36 @@
 
 #include "span/span.h"
 
-#include <string.h>
-#include <strings.h>
-
 /* Every spelling of "the token limit ended it", of "a filter did", of "the model refused", in any case of letters. */
-static const char *const truncated[] = {"length",
-                                        "max_tokens",
-                                        "max_output_tokens",
-                                        "MAX_TOKENS",
-                                        "max_length",
-                                        "model_context_window_exceeded",
-                                        "model_length",
-                                        "token_limit",
-                                        "maximum_tokens",
-                                        "limit",
-                                        "ERROR_LIMIT" /* Cohere */,
-                                        "max_completion_tokens",
-                                        "max_prompt_tokens" /* OpenAI's runs */,
-                                        "budget_exceeded" /* Interactions */,
-                                        NULL};
-static const char *const filtered[] = {"content_filter",
-                                       "SAFETY",
-                                       "RECITATION",
-                                       "BLOCKLIST",
-                                       "PROHIBITED_CONTENT",
-                                       "SPII",
-                                       "IMAGE_SAFETY",
-                                       "IMAGE_PROHIBITED_CONTENT",
-                                       "IMAGE_RECITATION",
-                                       "MODEL_ARMOR",
-                                       "content_filtered",
-                                       "guardrail_intervened",
-                                       "ERROR_TOXIC",
-                                       "sensitive" /* Zhipu, Z.ai */,
-                                       NULL};
-static const char *const refused[] = {"refusal", NULL};
+static const char truncated[] =
+    "length max_tokens max_output_tokens max_length model_context_window_exceeded model_length token_limit "
+    "maximum_tokens limit max_completion_tokens "
+    "error_limit "       /* Cohere */
+    "max_prompt_tokens " /* OpenAI's runs */
+    "budget_exceeded";   /* Interactions */
+static const char filtered[] = "content_filter safety recitation blocklist prohibited_content spii image_safety "
+                               "image_prohibited_content image_recitation model_armor content_filtered "
+                               "guardrail_intervened error_toxic "
+                               "sensitive"; /* Zhipu, Z.ai */
+static const char refused[] = "refusal";
 /* Codes of errors that are a filter's word on the prompt: OpenAI and Azure, pictures, Alibaba. */
-static const char *const blocked[] = {"content_filter",         "content_policy_violation", "moderation_blocked",
-                                      "data_inspection_failed", "DataInspectionFailed",     NULL};
+static const char blocked[] =
+    "content_filter content_policy_violation moderation_blocked data_inspection_failed DataInspectionFailed";
 /* The model wrote a call that could not be read, so that none came: Gemini, Bedrock Converse. */
-static const char *const malformed[] = {"MALFORMED_FUNCTION_CALL", "malformed_tool_use", NULL};
+static const char malformed[] = "malformed_function_call malformed_tool_use";
 
-static bool is_one_of(const char *text, size_t bytes, const char *const *list)
+static bool error_is(const struct facts *facts, const char *words)
 {
-    for (; *list; list++)
-        if (strlen(*list) == bytes && !strncasecmp(*list, text, bytes))
-            return true;
-    return false;
+    return facts_is_word(words, facts->text[FACT_ERROR_CODE], facts->text_bytes[FACT_ERROR_CODE]) ||
+           facts_is_word(words, facts->text[FACT_ERROR_TYPE], facts->text_bytes[FACT_ERROR_TYPE]);
 }
 
-static bool error_is(const struct facts *facts, const char *const *list)
-{
-    return is_one_of(facts->text[FACT_ERROR_CODE], facts->text_bytes[FACT_ERROR_CODE], list) ||
-           is_one_of(facts->text[FACT_ERROR_TYPE], facts->text_bytes[FACT_ERROR_TYPE], list);
-}
-
-static bool any_finish(const struct facts *facts, const char *const *list)
+static bool any_finish(const struct facts *facts, const char *words)
 {
     for (uint32_t i = 0; i < facts->choices; i++)
-        if (is_one_of(facts->choice[i].reason, facts->choice[i].reason_bytes, list))
+        if (facts_is_word(words, facts->choice[i].reason, facts->choice[i].reason_bytes))
             return true;
-    return is_one_of(facts->text[FACT_STATUS], facts->text_bytes[FACT_STATUS], list);
+    return facts_is_word(words, facts->text[FACT_STATUS], facts->text_bytes[FACT_STATUS]);
 }
 
 static bool json_invalid(const struct facts *facts)
@@ -87,7 +56,7 @@ static uint64_t invalid_arguments(const struct facts *facts)
         invalid += (arguments->begun || arguments->bad) && !json_check_valid(arguments);
     }
     for (uint32_t i = 0; i < facts->choices; i++)
-        invalid += is_one_of(facts->choice[i].reason, facts->choice[i].reason_bytes, malformed);
+        invalid += facts_is_word(malformed, facts->choice[i].reason, facts->choice[i].reason_bytes);
     return invalid;
 }
 

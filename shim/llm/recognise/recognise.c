@@ -238,9 +238,9 @@ static const char *invoke_operation(const struct recognised *ret)
 /* Whose bodies an InvokeModel call has; NULL: Bedrock's own dialect knows. */
 static const char *invoke_shape(const struct recognised *ret)
 {
-    static const char *const chat_families[] = {"openai.",  "qwen.",      "deepseek.",       "moonshot",
-                                                "minimax.", "zai.",       "nvidia.",         "google.",
-                                                "writer.",  "ai21.jamba", "mistral.pixtral", "mistral.mistral-large-3"};
+    static const char chat_families[][24] = {"openai.",  "qwen.",      "deepseek.",       "moonshot",
+                                             "minimax.", "zai.",       "nvidia.",         "google.",
+                                             "writer.",  "ai21.jamba", "mistral.pixtral", "mistral.mistral-large-3"};
     if (model_has(ret, "anthropic."))
         return "messages";
     if (model_has(ret, "embed"))

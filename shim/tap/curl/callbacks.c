@@ -107,7 +107,7 @@ static __attribute__((noinline)) const struct shadow_callbacks *serve_stranger(u
 {
     const struct handle *handle;
     if (((uintptr_t)context & 1) != 0 && (handle = handles_find_released((const char *)context - 1)) != NULL)
-        return &handle->shadow.callbacks;
+        return &handle->easy.shadow.callbacks;
     const struct callbacks unknown = {.write = refuse_piece, .header = refuse_piece, .read = refuse_read};
     const struct callbacks *functions = set < CALLBACKS_SETS ? &sets[set] : &unknown;
     *lent =
@@ -120,14 +120,14 @@ static __attribute__((noinline)) const struct shadow_callbacks *serve_stranger(u
 static inline const struct shadow_callbacks *serve(const struct handle *handle, unsigned set, void *context,
                                                    struct shadow_callbacks *lent)
 {
-    return handle != NULL ? &handle->shadow.callbacks : serve_stranger(set, context, lent);
+    return handle != NULL ? &handle->easy.shadow.callbacks : serve_stranger(set, context, lent);
 }
 
 /* ---- notes ---- */
 
 static void note_at(struct handle *handle, enum tape_kind kind, uint64_t time_ns, const void *data, size_t bytes)
 {
-    tape_piece(kind, handle->transfer, time_ns, data, bytes, &handle->lost);
+    tape_piece(kind, handle->easy.transfer, time_ns, data, bytes, &handle->easy.lost);
 }
 
 static void note(struct handle *handle, enum tape_kind kind, const void *data, size_t bytes)
@@ -137,9 +137,9 @@ static void note(struct handle *handle, enum tape_kind kind, const void *data, s
 
 void callbacks_set_paused(struct handle *handle, unsigned paused)
 {
-    unsigned before = handle->paused;
-    handle->paused = paused;
-    if (handle->transfer == 0 || (before != 0) == (paused != 0))
+    unsigned before = handle->easy.paused;
+    handle->easy.paused = paused;
+    if (handle->easy.transfer == 0 || (before != 0) == (paused != 0))
         return;
     note(handle, paused != 0 ? TAPE_PAUSE : TAPE_RESUME, NULL, 0);
 }
@@ -155,19 +155,19 @@ static size_t skip_replayed(size_t *replayed, size_t bytes)
 /* The application's answer to a piece of the response. */
 static void note_answer(struct handle *handle, uint64_t transfer, size_t answer, size_t *replayed, size_t bytes)
 {
-    if (answer == bytes || transfer == 0 || handle->transfer != transfer)
+    if (answer == bytes || transfer == 0 || handle->easy.transfer != transfer)
         return;
     if (answer != CURL_WRITEFUNC_PAUSE) {
-        handle->refused = true;
+        handle->easy.refused = true;
         return;
     }
     *replayed += bytes;
-    callbacks_set_paused(handle, handle->paused | CURLPAUSE_RECV);
+    callbacks_set_paused(handle, handle->easy.paused | CURLPAUSE_RECV);
 }
 
 static uint64_t transfer_of(const struct handle *handle)
 {
-    return handle == NULL || !handle->armed ? 0 : handle->transfer;
+    return handle == NULL || !handle->easy.armed ? 0 : handle->easy.transfer;
 }
 
 /* ---- the response ---- */
@@ -178,11 +178,11 @@ static uint64_t transfer_of(const struct handle *handle)
  */
 static bool is_header_copy(struct handle *handle, const char *data, size_t bytes)
 {
-    if (!handle->shadow.include_header || handle->body_seen)
+    if (!handle->easy.shadow.include_header || handle->easy.body_seen)
         return false;
-    if (!handle->headers_open && bytes >= 5 && memcmp(data, "HTTP/", 5) == 0)
-        handle->headers_open = true;
-    return handle->headers_open;
+    if (!handle->easy.headers_open && bytes >= 5 && memcmp(data, "HTTP/", 5) == 0)
+        handle->easy.headers_open = true;
+    return handle->easy.headers_open;
 }
 
 static size_t on_write(char *data, size_t size, size_t count, void *context, unsigned set)
@@ -192,9 +192,9 @@ static size_t on_write(char *data, size_t size, size_t count, void *context, uns
     size_t bytes = size * count;
 
     if (transfer != 0 && bytes != 0) {
-        size_t skip = skip_replayed(&handle->replayed_body, bytes);
+        size_t skip = skip_replayed(&handle->easy.replayed_body, bytes);
         if (skip < bytes && !is_header_copy(handle, data, bytes)) {
-            handle->body_seen = true;
+            handle->easy.body_seen = true;
             note(handle, TAPE_RESPONSE_BODY, data + skip, bytes - skip);
         }
     }
@@ -204,7 +204,7 @@ static size_t on_write(char *data, size_t size, size_t count, void *context, uns
     void *out = callbacks->write_data;
     size_t answer = function != NULL ? function(data, size, count, out) : fwrite(data, size, count, out);
     if (transfer != 0)
-        note_answer(handle, transfer, answer, &handle->replayed_body, bytes);
+        note_answer(handle, transfer, answer, &handle->easy.replayed_body, bytes);
     return answer;
 }
 
@@ -215,12 +215,13 @@ static size_t on_header(char *data, size_t size, size_t count, void *context, un
     size_t bytes = size * count;
 
     if (transfer != 0 && bytes != 0) {
-        size_t skip = skip_replayed(&handle->replayed_header, bytes);
+        size_t skip = skip_replayed(&handle->easy.replayed_header, bytes);
         if (skip < bytes) {
-            if (!handle->headers_open || handle->header_ns == 0) /* one look at the clock for a block of lines */
-                handle->header_ns = tape_now_ns();
-            handle->headers_open = data[0] != '\r' && data[0] != '\n';
-            note_at(handle, TAPE_RESPONSE_HEADER, handle->header_ns, data + skip, bytes - skip);
+            if (!handle->easy.headers_open ||
+                handle->easy.header_ns == 0) /* one look at the clock for a block of lines */
+                handle->easy.header_ns = tape_now_ns();
+            handle->easy.headers_open = data[0] != '\r' && data[0] != '\n';
+            note_at(handle, TAPE_RESPONSE_HEADER, handle->easy.header_ns, data + skip, bytes - skip);
         }
     }
     struct shadow_callbacks lent;
@@ -232,7 +233,7 @@ static size_t on_header(char *data, size_t size, size_t count, void *context, un
         callbacks->header_function != NULL ? callbacks->header_function : callbacks->write_function;
     size_t answer = function != NULL ? function(data, size, count, out) : fwrite(data, size, count, out);
     if (transfer != 0)
-        note_answer(handle, transfer, answer, &handle->replayed_header, bytes);
+        note_answer(handle, transfer, answer, &handle->easy.replayed_header, bytes);
     return answer;
 }
 
@@ -257,11 +258,11 @@ void callbacks_set_pair(const struct handle *handle, CURL *easy, CURLoption func
  */
 void callbacks_arm_rewind(struct handle *handle, CURL *easy)
 {
-    const struct shadow_callbacks *callbacks = &handle->shadow.callbacks;
+    const struct shadow_callbacks *callbacks = &handle->easy.shadow.callbacks;
     struct callbacks ours = callbacks_for(handle);
     void *context = callbacks_context(easy);
-    bool by_file =
-        callbacks->ioctl_function == NULL && callbacks_reads_file(handle->read_function) && !handle->cannot_seek;
+    bool by_file = callbacks->ioctl_function == NULL && callbacks_reads_file(handle->easy.read_function) &&
+                   !handle->easy.cannot_seek;
 
     if (callbacks->seek_function == NULL && !by_file)
         ours.seek = NULL;
@@ -278,11 +279,11 @@ void callbacks_arm_rewind(struct handle *handle, CURL *easy)
 static void look_at_input(struct handle *handle)
 {
     int saved_errno = errno;
-    handle->input_seen = true;
-    if (callbacks_reads_file(handle->read_function)) {
-        int fd = fileno(handle->read_data);
-        handle->cannot_seek = fd >= 0 && lseek(fd, 0, SEEK_CUR) < 0;
-        if (handle->cannot_seek)
+    handle->easy.input_seen = true;
+    if (callbacks_reads_file(handle->easy.read_function)) {
+        int fd = fileno(handle->easy.read_data);
+        handle->easy.cannot_seek = fd >= 0 && lseek(fd, 0, SEEK_CUR) < 0;
+        if (handle->easy.cannot_seek)
             callbacks_arm_rewind(handle, (CURL *)(uintptr_t)atomic_load_explicit(&handle->key, memory_order_relaxed));
     }
     errno = saved_errno;
@@ -297,17 +298,17 @@ static size_t on_read(char *data, size_t size, size_t count, void *context, unsi
     curl_read_callback function = callbacks->read_function;
     void *in = callbacks->read_data;
 
-    if (handle != NULL && handle->armed_read) {
-        function = handle->read_function;
-        in = handle->read_data;
-        if (!handle->input_seen)
+    if (handle != NULL && handle->easy.armed_read) {
+        function = handle->easy.read_function;
+        in = handle->easy.read_data;
+        if (!handle->easy.input_seen)
             look_at_input(handle);
     }
     size_t answer = function != NULL ? function(data, size, count, in) : fread(data, size, count, in);
-    if (transfer == 0 || handle->transfer != transfer)
+    if (transfer == 0 || handle->easy.transfer != transfer)
         return answer;
     if (answer == CURL_READFUNC_PAUSE)
-        callbacks_set_paused(handle, handle->paused | CURLPAUSE_SEND);
+        callbacks_set_paused(handle, handle->easy.paused | CURLPAUSE_SEND);
     else if (answer != 0 && answer <= size * count)
         note(handle, TAPE_REQUEST_BODY, data, answer);
     return answer;
@@ -315,7 +316,7 @@ static size_t on_read(char *data, size_t size, size_t count, void *context, unsi
 
 static void note_rewind(struct handle *handle, uint64_t transfer)
 {
-    if (transfer != 0 && handle->transfer == transfer)
+    if (transfer != 0 && handle->easy.transfer == transfer)
         note(handle, TAPE_REQUEST_REWIND, NULL, 0);
 }
 
@@ -336,13 +337,14 @@ static int on_seek(void *context, curl_off_t offset, int origin, unsigned set)
     uint64_t transfer = transfer_of(handle);
     struct shadow_callbacks lent;
     const struct shadow_callbacks *callbacks = serve(handle, set, context, &lent);
-    const bool latched = handle != NULL && handle->armed_read;
+    const bool latched = handle != NULL && handle->easy.armed_read;
     int answer = CURL_SEEKFUNC_CANTSEEK;
 
     if (callbacks->seek_function != NULL)
         answer = callbacks->seek_function(callbacks->seek_data, offset, origin);
-    else if (callbacks != &lent && callbacks_reads_file(latched ? handle->read_function : callbacks->read_function))
-        answer = rewind_file(latched ? handle->read_data : callbacks->read_data, offset, origin);
+    else if (callbacks != &lent &&
+             callbacks_reads_file(latched ? handle->easy.read_function : callbacks->read_function))
+        answer = rewind_file(latched ? handle->easy.read_data : callbacks->read_data, offset, origin);
     if (answer == CURL_SEEKFUNC_OK && offset == 0 && transfer != 0)
         note_rewind(handle, transfer);
     return answer;
@@ -377,14 +379,14 @@ static int on_prereq(void *context, char *remote, char *local, int remote_port, 
 
     if (callbacks->prereq_function != NULL)
         answer = callbacks->prereq_function(callbacks->prereq_data, remote, local, remote_port, local_port);
-    if (transfer == 0 || handle->transfer != transfer || answer != CURL_PREREQFUNC_OK)
+    if (transfer == 0 || handle->easy.transfer != transfer || answer != CURL_PREREQFUNC_OK)
         return answer;
-    if (handle->headers_noted && handle->armed_read) {
-        handle->read_function = handle->shadow.callbacks.read_function;
-        handle->read_data = handle->shadow.callbacks.read_data;
-        handle->input_seen = false;
+    if (handle->easy.headers_noted && handle->easy.armed_read) {
+        handle->easy.read_function = handle->easy.shadow.callbacks.read_function;
+        handle->easy.read_data = handle->easy.shadow.callbacks.read_data;
+        handle->easy.input_seen = false;
     }
-    if (!handle->headers_noted)
+    if (!handle->easy.headers_noted)
         transfer_note_headers(handle);
     return answer;
 }
@@ -425,13 +427,13 @@ EACH_SET(DEFINE)
 
 struct callbacks callbacks_for(struct handle *handle)
 {
-    const struct callbacks functions = functions_of(&handle->shadow.callbacks);
-    if (!is_set(handle->set, &functions))
-        handle->set = (unsigned char)find_set(&functions);
+    const struct callbacks functions = functions_of(&handle->easy.shadow.callbacks);
+    if (!is_set(handle->easy.set, &functions))
+        handle->easy.set = (unsigned char)find_set(&functions);
 #define CASE(n)                                                                                                        \
     case n:                                                                                                            \
         return (struct callbacks){write_##n, header_##n, read_##n, seek_##n, ioctl_##n, prereq_##n};
-    switch (handle->set) {
+    switch (handle->easy.set) {
     default:
         EACH_SET(CASE)
     }

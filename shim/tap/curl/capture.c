@@ -19,10 +19,10 @@ static bool set(const struct handle *handle, CURL *easy, CURLoption option, uint
 
 static void arm_read(struct handle *handle, CURL *easy, const struct callbacks *ours)
 {
-    handle->armed_read = true;
-    handle->input_seen = handle->cannot_seek = false;
-    handle->read_function = handle->shadow.callbacks.read_function;
-    handle->read_data = handle->shadow.callbacks.read_data;
+    handle->easy.armed_read = true;
+    handle->easy.input_seen = handle->easy.cannot_seek = false;
+    handle->easy.read_function = handle->easy.shadow.callbacks.read_function;
+    handle->easy.read_data = handle->easy.shadow.callbacks.read_data;
     callbacks_set_pair(handle, easy, CURLOPT_READFUNCTION, (uintptr_t)ours->read, CURLOPT_READDATA,
                        callbacks_context(easy));
     callbacks_arm_rewind(handle, easy);
@@ -31,15 +31,15 @@ static void arm_read(struct handle *handle, CURL *easy, const struct callbacks *
 /* Sets on `easy` what the application set on `handle`, for all callbacks that are armed. */
 static void restore(const struct handle *handle, CURL *easy)
 {
-    const struct shadow_callbacks *to = &handle->shadow.callbacks;
+    const struct shadow_callbacks *to = &handle->easy.shadow.callbacks;
     callbacks_set_pair(handle, easy, CURLOPT_WRITEFUNCTION, (uintptr_t)to->write_function, CURLOPT_WRITEDATA,
                        to->write_data);
     callbacks_set_pair(handle, easy, CURLOPT_HEADERFUNCTION, (uintptr_t)to->header_function, CURLOPT_HEADERDATA,
                        to->header_data);
-    if (handle->armed_prereq)
+    if (handle->easy.armed_prereq)
         callbacks_set_pair(handle, easy, CURLOPT_PREREQFUNCTION, (uintptr_t)to->prereq_function, CURLOPT_PREREQDATA,
                            to->prereq_data);
-    if (!handle->armed_read)
+    if (!handle->easy.armed_read)
         return;
     callbacks_set_pair(handle, easy, CURLOPT_READFUNCTION, (uintptr_t)to->read_function, CURLOPT_READDATA,
                        to->read_data);
@@ -54,30 +54,30 @@ void capture_arm(struct handle *handle, CURL *easy)
     int saved_errno = errno;
     const struct callbacks ours = callbacks_for(handle);
     void *context = callbacks_context(easy);
-    handle->armed = true;
-    handle->headers_noted = false;
-    handle->headers_open = true;
-    handle->body_seen = false;
-    handle->paused = 0;
-    handle->replayed_body = handle->replayed_header = 0;
-    handle->header_ns = 0;
+    handle->easy.armed = true;
+    handle->easy.headers_noted = false;
+    handle->easy.headers_open = true;
+    handle->easy.body_seen = false;
+    handle->easy.paused = 0;
+    handle->easy.replayed_body = handle->easy.replayed_header = 0;
+    handle->easy.header_ns = 0;
     callbacks_set_pair(handle, easy, CURLOPT_WRITEFUNCTION, (uintptr_t)ours.write, CURLOPT_WRITEDATA, context);
     callbacks_set_pair(handle, easy, CURLOPT_HEADERFUNCTION, (uintptr_t)ours.header, CURLOPT_HEADERDATA, context);
-    handle->armed_prereq = set(handle, easy, CURLOPT_PREREQFUNCTION, (uintptr_t)ours.prereq) &&
-                           set(handle, easy, CURLOPT_PREREQDATA, (uintptr_t)context);
-    if (shadow_body_is_read(&handle->shadow))
+    handle->easy.armed_prereq = set(handle, easy, CURLOPT_PREREQFUNCTION, (uintptr_t)ours.prereq) &&
+                                set(handle, easy, CURLOPT_PREREQDATA, (uintptr_t)context);
+    if (shadow_body_is_read(&handle->easy.shadow))
         arm_read(handle, easy, &ours);
     errno = saved_errno;
 }
 
 void capture_forget(struct handle *handle)
 {
-    handle->armed = handle->armed_read = handle->armed_prereq = false;
+    handle->easy.armed = handle->easy.armed_read = handle->easy.armed_prereq = false;
 }
 
 void capture_disarm(struct handle *handle, CURL *easy)
 {
-    if (!handle->armed)
+    if (!handle->easy.armed)
         return;
     int saved_errno = errno;
     restore(handle, easy);
@@ -87,7 +87,7 @@ void capture_disarm(struct handle *handle, CURL *easy)
 
 void capture_clean_duplicate(const struct handle *source, CURL *duplicate)
 {
-    if (!source->armed)
+    if (!source->easy.armed)
         return;
     int saved_errno = errno;
     restore(source, duplicate);
@@ -107,15 +107,15 @@ bool capture_absorbs(const struct handle *handle, CURLoption option)
     case CURLOPT_WRITEDATA:
     case CURLOPT_HEADERFUNCTION:
     case CURLOPT_HEADERDATA:
-        return handle->armed;
+        return handle->easy.armed;
     case CURLOPT_PREREQFUNCTION:
     case CURLOPT_PREREQDATA:
-        return handle->armed_prereq;
+        return handle->easy.armed_prereq;
     case CURLOPT_READFUNCTION:
     case CURLOPT_READDATA:
-        return handle->armed_read;
+        return handle->easy.armed_read;
     default:
-        return handle->armed_read && is_rewind(option);
+        return handle->easy.armed_read && is_rewind(option);
     }
 }
 

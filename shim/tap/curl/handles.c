@@ -75,6 +75,61 @@ static struct handle *append(_Atomic(struct handle *) *bucket, const void *key)
     return handle;
 }
 
+void handles_join(struct handle *easy, struct handle *multi)
+{
+    struct easy *own = &easy->easy;
+    struct multi *list = &multi->multi;
+    own->multi = multi;
+    own->multi_next = NULL;
+    own->multi_previous = list->last;
+    if (list->last != NULL)
+        list->last->easy.multi_next = easy;
+    else
+        list->first = easy;
+    list->last = easy;
+    if (list->pending == NULL)
+        list->pending = easy;
+    own->pending = true;
+}
+
+void handles_leave(struct handle *easy)
+{
+    if (easy == NULL || easy->easy.multi == NULL)
+        return;
+    struct easy *own = &easy->easy;
+    struct multi *list = &own->multi->multi;
+    if (own->multi_previous != NULL)
+        own->multi_previous->easy.multi_next = own->multi_next;
+    else
+        list->first = own->multi_next;
+    if (own->multi_next != NULL)
+        own->multi_next->easy.multi_previous = own->multi_previous;
+    else
+        list->last = own->multi_previous;
+    if (list->pending == easy)
+        list->pending = own->multi_next;
+    own->multi = own->multi_next = own->multi_previous = NULL;
+    own->pending = false;
+}
+
+/* All that a record owns, and its places in lists. The one place that knows what that is, by kind. */
+static void drop_parts(struct handle *handle)
+{
+    switch (handle->kind) {
+    case HANDLE_EASY:
+        handles_leave(handle);
+        shadow_drop(&handle->easy.shadow);
+        break;
+    case HANDLE_MULTI:
+        while (handle->multi.first != NULL && handle->multi.first->easy.multi == handle)
+            handles_leave(handle->multi.first);
+        break;
+    case HANDLE_FORM:
+        keep_drop(&handle->form.parts);
+        break;
+    }
+}
+
 const struct handle *handles_find_released(const void *key)
 {
     if (key == NULL)
@@ -100,8 +155,8 @@ struct handle *handles_insert(const void *key, enum handle_kind kind, struct lib
         return NULL;
     }
     if (handle != NULL)
-        shadow_drop(&handle->shadow);
-    if (handle == NULL)
+        drop_parts(handle);
+    else
         handle = recycle(bucket, key);
     if (handle == NULL)
         handle = append(bucket, key);
@@ -113,20 +168,23 @@ struct handle *handles_insert(const void *key, enum handle_kind kind, struct lib
     clear(handle);
     handle->kind = kind;
     handle->library = library;
-    if (kind != HANDLE_MULTI)
-        handle->multi_pending = handle; /* so it is never taken for a multi handle without news (hook_multi.h) */
-    shadow_init(&handle->shadow);
+    if (kind == HANDLE_EASY)
+        shadow_init(&handle->easy.shadow);
     return handle;
 }
 
 void handles_release(struct handle *handle)
 {
-    struct shadow_callbacks callbacks = handle->shadow.callbacks;
     const void *key = atomic_load_explicit(&handle->key, memory_order_relaxed);
-    shadow_drop(&handle->shadow);
-    clear(handle);
-    handle->shadow.callbacks = callbacks;
-    handle->released = key;
+    drop_parts(handle);
+    if (handle->kind == HANDLE_EASY) {
+        const struct shadow_callbacks callbacks = handle->easy.shadow.callbacks;
+        clear(handle);
+        handle->easy.shadow.callbacks = callbacks;
+        handle->released = key;
+    } else {
+        clear(handle);
+    }
     atomic_store_explicit(&handle->key, NULL, memory_order_release);
 }
 

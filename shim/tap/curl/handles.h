@@ -1,5 +1,5 @@
 /*
- * From a CURL* (or CURLM*) to what libpprof knows about it.
+ * From a CURL*, a CURLM* or a form to what libpprof knows about it.
  *
  * A lock-free table: fixed buckets, nodes that are never unlinked and recycled in place, memory from anonymous mappings
  * that are never unmapped. A handle's record belongs to whoever may use the handle, one thread at a time, as libcurl
@@ -17,14 +17,8 @@ enum { HANDLES_BUCKETS = 8192 };
  * a record of another kind says nothing about it. */
 enum handle_kind { HANDLE_EASY, HANDLE_MULTI, HANDLE_FORM };
 
-struct handle {
-    _Atomic(const void *) key; /* the CURL* or CURLM*; NULL: free */
-    enum handle_kind kind;
-    struct handle *next;  /* in the bucket; fixed once published */
-    const void *released; /* the key that it had; NULL: none */
-    struct library *library;
-
-    /* The transfer under way (transfer.c). */
+/* Of an easy handle: the transfer under way (transfer.c), and what the application set. */
+struct easy {
     uint64_t transfer;  /* its number; 0: none is being recorded */
     uint64_t lost;      /* bytes that the tape did not take since its last record */
     uint64_t queued_ns; /* when it was added to its multi handle */
@@ -32,7 +26,6 @@ struct handle {
     bool performing;    /* inside curl_easy_perform; libcurl's own multi calls on this handle are then not the
                            application's */
     bool pending;       /* in a multi handle that was not driven since */
-    bool driving;       /* a multi handle: inside one of the calls that drive it */
     bool armed;         /* our callbacks are in place */
     bool armed_read;    /* those of the request's body, too */
     bool armed_prereq;  /* libcurl says when it makes a request (7.80) */
@@ -48,14 +41,35 @@ struct handle {
     size_t replayed_header, replayed_body; /* bytes that libcurl will deliver again because the application paused */
     curl_read_callback read_function;      /* fixed for each request of this transfer, as in libcurl */
     void *read_data;
-
-    /* What the application added to a multi handle, in that order. An easy handle is in the list of its multi, a multi
-     * handle heads it; from multi_pending on they are pending. */
-    struct handle *multi, *multi_first, *multi_last, *multi_pending, *multi_next, *multi_previous;
-    curl_push_callback push_function; /* of a multi handle */
-    void *push_data;
-
+    struct handle *multi, *multi_next, *multi_previous; /* the multi handle that it is in, and its neighbours there */
     struct shadow shadow;
+};
+
+/* Of a multi handle: what the application added, in that order. */
+struct multi {
+    struct handle *first, *last;
+    struct handle *pending; /* from here on they wait to be begun; NULL: none */
+    curl_push_callback push_function;
+    void *push_data;
+    bool driving; /* inside one of the calls that drive it */
+};
+
+/* Of a form: its text parts (hook_mime.c). */
+struct form {
+    struct keep parts;
+};
+
+struct handle {
+    _Atomic(const void *) key; /* NULL: free */
+    enum handle_kind kind;
+    struct handle *next;  /* in the bucket; fixed once published */
+    const void *released; /* the CURL* that it was of; NULL: none */
+    struct library *library;
+    union { /* by kind; handles.c makes and frees them */
+        struct easy easy;
+        struct multi multi;
+        struct form form;
+    };
 };
 
 extern _Atomic(struct handle *) handles_buckets[HANDLES_BUCKETS];
@@ -84,10 +98,16 @@ static inline struct handle *handles_find(const void *key, enum handle_kind kind
 
 /* The record of a handle that was released, if its place was not taken since: its callbacks are still in its shadow. */
 const struct handle *handles_find_released(const void *key);
-/* The record of a new handle, cleared, shadow initialised. NULL when there is no memory, or its library is not followed:
- * then a call is counted as lost. A stale record of the same address is taken over. */
+/* The record of something new, cleared, a shadow initialised. NULL when there is no memory, or its library is not
+ * followed: then a call is counted as lost. A stale record of the same address, of whatever kind, gives up what it owns
+ * and is taken over. */
 struct handle *handles_insert(const void *key, enum handle_kind kind, struct library *library);
-/* Wipes and gives back; what it knew of callbacks stays until the place is taken (handles_find_released). */
+/* Wipes and gives back, with all that it owns, and leaves every list; what an easy handle knew of callbacks stays until
+ * the place is taken (handles_find_released). */
 void handles_release(struct handle *handle);
+
+/* The list of a multi handle's easy handles. Who joins is pending, until it was begun or has left; NULL is in none. */
+void handles_join(struct handle *easy, struct handle *multi);
+void handles_leave(struct handle *easy);
 /* How many records exist, free ones included. */
 size_t handles_capacity(void);

@@ -24,14 +24,14 @@ CURLcode hook_curl_easy_setopt(const struct origin *origin, CURL *easy, CURLopti
         return CURLE_FAILED_INIT;
     if (handle == NULL)
         return library->real.curl_easy_setopt(easy, option, argument);
-    if (handle->armed && capture_absorbs(handle, option)) {
-        shadow_set(&handle->shadow, option, argument);
+    if (handle->easy.armed && capture_absorbs(handle, option)) {
+        shadow_set(&handle->easy.shadow, option, argument);
         capture_absorbed(handle, easy, option);
         return CURLE_OK;
     }
     CURLcode code = library->real.curl_easy_setopt(easy, option, argument);
     if (code == CURLE_OK)
-        shadow_set(&handle->shadow, option, argument);
+        shadow_set(&handle->easy.shadow, option, argument);
     return code;
 }
 
@@ -59,7 +59,7 @@ CURL *hook_curl_easy_duphandle(const struct origin *origin, CURL *easy)
     capture_clean_duplicate(source, duplicate);
     struct handle *handle = transfer_new_handle(duplicate, HANDLE_EASY, library);
     if (handle != NULL)
-        shadow_copy(&handle->shadow, &source->shadow);
+        shadow_copy(&handle->easy.shadow, &source->easy.shadow);
     return duplicate;
 }
 
@@ -95,15 +95,14 @@ void hook_curl_easy_reset(const struct origin *origin, CURL *easy)
         return;
     }
     struct tape_end facts;
-    if (handle->transfer != 0)
+    if (handle->easy.transfer != 0)
         transfer_facts(handle, easy, &facts);
     if (!reset_happened(&library->real, easy))
         return;
     transfer_close_with(handle, &facts, TAPE_UNKNOWN, TAPE_ABANDONED);
     capture_forget(handle);
-    shadow_drop(&handle->shadow);
-    shadow_init(&handle->shadow);
-    handle->performing = false;
+    shadow_reset(&handle->easy.shadow);
+    handle->easy.performing = false;
 }
 
 void hook_curl_easy_cleanup(const struct origin *origin, CURL *easy)
@@ -116,7 +115,6 @@ void hook_curl_easy_cleanup(const struct origin *origin, CURL *easy)
     if (handle != NULL) {
         /* First ours: the address can be another thread's new handle as soon as libcurl freed it, and a cleanup that
          * libcurl refuses leaves a handle that is simply no longer ours. */
-        transfer_leave(handle);
         transfer_close(handle, easy, TAPE_UNKNOWN, TAPE_ABANDONED);
         capture_disarm(handle, easy);
         handles_release(handle);
@@ -132,17 +130,17 @@ CURLcode hook_curl_easy_perform(const struct origin *origin, CURL *easy)
     if (library == NULL)
         return CURLE_FAILED_INIT;
     /* Recursion, after a jump out of a callback, or in a multi handle: libcurl refuses, and looks at nothing. */
-    if (handle == NULL || handle->performing || handle->armed || handle->multi != NULL)
+    if (handle == NULL || handle->easy.performing || handle->easy.armed || handle->easy.multi != NULL)
         return library->real.curl_easy_perform(easy);
 
-    handle->performing = true;
+    handle->easy.performing = true;
     bool recorded = transfer_begin(handle, easy, 0);
-    uint64_t transfer = handle->transfer;
+    uint64_t transfer = handle->easy.transfer;
     CURLcode code = library->real.curl_easy_perform(easy);
     if (atomic_load_explicit(&handle->key, memory_order_relaxed) != easy) /* cleaned up in its own callback */
         return code;
-    handle->performing = false;
-    if (recorded && handle->transfer == transfer) {
+    handle->easy.performing = false;
+    if (recorded && handle->easy.transfer == transfer) {
         transfer_close(handle, easy, (uint64_t)code, TAPE_DONE);
         capture_disarm(handle, easy);
     }
@@ -156,7 +154,7 @@ CURLcode hook_curl_easy_pause(const struct origin *origin, CURL *easy, int mask)
 
     if (library == NULL)
         return CURLE_FAILED_INIT;
-    if (handle != NULL && handle->armed) /* before the call: libcurl delivers what it held back within it */
+    if (handle != NULL && handle->easy.armed) /* before the call: libcurl delivers what it held back within it */
         callbacks_set_paused(handle, (unsigned)mask & (CURLPAUSE_RECV | CURLPAUSE_SEND));
     return library->real.curl_easy_pause(easy, mask);
 }

@@ -25,11 +25,11 @@ struct part {
     char name[NAME_BYTES_MAX];
     char value[VALUE_BYTES_MAX];
 };
-struct form {
+struct parts {
     unsigned n;
     struct part part[PARTS_MAX];
 };
-_Static_assert(sizeof(struct form) <= KEEP_BLOCK_BYTES, "a form fits a recycled block");
+_Static_assert(sizeof(struct parts) <= KEEP_BLOCK_BYTES, "a form fits a recycled block");
 
 static _Thread_local struct {
     const void *mime;
@@ -46,9 +46,9 @@ static struct handle *record_of(const void *mime)
     return mime != NULL ? handles_find(key_of(mime), HANDLE_FORM) : NULL;
 }
 
-static struct form *form_of(const struct handle *record)
+static struct parts *parts_of(const struct handle *record)
 {
-    return (struct form *)(void *)record->shadow.copied.data; /* a page begins there */
+    return (struct parts *)(void *)record->form.parts.data; /* a page begins there */
 }
 
 static struct library *library_for(const struct handle *record, const struct origin *origin)
@@ -65,26 +65,26 @@ static bool from_inside(const struct origin *origin, const struct library *libra
 
 static void add_part(struct handle *record, const void *mime, const curl_mimepart *part)
 {
-    static const struct form empty;
+    static const struct parts empty;
     last.mime = mime;
     last.record = record;
-    if (form_of(record) == NULL && keep_set(&record->shadow.copied, &empty, sizeof empty) < 0)
+    if (parts_of(record) == NULL && keep_set(&record->form.parts, &empty, sizeof empty) < 0)
         return;
-    struct form *form = form_of(record);
-    if (form->n < PARTS_MAX)
-        form->part[form->n++].part = part;
+    struct parts *parts = parts_of(record);
+    if (parts->n < PARTS_MAX)
+        parts->part[parts->n++].part = part;
 }
 
 /* NULL: not one that we saw being added. */
 static struct part *find_part(const curl_mimepart *part)
 {
     if (part == NULL || last.record == NULL || atomic_load(&last.record->key) != key_of(last.mime) ||
-        form_of(last.record) == NULL)
+        parts_of(last.record) == NULL)
         return NULL;
-    struct form *form = form_of(last.record);
-    for (unsigned i = form->n; i > 0; i--)
-        if (form->part[i - 1].part == part)
-            return &form->part[i - 1];
+    struct parts *parts = parts_of(last.record);
+    for (unsigned i = parts->n; i > 0; i--)
+        if (parts->part[i - 1].part == part)
+            return &parts->part[i - 1];
     return NULL;
 }
 
@@ -183,16 +183,16 @@ size_t form_write(const void *mime, char *out, size_t room)
 {
     static const char boundary[] = "--libpprof-form", before[] = "\r\nContent-Disposition: form-data; name=\"";
     const struct handle *record = record_of(mime);
-    const struct form *form = record != NULL ? form_of(record) : NULL;
+    const struct parts *parts = record != NULL ? parts_of(record) : NULL;
     const size_t end_bytes = sizeof boundary - 1 + 4; /* "--" CR LF */
     size_t used = sizeof boundary - 1;
     unsigned written = 0;
 
-    if (form == NULL || room < used + end_bytes)
+    if (parts == NULL || room < used + end_bytes)
         return 0;
     memcpy(out, boundary, used);
-    for (unsigned i = 0; i < form->n; i++) {
-        const struct part *part = &form->part[i];
+    for (unsigned i = 0; i < parts->n; i++) {
+        const struct part *part = &parts->part[i];
         if (!is_plain(part, boundary))
             continue;
         size_t at = append(out, used, room - end_bytes, before, sizeof before - 1);

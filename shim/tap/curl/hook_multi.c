@@ -51,13 +51,13 @@ static struct handle *multi_record(CURLM *multi, struct library *library)
 static __attribute__((noinline)) void begin_pending(struct handle *record)
 {
     struct handle *next;
-    for (struct handle *handle = record->multi_pending; handle != NULL; handle = next) {
-        next = handle->multi_next;
-        handle->pending = false;
-        if (!handle->armed && !handle->performing)
-            (void)transfer_begin(handle, easy_of(handle), handle->queued_ns);
+    for (struct handle *handle = record->multi.pending; handle != NULL; handle = next) {
+        next = handle->easy.multi_next;
+        handle->easy.pending = false;
+        if (!handle->easy.armed && !handle->easy.performing)
+            (void)transfer_begin(handle, easy_of(handle), handle->easy.queued_ns);
     }
-    record->multi_pending = NULL;
+    record->multi.pending = NULL;
 }
 
 CURLMcode hook_curl_multi_add_handle(const struct origin *origin, CURLM *multi, CURL *easy)
@@ -67,7 +67,7 @@ CURLMcode hook_curl_multi_add_handle(const struct origin *origin, CURLM *multi, 
 
     if (library == NULL)
         return CURLM_INTERNAL_ERROR;
-    if (handle == NULL || handle->performing)
+    if (handle == NULL || handle->easy.performing)
         return library->real.curl_multi_add_handle(multi, easy);
     uint64_t queued_ns = tape_now_ns();
     CURLMcode code = library->real.curl_multi_add_handle(multi, easy);
@@ -76,10 +76,11 @@ CURLMcode hook_curl_multi_add_handle(const struct origin *origin, CURLM *multi, 
     struct handle *record = multi_record(multi, library);
     if (record == NULL)
         return code;
-    transfer_leave(handle); /* from a multi handle whose end we did not see */
-    handle->queued_ns = queued_ns;
-    transfer_join(handle, record);
-    if (record->driving) /* within a callback, which only libcurl before 7.59 allows: it begins in this very call */
+    handles_leave(handle); /* from a multi handle whose end we did not see */
+    handle->easy.queued_ns = queued_ns;
+    handles_join(handle, record);
+    if (record->multi
+            .driving) /* within a callback, which only libcurl before 7.59 allows: it begins in this very call */
         begin_pending(record);
     return code;
 }
@@ -92,10 +93,10 @@ CURLMcode hook_curl_multi_remove_handle(const struct origin *origin, CURLM *mult
     if (library == NULL)
         return CURLM_INTERNAL_ERROR;
     CURLMcode code = library->real.curl_multi_remove_handle(multi, easy);
-    if (code != CURLM_OK || handle == NULL || handle->performing)
+    if (code != CURLM_OK || handle == NULL || handle->easy.performing)
         return code;
-    transfer_leave(handle);
-    if (handle->armed)
+    handles_leave(handle);
+    if (handle->easy.armed)
         finish(handle, easy, TAPE_UNKNOWN, TAPE_REMOVED);
     return code;
 }
@@ -109,7 +110,7 @@ CURLMsg *hook_curl_multi_info_read(const struct origin *origin, CURLM *multi, in
     if (message == NULL || message->msg != CURLMSG_DONE)
         return message;
     struct handle *handle = handles_find(message->easy_handle, HANDLE_EASY);
-    if (handle != NULL && handle->armed && !handle->performing)
+    if (handle != NULL && handle->easy.armed && !handle->easy.performing)
         finish(handle, message->easy_handle, (uint64_t)message->data.result, TAPE_DONE);
     return message;
 }
@@ -120,9 +121,9 @@ static struct library *drive(struct handle *record, const struct origin *origin)
 {
     if (record == NULL)
         return library_of(origin);
-    if (record->multi_pending != NULL)
+    if (record->multi.pending != NULL)
         begin_pending(record);
-    record->driving = true;
+    record->multi.driving = true;
     if (record->library->real.curl_easy_header != NULL)
         hook_multi_driven = record;
     return record->library;
@@ -131,7 +132,7 @@ static struct library *drive(struct handle *record, const struct origin *origin)
 static CURLMcode driven(struct handle *record, const CURLM *multi, CURLMcode code)
 {
     if (record != NULL && atomic_load_explicit(&record->key, memory_order_relaxed) == multi)
-        record->driving = false;
+        record->multi.driving = false;
     return code;
 }
 
@@ -165,40 +166,29 @@ CURLMcode hook_curl_multi_socket_all(const struct origin *origin, CURLM *multi, 
 
 /* ---- the end ---- */
 
-/* What a multi handle's record holds while libcurl cleans up. */
-struct members {
-    struct handle *first, *last, *pending;
-    curl_push_callback push_function;
-    void *push_data;
-};
-
 /*
  * Takes the multi handle's record away before libcurl frees the address, which another thread may get at once. The
  * transfers stay linked by multi_next.
  */
-static struct members detach_all(struct handle *record)
+static struct multi detach_all(struct handle *record)
 {
-    const struct members members = {record->multi_first, record->multi_last, record->multi_pending,
-                                    record->push_function, record->push_data};
-    for (struct handle *handle = members.first; handle != NULL; handle = handle->multi_next)
-        handle->multi = NULL;
+    const struct multi multi = record->multi;
+    for (struct handle *handle = multi.first; handle != NULL; handle = handle->easy.multi_next)
+        handle->easy.multi = NULL;
+    record->multi = (struct multi){0};
     handles_release(record);
-    return members;
+    return multi;
 }
 
 /* libcurl refused to clean up: everything as before. */
-static void attach_all(CURLM *multi, struct library *library, const struct members *members)
+static void attach_all(CURLM *key, struct library *library, const struct multi *multi)
 {
-    struct handle *record = handles_insert(multi, HANDLE_MULTI, library);
+    struct handle *record = handles_insert(key, HANDLE_MULTI, library);
     if (record == NULL)
         return;
-    record->multi_first = members->first;
-    record->multi_last = members->last;
-    record->multi_pending = members->pending;
-    record->push_function = members->push_function;
-    record->push_data = members->push_data;
-    for (struct handle *handle = members->first; handle != NULL; handle = handle->multi_next)
-        handle->multi = record;
+    record->multi = *multi;
+    for (struct handle *handle = multi->first; handle != NULL; handle = handle->easy.multi_next)
+        handle->easy.multi = record;
 }
 
 CURLMcode hook_curl_multi_cleanup(const struct origin *origin, CURLM *multi)
@@ -210,7 +200,7 @@ CURLMcode hook_curl_multi_cleanup(const struct origin *origin, CURLM *multi)
         return CURLM_INTERNAL_ERROR;
     if (record == NULL)
         return library->real.curl_multi_cleanup(multi);
-    const struct members members = detach_all(record);
+    const struct multi members = detach_all(record);
     CURLMcode code = library->real.curl_multi_cleanup(multi);
     if (code != CURLM_OK) {
         attach_all(multi, library, &members);
@@ -218,10 +208,10 @@ CURLMcode hook_curl_multi_cleanup(const struct origin *origin, CURLM *multi)
     }
     struct handle *next;
     for (struct handle *handle = members.first; handle != NULL; handle = next) {
-        next = handle->multi_next;
-        handle->multi_next = handle->multi_previous = NULL;
-        handle->pending = false;
-        if (handle->armed)
+        next = handle->easy.multi_next;
+        handle->easy.multi_next = handle->easy.multi_previous = NULL;
+        handle->easy.pending = false;
+        if (handle->easy.armed)
             finish(handle, easy_of(handle), TAPE_UNKNOWN, TAPE_ABANDONED);
     }
     return code;
@@ -242,13 +232,13 @@ static void *push_context(CURLM *multi)
 static struct handle *take_pushed(const struct handle *source, CURL *pushed)
 {
     capture_clean_duplicate(source, pushed);
-    transfer_leave(handles_find(pushed, HANDLE_EASY)); /* of one that libcurl closed by itself */
+    handles_leave(handles_find(pushed, HANDLE_EASY)); /* of one that libcurl closed by itself */
     struct handle *handle = handles_insert(pushed, HANDLE_EASY, source->library);
     if (handle == NULL)
         return NULL;
-    shadow_copy(&handle->shadow, &source->shadow);
-    handle->shadow.url_handle = NULL;
-    shadow_set_url(&handle->shadow, NULL);
+    shadow_copy(&handle->easy.shadow, &source->easy.shadow);
+    handle->easy.shadow.url_handle = NULL;
+    shadow_set_url(&handle->easy.shadow, NULL);
     return handle;
 }
 
@@ -257,11 +247,11 @@ static int on_push(CURL *parent, CURL *pushed, size_t headers_n, struct curl_pus
     const struct handle *source = handles_find(parent, HANDLE_EASY);
     const struct handle *record = handles_find((const char *)context - 1, HANDLE_MULTI);
     if (record == NULL && source != NULL)
-        record = source->multi;
-    if (record == NULL || record->push_function == NULL)
+        record = source->easy.multi;
+    if (record == NULL || record->multi.push_function == NULL)
         return CURL_PUSH_DENY;
     struct handle *handle = source != NULL ? take_pushed(source, pushed) : NULL;
-    int answer = record->push_function(parent, pushed, headers_n, headers, record->push_data);
+    int answer = record->multi.push_function(parent, pushed, headers_n, headers, record->multi.push_data);
     if (answer != CURL_PUSH_OK && handle != NULL)
         handles_release(handle); /* libcurl closes it by itself */
     return answer;
@@ -279,12 +269,12 @@ CURLMcode hook_curl_multi_setopt(const struct origin *origin, CURLM *multi, CURL
         return library->real.curl_multi_setopt(multi, option, argument);
     const struct curl_api *real = &library->real;
     const curl_push_callback function =
-        option == CURLMOPT_PUSHFUNCTION ? (curl_push_callback)argument : record->push_function;
-    void *data = option == CURLMOPT_PUSHDATA ? (void *)argument : record->push_data;
+        option == CURLMOPT_PUSHFUNCTION ? (curl_push_callback)argument : record->multi.push_function;
+    void *data = option == CURLMOPT_PUSHDATA ? (void *)argument : record->multi.push_data;
     CURLMcode code = real->curl_multi_setopt(multi, CURLMOPT_PUSHFUNCTION, function != NULL ? on_push : NULL);
     if (code != CURLM_OK)
         return code;
-    record->push_function = function;
-    record->push_data = data;
+    record->multi.push_function = function;
+    record->multi.push_data = data;
     return real->curl_multi_setopt(multi, CURLMOPT_PUSHDATA, function != NULL ? push_context(multi) : data);
 }

@@ -15,7 +15,7 @@ static inline const struct handle *hook_multi_quiet(const CURLM *multi)
 {
     const struct handle *record = hook_multi_driven;
     if (record == NULL || atomic_load_explicit(&record->key, memory_order_acquire) != multi ||
-        record->multi_pending != NULL)
+        record->kind != HANDLE_MULTI || record->multi.pending != NULL)
         return NULL;
     return record;
 }

@@ -55,25 +55,14 @@ struct library *library_of(const struct origin *origin);
  * errno as the real function left it, and never fails on its own account. For a handle that libpprof knows its own
  * library wins over `origin`.
  */
-CURLcode hook_curl_easy_setopt(const struct origin *origin, CURL *easy, CURLoption option, uintptr_t argument);
-CURL *hook_curl_easy_init(const struct origin *origin);
-CURL *hook_curl_easy_duphandle(const struct origin *origin, CURL *easy);
-void hook_curl_easy_reset(const struct origin *origin, CURL *easy);
-void hook_curl_easy_cleanup(const struct origin *origin, CURL *easy);
-CURLcode hook_curl_easy_perform(const struct origin *origin, CURL *easy);
-CURLcode hook_curl_easy_pause(const struct origin *origin, CURL *easy, int mask);
-CURLMcode hook_curl_multi_add_handle(const struct origin *origin, CURLM *multi, CURL *easy);
-CURLMcode hook_curl_multi_remove_handle(const struct origin *origin, CURLM *multi, CURL *easy);
-CURLMsg *hook_curl_multi_info_read(const struct origin *origin, CURLM *multi, int *left);
-CURLMcode hook_curl_multi_cleanup(const struct origin *origin, CURLM *multi);
-CURLMcode hook_curl_multi_perform(const struct origin *origin, CURLM *multi, int *running);
-CURLMcode hook_curl_multi_socket_action(const struct origin *origin, CURLM *multi, curl_socket_t socket, int events,
-                                        int *running);
-CURLMcode hook_curl_multi_socket(const struct origin *origin, CURLM *multi, curl_socket_t socket, int *running);
-CURLMcode hook_curl_multi_socket_all(const struct origin *origin, CURLM *multi, int *running);
-CURLMcode hook_curl_multi_setopt(const struct origin *origin, CURLM *multi, CURLMoption option, uintptr_t argument);
-curl_mime *hook_curl_mime_init(const struct origin *origin, CURL *easy);
-curl_mimepart *hook_curl_mime_addpart(const struct origin *origin, curl_mime *mime);
-CURLcode hook_curl_mime_name(const struct origin *origin, curl_mimepart *part, const char *name);
-CURLcode hook_curl_mime_data(const struct origin *origin, curl_mimepart *part, const char *data, size_t bytes);
-void hook_curl_mime_free(const struct origin *origin, curl_mime *mime);
+#define HOOK(type, name, failure, params, args) type hook_##name(const struct origin *origin LIBRARY_AND params);
+#define HOOK0(type, name, failure) type hook_##name(const struct origin *origin);
+#define SETOPT(type, name, failure, object_type, option_type)                                                          \
+    type hook_##name(const struct origin *origin, object_type object, option_type option, uintptr_t argument);
+#define CALL(type, name, params)
+#define LIBRARY_AND(...) , __VA_ARGS__
+#include "hooks.def"
+#undef HOOK
+#undef SETOPT
+#undef CALL
+#undef LIBRARY_AND

@@ -24,7 +24,7 @@ static enum shadow_scheme scheme_of(const char *name, size_t bytes)
 /* Without a scheme libcurl guesses from the host's name (lib/urlapi.c). */
 static bool host_names_other_protocol(const char *host)
 {
-    static const char *const prefixes[] = {"ftp.", "dict.", "ldap.", "imap.", "smtp.", "pop3."};
+    static const char prefixes[][6] = {"ftp.", "dict.", "ldap.", "imap.", "smtp.", "pop3."};
     for (unsigned i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
         if (strncasecmp(host, prefixes[i], strlen(prefixes[i])) == 0)
             return true;
@@ -307,6 +307,12 @@ void shadow_drop(struct shadow *shadow)
     keep_drop(&shadow->bearer);
     keep_drop(&shadow->url);
     keep_drop(&shadow->texts);
+}
+
+void shadow_reset(struct shadow *shadow)
+{
+    shadow_drop(shadow);
+    shadow_init(shadow);
 }
 
 void shadow_copy(struct shadow *to, const struct shadow *from)

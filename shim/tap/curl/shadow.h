@@ -97,8 +97,9 @@ struct shadow {
     struct keep url;                          /* host and path, without scheme, user info, query and fragment; no NUL */
 };
 
-/* As libcurl has it after curl_easy_init and curl_easy_reset. `drop` wipes what is kept first. */
+/* As libcurl has it after curl_easy_init, and after curl_easy_reset. `drop` wipes and frees what is kept. */
 void shadow_init(struct shadow *shadow);
+void shadow_reset(struct shadow *shadow);
 void shadow_drop(struct shadow *shadow);
 /* As curl_easy_duphandle does. */
 void shadow_copy(struct shadow *to, const struct shadow *from);

@@ -57,10 +57,10 @@ static void take_url_object(struct handle *handle)
     const struct curl_api *real = &handle->library->real;
     char *text = NULL;
 
-    if (handle->shadow.url_handle == NULL || real->curl_url_get == NULL || real->curl_free == NULL)
+    if (handle->easy.shadow.url_handle == NULL || real->curl_url_get == NULL || real->curl_free == NULL)
         return;
-    CURLUcode code = real->curl_url_get(handle->shadow.url_handle, CURLUPART_URL, &text, 0);
-    shadow_set_url(&handle->shadow, code == CURLUE_OK ? text : NULL);
+    CURLUcode code = real->curl_url_get(handle->easy.shadow.url_handle, CURLUPART_URL, &text, 0);
+    shadow_set_url(&handle->easy.shadow, code == CURLUE_OK ? text : NULL);
     if (text != NULL)
         real->curl_free(text);
 }
@@ -108,7 +108,7 @@ static bool is_candidate(struct shadow *shadow, const char *method, size_t metho
 /* The clock is read first: what a process' first call has to start must not be missing in its times. */
 static bool prepare(struct handle *handle, uint64_t queued_ns, struct opening *opening)
 {
-    struct shadow *shadow = &handle->shadow;
+    struct shadow *shadow = &handle->easy.shadow;
     if (shadow->connect_only) {
         say_of_session(shadow, true);
         return false;
@@ -172,43 +172,43 @@ static const void *body_in_memory(const struct shadow *shadow, size_t *ret_bytes
 static void write_form(struct handle *handle, uint64_t time_ns)
 {
     char text[FORM_TEXT_BYTES_MAX];
-    const struct shadow *shadow = &handle->shadow;
+    const struct shadow *shadow = &handle->easy.shadow;
     size_t bytes = shadow->request == SHADOW_MULTIPART ? form_write(shadow->mime, text, sizeof(text)) : 0;
     if (bytes != 0)
-        (void)tape_write(TAPE_REQUEST_BODY, handle->transfer, time_ns, text, bytes, NULL, 0, &handle->lost);
+        (void)tape_write(TAPE_REQUEST_BODY, handle->easy.transfer, time_ns, text, bytes, NULL, 0, &handle->easy.lost);
 }
 
 static void open_transfer(struct handle *handle, struct opening *opening)
 {
     struct tape_begin *begin = &opening->begin;
     size_t body_bytes;
-    const void *body = body_in_memory(&handle->shadow, &body_bytes);
+    const void *body = body_in_memory(&handle->easy.shadow, &body_bytes);
     size_t text_bytes = (size_t)begin->method_bytes + begin->url_bytes;
 
-    if (!handle->armed_prereq) { /* libcurl before 7.80: nothing will tell */
-        begin->headers_bytes = (uint32_t)transfer_headers_write(&handle->shadow, opening->text + text_bytes,
+    if (!handle->easy.armed_prereq) { /* libcurl before 7.80: nothing will tell */
+        begin->headers_bytes = (uint32_t)transfer_headers_write(&handle->easy.shadow, opening->text + text_bytes,
                                                                 HEADER_LINES_BYTES_MAX - text_bytes);
         text_bytes += begin->headers_bytes;
-        handle->headers_noted = true;
+        handle->easy.headers_noted = true;
     }
     if (body != NULL)
         begin->request_bytes = body_bytes;
-    handle->lost = 0;
-    handle->refused = false;
-    handle->transfer = atomic_fetch_add_explicit(&last_transfer, 1, memory_order_relaxed) + 1;
-    if (!tape_write(TAPE_BEGIN, handle->transfer, opening->time_ns, begin, sizeof(*begin), opening->text, text_bytes,
-                    &handle->lost)) {
-        handle->transfer = 0; /* what would follow means nothing without its beginning */
+    handle->easy.lost = 0;
+    handle->easy.refused = false;
+    handle->easy.transfer = atomic_fetch_add_explicit(&last_transfer, 1, memory_order_relaxed) + 1;
+    if (!tape_write(TAPE_BEGIN, handle->easy.transfer, opening->time_ns, begin, sizeof(*begin), opening->text,
+                    text_bytes, &handle->easy.lost)) {
+        handle->easy.transfer = 0; /* what would follow means nothing without its beginning */
         if (is_call(begin, opening->text))
             tape_call_lost();
         return;
     }
     write_form(handle, opening->time_ns);
-    if (handle->shadow.request == SHADOW_POST && handle->shadow.fields_kind == SHADOW_FIELDS_UNSEEN)
-        tape_piece_lost(begin->request_bytes == UINT64_MAX ? 0 : (size_t)begin->request_bytes, &handle->lost);
+    if (handle->easy.shadow.request == SHADOW_POST && handle->easy.shadow.fields_kind == SHADOW_FIELDS_UNSEEN)
+        tape_piece_lost(begin->request_bytes == UINT64_MAX ? 0 : (size_t)begin->request_bytes, &handle->easy.lost);
     if (body_bytes != 0)
-        (void)tape_write(TAPE_REQUEST_BODY, handle->transfer, opening->time_ns, body, body_bytes, NULL, 0,
-                         &handle->lost);
+        (void)tape_write(TAPE_REQUEST_BODY, handle->easy.transfer, opening->time_ns, body, body_bytes, NULL, 0,
+                         &handle->easy.lost);
     scribe_wake_if_asleep();
 }
 
@@ -221,8 +221,8 @@ __attribute__((noinline)) bool transfer_begin(struct handle *handle, CURL *easy,
     if (recorded) {
         capture_arm(handle, easy);
         open_transfer(handle, &opening);
-        handle->queued_ns = queued_ns;
-        handle->before_us = (tape_now_ns() - opening.time_ns) / 1000;
+        handle->easy.queued_ns = queued_ns;
+        handle->easy.before_us = (tape_now_ns() - opening.time_ns) / 1000;
     }
     errno = saved_errno;
     return recorded;
@@ -270,7 +270,7 @@ static uint64_t sent_bytes(const struct handle *handle, CURL *easy)
 {
     uint64_t request = info_long(handle, easy, CURLINFO_REQUEST_SIZE);
     uint64_t upload = info_off_t(handle, easy, CURLINFO_SIZE_UPLOAD_T);
-    bool in_memory = handle->shadow.request == SHADOW_POST && !shadow_body_is_read(&handle->shadow);
+    bool in_memory = handle->easy.shadow.request == SHADOW_POST && !shadow_body_is_read(&handle->easy.shadow);
     if (in_memory && request != TAPE_UNKNOWN && upload != TAPE_UNKNOWN && request > upload)
         return request;
     return add_known(request, upload);
@@ -288,7 +288,7 @@ static void connection_facts(const struct handle *handle, CURL *easy, struct tap
 void transfer_facts(const struct handle *handle, CURL *easy, struct tape_end *ret_facts)
 {
     int saved_errno = errno;
-    *ret_facts = (struct tape_end){.before_us = handle->before_us, .queued = handle->queued_ns != 0};
+    *ret_facts = (struct tape_end){.before_us = handle->easy.before_us, .queued = handle->easy.queued_ns != 0};
     ret_facts->status = info_long(handle, easy, CURLINFO_RESPONSE_CODE);
     ret_facts->num_connects = info_long(handle, easy, CURLINFO_NUM_CONNECTS);
     ret_facts->queue_us = info_of_new(handle, easy, INFO_QUEUE_TIME_T, LIBRARY_LACKS_QUEUE_TIME);
@@ -309,13 +309,14 @@ void transfer_facts(const struct handle *handle, CURL *easy, struct tape_end *re
 
 void transfer_close_with(struct handle *handle, struct tape_end *facts, uint64_t curl_code, enum tape_how how)
 {
-    if (handle->transfer == 0)
+    if (handle->easy.transfer == 0)
         return;
     int saved_errno = errno;
     facts->code = curl_code;
-    facts->how = (uint32_t)(how == TAPE_DONE && handle->refused ? TAPE_REFUSED : how);
-    (void)tape_write(TAPE_END, handle->transfer, tape_now_ns(), facts, sizeof(*facts), NULL, 0, &handle->lost);
-    handle->transfer = 0;
+    facts->how = (uint32_t)(how == TAPE_DONE && handle->easy.refused ? TAPE_REFUSED : how);
+    (void)tape_write(TAPE_END, handle->easy.transfer, tape_now_ns(), facts, sizeof(*facts), NULL, 0,
+                     &handle->easy.lost);
+    handle->easy.transfer = 0;
     scribe_wake_if_asleep();
     errno = saved_errno;
 }
@@ -323,7 +324,7 @@ void transfer_close_with(struct handle *handle, struct tape_end *facts, uint64_t
 void transfer_close(struct handle *handle, CURL *easy, uint64_t curl_code, enum tape_how how)
 {
     struct tape_end facts;
-    if (handle->transfer == 0)
+    if (handle->easy.transfer == 0)
         return;
     transfer_facts(handle, easy, &facts);
     transfer_close_with(handle, &facts, curl_code, how);
@@ -331,14 +332,10 @@ void transfer_close(struct handle *handle, CURL *easy, uint64_t curl_code, enum 
 
 struct handle *transfer_new_handle(const void *key, enum handle_kind kind, struct library *library)
 {
-    struct handle *stale = handles_find_any(key);
+    struct handle *stale = handles_find(key, HANDLE_EASY);
     if (stale != NULL) {
         struct tape_end unknown;
         memset(&unknown, 0xff, sizeof(unknown)); /* TAPE_UNKNOWN everywhere */
-        struct handle *member;                   /* where it was a multi handle whose end we did not see */
-        while ((member = stale->multi_first) != NULL && member->multi == stale)
-            transfer_leave(member);
-        transfer_leave(stale);
         transfer_close_with(stale, &unknown, TAPE_UNKNOWN, TAPE_ABANDONED);
     }
     struct handle *handle = handles_insert(key, kind, library);
@@ -347,38 +344,4 @@ struct handle *transfer_new_handle(const void *key, enum handle_kind kind, struc
         (void)scribe_ensure();
     }
     return handle;
-}
-
-void transfer_join(struct handle *handle, struct handle *multi)
-{
-    handle->multi = multi;
-    handle->multi_next = NULL;
-    handle->multi_previous = multi->multi_last;
-    if (multi->multi_last != NULL)
-        multi->multi_last->multi_next = handle;
-    else
-        multi->multi_first = handle;
-    multi->multi_last = handle;
-    if (multi->multi_pending == NULL)
-        multi->multi_pending = handle;
-    handle->pending = true;
-}
-
-void transfer_leave(struct handle *handle)
-{
-    struct handle *multi = handle == NULL ? NULL : handle->multi;
-    if (multi == NULL)
-        return;
-    if (handle->multi_previous != NULL)
-        handle->multi_previous->multi_next = handle->multi_next;
-    else
-        multi->multi_first = handle->multi_next;
-    if (handle->multi_next != NULL)
-        handle->multi_next->multi_previous = handle->multi_previous;
-    else
-        multi->multi_last = handle->multi_previous;
-    if (multi->multi_pending == handle)
-        multi->multi_pending = handle->multi_next;
-    handle->multi = handle->multi_next = handle->multi_previous = NULL;
-    handle->pending = false;
 }

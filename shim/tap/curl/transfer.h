@@ -25,7 +25,3 @@ void transfer_close(struct handle *handle, CURL *easy, uint64_t curl_code, enum 
 /* The same in two steps, for calls that wipe the facts: first libcurl's facts, then the end. */
 void transfer_facts(const struct handle *handle, CURL *easy, struct tape_end *ret_facts);
 void transfer_close_with(struct handle *handle, struct tape_end *facts, uint64_t curl_code, enum tape_how how);
-
-/* The list of a multi handle's transfers. Who joins is pending, until it was begun or has left; NULL is in none. */
-void transfer_join(struct handle *handle, struct handle *multi);
-void transfer_leave(struct handle *handle);

@@ -92,9 +92,10 @@ __attribute__((noinline)) void transfer_note_headers(struct handle *handle)
 {
     int saved_errno = errno;
     char text[HEADER_LINES_BYTES_MAX];
-    size_t bytes = transfer_headers_write(&handle->shadow, text, sizeof(text));
-    handle->headers_noted = true;
+    size_t bytes = transfer_headers_write(&handle->easy.shadow, text, sizeof(text));
+    handle->easy.headers_noted = true;
     if (bytes != 0)
-        (void)tape_write(TAPE_REQUEST_HEADERS, handle->transfer, tape_now_ns(), text, bytes, NULL, 0, &handle->lost);
+        (void)tape_write(TAPE_REQUEST_HEADERS, handle->easy.transfer, tape_now_ns(), text, bytes, NULL, 0,
+                         &handle->easy.lost);
     errno = saved_errno;
 }

@@ -83,7 +83,7 @@ def symbols(options):
     names = sorted(line.split()[-1] for line in text.splitlines())
     expect(not [n for n in names if "@" in n], "an exported symbol carries a version: that switches interposition off")
     with open(HOOKS, encoding="utf-8") as hooks:
-        listed = re.findall(r"^(?:HOOK|DRIVE|SETOPT)\([^,]+, (\w+),", hooks.read(), re.M)
+        listed = re.findall(r"^(?:HOOK0?|DRIVE|SETOPT)\([^,]+, (\w+),", hooks.read(), re.M)
     own = ["dlopen", "dlsym", "dlclose", "_exit", "_Exit"]  # the loader's and the process's ends
     expect(sorted(listed + own) == names, f"exports are not hooks.def and {own}: {sorted(set(listed + own) ^ set(names))}")
     expect(names == wanted, f"exported symbols changed: +{sorted(set(names) - set(wanted))} -{sorted(set(wanted) - set(names))}")
