@@ -170,7 +170,7 @@ class _File:
                 value = self.source.find(b"=", begin, end)
                 self.walk([c for c in cursor.get_children() if 0 <= value < self.extent(c)[0]], cursor)
             return
-        if cursor.kind in (_K.STATIC_ASSERT, _K.ENUM_DECL, _K.STRUCT_DECL):
+        if cursor.kind in (_K.STATIC_ASSERT, _K.ENUM_DECL, _K.STRUCT_DECL, _K.CXX_UNARY_EXPR):  # the last: sizeof, which evaluates nothing
             return
         if parent.kind in _BODIES and cursor.kind in _LEFT_OUT and self.is_statement(cursor, parent):
             self.statement(cursor)

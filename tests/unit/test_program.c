@@ -161,6 +161,188 @@ static void test_curl_inside(void **state)
     elf_done(&facts);
 }
 
+/* An ELF file with a dynamic section: names that it needs and where it looks for them. */
+struct linked {
+    Elf64_Ehdr header;
+    Elf64_Phdr segment[4];
+    Elf64_Dyn dynamic[12];
+    char strings[512];
+};
+
+static size_t add_string(struct linked *linked, size_t *used, const char *text)
+{
+    const size_t at = *used;
+    memcpy(linked->strings + at, text, strlen(text) + 1);
+    *used += strlen(text) + 1;
+    return at;
+}
+
+enum { FILE_AT = 0x400000, DATA_AT = 0x700000 }; /* where it is loaded: the strings apart from the rest */
+
+/* Writes `directory/name`, which needs the names (up to a NULL). */
+static const char *write_linked(const char *name, Elf64_Sxword how, const char *runpath, const char *const *needed)
+{
+    struct linked linked = {.header = make_image(NULL).header};
+    size_t used = 1, n = 0;
+    linked.header.e_phoff = offsetof(struct linked, segment);
+    linked.header.e_phnum = 3;
+    linked.segment[0] =
+        (Elf64_Phdr){.p_type = PT_LOAD, .p_vaddr = FILE_AT, .p_filesz = offsetof(struct linked, strings)};
+    linked.segment[1] = (Elf64_Phdr){.p_type = PT_LOAD,
+                                     .p_vaddr = DATA_AT,
+                                     .p_offset = offsetof(struct linked, strings),
+                                     .p_filesz = sizeof(linked.strings)};
+    linked.segment[2] = (Elf64_Phdr){
+        .p_type = PT_DYNAMIC, .p_offset = offsetof(struct linked, dynamic), .p_filesz = sizeof(linked.dynamic)};
+    for (; *needed != NULL; needed++)
+        linked.dynamic[n++] = (Elf64_Dyn){DT_NEEDED, {add_string(&linked, &used, *needed)}};
+    linked.dynamic[n++] = (Elf64_Dyn){DT_STRTAB, {DATA_AT}};
+    if (runpath != NULL)
+        linked.dynamic[n++] = (Elf64_Dyn){how, {add_string(&linked, &used, runpath)}};
+    linked.dynamic[n + 1] = (Elf64_Dyn){DT_NEEDED, {add_string(&linked, &used, "libc.so.6")}}; /* behind the end */
+    /* What the headers do not count. */
+    linked.segment[3] = (Elf64_Phdr){.p_type = PT_INTERP, .p_offset = offsetof(struct linked, strings)};
+    return write_file(name, &linked, sizeof(linked), 0755);
+}
+
+static bool has_needed(const struct elf_facts *facts, const char *const *names)
+{
+    size_t n = 0;
+    for (; names[n] != NULL; n++)
+        if (n >= facts->n_needed || strcmp(names[n], facts->needed[n]) != 0)
+            return false;
+    return n == facts->n_needed;
+}
+
+static void test_what_a_file_needs(void **state)
+{
+    static const char *const two[] = {"libone.so.1", "libtwo.so.2", NULL}, *const none[] = {NULL};
+    struct elf_facts facts;
+    (void)state;
+    for (int rpath = 0; rpath < 2; rpath++) {
+        assert_int_equal(elf_read(&facts, write_linked("linked", rpath ? DT_RPATH : DT_RUNPATH, "/x:$ORIGIN", two)), 0);
+        assert_true(has_needed(&facts, two));
+        assert_string_equal(facts.runpath, "/x:$ORIGIN");
+        assert_true(facts.pie && !facts.dynamic && !facts.musl && !facts.go && !facts.mentions_curl);
+        elf_done(&facts);
+    }
+    assert_int_equal(elf_read(&facts, write_linked("linked", DT_SONAME, "libself.so", none)), 0);
+    assert_true(has_needed(&facts, none));
+    assert_string_equal(facts.runpath, "");
+    elf_done(&facts);
+    static const char *const curl[] = {"libcurl.so.4", NULL}, *const gnutls[] = {"libcurl-gnutls.so.4", NULL},
+                             *const almost[] = {"libcurl.s", "libcurl-gnutls", NULL};
+    assert_int_equal(elf_read(&facts, write_linked("linked", DT_RUNPATH, NULL, curl)), 0);
+    assert_true(facts.mentions_curl);
+    elf_done(&facts);
+    assert_int_equal(elf_read(&facts, write_linked("linked", DT_RUNPATH, NULL, gnutls)), 0);
+    assert_true(facts.mentions_curl);
+    elf_done(&facts);
+    assert_int_equal(elf_read(&facts, write_linked("linked", DT_RUNPATH, NULL, almost)), 0);
+    assert_true(has_needed(&facts, almost));
+    assert_false(facts.mentions_curl);
+    elf_done(&facts);
+}
+
+/* Numbers in a file that point out of it, or to its very end. */
+static void test_needs_out_of_the_file(void **state)
+{
+    static const char *const two[] = {"libone.so.1", "libtwo.so.2", NULL};
+    struct linked linked;
+    struct elf_facts facts;
+    (void)state;
+    const int fd = open(write_linked("linked", DT_RUNPATH, NULL, two), O_RDONLY);
+    assert_int_equal(read(fd, &linked, sizeof(linked)), sizeof(linked));
+    (void)close(fd);
+    const struct linked good = linked;
+    const char *const second[] = {"libtwo.so.2", NULL}, *const none[] = {NULL};
+#define READS(names)                                                                                                   \
+    do {                                                                                                               \
+        assert_int_equal(elf_read(&facts, write_file("linked", &linked, sizeof(linked), 0755)), 0);                    \
+        assert_true(has_needed(&facts, names));                                                                        \
+        elf_done(&facts);                                                                                              \
+        linked = good;                                                                                                 \
+    } while (0)
+    READS(two);
+    linked.dynamic[0].d_un.d_val = sizeof(linked.strings); /* the first byte behind the file */
+    READS(second);
+    linked.dynamic[0].d_un.d_val = sizeof(linked.strings) - 1; /* its last one is a text of no bytes */
+    READS(((const char *const[]){"", "libtwo.so.2", NULL}));
+    memset(linked.strings + sizeof(linked.strings) - 4, 'x', 4); /* a text without an end */
+    linked.dynamic[0].d_un.d_val = sizeof(linked.strings) - 4;
+    READS(second);
+    linked.dynamic[0].d_un.d_val = UINT64_MAX - offsetof(struct linked, strings) + 2;
+    READS(second);
+    linked.dynamic[2].d_un.d_ptr = DATA_AT + sizeof(linked.strings); /* strings that lie in no segment */
+    READS(none);
+    linked.dynamic[2].d_un.d_ptr = DATA_AT - 1;
+    READS(none);
+    linked.segment[2].p_filesz = sizeof(Elf64_Dyn) - 1; /* a dynamic section of less than an entry */
+    READS(none);
+    linked.segment[2].p_offset = sizeof(linked);
+    READS(none);
+    linked.header.e_phnum = 2; /* none is counted */
+    READS(none);
+    linked.header.e_phentsize--;
+    READS(none);
+#undef READS
+}
+
+/* From our directory, however its name is put together. */
+static bool collected(const struct libraries *libraries, const char *name)
+{
+    const char *const found = libraries_find(libraries, name);
+    return found != NULL && strncmp(found, directory, strlen(directory)) == 0 &&
+           strcmp(strrchr(found, '/') + 1, name) == 0;
+}
+
+/* Libraries of libraries, from where each of them says, once each. */
+static void test_libraries(void **state)
+{
+    static const char *const first[] = {"liba.so", "libgone.so", "liba.so", NULL},
+                             *const second[] = {"libb.so", "liba.so", NULL}, *const none[] = {NULL};
+    struct libraries libraries;
+    char path[PATH_MAX], here[PATH_MAX];
+    (void)state;
+    (void)write_linked("libthird.so.4", DT_RUNPATH, NULL, none);
+    (void)write_linked("libb.so", DT_RUNPATH, NULL, (const char *const[]){"libthird.so.4", NULL});
+    (void)write_linked("liba.so", DT_RUNPATH, "${ORIGIN}", second);
+    (void)snprintf(here, sizeof(here), "/nowhere::%s", directory);
+    const char *const runpaths[] = {"$ORIGIN", "/nowhere:${ORIGIN}/.", here, "$ORIGIN/../nowhere"};
+    (void)unsetenv("LD_LIBRARY_PATH");
+    for (size_t i = 0; i < sizeof(runpaths) / sizeof(runpaths[0]); i++) {
+        (void)snprintf(path, sizeof(path), "%s", write_linked("linked", DT_RUNPATH, runpaths[i], first));
+        assert_int_equal(libraries_collect(&libraries, path), 0);
+        assert_int_equal(libraries.n, i < 3 ? 2 : 0); /* liba, libb; libb does not say where libthird is */
+        if (i < 3)
+            assert_true(collected(&libraries, "liba.so") && collected(&libraries, "libb.so"));
+        assert_null(libraries_find(&libraries, "libthird"));
+        libraries_done(&libraries);
+        assert_int_equal(libraries.n, 0);
+    }
+    assert_int_equal(setenv("LD_LIBRARY_PATH", here, 1), 0);
+    (void)snprintf(path, sizeof(path), "%s", write_linked("linked", DT_RUNPATH, NULL, first));
+    assert_int_equal(libraries_collect(&libraries, path), 0);
+    assert_int_equal(libraries.n, 3);
+    assert_true(collected(&libraries, "libthird.so.4"));
+    assert_non_null(libraries_find(&libraries, "libthird.so"));
+    assert_null(libraries_find(&libraries, "libthird.so.5"));
+    libraries_done(&libraries);
+    (void)unsetenv("LD_LIBRARY_PATH");
+    (void)snprintf(here, sizeof(here), "%s/libthird.so.4", directory); /* a name that is a path */
+    (void)snprintf(path, sizeof(path), "%s",
+                   write_linked("linked", DT_RUNPATH, NULL, (const char *const[]){here, "/nowhere/libx.so", NULL}));
+    assert_int_equal(libraries_collect(&libraries, path), 0);
+    assert_int_equal(libraries.n, 1);
+    assert_string_equal(libraries.path[0], here);
+    libraries_done(&libraries);
+    assert_int_equal(libraries_collect(&libraries, "/proc/self/exe"), 0); /* the usual directories */
+    assert_non_null(libraries_find(&libraries, "libc.so.6"));
+    libraries_done(&libraries);
+    assert_int_equal(libraries_collect(&libraries, "/no/such/file"), 0);
+    assert_int_equal(libraries.n, 0);
+}
+
 /* Every cut and every changed byte of the headers of a real program: no read outside the file (the sanitizer watches).
  */
 static void test_damage(void **state)
@@ -192,8 +374,8 @@ static int make_directory(void **state)
 static int remove_directory(void **state)
 {
     (void)state;
-    static const char *const names[] = {"plain", "env", "gone", "empty", "loop",
-                                        "data",  "elf", "curl", "cut",   "damaged"};
+    static const char *const names[] = {"plain", "env", "gone",    "empty",  "loop",    "data",    "elf",
+                                        "curl",  "cut", "damaged", "linked", "liba.so", "libb.so", "libthird.so.4"};
     char path[PATH_MAX];
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         (void)snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
@@ -205,8 +387,11 @@ static int remove_directory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_this_program), cmocka_unit_test(test_scripts),     cmocka_unit_test(test_missing),
-        cmocka_unit_test(test_kinds),        cmocka_unit_test(test_curl_inside), cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_this_program),      cmocka_unit_test(test_scripts),
+        cmocka_unit_test(test_missing),           cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_curl_inside),       cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_what_a_file_needs), cmocka_unit_test(test_needs_out_of_the_file),
+        cmocka_unit_test(test_libraries),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }
