@@ -552,12 +552,11 @@ static int check_all(struct check *check)
 long store_check(struct store *store, void (*found)(void *context, const char *sentence), void *context)
 {
     struct check check = {.store = store, .found = found, .context = context};
-    int status = 0;
 
     check.sentence = calloc(FAULTS_KEPT, sizeof(char *));
     if (check.sentence == NULL)
         return store_because(STORE_FAILED, "no memory");
-    status = data_version(&check, &check.data_version);
+    int status = data_version(&check, &check.data_version);
     if (status == 0)
         status = check_all(&check);
     say(&check);
