@@ -100,13 +100,11 @@ static inline uint64_t span_take_varint(struct span_reader *reader)
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
         const unsigned byte = span_take_byte(reader);
-        if (reader->bad || (shift == 63 && byte > 1) || (shift > 0 && byte == 0)) {
+        if (reader->bad || (shift == 63 && byte > 1) || (shift > 0 && byte == 0))
             break;
-        }
         value |= (uint64_t)(byte & 0x7f) << shift;
-        if (byte < 0x80) {
+        if (byte < 0x80)
             return value;
-        }
     }
     reader->bad = true;
     return 0;

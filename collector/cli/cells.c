@@ -70,14 +70,13 @@ static bool means_something(const char *text, const char *at)
 
 void cell_md(FILE *out, const char *text)
 {
-    for (const char *at = text; *at != '\0'; at++) {
+    for (const char *at = text; *at != '\0'; at++)
         if (*at == '\n' || *at == '\r')
             (void)fputc(' ', out);
         else if (means_something(text, at))
             (void)fprintf(out, "\\%c", *at);
         else
             (void)fputc(*at, out);
-    }
 }
 
 void cell_json(FILE *out, const char *text)

@@ -174,12 +174,11 @@ static char *make_uri(const char *path, const char *tail)
         return NULL;
     /* An absolute path goes behind an empty authority: two slashes at its own beginning would begin one. */
     memcpy(uri, path[0] == '/' ? "file://" : "file:", n);
-    for (const char *p = path; *p != '\0'; p++) {
+    for (const char *p = path; *p != '\0'; p++)
         if (*p == '?' || *p == '#' || *p == '%')
             n += (size_t)snprintf(uri + n, room - n, "%%%02X", (unsigned)(unsigned char)*p);
         else
             uri[n++] = *p;
-    }
     memcpy(uri + n, tail, strlen(tail) + 1);
     return uri;
 }

@@ -39,12 +39,11 @@ static void push_plain(void *context, const char *data, size_t bytes)
 {
     struct request *const request = context;
     size_t at = 0;
-    while (request->kind == UNDECIDED && at < bytes) {
+    while (request->kind == UNDECIDED && at < bytes)
         if (is_blank(data[at]))
             at++;
         else
             request->kind = data[at] == '-' ? FORM : JSON;
-    }
     if (request->kind == FORM)
         multipart_push(&request->form, data + at, bytes - at);
     else if (request->kind == JSON)

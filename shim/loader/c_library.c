@@ -31,19 +31,17 @@ bool loader_is_own(const void *address)
 static const char *base_name(const char *path)
 {
     const char *base = path;
-    for (; *path != '\0'; path++) {
+    for (; *path != '\0'; path++)
         if (*path == '/')
             base = path + 1;
-    }
     return base;
 }
 
 static bool begins_with(const char *text, const char *prefix)
 {
-    while (*prefix != '\0') {
+    while (*prefix != '\0')
         if (*text++ != *prefix++)
             return false;
-    }
     return true;
 }
 

@@ -19,10 +19,9 @@ static bool same_text(const char *a, const char *b)
 
 static const ElfW(Dyn) * find_dynamic(const struct elf_object *object, ElfW(Sxword) tag)
 {
-    for (const ElfW(Dyn) *entry = object->dynamic; entry != NULL && entry->d_tag != DT_NULL; entry++) {
+    for (const ElfW(Dyn) *entry = object->dynamic; entry != NULL && entry->d_tag != DT_NULL; entry++)
         if (entry->d_tag == tag)
             return entry;
-    }
     return NULL;
 }
 
@@ -209,14 +208,12 @@ static const struct link_map *first_link(void)
     struct elf_object program = {.dynamic = NULL};
     if (headers == NULL)
         return NULL;
-    for (size_t i = 0; i < headers_n; i++) {
+    for (size_t i = 0; i < headers_n; i++)
         if (headers[i].p_type == PT_PHDR)
             program.base = (ElfW(Addr))headers - headers[i].p_vaddr;
-    }
-    for (size_t i = 0; i < headers_n; i++) {
+    for (size_t i = 0; i < headers_n; i++)
         if (headers[i].p_type == PT_DYNAMIC)
             program.dynamic = (const void *)(program.base + headers[i].p_vaddr);
-    }
     const ElfW(Dyn) *entry = find_dynamic(&program, DT_DEBUG);
     const struct r_debug *debug = entry == NULL ? NULL : (const void *)entry->d_un.d_ptr;
     return debug == NULL ? NULL : debug->r_map;

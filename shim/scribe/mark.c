@@ -29,9 +29,8 @@ static bool move(struct mark *mark, uint32_t from, uint32_t to)
 /* The directory's path, with its end still to come. Returns its length, 0 when there is none. */
 static size_t directory(char path[MARK_PATH_BYTES])
 {
-    if (span_path_journals_in_memory(path, MARK_PATH_BYTES - SPAN_MARK_NAME_BYTES - 1, geteuid()) != 0) {
+    if (span_path_journals_in_memory(path, MARK_PATH_BYTES - SPAN_MARK_NAME_BYTES - 1, geteuid()) != 0)
         return 0;
-    }
     return strlen(path);
 }
 
@@ -54,9 +53,8 @@ static bool make(struct mark *mark)
 {
     struct stat st = {0};
     const size_t bytes = directory(mark->path);
-    if (bytes == 0 || (!is_ours(mark->path) && (mkdir(mark->path, 0700) != 0 || !is_ours(mark->path)))) {
+    if (bytes == 0 || (!is_ours(mark->path) && (mkdir(mark->path, 0700) != 0 || !is_ours(mark->path))))
         return false;
-    }
     /* What a namespace of processes is called; where /proc does not say, the number of this process proves nothing. */
     (void)fstatat(AT_FDCWD, "/proc/thread-self/ns/pid", &st, 0);
     struct span_mark about = {.pid = (uint64_t)getpid(),
@@ -65,9 +63,8 @@ static bool make(struct mark *mark)
                               .has_identity = !atomic_load(&mark->known),
                               .spool = shim_config.spool == NULL ? "" : shim_config.spool};
     memcpy(about.identity, mark->identity, sizeof about.identity);
-    if (!span_mark_write(mark->text, &about)) {
+    if (!span_mark_write(mark->text, &about))
         return false;
-    }
     int error = EEXIST;
     for (unsigned i = 0; i < 2 && error == EEXIST; i++) {
         mark->path[bytes] = '/';
@@ -84,9 +81,8 @@ static void have(struct mark *mark)
         mark->has_identity = true;
     }
     const bool made = make(mark);
-    if (!made) {
+    if (!made)
         (void)atomic_fetch_add(&mark->failures, 1);
-    }
     atomic_store(&mark->stage, made ? STANDS : FAILED);
 }
 
@@ -105,9 +101,8 @@ static void remove_link(const char *path, const char *text)
 {
     char found[SPAN_MARK_TEXT_BYTES];
     const size_t bytes = strlen(text);
-    if (readlink(path, found, sizeof found) == (ssize_t)bytes && memcmp(found, text, bytes) == 0) {
+    if (readlink(path, found, sizeof found) == (ssize_t)bytes && memcmp(found, text, bytes) == 0)
         (void)unlinkat(AT_FDCWD, path, 0);
-    }
 }
 
 /* Without a mark, unless a call came in: then the one that stands is good for it. */
@@ -122,18 +117,16 @@ static void unset(struct mark *mark, bool (*unread)(void))
     memcpy(path, mark->path, sizeof path);
     memcpy(text, mark->text, sizeof text);
     atomic_store(&mark->stage, NONE);
-    if (!unread() || !move(mark, NONE, STANDS)) {
+    if (!unread() || !move(mark, NONE, STANDS))
         remove_link(path, text);
-    }
 }
 
 void mark_turn(struct mark *mark, enum mark_need need, bool (*unread)(void))
 {
     switch (need) {
     case MARK_NEEDED:
-        if (move(mark, KNOWN, BUSY)) {
+        if (move(mark, KNOWN, BUSY))
             have(mark);
-        }
         break;
     case MARK_NOTHING:
         unset(mark, unread);

@@ -225,7 +225,7 @@ static struct options parse(int argc, char **argv)
     if (argc < 3)
         die("LIST PORT [--http V] [--decode] [--multi N] [--cancel BYTES]");
     struct options options = {.list = argv[1], .port = argv[2], .http = CURL_HTTP_VERSION_1_1};
-    for (int i = 3; i < argc; i++) {
+    for (int i = 3; i < argc; i++)
         if (!strcmp(argv[i], "--decode"))
             options.decode = true;
         else if (!strcmp(argv[i], "--http") && i + 1 < argc)
@@ -236,7 +236,6 @@ static struct options parse(int argc, char **argv)
             options.cancel = strtoul(argv[++i], NULL, 10);
         else
             die("unknown option");
-    }
     return options;
 }
 

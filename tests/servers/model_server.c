@@ -266,7 +266,7 @@ int main(int argc, char **argv)
                                             {0}};
     unsigned port = 0;
     const char *port_file = NULL;
-    for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+    for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;)
         if (o == 'p')
             port = (unsigned)atoi(optarg);
         else if (o == 'f')
@@ -277,7 +277,6 @@ int main(int argc, char **argv)
             model_cache_on = false;
         else
             return 2;
-    }
     sigset_t stop;
     sigemptyset(&stop);
     sigaddset(&stop, SIGTERM);

@@ -34,9 +34,8 @@ static inline const uint8_t *guard_place(const struct guard *guard, const void *
     assert_true(bytes <= guard->bytes);
     uint8_t *at = guard->map + guard->bytes - bytes;
     ASAN_UNPOISON_MEMORY_REGION(at, bytes);
-    if (bytes > 0) {
+    if (bytes > 0)
         memcpy(at, data, bytes);
-    }
     return at;
 }
 

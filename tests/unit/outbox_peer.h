@@ -119,9 +119,8 @@ static void parse(const uint8_t *data, size_t bytes)
 static void hear(int connection)
 {
     ssize_t got;
-    while ((got = read(connection, input + input_bytes, sizeof input - input_bytes)) > 0) {
+    while ((got = read(connection, input + input_bytes, sizeof input - input_bytes)) > 0)
         input_bytes += (size_t)got;
-    }
     parse(input, input_bytes);
     assert_false(heard.bad);
 }
@@ -152,9 +151,8 @@ static size_t spool_files(const char *ending)
     input_bytes = 0;
     for (struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL;) {
         const char *dot = strrchr(entry->d_name, '.');
-        if (dot == NULL || strcmp(dot, ending) != 0) {
+        if (dot == NULL || strcmp(dot, ending) != 0)
             continue;
-        }
         char path[512];
         (void)snprintf(path, sizeof path, "%s/%s", spool_dir, entry->d_name);
         int fd = open(path, O_RDONLY);
@@ -165,9 +163,8 @@ static size_t spool_files(const char *ending)
         (void)close(fd);
         n++;
     }
-    if (directory != NULL) {
+    if (directory != NULL)
         (void)closedir(directory);
-    }
     parse(input, input_bytes);
     assert_false(heard.bad);
     assert_int_equal(heard.rest, 0);
@@ -238,9 +235,8 @@ static int set_up(void **state)
 {
     (void)state;
     strcpy(top, "/tmp/test_outbox_XXXXXX");
-    if (mkdtemp(top) == NULL) {
+    if (mkdtemp(top) == NULL)
         return -1;
-    }
     (void)snprintf(socket_path, sizeof socket_path, "%s/socket", top);
     (void)snprintf(spool_dir, sizeof spool_dir, "%s/spool", top);
     start(spool_dir);

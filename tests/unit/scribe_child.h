@@ -83,13 +83,10 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
                                bool *ret_no_memory)
 {
     *ret_no_memory = start->url_bytes == 6 && memcmp(start->url, "memory", 6) == 0;
-    if (*ret_no_memory || config->preview_chars != 7 ||
-        (start->url_bytes == 5 && memcmp(start->url, "other", 5) == 0)) {
+    if (*ret_no_memory || config->preview_chars != 7 || (start->url_bytes == 5 && memcmp(start->url, "other", 5) == 0))
         return NULL;
-    }
-    while (start->url_bytes == 4 && memcmp(start->url, "hold", 4) == 0 && atomic_load(&held)) {
+    while (start->url_bytes == 4 && memcmp(start->url, "hold", 4) == 0 && atomic_load(&held))
         (void)usleep(1000);
-    }
     struct exchange *exchange = calloc(1, sizeof *exchange);
     *ret_no_memory = exchange == NULL;
     return exchange;
@@ -213,9 +210,8 @@ static void write_all(uint64_t transfer)
 static bool wait_for(const _Atomic uint64_t *what, uint64_t wanted, uint64_t ms)
 {
     uint64_t until_ns = tape_now_ns() + ms * MS;
-    while (atomic_load(what) < wanted && tape_now_ns() < until_ns) {
+    while (atomic_load(what) < wanted && tape_now_ns() < until_ns)
         (void)usleep(1000);
-    }
     return atomic_load(what) >= wanted;
 }
 
@@ -234,18 +230,15 @@ static bool read_frames(const uint8_t *data, size_t bytes)
     for (size_t at = 0; at < bytes;) {
         struct span_frame frame;
         long length = span_frame_read(&frame, data + at, bytes - at);
-        if (length <= 0) {
+        if (length <= 0)
             return false;
-        }
         out.greetings += frame.kind == SPAN_FRAME_PROCESS;
-        if (frame.kind != SPAN_FRAME_PROCESS) {
+        if (frame.kind != SPAN_FRAME_PROCESS)
             out.loss = frame.loss;
-        }
         if (frame.kind == SPAN_FRAME_SPANS) {
             span_block_init(&block);
-            if (span_block_decode(&block, frame.payload, frame.payload_bytes) != 0) {
+            if (span_block_decode(&block, frame.payload, frame.payload_bytes) != 0)
                 return false;
-            }
             out.rows += block.n;
             for (size_t i = 0; i < block.n; i++) {
                 out.unfinished += block.column[SPAN_truncated].u64[i];
@@ -265,14 +258,12 @@ static bool read_spool(void)
     static uint8_t data[4 * 1024 * 1024];
     memset(&out, 0, sizeof out);
     DIR *directory = opendir(spool_dir);
-    if (directory == NULL) {
+    if (directory == NULL)
         return true;
-    }
     bool good = true;
     for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-        if (strstr(entry->d_name, ".frames") == NULL) {
+        if (strstr(entry->d_name, ".frames") == NULL)
             continue;
-        }
         char path[512];
         (void)snprintf(path, sizeof path, "%s/%s", spool_dir, entry->d_name);
         int fd = open(path, O_RDONLY);
@@ -309,9 +300,8 @@ static bool wait_for_part(void)
                 return true;
             }
         }
-        if (directory != NULL) {
+        if (directory != NULL)
             (void)closedir(directory);
-        }
         (void)usleep(1000);
     }
 }
@@ -320,9 +310,8 @@ static bool wait_for_part(void)
 
 #define CHECK(condition)                                                                                               \
     do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
+        if (!(condition))                                                                                              \
             return __LINE__;                                                                                           \
-        }                                                                                                              \
     } while (0)
 
 static void assert_child_succeeds(int (*body)(void))
@@ -341,9 +330,8 @@ static void assert_child_succeeds(int (*body)(void))
     (void)!read(result[0], &line, sizeof line);
     (void)close(result[0]);
     assert_int_equal(waitpid(child, &status, 0), child);
-    if (line != 0) {
+    if (line != 0)
         fail_msg("the child failed at line %d, status %x", line, (unsigned)status);
-    }
     assert_int_equal(status, 0);
 }
 
@@ -359,9 +347,8 @@ static int set_up(void **state)
 {
     (void)state;
     strcpy(top, "/tmp/test_scribe_XXXXXX");
-    if (mkdtemp(top) == NULL) {
+    if (mkdtemp(top) == NULL)
         return -1;
-    }
     (void)snprintf(socket_path, sizeof socket_path, "%s/socket", top);
     (void)snprintf(spool_dir, sizeof spool_dir, "%s/spool", top);
     own_thread_count = dlsym(RTLD_DEFAULT, "__nptl_nthreads");
@@ -384,9 +371,8 @@ static int marks_of(const char *end)
         size_t bytes = strlen(entry->d_name);
         n += bytes > strlen(end) && strcmp(entry->d_name + bytes - strlen(end), end) == 0;
     }
-    if (directory != NULL) {
+    if (directory != NULL)
         (void)closedir(directory);
-    }
     return n;
 }
 

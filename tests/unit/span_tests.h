@@ -50,9 +50,8 @@ static inline void make_span(struct span *span, uint64_t seq, uint64_t *state)
         span_list_add(span, SPAN_finish_reasons, "stop", 4);
         span_list_add(span, SPAN_finish_reasons, "tool_calls", seq % 5 == 0 ? 10 : 0);
     }
-    if (seq % 3 != 0) {
+    if (seq % 3 != 0)
         span_set_u64(span, SPAN_response_stream, r & 1);
-    }
     span_set_u64(span, SPAN_prompt_id, (r % 10 + 1) * UINT64_C(0x9e3779b97f4a7c15));
     set_text(span, SPAN_request_model, models[r % 4]);
     snprintf(text, sizeof(text), "chatcmpl-%016llx", (unsigned long long)random_next(state));
@@ -65,9 +64,8 @@ static inline void assert_spans_equal(const struct span *a, const struct span *b
     for (unsigned f = 0; f < SPAN_FIELD_COUNT; f++) {
         const enum span_field field = (enum span_field)f;
         assert_int_equal(span_has(a, field), span_has(b, field));
-        if (!span_has(a, field)) {
+        if (!span_has(a, field))
             continue;
-        }
         if (span_fields[f].type <= SPAN_ID64) {
             assert_int_equal(a->value[f].u64, b->value[f].u64);
         } else {

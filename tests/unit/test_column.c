@@ -65,9 +65,8 @@ static void test_bits_of_every_width(void **state)
     for (unsigned width = 0; width <= 64; width++) {
         const uint64_t mask = width == 0 ? 0 : UINT64_MAX >> (64 - width);
         for (size_t count = 0; count <= 70; count++) {
-            for (size_t i = 0; i < count; i++) {
+            for (size_t i = 0; i < count; i++)
                 values[i] = random_next(&seed) & mask;
-            }
             span_bits_pack(packed, values, count, width);
             const uint8_t *at = guard_place(&guard, packed, span_packed_bytes(count, width));
             span_bits_unpack(back, at, count, width);
@@ -82,34 +81,27 @@ static void test_shapes_are_small(void **state)
     (void)state;
     static uint64_t v[ROWS];
     uint64_t seed = 3;
-    for (size_t i = 0; i < ROWS; i++) {
+    for (size_t i = 0; i < ROWS; i++)
         v[i] = 443;
-    }
     assert_true(round_trip(v, NULL, ROWS, 1) <= 3); /* constant */
-    for (size_t i = 0; i < ROWS; i++) {
+    for (size_t i = 0; i < ROWS; i++)
         v[i] = 1000 + i;
-    }
     assert_true(round_trip(v, NULL, ROWS, 0) <= 4); /* sequence numbers */
-    for (size_t i = 0; i < ROWS; i++) {
+    for (size_t i = 0; i < ROWS; i++)
         v[i] = random_next(&seed) % 1024 * 1000;
-    }
     assert_true(round_trip(v, NULL, ROWS, 0) <= ROWS * 10 / 8 + 16); /* microseconds kept in nanoseconds */
-    for (size_t i = 0; i < ROWS; i++) {
+    for (size_t i = 0; i < ROWS; i++)
         v[i] = random_next(&seed) % 16 + (i % 100 == 7 ? UINT64_C(1) << 60 : 0);
-    }
     assert_true(round_trip(v, NULL, ROWS, 0) <=
                 ROWS / 2 + ROWS / 100 * 12 + 16); /* few outliers do not widen the rest */
-    for (size_t i = 0; i < ROWS; i++) {
+    for (size_t i = 0; i < ROWS; i++)
         v[i] = (random_next(&seed) % 20 + 1) * UINT64_C(0x9e3779b97f4a7c15);
-    }
     assert_true(round_trip(v, NULL, ROWS, 0) <= ROWS * 5 / 8 + 20 * 8 + 16); /* few distinct ids */
-    for (size_t i = 0; i < ROWS; i++) {
+    for (size_t i = 0; i < ROWS; i++)
         v[i] = random_next(&seed);
-    }
     assert_true(round_trip(v, NULL, ROWS, 3) <= ROWS * 8 + 32); /* noise costs what it is */
-    for (size_t i = 0; i < ROWS; i++) {
+    for (size_t i = 0; i < ROWS; i++)
         v[i] = UINT64_C(1767225600000000000) + i * 86000000 + random_next(&seed) % 4096 * 1000;
-    }
     assert_true(round_trip(v, NULL, ROWS, 0) <= ROWS * 2); /* nearly sorted times */
 }
 
@@ -147,9 +139,8 @@ static void test_largest_column(void **state)
     uint64_t *v = calloc(SPAN_BLOCK_ROWS_MAX + 1, sizeof(*v));
     uint64_t seed = 5;
     assert_non_null(v);
-    for (size_t i = 0; i < SPAN_BLOCK_ROWS_MAX; i++) {
+    for (size_t i = 0; i < SPAN_BLOCK_ROWS_MAX; i++)
         v[i] = random_next(&seed) % 200000 * 1000;
-    }
     round_trip(v, NULL, SPAN_BLOCK_ROWS_MAX, SPAN_ZSTD_LEVEL_STORE);
     struct span_buffer out;
     span_buffer_init(&out, 1 << 20);
@@ -201,9 +192,8 @@ static void test_buffer_maximum(void **state)
     (void)state;
     uint64_t v[100];
     uint64_t seed = 7;
-    for (size_t i = 0; i < 100; i++) {
+    for (size_t i = 0; i < 100; i++)
         v[i] = random_next(&seed);
-    }
     for (size_t max = 0; max < 802; max += 3) {
         struct span_buffer out;
         span_buffer_init(&out, max);
@@ -218,9 +208,8 @@ static void decode_damaged(const struct guard *guard, const uint8_t *data, size_
 {
     static struct span_column column;
     const uint8_t *at = guard_place(guard, data, bytes);
-    if (span_column_decode_u64(&column, at, bytes, n) == 0) {
+    if (span_column_decode_u64(&column, at, bytes, n) == 0)
         assert_int_equal(column.n, n);
-    }
     if (span_column_decode_text(&column, at, bytes, n) == 0) {
         for (size_t i = 0; i < n; i++) {
             assert_true(column.code[i] < column.n_dict);
@@ -239,9 +228,8 @@ static void damage(const struct guard *guard, const uint8_t *data, size_t bytes,
     assert_non_null(copy);
     memcpy(copy, data, bytes);
     copy[bytes] = 0;
-    for (size_t cut = 0; cut <= bytes + 1; cut++) {
+    for (size_t cut = 0; cut <= bytes + 1; cut++)
         decode_damaged(guard, copy, cut, n);
-    }
     for (size_t i = 0; i < bytes; i++) {
         for (unsigned bit = 0; bit < 8; bit++) {
             copy[i] ^= (uint8_t)(1u << bit);

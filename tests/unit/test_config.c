@@ -19,10 +19,9 @@ static char log_path[] = "/tmp/pprof-test-config-XXXXXX";
 
 static const char *reader(const char *name)
 {
-    for (const struct variable *v = variables; v->name != NULL; v++) {
+    for (const struct variable *v = variables; v->name != NULL; v++)
         if (strcmp(v->name, name) == 0)
             return v->value;
-    }
     return NULL;
 }
 

@@ -20,9 +20,8 @@ static struct span_process make_process(void)
                                    .container = "0123abcd",
                                    .version = "0.1.0",
                                    .labels = "region=eu"};
-    for (size_t i = 0; i < sizeof(process.identity); i++) {
+    for (size_t i = 0; i < sizeof(process.identity); i++)
         process.identity[i] = (uint8_t)(i * 17);
-    }
     return process;
 }
 
@@ -58,9 +57,8 @@ static void write_spans(struct span_buffer *out, size_t n)
 static void seal(uint8_t *frame, size_t header_bytes)
 {
     const uint64_t sum = XXH3_64bits(frame, header_bytes - 8);
-    for (size_t i = 0; i < 8; i++) {
+    for (size_t i = 0; i < 8; i++)
         frame[header_bytes - 8 + i] = (uint8_t)(sum >> (i * 8));
-    }
 }
 
 static void test_round_trip(void **state)
@@ -248,9 +246,8 @@ static void test_golden(void **state)
 {
     (void)state;
     static uint8_t file[65536];
-    if (getenv("PPROF_BLESS") != NULL) {
+    if (getenv("PPROF_BLESS") != NULL)
         bless();
-    }
     const size_t bytes = read_golden("v1.frames", file, sizeof(file));
     struct span_process process;
     struct span_frame frame;

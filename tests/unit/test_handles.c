@@ -195,12 +195,11 @@ static void test_each_kind_gives_up_what_it_owns(void **state)
         const char *fields = easy->easy.shadow.copied.data, *parts = form->form.parts.data;
 
         struct handle *const gone[] = {easy, form};
-        for (size_t i = 0; i < 2; i++) {
+        for (size_t i = 0; i < 2; i++)
             if (k < sizeof(kinds) / sizeof(kinds[0]))
                 assert_ptr_equal(handles_insert(key(912 + 2 * i), kinds[k], &library), gone[i]);
             else
                 handles_release(gone[i]);
-        }
         assert_string_not_equal(fields, "secret"); /* a slab of ours: wiped, and still there */
         assert_string_not_equal(parts, "secret");
         assert_ptr_equal(list->multi.first, before);

@@ -18,15 +18,13 @@ static int live(void)
 {
     failing_begin(run->at, run->more);
     CHECK(scribe_ensure() == 0);
-    for (uint64_t i = 1; i <= FIRST; i++) {
+    for (uint64_t i = 1; i <= FIRST; i++)
         write_all(i);
-    }
     scribe_finish(20000);
     failing_end();
     run->failed = failing.failed;
-    for (uint64_t i = 1; i <= LATER; i++) {
+    for (uint64_t i = 1; i <= LATER; i++)
         write_all(FIRST + i);
-    }
     scribe_finish(20000);
     CHECK(read_spool());
     CHECK(out.rows + out.loss.spans + out.loss.exchanges == FIRST + LATER);
@@ -45,9 +43,8 @@ static void test_every_allocation(void **state)
             run->failed = 0;
             assert_child_succeeds(live);
             assert_int_equal(tear_down(state), 0);
-            if (run->failed == 0) {
+            if (run->failed == 0)
                 break;
-            }
             runs++;
         }
     }

@@ -164,12 +164,10 @@ static void test_acknowledgement_in_pieces_and_among_others(void **state)
         assert_int_equal(write(connection, bytes + i, 1), 1);
     }
     assert_int_equal(turn_after(0), -1);
-    for (int i = 0; i < 100; i++) { /* more than is read in one turn */
+    for (int i = 0; i < 100; i++) /* more than is read in one turn */
         acknowledge(connection, 1);
-    }
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 10; i++)
         assert_int_equal(turn_after(0), -1);
-    }
     (void)close(connection);
     (void)close(listener);
 }
@@ -224,9 +222,8 @@ static void test_acknowledged_too_much(void **state)
         hear(connection);
         (void)turn_after(1);
     }
-    for (size_t i = 0; i < heard.n; i++) {
+    for (size_t i = 0; i < heard.n; i++)
         rows += heard.frame[i].rows;
-    }
     assert_int_equal(rows, 300);
     assert_int_equal(heard.rest, 0);
     (void)close(connection);
@@ -255,9 +252,8 @@ static void test_peer_that_never_reads(void **state)
     hear(connection);
     acknowledge(connection, heard.frame[heard.n - 1].sequence);
     (void)turn_after(1);
-    for (size_t i = 0; i < heard.n; i++) {
+    for (size_t i = 0; i < heard.n; i++)
         rows += heard.frame[i].rows;
-    }
     /* Evicted after they were sent whole they are counted as lost although they came: never the other way round. */
     assert_true(rows + outbox_lost_spans() >= 2000);
     assert_true(rows <= 2000);
@@ -279,9 +275,8 @@ static void test_overflow_goes_to_the_spool(void **state)
     outbox_finish(0, &no_loss);
     assert_true(spool_files(".frames") > 0);
     uint64_t rows = 0;
-    for (size_t i = 0; i < heard.n; i++) {
+    for (size_t i = 0; i < heard.n; i++)
         rows += heard.frame[i].rows;
-    }
     assert_int_equal(rows, 2000);
     (void)close(listener);
 }
@@ -294,18 +289,16 @@ static void test_peer_that_hangs_up_at_once(void **state)
         add(1);
         (void)turn_after(OUTBOX_RECONNECT_MS);
         int connection = accept_one(listener);
-        if (connection >= 0) {
+        if (connection >= 0)
             (void)close(connection);
-        }
         (void)turn_after(OUTBOX_AGE_MAX_MS);
         (void)turn_after(OUTBOX_AGE_MAX_MS);
     }
     outbox_finish(50, &no_loss);
     (void)spool_files(".frames");
     uint64_t rows = 0;
-    for (size_t i = 0; i < heard.n; i++) {
+    for (size_t i = 0; i < heard.n; i++)
         rows += heard.frame[i].rows;
-    }
     assert_int_equal(rows, 5);
     (void)close(listener);
 }
@@ -314,9 +307,8 @@ static int outbox_socket(void)
 {
     for (int fd = 100; fd < 140; fd++) {
         struct stat st;
-        if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode)) {
+        if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode))
             return fd;
-        }
     }
     return -1;
 }
@@ -449,9 +441,8 @@ static void test_no_descriptors_left(void **state)
     pid_t child = fork();
     if (child == 0) {
         struct rlimit three = {.rlim_cur = 3, .rlim_max = 3};
-        if (setrlimit(RLIMIT_NOFILE, &three) != 0) {
+        if (setrlimit(RLIMIT_NOFILE, &three) != 0)
             _exit(2);
-        }
         add(3);
         (void)turn_after(OUTBOX_AGE_MAX_MS);
         outbox_finish(20, &no_loss);

@@ -41,18 +41,16 @@ static void test_loss_alone_is_told(void **state)
 static void test_foreign_collector_is_told(void **state)
 {
     (void)state;
-    if (geteuid() != 0) {
+    if (geteuid() != 0)
         skip();
-    }
     int listener = listen_here();
     assert_int_equal(chmod(top, 0777), 0); /* anybody could have put it there */
     assert_int_equal(seteuid(65534), 0);
     assert_int_equal(listen(listener, 8), 0); /* the kernel notes who called it last */
     assert_int_equal(seteuid(0), 0);
     add(1);
-    for (unsigned i = 0; i < 9; i++) {
+    for (unsigned i = 0; i < 9; i++)
         (void)turn_after(20000);
-    }
     assert_int_equal(accept_one(listener) < 0 ? errno : 0, 0); /* it came, and left without a word */
     (void)close(listener);
     listener = listen_here();
@@ -72,9 +70,8 @@ static void test_foreign_collector_is_told(void **state)
 static void test_foreign_collector_at_the_end_is_told(void **state)
 {
     (void)state;
-    if (geteuid() != 0) {
+    if (geteuid() != 0)
         skip();
-    }
     int listener = listen_here();
     assert_int_equal(chmod(top, 0777), 0);
     assert_int_equal(seteuid(65534), 0);

@@ -124,9 +124,8 @@ static void test_own_directory_is_taken(void **state)
 static void test_unsafe_directory_is_passed_over(void **state)
 {
     (void)state;
-    if (geteuid() != 0) {
+    if (geteuid() != 0)
         skip(); /* only root can make directories of a stranger's */
-    }
     struct span_path_base base = {.runtime_dir = below("run"), .home = below("home"), .uid = stranger};
     const char *fallback = below("home/.local/state/libpprof/run");
     for (unsigned i = 0; i < 5; i++) {
@@ -160,9 +159,8 @@ static void test_fallbacks_are_made(void **state)
     assert_int_equal(mkdir(base.home, 0755), 0);
     char out[96];
     assert_int_equal(span_place_runtime(out, sizeof out, &base, true), 0);
-    if (geteuid() != 0 && strstr(out, "/run/user/") == NULL) {
+    if (geteuid() != 0 && strstr(out, "/run/user/") == NULL)
         assert_string_equal(out, below("home/.local/state/libpprof/run"));
-    }
     assert_int_equal(stat(out, &st), 0);
     assert_int_equal(st.st_uid, geteuid());
     assert_int_equal(st.st_mode & 022, 0);
@@ -241,9 +239,8 @@ static void test_usable_is_what_make_makes(void **state)
 static void test_planted_in_tmp(void **state)
 {
     (void)state;
-    if (geteuid() != 0) {
+    if (geteuid() != 0)
         skip();
-    }
     char planted[96];
     struct span_path_base base = {.uid = stranger};
     (void)snprintf(planted, sizeof planted, "/tmp/libpprof-%llu", (unsigned long long)stranger);

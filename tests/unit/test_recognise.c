@@ -277,12 +277,11 @@ static void example_of(const char *pattern, char *to)
 {
     if (pattern[0] == '.')
         *to++ = 'x';
-    for (; *pattern; pattern++) {
+    for (; *pattern; pattern++)
         if (*pattern != '*')
             *to++ = *pattern;
         else if (pattern[1] == '.' || !pattern[1])
             to += sprintf(to, "eu-1");
-    }
     *to = '\0';
 }
 

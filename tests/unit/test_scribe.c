@@ -86,12 +86,10 @@ enum { WRITERS = 4, PER_WRITER = 200 };
 static void *writer(void *argument)
 {
     uint64_t first = *(const uint64_t *)argument;
-    if (scribe_ensure() != 0) {
+    if (scribe_ensure() != 0)
         return (void *)1;
-    }
-    for (uint64_t i = 0; i < PER_WRITER; i++) {
+    for (uint64_t i = 0; i < PER_WRITER; i++)
         write_all(first + i);
-    }
     return NULL;
 }
 
@@ -107,9 +105,8 @@ static unsigned scribe_threads(int *ret_tid)
             n++;
             *ret_tid = atoi(entry->d_name);
         }
-        if (fd >= 0) {
+        if (fd >= 0)
             (void)close(fd);
-        }
     }
     (void)closedir(tasks);
     return n;
@@ -141,9 +138,8 @@ static int full_table(void)
     CHECK(scribe_ensure() == 0);
     for (uint64_t i = 1; i <= FLIGHTS_MAX + 10; i++) {
         write_begin(i, "chat");
-        while (tape_backlog_bytes() > TAPE_RING_BYTES / 16) {
+        while (tape_backlog_bytes() > TAPE_RING_BYTES / 16)
             (void)usleep(1000); /* that the tape is not full instead */
-        }
     }
     CHECK(wait_for(&closed, 10, 50000)); /* those that found no place */
     CHECK(tape_losses().records == 0);
@@ -172,12 +168,10 @@ static int lost_end(void)
     CHECK(scribe_ensure() == 0);
     write_begin(1, "chat");
     write_begin(2, "hold");
-    while (tape_losses().records == 0) {
+    while (tape_losses().records == 0)
         write_piece(TAPE_RESPONSE_BODY, 3, 1000);
-    }
-    while (tape_losses().ends == 0) {
+    while (tape_losses().ends == 0)
         write_end(4); /* transfers that nobody began, so that nobody kept room for them */
-    }
     write_end(1);
     CHECK(tape_losses().ends == 2);
     atomic_store(&held, false);
@@ -196,9 +190,8 @@ static int no_time_to_read(void)
     atomic_store(&held, true);
     CHECK(scribe_ensure() == 0);
     write_begin(1, "hold");
-    for (uint64_t i = 2; i < 2 + CALLS; i++) {
+    for (uint64_t i = 2; i < 2 + CALLS; i++)
         write_all(i);
-    }
     CHECK(tape_losses().records == 0);
     CHECK(pthread_create(&thread, NULL, let_go, NULL) == 0);
     scribe_finish(0);
@@ -216,21 +209,18 @@ static int no_time_at_all(void)
     atomic_store(&held, true);
     CHECK(scribe_ensure() == 0);
     write_begin(1, "hold");
-    while (tape_unheard_calls() > 0) {
+    while (tape_unheard_calls() > 0)
         (void)usleep(1000);
-    }
-    for (uint64_t i = 2; i < 7; i++) {
+    for (uint64_t i = 2; i < 7; i++)
         write_all(i);
-    }
     errno = 77;
     scribe_finish(0);
     scribe_finish(0); /* said once */
     CHECK(errno == 77);
     CHECK(marks_of("-5.unread") == 1 && marks_of(".unread") == 1 && marks_of(".refused") == 0);
     atomic_store(&held, false); /* the process lives on after all: nothing is lost, and nobody says so any more */
-    while (marks_of(".unread") > 0) {
+    while (marks_of(".unread") > 0)
         scribe_finish(5000);
-    }
     CHECK(read_spool());
     CHECK(out.rows == 6 && out.loss.exchanges == 0);
     return 0;
@@ -258,9 +248,8 @@ static int fork_with_requests_in_flight(void)
     for (uint64_t i = 0; i < 20; i++) {
         write_all(10 + i);
         pid_t child = fork();
-        if (child == 0) {
+        if (child == 0)
             _exit(forked_child() == 0 ? 0 : 1);
-        }
         int status;
         CHECK(waitpid(child, &status, 0) == child && status == 0);
     }
@@ -299,16 +288,14 @@ static int hung_collector(void)
     int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CHECK(bind(listener, (struct sockaddr *)&address, sizeof address) == 0 && listen(listener, 8) == 0);
     CHECK(scribe_ensure() == 0);
-    for (uint64_t i = 1; i <= 300; i++) {
+    for (uint64_t i = 1; i <= 300; i++)
         write_all(i);
-    }
     uint64_t before_ns = tape_now_ns();
     scribe_finish(200);
     CHECK(tape_now_ns() - before_ns >=
           150 * MS); /* it waited for the collector, which never answers, and not for ever */
-    while (read_spool() && out.rows < 300) {
+    while (read_spool() && out.rows < 300)
         scribe_finish(200); /* where it had no processor before */
-    }
     CHECK(out.rows == 300);
     return 0;
 }
@@ -410,9 +397,8 @@ static int main_ends(void (*end)(void), int code)
         (void)usleep(10000);
         ended = waitpid(child, &status, WNOHANG);
     }
-    if (ended == 0) {
+    if (ended == 0)
         (void)kill(child, SIGKILL);
-    }
     CHECK(ended == child && WIFEXITED(status) && WEXITSTATUS(status) == code);
     CHECK(read_spool());
     CHECK(out.rows == 1);
@@ -442,9 +428,8 @@ static int all_descriptors_closed(void)
     write_all(1);
     CHECK(wait_for(&closed, 1, 50000));
     CHECK(wait_for_part()); /* it is in an open spool file now */
-    for (int fd = 100; fd < 200; fd++) {
+    for (int fd = 100; fd < 200; fd++)
         CHECK(close(fd) != 0); /* ours lie in a table of their own (own_fd.h) */
-    }
     write_all(2);
     CHECK(wait_for(&closed, 2, 50000));
     scribe_finish(1000);

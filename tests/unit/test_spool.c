@@ -41,9 +41,8 @@ static int set_up(void **state)
 {
     (void)state;
     strcpy(top, "/tmp/test_spool_XXXXXX");
-    if (mkdtemp(top) == NULL) {
+    if (mkdtemp(top) == NULL)
         return -1;
-    }
     (void)snprintf(directory, sizeof directory, "%s/spool", top);
     return 0;
 }
@@ -278,9 +277,8 @@ static void test_killed_writer(void **state)
     if (child == 0) {
         struct spool spool;
         init(&spool, directory, 1000);
-        if (append_text(&spool, 1, "one") == 0) {
+        if (append_text(&spool, 1, "one") == 0)
             (void)raise(SIGKILL);
-        }
         _exit(1);
     }
     int status;
@@ -304,9 +302,8 @@ static const char *collect(const char *name)
         text[got > 0 ? got : 0] = '\0';
         (void)unlink(path_of(name));
     }
-    if (fd >= 0) {
+    if (fd >= 0)
         (void)close(fd);
-    }
     return text;
 }
 
@@ -339,11 +336,9 @@ static void test_no_lock_is_inherited(void **state)
     init(&spool, directory, 1000);
     assert_int_equal(append_text(&spool, 1, "one"), 0);
     pid_t child = fork();
-    if (child == 0) {
-        for (;;) {
+    if (child == 0)
+        for (;;)
             (void)pause();
-        }
-    }
     assert_int_equal(append_text(&spool, 1, "two"), 0);
     assert_string_equal(collect(IDENTITY "-1.part"), "greetingonetwo");
     assert_int_equal(kill(child, SIGKILL), 0);
@@ -363,12 +358,10 @@ static void test_collector_that_never_rests(void **state)
         for (unsigned n = 0; n < WRITTEN; n++) {
             char frame[16];
             (void)snprintf(frame, sizeof frame, "<%u>", n);
-            if (append_text(&spool, 1, frame) != 0) {
+            if (append_text(&spool, 1, frame) != 0)
                 _exit(1);
-            }
-            if (n % IN_A_FILE == 0) {
+            if (n % IN_A_FILE == 0)
                 spool_close(&spool);
-            }
         }
         spool_close(&spool);
         _exit(0);
@@ -380,23 +373,20 @@ static void test_collector_that_never_rests(void **state)
         rounds_after += status != -1 || waitpid(child, &status, WNOHANG) == child;
         DIR *names = opendir(directory);
         for (struct dirent *entry; names != NULL && (entry = readdir(names)) != NULL;) {
-            if (strstr(entry->d_name, ".part") == NULL && strstr(entry->d_name, ".frames") == NULL) {
+            if (strstr(entry->d_name, ".part") == NULL && strstr(entry->d_name, ".frames") == NULL)
                 continue;
-            }
             for (const char *at = collect(entry->d_name); (at = strchr(at, '<')) != NULL; at++) {
                 unsigned n = (unsigned)strtoul(at + 1, NULL, 10);
                 assert_true(n < WRITTEN && strchr(at, '>') != NULL); /* no half frames */
                 times[n]++;
             }
         }
-        if (names != NULL) {
+        if (names != NULL)
             (void)closedir(names);
-        }
     }
     assert_int_equal(status, 0);
-    for (unsigned n = 0; n < WRITTEN; n++) {
+    for (unsigned n = 0; n < WRITTEN; n++)
         assert_int_equal(times[n], 1);
-    }
 }
 
 int main(void)

@@ -65,10 +65,9 @@ static bool split_authority(const char *p, const char *end, struct url *url)
             url->host.bytes--;
     }
     uint32_t port = 0;
-    for (const char *digit = colon ? colon + 1 : end; digit < end; digit++) {
+    for (const char *digit = colon ? colon + 1 : end; digit < end; digit++)
         if (*digit < '0' || *digit > '9' || (port = port * 10 + (uint32_t)(*digit - '0')) > 65535)
             return false;
-    }
     url->port_given = port != 0;
     url->port = (uint16_t)port;
     return url->host.bytes != 0;

@@ -146,11 +146,9 @@ struct candidates {
 static bool needs(const struct elf_object *object, const char *soname)
 {
     const char *strings = elf_dynamic_pointer(object, DT_STRTAB);
-    for (const ElfW(Dyn) *entry = object->dynamic; entry != NULL && strings != NULL && entry->d_tag != DT_NULL;
-         entry++) {
+    for (const ElfW(Dyn) *entry = object->dynamic; entry != NULL && strings != NULL && entry->d_tag != DT_NULL; entry++)
         if (entry->d_tag == DT_NEEDED && strcmp(strings + entry->d_un.d_val, soname) == 0)
             return true;
-    }
     return false;
 }
 
@@ -275,11 +273,10 @@ static void read_wrappers(struct curl_api *api, const void *caller)
 
 static struct library *find_entry(const struct curl_api *api)
 {
-    for (unsigned i = 0; i < LIBRARIES_MAX; i++) {
+    for (unsigned i = 0; i < LIBRARIES_MAX; i++)
         if (atomic_load_explicit(&published[i], memory_order_acquire) &&
             memcmp(&library_table[i].real, api, sizeof *api) == 0)
             return &library_table[i];
-    }
     return NULL;
 }
 

@@ -26,14 +26,12 @@ static bool reached(uint64_t point_us)
 /* The time from the last point to this one. */
 static uint64_t advance(struct clock *clock, uint64_t point_us)
 {
-    if (point_us <= clock->reached_us) {
+    if (point_us <= clock->reached_us)
         return 0;
-    }
     uint64_t us = point_us - clock->reached_us;
     uint64_t ns = us > UINT64_MAX / 1000 ? UINT64_MAX : us * 1000;
-    if (ns > clock->left_ns) {
+    if (ns > clock->left_ns)
         ns = clock->left_ns;
-    }
     clock->left_ns -= ns;
     clock->reached_us = point_us;
     return ns;
@@ -43,38 +41,31 @@ static void compute_connection(struct clock *clock, const struct tape_end *end, 
 {
     if (end->num_connects == 0) {
         /* What libcurl reports here is the microseconds of looking the connection up. */
-        if (reached(end->pretransfer_us)) {
+        if (reached(end->pretransfer_us))
             ret_end->dns_ns = ret_end->connect_ns = ret_end->tls_ns = 0;
-        }
         return;
     }
-    if (reached(end->namelookup_us)) {
+    if (reached(end->namelookup_us))
         ret_end->dns_ns = advance(clock, end->namelookup_us);
-    }
-    if (reached(end->connect_us)) {
+    if (reached(end->connect_us))
         ret_end->connect_ns = advance(clock, end->connect_us);
-    }
-    if (reached(end->appconnect_us)) {
+    if (reached(end->appconnect_us))
         ret_end->tls_ns = advance(clock, end->appconnect_us);
-    }
 }
 
 static void compute_exchange(struct clock *clock, const struct tape_end *end, uint64_t body_sent_us,
                              struct exchange_end *ret_end)
 {
-    if (!reached(end->pretransfer_us)) {
+    if (!reached(end->pretransfer_us))
         return;
-    }
     (void)advance(clock, end->pretransfer_us); /* libcurl's own work between connection and request: part of no phase */
-    if (reached(end->posttransfer_us)) {
+    if (reached(end->posttransfer_us))
         ret_end->send_ns = advance(clock, end->posttransfer_us);
-    } else if (end->redirects == 0 && body_sent_us != TAPE_UNKNOWN && body_sent_us > end->pretransfer_us &&
-               (!reached(end->starttransfer_us) || body_sent_us <= end->starttransfer_us)) {
+    else if (end->redirects == 0 && body_sent_us != TAPE_UNKNOWN && body_sent_us > end->pretransfer_us &&
+             (!reached(end->starttransfer_us) || body_sent_us <= end->starttransfer_us))
         ret_end->send_ns = advance(clock, body_sent_us);
-    }
-    if (reached(end->starttransfer_us)) {
+    if (reached(end->starttransfer_us))
         ret_end->wait_ns = advance(clock, end->starttransfer_us);
-    }
 }
 
 static uint64_t http_version10(uint64_t version)
