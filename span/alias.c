@@ -18,7 +18,7 @@ uint64_t span_keyed_hash(const uint8_t key[SPAN_KEY_BYTES], const void *data, si
     uint8_t digest[DIGEST_BYTES];
     uint64_t hash = 0;
 
-    if (crypto_generichash(digest, sizeof digest, data, bytes, key, SPAN_KEY_BYTES) != 0)
+    if (crypto_generichash(digest, sizeof(digest), data, bytes, key, SPAN_KEY_BYTES) != 0)
         return 0;
     for (unsigned i = 0; i < HASH_BYTES; i++)
         hash = hash << 8 | digest[i];

@@ -69,7 +69,7 @@ void span_bits_unpack(uint64_t *to, const uint8_t *data, size_t count, unsigned 
         to[i] = bits_at(data, bit, width, mask);
     if (safe == count)
         return;
-    /* The rest, at most 9 bytes and a value, from a copy with zeros behind it. */
+    /* The rest, at most 9 bytes and a value, from a copy with zeros after it. */
     uint8_t tail[40] = {0};
     const size_t from = bit >> 3;
     memcpy(tail, data + from, bytes - from);

@@ -238,7 +238,7 @@ static int read_dict(struct span_codec *codec, struct span_reader *reader, uint6
     return 0;
 }
 
-/* Everything behind codec byte and presence, to its very end. */
+/* Everything after codec byte and presence, to its very end. */
 static int read_body(struct span_codec *codec, unsigned how, uint64_t *to, size_t m, const uint8_t *data, size_t bytes)
 {
     const unsigned storage = how & SPAN_CODEC_STORAGE;

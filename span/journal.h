@@ -15,7 +15,7 @@ enum {
     SPAN_JOURNAL_PATH_BYTES = 1024,     /* of the spool it belongs to, with a NUL */
     SPAN_JOURNAL_GREETING_BYTES = 4096, /* as the shim's PROCESS frame at most */
 
-    /* Where things stand. The head is written once; each number behind it is 8 bytes for itself. */
+    /* Where things stand. The head is written once; each number after it is 8 bytes for itself. */
     SPAN_JOURNAL_AT_GREETING = 256,
     SPAN_JOURNAL_AT_SPOOL = SPAN_JOURNAL_AT_GREETING + SPAN_JOURNAL_GREETING_BYTES,
     SPAN_JOURNAL_AT_LOSS = SPAN_JOURNAL_AT_SPOOL + SPAN_JOURNAL_PATH_BYTES, /* struct span_loss */

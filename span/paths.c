@@ -39,7 +39,7 @@ static int none(char *out, size_t cap)
 static int join_number(char *out, size_t cap, const char *base, char between, uint64_t number)
 {
     char digits[22];
-    size_t at = sizeof digits - 1;
+    size_t at = sizeof(digits) - 1;
 
     digits[at] = '\0';
     do {

@@ -22,7 +22,7 @@ struct span_path_base {
 
 enum {
     SPAN_PATH_RUNTIMES = 5,           /* candidates for the runtime directory */
-    SPAN_PATH_RUNTIME_BYTES_MAX = 95, /* so that a socket's path, 107 bytes at most, fits behind it */
+    SPAN_PATH_RUNTIME_BYTES_MAX = 95, /* so that a socket's path, 107 bytes at most, fits after it */
 };
 
 #define SPAN_PATH_SYSTEM_SOCKET "/run/pprofd/pprofd.sock" /* of a collector for the whole host, run by root */

@@ -59,7 +59,7 @@ int span_place_each(int directory, bool (*visit)(void *context, int directory, c
     _Alignas(uint64_t) char names[NAMES_BYTES];
     long got;
 
-    while ((got = syscall(SYS_getdents64, directory, names, sizeof names)) != 0) {
+    while ((got = syscall(SYS_getdents64, directory, names, sizeof(names))) != 0) {
         if (got < 0)
             return -errno;
         for (long at = 0; at < got;) {
@@ -67,7 +67,7 @@ int span_place_each(int directory, bool (*visit)(void *context, int directory, c
 
             if (!visit(context, directory, names + at + ENTRY_AT_NAME))
                 return 0;
-            memcpy(&bytes, names + at + ENTRY_AT_BYTES, sizeof bytes);
+            memcpy(&bytes, names + at + ENTRY_AT_BYTES, sizeof(bytes));
             at += bytes;
         }
     }
@@ -118,7 +118,7 @@ void span_place_make(const char *path)
     struct stat st;
 
     /* Also a mkdir of what is there waits for whoever makes something beside it just then. */
-    if (bytes >= sizeof part || fstatat(AT_FDCWD, path, &st, 0) == 0)
+    if (bytes >= sizeof(part) || fstatat(AT_FDCWD, path, &st, 0) == 0)
         return;
     memcpy(part, path, bytes + 1);
     for (const char *slash = from == NULL ? NULL : strchr(from + 1, '/'); slash != NULL;
@@ -148,7 +148,7 @@ static bool can_be_made(const char *path)
     const char *from = ours(path);
     struct stat st;
 
-    if (bytes >= sizeof part || fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+    if (bytes >= sizeof(part) || fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
         return false;
     memcpy(part, path, bytes + 1);
     for (;;) {

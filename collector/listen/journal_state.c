@@ -95,8 +95,8 @@ static bool may_send(uint64_t pid, bool ours, bool owed, const struct journal_re
     char number[24];
     char socket[256];
 
-    (void)snprintf(number, sizeof number, "%llu", (unsigned long long)pid);
-    switch (ours ? process_variable(number, "LIBPPROF_SOCKET", socket, sizeof socket) : PROCESS_VARIABLE_UNREADABLE) {
+    (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)pid);
+    switch (ours ? process_variable(number, "LIBPPROF_SOCKET", socket, sizeof(socket)) : PROCESS_VARIABLE_UNREADABLE) {
     case PROCESS_VARIABLE_SET:
         if (socket[0] != '\0')
             return journal_same_directory(socket, reader->socket); /* one file, too */
@@ -111,7 +111,7 @@ static bool may_send(uint64_t pid, bool ours, bool owed, const struct journal_re
 static int read_head(int fd, struct span_journal_head *ret_head)
 {
     uint8_t start[SPAN_JOURNAL_AT_LOSS];
-    ssize_t got = pread(fd, start, sizeof start, 0);
+    ssize_t got = pread(fd, start, sizeof(start), 0);
 
     return span_journal_head_read(ret_head, start, got < 0 ? 0 : (size_t)got);
 }
@@ -154,7 +154,7 @@ bool journal_is_owed(int fd, char ret_spool[SPAN_JOURNAL_PATH_BYTES])
     if (read_head(fd, &head) != SPAN_JOURNAL_OK || !head.spool_said || head.spool[0] == '\0' ||
         !is_of_no_process(&head.owner))
         return false;
-    memcpy(ret_spool, head.spool, sizeof head.spool);
+    memcpy(ret_spool, head.spool, sizeof(head.spool));
     return true;
 }
 

@@ -32,7 +32,7 @@ int listen_because(int status, const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    (void)vsnprintf(why, sizeof why, format, arguments);
+    (void)vsnprintf(why, sizeof(why), format, arguments);
     va_end(arguments);
     return status;
 }
@@ -99,7 +99,7 @@ static void free_closed(struct listener *listener)
 
 static bool welcome(const struct listener *listener, int fd, struct ucred *ret_peer)
 {
-    socklen_t bytes = sizeof *ret_peer;
+    socklen_t bytes = sizeof(*ret_peer);
 
     if (listener->stats.connected >= LISTEN_CONNECTIONS_MAX)
         return false;
@@ -110,7 +110,7 @@ static bool welcome(const struct listener *listener, int fd, struct ucred *ret_p
 
 static int add_connection(struct listener *listener, int fd, const struct ucred *peer)
 {
-    struct connection *connection = calloc(1, sizeof *connection);
+    struct connection *connection = calloc(1, sizeof(*connection));
 
     if (connection == NULL)
         return -1;
@@ -171,8 +171,8 @@ static void send_ack(struct listener *listener, struct connection *connection)
 
             if (connection->ack_sequence == 0)
                 break;
-            memcpy(frame.identity, connection->sender.identity, sizeof frame.identity);
-            span_buffer_init(&out, sizeof connection->ack);
+            memcpy(frame.identity, connection->sender.identity, sizeof(frame.identity));
+            span_buffer_init(&out, sizeof(connection->ack));
             if (span_frame_write(&out, &frame) != 0) {
                 span_buffer_done(&out);
                 drop(listener, connection);
@@ -461,7 +461,7 @@ int listen_turn(struct listener *listener, int timeout_ms)
 
 int listen_open(const struct listen_config *config, struct listener **ret_listener)
 {
-    struct listener *listener = calloc(1, sizeof *listener);
+    struct listener *listener = calloc(1, sizeof(*listener));
 
     if (listener == NULL)
         return listen_because(-1, "no memory");

@@ -110,7 +110,7 @@ void listen_set_aside(int directory, const char *name)
     static const char end[] = ".damaged";
     char aside[NAME_MAX + 1];
 
-    (void)snprintf(aside, sizeof aside, "%.*s%s", (int)(NAME_MAX - strlen(end)), name, end);
+    (void)snprintf(aside, sizeof(aside), "%.*s%s", (int)(NAME_MAX - strlen(end)), name, end);
     if (renameat(directory, name, directory, aside) != 0)
         (void)unlinkat(directory, name, 0);
 }
@@ -205,7 +205,7 @@ static int take_mark(struct listener *listener, int directory, const char *name,
         (!listener->last_look && !journal_mark_is_over(&mark, st.st_mtime)))
         return 0;
     /* Two collectors must not count the same one. */
-    (void)snprintf(mine, sizeof mine, "%.3s-%ld.mark", name, (long)getpid());
+    (void)snprintf(mine, sizeof(mine), "%.3s-%ld.mark", name, (long)getpid());
     if (renameat(directory, name, directory, mine) != 0)
         return 0;
     status = is_heard(listener, &mark);

@@ -23,7 +23,7 @@ static struct listen_party *party_of(struct listener *listener, uint64_t key, bo
     for (party = *slot; party != NULL; party = party->next)
         if (party->key == key)
             return party;
-    party = calloc(1, sizeof *party);
+    party = calloc(1, sizeof(*party));
     if (party == NULL)
         return NULL;
     *party = (struct listen_party){

@@ -4,7 +4,7 @@
  * what it had already, and what the file tells of a loss is counted once.
  *
  * Called by listen_turn now and then and by `pprofd --once`. A file that is damaged is set aside as *.damaged with
- * everything whole taken in, before the damage and behind it, and counted as a loss. One of a later version is left
+ * everything whole taken in, before the damage and after it, and counted as a loss. One of a later version is left
  * whole where it lies.
  */
 #include "listen_inner.h"
@@ -50,7 +50,7 @@ static size_t to_next_frame(const uint8_t *data, size_t bytes)
     return bytes;
 }
 
-/* All whole frames of the file, those behind damage too; one that was closed has no half ones. 0, LISTEN_NEWER, or
+/* All whole frames of the file, those after damage too; one that was closed has no half ones. 0, LISTEN_NEWER, or
  * negative store_status; *ret_damaged. */
 static int take_file(struct listener *listener, int fd, bool closed, uint8_t *buffer, bool *ret_damaged)
 {

@@ -63,7 +63,7 @@ const enum span_field rollup_fields[] = {SPAN_start_ns,
                                          ROLLUP_SUMS(X) ROLLUP_SKETCHES(X)
 #undef X
 };
-const size_t rollup_n_fields = sizeof rollup_fields / sizeof rollup_fields[0];
+const size_t rollup_n_fields = sizeof(rollup_fields) / sizeof(rollup_fields[0]);
 
 /* One distinct combination in the rows at hand. */
 struct combination {
@@ -106,7 +106,7 @@ static void index_group(struct rollup_hour *hour, size_t i)
 
 static int index_all(struct rollup_hour *hour, size_t slots)
 {
-    uint32_t *slot = calloc(slots, sizeof *slot);
+    uint32_t *slot = calloc(slots, sizeof(*slot));
 
     if (slot == NULL)
         return -1;
@@ -131,9 +131,9 @@ static uint64_t short_piece(const char *text, uint32_t bytes)
 {
     uint32_t low, high;
 
-    if (bytes >= sizeof low) {
-        memcpy(&low, text, sizeof low);
-        memcpy(&high, text + bytes - sizeof high, sizeof high);
+    if (bytes >= sizeof(low)) {
+        memcpy(&low, text, sizeof(low));
+        memcpy(&high, text + bytes - sizeof(high), sizeof(high));
         return (uint64_t)high << 32 | low;
     }
     if (bytes == 0)
@@ -150,8 +150,8 @@ static uint64_t hash_key(const struct span_text key[ROLLUP_KEY_COUNT])
         uint32_t left = key[k].bytes;
         uint64_t piece;
 
-        for (; left >= sizeof piece; left -= (uint32_t)sizeof piece, text += sizeof piece) {
-            memcpy(&piece, text, sizeof piece);
+        for (; left >= sizeof(piece); left -= (uint32_t)sizeof(piece), text += sizeof(piece)) {
+            memcpy(&piece, text, sizeof(piece));
             h = mix(h, piece);
         }
         h = mix(h, short_piece(text, left) ^ (uint64_t)key[k].bytes << 56);
@@ -185,7 +185,7 @@ static struct rollup_group *group_new(struct rollup_hour *hour, const struct spa
         return NULL;
     for (int k = 0; k < ROLLUP_KEY_COUNT; k++)
         bytes += key[k].bytes;
-    group = calloc(1, sizeof *group + bytes);
+    group = calloc(1, sizeof(*group) + bytes);
     if (group == NULL)
         return NULL;
     group->hash = hash;
@@ -304,7 +304,7 @@ static int fold(struct rollup *rollup, struct rollup_hour *hour, bool whole)
         struct span_text key[ROLLUP_KEY_COUNT];
         struct rollup_group *to;
 
-        memcpy(key, from->key, sizeof key);
+        memcpy(key, from->key, sizeof(key));
         if (!is_other(&key[ROLLUP_prompt]))
             rollup->folded += from->calls;
         key[ROLLUP_prompt] = other;
@@ -527,7 +527,7 @@ int rollup_add(struct rollup *rollup, const struct store_rows *rows)
 
     while (slots < rows->n * 2)
         slots *= 2;
-    bytes = slots * sizeof *table + rows->n * (sizeof(struct rollup_group *) + sizeof *hash);
+    bytes = slots * sizeof(*table) + rows->n * (sizeof(struct rollup_group *) + sizeof(*hash));
     if (bytes > rollup->scratch_bytes) {
         void *grown = realloc(rollup->scratch, bytes);
 
@@ -537,7 +537,7 @@ int rollup_add(struct rollup *rollup, const struct store_rows *rows)
         rollup->scratch_bytes = bytes;
     }
     table = rollup->scratch;
-    memset(table, 0, slots * sizeof *table);
+    memset(table, 0, slots * sizeof(*table));
     group = (struct rollup_group **)(void *)(table + slots);
     hash = (uint64_t *)(void *)(group + rows->n);
     if (assign(rollup, rows, group, table, slots, hash) != 0 || count_sketches(rows, group) != 0)

@@ -97,7 +97,7 @@ struct rollup_sketch {
 
 struct rollup_group {
     uint64_t hash;
-    struct span_text key[ROLLUP_KEY_COUNT]; /* point behind the struct */
+    struct span_text key[ROLLUP_KEY_COUNT]; /* point after the struct */
     uint64_t calls, errors;
     uint64_t sum[ROLLUP_SUM_COUNT]; /* sticks at INT64_MAX */
     uint64_t stated[ROLLUP_SUM_COUNT];

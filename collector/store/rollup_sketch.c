@@ -29,14 +29,14 @@ int rollup_sketch_add(struct rollup_sketch *sketch, unsigned bucket, uint64_t ti
     if (from == sketch->n || sketch->cell[from] >> ROLLUP_BUCKET_SHIFT != bucket) {
         if (sketch->n == sketch->capacity) {
             uint32_t capacity = sketch->capacity == 0 ? 8 : sketch->capacity * 2;
-            uint64_t *cell = realloc(sketch->cell, capacity * sizeof *cell);
+            uint64_t *cell = realloc(sketch->cell, capacity * sizeof(*cell));
 
             if (cell == NULL)
                 return -1;
             sketch->cell = cell;
             sketch->capacity = capacity;
         }
-        memmove(sketch->cell + from + 1, sketch->cell + from, (sketch->n - from) * sizeof *sketch->cell);
+        memmove(sketch->cell + from + 1, sketch->cell + from, (sketch->n - from) * sizeof(*sketch->cell));
         sketch->cell[from] = low;
         sketch->n++;
     }

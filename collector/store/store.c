@@ -87,7 +87,7 @@ static bool note_place(struct store_place *place, const char *path, const char *
     struct stat st;
 
     *place = (struct store_place){0};
-    if ((size_t)snprintf(place->path, sizeof place->path, "%s%s", path, tail) >= sizeof place->path ||
+    if ((size_t)snprintf(place->path, sizeof(place->path), "%s%s", path, tail) >= sizeof(place->path) ||
         stat(place->path, &st) != 0)
         return false;
     place->device = st.st_dev;
@@ -180,7 +180,7 @@ static int come_back(struct store *store)
     char path[STORE_PATH_MAX];
     int status;
 
-    memcpy(path, store->place[0].path, sizeof path);
+    memcpy(path, store->place[0].path, sizeof(path));
     if (store->db != NULL)
         leave(store);
     store->away = 0;
@@ -188,9 +188,9 @@ static int come_back(struct store *store)
     if (status != 0) {
         (void)sqlite3_close(store->db); /* tried again at the next transaction */
         store->db = NULL;
-        (void)snprintf(store->away_why, sizeof store->away_why, "%s", store_why());
+        (void)snprintf(store->away_why, sizeof(store->away_why), "%s", store_why());
         store->away = store_because(status, "its file is gone, and another cannot be made: %.400s", store->away_why);
-        (void)snprintf(store->away_why, sizeof store->away_why, "%s", store_why());
+        (void)snprintf(store->away_why, sizeof(store->away_why), "%s", store_why());
         return status;
     }
     store->times_away++;
@@ -229,7 +229,7 @@ static int set_up(struct store *store)
         (void)span_column_borrow(&store->column[f], &store->column[0]);
     if (!store->writing)
         return 0;
-    store->rollup = calloc(1, sizeof *store->rollup);
+    store->rollup = calloc(1, sizeof(*store->rollup));
     if (store->rollup == NULL)
         return store_because(STORE_FAILED, "no memory");
     rollup_init(store->rollup, STORE_GROUPS_PER_HOUR, store_rollup_load, store);
@@ -238,7 +238,7 @@ static int set_up(struct store *store)
 
 int store_open(const char *path, enum store_mode mode, struct store **ret_store)
 {
-    struct store *store = calloc(1, sizeof *store);
+    struct store *store = calloc(1, sizeof(*store));
     char name[STORE_PATH_MAX];
     int status;
 
@@ -254,7 +254,7 @@ int store_open(const char *path, enum store_mode mode, struct store **ret_store)
     if (status != 0) {
         char reason[STORE_WHY_BYTES];
 
-        (void)snprintf(reason, sizeof reason, "%s", store_why());
+        (void)snprintf(reason, sizeof(reason), "%s", store_why());
         store->writing = false; /* nothing to tidy up in a file that would not open */
         store_close(store);
         return store_because(status, "%s", reason);
@@ -356,7 +356,7 @@ static void roll_back(struct store *store)
 {
     char reason[STORE_WHY_BYTES];
 
-    (void)snprintf(reason, sizeof reason, "%s", store_why());
+    (void)snprintf(reason, sizeof(reason), "%s", store_why());
     store_rollback(store);
     (void)store_because(0, "%s", reason);
 }

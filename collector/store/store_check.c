@@ -43,7 +43,7 @@ static void fault(struct check *check, const char *format, ...)
     if (check->n_sentences == FAULTS_KEPT)
         return;
     va_start(arguments, format);
-    (void)vsnprintf(sentence, sizeof sentence, format, arguments);
+    (void)vsnprintf(sentence, sizeof(sentence), format, arguments);
     va_end(arguments);
     check->sentence[check->n_sentences] = strdup(sentence);
     check->n_sentences += check->sentence[check->n_sentences] != NULL;
@@ -281,7 +281,7 @@ static int list_blocks(struct check *check, const char *query, int64_t from, int
     while (status == 0 && (code = sqlite3_step(statement)) == SQLITE_ROW) {
         if (check->n_blocks == check->blocks_capacity) {
             size_t capacity = check->blocks_capacity == 0 ? 1024 : check->blocks_capacity * 2;
-            int64_t *grown = realloc(check->block, capacity * sizeof *grown);
+            int64_t *grown = realloc(check->block, capacity * sizeof(*grown));
 
             if (grown == NULL) {
                 status = store_because(STORE_FAILED, "no memory");
@@ -302,7 +302,7 @@ static int list_blocks(struct check *check, const char *query, int64_t from, int
 
 static bool same_sketch(const struct rollup_sketch *a, const struct rollup_sketch *b)
 {
-    return a->n == b->n && (a->n == 0 || memcmp(a->cell, b->cell, a->n * sizeof *a->cell) == 0);
+    return a->n == b->n && (a->n == 0 || memcmp(a->cell, b->cell, a->n * sizeof(*a->cell)) == 0);
 }
 
 static bool same_group(const struct rollup_group *a, const struct rollup_group *b)
@@ -310,14 +310,14 @@ static bool same_group(const struct rollup_group *a, const struct rollup_group *
     for (int s = 0; s < ROLLUP_SKETCH_COUNT; s++)
         if (!same_sketch(&a->sketch[s], &b->sketch[s]))
             return false;
-    return a->calls == b->calls && a->errors == b->errors && memcmp(a->sum, b->sum, sizeof a->sum) == 0 &&
-           memcmp(a->stated, b->stated, sizeof a->stated) == 0;
+    return a->calls == b->calls && a->errors == b->errors && memcmp(a->sum, b->sum, sizeof(a->sum)) == 0 &&
+           memcmp(a->stated, b->stated, sizeof(a->stated)) == 0;
 }
 
 /* Where groups were folded into `other`, only the sums over all groups can be compared. */
 static void total_of(const struct rollup_hour *hour, struct rollup_group *ret_total, bool *ret_folded)
 {
-    memset(ret_total, 0, sizeof *ret_total);
+    memset(ret_total, 0, sizeof(*ret_total));
     for (size_t i = 0; hour != NULL && i < hour->n; i++) {
         const struct rollup_group *group = hour->group[i];
 

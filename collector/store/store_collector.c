@@ -30,10 +30,10 @@ static int put(struct store *store, const char *key)
 int store_note_collector(struct store *store, const struct store_collector *collector)
 {
     char key[2 * PATH_MAX + 64];
-    int bytes = snprintf(key, sizeof key, COLLECTOR_KEY "%d %d %zu %s%s", collector->spool_said, collector->socket_said,
-                         strlen(collector->spool), collector->spool, collector->socket);
+    int bytes = snprintf(key, sizeof(key), COLLECTOR_KEY "%d %d %zu %s%s", collector->spool_said,
+                         collector->socket_said, strlen(collector->spool), collector->spool, collector->socket);
 
-    if (bytes < 0 || (size_t)bytes >= sizeof key)
+    if (bytes < 0 || (size_t)bytes >= sizeof(key))
         return store_because(STORE_FAILED, "the spool's or the socket's name is too long");
     if (store->in_transaction)
         return put(store, key);
@@ -87,7 +87,7 @@ int store_collectors(struct store *store, int (*each)(void *context, const struc
         size_t bytes;
 
         status = store_column_text(statement, 0, &text, &bytes);
-        if (status != 0 || text == NULL || bytes >= sizeof key)
+        if (status != 0 || text == NULL || bytes >= sizeof(key))
             continue;
         memcpy(key, text, bytes + 1);
         if (read_key(key, &collector))

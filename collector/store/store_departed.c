@@ -122,7 +122,7 @@ int store_crowd_process(struct store *store, int64_t id, struct store_process *r
     at = find(store, id);
     if (at == column[CROWD_ID].n)
         return 0;
-    memset(ret_process, 0, sizeof *ret_process);
+    memset(ret_process, 0, sizeof(*ret_process));
     ret_process->id = id;
     span_store64(ret_process->process.identity, column[CROWD_HIGH].u64[at]);
     span_store64(ret_process->process.identity + 8, column[CROWD_LOW].u64[at]);
@@ -224,7 +224,7 @@ static int join_crowd(struct store *store, struct crowd *crowd)
         const struct leaving key = {.id = (int64_t)store->crowd_column[CROWD_ID].u64[i]};
         struct leaving *old = &crowd->leaving[crowd->n];
 
-        if (bsearch(&key, crowd->leaving, n, sizeof key, by_id) != NULL || crowd->n == (size_t)CROWD_MAX * 2)
+        if (bsearch(&key, crowd->leaving, n, sizeof(key), by_id) != NULL || crowd->n == (size_t)CROWD_MAX * 2)
             continue;
         for (size_t c = 0; c < STORE_CROWD_COLUMNS; c++)
             old->value[c] = store->crowd_column[c].u64[i];
@@ -233,7 +233,7 @@ static int join_crowd(struct store *store, struct crowd *crowd)
         crowd->n++;
         crowd->n_old++;
     }
-    qsort(crowd->leaving, crowd->n, sizeof *crowd->leaving, by_id);
+    qsort(crowd->leaving, crowd->n, sizeof(*crowd->leaving), by_id);
     return 0;
 }
 
@@ -241,7 +241,7 @@ static int write_crowd(struct store *store, const struct crowd *crowd)
 {
     struct span_buffer block;
     struct span_buffer column;
-    uint64_t *values = malloc(crowd->n * sizeof *values);
+    uint64_t *values = malloc(crowd->n * sizeof(*values));
     sqlite3_stmt *statement = store_statement(store, STORE_SQL_crowd_put);
     int status = values == NULL ? store_because(STORE_FAILED, "no memory") : 0;
 
@@ -313,7 +313,7 @@ static int depart(struct store *store, struct crowd *crowd)
 
 int store_depart_step(struct store *store, uint64_t before_ns, bool *ret_more)
 {
-    struct crowd crowd = {.leaving = calloc((size_t)CROWD_MAX * 2, sizeof *crowd.leaving)};
+    struct crowd crowd = {.leaving = calloc((size_t)CROWD_MAX * 2, sizeof(*crowd.leaving))};
     int status;
 
     *ret_more = false;

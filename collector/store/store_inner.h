@@ -239,7 +239,7 @@ void store_log_end(struct store *store);
 uint64_t store_now_ms(void);
 /* store_open.c: sleeps for a moment, before something is tried again. */
 void store_nap(void);
-/* store_why.c: remember why, as printf or as "WHAT: " and a reason, by errno or by SQLite's code with the errno behind
+/* store_why.c: remember why, as printf or as "WHAT: " and a reason, by errno or by SQLite's code with the errno after
  * it (0: none). The last is of the handle's last error. All return the status. */
 int store_because(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int store_errno(const char *what, int error);

@@ -22,7 +22,7 @@ static bool log_is_empty(const struct store *store)
     char path[STORE_PATH_MAX + 8];
     struct stat st;
 
-    (void)snprintf(path, sizeof path, "%s-wal", sqlite3_db_filename(store->db, "main"));
+    (void)snprintf(path, sizeof(path), "%s-wal", sqlite3_db_filename(store->db, "main"));
     return stat(path, &st) != 0 || st.st_size == 0;
 }
 

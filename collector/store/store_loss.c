@@ -182,7 +182,7 @@ int store_loss(struct store *store, int64_t after_process, struct store_loss *re
     int status = begun(store, &begun_ns);
     int code;
 
-    memset(ret_loss, 0, sizeof *ret_loss);
+    memset(ret_loss, 0, sizeof(*ret_loss));
     if (status != 0)
         return status;
     if (rows == NULL)

@@ -100,24 +100,24 @@ static int follow(struct maker *maker, const char *path)
 {
     char *slash;
 
-    if ((size_t)snprintf(maker->path, sizeof maker->path, "%s", path) >= sizeof maker->path)
+    if ((size_t)snprintf(maker->path, sizeof(maker->path), "%s", path) >= sizeof(maker->path))
         return cannot(ENAMETOOLONG);
     for (int i = 0; i <= LINKS_MAX; i++) {
         char target[STORE_PATH_MAX];
-        ssize_t bytes = readlink(maker->path, target, sizeof target - 1);
+        ssize_t bytes = readlink(maker->path, target, sizeof(target) - 1);
         size_t before;
 
         if (bytes < 0) {
             slash = strrchr(maker->path, '/');
             maker->name = slash == NULL ? maker->path : slash + 1;
-            (void)snprintf(maker->directory, sizeof maker->directory, "%.*s",
+            (void)snprintf(maker->directory, sizeof(maker->directory), "%.*s",
                            slash == NULL ? 2 : (int)(slash - maker->path) + 1, slash == NULL ? "./" : maker->path);
             return 0;
         }
         target[bytes] = '\0';
         slash = strrchr(maker->path, '/');
         before = target[0] == '/' || slash == NULL ? 0 : (size_t)(slash - maker->path) + 1;
-        if (before + (size_t)bytes >= sizeof maker->path)
+        if (before + (size_t)bytes >= sizeof(maker->path))
             return cannot(ENAMETOOLONG);
         memcpy(maker->path + before, target, (size_t)bytes + 1);
     }
@@ -148,7 +148,7 @@ static size_t made_stem(const struct maker *maker, char *stem, size_t room)
 static void remove_leftovers(const struct maker *maker)
 {
     char stem[NAME_MAX + 1];
-    size_t bytes = made_stem(maker, stem, sizeof stem);
+    size_t bytes = made_stem(maker, stem, sizeof(stem));
     DIR *directory = opendir(maker->directory);
     struct dirent *entry;
 
@@ -167,19 +167,19 @@ static void set_aside(struct maker *maker)
 {
     static const char *const tails[] = {"-wal", "-journal", "-shm"};
 
-    for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++) {
+    for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
         char from[STORE_PATH_MAX + 16];
         char to[STORE_PATH_MAX + 48];
         struct stat st;
 
-        (void)snprintf(from, sizeof from, "%s%s", maker->path, tails[i]);
+        (void)snprintf(from, sizeof(from), "%s%s", maker->path, tails[i]);
         if (lstat(from, &st) != 0)
             continue;
         if (i == 2 || st.st_size == 0) {
             (void)unlink(from);
             continue;
         }
-        (void)snprintf(to, sizeof to, "%s.orphan-%llx", from, (unsigned long long)st.st_ino);
+        (void)snprintf(to, sizeof(to), "%s.orphan-%llx", from, (unsigned long long)st.st_ino);
         if (rename(from, to) == 0)
             maker->set_aside++;
     }
@@ -199,7 +199,7 @@ static int fill(sqlite3 *db, unsigned orphans)
         sqlite3_exec(db, store_schema_processes, NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(db, store_schema_rollups, NULL, NULL, NULL) != SQLITE_OK)
         return -1;
-    (void)snprintf(text, sizeof text,
+    (void)snprintf(text, sizeof(text),
                    "INSERT INTO meta VALUES('begun_ns',%lld%09ld);"
                    "INSERT INTO loss SELECT 'log_orphaned',%u,0,%lld%09ld WHERE %u>0;"
                    "PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT",
@@ -216,8 +216,8 @@ static int build(struct maker *maker)
     int status = 0;
     int fd;
 
-    (void)made_stem(maker, stem, sizeof stem);
-    (void)snprintf(maker->made, sizeof maker->made, "%s%sXXXXXX", maker->directory, stem);
+    (void)made_stem(maker, stem, sizeof(stem));
+    (void)snprintf(maker->made, sizeof(maker->made), "%s%sXXXXXX", maker->directory, stem);
     fd = mkostemp(maker->made, O_CLOEXEC); /* mode 0600 */
     if (fd < 0)
         return cannot(errno);

@@ -78,7 +78,7 @@ static int recode_sketches(struct recoder *recoder, const uint8_t *data, size_t 
         return status;
     recoder->texts.bytes = 0;
     span_buffer_append(&recoder->texts, "", 1);
-    recoder->text = calloc(n, sizeof *recoder->text);
+    recoder->text = calloc(n, sizeof(*recoder->text));
     if (recoder->text == NULL)
         return out_of_memory();
     for (size_t i = 0; i < n; i++) {
@@ -396,7 +396,7 @@ static int from_2(struct store *store)
 
 /* One step a version, in their order. */
 static int (*const steps[])(struct store *) = {[2 - STORE_OLDEST] = from_2};
-_Static_assert(sizeof steps / sizeof steps[0] == STORE_VERSION - STORE_OLDEST, "a step from each version");
+_Static_assert(sizeof(steps) / sizeof(steps[0]) == STORE_VERSION - STORE_OLDEST, "a step from each version");
 
 static int migrate(struct store *store)
 {
@@ -409,7 +409,7 @@ static int migrate(struct store *store)
     /* Another process may have done it meanwhile. */
     for (; status == 0 && version >= STORE_OLDEST && version < STORE_VERSION; version++)
         status = steps[version - STORE_OLDEST](store);
-    (void)snprintf(text, sizeof text, "PRAGMA user_version=%d", STORE_VERSION);
+    (void)snprintf(text, sizeof(text), "PRAGMA user_version=%d", STORE_VERSION);
     return status == 0 ? execute(store, text) : status;
 }
 

@@ -96,7 +96,7 @@ static int recognise(const char *path)
 static void find_real(char out[PATH_MAX], const char *path)
 {
     char target[PATH_MAX];
-    ssize_t bytes = readlink(path, target, sizeof target - 1);
+    ssize_t bytes = readlink(path, target, sizeof(target) - 1);
 
     if (realpath(path, out) != NULL)
         return;
@@ -172,7 +172,7 @@ static char *make_uri(const char *path, const char *tail)
 
     if (uri == NULL)
         return NULL;
-    /* An absolute path goes behind an empty authority: two slashes at its own beginning would begin one. */
+    /* An absolute path goes after an empty authority: two slashes at its own beginning would begin one. */
     memcpy(uri, path[0] == '/' ? "file://" : "file:", n);
     for (const char *p = path; *p != '\0'; p++)
         if (*p == '?' || *p == '#' || *p == '%')
@@ -188,7 +188,7 @@ static bool has_bytes(const char *path, const char *tail)
     char name[STORE_PATH_MAX + 16];
     struct stat st;
 
-    return (size_t)snprintf(name, sizeof name, "%s%s", path, tail) < sizeof name && stat(name, &st) == 0 &&
+    return (size_t)snprintf(name, sizeof(name), "%s%s", path, tail) < sizeof(name) && stat(name, &st) == 0 &&
            st.st_size > 0;
 }
 

@@ -41,7 +41,7 @@ static const struct prediction {
     {SPAN_finish_reasons, false, 1, {SPAN_request_model}},
 };
 
-enum { N_PREDICTIONS = sizeof predictions / sizeof predictions[0] };
+enum { N_PREDICTIONS = sizeof(predictions) / sizeof(predictions[0]) };
 
 bool store_is_predicted(enum span_field field)
 {

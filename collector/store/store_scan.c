@@ -149,7 +149,7 @@ static int merged_column(struct store *store, int64_t block, enum span_field fie
 void store_cache_columns(struct store *store, int64_t block)
 {
     store->cached_block = block;
-    memset(store->cached, 0, sizeof store->cached);
+    memset(store->cached, 0, sizeof(store->cached));
 }
 
 int store_merged_column(struct store *store, int64_t block, enum span_field field, struct span_column *column, size_t n)
@@ -287,7 +287,7 @@ int store_read_block(struct store *store, int64_t id, const struct store_wanted 
     int status;
     int code;
 
-    memset(ret_rows, 0, sizeof *ret_rows);
+    memset(ret_rows, 0, sizeof(*ret_rows));
     if (block == NULL)
         return store_sqlite_failed(store, "reading");
     (void)sqlite3_bind_int64(block, 1, id);

@@ -13,7 +13,7 @@ static const char tables[][16] = {"block",   "col",         "crowd",      "depar
 
 static bool is_our_table(const char *name)
 {
-    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
         if (strcmp(tables[i], name) == 0)
             return true;
     return false;

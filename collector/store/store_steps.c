@@ -68,7 +68,7 @@ static void remember(struct scan *scan, uint64_t process, uint64_t seq)
         last->last = seq;
         return;
     }
-    list = more_room(scan->run, scan->n_runs, &scan->runs_capacity, sizeof *scan->run);
+    list = more_room(scan->run, scan->n_runs, &scan->runs_capacity, sizeof(*scan->run));
     if (list == NULL) {
         scan->failed = true;
         return;
@@ -94,7 +94,7 @@ static void order_runs(struct scan *scan)
 
     if (scan->n_runs == 0)
         return;
-    qsort(scan->run, scan->n_runs, sizeof *scan->run, by_place);
+    qsort(scan->run, scan->n_runs, sizeof(*scan->run), by_place);
     for (size_t i = 1; i < scan->n_runs; i++) {
         struct run *last = &scan->run[kept];
 
@@ -195,7 +195,7 @@ static int list_blocks(struct scan *scan, int64_t after)
 
         if (after > 0 && !merged)
             continue; /* came since, from a sender */
-        items = more_room(scan->item, scan->n_items, &scan->items_capacity, sizeof *scan->item);
+        items = more_room(scan->item, scan->n_items, &scan->items_capacity, sizeof(*scan->item));
         if (items == NULL) {
             status = STORE_FAILED;
             break;

@@ -83,7 +83,7 @@ static int prove(struct store *store, const struct span_frame *frame, struct sto
     struct span_block_view view;
     int status;
 
-    memset(ret_rows, 0, sizeof *ret_rows);
+    memset(ret_rows, 0, sizeof(*ret_rows));
     status = span_block_open(&view, frame->payload, frame->payload_bytes);
     if (status == SPAN_BLOCK_TOO_NEW)
         return store_because(STORE_OTHER_VERSION, "a block is of a later version");
@@ -263,7 +263,7 @@ static int repeat_of_departed(struct store *store, const struct span_frame *fram
 
     if (departed != 1)
         return departed;
-    return (int64_t)frame->sequence <= last && memcmp(&frame->loss, &none, sizeof none) == 0;
+    return (int64_t)frame->sequence <= last && memcmp(&frame->loss, &none, sizeof(none)) == 0;
 }
 
 int store_take_frame(struct store *store, const struct span_frame *frame, bool *ret_repeat)
@@ -343,7 +343,7 @@ int store_take_lost(struct store *store, const uint8_t identity[16], uint64_t sp
 
     if (!store->in_transaction)
         return store_because(STORE_FAILED, "no transaction was begun");
-    memcpy(word.identity, identity, sizeof word.identity);
+    memcpy(word.identity, identity, sizeof(word.identity));
     known = sender(store, identity, &status);
     return known == NULL ? status : store_process_loss(store, known, &word);
 }

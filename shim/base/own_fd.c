@@ -26,7 +26,7 @@ static int move_up(int fd)
 {
     /* RLIMIT_NOFILE may forbid the high numbers; any number but the three standard ones will do. */
     static const int lowest[] = {OWN_FD_LOWEST, 32, 3};
-    for (unsigned i = 0; i < sizeof lowest / sizeof lowest[0]; i++) {
+    for (unsigned i = 0; i < sizeof(lowest) / sizeof(lowest[0]); i++) {
         if (fd >= lowest[i])
             return fd;
         int moved = fcntl(fd, F_DUPFD_CLOEXEC, lowest[i]);

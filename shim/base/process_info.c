@@ -74,11 +74,11 @@ static void find_executable(char *ret_name, size_t capacity)
 {
     static const char deleted[] = " (deleted)";
     char path[4096];
-    ssize_t got = readlink("/proc/thread-self/exe", path, sizeof path - 1);
+    ssize_t got = readlink("/proc/thread-self/exe", path, sizeof(path) - 1);
     if (got <= 0)
         return;
     path[got] = '\0';
-    size_t tail = sizeof deleted - 1;
+    size_t tail = sizeof(deleted) - 1;
     if ((size_t)got > tail && strcmp(path + (size_t)got - tail, deleted) == 0)
         path[(size_t)got - tail] = '\0';
     const char *slash = strrchr(path, '/');
@@ -117,33 +117,33 @@ bool process_info_container(char *ret_id, size_t capacity, const char *text, siz
 static void find_container(char *ret_id, size_t capacity)
 {
     char text[PROC_FILE_BYTES_MAX];
-    size_t bytes = read_file("/proc/thread-self/cgroup", text, sizeof text);
+    size_t bytes = read_file("/proc/thread-self/cgroup", text, sizeof(text));
     if (process_info_container(ret_id, capacity, text, bytes, ""))
         return;
     /* With a cgroup namespace of its own the container sees only "/"; its hostname file is mounted from a directory
      * with its id. */
-    bytes = read_file("/proc/thread-self/mountinfo", text, sizeof text);
+    bytes = read_file("/proc/thread-self/mountinfo", text, sizeof(text));
     (void)process_info_container(ret_id, capacity, text, bytes, "containers/");
 }
 
 void process_info_collect(struct span_process *ret_process, const uint8_t identity[16],
                           const struct process_info_names *names)
 {
-    memset(ret_process, 0, sizeof *ret_process);
-    memcpy(ret_process->identity, identity, sizeof ret_process->identity);
+    memset(ret_process, 0, sizeof(*ret_process));
+    memcpy(ret_process->identity, identity, sizeof(ret_process->identity));
     ret_process->start_ns = clock_ns(CLOCK_REALTIME);
     ret_process->pid = (uint64_t)getpid();
     ret_process->uid = (uint64_t)geteuid();
     ret_process->has_uid = true;
-    find_executable(ret_process->executable, sizeof ret_process->executable);
-    if (gethostname(ret_process->host, sizeof ret_process->host) != 0)
+    find_executable(ret_process->executable, sizeof(ret_process->executable));
+    if (gethostname(ret_process->host, sizeof(ret_process->host)) != 0)
         ret_process->host[0] = '\0';
-    ret_process->host[sizeof ret_process->host - 1] = '\0';
-    set_text(ret_process->service, sizeof ret_process->service, names->service);
-    set_text(ret_process->team, sizeof ret_process->team, names->team);
-    set_text(ret_process->labels, sizeof ret_process->labels, names->labels);
-    find_container(ret_process->container, sizeof ret_process->container);
-    set_text(ret_process->version, sizeof ret_process->version, PPROF_VERSION);
+    ret_process->host[sizeof(ret_process->host) - 1] = '\0';
+    set_text(ret_process->service, sizeof(ret_process->service), names->service);
+    set_text(ret_process->team, sizeof(ret_process->team), names->team);
+    set_text(ret_process->labels, sizeof(ret_process->labels), names->labels);
+    find_container(ret_process->container, sizeof(ret_process->container));
+    set_text(ret_process->version, sizeof(ret_process->version), PPROF_VERSION);
 }
 
 /* A number of a stat file of /proc, counted as proc(5) does; 0 where there is none. */
@@ -151,8 +151,8 @@ static uint64_t stat_field(const char *path, unsigned wanted)
 {
     char text[1024];
     uint64_t value = 0;
-    text[read_file(path, text, sizeof text - 1)] = '\0';
-    /* The name may hold anything; behind its last bracket come fields 3 and on. */
+    text[read_file(path, text, sizeof(text) - 1)] = '\0';
+    /* The name may hold anything; after its last bracket come fields 3 and on. */
     const char *at = strrchr(text, ')');
     for (unsigned field = 2; at != NULL && field < wanted; field++)
         at = strchr(at + 1, ' ');
@@ -166,11 +166,11 @@ void process_info_owner(struct span_journal_owner *ret_owner)
     enum { START_TICKS = 22 };
     char text[64];
     struct stat st;
-    memset(ret_owner, 0, sizeof *ret_owner);
+    memset(ret_owner, 0, sizeof(*ret_owner));
     ret_owner->pid = (uint64_t)getpid();
     if (fstatat(AT_FDCWD, "/proc/thread-self/ns/pid", &st, 0) == 0)
         ret_owner->pid_namespace = st.st_ino;
-    size_t bytes = read_file("/proc/sys/kernel/random/boot_id", text, sizeof text);
+    size_t bytes = read_file("/proc/sys/kernel/random/boot_id", text, sizeof(text));
     if (bytes == 37) /* and a newline */
         memcpy(ret_owner->boot, text, 36);
     ret_owner->start_ticks = stat_field("/proc/self/stat", START_TICKS);
@@ -188,13 +188,13 @@ enum process_info_threads process_info_threads(pid_t process, int *ret_code)
     if (tasks.st_nlink != 4)
         return THREADS_SEVERAL;
     /* A /proc of another namespace would not know our number at all. */
-    int bytes = snprintf(path, sizeof path, "/proc/self/task/%d", (int)process);
+    int bytes = snprintf(path, sizeof(path), "/proc/self/task/%d", (int)process);
     if (fstatat(AT_FDCWD, path, &tasks, 0) != 0)
         return THREADS_UNSEEN;
-    (void)snprintf(path + bytes, sizeof path - (size_t)bytes, "/exe");
-    if (readlink(path, executable, sizeof executable) >= 0 || errno != ENOENT)
+    (void)snprintf(path + bytes, sizeof(path) - (size_t)bytes, "/exe");
+    if (readlink(path, executable, sizeof(executable)) >= 0 || errno != ENOENT)
         return THREADS_SEVERAL;
-    (void)snprintf(path + bytes, sizeof path - (size_t)bytes, "/stat");
+    (void)snprintf(path + bytes, sizeof(path) - (size_t)bytes, "/stat");
     *ret_code = (int)(stat_field(path, EXIT_CODE) >> 8 & 0xff); /* as wait(2) says it */
     return THREADS_ONE;
 }

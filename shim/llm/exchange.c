@@ -40,7 +40,7 @@ struct work {
     uint64_t body_time_ns; /* of the last piece, the one being decoded */
     bool encodings_undone; /* by the tap */
     bool request_begun, request_read, response_begun;
-    bool request_torn; /* pieces of it are missing: what stands behind them is not read */
+    bool request_torn; /* pieces of it are missing: what stands after them is not read */
     struct request request;
     struct body body;
     struct response_headers headers;
@@ -384,7 +384,7 @@ void exchange_lost(struct exchange *owner, uint64_t bytes)
     if (exchange->status) { /* its response has begun: perhaps the loss was there */
         body_lost(&exchange->body);
         timing_lost(&exchange->timing);
-        exchange->encoded = exchange->encoded || exchange->decode; /* no decoder goes on behind a gap */
+        exchange->encoded = exchange->encoded || exchange->decode; /* no decoder goes on after a gap */
     }
     if (!exchange->response_begun) {
         request_reset(&exchange->request);

@@ -1,6 +1,6 @@
 /*
  * Which header lines of a request matter (header_lines.h). Called by the scribe, and on the application's thread only
- * where there are too many to hand all of them on. Must never read behind a line's end.
+ * where there are too many to hand all of them on. Must never read after a line's end.
  */
 #include "header_lines.h"
 

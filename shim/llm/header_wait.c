@@ -38,7 +38,7 @@ static bool two_digits(const char *p, unsigned *ret)
     return true;
 }
 
-/* "Z" or "+01:00" behind the seconds and their fraction, as seconds to add to come to UTC. */
+/* "Z" or "+01:00" after the seconds and their fraction, as seconds to add to come to UTC. */
 static bool parse_offset(const char *p, const char *end, int64_t *ret_seconds)
 {
     unsigned hours, minutes;

@@ -3,7 +3,7 @@
  * bytes tell.
  *
  * Owned by the exchange, scribe's thread. Memory is taken only for compressed bodies, and given back at their end: a
- * call may wait for minutes behind it.
+ * call may wait for minutes after it.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /*
  * Response headers as rows of tables. Precedence of times: what the body states; then the rows of time_headers[] from
  * top to bottom (the server that ran the model before proxies, proxies from the inner to the outer); a row under a
- * relay's prefix comes behind the same row without it, because it times the upstream of whoever answered.
+ * relay's prefix comes after the same row without it, because it times the upstream of whoever answered.
  *
  * Called by the exchange on the scribe's thread, for the headers of the last response only.
  */

@@ -89,7 +89,7 @@ static void *find_gnu(const struct tables *tables, const uint32_t *table, const 
     const ElfW(Addr) *bloom = (const void *)(table + 4);
     const uint32_t *buckets = (const void *)(bloom + bloom_words);
     const uint32_t *chains = buckets + buckets_n;
-    const uint32_t word_bits = 8 * (uint32_t)sizeof *bloom;
+    const uint32_t word_bits = 8 * (uint32_t)sizeof(*bloom);
     if (buckets_n == 0 || bloom_words == 0)
         return NULL;
     ElfW(Addr) word = bloom[(hash / word_bits) % bloom_words];

@@ -106,7 +106,7 @@ static void patch_table(const struct dl_phdr_info *info, const struct elf_object
     const char *strings = elf_dynamic_pointer(object, DT_STRTAB);
     if (table == NULL || symbols == NULL || strings == NULL)
         return;
-    for (size_t i = 0; i < bytes / sizeof *table; i++) {
+    for (size_t i = 0; i < bytes / sizeof(*table); i++) {
         const ElfW(Rela) *entry = &table[i];
         uint64_t type = ELF64_R_TYPE(entry->r_info);
         if (type != IS_JUMP_SLOT && type != IS_GLOBAL_DATA && (type != IS_POINTER || entry->r_addend != 0))

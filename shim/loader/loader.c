@@ -48,7 +48,7 @@ bool loader_is_alone(const char *name)
     return tap_hooks(name) && dl_iterate_phdr(defines, (void *)(uintptr_t)name) == 0;
 }
 
-/* What is answered then, and an error for dlerror: nobody behind us has it. Called, not jumped to: our place counts. */
+/* What is answered then, and an error for dlerror: nobody after us has it. Called, not jumped to: our place counts. */
 void *loader_nothing(void *handle, const char *name)
 {
     (void)handle;

@@ -103,8 +103,8 @@ static int fill_file(struct journal *journal, uint64_t next_frame, uint64_t last
     if (span_journal_head_write(head, &journal->head, journal->greeting, journal->greeting_bytes) != 0)
         return -EMSGSIZE;
     span_journal_pending_write(pending, next_frame, last_span);
-    return put_whole(journal, 0, head, sizeof head) &&
-                   put_whole(journal, SPAN_JOURNAL_AT_PENDING, pending, sizeof pending)
+    return put_whole(journal, 0, head, sizeof(head)) &&
+                   put_whole(journal, SPAN_JOURNAL_AT_PENDING, pending, sizeof(pending))
                ? 0
                : -EIO;
 }
@@ -128,10 +128,10 @@ static int open_in(struct journal *journal, const struct journal_place *place, b
     char hex[33], fresh[64], name[64];
     for (unsigned i = 0; i < 16; i++)
         (void)snprintf(hex + (size_t)2 * i, 3, "%02x", journal->head.identity[i]);
-    (void)snprintf(name, sizeof name, "%s-%u.live", hex, journal->n);
-    (void)snprintf(fresh, sizeof fresh, "%s-%u.new", hex, journal->n);
-    int needed = snprintf(journal->file, sizeof journal->file, "%s/%s", place->directory, name);
-    if (needed < 0 || (size_t)needed >= sizeof journal->file)
+    (void)snprintf(name, sizeof(name), "%s-%u.live", hex, journal->n);
+    (void)snprintf(fresh, sizeof(fresh), "%s-%u.new", hex, journal->n);
+    int needed = snprintf(journal->file, sizeof(journal->file), "%s/%s", place->directory, name);
+    if (needed < 0 || (size_t)needed >= sizeof(journal->file))
         return -ENAMETOOLONG;
     int directory = open_directory(place);
     if (directory < 0)
@@ -208,7 +208,7 @@ static bool put64(struct journal *journal, size_t at, uint64_t value)
     uint8_t bytes[8];
     for (unsigned i = 0; i < 8; i++)
         bytes[i] = (uint8_t)(value >> (8 * i));
-    return put(journal, at, bytes, sizeof bytes);
+    return put(journal, at, bytes, sizeof(bytes));
 }
 
 void journal_init(struct journal *journal, const struct span_journal_head *head,
@@ -258,7 +258,7 @@ bool journal_ready(struct journal *journal, uint64_t now_ns, uint64_t next_frame
     journal->ring_at = 0;
     journal->loss = (struct span_loss){0};
     journal->acked = journal->alive_ns = 0;
-    memset(journal->used, 0, sizeof journal->used);
+    memset(journal->used, 0, sizeof(journal->used));
     *ret_fresh = true;
     return true;
 }
@@ -296,7 +296,7 @@ void journal_restart(struct journal *journal, uint64_t next_frame, uint64_t last
 {
     uint8_t pending[SPAN_JOURNAL_PENDING_HEAD];
     span_journal_pending_write(pending, next_frame, last_span);
-    if (journal->lock != NULL && put(journal, SPAN_JOURNAL_AT_PENDING, pending, sizeof pending)) {
+    if (journal->lock != NULL && put(journal, SPAN_JOURNAL_AT_PENDING, pending, sizeof(pending))) {
         journal->pending_used = SPAN_JOURNAL_PENDING_HEAD;
         journal->next_frame = next_frame;
     }
@@ -387,11 +387,11 @@ void journal_flight_end(struct journal *journal, struct journal_slot *slot)
 
 void journal_loss(struct journal *journal, const struct span_loss *loss)
 {
-    if (journal->lock == NULL || memcmp(loss, &journal->loss, sizeof *loss) == 0)
+    if (journal->lock == NULL || memcmp(loss, &journal->loss, sizeof(*loss)) == 0)
         return;
     uint8_t numbers[SPAN_LOSS_BYTES];
     span_loss_write(numbers, loss);
-    if (put(journal, SPAN_JOURNAL_AT_LOSS, numbers, sizeof numbers))
+    if (put(journal, SPAN_JOURNAL_AT_LOSS, numbers, sizeof(numbers)))
         journal->loss = *loss;
 }
 

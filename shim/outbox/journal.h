@@ -41,7 +41,7 @@ struct journal {
     uint64_t failures;     /* times that it stepped aside, wholly or for want of slots */
     bool aside;            /* since this file was made, or none could be */
     size_t bytes;          /* of the file */
-    size_t pending_used;   /* behind the head of the area */
+    size_t pending_used;   /* after the head of the area */
     uint64_t next_frame;   /* as the area's head says */
     size_t ring_at;        /* where the next frame goes */
     struct span_loss loss; /* as written */

@@ -135,7 +135,7 @@ static void enqueue(uint64_t now_ns, enum span_frame_kind kind, const struct spa
                                .flags = box.finishing ? SPAN_FRAME_FINAL : 0,
                                .sequence = ++box.frame_sequence,
                                .loss = box.loss};
-    memcpy(frame.identity, box.identity, sizeof frame.identity);
+    memcpy(frame.identity, box.identity, sizeof(frame.identity));
     if (payload != NULL) {
         frame.payload = payload->data;
         frame.payload_bytes = payload->bytes;
@@ -309,7 +309,7 @@ static void exchange_with_collector(uint64_t now_ns)
 static bool started(void)
 {
     if (!box.started && box.configured) {
-        box.started = greeting_make(&box.process, box.greeting, sizeof box.greeting, &box.greeting_bytes) == 0;
+        box.started = greeting_make(&box.process, box.greeting, sizeof(box.greeting), &box.greeting_bytes) == 0;
         box.spooler.spool.greeting = box.journal.greeting = box.greeting;
         box.spooler.spool.greeting_bytes = box.journal.greeting_bytes = box.greeting_bytes;
     }
@@ -321,18 +321,18 @@ int outbox_start(const struct outbox_config *config)
     own_fd_close(&box.wire.own); /* a parent's, or none */
     own_fd_close(&box.spooler.spool.own);
     own_fd_close(&box.journal.own);
-    memset(&box, 0, sizeof box); /* nothing is freed: in a forked child the parent's lists may be torn */
+    memset(&box, 0, sizeof(box)); /* nothing is freed: in a forked child the parent's lists may be torn */
     box.wire.own = OWN_FD_NONE;
     box.connect_wait_ms = OUTBOX_RECONNECT_MS;
-    memcpy(box.identity, config->process.identity, sizeof box.identity);
+    memcpy(box.identity, config->process.identity, sizeof(box.identity));
     const char *paths[2] = {config->socket_path, config->socket_path_else};
     for (unsigned i = 0; i < 2; i++)
-        if (paths[i] != NULL && strlen(paths[i]) < sizeof box.socket_path[i])
+        if (paths[i] != NULL && strlen(paths[i]) < sizeof(box.socket_path[i]))
             memcpy(box.socket_path[i], paths[i], strlen(paths[i]) + 1);
     spool_init(&box.spooler.spool, config->spool_dir, box.identity, OUTBOX_SPOOL_BYTES_MAX);
     struct span_journal_head head = {.owner = config->owner, .spool_said = config->spool_said};
-    memcpy(head.identity, box.identity, sizeof head.identity);
-    memcpy(head.spool, box.spooler.spool.directory, strnlen(box.spooler.spool.directory, sizeof head.spool - 1));
+    memcpy(head.identity, box.identity, sizeof(head.identity));
+    memcpy(head.spool, box.spooler.spool.directory, strnlen(box.spooler.spool.directory, sizeof(head.spool) - 1));
     journal_init(&box.journal, &head, config->journal, config->journal_disk_first);
     box.process = config->process;
     box.configured = true;
@@ -353,7 +353,7 @@ static void journal_pending(uint64_t now_ns, const struct span *span, uint64_t f
 void outbox_add(uint64_t now_ns, struct span *span, uint64_t flight, struct journal_slot *slot)
 {
     span_set_u64(span, SPAN_seq, ++box.span_sequence);
-    struct span *copy = started() ? malloc(sizeof *copy) : NULL;
+    struct span *copy = started() ? malloc(sizeof(*copy)) : NULL;
     if (copy == NULL) {
         count_lost_no_memory(1);
         journal_flight_end(&box.journal, slot);

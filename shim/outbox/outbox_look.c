@@ -14,7 +14,7 @@ enum {
 
 bool outbox_loss_untold(void)
 {
-    return memcmp(&box.loss, &box.loss_told, sizeof box.loss) != 0;
+    return memcmp(&box.loss, &box.loss_told, sizeof(box.loss)) != 0;
 }
 
 int outbox_ms_until(uint64_t now_ns, uint64_t then_ns)

@@ -9,7 +9,7 @@
 struct parcel *parcels_append(struct parcels *queue, uint64_t now_ns, uint64_t sequence, uint64_t spans,
                               const uint8_t *data, size_t bytes)
 {
-    struct parcel *parcel = malloc(sizeof *parcel + bytes);
+    struct parcel *parcel = malloc(sizeof(*parcel) + bytes);
     if (parcel == NULL)
         return NULL;
     *parcel = (struct parcel){.made_ns = now_ns, .sequence = sequence, .spans = spans, .bytes = bytes};

@@ -44,7 +44,7 @@ bool peer_trusted(uid_t peer, uid_t us, const char *socket_path)
     size_t bytes = strlen(socket_path);
     if (peer == us || peer == 0)
         return true;
-    if (bytes >= sizeof path || socket_path[0] != '/' || !step("/", NULL, peer, us, &above))
+    if (bytes >= sizeof(path) || socket_path[0] != '/' || !step("/", NULL, peer, us, &above))
         return false;
     memcpy(path, socket_path, bytes + 1);
     for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {

@@ -68,10 +68,10 @@ static int open_file(struct spool *spool, int directory, const uint8_t *frame, s
 {
     char name[64], fresh[64];
     spool->n++;
-    (void)snprintf(name, sizeof name, "%s-%u.part", spool->identity, spool->n);
-    (void)snprintf(fresh, sizeof fresh, "%s-%u.fresh.new", spool->identity, spool->n);
-    int needed = snprintf(spool->file, sizeof spool->file, "%s/%s", spool->directory, name);
-    if (needed < 0 || (size_t)needed + sizeof ".frames" > sizeof spool->file)
+    (void)snprintf(name, sizeof(name), "%s-%u.part", spool->identity, spool->n);
+    (void)snprintf(fresh, sizeof(fresh), "%s-%u.fresh.new", spool->identity, spool->n);
+    int needed = snprintf(spool->file, sizeof(spool->file), "%s/%s", spool->directory, name);
+    if (needed < 0 || (size_t)needed + sizeof ".frames" > sizeof(spool->file))
         return -ENAMETOOLONG;
     struct stat st;
     if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
@@ -110,7 +110,7 @@ void spool_init(struct spool *spool, const char *directory, const uint8_t identi
     for (unsigned i = 0; i < 16; i++)
         (void)snprintf(spool->identity + (size_t)2 * i, 3, "%02x", identity[i]);
     /* Relative paths would follow the application's chdir. */
-    if (directory != NULL && directory[0] == '/' && strlen(directory) < sizeof spool->directory - 64)
+    if (directory != NULL && directory[0] == '/' && strlen(directory) < sizeof(spool->directory) - 64)
         memcpy(spool->directory, directory, strlen(directory) + 1);
 }
 

@@ -33,7 +33,7 @@ bool wire_connected(const struct wire *wire)
 static int look_at_peer(struct wire *wire, const char *path)
 {
     struct ucred peer;
-    socklen_t bytes = sizeof peer;
+    socklen_t bytes = sizeof(peer);
     if (getsockopt(wire->own.fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0)
         return -errno;
     if (!peer_trusted(peer.uid, geteuid(), path)) {
@@ -51,7 +51,7 @@ int wire_connect(struct wire *wire, const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     size_t bytes = strlen(path);
-    if (bytes == 0 || bytes >= sizeof address.sun_path)
+    if (bytes == 0 || bytes >= sizeof(address.sun_path))
         return -ENAMETOOLONG;
     memcpy(address.sun_path, path, bytes + 1);
     /* Asking first keeps the usual case of "no collector" from taking a descriptor number, even for a moment. */
@@ -68,7 +68,7 @@ int wire_connect(struct wire *wire, const char *path)
         return rc;
     wire->input_bytes = 0;
     /* A unix socket connects at once; EAGAIN means that the listener's queue is full. */
-    if (connect(wire->own.fd, (const struct sockaddr *)&address, sizeof address) != 0)
+    if (connect(wire->own.fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
         rc = -errno;
     else
         rc = look_at_peer(wire, path);
@@ -104,7 +104,7 @@ static bool parse_input(struct wire *wire, uint64_t *ret_acked)
         struct span_frame frame;
         long bytes = span_frame_read(&frame, wire->input + used, wire->input_bytes - used);
         if (bytes == SPAN_FRAME_NEED_MORE) {
-            good = used > 0 || wire->input_bytes < sizeof wire->input;
+            good = used > 0 || wire->input_bytes < sizeof(wire->input);
             break;
         }
         if (bytes < 0) {
@@ -126,7 +126,7 @@ int wire_receive(struct wire *wire, uint64_t *ret_acked)
         if (!own_fd_valid(&wire->own))
             return drop(wire, EBADF);
         ssize_t got =
-            recv(wire->own.fd, wire->input + wire->input_bytes, sizeof wire->input - wire->input_bytes, MSG_DONTWAIT);
+            recv(wire->own.fd, wire->input + wire->input_bytes, sizeof(wire->input) - wire->input_bytes, MSG_DONTWAIT);
         if (got < 0)
             return errno == EAGAIN || errno == EINTR ? 0 : drop(wire, errno);
         if (got == 0)

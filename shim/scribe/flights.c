@@ -28,7 +28,7 @@ struct flight *flights_add(struct flights *flights, uint64_t number)
 {
     if (flights->n >= FLIGHTS_MAX || flights_find(flights, number) != NULL)
         return NULL;
-    struct flight *flight = calloc(1, sizeof *flight);
+    struct flight *flight = calloc(1, sizeof(*flight));
     if (flight == NULL)
         return NULL;
     flight->number = number;
@@ -48,7 +48,7 @@ void flights_remove(struct flights *flights, struct flight *flight)
     flights->slot[hole] = NULL;
     flights->n--;
     free(flight);
-    /* Those behind the hole that would not be found any more move up. */
+    /* Those after the hole that would not be found any more move up. */
     for (size_t i = after(hole); flights->slot[i] != NULL; i = after(i)) {
         size_t wanted = home(flights->slot[i]->number);
         size_t distance_of_hole = (hole + FLIGHTS_SLOTS - wanted) % FLIGHTS_SLOTS;

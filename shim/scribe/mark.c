@@ -62,7 +62,7 @@ static bool make(struct mark *mark)
                               .spool_said = shim_config.spool_said,
                               .has_identity = !atomic_load(&mark->known),
                               .spool = shim_config.spool == NULL ? "" : shim_config.spool};
-    memcpy(about.identity, mark->identity, sizeof about.identity);
+    memcpy(about.identity, mark->identity, sizeof(about.identity));
     if (!span_mark_write(mark->text, &about))
         return false;
     int error = EEXIST;
@@ -101,7 +101,7 @@ static void remove_link(const char *path, const char *text)
 {
     char found[SPAN_MARK_TEXT_BYTES];
     const size_t bytes = strlen(text);
-    if (readlink(path, found, sizeof found) == (ssize_t)bytes && memcmp(found, text, bytes) == 0)
+    if (readlink(path, found, sizeof(found)) == (ssize_t)bytes && memcmp(found, text, bytes) == 0)
         (void)unlinkat(AT_FDCWD, path, 0);
 }
 
@@ -114,8 +114,8 @@ static void unset(struct mark *mark, bool (*unread)(void))
         (void)(move(mark, KNOWN, NONE) || move(mark, FAILED, NONE));
         return;
     }
-    memcpy(path, mark->path, sizeof path);
-    memcpy(text, mark->text, sizeof text);
+    memcpy(path, mark->path, sizeof(path));
+    memcpy(text, mark->text, sizeof(text));
     atomic_store(&mark->stage, NONE);
     if (!unread() || !move(mark, NONE, STANDS))
         remove_link(path, text);

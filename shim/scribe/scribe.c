@@ -88,7 +88,7 @@ struct scribe {
     struct snapshots snapshots;
 };
 
-/* Set once and never changed; a forked child finds zeros behind it. */
+/* Set once and never changed; a forked child finds zeros after it. */
 static struct scribe *_Atomic scribe_memory;
 
 static long futex(_Atomic uint32_t *word, int operation, uint32_t value, const struct timespec *timeout)
@@ -205,7 +205,7 @@ static void take_begin(struct scribe *scribe, const struct tape_record *record)
 static void take_headers(struct exchange *exchange, const struct tape_record *record)
 {
     char lines[HEADER_LINES_BYTES_MAX];
-    const size_t bytes = header_lines_write((const char *)record->payload, record->bytes, lines, sizeof lines);
+    const size_t bytes = header_lines_write((const char *)record->payload, record->bytes, lines, sizeof(lines));
     exchange_request_headers(exchange, lines, bytes);
     explicit_bzero(lines, bytes);
 }
@@ -213,11 +213,11 @@ static void take_headers(struct exchange *exchange, const struct tape_record *re
 static void take_end(struct scribe *scribe, struct flight *flight, const struct tape_record *record)
 {
     struct tape_end tape_end;
-    if (record->bytes < sizeof tape_end) {
+    if (record->bytes < sizeof(tape_end)) {
         cut_flight(scribe, flight, record->time_ns, CUT_END_LOST);
         return;
     }
-    memcpy(&tape_end, record->payload, sizeof tape_end);
+    memcpy(&tape_end, record->payload, sizeof(tape_end));
     uint64_t body_sent_us = TAPE_UNKNOWN;
     if (flight->body_ns > flight->begin_ns)
         body_sent_us = (flight->body_ns - flight->begin_ns) / 1000;
@@ -431,17 +431,17 @@ static int map_memory(struct scribe **ret_scribe)
     struct scribe *scribe = atomic_load_explicit(&scribe_memory, memory_order_acquire);
     if (scribe == NULL) {
         void *mapping =
-            mmap(NULL, sizeof *scribe, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+            mmap(NULL, sizeof(*scribe), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (mapping == MAP_FAILED)
             return -ENOMEM;
-        if (madvise(mapping, sizeof *scribe, MADV_WIPEONFORK) != 0) {
-            (void)munmap(mapping, sizeof *scribe);
+        if (madvise(mapping, sizeof(*scribe), MADV_WIPEONFORK) != 0) {
+            (void)munmap(mapping, sizeof(*scribe));
             return -ENOSYS;
         }
         if (atomic_compare_exchange_strong(&scribe_memory, &scribe, mapping))
             scribe = mapping;
         else
-            (void)munmap(mapping, sizeof *scribe);
+            (void)munmap(mapping, sizeof(*scribe));
     }
     *ret_scribe = scribe;
     return 0;

@@ -62,7 +62,7 @@ void snapshots_turn(struct snapshots *snapshots, uint64_t now_ns)
     for (unsigned n = 0; n < SNAPSHOTS_PER_TURN && snapshots->first != NULL; n++) {
         struct flight *flight = snapshots->first;
         if (flight->snapshot_ns != 0 && now_ns - flight->snapshot_ns < age_ns)
-            break; /* those behind it were touched later; at worst they wait as long as this one */
+            break; /* those after it were touched later; at worst they wait as long as this one */
         snapshots_forget(snapshots, flight);
         flight->snapshot_ns = now_ns;
         take(flight, now_ns);

@@ -170,7 +170,7 @@ static inline __attribute__((always_inline)) struct record *reserve(struct ring 
         uint32_t pad = at + units > RING_UNITS ? RING_UNITS - at : 0;
         uint32_t used = head - tail + pad + units;
 
-        /* Up to a quarter of the ring, all ends that can ever be open fit behind it. */
+        /* Up to a quarter of the ring, all ends that can ever be open fit after it. */
         if (used > RING_UNITS / 4 && used + (kind == TAPE_END ? 0 : units_of_ends(ring)) > RING_UNITS)
             return NULL;
         uint64_t next = (uint64_t)(uint32_t)(head + pad + units) << 32 | tail;

@@ -62,13 +62,13 @@ int main(int argc, char **argv)
         return 2;
     const char *way = argc == 5 ? argv[4] : "";
     char url[512], body[4096];
-    snprintf(url, sizeof url, "%s/%s/v1/chat/completions", argv[1], argv[2]);
-    int head = snprintf(body, sizeof body,
+    snprintf(url, sizeof(url), "%s/%s/v1/chat/completions", argv[1], argv[2]);
+    int head = snprintf(body, sizeof(body),
                         "{\"model\":\"gpt-4o-mini\",\"stream\":true,\"messages\":[{\"role\":\"system\",\"content\":"
                         "\"You sort support tickets.\"},"
                         "{\"role\":\"user\",\"content\":\"");
-    memset(body + head, 'a', sizeof body - (size_t)head);
-    memcpy(body + sizeof body - 5, "\"}]}", 5);
+    memset(body + head, 'a', sizeof(body) - (size_t)head);
+    memcpy(body + sizeof(body) - 5, "\"}]}", 5);
     long requests = atol(argv[3]);
     long idle = strcmp(way, "idle") == 0 ? requests : 0;
     if (idle != 0)

@@ -49,7 +49,7 @@ static void make_process(struct span_process *ret_process, size_t i, uint64_t st
         z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
         z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
         z ^= z >> 31;
-        memcpy(ret_process->identity + 8 * half, &z, sizeof z);
+        memcpy(ret_process->identity + 8 * half, &z, sizeof(z));
     }
 }
 
@@ -60,7 +60,7 @@ static void put_process(struct span_buffer *out, const struct span_process *proc
     must(span_process_write(&payload, process), "process");
     struct span_frame frame = {
         .kind = SPAN_FRAME_PROCESS, .payload = payload.data, .payload_bytes = (uint32_t)payload.bytes};
-    memcpy(frame.identity, process->identity, sizeof frame.identity);
+    memcpy(frame.identity, process->identity, sizeof(frame.identity));
     must(span_frame_write(out, &frame), "frame");
     span_buffer_done(&payload);
 }
@@ -76,7 +76,7 @@ static void put_spans(struct span_buffer *out, const struct span_process *proces
                                .sequence = sequence,
                                .payload = payload.data,
                                .payload_bytes = (uint32_t)payload.bytes};
-    memcpy(frame.identity, process->identity, sizeof frame.identity);
+    memcpy(frame.identity, process->identity, sizeof(frame.identity));
     must(span_frame_write(out, &frame), "frame");
     span_buffer_done(&payload);
 }
@@ -98,7 +98,7 @@ static void make_frames(struct span_buffer *out, size_t n, const char *kind)
     struct workload workload;
     struct span_process process;
     size_t rows = SPAN_BLOCK_ROWS_SHIM;
-    struct span *spans = calloc(rows, sizeof *spans);
+    struct span *spans = calloc(rows, sizeof(*spans));
     const struct span *order[SPAN_BLOCK_ROWS_SHIM];
     workload_init(&workload, PPROF_SOURCE_DIR);
     if (strcmp(kind, "shipped") == 0)

@@ -44,7 +44,7 @@ int main(int argc, char **argv)
     size_t n = (size_t)atol(argv[2]);
     double *times[2] = {calloc(n, sizeof(double)), calloc(n, sizeof(double))};
     char preload[4096];
-    snprintf(preload, sizeof preload, "LD_PRELOAD=%s", argv[1]);
+    snprintf(preload, sizeof(preload), "LD_PRELOAD=%s", argv[1]);
     char *const bare[] = {NULL}, *const with[] = {preload, NULL};
     if (n == 0 || times[0] == NULL || times[1] == NULL)
         return 2;

@@ -14,7 +14,7 @@ static FILE *copy; /* of standard output, with a buffer of its own */
 static void at_exit(void)
 {
     static const char text[] = "a handler writes\n";
-    if (write(STDOUT_FILENO, text, sizeof text - 1) < 0)
+    if (write(STDOUT_FILENO, text, sizeof(text) - 1) < 0)
         _exit(99);
 }
 

@@ -1,4 +1,4 @@
-/* HTTP/0.9, trailers, a POST that a redirect turns into a GET, a body behind an error; with the headers among the body
+/* HTTP/0.9, trailers, a POST that a redirect turns into a GET, a body after an error; with the headers among the body
  * and without. */
 #include "client.h"
 

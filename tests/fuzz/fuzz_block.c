@@ -110,7 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         decode_predicted(reader == 5, data, bytes, rows);
         break;
     default:
-        /* Damaged ones leave nothing behind. */
+        /* Damaged ones leave nothing after. */
         if (span_sketch_merge_bytes(&sketch, data, bytes) != 0 && memcmp(&sketch, &none, sizeof(sketch)) != 0)
             abort();
         span_sketch_init(&sketch);

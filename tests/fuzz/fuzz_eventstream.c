@@ -1,4 +1,4 @@
-/* AWS event streams. First byte: the cutting. Checksums are put right first, so that what lies behind them is reached;
+/* AWS event streams. First byte: the cutting. Checksums are put right first, so that what lies after them is reached;
  * the result may not depend on cutting. */
 #include "shim/llm/framing/base64.h"
 #include "shim/llm/framing/eventstream.h"

@@ -44,7 +44,7 @@ static const char *open_anew(void)
     struct span_process process = {.identity = {1}, .pid = 1};
 
     if (file[0] == '\0') {
-        (void)snprintf(file, sizeof file, "%s/fuzz_take.%ld", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp",
+        (void)snprintf(file, sizeof(file), "%s/fuzz_take.%ld", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp",
                        (long)getpid());
         (void)atexit(at_end);
     }

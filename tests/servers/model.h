@@ -1,5 +1,5 @@
 /*
- * The simulated language model behind tests/servers/model_server: what it was asked, and its answer as timed pieces.
+ * The simulated language model after tests/servers/model_server: what it was asked, and its answer as timed pieces.
  *
  * SIMULATED: there is no model. Text comes from a fixed stock, tokens are counted by a rule of thumb (model_tokens),
  * and the pace is computed from the table in model_text.c. The bytes on the wire follow the providers' documented

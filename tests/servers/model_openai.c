@@ -102,10 +102,10 @@ static void chat_plain(const struct model_request *request, struct model_answer 
     struct model_speed speed = model_speed_of(request->model);
     char text[4096] = "";
     size_t used = 0;
-    for (size_t i = 0; i < tokens && used < sizeof text - 32 && !request->wants_json; i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s", model_word(seed, i));
+    for (size_t i = 0; i < tokens && used < sizeof(text) - 32 && !request->wants_json; i++)
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s", model_word(seed, i));
     if (request->wants_json)
-        snprintf(text, sizeof text, "{\"category\":\"billing\",\"urgent\":%s}", seed & 1 ? "true" : "false");
+        snprintf(text, sizeof(text), "{\"category\":\"billing\",\"urgent\":%s}", seed & 1 ? "true" : "false");
     double seconds = speed.queue_s +
                      (double)(request->input_tokens - request->cached_tokens) / speed.prefill_tokens_per_s +
                      (double)tokens / speed.decode_tokens_per_s;
@@ -139,7 +139,7 @@ void model_openai_chat(const struct model_request *request, struct model_answer 
     size_t tokens = model_answer_tokens(request, seed, &cut);
     const char *finish = request->wants_tool ? "tool_calls" : cut ? "length" : "stop";
     char id[40];
-    snprintf(id, sizeof id, "chatcmpl-%016llx", (unsigned long long)seed);
+    snprintf(id, sizeof(id), "chatcmpl-%016llx", (unsigned long long)seed);
     model_header(answer, "x-ratelimit-limit-requests", "10000");
     model_header(answer, "x-ratelimit-remaining-requests", "9999");
     if (request->stream)

@@ -117,7 +117,7 @@ static void make_answer(struct connection *c, const char *method, const char *ur
 {
     model_answer_init(&c->answer);
     const struct route *route = NULL;
-    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
         if (strcmp(url, routes[i].path) == 0)
             route = &routes[i];
     if (strcmp(url, "/v1/models") == 0) {
@@ -218,7 +218,7 @@ static enum MHD_Result handle(void *server, struct MHD_Connection *connection, c
     (void)version;
     struct connection *c = *state;
     if (c == NULL) {
-        *state = calloc(1, sizeof *c);
+        *state = calloc(1, sizeof(*c));
         return *state ? MHD_YES : MHD_NO;
     }
     if (*data_bytes > 0) {
@@ -249,7 +249,7 @@ static void completed(void *server, struct MHD_Connection *connection, void **st
 static bool write_port(const char *file, unsigned port)
 {
     char temporary[4096];
-    snprintf(temporary, sizeof temporary, "%s.new", file);
+    snprintf(temporary, sizeof(temporary), "%s.new", file);
     FILE *out = fopen(temporary, "w");
     if (out == NULL)
         return false;

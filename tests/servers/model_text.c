@@ -22,7 +22,7 @@ static const char *const words[] = {
     " the",     " beginning", " stays",        " the",  " same",   " –",     " byte",    " for",    " byte",
     ".",
 };
-enum { WORDS = sizeof words / sizeof words[0] };
+enum { WORDS = sizeof(words) / sizeof(words[0]) };
 
 const char *model_word(uint64_t seed, size_t index)
 {
@@ -101,7 +101,7 @@ static void add_piece(struct model_answer *answer, char *data)
 {
     if (answer->n_pieces == answer->capacity) {
         size_t capacity = answer->capacity ? answer->capacity * 2 : 16;
-        struct model_piece *pieces = realloc(answer->pieces, capacity * sizeof *pieces);
+        struct model_piece *pieces = realloc(answer->pieces, capacity * sizeof(*pieces));
         if (pieces == NULL)
             abort(); /* a test server may */
         answer->pieces = pieces;
@@ -134,9 +134,9 @@ void model_say_json(struct model_answer *answer, const char *prefix, cJSON *obje
 void model_header(struct model_answer *answer, const char *name, const char *format, ...)
 {
     unsigned i = answer->n_headers++;
-    snprintf(answer->header_name[i], sizeof answer->header_name[i], "%s", name);
+    snprintf(answer->header_name[i], sizeof(answer->header_name[i]), "%s", name);
     va_list args;
     va_start(args, format);
-    vsnprintf(answer->header_value[i], sizeof answer->header_value[i], format, args);
+    vsnprintf(answer->header_value[i], sizeof(answer->header_value[i]), format, args);
     va_end(args);
 }

@@ -16,12 +16,12 @@ enum { ROWS_PER_FRAME = 16 };
 
 static inline void test_process(struct span_process *process, unsigned number)
 {
-    memset(process, 0, sizeof *process);
-    memset(process->identity, (int)number + 1, sizeof process->identity);
+    memset(process, 0, sizeof(*process));
+    memset(process->identity, (int)number + 1, sizeof(process->identity));
     process->start_ns = UINT64_C(1767225600000000000);
     process->pid = number;
-    snprintf(process->service, sizeof process->service, "service-%u", number % 3);
-    snprintf(process->executable, sizeof process->executable, "app-%u", number);
+    snprintf(process->service, sizeof(process->service), "service-%u", number % 3);
+    snprintf(process->executable, sizeof(process->executable), "app-%u", number);
 }
 
 /* The span with number `seq` of a process: always the same. */
@@ -48,7 +48,7 @@ static inline void test_frame(struct span_buffer *out, unsigned process, uint64_
         rows[i] = &spans[i];
     }
     test_process(&from, process);
-    memcpy(frame.identity, from.identity, sizeof frame.identity);
+    memcpy(frame.identity, from.identity, sizeof(frame.identity));
     span_buffer_init(&block, SPAN_FRAME_PAYLOAD_MAX);
     assert_int_equal(span_block_encode(&block, rows, ROWS_PER_FRAME, 1), 0);
     frame.payload = block.data;
@@ -64,7 +64,7 @@ static inline void test_greeting(struct span_buffer *out, unsigned number)
     struct span_frame frame = {.kind = SPAN_FRAME_PROCESS};
 
     test_process(&process, number);
-    memcpy(frame.identity, process.identity, sizeof frame.identity);
+    memcpy(frame.identity, process.identity, sizeof(frame.identity));
     span_buffer_init(&payload, 65536);
     assert_int_equal(span_process_write(&payload, &process), 0);
     frame.payload = payload.data;

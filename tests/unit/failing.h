@@ -26,7 +26,7 @@
 
 static struct {
     bool on;     /* within the code under test */
-    bool more;   /* all behind it fail too */
+    bool more;   /* all after it fail too */
     long at;     /* which allocation fails, from 1; 0: none */
     long asked;  /* since it began */
     long failed; /* of them */
@@ -87,7 +87,7 @@ static inline void failing_end(void)
 }
 
 /*
- * Runs `what` with each single allocation failing, then with each and all behind it; every `stride`-th number only, of
+ * Runs `what` with each single allocation failing, then with each and all after it; every `stride`-th number only, of
  * the latter every `stride_more`-th.
  * `what` calls failing_begin(at, more) and failing_end around the code under test, and looks at what came of it.
  * Returns how many runs had a failure.

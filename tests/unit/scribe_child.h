@@ -87,7 +87,7 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
         return NULL;
     while (start->url_bytes == 4 && memcmp(start->url, "hold", 4) == 0 && atomic_load(&held))
         (void)usleep(1000);
-    struct exchange *exchange = calloc(1, sizeof *exchange);
+    struct exchange *exchange = calloc(1, sizeof(*exchange));
     *ret_no_memory = exchange == NULL;
     return exchange;
 }
@@ -173,7 +173,7 @@ static void write_begin(uint64_t transfer, const char *url)
 {
     struct tape_begin begin = {.source = TAPE_LIBCURL, .url_bytes = (uint32_t)strlen(url), .request_bytes = UINT64_MAX};
     uint64_t lost = 0;
-    (void)tape_write(TAPE_BEGIN, transfer, tape_now_ns(), &begin, sizeof begin, url, strlen(url), &lost);
+    (void)tape_write(TAPE_BEGIN, transfer, tape_now_ns(), &begin, sizeof(begin), url, strlen(url), &lost);
 }
 
 static void write_piece(enum tape_kind kind, uint64_t transfer, size_t bytes)
@@ -186,7 +186,7 @@ static void write_piece(enum tape_kind kind, uint64_t transfer, size_t bytes)
 static void write_end(uint64_t transfer)
 {
     struct tape_end end;
-    memset(&end, 0xff, sizeof end);
+    memset(&end, 0xff, sizeof(end));
     end.status = 200;
     end.how = TAPE_DONE;
     end.total_us = 5000;
@@ -194,7 +194,7 @@ static void write_end(uint64_t transfer)
     end.starttransfer_us = 3000;
     end.num_connects = 1;
     uint64_t lost = 0;
-    (void)tape_write(TAPE_END, transfer, tape_now_ns(), &end, sizeof end, NULL, 0, &lost);
+    (void)tape_write(TAPE_END, transfer, tape_now_ns(), &end, sizeof(end), NULL, 0, &lost);
 }
 
 static void write_all(uint64_t transfer)
@@ -256,7 +256,7 @@ static bool read_frames(const uint8_t *data, size_t bytes)
 static bool read_spool(void)
 {
     static uint8_t data[4 * 1024 * 1024];
-    memset(&out, 0, sizeof out);
+    memset(&out, 0, sizeof(out));
     DIR *directory = opendir(spool_dir);
     if (directory == NULL)
         return true;
@@ -265,9 +265,9 @@ static bool read_spool(void)
         if (strstr(entry->d_name, ".frames") == NULL)
             continue;
         char path[512];
-        (void)snprintf(path, sizeof path, "%s/%s", spool_dir, entry->d_name);
+        (void)snprintf(path, sizeof(path), "%s/%s", spool_dir, entry->d_name);
         int fd = open(path, O_RDONLY);
-        ssize_t got = read(fd, data, sizeof data);
+        ssize_t got = read(fd, data, sizeof(data));
         (void)close(fd);
         out.files++;
         good = good && got > 0 && read_frames(data, (size_t)got);
@@ -322,12 +322,12 @@ static void assert_child_succeeds(int (*body)(void))
     if (child == 0) {
         (void)alarm(CHILD_SECONDS_MAX);
         int line = body();
-        (void)!write(result[1], &line, sizeof line);
+        (void)!write(result[1], &line, sizeof(line));
         _exit(0);
     }
     (void)close(result[1]);
     int line = -1, status = -1;
-    (void)!read(result[0], &line, sizeof line);
+    (void)!read(result[0], &line, sizeof(line));
     (void)close(result[0]);
     assert_int_equal(waitpid(child, &status, 0), child);
     if (line != 0)
@@ -349,8 +349,8 @@ static int set_up(void **state)
     strcpy(top, "/tmp/test_scribe_XXXXXX");
     if (mkdtemp(top) == NULL)
         return -1;
-    (void)snprintf(socket_path, sizeof socket_path, "%s/socket", top);
-    (void)snprintf(spool_dir, sizeof spool_dir, "%s/spool", top);
+    (void)snprintf(socket_path, sizeof(socket_path), "%s/socket", top);
+    (void)snprintf(spool_dir, sizeof(spool_dir), "%s/spool", top);
     own_thread_count = dlsym(RTLD_DEFAULT, "__nptl_nthreads");
     shim_config =
         (struct shim_config){.socket = socket_path, .spool = spool_dir, .spool_said = true, .preview_chars = 7};

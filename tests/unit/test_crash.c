@@ -34,7 +34,7 @@ static int dial(void)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     strcpy(address.sun_path, path);
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
         return fd;
     close(fd);
     return -1;
@@ -73,10 +73,10 @@ static void send_for(int fd, const struct span_buffer *sent, uint64_t *acked, ui
         if ((end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000 >= ms || *acked == last)
             return;
         poll(&waiting, 1, 5);
-        n = recv(fd, data, sizeof data, MSG_DONTWAIT);
+        n = recv(fd, data, sizeof(data), MSG_DONTWAIT);
         if (n == 0)
             return;
-        if (n == (ssize_t)sizeof data && span_frame_read(&frame, data, sizeof data) > 0 && frame.sequence > *acked)
+        if (n == (ssize_t)sizeof(data) && span_frame_read(&frame, data, sizeof(data)) > 0 && frame.sequence > *acked)
             *acked = frame.sequence;
         if (now == NULL)
             continue;
@@ -154,8 +154,8 @@ static void test_store_removed_under_pprofd(void **state)
     char tail[160];
 
     (void)state;
-    snprintf(place, sizeof place, "%s/kept", directory);
-    snprintf(file, sizeof file, "%s/pprof.db", place);
+    snprintf(place, sizeof(place), "%s/kept", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", place);
     for (int whole = 0; whole < 2; whole++) {
         pid_t child = mkdir(place, 0700) == 0 ? start_pprofd() : -1;
         struct store *store = NULL;
@@ -169,7 +169,7 @@ static void test_store_removed_under_pprofd(void **state)
             test_remove(place);
         } else {
             assert_int_equal(unlink(file), 0);
-            snprintf(tail, sizeof tail, "%s-wal", file);
+            snprintf(tail, sizeof(tail), "%s-wal", file);
             assert_int_equal(access(tail, F_OK), 0); /* the log of the store that went */
         }
         send_until_heard(&acked, 9);
@@ -186,7 +186,7 @@ static void test_store_removed_under_pprofd(void **state)
         store_close(store);
         test_remove(place);
     }
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", directory);
 }
 
 static void test_killed_fifty_times(void **state)
@@ -237,9 +237,9 @@ int main(void)
     int failed;
 
     test_directory(directory);
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
-    snprintf(path, sizeof path, "%s/s.sock", directory);
-    snprintf(spool, sizeof spool, "%s/spool", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", directory);
+    snprintf(path, sizeof(path), "%s/s.sock", directory);
+    snprintf(spool, sizeof(spool), "%s/spool", directory);
     failed = cmocka_run_group_tests(tests, make_frames, free_frames);
     test_remove(directory);
     return failed;

@@ -35,7 +35,7 @@ static void test_streams(void **state)
         "data: {\"id\":\"c\",\ndata: \"choices\":[{\"index\":0,\ndata:  \"delta\":{\"content\":\"a\"}}]}\n\ndata: " LAST
         "\n\ndata: [DONE]\n\n",
         "data: " PIECE "\n\ndata: " LAST,
-        /* what comes behind the end belongs to nothing */
+        /* what comes after the end belongs to nothing */
         "data: " PIECE "\n\ndata: " LAST "\n\ndata: [DONE]\n\ndata: {\"id\":\"z\",\"usage\":{\"prompt_tokens\":99,"
         "\"completion_tokens\":98}}\n\ndata: " PIECE "\n\n",
         "data: " PIECE "\n\ndata: " LAST "\n\ndata: [DO",
@@ -54,7 +54,7 @@ static void test_streams(void **state)
         }
 }
 
-/* Plain answers: whatever the label, however asked; a byte order mark, blanks before, rubbish behind, keys twice, NUL
+/* Plain answers: whatever the label, however asked; a byte order mark, blanks before, rubbish after, keys twice, NUL
  * and bad UTF-8 within. */
 static void test_plain(void **state)
 {

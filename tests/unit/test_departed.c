@@ -16,7 +16,7 @@ static int setup(void **state)
 {
     (void)state;
     test_directory(directory);
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", directory);
     assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
     /* As if the store were older than all of them: what never came is then missing. */
     assert_int_equal(
@@ -28,8 +28,8 @@ static int setup(void **state)
 static void make_process(struct span_process *process, unsigned number)
 {
     test_process(process, number);
-    snprintf(process->executable, sizeof process->executable, "app-%u", number % 3);
-    snprintf(process->host, sizeof process->host, "host");
+    snprintf(process->executable, sizeof(process->executable), "app-%u", number % 3);
+    snprintf(process->host, sizeof(process->host), "host");
     process->has_uid = number % 3 > 0;
     process->uid = process->has_uid ? number % 3 : 0;
 }
@@ -130,7 +130,7 @@ static void expect(uint64_t frames, uint64_t processes, uint64_t open, uint64_t 
     const struct store_query all = {.until_ns = UINT64_MAX};
     struct store_totals totals;
     struct store_loss loss;
-    memset(&seen, 0, sizeof seen);
+    memset(&seen, 0, sizeof(seen));
     assert_int_equal(store_scan(store, &all, each_row, &seen, NULL), 0);
     assert_int_equal(seen.calls, frames * ROWS_PER_FRAME);
     assert_int_equal(store_totals(store, &totals), STORE_OK);
@@ -243,7 +243,7 @@ static void test_damage(void **state)
     (void)state;
     fill(&frames);
     merge_all();
-    for (size_t i = 0; i < sizeof breaks / sizeof breaks[0]; i++) {
+    for (size_t i = 0; i < sizeof(breaks) / sizeof(breaks[0]); i++) {
         assert_int_equal(sqlite3_exec(store_sqlite(store), breaks[i], NULL, NULL, NULL), SQLITE_OK);
         struct store *reader;
         assert_int_equal(store_open(file, STORE_READ, &reader), STORE_OK);

@@ -37,7 +37,7 @@ static void test_generate(void **state)
            {SPAN_completeness, "whole"}, {SPAN_error_type, "-"});
 }
 
-/* The thought stands behind its text: it must not count as an answer that is no JSON. */
+/* The thought stands after its text: it must not count as an answer that is no JSON. */
 static void test_generate_json_asked(void **state)
 {
     (void)state;

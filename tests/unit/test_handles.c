@@ -41,7 +41,7 @@ static void test_find(void **state)
     handles_release(two);
 }
 
-/* The library freed a handle behind our back and gave the address out again: nothing of the old one may remain. */
+/* The library freed a handle after our back and gave the address out again: nothing of the old one may remain. */
 static void test_stale_record_is_taken_over(void **state)
 {
     (void)state;

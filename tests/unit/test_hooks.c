@@ -23,7 +23,7 @@ static void test_post(void **state)
     SET(easy, CURLOPT_POSTFIELDSIZE, 3);
     assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
     assert_memory_equal(body.text, "hello", 6);
-    /* What matters first; what only must not come back, behind it. */
+    /* What matters first; what only must not come back, after it. */
     assert_string_equal(read_tape(), "begin POST /v1/plain bytes=3 flags=0\nrequest a\n"
                                      "headers Content-Type: application/json\nX-Pprof-Prompt: triage\n\001?key=SECRET\n"
                                      "Cookie: SECRET\n" ANSWER DONE);

@@ -67,7 +67,7 @@ static void hear_steps(int from, bool begun[CALLS + 1], bool ended[CALLS + 1], u
 {
     struct step step;
     *ret_open = 0;
-    while (read(from, &step, sizeof step) == (ssize_t)sizeof step) {
+    while (read(from, &step, sizeof(step)) == (ssize_t)sizeof(step)) {
         *ret_open = step.what == 'x' ? step.call : 0;
         if (step.what == 'b')
             begun[step.call] = true;
@@ -275,7 +275,7 @@ static void full_memory(int to)
     if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
         mkdir(journals, 0700) != 0 || mount("tmpfs", journals, "tmpfs", 0, "size=1m,mode=0700") != 0)
         _exit(77);
-    snprintf(filler, sizeof filler, "%s/filler", journals);
+    snprintf(filler, sizeof(filler), "%s/filler", journals);
     int fd = open(filler, O_WRONLY | O_CREAT, 0600);
     if (fd < 0 || fallocate(fd, 0, 0, 900 * 1024) != 0)
         _exit(2);
@@ -357,7 +357,7 @@ static void test_any_bit_may_be_wrong(void **state)
     uint64_t random = 5;
     size_t bytes;
     end_by_kill(start_waiting(live_and_wait));
-    memcpy(good, slurp(own_journal(), &bytes), sizeof good);
+    memcpy(good, slurp(own_journal(), &bytes), sizeof(good));
     struct guard guard = guard_make(bytes);
     for (unsigned i = 0; i < 3000; i++) {
         struct span_journal_found found;
@@ -382,15 +382,15 @@ static void test_records(void **state)
     (void)state;
     static struct span span, back;
     static uint8_t record[SPAN_RECORD_BYTES_MAX];
-    struct guard guard = guard_make(sizeof record);
+    struct guard guard = guard_make(sizeof(record));
     uint64_t random = 77;
     for (unsigned i = 0; i < 2000; i++) {
         bool all = false;
         make_span(&span, i + 1, &random);
-        size_t bytes = span_record_write(record, sizeof record, &span, &all);
+        size_t bytes = span_record_write(record, sizeof(record), &span, &all);
         assert_true(all);
         assert_int_equal(span_record_read(&back, guard_place(&guard, record, bytes), bytes), 0);
-        assert_memory_equal(span.present, back.present, sizeof span.present);
+        assert_memory_equal(span.present, back.present, sizeof(span.present));
         for (unsigned f = 0; f < SPAN_FIELD_COUNT; f++) {
             if (!span_has(&span, f))
                 continue;
@@ -409,9 +409,9 @@ static void test_records(void **state)
     /* A field of a later version is skipped, a known one of the wrong kind is not believed. */
     const uint8_t unknown[] = {0xfe, 0x03, 0x05, 0xff, 0x03, 0x02, 'a', 'b'};
     assert_int_equal(span_field_by_number(255), SPAN_FIELD_COUNT);
-    assert_int_equal(span_record_read(&back, unknown, sizeof unknown), 0);
+    assert_int_equal(span_record_read(&back, unknown, sizeof(unknown)), 0);
     const uint8_t wrong[] = {SPAN_F_seq << 1 | 1, 0x01, 'a'};
-    assert_int_equal(span_record_read(&back, wrong, sizeof wrong), -1);
+    assert_int_equal(span_record_read(&back, wrong, sizeof(wrong)), -1);
     guard_free(&guard);
 }
 

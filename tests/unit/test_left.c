@@ -12,8 +12,8 @@ static int setup(void **state)
 {
     (void)state;
     test_directory(directory);
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
-    snprintf(spool, sizeof spool, "%s/spool", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", directory);
+    snprintf(spool, sizeof(spool), "%s/spool", directory);
     assert_int_equal(mkdir(spool, 0700), 0);
     assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
     struct listen_config config = {.spool_dir = spool, .store = store};
@@ -67,11 +67,11 @@ static void test_killed_before_the_file_went(void **state)
     char name[200], kept[200], aside[220];
 
     (void)state;
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
         for (unsigned round = 1; round <= 2; round++) {
             at(name, files[i].name);
             at(kept, "kept");
-            (void)snprintf(aside, sizeof aside, "%s.damaged", name);
+            (void)snprintf(aside, sizeof(aside), "%s.damaged", name);
             write_spool(files[i].name, (const uint8_t *)"nothing", i == 0 ? 7 : 0);
             assert_int_equal(link(name, kept), 0);
             assert_int_equal(listen_spool(listener), 1);

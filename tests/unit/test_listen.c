@@ -29,9 +29,9 @@ static int setup(void **state)
 {
     (void)state;
     test_directory(directory);
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
-    snprintf(path, sizeof path, "%s/run/s.sock", directory);
-    snprintf(spool, sizeof spool, "%s/spool", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", directory);
+    snprintf(path, sizeof(path), "%s/run/s.sock", directory);
+    snprintf(spool, sizeof(spool), "%s/spool", directory);
     assert_int_equal(mkdir(spool, 0700), 0);
     assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
     return open_listener();
@@ -45,7 +45,7 @@ static int teardown(void **state)
     listen_close(listener);
     listener = NULL;
     store_close(store);
-    snprintf(run, sizeof run, "%s/run", directory);
+    snprintf(run, sizeof(run), "%s/run", directory);
     assert_int_equal(rmdir(run), 0); /* neither socket nor lock is left */
     test_remove(spool);
     test_remove(directory);
@@ -58,7 +58,7 @@ static int dial(void)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     strcpy(address.sun_path, path);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     return fd;
 }
 
@@ -81,9 +81,9 @@ static uint64_t acked(int fd, bool *ret_closed)
     struct span_frame frame;
     ssize_t got;
 
-    while ((got = recv(fd, data, sizeof data, MSG_DONTWAIT)) > 0) {
-        assert_int_equal(got, sizeof data);
-        assert_int_equal(span_frame_read(&frame, data, sizeof data), sizeof data);
+    while ((got = recv(fd, data, sizeof(data), MSG_DONTWAIT)) > 0) {
+        assert_int_equal(got, sizeof(data));
+        assert_int_equal(span_frame_read(&frame, data, sizeof(data)), sizeof(data));
         assert_int_equal(frame.kind, SPAN_FRAME_ACK);
         highest = frame.sequence > highest ? frame.sequence : highest;
     }
@@ -247,7 +247,7 @@ static void test_socket_file(void **state)
     /* A program without our lock answers there. */
     strcpy(address.sun_path, path);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(listen(fd, 1), 0);
     assert_int_equal(open_listener(), -1);
     assert_non_null(strstr(listen_why(), "in use"));
@@ -289,7 +289,7 @@ static void write_spool(const char *name, const uint8_t *data, size_t bytes)
     char to[200];
     int fd;
 
-    snprintf(to, sizeof to, "%s/%s", spool, name);
+    snprintf(to, sizeof(to), "%s/%s", spool, name);
     fd = open(to, O_CREAT | O_WRONLY | O_TRUNC, 0600);
     assert_int_equal(write(fd, data, bytes), (ssize_t)bytes);
     close(fd);
@@ -299,7 +299,7 @@ static bool exists(const char *name)
 {
     char at[200];
 
-    snprintf(at, sizeof at, "%s/%s", spool, name);
+    snprintf(at, sizeof(at), "%s/%s", spool, name);
     return access(at, F_OK) == 0;
 }
 
@@ -326,7 +326,7 @@ static void test_spool(void **state)
         span_buffer_done(&bytes);
     }
     write_spool("unrelated.txt", (const uint8_t *)"mine", 4);
-    snprintf(live, sizeof live, "%s/c.part", spool);
+    snprintf(live, sizeof(live), "%s/c.part", spool);
     fd = open(live, O_WRONLY);
     struct flock writing = {.l_type = F_WRLCK};
     assert_int_equal(fcntl(fd, F_OFD_SETLK, &writing), 0);
@@ -379,7 +379,7 @@ static void test_damaged_spool(void **state)
         make_stream(&bytes, p, 1, FRAMES);
         at = p % 4 == 0 ? random_next(&random) % 200 : random_next(&random) % bytes.bytes;
         bytes.data[at] ^= (uint8_t)(1u << p % 8);
-        snprintf(name, sizeof name, "x%u.%s", p, p % 2 ? "part" : "frames");
+        snprintf(name, sizeof(name), "x%u.%s", p, p % 2 ? "part" : "frames");
         write_spool(name, bytes.data, bytes.bytes);
         listen_get_stats(listener, &before);
         assert_int_equal(listen_spool(listener), 1);
@@ -403,14 +403,14 @@ static void test_cut_spool(void **state)
     static const size_t cuts[] = {0, 1, 8, 31, 32, 64, 100, 159, 200, 300};
 
     (void)state;
-    for (unsigned p = 0; p < 2 * sizeof cuts / sizeof *cuts; p++) {
+    for (unsigned p = 0; p < 2 * sizeof(cuts) / sizeof(*cuts); p++) {
         struct span_buffer bytes;
         struct store_loss before, after;
         char name[40];
 
         assert_int_equal(store_loss(store, 0, &before), STORE_OK);
         make_stream(&bytes, p, 1, 3);
-        snprintf(name, sizeof name, "x%u.%s", p, p % 2 ? "part" : "frames");
+        snprintf(name, sizeof(name), "x%u.%s", p, p % 2 ? "part" : "frames");
         write_spool(name, bytes.data, cuts[p / 2] < bytes.bytes ? cuts[p / 2] : bytes.bytes);
         span_buffer_done(&bytes);
         assert_int_equal(listen_spool(listener), 1);
@@ -441,7 +441,7 @@ static void test_endless_spool(void **state)
         make_stream(&bytes, p, 1, 3);
         write_spool(names[p], bytes.data, bytes.bytes);
         span_buffer_done(&bytes);
-        snprintf(at, sizeof at, "%s/%s", spool, names[p]);
+        snprintf(at, sizeof(at), "%s/%s", spool, names[p]);
         if (truncate(at, (off_t)1 << 40) != 0)
             skip(); /* a file system without such files */
         assert_int_equal(listen_spool(listener), 1);

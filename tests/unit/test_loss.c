@@ -18,7 +18,7 @@ static int setup(void **state)
 {
     (void)state;
     test_directory(directory);
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", directory);
     return store_open(file, STORE_WRITE, &store);
 }
 
@@ -50,7 +50,7 @@ static void take_loss(unsigned number, uint64_t sequence, unsigned flags, struct
     bool repeat;
 
     test_process(&process, number);
-    memcpy(frame.identity, process.identity, sizeof frame.identity);
+    memcpy(frame.identity, process.identity, sizeof(frame.identity));
     assert_int_equal(store_take_frame(store, &frame, &repeat), STORE_OK);
 }
 
@@ -111,10 +111,10 @@ static const char *printed(const char *where)
     static char text[4096];
     char command[400];
 
-    snprintf(command, sizeof command, "env -u LD_PRELOAD HOME=%s %s report --format csv %s/pprof.db %s", directory,
+    snprintf(command, sizeof(command), "env -u LD_PRELOAD HOME=%s %s report --format csv %s/pprof.db %s", directory,
              PPROFCTL, directory, where);
     FILE *out = popen(command, "r");
-    text[fread(text, 1, sizeof text - 1, out)] = '\0';
+    text[fread(text, 1, sizeof(text) - 1, out)] = '\0';
     (void)pclose(out);
     return text;
 }
@@ -162,7 +162,7 @@ static void test_each_counter_is_said(void **state)
         char json[4096] = "", want[64];
         struct loss loss = {0};
         struct span_loss counted;
-        FILE *out = fmemopen(json, sizeof json - 1, "w");
+        FILE *out = fmemopen(json, sizeof(json) - 1, "w");
 
         bytes[8 * at] = 73;
         span_loss_read(&counted, bytes);
@@ -174,12 +174,12 @@ static void test_each_counter_is_said(void **state)
         store_close(store);
         assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
         assert_int_equal(store_loss(store, 0, &loss.known), STORE_OK);
-        assert_memory_equal(&loss.known.counted, &counted, sizeof counted);
+        assert_memory_equal(&loss.known.counted, &counted, sizeof(counted));
         assert_int_not_equal(loss_verdict(&loss), LOSS_NONE);
         assert_non_null(strstr(sentence(0), at == 1 ? "73 B" : "73 "));
         loss_json(out, &loss);
         fclose(out);
-        snprintf(want, sizeof want, ": 73");
+        snprintf(want, sizeof(want), ": 73");
         assert_non_null(strstr(json, want));
         teardown(NULL);
         setup(NULL);
@@ -207,7 +207,7 @@ static void test_what_the_collector_notes(void **state)
         say(0, 1, SPAN_FRAME_FINAL);
         assert_int_equal(store_commit(store), STORE_OK);
         assert_int_equal(store_note_loss(store, (enum store_loss_kind)k, 1, 0), STORE_OK);
-        snprintf(want, sizeof want, "%s 1 %s.",
+        snprintf(want, sizeof(want), "%s 1 %s.",
                  kinds[k].certain ? "Lost since the store began:" : "No loss is known of:", kinds[k].one);
         assert_string_equal(sentence(0), want);
         assert_int_equal(store_begin(store), STORE_OK); /* within a transaction it shares its fate */
@@ -217,7 +217,7 @@ static void test_what_the_collector_notes(void **state)
         assert_int_equal(store_note_loss(store, (enum store_loss_kind)k, 2, 4), STORE_OK);
         store_close(store);
         assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
-        snprintf(want, sizeof want, "3 %s", kinds[k].many);
+        snprintf(want, sizeof(want), "3 %s", kinds[k].many);
         assert_non_null(strstr(sentence(0), want));
         assert_non_null(strstr(sentence(0), "4 finished calls"));
         teardown(NULL);
@@ -266,7 +266,7 @@ static void test_marks_of_the_living(void **state)
     }
     (void)mkdir(places.path[0], 0700);
     assert_int_equal(stat("/proc/self/ns/pid", &st), 0);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char text[SPAN_MARK_TEXT_BYTES], name[SPAN_MARK_NAME_BYTES], path[PATH_MAX + 32], own[160];
         struct store *noted = NULL;
         const struct store_collector collector = {"/nowhere/spool", "/nowhere/pprofd.sock", true, cases[i].socket_said};
@@ -275,9 +275,9 @@ static void test_marks_of_the_living(void **state)
             .pid = (uint64_t)pid, .pid_namespace = st.st_ino, .spool_said = true, .spool = "/another/spool"};
         assert_true(span_mark_write(text, &mark));
         span_mark_name(name, &mark, 0);
-        snprintf(path, sizeof path, "%s/%s", places.path[0], name);
+        snprintf(path, sizeof(path), "%s/%s", places.path[0], name);
         assert_int_equal(symlink(text, path), 0);
-        snprintf(own, sizeof own, "%s/%zu.db", directory, i);
+        snprintf(own, sizeof(own), "%s/%zu.db", directory, i);
         assert_int_equal(store_open(own, STORE_WRITE, &noted), STORE_OK);
         assert_int_equal(waiting_of_store(&waiting, noted, own), STORE_OK);
         assert_int_equal(waiting.living + waiting_sum(&waiting), 0); /* nobody is known to write into it */

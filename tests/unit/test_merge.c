@@ -21,7 +21,7 @@ static int setup(void **state)
 {
     (void)state;
     test_directory(directory);
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", directory);
     return 0;
 }
 
@@ -199,7 +199,7 @@ static void test_ids_go(void **state)
     merge_until_done(store);
     expect_ids(store, 3 * ROWS_PER_FRAME, 3 * ROWS_PER_FRAME);
     for (int days = 29; days <= 31; days += 2) {
-        (void)snprintf(sql, sizeof sql, "UPDATE block SET ids_until=unixepoch()+86400*(30-%d)", days);
+        (void)snprintf(sql, sizeof(sql), "UPDATE block SET ids_until=unixepoch()+86400*(30-%d)", days);
         assert_int_equal(sqlite3_exec(store_sqlite(store), sql, NULL, NULL, NULL), SQLITE_OK);
         if (days == 29)
             test_fill(store, 1, 4, 1);

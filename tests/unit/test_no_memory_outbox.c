@@ -34,9 +34,9 @@ static void gather_journal(void)
         struct span_buffer frames;
         if (strstr(entry->d_name, ".live") == NULL)
             continue;
-        (void)snprintf(path, sizeof path, "%s/%s", top, entry->d_name);
+        (void)snprintf(path, sizeof(path), "%s/%s", top, entry->d_name);
         int fd = open(path, O_RDONLY);
-        const ssize_t bytes = read(fd, input, sizeof input);
+        const ssize_t bytes = read(fd, input, sizeof(input));
         (void)close(fd);
         span_buffer_init(&frames, 2 * SPAN_JOURNAL_BYTES_MAX);
         assert_int_equal(span_journal_frames(&frames, input, (size_t)bytes, &found), SPAN_JOURNAL_OK);
@@ -51,7 +51,7 @@ static void gather_journal(void)
 static void begin(int way)
 {
     struct outbox_config config = {.socket_path = socket_path, .spool_dir = spool_dir};
-    memset(config.process.identity, 0x5a, sizeof config.process.identity);
+    memset(config.process.identity, 0x5a, sizeof(config.process.identity));
     config.process.pid = 1;
     config.spool_said = true;
     config.journal_disk_first = true;
@@ -80,7 +80,7 @@ static void live(void *context, long at, bool more)
     const int listener = way == COLLECTOR ? listen_here() : -1;
     int connection = -1;
     uint64_t out = 0;
-    memset(rows, 0, sizeof rows);
+    memset(rows, 0, sizeof(rows));
     told = 0;
     (void)nftw(spool_dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     failing_begin(at, more);

@@ -142,7 +142,7 @@ static void test_through_links(void **state)
     struct stat st;
 
     (void)state;
-    snprintf(real, sizeof real, "%s/real.db", directory);
+    snprintf(real, sizeof(real), "%s/real.db", directory);
     assert_int_equal(symlink("real.db", beside("1")), 0);
     assert_int_equal(symlink("pprof.db1", file), 0);
     store_close(open_store(STORE_WRITE));
@@ -308,7 +308,7 @@ static void put_away(enum away how)
     struct store *store;
     char aside[160];
 
-    snprintf(aside, sizeof aside, "%s/aside.db", directory);
+    snprintf(aside, sizeof(aside), "%s/aside.db", directory);
     switch (how) {
     case REMOVED:
         assert_int_equal(unlink(file), 0);

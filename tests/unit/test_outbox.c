@@ -157,8 +157,8 @@ static void test_acknowledgement_in_pieces_and_among_others(void **state)
     (void)turn_after(OUTBOX_AGE_MAX_MS);
     int connection = accept_one(listener);
     uint8_t bytes[512];
-    size_t n = make_frame(bytes, sizeof bytes, 77, 9); /* a kind from the future */
-    n += make_frame(bytes + n, sizeof bytes - n, SPAN_FRAME_ACK, 1);
+    size_t n = make_frame(bytes, sizeof(bytes), 77, 9); /* a kind from the future */
+    n += make_frame(bytes + n, sizeof(bytes) - n, SPAN_FRAME_ACK, 1);
     for (size_t i = 0; i < n; i++) {
         assert_true(turn_after(0) > 0);
         assert_int_equal(write(connection, bytes + i, 1), 1);
@@ -180,7 +180,7 @@ static void test_garbage_is_no_acknowledgement(void **state)
     (void)turn_after(OUTBOX_AGE_MAX_MS);
     int connection = accept_one(listener);
     uint8_t frame[256];
-    size_t bytes = make_frame(frame, sizeof frame, SPAN_FRAME_ACK, 1);
+    size_t bytes = make_frame(frame, sizeof(frame), SPAN_FRAME_ACK, 1);
     frame[bytes / 2] ^= 0x40;
     assert_int_equal(write(connection, frame, bytes), bytes);
     (void)turn_after(1);
@@ -196,8 +196,8 @@ static void test_garbage_is_no_acknowledgement(void **state)
     hear(connection);
     assert_int_equal(heard.frame[1].sequence, 2);
     char noise[6000];
-    memset(noise, 'G', sizeof noise);
-    assert_int_equal(write(connection, noise, sizeof noise), sizeof noise);
+    memset(noise, 'G', sizeof(noise));
+    assert_int_equal(write(connection, noise, sizeof(noise)), sizeof(noise));
     (void)turn_after(1);
     assert_int_equal(outbox_lost_spans(), 0);
     assert_int_equal(spool_files(".part") + spool_files(".frames"), 2);
@@ -211,7 +211,7 @@ static void test_acknowledged_too_much(void **state)
     (void)state;
     int listener = listen_here();
     int small = 1;
-    (void)setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    (void)setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
     add_noise(300); /* more than the socket's buffers take */
     (void)turn_after(OUTBOX_AGE_MAX_MS);
     int connection = accept_one(listener);
@@ -324,7 +324,7 @@ static void test_stolen_descriptor(void **state)
     assert_true(number >= 100);
     assert_true(fcntl(number, F_GETFD) & FD_CLOEXEC);
     char path[128];
-    (void)snprintf(path, sizeof path, "%s/theirs", top);
+    (void)snprintf(path, sizeof(path), "%s/theirs", top);
     int theirs = open(path, O_RDWR | O_CREAT, 0600);
     assert_int_equal(dup2(theirs, number), number);
     add(1);
@@ -406,7 +406,7 @@ static void test_fork(void **state)
     pid_t child = fork();
     if (child == 0) {
         struct span_process mine = {.pid = 2, .start_ns = 3};
-        memset(mine.identity, 0x77, sizeof mine.identity);
+        memset(mine.identity, 0x77, sizeof(mine.identity));
         struct outbox_config config = {.socket_path = socket_path, .process = mine};
         int rc = outbox_start(&config);
         add(5);

@@ -168,7 +168,7 @@ static void test_journal_that_steps_aside_is_told(void **state)
     (void)state;
     char nowhere[160], above[160];
     struct outbox_config config = {.socket_path = socket_path, .spool_dir = spool_dir, .process = process};
-    (void)snprintf(nowhere, sizeof nowhere, "%s/missing/journals", top);
+    (void)snprintf(nowhere, sizeof(nowhere), "%s/missing/journals", top);
     config.journal[0].directory = nowhere;
     assert_int_equal(outbox_start(&config), 0);
     int listener = listen_here(), connection = -1;
@@ -183,7 +183,7 @@ static void test_journal_that_steps_aside_is_told(void **state)
     hear(connection);
     assert_true(heard.n > 9);
     assert_int_equal(heard.frame[heard.n - 1].loss.journals, 1);
-    (void)snprintf(above, sizeof above, "%s/missing", top);
+    (void)snprintf(above, sizeof(above), "%s/missing", top);
     assert_int_equal(mkdir(above, 0700), 0);
     add(1);
     (void)turn_after(2000);

@@ -52,7 +52,7 @@ static void test_what_pprofd_did_not_make(void **state)
                    {"DROP TABLE loss; CREATE VIRTUAL TABLE loss USING fts5(kind, events, spans)", "table \"loss\""}};
 
     (void)state;
-    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
         make();
         change(changes[i].sql);
         expect_refused(STORE_READ, changes[i].what);

@@ -65,7 +65,7 @@ static int damaged_records(void)
     CHECK(scribe_ensure() == 0);
     uint64_t lost = 0;
     struct tape_begin lies = {.url_bytes = UINT32_MAX, .method_bytes = UINT16_MAX, .headers_bytes = UINT32_MAX};
-    (void)tape_write(TAPE_BEGIN, 1, 1, &lies, sizeof lies, "abc", 3, &lost);
+    (void)tape_write(TAPE_BEGIN, 1, 1, &lies, sizeof(lies), "abc", 3, &lost);
     (void)tape_write(TAPE_BEGIN, 2, 1, "abc", 3, NULL, 0, &lost);
     write_begin(3, "chat");
     (void)tape_write(TAPE_END, 3, tape_now_ns(), "abc", 3, NULL, 0, &lost);
@@ -99,9 +99,9 @@ static unsigned scribe_threads(int *ret_tid)
     DIR *tasks = opendir("/proc/self/task");
     for (struct dirent *entry; tasks != NULL && (entry = readdir(tasks)) != NULL;) {
         char path[300], name[32] = "";
-        (void)snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
+        (void)snprintf(path, sizeof(path), "/proc/self/task/%s/comm", entry->d_name);
         int fd = open(path, O_RDONLY);
-        if (fd >= 0 && read(fd, name, sizeof name - 1) > 0 && strcmp(name, "pprof-scribe\n") == 0) {
+        if (fd >= 0 && read(fd, name, sizeof(name) - 1) > 0 && strcmp(name, "pprof-scribe\n") == 0) {
             n++;
             *ret_tid = atoi(entry->d_name);
         }
@@ -286,7 +286,7 @@ static int hung_collector(void)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     strcpy(address.sun_path, socket_path);
     int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK(bind(listener, (struct sockaddr *)&address, sizeof address) == 0 && listen(listener, 8) == 0);
+    CHECK(bind(listener, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(listener, 8) == 0);
     CHECK(scribe_ensure() == 0);
     for (uint64_t i = 1; i <= 300; i++)
         write_all(i);
@@ -345,9 +345,9 @@ static int signals_are_not_for_us(void)
     int tid = 0;
     CHECK(scribe_threads(&tid) == 1);
     char path[64], text[4096] = "";
-    (void)snprintf(path, sizeof path, "/proc/self/task/%d/status", tid);
+    (void)snprintf(path, sizeof(path), "/proc/self/task/%d/status", tid);
     int fd = open(path, O_RDONLY);
-    CHECK(read(fd, text, sizeof text - 1) > 0);
+    CHECK(read(fd, text, sizeof(text) - 1) > 0);
     (void)close(fd);
     const char *line = strstr(text, "SigBlk:");
     CHECK(line != NULL);
@@ -465,7 +465,7 @@ CHILD_TEST(all_descriptors_closed)
 static void test_flights(void **state)
 {
     (void)state;
-    struct flights *flights = calloc(1, sizeof *flights);
+    struct flights *flights = calloc(1, sizeof(*flights));
     assert_non_null(flights);
     uint64_t numbers[] = {1,
                           1 + FLIGHTS_SLOTS,
@@ -475,7 +475,7 @@ static void test_flights(void **state)
                           FLIGHTS_SLOTS - 1,
                           2 * FLIGHTS_SLOTS - 1,
                           3 * (uint64_t)FLIGHTS_SLOTS - 1};
-    enum { N = sizeof numbers / sizeof numbers[0] };
+    enum { N = sizeof(numbers) / sizeof(numbers[0]) };
     for (size_t first = 0; first < N; first++) {
         for (size_t step = 1; step < N; step += 2) {
             for (size_t i = 0; i < N; i++) {

@@ -77,7 +77,7 @@ static int deny(unsigned first, unsigned second)
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
     };
-    struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
+    struct sock_fprog program = {.len = sizeof(code) / sizeof(code[0]), .filter = code};
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return -1;
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
@@ -110,7 +110,7 @@ static int sockets_and_memory_files_denied(void)
     int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     strcpy(address.sun_path, socket_path);
-    CHECK(bind(listener, (struct sockaddr *)&address, sizeof address) == 0 && listen(listener, 8) == 0);
+    CHECK(bind(listener, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(listener, 8) == 0);
     CHECK(deny(SYS_socket, SYS_memfd_create) == 0);
     CHECK(scribe_ensure() == 0);
     write_all(1);

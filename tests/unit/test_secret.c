@@ -152,7 +152,7 @@ static void test_shapes(void **state)
         fail_msg("%s must not be an id", secrets[i]);
     assert_false(secret_free_id("Erika Mustermann", 16));
     assert_false(secret_free_name("a\nb", 3));
-    /* Nothing behind the text is looked at. */
+    /* Nothing after the text is looked at. */
     FOR(i, secrets)
     {
         const size_t bytes = strlen(secrets[i]);

@@ -13,7 +13,7 @@ static struct listener listener;
 static int setup(void **state)
 {
     (void)state;
-    memset(&listener, 0, sizeof listener);
+    memset(&listener, 0, sizeof(listener));
     listener.epoll = epoll_create1(EPOLL_CLOEXEC);
     return listener.epoll < 0;
 }
@@ -37,7 +37,7 @@ static uint32_t user(int which)
 
 static int join(struct connection *connection, int who, uint32_t pid)
 {
-    memset(connection, 0, sizeof *connection);
+    memset(connection, 0, sizeof(*connection));
     connection->fd = -1;
     return listen_share_join(&listener, connection, user(who), pid);
 }
@@ -204,7 +204,7 @@ static void test_work_is_counted(void **state)
 
     (void)state;
     test_directory(directory);
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", directory);
     assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
     test_process(&process, 0);
     assert_int_equal(store_begin(store), STORE_OK);

@@ -23,7 +23,7 @@
 static const uint8_t identity[16] = {0xab, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0xcd};
 #define IDENTITY "ab0102030405060708090a0b0c0d0ecd"
 static const uint8_t greeting[] = "greeting";
-enum { GREETING = sizeof greeting - 1 };
+enum { GREETING = sizeof(greeting) - 1 };
 static const uint64_t SECOND = 1000000000U;
 
 static char top[64];
@@ -43,7 +43,7 @@ static int set_up(void **state)
     strcpy(top, "/tmp/test_spool_XXXXXX");
     if (mkdtemp(top) == NULL)
         return -1;
-    (void)snprintf(directory, sizeof directory, "%s/spool", top);
+    (void)snprintf(directory, sizeof(directory), "%s/spool", top);
     return 0;
 }
 
@@ -63,7 +63,7 @@ static void init(struct spool *spool, const char *where, uint64_t bytes_max)
 static const char *path_of(const char *name)
 {
     static char path[256];
-    (void)snprintf(path, sizeof path, "%s/%s", directory, name);
+    (void)snprintf(path, sizeof(path), "%s/%s", directory, name);
     return path;
 }
 
@@ -72,7 +72,7 @@ static void assert_content(const char *name, const char *wanted)
     char text[256] = "";
     int fd = open(path_of(name), O_RDONLY);
     assert_true(fd >= 0);
-    ssize_t got = read(fd, text, sizeof text - 1);
+    ssize_t got = read(fd, text, sizeof(text) - 1);
     (void)close(fd);
     assert_int_equal(got, strlen(wanted));
     assert_string_equal(text, wanted);
@@ -139,17 +139,17 @@ static void test_parents_are_made_where_ours(void **state)
     (void)state;
     struct spool spool;
     char path[256];
-    (void)snprintf(path, sizeof path, "%s/.local/state/libpprof/spool", top);
+    (void)snprintf(path, sizeof(path), "%s/.local/state/libpprof/spool", top);
     init(&spool, path, 1000);
     assert_int_equal(append_text(&spool, 1, "x"), 0);
     spool_close(&spool);
-    (void)snprintf(path, sizeof path, "%s/xdg", top);
+    (void)snprintf(path, sizeof(path), "%s/xdg", top);
     assert_int_equal(mkdir(path, 0700), 0);
-    (void)snprintf(path, sizeof path, "%s/xdg/libpprof/spool", top);
+    (void)snprintf(path, sizeof(path), "%s/xdg/libpprof/spool", top);
     init(&spool, path, 1000);
     assert_int_equal(append_text(&spool, 1, "x"), 0);
     spool_close(&spool);
-    (void)snprintf(path, sizeof path, "%s/not/ours/spool", top);
+    (void)snprintf(path, sizeof(path), "%s/not/ours/spool", top);
     init(&spool, path, 1000);
     assert_int_equal(append_text(&spool, 1, "x"), -ENOENT);
 }
@@ -173,7 +173,7 @@ static void test_planted_link_is_not_followed(void **state)
     (void)state;
     struct spool spool;
     char victim[128];
-    (void)snprintf(victim, sizeof victim, "%s/victim", top);
+    (void)snprintf(victim, sizeof(victim), "%s/victim", top);
     assert_int_equal(mkdir(directory, 0700), 0);
     assert_int_equal(symlink(victim, path_of(IDENTITY "-1.part")), 0);
     init(&spool, directory, 1000);
@@ -239,7 +239,7 @@ static void test_stolen_descriptor(void **state)
     assert_int_equal(append_text(&spool, 1, "one"), 0);
     int fd = spool.own.fd;
     char theirs[128];
-    (void)snprintf(theirs, sizeof theirs, "%s/theirs", top);
+    (void)snprintf(theirs, sizeof(theirs), "%s/theirs", top);
     int file = open(theirs, O_RDWR | O_CREAT, 0600);
     assert_int_equal(dup2(file, fd), fd);
     assert_int_equal(append_text(&spool, 1, "two"), 0);
@@ -261,7 +261,7 @@ static void test_too_many_files(void **state)
     assert_int_equal(mkdir(directory, 0700), 0);
     for (int i = 0; i < SPOOL_FILES_MAX; i++) {
         char name[32];
-        (void)snprintf(name, sizeof name, "%d", i);
+        (void)snprintf(name, sizeof(name), "%d", i);
         int fd = open(path_of(name), O_WRONLY | O_CREAT, 0600);
         assert_true(fd >= 0);
         (void)close(fd);
@@ -298,7 +298,7 @@ static const char *collect(const char *name)
     struct stat st, named;
     if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &reading) == 0 && fstat(fd, &st) == 0 && stat(path_of(name), &named) == 0 &&
         st.st_ino == named.st_ino) {
-        ssize_t got = read(fd, text, sizeof text - 1);
+        ssize_t got = read(fd, text, sizeof(text) - 1);
         text[got > 0 ? got : 0] = '\0';
         (void)unlink(path_of(name));
     }
@@ -357,7 +357,7 @@ static void test_collector_that_never_rests(void **state)
         init(&spool, directory, UINT64_MAX / 2);
         for (unsigned n = 0; n < WRITTEN; n++) {
             char frame[16];
-            (void)snprintf(frame, sizeof frame, "<%u>", n);
+            (void)snprintf(frame, sizeof(frame), "<%u>", n);
             if (append_text(&spool, 1, frame) != 0)
                 _exit(1);
             if (n % IN_A_FILE == 0)
@@ -367,7 +367,7 @@ static void test_collector_that_never_rests(void **state)
         _exit(0);
     }
     static uint8_t times[WRITTEN];
-    memset(times, 0, sizeof times);
+    memset(times, 0, sizeof(times));
     int status = -1;
     for (unsigned rounds_after = 0; rounds_after < 2;) {
         rounds_after += status != -1 || waitpid(child, &status, WNOHANG) == child;

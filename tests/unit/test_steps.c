@@ -14,7 +14,7 @@ static int setup(void **state)
 {
     (void)state;
     test_directory(directory);
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", directory);
     return 0;
 }
 
@@ -87,7 +87,7 @@ static void test_each_once_while_blocks_are_merged(void **state)
         uint64_t damaged = 1;
 
         unlink(file);
-        memset(&moving, 0, sizeof moving);
+        memset(&moving, 0, sizeof(moving));
         moving.writer = open_store(STORE_WRITE);
         moving.random = seed;
         moving.sent = FRAMES;
@@ -114,7 +114,7 @@ static int64_t log_bytes(void)
     char name[160];
     struct stat st;
 
-    snprintf(name, sizeof name, "%s-wal", file);
+    snprintf(name, sizeof(name), "%s-wal", file);
     return stat(name, &st) == 0 ? st.st_size : 0;
 }
 
@@ -144,7 +144,7 @@ static void reader_start(struct reader *reader, const char *command, const char 
 {
     int out[2];
 
-    memset(reader, 0, sizeof *reader);
+    memset(reader, 0, sizeof(*reader));
     assert_int_equal(pipe(out), 0);
     reader->child = fork();
     if (reader->child == 0) {
@@ -171,11 +171,11 @@ static void reader_stall(const struct reader *reader)
 static void reader_end(struct reader *reader)
 {
     char *last = reader->last;
-    const size_t half = sizeof reader->last / 2;
+    const size_t half = sizeof(reader->last) / 2;
     ssize_t got;
     int code;
 
-    while ((got = read(reader->out, last + reader->bytes, sizeof reader->last - 1 - reader->bytes)) > 0) {
+    while ((got = read(reader->out, last + reader->bytes, sizeof(reader->last) - 1 - reader->bytes)) > 0) {
         reader->bytes += (size_t)got;
         if (reader->bytes > half) {
             memmove(last, last + reader->bytes - half, half);

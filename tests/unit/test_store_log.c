@@ -8,7 +8,7 @@ static const char *in_directory(const char *name)
 {
     static char path[160];
 
-    snprintf(path, sizeof path, "%s/%s", directory, name);
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
     return path;
 }
 
@@ -18,11 +18,11 @@ static void expect_advice(const char *command, const char *operand)
     static char said[8192];
     char words[256], whole[512];
 
-    snprintf(words, sizeof words, command, operand);
-    snprintf(whole, sizeof whole, "cd / && env -u LD_PRELOAD XDG_STATE_HOME=%s HOME=%s %s %s 2>&1", directory,
+    snprintf(words, sizeof(words), command, operand);
+    snprintf(whole, sizeof(whole), "cd / && env -u LD_PRELOAD XDG_STATE_HOME=%s HOME=%s %s %s 2>&1", directory,
              directory, PPROFCTL, words);
     FILE *out = popen(whole, "r");
-    said[fread(said, 1, sizeof said - 1, out)] = '\0';
+    said[fread(said, 1, sizeof(said) - 1, out)] = '\0';
     (void)pclose(out);
     if (strstr(said, "put the log beside it, named as the copy with -wal at the end") == NULL)
         fail_msg("%s says: %s", whole, said);
@@ -62,7 +62,7 @@ static void copy(const char *from, const char *to)
     int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
     assert_true(in >= 0 && out >= 0);
-    while ((bytes = read(in, data, sizeof data)) > 0)
+    while ((bytes = read(in, data, sizeof(data))) > 0)
         assert_int_equal(write(out, data, (size_t)bytes), bytes);
     close(in);
     close(out);
@@ -76,12 +76,12 @@ static void test_a_log_that_is_missing(void **state)
     struct store *store;
 
     (void)state;
-    memcpy(live_file, file, sizeof live_file);
+    memcpy(live_file, file, sizeof(live_file));
     store = open_store(STORE_WRITE);
     test_fill(store, 1, 11, 2);
     pid_t child = fork(); /* our locks are not the child's */
     if (child == 0) {
-        snprintf(copied, sizeof copied, "%s/copy.db", directory);
+        snprintf(copied, sizeof(copied), "%s/copy.db", directory);
         copy(file, copied);
         _exit(0);
     }
@@ -101,9 +101,9 @@ static void test_a_log_that_is_missing(void **state)
             }
             store_close(open_store(STORE_WRITE)); /* it is counted once */
         }
-        snprintf(file, sizeof file, "%s/copy.db", directory);
+        snprintf(file, sizeof(file), "%s/copy.db", directory);
     }
-    memcpy(file, live_file, sizeof file);
+    memcpy(file, live_file, sizeof(file));
     assert_int_equal(files_like("-wal"), 0);
 }
 

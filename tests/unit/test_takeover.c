@@ -54,7 +54,7 @@ static void test_a_journal_without_a_head(void **state)
     char path[160];
     (void)state;
     (void)mkdir(journals, 0700);
-    (void)snprintf(path, sizeof path, "%s/new.live", journals);
+    (void)snprintf(path, sizeof(path), "%s/new.live", journals);
     int writer = open(path, O_RDWR | O_CREAT, 0600), reader = open(path, O_RDONLY);
     assert_true(writer >= 0 && reader >= 0);
     assert_int_equal(flock(writer, LOCK_EX), 0);
@@ -170,8 +170,8 @@ static void test_an_inherited_lock(void **state)
     uint8_t head[SPAN_JOURNAL_AT_LOSS];
     struct span_journal_head known;
     struct span_buffer greeting;
-    assert_int_equal(pread(fd, head, sizeof head, 0), sizeof head);
-    assert_int_equal(span_journal_head_read(&known, head, sizeof head), 0);
+    assert_int_equal(pread(fd, head, sizeof(head), 0), sizeof(head));
+    assert_int_equal(span_journal_head_read(&known, head, sizeof(head)), 0);
     assert_int_equal(stat("/proc/self/ns/pid", &st), 0);
     known.owner.pid_namespace = st.st_ino;
     int boot = open("/proc/sys/kernel/random/boot_id", O_RDONLY);
@@ -182,7 +182,7 @@ static void test_an_inherited_lock(void **state)
     for (unsigned alive = 2; alive-- > 0;) {
         known.owner.pid = alive ? (uint64_t)getpid() : (uint64_t)child;
         assert_int_equal(span_journal_head_write(head, &known, greeting.data, greeting.bytes), 0);
-        assert_int_equal(pwrite(fd, head, sizeof head, 0), sizeof head);
+        assert_int_equal(pwrite(fd, head, sizeof(head), 0), sizeof(head));
         assert_int_equal(collect(spool, true).journals, alive ? 0 : 1);
     }
     span_buffer_done(&greeting);
@@ -258,7 +258,7 @@ static void test_flipped_frame_is_damage(void **state)
     static const size_t places[] = {8, 60, SPAN_FRAME_HEADER_BYTES - 1, SPAN_FRAME_HEADER_BYTES + 9};
 
     (void)state;
-    for (unsigned i = 0; i < sizeof places / sizeof places[0]; i++) {
+    for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         struct store_loss loss;
         struct dirent *entry;
         char name[400] = "";
@@ -270,7 +270,7 @@ static void test_flipped_frame_is_damage(void **state)
         DIR *files = opendir(journals);
         while ((entry = readdir(files)) != NULL)
             if (strstr(entry->d_name, ".live") != NULL)
-                snprintf(name, sizeof name, "%s/%s", journals, entry->d_name);
+                snprintf(name, sizeof(name), "%s/%s", journals, entry->d_name);
         closedir(files);
         int fd = open(name, O_RDWR);
         const off_t at = (off_t)(SPAN_JOURNAL_AT_RING + places[i]);
@@ -291,7 +291,7 @@ static void test_not_a_journal_is_set_aside(void **state)
     (void)state;
     char name[200];
     assert_int_equal(mkdir(journals, 0700), 0);
-    snprintf(name, sizeof name, "%s/noise-1.live", journals);
+    snprintf(name, sizeof(name), "%s/noise-1.live", journals);
     int fd = open(name, O_WRONLY | O_CREAT, 0600);
     for (unsigned i = 0; i < 3000; i++)
         assert_int_equal(write(fd, &name, 100), 100);
@@ -309,14 +309,14 @@ static void test_damaged_files_of_any_name_count_once(void **state)
     static const char *const ends[] = {".live", ".frames"};
     struct listen_stats stats;
     char name[256], path[400];
-    const unsigned files = 2 * sizeof lengths / sizeof *lengths;
+    const unsigned files = 2 * sizeof(lengths) / sizeof(*lengths);
     (void)state;
     (void)mkdir(journals, 0700);
     (void)mkdir(spool, 0700);
     for (unsigned i = 0; i < files; i++) {
-        memset(name, 'a', sizeof name);
+        memset(name, 'a', sizeof(name));
         memcpy(name + lengths[i / 2] - strlen(ends[i % 2]), ends[i % 2], strlen(ends[i % 2]) + 1);
-        (void)snprintf(path, sizeof path, "%s/%s", i % 2 == 0 ? journals : spool, name);
+        (void)snprintf(path, sizeof(path), "%s/%s", i % 2 == 0 ? journals : spool, name);
         const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
         assert_true(fd >= 0);
         for (unsigned j = 0; j < 700; j++)
@@ -338,9 +338,9 @@ static void leave_mark(unsigned number, bool has_identity)
     char text[SPAN_MARK_TEXT_BYTES], path[200];
     struct timespec before[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = time(NULL) - JOURNAL_ORPHAN_S - 100}};
     test_process(&process, number);
-    memcpy(mark.identity, process.identity, sizeof mark.identity);
+    memcpy(mark.identity, process.identity, sizeof(mark.identity));
     assert_true(span_mark_write(text, &mark));
-    (void)snprintf(path, sizeof path, "%s/00%u%d.mark", journals, number, has_identity);
+    (void)snprintf(path, sizeof(path), "%s/00%u%d.mark", journals, number, has_identity);
     assert_int_equal(symlink(text, path), 0);
     assert_int_equal(utimensat(AT_FDCWD, path, before, AT_SYMLINK_NOFOLLOW), 0);
 }
@@ -369,7 +369,7 @@ static void test_who_was_heard_is_not_unheard(void **state)
 static int setup(void **state)
 {
     (void)directories_setup(state);
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", directory);
     return store_open(file, STORE_WRITE, &store);
 }
 

@@ -127,7 +127,7 @@ static void test_wrap_around(void **state)
     uint64_t lost = 0, written = 0, read = 0;
     struct tape_record record;
 
-    /* Records of changing size, always a few behind, so that the ring goes round about ten times without being empty.
+    /* Records of changing size, always a few after, so that the ring goes round about ten times without being empty.
      */
     for (unsigned i = 0; i < 1200; i++) {
         size_t bytes = (i * 7919u) % sizeof(text);

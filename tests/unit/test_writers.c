@@ -15,7 +15,7 @@ static int setup(void **state)
 {
     (void)state;
     test_directory(directory);
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", directory);
     return 0;
 }
 
@@ -200,7 +200,7 @@ static void test_waiting_is_as_long_as_is_said(void **state)
     assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
     assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", 0, 0, 0), SQLITE_OK);
-    snprintf(log, sizeof log, "%s-wal", file);
+    snprintf(log, sizeof(log), "%s-wal", file);
     int queue = open(log, O_RDONLY);
     for (int queued = 0; queued < 2; queued++) {
         if (queued)

@@ -98,7 +98,7 @@ static void send(const struct launch *launch, const struct signalfd_siginfo *inf
 }
 
 /* Passed on late, it must not undo a stop that has come since: the program has that one from its group already. The
- * kernel forgets a SIGCONT behind which a stop comes, in the witness too, whose word is therefore worth nothing then.
+ * kernel forgets a SIGCONT after which a stop comes, in the witness too, whose word is therefore worth nothing then.
  */
 static void pass_on_continue(struct launch *launch, const struct signalfd_siginfo *info, bool group)
 {

@@ -464,7 +464,7 @@ static void item_begins(struct facts *facts)
         facts_call_free_input(facts);
 }
 
-/* The type may stand behind the delta: then the kind of content is known only here. */
+/* The type may stand after the delta: then the kind of content is known only here. */
 static void late_delta(struct facts *facts)
 {
     facts->json_asked = false; /* its text was not checked */

@@ -219,7 +219,7 @@ static void part_begin(struct state *state)
     state->finish_bytes = 0;
 }
 
-/* SGLang states of each of several answers what it has cost so far; which one it is may stand behind that. */
+/* SGLang states of each of several answers what it has cost so far; which one it is may stand after that. */
 static void part(struct facts *facts, const struct json_value *value)
 {
     struct state *const state = state_of(facts);

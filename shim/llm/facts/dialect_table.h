@@ -45,7 +45,7 @@ _Static_assert((int)TABLE_ADDED_OUTPUT < (int)TABLE_OWN, "room for all");
     RULE(list "[]." content, REQUEST_TEXT, JSON_PIECES)
 /* clang-format on */
 
-/* Words of facts->scratch that belong to this file; a dialect's own state stands behind them. */
+/* Words of facts->scratch that belong to this file; a dialect's own state stands after them. */
 enum { TABLE_SCRATCH = 8 };
 
 /* As a json_handler: a dialect without rules of its own names it in its table. `context` is the struct facts. */

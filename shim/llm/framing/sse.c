@@ -76,7 +76,7 @@ static void line_end(struct sse *sse)
     sse->line = LINE_START;
 }
 
-/* The colon behind a field's name was read. */
+/* The colon after a field's name was read. */
 static void field_named(struct sse *sse)
 {
     sse->value = true;

@@ -30,10 +30,10 @@ struct sse {
     uint8_t line;              /* what kind of line we are in */
     uint8_t bom;               /* bytes of a BOM seen */
     bool after_cr;             /* a CR was the last byte: an LF belongs to it */
-    bool value;                /* behind the colon (and the one blank that may follow it) */
+    bool value;                /* after the colon (and the one blank that may follow it) */
     bool open;                 /* begin() was called */
     bool has_data;             /* a data: line was seen in this event */
-    bool over;                 /* [DONE] was: what comes behind it is not read */
+    bool over;                 /* [DONE] was: what comes after it is not read */
     uint8_t field_bytes, name_bytes, held_bytes;
     char field[8]; /* name of the field under way */
     char name[SSE_NAME_MAX];

@@ -39,7 +39,7 @@ struct json_canon {
     struct json_canon_level level[JSON_PATH_DEPTH + 2]; /* what lies deeper counts for nothing */
 };
 
-/* Without `name`; set it behind this. */
+/* Without `name`; set it after this. */
 void json_canon_init(struct json_canon *canon);
 void json_canon_push(struct json_canon *canon, const char *json, size_t bytes);
 /* Between two pushes: zeroes what no longer matters. */

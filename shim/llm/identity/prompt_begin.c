@@ -38,7 +38,7 @@ static bool opens_data(const char *p, size_t left)
 struct word {
     size_t bytes;
     bool data; /* a sign of data lies in it: it does not belong to the beginning */
-    bool stop; /* nothing behind it belongs to the beginning */
+    bool stop; /* nothing after it belongs to the beginning */
     bool sentence_end;
 };
 

@@ -49,7 +49,7 @@ static uint16_t special_below(uint16_t *slot)
     return *slot;
 }
 
-/* One step of a path: "name", "*" or "[]"; *path moves behind it. */
+/* One step of a path: "name", "*" or "[]"; *path moves after it. */
 static uint16_t step(uint16_t node, const char **path)
 {
     const char *p = *path;

@@ -375,7 +375,7 @@ static void start_string(struct json_scan *scan, bool key)
         scan->text_bytes = 0;
 }
 
-/* `p` is behind the opening quote. Most strings are whole and without escapes: no copy is made of those. */
+/* `p` is after the opening quote. Most strings are whole and without escapes: no copy is made of those. */
 static const char *open_string(struct json_scan *scan, const char *p, const char *end, bool key)
 {
     const char *const q = json_find_string_end(p, end);

@@ -13,7 +13,7 @@
 
 enum { SEGMENT_BYTES_MAX = 256 };
 
-/* What stands behind these in the APIs' paths is the id or the name of one of them. */
+/* What stands after these in the APIs' paths is the id or the name of one of them. */
 /* No pointers: nothing to relocate at start. */
 static const char collections[][24] = {
     "accounts",
@@ -54,7 +54,7 @@ static const char collections[][24] = {
     "vector_stores",
 };
 
-/* How ids of these collections begin; behind them, generated letters and digits are expected. */
+/* How ids of these collections begin; after them, generated letters and digits are expected. */
 static const char id_beginnings[][12] = {"thread_", "run_",  "batch_", "msgbatch_", "resp_",     "asst_", "msg_",
                                          "file-",   "file_", "step_",  "conv_",     "chatcmpl-", "pred_"};
 

@@ -90,7 +90,7 @@ static bool in_key(char c)
 }
 
 /* Could people have written these letters and digits? A word in lower or upper case, with humps, with a number before
- * or behind it, a date with its time. */
+ * or after it, a date with its time. */
 static bool is_wordy(const char *text, size_t bytes)
 {
     size_t digits = 0, uppers = 0, changes = 0;
@@ -129,7 +129,7 @@ static bool is_change(char before, char c)
 
 /* How many bytes no word has, in what the key's alphabet goes on with: those of the pieces that are not wordy; all at a
  * UUID, and where dashes cut a generated text short but both
- * cases and digits change at every fifth byte. A short hash behind words is none. */
+ * cases and digits change at every fifth byte. A short hash after words is none. */
 static size_t random_bytes(const char *text, size_t bytes)
 {
     size_t found = 0, changes = 0, alnums = 0, uppers = 0;

@@ -42,7 +42,7 @@ bool secret_free_label(const char *name, size_t name_bytes, const char *value, s
 /* The pieces of a request that a server could echo. Owned by the exchange, which wipes it at its end. */
 struct secret_echo {
     uint16_t bytes;
-    char text[SECRET_ECHO_BYTES]; /* pieces in lower case, each behind '!' (credential), '~' (the same, but a short
+    char text[SECRET_ECHO_BYTES]; /* pieces in lower case, each after '!' (credential), '~' (the same, but a short
                                      word, or of the URL), '#' (an id that the query asks for) or ' ', and followed by a
                                      line end */
 };
@@ -75,7 +75,7 @@ bool secret_echoed_id(const struct secret_echo *echo, const char *text, size_t b
 bool secret_echoed_encoded(const struct secret_echo *echo, const char *text, size_t bytes);
 
 /*
- * The path as it may be stored: segments of the API's known shape (words of paths, the model, ids behind the name of
+ * The path as it may be stored: segments of the API's known shape (words of paths, the model, ids after the name of
  * their collection) stay, others become "*". Returns the bytes written to ret_path, at most `room`.
  */
 struct secret_path {

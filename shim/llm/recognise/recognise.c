@@ -22,7 +22,7 @@ struct served {
 struct row {
     uint8_t last_bytes;
     uint8_t flags;
-    char tail; /* what stands behind `last`: '*' one segment, '@' at least one, the model; 0: nothing */
+    char tail; /* what stands after `last`: '*' one segment, '@' at least one, the model; 0: nothing */
     char last[32], before[32], provider[20], api[24], hint[20]; /* no pointers: nothing to relocate at start */
 };
 

@@ -102,5 +102,5 @@ static const char names[][40] = {
 
 const char *phases_curl_error(uint64_t code)
 {
-    return code < sizeof names / sizeof names[0] && names[code][0] != '\0' ? names[code] : NULL;
+    return code < sizeof(names) / sizeof(names[0]) && names[code][0] != '\0' ? names[code] : NULL;
 }

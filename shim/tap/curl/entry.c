@@ -122,7 +122,7 @@ const char tap_prefix[] = "curl_";
 
 bool tap_hooks(const char *name)
 {
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
         if (strcmp(names[i], name) == 0)
             return true;
     return false;

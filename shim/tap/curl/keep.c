@@ -27,7 +27,7 @@ _Static_assert(SLAB_BYTES / (KEEP_SMALL_BYTES_MIN + sizeof(uint32_t)) < 1 << SLO
 struct slab {
     uint32_t number;
     _Atomic uint32_t used;   /* slots handed out at least once */
-    _Atomic uint32_t next[]; /* by slot: the place behind it in the list of free ones */
+    _Atomic uint32_t next[]; /* by slot: the place after it in the list of free ones */
 };
 
 static _Atomic(struct slab *) slabs[SLABS_MAX];

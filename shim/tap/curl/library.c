@@ -275,7 +275,7 @@ static struct library *find_entry(const struct curl_api *api)
 {
     for (unsigned i = 0; i < LIBRARIES_MAX; i++)
         if (atomic_load_explicit(&published[i], memory_order_acquire) &&
-            memcmp(&library_table[i].real, api, sizeof *api) == 0)
+            memcmp(&library_table[i].real, api, sizeof(*api)) == 0)
             return &library_table[i];
     return NULL;
 }

@@ -123,7 +123,7 @@ static void compute_queue(struct clock *clock, const struct tape_end *from, uint
 
 /*
  * A callback of the application's refused, or a handle was removed that was not to go on either. CURLE_WRITE_ERROR
- * alone says nothing: libcurl gives it, too, for an answer that it could not write out itself (junk behind the end of a
+ * alone says nothing: libcurl gives it, too, for an answer that it could not write out itself (junk after the end of a
  * gzip stream, lib/content_encoding.c).
  */
 static enum exchange_how how(const struct tape_end *end)

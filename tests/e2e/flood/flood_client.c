@@ -79,7 +79,7 @@ static void run_multi(int rounds)
         all[i] = call(&answers[i]);
     for (int round = 0; round < rounds; round++) {
         int running = 1, left;
-        memset(answers, 0, sizeof answers);
+        memset(answers, 0, sizeof(answers));
         for (int i = 0; i < AT_ONCE; i++)
             curl_multi_add_handle(multi, all[i]);
         while (running != 0) {

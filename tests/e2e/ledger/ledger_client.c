@@ -89,7 +89,7 @@ struct recorder {
 static int open_of_task(long task, const char *what)
 {
     char path[64];
-    (void)snprintf(path, sizeof path, "/proc/self/task/%ld/%s", task, what);
+    (void)snprintf(path, sizeof(path), "/proc/self/task/%ld/%s", task, what);
     return open(path, O_RDONLY | O_CLOEXEC);
 }
 
@@ -120,8 +120,8 @@ static void look(struct recorder *recorder)
     unsigned long long ran = 0, waited = 0;
     if (recorder->stat < 0)
         find_recorder(recorder);
-    if (pread(recorder->stat, stat, sizeof stat - 1, 0) > 0 &&
-        pread(recorder->schedstat, schedstat, sizeof schedstat - 1, 0) > 0)
+    if (pread(recorder->stat, stat, sizeof(stat) - 1, 0) > 0 &&
+        pread(recorder->schedstat, schedstat, sizeof(schedstat) - 1, 0) > 0)
         (void)sscanf(schedstat, "%llu %llu", &ran, &waited);
     const char *state = strrchr(stat, ')');
     if (state != NULL && strncmp(state, ") R", 3) == 0 && ran == recorder->ran)
@@ -173,7 +173,7 @@ struct answer {
 static size_t on_body(char *data, size_t size, size_t n, void *context)
 {
     struct answer *answer = context;
-    size_t room = sizeof answer->start - 1 - answer->bytes;
+    size_t room = sizeof(answer->start) - 1 - answer->bytes;
     size_t take = n * size < room ? n * size : room;
     memcpy(answer->start + answer->bytes, data, take);
     answer->bytes += take;
@@ -188,7 +188,7 @@ static void note(const struct answer *answer)
     const char *at = strstr(answer->start, "\"id\":");
     if (at == NULL || sscanf(at + 5, " \"%63[^\"]\"", id) != 1)
         return;
-    int bytes = snprintf(line, sizeof line, "%s %u %llu %llu\n", id, self,
+    int bytes = snprintf(line, sizeof(line), "%s %u %llu %llu\n", id, self,
                          (unsigned long long)atomic_load(&processes[self].lived_us), now_ns());
     (void)!write(ledger, line, (size_t)bytes);
 }
@@ -198,7 +198,7 @@ static void one_call(CURL *easy, unsigned long long number, int stream)
 {
     struct answer answer = {0};
     char body[256];
-    (void)snprintf(body, sizeof body,
+    (void)snprintf(body, sizeof(body),
                    "{\"model\":\"gpt-4o\",\"stream\":%s,\"max_tokens\":8,\"messages\":[{\"role\":\"user\","
                    "\"content\":\"number %ld.%llu.%llu\"}]}",
                    stream ? "true" : "false", (long)getpid(), begun_ns, number);
@@ -271,7 +271,7 @@ int main(int argc, char **argv)
     forks = argc > 6 && strcmp(argv[6], "fork") == 0;
     (void)signal(SIGPIPE, SIG_DFL);
     begun_ns = now_ns();
-    processes = mmap(NULL, PROCESSES_MAX * sizeof *processes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    processes = mmap(NULL, PROCESSES_MAX * sizeof(*processes), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (processes == MAP_FAILED || n_callers + 1 > THREADS_MAX)
         return 1;
     curl_global_init(CURL_GLOBAL_DEFAULT);

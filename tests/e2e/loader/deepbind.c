@@ -19,7 +19,7 @@ static const char *protection(const void *address)
 {
     static char line[512];
     FILE *maps = fopen("/proc/self/maps", "re");
-    while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
+    while (maps != NULL && fgets(line, sizeof(line), maps) != NULL) {
         unsigned long begin, end;
         char flags[8];
         if (sscanf(line, "%lx-%lx %7s", &begin, &end, flags) == 3 && (unsigned long)address >= begin &&

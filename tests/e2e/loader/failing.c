@@ -1,5 +1,5 @@
 /*
- * Preloaded into a program: the allocation with the number FAIL_AT (from 1) fails, as do the FAIL_MORE behind it.
+ * Preloaded into a program: the allocation with the number FAIL_AT (from 1) fails, as do the FAIL_MORE after it.
  * Counted are malloc, calloc, realloc, reallocarray and mmap; with FAIL_FROM only those called from the object whose
  * path ends so. At the end the count goes to the file FAIL_COUNT. Of a forked child the count begins anew.
  *
