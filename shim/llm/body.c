@@ -39,7 +39,7 @@ static void json_begin(void *context, const char *name, size_t name_bytes)
     json_scan_reset(&body->scan);
     body->event_first = '\0';
     body->event_cut = false;
-    if (body->dialect->event_begin)
+    if (body->dialect->event_begin != NULL)
         body->dialect->event_begin(body->facts, name, name_bytes);
 }
 
@@ -48,7 +48,7 @@ static void json_end(void *context)
     struct body *const body = context;
     body->event_cut =
         !json_scan_end(&body->scan) && body->event_first == '{'; /* half a "[DONE]" is nothing that is missed */
-    if (body->dialect->event_end)
+    if (body->dialect->event_end != NULL)
         body->dialect->event_end(body->facts);
 }
 
@@ -114,7 +114,7 @@ static int looks_like_events(const char *prefix, size_t bytes)
 
 static bool begins_json(char c)
 {
-    return c && strchr("{[\"-0123456789tfn", c);
+    return c && strchr("{[\"-0123456789tfn", c) != NULL;
 }
 
 static enum body_framing decide(const struct body *body, bool last)
@@ -166,7 +166,7 @@ static void on_element(void *context)
 {
     struct body *const body = ((struct facts *)context)->owner;
     body->events++;
-    if (body->dialect->event_end)
+    if (body->dialect->event_end != NULL)
         body->dialect->event_end(body->facts);
     count_end(body);
 }

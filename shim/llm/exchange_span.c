@@ -165,7 +165,7 @@ static void put_error(struct span *span, const struct facts *facts, const struct
         span_set_text(span, SPAN_error_type, status, (size_t)bytes);
     } else if (facts->error_seen) {
         span_set_text(span, SPAN_error_type, "_OTHER", 6); /* OpenTelemetry's word for an error without a name */
-    } else if (end->error && !outcome->whole && !outcome->cancelled) {
+    } else if (end->error != NULL && !outcome->whole && !outcome->cancelled) {
         span_set_text(span, SPAN_error_type, end->error, strlen(end->error));
     }
 }
@@ -231,7 +231,7 @@ void exchange_span_transport(struct span *span, const struct exchange_end *end)
                                 : end->http_version10 == 20 ? "2"
                                 : end->http_version10 == 30 ? "3"
                                                             : NULL;
-    if (version)
+    if (version != NULL)
         span_set_text(span, SPAN_http_version, version, strlen(version));
 }
 

@@ -74,9 +74,9 @@ static bool decide(struct request *request)
 static void push_encoded(struct request *request, const uint8_t *data, size_t bytes)
 {
     const uint8_t begins = request->encoding == DECODE_GZIP ? 0x1f : 0x28;
-    if (!request->decode && (request->torn || data[0] == begins))
+    if (request->decode == NULL && (request->torn || data[0] == begins))
         request->decode = decode_open((enum decode_kind)request->encoding, push_plain, request);
-    if (!request->decode)
+    if (request->decode == NULL)
         return;
     request->torn = !decode_push(request->decode, data, bytes) || !decode_complete(request->decode);
     if (request->torn)

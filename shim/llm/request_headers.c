@@ -11,7 +11,7 @@
 bool header_split(const char *line, size_t bytes, struct header *ret)
 {
     const char *const colon = memchr(line, ':', bytes);
-    if (!colon || colon == line)
+    if (colon == NULL || colon == line)
         return false;
     const char *value = colon + 1, *end = line + bytes;
     while (value < end && (*value == ' ' || *value == '\t'))
@@ -52,7 +52,7 @@ void request_headers_take(const struct request_headers *to, const char *headers,
     const char *const end = headers + bytes;
     while (headers < end) {
         const char *const lf = memchr(headers, '\n', (size_t)(end - headers));
-        const char *const stop = lf ? lf : end;
+        const char *const stop = lf != NULL ? lf : end;
         struct header header;
         if (headers < stop && *headers == EXCHANGE_BESIDE) {
             secret_echo_beside(to->echo, headers + 1, (size_t)(stop - headers - 1));
@@ -60,6 +60,6 @@ void request_headers_take(const struct request_headers *to, const char *headers,
             secret_echo_header(to->echo, header.name, header.name_bytes, header.value, header.value_bytes);
             take(to, &header);
         }
-        headers = lf ? lf + 1 : end;
+        headers = lf != NULL ? lf + 1 : end;
     }
 }

@@ -152,7 +152,7 @@ static void state_number(struct response_limits *limits, struct place place, con
     bool whole;
     uint64_t integer;
     const char *const more = memchr(value, ',', bytes); /* the draft's "100, 100;w=60", or a header that came twice */
-    bytes = more ? (size_t)(more - value) : bytes;
+    bytes = more != NULL ? (size_t)(more - value) : bytes;
     if (!json_number_parse(value, bytes, &number, &whole, &integer))
         return;
     if (number < 0 || (whole && integer >= UNLIMITED) || number >= (double)UNLIMITED)
@@ -173,7 +173,7 @@ static bool parameter(const char *value, size_t bytes, const char *key, const ch
         while (stop < end && *stop != ';' && *stop != ',')
             stop++;
         const char *const equals = memchr(value, '=', (size_t)(stop - value));
-        const size_t name = equals ? (size_t)(equals - value) : 0;
+        const size_t name = equals != NULL ? (size_t)(equals - value) : 0;
         if (name && ((strlen(key) == name && !memcmp(key, value, name)) ||
                      (strlen(old_key) == name && !memcmp(old_key, value, name)))) {
             *ret = equals + 1;
@@ -279,14 +279,15 @@ void response_limits_finish(const struct response_limits *limits, struct span *s
         for (size_t window = 0; window < LIMIT_WINDOWS; window++) {
             const struct limit_stated *const stated = &limits->stated[kind][window];
             const uint8_t counts = stated->parts & (PART_LIMIT | PART_REMAINING);
-            if (stated->parts && (counts || !(stated->parts & PART_UNLIMITED)) && (!best || tighter(stated, best)))
+            if (stated->parts && (counts || !(stated->parts & PART_UNLIMITED)) &&
+                (best == NULL || tighter(stated, best)))
                 best = stated;
         }
-        if (best && (best->parts & PART_LIMIT))
+        if (best != NULL && (best->parts & PART_LIMIT))
             span_set_u64(span, fields[kind].limit, best->limit);
-        if (best && (best->parts & PART_REMAINING))
+        if (best != NULL && (best->parts & PART_REMAINING))
             span_set_u64(span, fields[kind].remaining, best->remaining);
-        if (best && (best->parts & PART_RESET))
+        if (best != NULL && (best->parts & PART_RESET))
             span_set_u64(span, fields[kind].reset, best->reset_ns);
     }
     if (limits->retry_rank)

@@ -66,7 +66,7 @@ static void clean_finish(struct span *span)
     span_clear(span, SPAN_finish_reasons);
     for (size_t at = 0; at <= text.bytes;) {
         const char *const end = at < text.bytes ? memchr(list + at, 0x1f, text.bytes - at) : NULL;
-        const size_t bytes = (end ? (size_t)(end - list) : text.bytes) - at;
+        const size_t bytes = (end != NULL ? (size_t)(end - list) : text.bytes) - at;
         const bool keep = !bytes || words_known(list + at, bytes);
         span_list_add(span, SPAN_finish_reasons, keep ? list + at : other, keep ? bytes : sizeof(other) - 1);
         at += bytes + 1;

@@ -42,7 +42,7 @@ static struct exchange *open_exchange(void)
                                          .decoded = true};
     bool no_memory;
     struct exchange *const exchange = exchange_open(&config, &start, &no_memory);
-    if (!exchange)
+    if (exchange == NULL)
         exit(1);
     return exchange;
 }

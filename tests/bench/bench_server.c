@@ -107,10 +107,10 @@ static long read_request(int fd, char *buffer)
         end = strstr(buffer, "\r\n\r\n");
     }
     const char *length = strcasestr(buffer, "content-length:");
-    size_t want = (size_t)(end + 4 - buffer) + (length && length < end ? strtoul(length + 15, NULL, 10) : 0);
+    size_t want = (size_t)(end + 4 - buffer) + (length != NULL && length < end ? strtoul(length + 15, NULL, 10) : 0);
     if (want > REQUEST_MAX)
         return -1;
-    if (strcasestr(buffer, "expect: 100-continue"))
+    if (strcasestr(buffer, "expect: 100-continue") != NULL)
         send_all(fd, "HTTP/1.1 100 Continue\r\n\r\n", 25);
     while (used < want) {
         ssize_t got = recv(fd, buffer + used, want - used, 0);
@@ -128,7 +128,7 @@ static void *serve(void *argument)
     size_t json_bytes, stream_bytes = 0;
     char *json = make_json(&json_bytes);
     long events, made_for = -1;
-    while (buffer && (events = read_request(fd, buffer)) >= 0 && events <= EVENTS_MAX) {
+    while (buffer != NULL && (events = read_request(fd, buffer)) >= 0 && events <= EVENTS_MAX) {
         if (events > 0 && events != made_for) {
             free(stream);
             stream = make_stream((unsigned)events, &stream_bytes);

@@ -47,7 +47,7 @@ static void read_trace(struct workload *w, const char *path)
     double before = -1;
     if (file == NULL)
         return;
-    while (w->n_trace < TRACE_MAX && fgets(line, sizeof(line), file)) {
+    while (w->n_trace < TRACE_MAX && fgets(line, sizeof(line), file) != NULL) {
         unsigned hour, minute, in, out;
         double second;
         if (sscanf(line, "%*d-%*d-%*d %u:%u:%lf,%u,%u", &hour, &minute, &second, &in, &out) != 5)
@@ -71,7 +71,7 @@ void workload_init(struct workload *w, const char *source_dir)
     for (size_t i = 0; i < 2; i++) {
         char path[4096];
         const char *directory = getenv("LIBPPROF_TRACES");
-        if (directory)
+        if (directory != NULL)
             snprintf(path, sizeof(path), "%s/%s", directory, files[i]);
         else
             snprintf(path, sizeof(path), "%s/../shared/azure-llm-trace/%s", source_dir, files[i]);

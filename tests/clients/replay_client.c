@@ -151,7 +151,7 @@ static void run_many(struct exchange *exchanges, unsigned count, const struct op
         int running, left;
         curl_multi_perform(multi, &running);
         CURLMsg *message;
-        while ((message = curl_multi_info_read(multi, &left))) {
+        while ((message = curl_multi_info_read(multi, &left)) != NULL) {
             CURL *const easy = message->easy_handle;
             ended(easy, message->data.result);
             curl_multi_remove_handle(multi, easy);
@@ -180,7 +180,7 @@ static char *read_line(FILE *file)
 static bool read_exchange(FILE *file, struct exchange *exchange)
 {
     char *const line = read_line(file);
-    if (!line)
+    if (line == NULL)
         return false;
     char *rest = line;
     exchange->id = strdup(strsep(&rest, "\t"));
@@ -205,7 +205,7 @@ static struct exchange *read_list(const char *path, unsigned *ret_count)
     FILE *const file = fopen(path, "r");
     unsigned room = 4096;
     struct exchange *const exchanges = calloc(room, sizeof(*exchanges));
-    if (!file || !exchanges)
+    if (file == NULL || exchanges == NULL)
         die("the list cannot be read");
     while (*ret_count < room && read_exchange(file, &exchanges[*ret_count]))
         ++*ret_count;

@@ -55,7 +55,7 @@ static void say_chunk(struct model_answer *answer, const char *id, const char *m
     cJSON_AddItemToArray(choices, choice);
     cJSON_AddNumberToObject(choice, "index", 0);
     cJSON_AddItemToObject(choice, "delta", delta);
-    if (finish)
+    if (finish != NULL)
         cJSON_AddStringToObject(choice, "finish_reason", finish);
     else
         cJSON_AddNullToObject(choice, "finish_reason");

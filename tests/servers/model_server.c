@@ -74,7 +74,7 @@ static void read_messages(const cJSON *body, struct model_request *request, cons
             *ret_user = text;
     }
     request->instruction_tokens = model_tokens(instructions);
-    if (cJSON_GetObjectItem(body, "system"))
+    if (cJSON_GetObjectItem(body, "system") != NULL)
         request->input_tokens += request->instruction_tokens;
     request->cached_tokens = model_cache_lookup(instructions, request->instruction_tokens);
 }
@@ -102,7 +102,7 @@ static struct model_request read_request(const cJSON *body, const struct route *
     request.wants_json = cJSON_HasObjectItem(body, "response_format");
     const cJSON *tool = cJSON_GetObjectItem(cJSON_GetArrayItem(cJSON_GetObjectItem(body, "tools"), 0), "function");
     const cJSON *name = cJSON_GetObjectItem(tool, "name");
-    request.wants_tool = cJSON_IsString(name) && strstr(user, "weather");
+    request.wants_tool = cJSON_IsString(name) && strstr(user, "weather") != NULL;
     request.tool_name = request.wants_tool ? name->valuestring : NULL;
     return request;
 }
@@ -128,7 +128,7 @@ static void make_answer(struct connection *c, const char *method, const char *ur
         answer_error(&c->answer, 404, "invalid_request_error", "Unknown request URL");
         return;
     }
-    cJSON *body = cJSON_ParseWithLength(c->body ? c->body : "", c->bytes);
+    cJSON *body = cJSON_ParseWithLength(c->body != NULL ? c->body : "", c->bytes);
     if (!cJSON_IsObject(body)) {
         answer_error(&c->answer, 400, "invalid_request_error", "We could not parse the JSON body of your request");
     } else {
@@ -219,7 +219,7 @@ static enum MHD_Result handle(void *server, struct MHD_Connection *connection, c
     struct connection *c = *state;
     if (c == NULL) {
         *state = calloc(1, sizeof(*c));
-        return *state ? MHD_YES : MHD_NO;
+        return *state != NULL ? MHD_YES : MHD_NO;
     }
     if (*data_bytes > 0) {
         enum MHD_Result result = take_body(c, data, *data_bytes);
@@ -294,7 +294,7 @@ int main(int argc, char **argv)
         return 1;
     }
     port = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
-    if (port_file ? !write_port(port_file, port) : printf("%u\n", port) < 0 || fflush(stdout) != 0) {
+    if (port_file != NULL ? !write_port(port_file, port) : printf("%u\n", port) < 0 || fflush(stdout) != 0) {
         fprintf(stderr, "model_server: cannot write the port\n");
         return 1;
     }

@@ -32,7 +32,7 @@ const char *model_word(uint64_t seed, size_t index)
 uint64_t model_seed(const char *text)
 {
     uint64_t hash = 1469598103934665603u; /* FNV-1a */
-    for (const char *c = text ? text : ""; *c; c++)
+    for (const char *c = text != NULL ? text : ""; *c; c++)
         hash = (hash ^ (unsigned char)*c) * 1099511628211u;
     return hash;
 }
@@ -40,7 +40,7 @@ uint64_t model_seed(const char *text)
 /* The usual rule of thumb for English text: four characters a token. */
 size_t model_tokens(const char *text)
 {
-    size_t bytes = text ? strlen(text) : 0;
+    size_t bytes = text != NULL ? strlen(text) : 0;
     return (bytes + 3) / 4;
 }
 

@@ -41,9 +41,9 @@ static void check(void *context, const cJSON *record, bool negative)
     const char *const id = cJSON_GetObjectItem(record, "id")->valuestring;
     const cJSON *const api = cJSON_GetObjectItem(record, "api");
     const char *const only = getenv("CORPUS_ONLY");
-    if (only && !strstr(id, only) && !(cJSON_IsString(api) && !strcmp(api->valuestring, only)))
+    if (only != NULL && strstr(id, only) == NULL && !(cJSON_IsString(api) && !strcmp(api->valuestring, only)))
         return;
-    if (!negative && !dialect_by_api(api->valuestring)) {
+    if (!negative && dialect_by_api(api->valuestring) == NULL) {
         totals->skipped++;
         return;
     }
@@ -92,10 +92,10 @@ int main(int count, char **arguments)
     }
     static struct totals totals;
     const char *const directory = fixtures ? CORPUS_FIXTURES : corpus_directory();
-    if (!directory)
+    if (directory == NULL)
         return CORPUS_SKIPPED;
     corpus_each(directory, check, &totals);
-    if (fixtures && !getenv("CORPUS_ONLY"))
+    if (fixtures && getenv("CORPUS_ONLY") == NULL)
         totals.wrong += unseen(&totals);
     printf("%lu exchanges, %lu of them exact, fed in %lu ways; %lu facts compared, %lu wrong; %lu exchanges of APIs "
            "without dialect\n",

@@ -101,7 +101,7 @@ static void check(void *context, const cJSON *record, bool negative)
     const cJSON *const session = cJSON_GetObjectItem(record, "session");
     const char *const only = getenv("KINDS_ONLY");
     (void)negative;
-    if (only && !strstr(cJSON_GetObjectItem(record, "id")->valuestring, only))
+    if (only != NULL && strstr(cJSON_GetObjectItem(record, "id")->valuestring, only) == NULL)
         return;
     if (!cJSON_IsString(session) || strcmp(session->valuestring, totals->session) != 0)
         counted_forget();
@@ -122,7 +122,7 @@ int main(int count, char **arguments)
         return 2;
     }
     const char *const said = getenv("LIBPPROF_REPORTS");
-    const char *const folder = said && said[0] ? said : PPROF_SOURCE_DIR "/../shared/reports";
+    const char *const folder = said != NULL && said[0] ? said : PPROF_SOURCE_DIR "/../shared/reports";
     const bool reports = !strcmp(arguments[1], "reports");
     for (enum cutting cutting = WHOLE; cutting < CUTTINGS; cutting++) {
         totals.cutting = cutting;

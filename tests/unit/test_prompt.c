@@ -119,7 +119,8 @@ static const char *preview_of(const char *system, const char *user)
 {
     char request[1024];
     snprintf(request, sizeof(request), "{\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}%s%s%s]}", user,
-             system ? ",{\"role\":\"system\",\"content\":\"" : "", system ? system : "", system ? "\"}" : "");
+             system != NULL ? ",{\"role\":\"system\",\"content\":\"" : "", system != NULL ? system : "",
+             system != NULL ? "\"}" : "");
     id_of(request, NULL, 7);
     return exchange_field(&span, SPAN_prompt_preview);
 }

@@ -297,7 +297,7 @@ static void hosts_are_sorted_and_alone(void **state)
         example_of(hosts[i].host, host);
         strcat(strcat(url, host), "/v1/chat/completions");
         assert_true(look("POST", url, "", &got));
-        if (!got.provider ||
+        if (got.provider == NULL ||
             (strcmp(got.provider, hosts[i].name) != 0 && strcmp(hosts[i].name, "azure.ai.inference") != 0))
             fail_msg("%s: %s, not %s", url, got.provider ? got.provider : "nobody", hosts[i].name);
     }
@@ -499,7 +499,7 @@ static unsigned compare(const struct record *record)
     }
     /* The body may say it again, with "models/" before it; the corpus left some URLs' models out. */
     const char *const model = strncmp(record->model, "models/", 7) ? record->model : record->model + 7;
-    if (found && record->api[0] && got.model_bytes && model[0] && !strstr(record->url, "/deployments/") &&
+    if (found && record->api[0] && got.model_bytes && model[0] && strstr(record->url, "/deployments/") == NULL &&
         (strlen(model) != got.model_bytes || memcmp(model, got.model, got.model_bytes) != 0)) {
         print_error("model %s but %.*s: %s\n", record->model, (int)got.model_bytes, got.model, record->url);
         return 1;
@@ -555,7 +555,7 @@ static void corpus(void **state)
 {
     const char *const directory = corpus_directory();
     (void)state;
-    if (!directory)
+    if (directory == NULL)
         skip();
     compare_all(directory, 1000);
 }

@@ -506,21 +506,21 @@ static void test_users(void **state)
     {
         char body[512], alias[SPAN_ALIAS_BYTES] = "-";
         struct exchange_config without_key = config;
-        const char *const id = cases[i].id ? cases[i].id : "-none-";
+        const char *const id = cases[i].id != NULL ? cases[i].id : "-none-";
         snprintf(body, sizeof(body), "{\"id\":\"r-%s\",\"model\":\"m-%s\",\"error\":{\"type\":\"%s\",\"code\":\"%s\"}}",
                  id, id, id, id);
         const struct exchange_text text = {.url = cases[i].url, .request = cases[i].request, .response = body};
-        if (cases[i].id)
+        if (cases[i].id != NULL)
             span_key_alias(config.hash_key, id, strlen(id), alias);
         assert_true(exchange_run(&config, &text, &span));
         if (strcmp(exchange_field(&span, SPAN_user_alias), alias) != 0)
             fail_msg("%s: %s instead of %s", cases[i].request, exchange_field(&span, SPAN_user_alias), alias);
-        if (cases[i].id)
+        if (cases[i].id != NULL)
             no_text_holds(&span, id, cases[i].request);
         without_key.has_hash_key = false;
         assert_true(exchange_run(&without_key, &text, &span));
         assert_false(span_has(&span, SPAN_user_alias));
-        if (cases[i].id)
+        if (cases[i].id != NULL)
             no_text_holds(&span, id, cases[i].request);
     }
     /* So long that it was cut: the hash of a part would be that of many. */

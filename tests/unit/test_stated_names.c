@@ -32,7 +32,7 @@ static void test_stated_names(void **state)
     FOR(i, forms)
     FOR(j, bodies)
     {
-        const bool in_path = !strstr(bodies[j], "%s");
+        const bool in_path = strstr(bodies[j], "%s") == NULL;
         snprintf(headers, sizeof(headers), forms[i], key);
         snprintf(headers + strlen(headers), 128, "X-Pprof-Prompt: n-%s\n", in_path ? part : "");
         snprintf(body, sizeof(body), bodies[j], part);

@@ -78,7 +78,8 @@ static void step_end(struct facts *facts, uint32_t step)
     if (!recognise("POST", 4, url, (size_t)bytes, "", 0, &recognised) ||
         !strcmp(recognised.api, "cloudflare-universal"))
         return;
-    facts->step[step] = (struct facts_step){recognised.api, recognised.shape ? recognised.shape : recognised.api};
+    facts->step[step] =
+        (struct facts_step){recognised.api, recognised.shape != NULL ? recognised.shape : recognised.api};
     if (step)
         return;
     facts_set_text(facts, FACT_REQUEST_MODEL, recognised.model, recognised.model_bytes);

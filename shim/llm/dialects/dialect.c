@@ -32,11 +32,11 @@ static void compile(struct dialect *dialect)
     json_rules_compile(&dialect_answer_common);
     json_rules_under(&dialect->plain.rules, &dialect_answer_common);
     json_rules_under(&dialect->event.rules, &dialect_answer_common);
-    if (dialect->envelopes) {
+    if (dialect->envelopes != NULL) {
         json_rules_envelopes(&dialect->plain.rules, dialect->envelopes);
         json_rules_envelopes(&dialect->event.rules, dialect->envelopes);
     }
-    if (dialect->request_envelope)
+    if (dialect->request_envelope != NULL)
         json_rules_envelopes(&dialect->request.rules, dialect->request_envelope);
     dialect->compiled = true;
 }

@@ -459,9 +459,10 @@ static void on_request(void *context, const struct json_value *value)
 static void on_open(struct facts *facts, const char *api, const char *provider)
 {
     state_of(facts)->invoked = !strcmp(api, "invoke");
-    facts->output_excludes_reasoning = provider && !strcmp(provider, "x_ai");
-    facts->reasoning_beside = provider && !strcmp(provider, "perplexity");
-    facts->reasoning_within = provider && !strcmp(provider, "openrouter"); /* whose own tokenizer counts it once more */
+    facts->output_excludes_reasoning = provider != NULL && !strcmp(provider, "x_ai");
+    facts->reasoning_beside = provider != NULL && !strcmp(provider, "perplexity");
+    facts->reasoning_within =
+        provider != NULL && !strcmp(provider, "openrouter"); /* whose own tokenizer counts it once more */
     facts->total_tells = true;
 }
 

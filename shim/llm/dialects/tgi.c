@@ -253,9 +253,9 @@ static void part_end(struct facts *facts)
 static void document(struct facts *facts, const struct json_value *value)
 {
     struct state *const state = state_of(facts);
-    const bool numbers = value->rule == EMBEDDED
-                             ? value->type == JSON_ARRAY_BEGIN
-                             : value->type == JSON_NUMBER && state->huggingface && !state->compared && !facts->api;
+    const bool numbers = value->rule == EMBEDDED ? value->type == JSON_ARRAY_BEGIN
+                                                 : value->type == JSON_NUMBER && state->huggingface &&
+                                                       !state->compared && facts->api == NULL;
     if (numbers) {
         facts->api = "embeddings";
         dialect_answer_product(facts);
@@ -382,7 +382,7 @@ static void on_request(void *context, const struct json_value *value)
 static void on_open(struct facts *facts, const char *api, const char *provider)
 {
     (void)api;
-    state_of(facts)->huggingface = provider && !strcmp(provider, "huggingface");
+    state_of(facts)->huggingface = provider != NULL && !strcmp(provider, "huggingface");
 }
 
 struct dialect dialect_tgi = {

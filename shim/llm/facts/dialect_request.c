@@ -74,7 +74,7 @@ static void end_user(struct facts *facts, const struct json_value *value)
     const struct exchange_config *const config = facts->prompt.config;
     if ((value->type != JSON_STRING && value->type != JSON_NUMBER) || !value->bytes)
         return;
-    if (facts->echo)
+    if (facts->echo != NULL)
         secret_echo_take(facts->echo, value->text, value->bytes, ' ');
     if (value->rule < facts->end_user_said || value->cut || !config->has_hash_key)
         return;

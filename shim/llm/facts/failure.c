@@ -42,7 +42,7 @@ bool failure_is_well(const struct json_value *value)
 
 static enum member member_of(const struct json_value *value)
 {
-    for (size_t i = 0; value->key && i < sizeof(members) / sizeof(members[0]); i++)
+    for (size_t i = 0; value->key != NULL && i < sizeof(members) / sizeof(members[0]); i++)
         if (strlen(members[i].key) == value->key_bytes && !memcmp(members[i].key, value->key, value->key_bytes))
             return (enum member)members[i].member;
     return MEMBER_UNKNOWN;

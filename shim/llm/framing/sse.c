@@ -111,9 +111,9 @@ static const char *field(struct sse *sse, const char *p, const char *end)
 static const char *find_line_end(const char *p, const char *end)
 {
     const char *const lf = memchr(p, '\n', (size_t)(end - p));
-    const char *const stop = lf ? lf : end;
+    const char *const stop = lf != NULL ? lf : end;
     const char *const cr = memchr(p, '\r', (size_t)(stop - p));
-    return cr ? cr : stop;
+    return cr != NULL ? cr : stop;
 }
 
 static const char *line_value(struct sse *sse, const char *p, const char *end)

@@ -28,7 +28,7 @@ static bool is_upper(char c)
 static bool opens_data(const char *p, size_t left)
 {
     const unsigned char *const u = (const unsigned char *)p;
-    if (memchr("\"`{}[]()<>=|#*", *p, 14))
+    if (memchr("\"`{}[]()<>=|#*", *p, 14) != NULL)
         return true;
     if (left >= 3 && u[0] == 0xe2 && u[1] == 0x80 && u[2] >= 0x98 && u[2] <= 0x9f)
         return u[2] != 0x99; /* the apostrophe */

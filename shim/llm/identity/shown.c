@@ -102,7 +102,7 @@ static bool is_data(const char *word, size_t bytes, bool name)
         const unsigned char c = (unsigned char)word[i];
         if (c == '_' && name)
             continue;
-        if ((c >= '0' && c <= '9') || c < 0x20 || c == 0x7f || memchr("@/\\_=<>{}[]|^~`$#%&+*", c, 21))
+        if ((c >= '0' && c <= '9') || c < 0x20 || c == 0x7f || memchr("@/\\_=<>{}[]|^~`$#%&+*", c, 21) != NULL)
             return true;
     }
     return false;

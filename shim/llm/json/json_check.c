@@ -164,7 +164,7 @@ static void in_escape(struct json_check *check, char c)
         check->state = IN_HEX;
         check->detail = 4;
     } else {
-        check->bad = !c || !strchr("\"\\/bfnrt", c);
+        check->bad = !c || strchr("\"\\/bfnrt", c) == NULL;
         check->state = IN_STRING;
     }
 }

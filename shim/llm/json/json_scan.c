@@ -90,7 +90,7 @@ static void value_done(struct json_scan *scan)
     scan->state = AT_VALUE;
     scan->node = scan->root;
     scan->documents++;
-    if (scan->document)
+    if (scan->document != NULL)
         scan->document(scan->context);
 }
 
@@ -297,7 +297,7 @@ static void escaped(struct json_scan *scan, char c)
     static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
     const char *const at = c ? strchr(from, c) : NULL;
     high_flush(scan);
-    text_append(scan, at ? &to[at - from] : &c, 1);
+    text_append(scan, at != NULL ? &to[at - from] : &c, 1);
 }
 
 static void cut_at_character(const char *text, uint16_t *bytes)

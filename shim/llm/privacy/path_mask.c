@@ -81,7 +81,7 @@ static bool has_id_beginning(const char *segment, size_t bytes)
 static bool is_model(const char *whole, size_t bytes, const char *model, size_t model_bytes)
 {
     const char *const at = bytes && model_bytes ? memmem(model, model_bytes, whole, bytes) : NULL;
-    return at && (at == model || at[-1] == '/') && (at + bytes == model + model_bytes || at[bytes] == '/') &&
+    return at != NULL && (at == model || at[-1] == '/') && (at + bytes == model + model_bytes || at[bytes] == '/') &&
            secret_free_name(whole, bytes);
 }
 
@@ -89,7 +89,7 @@ static bool is_model(const char *whole, size_t bytes, const char *model, size_t 
 static size_t before_verb(const char *segment, size_t bytes)
 {
     const char *const colon = bytes ? memrchr(segment, ':', bytes) : NULL;
-    if (!colon || colon == segment || colon + 1 == segment + bytes)
+    if (colon == NULL || colon == segment || colon + 1 == segment + bytes)
         return bytes;
     const size_t verb = (size_t)(segment + bytes - colon - 1);
     return words_of_path(colon + 1, verb) ? (size_t)(colon - segment) : bytes;

@@ -289,8 +289,8 @@ static bool is_phone(const char *text, size_t bytes)
 
 bool secret_address_shaped(const char *text, size_t bytes)
 {
-    return bytes &&
-           (memmem(text, bytes, "://", 3) || has_mail(text, bytes) || has_ip(text, bytes) || is_phone(text, bytes));
+    return bytes && (memmem(text, bytes, "://", 3) != NULL || has_mail(text, bytes) || has_ip(text, bytes) ||
+                     is_phone(text, bytes));
 }
 
 /* ---- names and ids ---- */
@@ -317,7 +317,7 @@ static bool has_long_number(const char *text, size_t bytes)
 bool secret_free_answered_name(const char *text, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i++)
-        if (!is_alnum(text[i]) && (unsigned char)text[i] < 0x80 && !memchr("-_.:/@+,() ", text[i], 11))
+        if (!is_alnum(text[i]) && (unsigned char)text[i] < 0x80 && memchr("-_.:/@+,() ", text[i], 11) == NULL)
             return false;
     return secret_free_name(text, bytes) && !has_long_number(text, bytes) &&
            random_bytes(text, bytes) < SECRET_NAME_RANDOM_MAX;
@@ -326,7 +326,7 @@ bool secret_free_answered_name(const char *text, size_t bytes)
 bool secret_free_id(const char *text, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i++)
-        if (!is_alnum(text[i]) && !memchr("-_.:=+/~", text[i], 8))
+        if (!is_alnum(text[i]) && memchr("-_.:=+/~", text[i], 8) == NULL)
             return false;
     return bytes && !has_known_key(text, bytes) && !has_long_number(text, bytes) && !secret_address_shaped(text, bytes);
 }
@@ -401,7 +401,7 @@ void secret_echo_take(struct secret_echo *echo, const char *text, size_t bytes, 
 {
     char decoded[1024];
     take_pieces(echo, text, bytes, mark);
-    if (bytes && memchr(text, '%', bytes))
+    if (bytes && memchr(text, '%', bytes) != NULL)
         take_pieces(echo, decoded, url_decode(text, bytes, decoded, sizeof(decoded)), mark);
     if (bytes > 6 && !strncasecmp(text, "basic ", 6)) {
         struct base64 base64 = {0};
@@ -467,14 +467,15 @@ static void take_parameter(struct secret_echo *echo, const char *text, size_t by
 {
     static const char *const harmless[] = {"alt", "api-version", "model", "stream", "beta", "version", NULL};
     const char *const equals = memchr(text, '=', bytes);
-    const size_t name_bytes = equals ? (size_t)(equals - text) : 0;
-    for (size_t i = 0; harmless[i] && equals; i++)
+    const size_t name_bytes = equals != NULL ? (size_t)(equals - text) : 0;
+    for (size_t i = 0; harmless[i] != NULL && equals != NULL; i++)
         if (strlen(harmless[i]) == name_bytes && !strncasecmp(text, harmless[i], name_bytes))
             return;
     const char *const value = text + name_bytes + (equals != NULL);
     const size_t value_bytes = bytes - (size_t)(value - text);
     char id[SPAN_TEXT_MAX];
-    const size_t id_bytes = equals && names_id(text, name_bytes) ? url_decode(value, value_bytes, id, sizeof(id)) : 0;
+    const size_t id_bytes =
+        equals != NULL && names_id(text, name_bytes) ? url_decode(value, value_bytes, id, sizeof(id)) : 0;
     if (id_bytes && secret_free_id(id, id_bytes))
         take_piece(echo, id, id_bytes, '#');
     else
@@ -484,7 +485,7 @@ static void take_parameter(struct secret_echo *echo, const char *text, size_t by
 void secret_echo_beside(struct secret_echo *echo, const char *text, size_t bytes)
 {
     const char *const mark = bytes ? memchr(text, '?', bytes) : NULL;
-    const size_t before = mark ? (size_t)(mark - text) : bytes;
+    const size_t before = mark != NULL ? (size_t)(mark - text) : bytes;
     secret_echo_take(echo, text, before, '!');
     for (size_t at = before + 1; at < bytes;) {
         size_t piece = 0;
@@ -524,7 +525,7 @@ static bool shares_run(const char *text, size_t bytes, const char *piece, size_t
         for (size_t j = 0; j < sizeof(run); j++)
             run[j] = lower(text[i + j]);
         if (has_letter(run, sizeof(run)) && !words_of_path(run, sizeof(run)) &&
-            memmem(piece, piece_bytes, run, sizeof(run)))
+            memmem(piece, piece_bytes, run, sizeof(run)) != NULL)
             return true;
     }
     return false;

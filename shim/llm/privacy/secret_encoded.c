@@ -222,7 +222,7 @@ static size_t turn(const char *text, size_t bytes, unsigned variant, char *ret_t
     size_t n = 0;
     for (size_t i = 0; i < bytes; i++) {
         char c = text[variant & REVERSED ? bytes - 1 - i : i];
-        if (variant & CLOSED && memchr("-._: ", c, 5))
+        if (variant & CLOSED && memchr("-._: ", c, 5) != NULL)
             continue;
         if (variant & ROTATED && is_letter(c))
             c = (char)(lower(c) < 'n' ? c + 13 : c - 13);
@@ -238,7 +238,7 @@ static bool look_inside(struct search *search, const char *text, size_t bytes, u
     bool found = false;
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]) && !found; i++)
         found = look_into(search, text, bytes, i, rounds);
-    if (!found && memchr(text, '%', bytes)) {
+    if (!found && memchr(text, '%', bytes) != NULL) {
         found = look_at_printed(search, plain, url_decode(text, bytes, plain, sizeof(plain)), rounds);
         explicit_bzero(plain, sizeof(plain));
     }

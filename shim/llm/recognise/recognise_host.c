@@ -83,7 +83,7 @@ static size_t row_of(struct url_view host)
         return sizeof(shapes);
     for (const uint8_t *at = shapes; host.bytes <= SHAPE_BYTES; at++) {
         at = memchr(at, (int)host.bytes, (size_t)(shapes + sizeof(shapes) - at));
-        if (!at)
+        if (at == NULL)
             break;
         if (url_view_ends(host, providers[at - shapes].host))
             return (size_t)(at - shapes);
@@ -120,7 +120,7 @@ const struct recognise_endpoint *recognise_endpoint_find(const struct url *url)
             continue;
         if (e->path.bytes && (!url->path.bytes || !path_below(url->path, e->path)))
             continue;
-        if (!found || e->path.bytes > found->path.bytes)
+        if (found == NULL || e->path.bytes > found->path.bytes)
             found = e;
     }
     return found;
@@ -130,7 +130,7 @@ static char *trim(char *text)
 {
     text += strspn(text, " \t\n");
     size_t bytes = strlen(text);
-    while (bytes && strchr(" \t\n", text[bytes - 1]))
+    while (bytes && strchr(" \t\n", text[bytes - 1]) != NULL)
         text[--bytes] = '\0';
     return text;
 }
@@ -140,24 +140,24 @@ static char *trim(char *text)
 static const char *add_endpoint(char *entry)
 {
     char *equals = strrchr(entry, '=');
-    if (!equals)
+    if (equals == NULL)
         return "has no '='";
     *equals = '\0';
     char *api = equals + 1, *comma = strchr(api, ',');
-    if (comma)
+    if (comma != NULL)
         *comma = '\0';
     entry = trim(entry);
     api = trim(api);
-    const char *const provider = comma ? trim(comma + 1) : NULL;
+    const char *const provider = comma != NULL ? trim(comma + 1) : NULL;
     struct url url;
-    if (strchr(entry, '*'))
+    if (strchr(entry, '*') != NULL)
         return "has a '*' (hosts and paths are compared as they stand)";
     if (!url_split(entry, strlen(entry), &url) || url.query.bytes)
         return "does not begin with host[:port][/path]";
     const char *name = recognise_api_name(api, strlen(api));
-    if (!name)
+    if (name == NULL)
         return "names an API that libpprof does not know";
-    if (provider && !provider[0])
+    if (provider != NULL && !provider[0])
         return "has no provider after the comma";
     if (endpoints_count == RECOGNISE_ENDPOINTS_MAX)
         return "is one too many";
@@ -172,7 +172,7 @@ const char *recognise_configure(const char *list)
 {
     endpoints_count = 0;
     endpoints_error[0] = '\0';
-    if (!list)
+    if (list == NULL)
         return NULL;
     if (strlen(list) >= sizeof(endpoints_text)) {
         snprintf(endpoints_error, sizeof(endpoints_error), "LIBPPROF_ENDPOINTS is longer than %d bytes and is ignored",
@@ -186,7 +186,7 @@ const char *recognise_configure(const char *list)
         char shown[81];
         snprintf(shown, sizeof(shown), "%s", entry);
         const char *wrong = entry[0] ? add_endpoint(entry) : NULL;
-        if (wrong && !endpoints_error[0])
+        if (wrong != NULL && !endpoints_error[0])
             snprintf(endpoints_error, sizeof(endpoints_error), "LIBPPROF_ENDPOINTS: \"%s\" %s and is ignored", shown,
                      wrong);
     }
