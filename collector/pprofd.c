@@ -1,8 +1,9 @@
 /*
- * pprofd, the collector daemon: receives spans on a socket, takes in the spool, keeps the store, merges it when idle.
+ * pprofd, the collector daemon: receives spans on a socket, takes in the spool, keeps the store,
+ * merges it when idle.
  *
- * One thread. SIGTERM and SIGINT end it cleanly (everything read is committed and acknowledged). It prints one line
- * when it is ready and one sentence when something is wrong, both on stderr.
+ * One thread. SIGTERM and SIGINT end it cleanly (everything read is committed and acknowledged). It
+ * prints one line when it is ready and one sentence when something is wrong, both on stderr.
  */
 #include <errno.h>
 #include <limits.h>
@@ -255,7 +256,8 @@ static uint64_t say_newer(const struct listener *listener, uint64_t said)
     return stats.newer;
 }
 
-/* Whoever reads the store looks at the journals of these programs too. 0, or store_status: to be tried again. */
+/* Whoever reads the store looks at the journals of these programs too. 0, or store_status: to be
+ * tried again. */
 static int note_collector(struct store *store, const struct options *options)
 {
     char spool[PATH_MAX];
@@ -351,7 +353,8 @@ static int run_once(struct store *store, const struct options *options)
     return EXIT_SUCCESS;
 }
 
-/* A spool that was named becomes a box that all may drop files into, and only their owners may take out. */
+/* A spool that was named becomes a box that all may drop files into, and only their owners may take
+ * out. */
 static void open_spool(const struct options *options)
 {
     struct stat st;

@@ -1,4 +1,5 @@
-/* Keyed hashes, see alias.h. Called by the scribe inside the application and by pprofctl key-alias. */
+/* Keyed hashes, see alias.h. Called by the scribe inside the application and by pprofctl
+ * key-alias. */
 #include "alias.h"
 
 #include <sodium/crypto_generichash.h>

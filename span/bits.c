@@ -1,6 +1,6 @@
 /*
- * Bit packing. Called by the column codecs on any thread; pure. Must never touch a byte outside what the header
- * promises: the bytes may end at the end of a mapping.
+ * Bit packing. Called by the column codecs on any thread; pure. Must never touch a byte outside
+ * what the header promises: the bytes may end at the end of a mapping.
  */
 #include "codec.h"
 
@@ -37,8 +37,8 @@ static inline uint64_t bits_at(const uint8_t *data, size_t bit, unsigned width, 
     return value & mask;
 }
 
-/* Eight values of up to eight bits are `width` whole bytes, and one load: as many of them as `safe` values hold. Returns
- * how many values were unpacked. */
+/* Eight values of up to eight bits are `width` whole bytes, and one load: as many of them as `safe`
+ * values hold. Returns how many values were unpacked. */
 static size_t unpack_eights(uint64_t *to, const uint8_t *data, size_t safe, unsigned width, uint64_t mask)
 {
     size_t done = 0;

@@ -1,6 +1,6 @@
 /*
- * Writes blocks: from spans (the shim's scribe) or from columns that are encoded already (the store's merge). Any
- * thread; pure but for memory. Must never write a column that no row has.
+ * Writes blocks: from spans (the shim's scribe) or from columns that are encoded already (the
+ * store's merge). Any thread; pure but for memory. Must never write a column that no row has.
  */
 #include "block.h"
 #include "codec.h"
@@ -86,7 +86,8 @@ int span_block_encode(struct span_buffer *out, const struct span *const *spans, 
 {
     if (span_block_begin(out, n) != 0 || span_buffer_codec(out) == NULL)
         return -1;
-    /* Most fields are absent from most blocks: only those that some row has are looked at row by row. */
+    /* Most fields are absent from most blocks: only those that some row has are looked at row by
+     * row. */
     uint64_t any[(SPAN_FIELD_COUNT + 63) / 64] = {0};
     for (size_t i = 0; i < n; i++)
         for (size_t word = 0; word < sizeof(any) / sizeof(any[0]); word++)

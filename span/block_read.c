@@ -1,6 +1,6 @@
 /*
- * Reads blocks. Called by the collector, by export and by tests, on any thread. The input is hostile until proven
- * otherwise.
+ * Reads blocks. Called by the collector, by export and by tests, on any thread. The input is
+ * hostile until proven otherwise.
  */
 #include "block.h"
 #include "codec.h"

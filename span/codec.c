@@ -1,6 +1,6 @@
 /*
- * The growing buffer, scratch memory and zstd, for the encoders and decoders of this folder. Any thread, each with
- * objects of its own. Never keeps state outside those objects.
+ * The growing buffer, scratch memory and zstd, for the encoders and decoders of this folder. Any
+ * thread, each with objects of its own. Never keeps state outside those objects.
  */
 #include "codec.h"
 
@@ -46,8 +46,8 @@ void *span_codec_scratch(struct span_codec *codec, enum span_slot slot, size_t b
 }
 
 /*
- * Whether zstd can gain anything, from the bytes' histogram alone: the chance that two bytes are equal is 1/256 for
- * noise. Costs a tenth of an attempt, and most packed columns are noise.
+ * Whether zstd can gain anything, from the bytes' histogram alone: the chance that two bytes are
+ * equal is 1/256 for noise. Costs a tenth of an attempt, and most packed columns are noise.
  */
 static bool looks_compressible(const uint8_t *data, size_t bytes)
 {
@@ -59,8 +59,8 @@ static bool looks_compressible(const uint8_t *data, size_t bytes)
     uint64_t pairs = 0;
     for (size_t i = 0; i < 256; i++)
         pairs += (uint64_t)histogram[i] * histogram[i];
-    /* Noise gives (sample - 1) * sample / 256 equal pairs; ask for half as much again, for more when the gain
-     * is a few bytes. */
+    /* Noise gives (sample - 1) * sample / 256 equal pairs; ask for half as much again, for more
+     * when the gain is a few bytes. */
     enum { SHORT = 1024 };
     const uint64_t halves = bytes < SHORT ? 6 : 3;
     return (pairs - sample) * 256 * 2 > (uint64_t)sample * (sample - 1) * halves;
@@ -134,7 +134,8 @@ uint8_t *span_buffer_reserve(struct span_buffer *buffer, size_t bytes)
     if (buffer->failed)
         return NULL;
     if (bytes > buffer->capacity - buffer->bytes) {
-        /* Reserving may exceed the maximum (an encoder asks for the worst case); appending may not. */
+        /* Reserving may exceed the maximum (an encoder asks for the worst case); appending may
+         * not. */
         size_t capacity = buffer->capacity < 256 ? 256 : buffer->capacity;
         while (capacity - buffer->bytes < bytes) {
             if (capacity > SIZE_MAX / 2) {

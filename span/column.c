@@ -1,11 +1,11 @@
 /*
- * Encodes a numeric column: chooses transform, storage and presence form by their size. Called by block.c,
- * column_text.c (for lengths and codes) and the store's merge, on any thread. Pure but for memory; must never write
- * what column_read.c refuses.
+ * Encodes a numeric column: chooses transform, storage and presence form by their size. Called by
+ * block.c, column_text.c (for lengths and codes) and the store's merge, on any thread. Pure but for
+ * memory; must never write what column_read.c refuses.
  *
- * A value becomes a residual (FOR: distance to the minimum; DELTA: distance between neighbours; DICT: position among
- * distinct values), divided by what all residuals have in common; residuals are stored packed, packed with exceptions,
- * or as byte planes.
+ * A value becomes a residual (FOR: distance to the minimum; DELTA: distance between neighbours;
+ * DICT: position among distinct values), divided by what all residuals have in common; residuals
+ * are stored packed, packed with exceptions, or as byte planes.
  */
 #include "codec.h"
 #include "column.h"
@@ -36,7 +36,8 @@ size_t span_presence_count(const uint64_t *present, size_t n, unsigned *ret_form
     }
     if (m == n)
         return m;
-    /* A listed row costs one byte, two when rows are more than 127 apart; 3/2 is near enough to choose by. */
+    /* A listed row costs one byte, two when rows are more than 127 apart; 3/2 is near enough to
+     * choose by. */
     const size_t bitmap = (n + 7) / 8;
     if (m * 3 / 2 + 1 < bitmap)
         *ret_form = SPAN_CODEC_FEW;
@@ -81,7 +82,8 @@ static uint64_t common_divisor(uint64_t a, uint64_t b)
     return a;
 }
 
-/* Divides all residuals by their greatest common divisor, so that microseconds kept in nanoseconds cost nothing. */
+/* Divides all residuals by their greatest common divisor, so that microseconds kept in nanoseconds
+ * cost nothing. */
 static uint64_t divide_out(uint64_t *residual, size_t count)
 {
     uint64_t divisor = 0;
@@ -97,7 +99,8 @@ static uint64_t divide_out(uint64_t *residual, size_t count)
     }
     if (divisor == 0)
         return 1;
-    /* Exact division: shift out the twos, multiply by the inverse of the odd rest modulo 2^64 (Newton's iteration). */
+    /* Exact division: shift out the twos, multiply by the inverse of the odd rest modulo 2^64
+     * (Newton's iteration). */
     const unsigned twos = (unsigned)__builtin_ctzll(divisor);
     const uint64_t odd = divisor >> twos;
     uint64_t inverse = odd;
@@ -260,8 +263,8 @@ static void write_planes(struct span_buffer *out, const struct plan *plan, int z
     }
 }
 
-/* Planes only pay in large blocks: each carries a table of byte frequencies. Narrow values lie several to a byte
- * already. */
+/* Planes only pay in large blocks: each carries a table of byte frequencies. Narrow values lie
+ * several to a byte already. */
 static bool planes_may_pay(const struct plan *plan, int zstd_level)
 {
     enum { ROWS_MIN = 1024, WIDTH_MIN = 5 };
@@ -349,7 +352,8 @@ static size_t find_distinct(struct span_codec *codec, const uint64_t *values, si
     return found;
 }
 
-/* Writes the column as distinct values and their positions if that is smaller; false: nothing was written. */
+/* Writes the column as distinct values and their positions if that is smaller; false: nothing was
+ * written. */
 static bool write_dict(struct span_buffer *out, const struct plan *plan, const uint64_t *values, size_t m,
                        unsigned presence, const uint64_t *present, size_t n, int zstd_level)
 {

@@ -1,7 +1,7 @@
 /*
- * Decodes a numeric column. Called by block_read.c, column_text.c and the collector's scans, on any thread. The input
- * is hostile until proven otherwise: never reads outside it, never writes past the rows, never allocates more than the
- * rows justify.
+ * Decodes a numeric column. Called by block_read.c, column_text.c and the collector's scans, on any
+ * thread. The input is hostile until proven otherwise: never reads outside it, never writes past
+ * the rows, never allocates more than the rows justify.
  */
 #include "codec.h"
 #include "column.h"
@@ -243,8 +243,8 @@ static int read_body(struct span_codec *codec, unsigned how, uint64_t *to, size_
 {
     const unsigned storage = how & SPAN_CODEC_STORAGE;
     if (how & SPAN_CODEC_ZSTD) {
-        /* Only packed bodies are wrapped: head, width, exceptions of at most 13 bytes, 8 bytes a value, 8 a distinct
-         * value. */
+        /* Only packed bodies are wrapped: head, width, exceptions of at most 13 bytes, 8 bytes a
+         * value, 8 a distinct value. */
         const long size = span_zstd_size(data, bytes, 64 + m * (13 + 8 + 8));
         uint8_t *memory = size < 0 ? NULL : span_codec_scratch(codec, SPAN_SLOT_DENSE, (size_t)size + 1);
         if (memory == NULL || span_zstd_unpack(codec, memory, (size_t)size, data, bytes) != 0)
@@ -277,7 +277,8 @@ int span_values_read(struct span_codec *codec, uint64_t *to, size_t m, const uin
     return read_body(codec, data[0], to, m, data + 1, bytes - 1);
 }
 
-/* Moves m dense values to their rows, from the end so that none is overwritten, and zeros the absent ones. */
+/* Moves m dense values to their rows, from the end so that none is overwritten, and zeros the
+ * absent ones. */
 static void scatter(struct span_column *column, size_t n, size_t m)
 {
     size_t at = m;

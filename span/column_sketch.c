@@ -1,7 +1,7 @@
 /*
- * A column of sketches: the first bucket, the number of buckets and the counts of each call, each kind apart, as alike
- * things compress best. Called by block.c, column_text.c (to decode) and the store's merge, on any thread.
- * Decoding trusts nothing.
+ * A column of sketches: the first bucket, the number of buckets and the counts of each call, each
+ * kind apart, as alike things compress best. Called by block.c, column_text.c (to decode) and the
+ * store's merge, on any thread. Decoding trusts nothing.
  */
 #include "codec.h"
 #include "sketch.h"
@@ -22,8 +22,8 @@ static bool take_apart(const struct span_text *text, uint64_t *ret_first, uint64
     return !reader.bad && n > 0 && *ret_first < SPAN_SKETCH_BUCKETS && n <= SPAN_SKETCH_BUCKETS - *ret_first;
 }
 
-/* Fills the m first buckets and numbers of counts, and joins the counts. Their bytes, or -1 when some value is of
- * another kind. */
+/* Fills the m first buckets and numbers of counts, and joins the counts. Their bytes, or -1 when
+ * some value is of another kind. */
 static long gather(const struct span_text *values, const uint64_t *present, size_t n, uint64_t *first, uint64_t *counts,
                    uint8_t *joined)
 {
@@ -49,7 +49,8 @@ static void write_apart(struct span_buffer *out, const uint64_t *first, const ui
     span_nested_write(out, first, m, zstd_level);
     span_nested_write(out, counts, m, zstd_level);
     const size_t counts_at = out->bytes;
-    /* Counts hardly repeat in rows: the lowest level makes them smaller than the store's, and is read faster. */
+    /* Counts hardly repeat in rows: the lowest level makes them smaller than the store's, and is
+     * read faster. */
     const size_t frame =
         span_zstd_append(out, joined, bytes, zstd_level < COUNTS_LEVEL ? zstd_level : COUNTS_LEVEL, false);
     if (out->failed)
@@ -105,7 +106,8 @@ static const uint8_t *read_joined(struct span_column *column, struct span_reader
     return memory;
 }
 
-/* Puts one value together again at *to. Returns its bytes, 0 when the counts do not reach or are too long. */
+/* Puts one value together again at *to. Returns its bytes, 0 when the counts do not reach or are
+ * too long. */
 static size_t put_together(uint8_t *to, uint64_t first, uint64_t n, struct span_reader *counts)
 {
     const size_t head = span_varint_put(to, first);

@@ -1,7 +1,7 @@
 /*
- * Encodes and decodes a text column: one text for all rows, or the distinct texts and each row's position among them,
- * or (when no two rows agree) the texts alone. Called by block.c, block_read.c and the store's merge and scans,
- * on any thread. Decoding trusts nothing.
+ * Encodes and decodes a text column: one text for all rows, or the distinct texts and each row's
+ * position among them, or (when no two rows agree) the texts alone. Called by block.c, block_read.c
+ * and the store's merge and scans, on any thread. Decoding trusts nothing.
  */
 #include "codec.h"
 #include "column.h"

@@ -1,6 +1,6 @@
 /*
- * Frames: header and payload with checksums. Called by the shim's outbox and the collector's listener; any thread, pure.
- * Must never believe a header before its checksum fits.
+ * Frames: header and payload with checksums. Called by the shim's outbox and the collector's
+ * listener; any thread, pure. Must never believe a header before its checksum fits.
  */
 #include "frame.h"
 #include "varint.h"
@@ -91,7 +91,8 @@ long span_frame_bytes(const uint8_t *data, size_t bytes)
         return SPAN_FRAME_BAD;
     if (bytes < AT_HEADER_BYTES + 2)
         return SPAN_FRAME_NEED_MORE;
-    /* What every version shares: magic, version, size of the header, and the header's checksum at its end. */
+    /* What every version shares: magic, version, size of the header, and the header's checksum at
+     * its end. */
     const size_t header_bytes = load16(data + AT_HEADER_BYTES);
     if (header_bytes < SPAN_FRAME_HEADER_BYTES || header_bytes > SPAN_FRAME_HEADER_BYTES_MAX)
         return SPAN_FRAME_BAD;

@@ -1,6 +1,7 @@
 /*
- * The key of this installation, see install_key.h. Called by the scribe inside the application (all signals blocked,
- * SIGXFSZ too) and by pprofctl. Must never follow a link, wait, or leave half a key under the name that others read.
+ * The key of this installation, see install_key.h. Called by the scribe inside the application (all
+ * signals blocked, SIGXFSZ too) and by pprofctl. Must never follow a link, wait, or leave half a
+ * key under the name that others read.
  */
 #include "install_key.h"
 
@@ -35,8 +36,9 @@ static int read_key(uint8_t ret_key[SPAN_KEY_BYTES], int directory, uint64_t uid
     return error;
 }
 
-/* A new key under a name of its own. It is not waited for until it is on the disk, as the first calls of a process
- * would have to wait with it: what a loss of power leaves of it is an empty file, and that is replaced. */
+/* A new key under a name of its own. It is not waited for until it is on the disk, as the first
+ * calls of a process would have to wait with it: what a loss of power leaves of it is an empty
+ * file, and that is replaced. */
 static int write_new(int directory, const char *name)
 {
     uint8_t key[SPAN_KEY_BYTES];

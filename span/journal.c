@@ -1,6 +1,6 @@
 /*
- * Reading a journal, and the few bytes that frame its entries, see journal.h. Called by the shim (seal) and the
- * collector (read). Must never trust a number in the file.
+ * Reading a journal, and the few bytes that frame its entries, see journal.h. Called by the shim
+ * (seal) and the collector (read). Must never trust a number in the file.
  */
 #include "journal.h"
 
@@ -170,9 +170,9 @@ static struct span *row(struct reading *reading)
     return reading->rows[reading->n];
 }
 
-/* Whether what lies here, with `room` bytes, is a frame that was whole once, and not acknowledged. A frame loses its
- * first bytes first when another one takes its place, and the one that was being written at the moment of death is
- * still pending. */
+/* Whether what lies here, with `room` bytes, is a frame that was whole once, and not acknowledged.
+ * A frame loses its first bytes first when another one takes its place, and the one that was being
+ * written at the moment of death is still pending. */
 static bool was_a_frame(const struct reading *reading, const uint8_t *data, size_t at, size_t room)
 {
     enum { PAGE_BYTES = 4096 };
@@ -186,7 +186,8 @@ static bool was_a_frame(const struct reading *reading, const uint8_t *data, size
            memcmp(data, "\x89PPF", 4) == 0 && !torn && sequence > reading->acked && sequence < reading->next_frame;
 }
 
-/* Frames lie on multiples of 8; what is left of older ones is told by their numbers and checksums. */
+/* Frames lie on multiples of 8; what is left of older ones is told by their numbers and
+ * checksums. */
 static void read_ring(struct reading *reading)
 {
     const uint8_t *const ring = reading->file + SPAN_JOURNAL_AT_RING;
@@ -249,7 +250,8 @@ static int read_pending(struct reading *reading)
     }
     reading->frame = reading->next_frame;
     const int status = flush(reading);
-    /* A death between a frame's place in the ring and the next head of this area: its number is taken. */
+    /* A death between a frame's place in the ring and the next head of this area: its number is
+     * taken. */
     if (reading->frame <= reading->in_ring)
         reading->frame = reading->in_ring + 1;
     return status;

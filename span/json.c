@@ -1,6 +1,6 @@
 /*
- * Writes a span as JSON. Called by export on any thread; pure. Must never write what a strict JSON parser refuses,
- * whatever bytes the texts hold.
+ * Writes a span as JSON. Called by export on any thread; pure. Must never write what a strict JSON
+ * parser refuses, whatever bytes the texts hold.
  */
 #include "json.h"
 #include "sketch.h"
@@ -14,8 +14,8 @@ static void put(struct span_buffer *out, const char *text)
     span_buffer_append(out, text, strlen(text));
 }
 
-/* How many bytes of data are one well-formed UTF-8 character, 0 when they are not (RFC 3629: no overlong forms, no
- * surrogates). */
+/* How many bytes of data are one well-formed UTF-8 character, 0 when they are not (RFC 3629: no
+ * overlong forms, no surrogates). */
 static size_t utf8_length(const uint8_t *data, size_t bytes)
 {
     const uint8_t first = data[0];

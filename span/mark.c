@@ -1,6 +1,6 @@
 /*
- * Name and text of marks, see mark.h. Called on the application's thread that makes a process' first call, and by the
- * collector. Must never allocate, or call anything that could.
+ * Name and text of marks, see mark.h. Called on the application's thread that makes a process'
+ * first call, and by the collector. Must never allocate, or call anything that could.
  */
 #include "mark.h"
 
@@ -55,7 +55,8 @@ static const char *read_identity(const char *text, struct span_mark *ret_mark)
 
 void span_mark_name(char out[SPAN_MARK_NAME_BYTES], const struct span_mark *mark, unsigned attempt)
 {
-    /* Processes of one namespace that begin together have numbers one after the other, and so slots of their own. */
+    /* Processes of one namespace that begin together have numbers one after the other, and so slots
+     * of their own. */
     uint64_t slot = mark->pid + mark->pid_namespace * 2654435761U;
 
     if (attempt > 0)

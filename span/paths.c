@@ -1,7 +1,9 @@
 /*
- * The default paths, see paths.h. Called by the shim's scribe and by pprofd and pprofctl at their start.
+ * The default paths, see paths.h. Called by the shim's scribe and by pprofd and pprofctl at their
+ * start.
  *
- * Must never read the environment or the file system, allocate or print: it also runs inside the application.
+ * Must never read the environment or the file system, allocate or print: it also runs inside the
+ * application.
  */
 #include "paths.h"
 

@@ -1,6 +1,7 @@
 /*
- * Finding and making directories of our own, see place.h. Called by the scribe inside the application and by the
- * collector's programs. Must never follow a link that somebody planted in a directory that others can write.
+ * Finding and making directories of our own, see place.h. Called by the scribe inside the
+ * application and by the collector's programs. Must never follow a link that somebody planted in a
+ * directory that others can write.
  */
 #include "place.h"
 
@@ -19,8 +20,9 @@ enum {
     ENTRY_AT_NAME = 19,
 };
 
-/* The last part of the path is what was opened, or a link that somebody made who may. Where everybody writes, not every
- * kernel is told to refuse the links of others (fs.protected_symlinks). */
+/* The last part of the path is what was opened, or a link that somebody made who may. Where
+ * everybody writes, not every kernel is told to refuse the links of others
+ * (fs.protected_symlinks). */
 static bool leads_there(const char *path, uint64_t uid, const struct stat *opened)
 {
     struct stat st;
@@ -96,8 +98,8 @@ long span_place_count(int directory, const char *part, long most)
     return status < 0 ? status : count.n;
 }
 
-/* Where the part begins that is ours to make: the home directory's .local, or the directory that $XDG_STATE_HOME names,
- * which the XDG Base Directory Specification wants made. */
+/* Where the part begins that is ours to make: the home directory's .local, or the directory that
+ * $XDG_STATE_HOME names, which the XDG Base Directory Specification wants made. */
 static const char *ours(const char *path)
 {
     const char *from = strstr(path, "/.local/state/");
@@ -130,7 +132,8 @@ void span_place_make(const char *path)
     (void)mkdir(part, 0700);
 }
 
-/* It exists, is the user's own, is no link in a directory that others write, and nobody else writes in it. */
+/* It exists, is the user's own, is no link in a directory that others write, and nobody else writes
+ * in it. */
 static bool is_own(const char *path, uint64_t uid)
 {
     struct stat st;

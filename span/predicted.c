@@ -1,6 +1,7 @@
 /*
- * Writes and reads predicted columns. Called by the store's merge and by whoever reads merged blocks, on any thread.
- * Decoding trusts nothing; arithmetic on values is modulo 2^64, so that every prediction can be made.
+ * Writes and reads predicted columns. Called by the store's merge and by whoever reads merged
+ * blocks, on any thread. Decoding trusts nothing; arithmetic on values is modulo 2^64, so that
+ * every prediction can be made.
  */
 #include "predicted.h"
 #include "codec.h"
@@ -27,8 +28,8 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* How much a value grows with its source, in 256ths: the median over pairs of rows, so that rows of another kind do not
- * count. 0: it does not grow. */
+/* How much a value grows with its source, in 256ths: the median over pairs of rows, so that rows of
+ * another kind do not count. 0: it does not grow. */
 static uint64_t scale_of(const uint64_t *values, const uint64_t *sums, size_t m)
 {
     enum { PAIRS = 256 };
@@ -61,7 +62,8 @@ static uint64_t middle_of(const uint64_t *off, size_t m)
     return (uint64_t)sample[found / 2];
 }
 
-/* What all distances have in common, so that microseconds in nanoseconds cost nothing. At least 1. */
+/* What all distances have in common, so that microseconds in nanoseconds cost nothing. At least
+ * 1. */
 static uint64_t unit_of(const uint64_t *off, size_t m, uint64_t middle)
 {
     uint64_t unit = 0;
@@ -165,9 +167,9 @@ int span_column_decode_predicted_u64(struct span_column *column, const uint8_t *
 /* ---- texts ---- */
 
 /*
- * What the source says of each row as a small number: 0 nothing, else 1 + the position of the value among the distinct
- * ones, in the order of their first rows (for texts: of the column's dictionary). Returns how many there are, or 0
- * without memory.
+ * What the source says of each row as a small number: 0 nothing, else 1 + the position of the value
+ * among the distinct ones, in the order of their first rows (for texts: of the column's
+ * dictionary). Returns how many there are, or 0 without memory.
  */
 static size_t classes_of(struct span_codec *codec, const struct span_column *source, bool is_text, size_t n,
                          uint32_t *ret_class)
@@ -204,7 +206,8 @@ static size_t classes_of(struct span_codec *codec, const struct span_column *sou
     return found + 1;
 }
 
-/* Which code each class has mostly (the vote of Boyer and Moore: surely where more than half agree). */
+/* Which code each class has mostly (the vote of Boyer and Moore: surely where more than half
+ * agree). */
 static void vote(uint64_t *map, uint32_t *votes, size_t n_classes, const uint32_t *class, const uint64_t *present,
                  const uint64_t *codes, size_t n)
 {

@@ -1,6 +1,6 @@
 /*
- * struct span_process as tag, length, value: the payload of a PROCESS frame. Called by the shim's outbox (write) and
- * the collector (read); any thread, pure. Tags that are not known are skipped.
+ * struct span_process as tag, length, value: the payload of a PROCESS frame. Called by the shim's
+ * outbox (write) and the collector (read); any thread, pure. Tags that are not known are skipped.
  */
 #include "frame.h"
 #include "varint.h"

@@ -1,6 +1,6 @@
 /*
- * The histogram. Called by the scribe for each event, by the collector and the commands for each call; pure.
- * Counts stop at their maximum instead of wrapping round.
+ * The histogram. Called by the scribe for each event, by the collector and the commands for each
+ * call; pure. Counts stop at their maximum instead of wrapping round.
  */
 #include "sketch.h"
 #include "varint.h"
@@ -8,7 +8,8 @@
 enum { EXACT = 8, FIRST_POWER = 3, SMALL_POWER = 4 };
 _Static_assert(SPAN_SKETCH_BUCKETS == EXACT + (64 - FIRST_POWER) * SPAN_SKETCH_PER_POWER, "bucket layout");
 
-/* 2^63 · 2^(k/8): where bucket k of a power begins, when the value's top bit is shifted to bit 63. */
+/* 2^63 · 2^(k/8): where bucket k of a power begins, when the value's top bit is shifted to bit
+ * 63. */
 static const uint64_t begins[SPAN_SKETCH_PER_POWER] = {
     UINT64_C(0x8000000000000000), UINT64_C(0x8b95c1e3ea8bd6e7), UINT64_C(0x9837f0518db8a970),
     UINT64_C(0xa5fed6a9b15138eb), UINT64_C(0xb504f333f9de6485), UINT64_C(0xc5672a115506dade),

@@ -1,6 +1,7 @@
 /*
- * The table of fields, and the setters of a span under construction. Called by the scribe, the collector and tests,
- * each on spans of its own; pure. A text that does not fit is left out or cut, never half a character.
+ * The table of fields, and the setters of a span under construction. Called by the scribe, the
+ * collector and tests, each on spans of its own; pure. A text that does not fit is left out or cut,
+ * never half a character.
  */
 #include "span.h"
 #include "varint.h"
@@ -141,7 +142,8 @@ enum span_field span_field_by_name(const char *name, size_t bytes)
     return SPAN_FIELD_COUNT;
 }
 
-/* The finaliser of splitmix64: a bijection, so that different sequence numbers never give the same id within a process.
+/* The finaliser of splitmix64: a bijection, so that different sequence numbers never give the same
+ * id within a process.
  */
 static uint64_t mix64(uint64_t value)
 {

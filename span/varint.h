@@ -1,8 +1,9 @@
 /*
- * Little-endian numbers and varints (LEB128): the alphabet of every encoding in this folder. Included by the .c files
- * of span/ only.
+ * Little-endian numbers and varints (LEB128): the alphabet of every encoding in this folder.
+ * Included by the .c files of span/ only.
  *
- * A reader never passes its end: once a read fails, `bad` sticks and every further read answers zero.
+ * A reader never passes its end: once a read fails, `bad` sticks and every further read answers
+ * zero.
  */
 #pragma once
 
@@ -93,8 +94,8 @@ static inline unsigned span_take_byte(struct span_reader *reader)
     return data == NULL ? 0 : *data;
 }
 
-/* A value that does not fit 64 bits is bad; needless zero bytes at the end are too, so that every number has one
- * spelling. */
+/* A value that does not fit 64 bits is bad; needless zero bytes at the end are too, so that every
+ * number has one spelling. */
 static inline uint64_t span_take_varint(struct span_reader *reader)
 {
     uint64_t value = 0;

@@ -1,6 +1,7 @@
 /*
- * The directories of journals, see places.h. Looks at the environment, makes nothing. Must never follow a link of
- * others: two of the directories above those of other users can be written by anybody.
+ * The directories of journals, see places.h. Looks at the environment, makes nothing. Must never
+ * follow a link of others: two of the directories above those of other users can be written by
+ * anybody.
  */
 #include "places.h"
 

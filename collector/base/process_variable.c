@@ -1,5 +1,5 @@
-/* See process_variable.h. Called by whoever asks which collector a living process has. Must never keep what it read:
- * environments hold secrets. */
+/* See process_variable.h. Called by whoever asks which collector a living process has. Must never
+ * keep what it read: environments hold secrets. */
 #include "process_variable.h"
 
 #include <fcntl.h>

@@ -1,11 +1,12 @@
 /*
  * Is who left a journal or a mark dead? See journal_state.h.
  *
- * That the writer is dead is told by its lock: only a page of its address space holds it, so it ends with the process
- * image and not before, over namespaces of pids too. Where the lock is held, one thing still proves death: the same
- * boot and the same namespace of pids as ours, and no such pid. (A child that was forked within the microseconds
- * between the lock and its move into that page can hold it for ever.) A pid that is there proves nothing: it may be
- * another program's since exec, whose lock is gone.
+ * That the writer is dead is told by its lock: only a page of its address space holds it, so it
+ * ends with the process image and not before, over namespaces of pids too. Where the lock is held,
+ * one thing still proves death: the same boot and the same namespace of pids as ours, and no such
+ * pid. (A child that was forked within the microseconds between the lock and its move into that
+ * page can hold it for ever.) A pid that is there proves nothing: it may be another program's since
+ * exec, whose lock is gone.
  */
 #include "journal_state.h"
 
@@ -89,7 +90,8 @@ static bool is_for(const char *its, bool its_said, time_t written, const struct 
     return !reader->said && (!owed || is_orphan(its, written));
 }
 
-/* By the environment that it was started with: a program may have set another since, but a service has its own. */
+/* By the environment that it was started with: a program may have set another since, but a service
+ * has its own. */
 static bool may_send(uint64_t pid, bool ours, bool owed, const struct journal_reader *reader)
 {
     char number[24];

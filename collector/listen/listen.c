@@ -1,8 +1,8 @@
 /*
  * The connections: an epoll loop over a unix socket, group commit, acknowledgements. See listen.h.
  *
- * Called by pprofd's and record's single thread. Must never block on a sender, nor hold more than LISTEN_BUFFERS_MAX
- * for them.
+ * Called by pprofd's and record's single thread. Must never block on a sender, nor hold more than
+ * LISTEN_BUFFERS_MAX for them.
  */
 #include "listen_inner.h"
 
@@ -60,7 +60,8 @@ void listen_watch(struct listener *listener, struct connection *connection)
     struct epoll_event event = {.events = EPOLLIN | (connection->writing ? EPOLLOUT : 0u), .data.ptr = connection};
     int how = !connection->parked ? connection->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD : EPOLL_CTL_DEL;
 
-    /* Not watched at all while parked: epoll tells of a peer that hung up whether it is asked to or not. */
+    /* Not watched at all while parked: epoll tells of a peer that hung up whether it is asked to or
+     * not. */
     if (connection->parked && !connection->watched)
         return;
     if (epoll_ctl(listener->epoll, how, connection->fd, &event) == 0)
@@ -144,7 +145,8 @@ static void accept_some(struct listener *listener)
         struct ucred peer;
 
         if (fd < 0) {
-            /* Out of descriptors: the queue would keep epoll awake for nothing until some connection ends. */
+            /* Out of descriptors: the queue would keep epoll awake for nothing until some
+             * connection ends. */
             if ((errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) &&
                 listener->stats.connected > 0)
                 set_accepting(listener, false);
@@ -218,8 +220,8 @@ static void acknowledge_all(struct listener *listener)
     }
 }
 
-/* The store failed: senders must send the frames of the lost transaction again, and do so when they reconnect. Until
- * the pause is over nothing wakes the loop. */
+/* The store failed: senders must send the frames of the lost transaction again, and do so when they
+ * reconnect. Until the pause is over nothing wakes the loop. */
 static int store_failed(struct listener *listener, int status)
 {
     if (listener->open)
@@ -312,7 +314,8 @@ static int read_some(struct listener *listener, struct connection *connection)
     if (status == LISTEN_END) {
         listener->stats.damaged++;
         (void)listen_note(listener, STORE_LOSS_stream_damaged);
-        /* What came before the damage is stored with the batch; it is not acknowledged, and will be found a repeat. */
+        /* What came before the damage is stored with the batch; it is not acknowledged, and will be
+         * found a repeat. */
         drop(listener, connection);
         return 0;
     }
@@ -441,7 +444,8 @@ int listen_turn(struct listener *listener, int timeout_ms)
     n = epoll_wait(listener->epoll, events, EVENTS, wait_ms);
     if (n < 0 && errno != EINTR)
         return listen_because(STORE_FAILED, "waiting failed: %s", strerror(errno));
-    /* While a transaction is open its time bounds the loop; otherwise input that never ends would bound nothing. */
+    /* While a transaction is open its time bounds the loop; otherwise input that never ends would
+     * bound nothing. */
     while (n > 0 && status == 0) {
         status = handle(listener, events, n);
         if (status != 0 || !listener->open || commit_due(listener, false))
@@ -504,8 +508,8 @@ int listen_close(struct listener *listener)
 
     if (listener == NULL)
         return 0;
-    /* Whoever has sent by now is taken in, those too that were not accepted yet; who never stops is left after a
-     * second. */
+    /* Whoever has sent by now is taken in, those too that were not accepted yet; who never stops is
+     * left after a second. */
     while (status == 0 && listen_now_ns() < until_ns) {
         struct epoll_event events[EVENTS];
         int n;

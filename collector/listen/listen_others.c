@@ -1,8 +1,9 @@
 /*
- * Journals of other users' dead programs, for a collector of root that takes everybody's (pprofd --any-user, and
- * record, whose programs may give up their rights). Called by listen_spool.
+ * Journals of other users' dead programs, for a collector of root that takes everybody's (pprofd
+ * --any-user, and record, whose programs may give up their rights). Called by listen_spool.
  *
- * Of what lies in others' directories nothing is believed without proof: a name like a socket's is no collector.
+ * Of what lies in others' directories nothing is believed without proof: a name like a socket's is
+ * no collector.
  */
 #include "listen_inner.h"
 

@@ -1,6 +1,6 @@
 /*
- * Making and removing the socket. Called by listen_open and listen_close; must never take a socket away from somebody
- * who still answers on it, nor delete anything that is not a socket.
+ * Making and removing the socket. Called by listen_open and listen_close; must never take a socket
+ * away from somebody who still answers on it, nor delete anything that is not a socket.
  */
 #include "listen_inner.h"
 
@@ -14,7 +14,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* A directory that bears our name was made by us: for the user alone, unless others are to come in. */
+/* A directory that bears our name was made by us: for the user alone, unless others are to come
+ * in. */
 static bool is_ours(const char *directory)
 {
     const char *slash = strrchr(directory, '/');
@@ -48,7 +49,8 @@ static int make_directory(const char *path, bool any_user)
     return 0;
 }
 
-/* Held as long as the socket is ours, so that two collectors cannot both find the same old socket file deserted. */
+/* Held as long as the socket is ours, so that two collectors cannot both find the same old socket
+ * file deserted. */
 static int take_lock(struct listener *listener)
 {
     char path[sizeof(listener->socket_path) + 8];
@@ -100,7 +102,8 @@ int listen_socket_open(struct listener *listener)
         remove_stale(path, &address) != 0)
         return -1;
     listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    /* The mode that the socket has before bind is the mode of its file: it is never open to others, not for a moment.
+    /* The mode that the socket has before bind is the mode of its file: it is never open to others,
+     * not for a moment.
      */
     if (listener->fd < 0 || fchmod(listener->fd, listener->config.any_user ? 0666 : 0600) != 0 ||
         bind(listener->fd, (const struct sockaddr *)&address, sizeof(address)) != 0 ||

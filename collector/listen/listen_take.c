@@ -1,8 +1,8 @@
 /*
  * From bytes to the store: frames of one sender, within the transaction of the moment.
  *
- * Called by the connections (listen.c) and the spool (listen_spool.c). Must never acknowledge: that is the caller's,
- * after the commit.
+ * Called by the connections (listen.c) and the spool (listen_spool.c). Must never acknowledge: that
+ * is the caller's, after the commit.
  */
 #include "listen_inner.h"
 
@@ -71,7 +71,8 @@ static int take_process(struct listener *listener, struct listen_sender *sender,
     return 0;
 }
 
-/* A process whose introduction is damaged: it may be known already, else it is one of which nothing is known. */
+/* A process whose introduction is damaged: it may be known already, else it is one of which nothing
+ * is known. */
 static int take_stranger(struct listener *listener, struct listen_sender *sender, const struct span_frame *frame)
 {
     int status = begin(listener);
@@ -118,7 +119,8 @@ static int take_spans(struct listener *listener, struct listen_sender *sender, c
     if (status == STORE_OTHER_VERSION)
         return too_new(listener, sender);
     if (status == STORE_DAMAGED) {
-        /* The checksum fits: the sender meant it, and would send it again and again. It is counted instead. */
+        /* The checksum fits: the sender meant it, and would send it again and again. It is counted
+         * instead. */
         status = store_reject_frame(listener->config.store, frame);
         rejected = status == 0;
     }

@@ -211,7 +211,8 @@ static bool is_default_store(const char *path)
            stat(store, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
-/* The collectors of a store. Each reader's texts are its own and lie in one piece of memory, `text`. */
+/* The collectors of a store. Each reader's texts are its own and lie in one piece of memory,
+ * `text`. */
 struct collectors {
     struct journal_reader *reader;
     char **text;

@@ -1,9 +1,9 @@
 /*
  * Counting spans into the groups of their hour, see rollup.h.
  *
- * Called by store_take.c for each block (hot: about 60 ns per span) and by the store's check. Works on dictionary positions:
- * the combination of texts is looked up once per distinct combination in a block, not once per span. Must not touch the
- * file.
+ * Called by store_take.c for each block (hot: about 60 ns per span) and by the store's check. Works
+ * on dictionary positions: the combination of texts is looked up once per distinct combination in a
+ * block, not once per span. Must not touch the file.
  */
 #include "rollup.h"
 
@@ -126,7 +126,8 @@ static bool same_key(const struct span_text *a, const struct span_text *b)
     return true;
 }
 
-/* Fewer than eight bytes as a number; texts of one length are told apart, others by their length. */
+/* Fewer than eight bytes as a number; texts of one length are told apart, others by their
+ * length. */
 static uint64_t short_piece(const char *text, uint32_t bytes)
 {
     uint32_t low, high;
@@ -240,8 +241,9 @@ static int by_calls(const void *a, const void *b)
 }
 
 /*
- * Puts the `keep` groups with the most calls before the others; of those with as many calls, the first ones. Nearly all
- * groups have few calls, so they are counted by calls; sorting them took a third of what folding takes.
+ * Puts the `keep` groups with the most calls before the others; of those with as many calls, the
+ * first ones. Nearly all groups have few calls, so they are counted by calls; sorting them took a
+ * third of what folding takes.
  */
 static int most_calls_first(struct rollup_hour *hour, size_t keep)
 {
@@ -285,8 +287,9 @@ static bool is_other(const struct span_text *text)
 }
 
 /*
- * Too many groups: the half with the fewest calls gives up its prompt (whole = false) or everything but provider,
- * own price and outcome (whole = true) and is counted as `other`. Half, so that the next folding is far away.
+ * Too many groups: the half with the fewest calls gives up its prompt (whole = false) or everything
+ * but provider, own price and outcome (whole = true) and is counted as `other`. Half, so that the
+ * next folding is far away.
  */
 static int fold(struct rollup *rollup, struct rollup_hour *hour, bool whole)
 {
@@ -314,7 +317,8 @@ static int fold(struct rollup *rollup, struct rollup_hour *hour, bool whole)
                 key[ROLLUP_tier] = key[ROLLUP_speed] = other;
         if (list_room(&hour->removed, hour->n_removed, &hour->removed_capacity) != 0)
             return -1;
-        /* group_put appends at hour->n, which is at most i: the slot of a group that was handled already. */
+        /* group_put appends at hour->n, which is at most i: the slot of a group that was handled
+         * already. */
         to = group_put(hour, key);
         if (to == NULL || group_join(to, from) != 0)
             return -1;
@@ -543,7 +547,8 @@ int rollup_add(struct rollup *rollup, const struct store_rows *rows)
     if (assign(rollup, rows, group, table, slots, hash) != 0 || count_sketches(rows, group) != 0)
         return -1;
     count_sums(rollup, rows, group);
-    /* Only here, between blocks: folding frees groups, and rows point to them while they are counted. */
+    /* Only here, between blocks: folding frees groups, and rows point to them while they are
+     * counted. */
     for (size_t i = 0; rollup->overfull && i < rollup->n_hours; i++) {
         struct rollup_hour *hour = &rollup->hour[i];
 

@@ -1,8 +1,9 @@
 /*
- * The hours of a rollup: found by number in the same time however many there are, forgotten in the order of use.
+ * The hours of a rollup: found by number in the same time however many there are, forgotten in the
+ * order of use.
  *
- * Called by rollup.c, the store and its check. Must never take longer for a hostile choice of times than for an honest
- * one.
+ * Called by rollup.c, the store and its check. Must never take longer for a hostile choice of times
+ * than for an honest one.
  */
 #include "rollup.h"
 
@@ -127,7 +128,8 @@ struct rollup_hour *rollup_hour_put(struct rollup *rollup, uint64_t number, int 
     return rollup_hour_find(rollup, number);
 }
 
-/* Takes the entry of a number out of the table, moving back what stands after it only because of it. */
+/* Takes the entry of a number out of the table, moving back what stands after it only because of
+ * it. */
 static void unplace(struct rollup *rollup, uint64_t number)
 {
     size_t mask = rollup->hour_slots - 1;

@@ -1,9 +1,10 @@
 /*
- * Which collectors write into a store: the spool that each reads and the socket on which it listens. So whoever reads
- * the store can tell which journals and marks of living programs speak of it. In `meta`, one key each, never removed:
- * a program may live longer than its collector.
+ * Which collectors write into a store: the spool that each reads and the socket on which it
+ * listens. So whoever reads the store can tell which journals and marks of living programs speak of
+ * it. In `meta`, one key each, never removed: a program may live longer than its collector.
  *
- * Called by pprofd (to note) and by every command that says something about loss. One thread per store.
+ * Called by pprofd (to note) and by every command that says something about loss. One thread per
+ * store.
  */
 #include "store_inner.h"
 

@@ -1,11 +1,11 @@
 /*
- * Processes that are over, kept small: 4,096 of them in one row of `crowd`, their columns as those of a block. What each
- * was is found by its number, as blocks name it, and by its identity, so that a frame which comes once more is still
- * known as a repeat.
+ * Processes that are over, kept small: 4,096 of them in one row of `crowd`, their columns as those
+ * of a block. What each was is found by its number, as blocks name it, and by its identity, so that
+ * a frame which comes once more is still known as a repeat.
  *
- * Only a process that said FINAL, of which every frame came, that counted no loss and of which every block was merged
- * departs; it comes back when anything else is heard of it. Called by the merge when it has nothing else to do, and by
- * store_process.c. One step is one transaction.
+ * Only a process that said FINAL, of which every frame came, that counted no loss and of which
+ * every block was merged departs; it comes back when anything else is heard of it. Called by the
+ * merge when it has nothing else to do, and by store_process.c. One step is one transaction.
  */
 #include "store_inner.h"
 
@@ -63,7 +63,8 @@ static int decode_crowd(struct store *store, const uint8_t *data, size_t bytes)
     return 0;
 }
 
-/* Leaves the crowd with this number in store->crowd_column: 1, 0 when there is none, negative status. */
+/* Leaves the crowd with this number in store->crowd_column: 1, 0 when there is none, negative
+ * status. */
 static int load_crowd(struct store *store, int64_t number)
 {
     sqlite3_stmt *statement;
@@ -207,7 +208,8 @@ static int by_id(const void *a, const void *b)
     return (x->id > y->id) - (x->id < y->id);
 }
 
-/* Those of the first row alone, together with who is in it already (who came back is not taken twice). */
+/* Those of the first row alone, together with who is in it already (who came back is not taken
+ * twice). */
 static int join_crowd(struct store *store, struct crowd *crowd)
 {
     const int64_t number = crowd->leaving[0].id >> CROWD_BITS;
@@ -334,8 +336,8 @@ int store_depart_step(struct store *store, uint64_t before_ns, bool *ret_more)
     return status;
 }
 
-/* Back into the process table, under its number, with all its frames seen. What stands in the crowd is not asked any more,
- * and replaced when it departs again. */
+/* Back into the process table, under its number, with all its frames seen. What stands in the crowd
+ * is not asked any more, and replaced when it departs again. */
 int store_revive(struct store *store, const uint8_t identity[16])
 {
     struct store_process process;

@@ -1,9 +1,10 @@
 /*
- * Making a store: built whole under a name of its own in the same directory, then put under the store's name in one
- * step. So nobody ever sees half a store, and a creator that is killed leaves only a file that the next one removes.
+ * Making a store: built whole under a name of its own in the same directory, then put under the
+ * store's name in one step. So nobody ever sees half a store, and a creator that is killed leaves
+ * only a file that the next one removes.
  *
- * Called by store_open.c when there is no file or an empty one. Must never replace a file with anything in it. One
- * creator at a time per directory: they lock the directory itself.
+ * Called by store_open.c when there is no file or an empty one. Must never replace a file with
+ * anything in it. One creator at a time per directory: they lock the directory itself.
  */
 #include "store_inner.h"
 
@@ -30,8 +31,9 @@
 
 /* clang-format off: it takes literals and macros apart in ways that nobody can read */
 static const char schema[] =
-    /* Sequence numbers taken in, as ranges: a healthy process has one row, however many frames it sent.
-                   */
+    /* Sequence numbers taken in, as ranges: a healthy process has one row, however many frames it
+     * sent.
+     */
     "CREATE TABLE seen(process INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,"
     " PRIMARY KEY(process, first)) WITHOUT ROWID;"
     "CREATE TABLE block(id INTEGER PRIMARY KEY, process INTEGER, t_min INTEGER NOT NULL, t_max INTEGER "
@@ -51,8 +53,8 @@ const char store_schema_processes[] =
     "CREATE TABLE program(id INTEGER PRIMARY KEY, executable TEXT NOT NULL, host TEXT NOT NULL, service TEXT NOT NULL,"
     " team TEXT NOT NULL, container TEXT NOT NULL, labels TEXT NOT NULL, version TEXT NOT NULL, uid INTEGER NOT NULL,"
     " UNIQUE(executable, host, service, team, container, labels, version, uid));"
-    /* Blocks name processes by their number, so none is given twice. final: the sequence number of the frame with which
-     * the process said that it ends; 0: it did not. */
+    /* Blocks name processes by their number, so none is given twice. final: the sequence number of
+     * the frame with which the process said that it ends; 0: it did not. */
     "CREATE TABLE process_row(id INTEGER PRIMARY KEY AUTOINCREMENT, identity BLOB NOT NULL UNIQUE,"
     " program INTEGER NOT NULL, pid INTEGER NOT NULL, start_ns INTEGER NOT NULL," SPAN_LOSSES(
         SQL_LOSS) " final INTEGER NOT NULL DEFAULT 0);"
@@ -62,16 +64,19 @@ const char store_schema_processes[] =
                   " service, team, container, labels, version" SPAN_LOSSES(
                       SQL_LOSS_NAME) ", final, program"
                                      " FROM process_row p JOIN program ON program.id = p.program;"
-                                     /* Processes that are over: 4,096 in a row, as store_departed.c writes them; and how to know them again. */
+                                     /* Processes that are over: 4,096 in a row, as store_departed.c
+                                      * writes them; and how to know them again. */
                                      "CREATE TABLE crowd(id INTEGER PRIMARY KEY, n INTEGER NOT NULL, data BLOB NOT "
                                      "NULL);"
                                      "CREATE TABLE departed(id INTEGER PRIMARY KEY, process INTEGER NOT NULL, last "
                                      "INTEGER NOT NULL);";
 
 const char store_schema_rollups[] =
-    /* Thousands of keys come again every hour: each is kept once. `rollup_hour` is how people read it. */
+    /* Thousands of keys come again every hour: each is kept once. `rollup_hour` is how people read
+     * it. */
     "CREATE TABLE rollup_key(id INTEGER PRIMARY KEY," SQL_ROLLUP_KEYS ", UNIQUE(" ROLLUP_SQL_KEYS "));"
-    /* id = hour << 32 | key: one integer is the cheapest key that SQLite has, and an hour stays together. */
+    /* id = hour << 32 | key: one integer is the cheapest key that SQLite has, and an hour stays
+     * together. */
     "CREATE TABLE rollup_cell(id INTEGER PRIMARY KEY, calls INTEGER NOT NULL, errors INTEGER NOT NULL" SQL_ROLLUP_SUMS
         SQL_ROLLUP_SKETCHES ");"
     "CREATE VIEW rollup_hour AS SELECT rollup_cell.id AS id, rollup_cell.id >> 32 AS hour,"
@@ -124,7 +129,8 @@ static int follow(struct maker *maker, const char *path)
     return cannot(ELOOP);
 }
 
-/* Waits for other creators, but not for ever: the lock only keeps what they leave apart from what they still need. */
+/* Waits for other creators, but not for ever: the lock only keeps what they leave apart from what
+ * they still need. */
 static bool lock_directory(struct maker *maker)
 {
     for (int i = 0; maker->lock >= 0 && i < LOCK_TRIES; i++) {
@@ -160,8 +166,9 @@ static void remove_leftovers(const struct maker *maker)
 }
 
 /*
- * A store that was removed leaves its log when its writer was killed or still runs. SQLite would play that into the new
- * store. It is kept under another name, as there may be spans in it that lie nowhere else.
+ * A store that was removed leaves its log when its writer was killed or still runs. SQLite would
+ * play that into the new store. It is kept under another name, as there may be spans in it that lie
+ * nowhere else.
  */
 static void set_aside(struct maker *maker)
 {
@@ -208,7 +215,8 @@ static int fill(sqlite3 *db, unsigned orphans)
     return sqlite3_exec(db, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : -1;
 }
 
-/* The whole store under maker->made. The file is made by us, so that only its owner can read it, whatever the umask. */
+/* The whole store under maker->made. The file is made by us, so that only its owner can read it,
+ * whatever the umask. */
 static int build(struct maker *maker)
 {
     char stem[NAME_MAX + 1];
@@ -231,8 +239,8 @@ static int build(struct maker *maker)
     return status;
 }
 
-/* From its own name to the store's: over nothing, or over an empty file. 0, or a status; a file that came between is
- * left and is no failure. */
+/* From its own name to the store's: over nothing, or over an empty file. 0, or a status; a file
+ * that came between is left and is no failure. */
 static int put_in_place(const struct maker *maker, bool replace)
 {
     if (replace)

@@ -1,9 +1,11 @@
 /*
- * Merging: the many small blocks of an hour become one of up to SPAN_BLOCK_ROWS_MAX rows, each column a row of `col`
- * with one dictionary. One step is one transaction: a crash leaves the small blocks or the large one, never both.
+ * Merging: the many small blocks of an hour become one of up to SPAN_BLOCK_ROWS_MAX rows, each
+ * column a row of `col` with one dictionary. One step is one transaction: a crash leaves the small
+ * blocks or the large one, never both.
  *
- * Called by pprofd when it has nothing else to do, and by `pprofctl record` at its end. Rows are put in the order of
- * (process, sequence), which lets the columns that say the same for a whole process vanish.
+ * Called by pprofd when it has nothing else to do, and by `pprofctl record` at its end. Rows are
+ * put in the order of (process, sequence), which lets the columns that say the same for a whole
+ * process vanish.
  */
 #include "store_inner.h"
 
@@ -129,8 +131,8 @@ static int decode_source(struct merge *merge, const struct source *source, enum 
     return status == 0 ? 1 : status;
 }
 
-/* Every column is decoded once before anything is merged: a block that cannot be read, or that holds fields of a later
- * version (which would be lost), is left as it came. */
+/* Every column is decoded once before anything is merged: a block that cannot be read, or that
+ * holds fields of a later version (which would be lost), is left as it came. */
 static int prove(struct merge *merge, struct source *source)
 {
     int status = 0;
@@ -453,7 +455,8 @@ static int rooms(struct merge *merge)
     merge->values = calloc(rows, sizeof(*merge->values));
     merge->present = calloc((rows + 63) / 64, sizeof(*merge->present));
     merge->texts = calloc(rows, sizeof(*merge->texts));
-    /* The second half holds the places of the dictionary at hand, which has at most as many entries as its block rows.
+    /* The second half holds the places of the dictionary at hand, which has at most as many entries
+     * as its block rows.
      */
     merge->offset = calloc(rows * 2, sizeof(*merge->offset));
     if (merge->order == NULL || merge->position == NULL || merge->values == NULL || merge->present == NULL ||
@@ -512,7 +515,8 @@ static void merge_done(struct merge *merge)
     span_column_done(&merge->column);
 }
 
-/* Pages that merging freed go back to the file system once they are an eighth of the file. *ret_more as in store.h. */
+/* Pages that merging freed go back to the file system once they are an eighth of the file.
+ * *ret_more as in store.h. */
 static int vacuum(struct store *store, bool *ret_more)
 {
     int64_t value[2] = {0, 0};

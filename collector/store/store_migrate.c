@@ -1,9 +1,10 @@
 /*
- * Bringing a store of an earlier version up to date, in one transaction: whoever is killed meanwhile leaves it as it
- * was.
+ * Bringing a store of an earlier version up to date, in one transaction: whoever is killed
+ * meanwhile leaves it as it was.
  *
- * Called by store_open.c when it has opened a file of such a version for writing. Must never lose a span: a block that
- * cannot be read stays as it lies. A version's step is written once and tried on a kept store (tests/fixtures/store).
+ * Called by store_open.c when it has opened a file of such a version for writing. Must never lose a
+ * span: a block that cannot be read stays as it lies. A version's step is written once and tried on
+ * a kept store (tests/fixtures/store).
  */
 #include "store_inner.h"
 

@@ -1,5 +1,6 @@
 /*
- * The process table of the store, with the processes of late in memory: by identity for what comes in, by number for reading.
+ * The process table of the store, with the processes of late in memory: by identity for what comes
+ * in, by number for reading.
  *
  * Called by the store's other files and by the listener (store_take_process). One thread per store.
  */
@@ -361,8 +362,8 @@ static uint64_t larger(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-/* Counters are cumulative, and frames may come late or twice: the largest value is the last. One that no process can
- * have reached is no value. */
+/* Counters are cumulative, and frames may come late or twice: the largest value is the last. One
+ * that no process can have reached is no value. */
 static uint64_t latest(uint64_t known, uint64_t said, bool *ret_absurd)
 {
     if (said <= STORE_LOSS_MAX)

@@ -1,7 +1,7 @@
 /*
- * Is what a store says of its own tables what pprofd made? A store may come from somebody else: a view in a table's
- * place can be without an end, and a trigger changes what is written. Called when a store is opened, by store_open.c.
- * One thread per store. Must run nothing of what it looks at.
+ * Is what a store says of its own tables what pprofd made? A store may come from somebody else: a
+ * view in a table's place can be without an end, and a trigger changes what is written. Called when
+ * a store is opened, by store_open.c. One thread per store. Must run nothing of what it looks at.
  */
 #include "store_inner.h"
 

@@ -1,12 +1,12 @@
 /*
- * Reading a period of the store step by step: the list of its blocks first, then each block in a transaction of its
- * own. So a reader that is held up by its output (`export | less`) holds nothing in the store, and the log behind it
- * does not grow.
+ * Reading a period of the store step by step: the list of its blocks first, then each block in a
+ * transaction of its own. So a reader that is held up by its output (`export | less`) holds nothing
+ * in the store, and the log behind it does not grow.
  *
- * Called by reports and export. Each row is delivered once, though the store changes between two steps: what was merged
- * away before its turn is looked for in the blocks made since, where the rows that were delivered already are known by
- * (process, seq). Rows that came after the list was made may be delivered too. Not to be called again from its own
- * callback.
+ * Called by reports and export. Each row is delivered once, though the store changes between two
+ * steps: what was merged away before its turn is looked for in the blocks made since, where the
+ * rows that were delivered already are known by (process, seq). Rows that came after the list was
+ * made may be delivered too. Not to be called again from its own callback.
  */
 #include "store_inner.h"
 

@@ -1,7 +1,8 @@
 /*
- * Why something with a store failed: one sentence, from SQLite's codes, the system's errors and what the handle knows
- * of its file. Any thread; the sentence is the thread's. Must never give a reason that is not known: SQLite's "unable
- * to open" may be a permission, a limit or a name, and only the system's error tells.
+ * Why something with a store failed: one sentence, from SQLite's codes, the system's errors and
+ * what the handle knows of its file. Any thread; the sentence is the thread's. Must never give a
+ * reason that is not known: SQLite's "unable to open" may be a permission, a limit or a name, and
+ * only the system's error tells.
  */
 #include <errno.h>
 #include <stdarg.h>

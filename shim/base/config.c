@@ -1,7 +1,7 @@
 /*
- * Reads span/env.def once, in the constructor, into static memory: later the application may change or free its
- * environment (PHP frees it before our destructor runs). Never allocates; a value that makes no sense is ignored and
- * said once.
+ * Reads span/env.def once, in the constructor, into static memory: later the application may change
+ * or free its environment (PHP frees it before our destructor runs). Never allocates; a value that
+ * makes no sense is ignored and said once.
  */
 #include "config.h"
 #include "say.h"
@@ -144,7 +144,8 @@ static void take_attributes(const char *value)
     }
 }
 
-/* NULL: where the default lies is looked up when the process first records, which takes system calls. */
+/* NULL: where the default lies is looked up when the process first records, which takes system
+ * calls. */
 static const char *socket_path(const char *said)
 {
     if (said == NULL || (said[0] == '/' && strlen(said) < CONFIG_SOCKET_BYTES_MAX))

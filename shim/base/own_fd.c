@@ -1,7 +1,7 @@
 /*
- * Descriptors that are checked before each use. Called by scribe.c, wire.c and journal.c on the scribe's thread, by
- * spool.c also on the spooler's.
- * Must never touch a descriptor that the application opened.
+ * Descriptors that are checked before each use. Called by scribe.c, wire.c and journal.c on the
+ * scribe's thread, by spool.c also on the spooler's. Must never touch a descriptor that the
+ * application opened.
  */
 #include "own_fd.h"
 

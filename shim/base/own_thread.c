@@ -1,6 +1,7 @@
 /*
- * Starting threads, see own_thread.h. Called on the application's thread that makes the first request (the scribe) and
- * on the scribe's (the spooler). Must never leave the application another signal mask.
+ * Starting threads, see own_thread.h. Called on the application's thread that makes the first
+ * request (the scribe) and on the scribe's (the spooler). Must never leave the application another
+ * signal mask.
  */
 #include "own_thread.h"
 
@@ -36,8 +37,9 @@ bool own_thread_main_has_ended(void)
     return main_thread != NULL && atomic_load(main_thread) == 0;
 }
 
-/* By a thread that counts, the count cannot come to 0 by this. Of those that do not, it may have come to 1, and to 0 by
- * this, in the moment before: then the application's last thread has ended and thought that there was another. */
+/* By a thread that counts, the count cannot come to 0 by this. Of those that do not, it may have
+ * come to 1, and to 0 by this, in the moment before: then the application's last thread has ended
+ * and thought that there was another. */
 static bool hide_one(void)
 {
     enum { COUNT_MAX = 1 << 22 }; /* the kernel has no more; else it is not what we take it for */
@@ -59,7 +61,8 @@ bool own_thread_is_hidden(_Atomic uint32_t *place)
 void own_thread_end(void)
 {
     unsigned count = atomic_load(own_thread_count);
-    /* From 0 on the process is ending: whoever returned would be the last one, and run exit() once more. */
+    /* From 0 on the process is ending: whoever returned would be the last one, and run exit() once
+     * more. */
     while (count != 0)
         if (atomic_compare_exchange_weak(own_thread_count, &count, count + 1))
             return;

@@ -1,8 +1,8 @@
 /*
- * Facts about this process. Called by the scribe on its own thread, once per process (again in a forked child).
- * Reads /proc, allocates nothing, never fails: what is not known stays empty.
- * What /proc says of the calling thread and not of the main one is asked: of a main thread that has ended nothing can
- * be read.
+ * Facts about this process. Called by the scribe on its own thread, once per process (again in a
+ * forked child). Reads /proc, allocates nothing, never fails: what is not known stays empty. What
+ * /proc says of the calling thread and not of the main one is asked: of a main thread that has
+ * ended nothing can be read.
  */
 #include "process_info.h"
 
@@ -120,8 +120,8 @@ static void find_container(char *ret_id, size_t capacity)
     size_t bytes = read_file("/proc/thread-self/cgroup", text, sizeof(text));
     if (process_info_container(ret_id, capacity, text, bytes, ""))
         return;
-    /* With a cgroup namespace of its own the container sees only "/"; its hostname file is mounted from a directory
-     * with its id. */
+    /* With a cgroup namespace of its own the container sees only "/"; its hostname file is mounted
+     * from a directory with its id. */
     bytes = read_file("/proc/thread-self/mountinfo", text, sizeof(text));
     (void)process_info_container(ret_id, capacity, text, bytes, "containers/");
 }
@@ -176,8 +176,8 @@ void process_info_owner(struct span_journal_owner *ret_owner)
     ret_owner->start_ticks = stat_field("/proc/self/stat", START_TICKS);
 }
 
-/* The link count of the task directory is the number of threads plus two; the executable of an ended main thread cannot
- * be read any more. Neither takes a descriptor. */
+/* The link count of the task directory is the number of threads plus two; the executable of an
+ * ended main thread cannot be read any more. Neither takes a descriptor. */
 enum process_info_threads process_info_threads(pid_t process, int *ret_code)
 {
     enum { EXIT_CODE = 52 };

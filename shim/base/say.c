@@ -1,6 +1,6 @@
 /*
- * See say.h. Called on any thread, also between fork and exec; never allocates, never locks, never keeps a descriptor
- * open.
+ * See say.h. Called on any thread, also between fork and exec; never allocates, never locks, never
+ * keeps a descriptor open.
  */
 #include "say.h"
 

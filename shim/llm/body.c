@@ -1,6 +1,7 @@
 /*
- * Framing, scanning, counting of a response, see body.h. The content-type is a hint only: servers send SSE as JSON and
- * JSON as octets, and answer streams with one plain error object; the first bytes decide.
+ * Framing, scanning, counting of a response, see body.h. The content-type is a hint only: servers
+ * send SSE as JSON and JSON as octets, and answer streams with one plain error object; the first
+ * bytes decide.
  *
  * Called by exchange.c on the scribe's thread.
  */
@@ -216,7 +217,8 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Stands before any kind of text, or not (RFC 8259, 8.1; WHATWG HTML, 9.2.5); nothing else begins with its first byte.
+/* Stands before any kind of text, or not (RFC 8259, 8.1; WHATWG HTML, 9.2.5); nothing else begins
+ * with its first byte.
  */
 static bool is_byte_order_mark(struct body *body, char c)
 {

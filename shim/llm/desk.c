@@ -1,7 +1,8 @@
 /*
  * Desks and packets, see desk.h. Called by exchange.c on the scribe's thread.
  *
- * A packet is a row of [zeros][words][the words themselves], counted in words of 8 bytes, until the work is complete.
+ * A packet is a row of [zeros][words][the words themselves], counted in words of 8 bytes, until the
+ * work is complete.
  */
 #include "desk.h"
 

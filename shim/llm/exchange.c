@@ -1,9 +1,9 @@
 /*
- * One exchange from its first record to its span, see exchange.h: recognise, scan the request, follow the response,
- * close.
+ * One exchange from its first record to its span, see exchange.h: recognise, scan the request,
+ * follow the response, close.
  *
- * Runs on the scribe's thread. The state of one lies on a desk (desk.h): a call that waits costs little, and the host's
- * allocator is hardly touched; nothing here grows with a body.
+ * Runs on the scribe's thread. The state of one lies on a desk (desk.h): a call that waits costs
+ * little, and the host's allocator is hardly touched; nothing here grows with a body.
  */
 #include "exchange.h"
 
@@ -223,8 +223,8 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     exchange->decode = NULL;
     begin_response(exchange);
     open_facts(exchange);
-    /* Whole microseconds, as everything measured here: the last three digits would cost the store a byte and a half per
-     * span. */
+    /* Whole microseconds, as everything measured here: the last three digits would cost the store a
+     * byte and a half per span. */
     span_set_u64(&exchange->span, SPAN_start_ns, start->wall_ns / 1000 * 1000);
     put_static(&exchange->span, SPAN_api, recognised.api);
     put_static(&exchange->span, SPAN_operation, recognised.operation);
@@ -299,7 +299,8 @@ static void on_decoded(void *context, const char *data, size_t bytes)
     body_push(&exchange->body, exchange->body_time_ns, data, bytes);
 }
 
-/* The application gets this body encoded; it is undone here for the facts' sake. A second encoding is not undone. */
+/* The application gets this body encoded; it is undone here for the facts' sake. A second encoding
+ * is not undone. */
 static void take_encoding(struct work *exchange, const struct header *header)
 {
     const enum decode_kind kind = decode_kind(header->value, header->value_bytes);
@@ -393,9 +394,10 @@ void exchange_lost(struct exchange *owner, uint64_t bytes)
 }
 
 /*
- * The transport's clock starts later than ours, which starts when the application does (libcurl: after our hook, and in
- * a multi handle with its first turn); its end is earlier than when the application asked for the result. So the total
- * is the transport's, but covers everything that was seen.
+ * The transport's clock starts later than ours, which starts when the application does (libcurl:
+ * after our hook, and in a multi handle with its first turn); its end is earlier than when the
+ * application asked for the result. So the total is the transport's, but covers everything that was
+ * seen.
  */
 static uint64_t total_of(const struct work *exchange, const struct exchange_end *end)
 {

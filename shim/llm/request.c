@@ -70,7 +70,8 @@ static bool decide(struct request *request)
     return true;
 }
 
-/* Members of gzip and frames of zstd may follow one another; what else follows is no part of the body. */
+/* Members of gzip and frames of zstd may follow one another; what else follows is no part of the
+ * body. */
 static void push_encoded(struct request *request, const uint8_t *data, size_t bytes)
 {
     const uint8_t begins = request->encoding == DECODE_GZIP ? 0x1f : 0x28;

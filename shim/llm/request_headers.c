@@ -1,4 +1,5 @@
-/* Header lines and the request's headers, see request_headers.h. Called by exchange.c on the scribe's thread. */
+/* Header lines and the request's headers, see request_headers.h. Called by exchange.c on the
+ * scribe's thread. */
 #include "request_headers.h"
 
 #include "exchange_span.h"

@@ -1,7 +1,8 @@
 /*
- * Response headers as rows of tables. Precedence of times: what the body states; then the rows of time_headers[] from
- * top to bottom (the server that ran the model before proxies, proxies from the inner to the outer); a row under a
- * relay's prefix comes after the same row without it, because it times the upstream of whoever answered.
+ * Response headers as rows of tables. Precedence of times: what the body states; then the rows of
+ * time_headers[] from top to bottom (the server that ran the model before proxies, proxies from the
+ * inner to the outer); a row under a relay's prefix comes after the same row without it, because it
+ * times the upstream of whoever answered.
  *
  * Called by the exchange on the scribe's thread, for the headers of the last response only.
  */
@@ -86,8 +87,8 @@ static bool duration(const char *metric, size_t bytes, double *ret_ms)
     return json_number_parse(at + 4, (size_t)(stop - at - 4), ret_ms, &whole, &integer);
 }
 
-/* "name;dur=MS, other;desc=..": the front ends of Google and Anthropic, and who calls it the total. Most other metrics
- * are of caches. */
+/* "name;dur=MS, other;desc=..": the front ends of Google and Anthropic, and who calls it the total.
+ * Most other metrics are of caches. */
 static bool server_timing(const char *value, size_t bytes, double *ret_ms)
 {
     static const char *const metrics[] = {"gfet4t7", "x-originResponse", "total"};
@@ -155,7 +156,8 @@ static void take_text(struct response_headers *headers, struct facts *facts, con
         headers->has_cost =
             decimal_scaled(value, bytes, 9, &headers->cost_nanousd) && headers->cost_nanousd <= FACTS_COST_NANOUSD_MAX;
     if (is(name, name_bytes, "x-amzn-errortype")) {
-        /* "namespace#Name:address"; the name counts (https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html)
+        /* "namespace#Name:address"; the name counts
+         * (https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html)
          */
         const char *const colon = memchr(value, ':', bytes);
         const size_t named = colon != NULL ? (size_t)(colon - value) : bytes;

@@ -1,6 +1,6 @@
 /*
- * Rate limits in every known spelling, see response_limits.h. A name is taken apart into kind, window and part,
- * whatever their order:
+ * Rate limits in every known spelling, see response_limits.h. A name is taken apart into kind,
+ * window and part, whatever their order:
  *
  *   x-ratelimit-PART-KIND[-WINDOW]      OpenAI, Azure, Groq, xAI, Cerebras, Mistral, Fireworks,
  *                                       SambaNova; without KIND: OpenRouter, Together
@@ -78,7 +78,8 @@ static const struct {
     {"x-endpoint-monthly-call-remaining", LIMIT_REQUESTS, WINDOW_MONTH, PART_REMAINING},
 };
 
-/* Takes `word` off the front of the name, with the "-" (or "_") after it, if it stands there whole. */
+/* Takes `word` off the front of the name, with the "-" (or "_") after it, if it stands there
+ * whole. */
 static bool take(const char **name, size_t *bytes, const char *word)
 {
     const size_t length = strlen(word);
@@ -161,7 +162,8 @@ static void state_number(struct response_limits *limits, struct place place, con
         state(limits, place, integer, relayed);
 }
 
-/* `"default";r=50;t=30`, or the older `limit=100, remaining=50, reset=30`: the value after one of two keys. */
+/* `"default";r=50;t=30`, or the older `limit=100, remaining=50, reset=30`: the value after one of
+ * two keys. */
 static bool parameter(const char *value, size_t bytes, const char *key, const char *old_key, const char **ret,
                       size_t *ret_bytes)
 {

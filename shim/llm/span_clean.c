@@ -1,7 +1,7 @@
 /*
- * Takes from a span what must not leave the process, see span_clean.h: free text stands in errors, finish reasons,
- * tiers, ids and models' names, and servers echo keys and addresses there. What is dropped is absent, or replaced by
- * what the exchange states otherwise (an error's HTTP status).
+ * Takes from a span what must not leave the process, see span_clean.h: free text stands in errors,
+ * finish reasons, tiers, ids and models' names, and servers echo keys and addresses there. What is
+ * dropped is absent, or replaced by what the exchange states otherwise (an error's HTTP status).
  *
  * Called by exchange_close on the scribe's thread. Must never make a text that nobody stated.
  */
@@ -73,7 +73,8 @@ static void clean_finish(struct span *span)
     }
 }
 
-/* The type that the body states, else its code, else the status. curl's own names and statuses stand untouched. */
+/* The type that the body states, else its code, else the status. curl's own names and statuses
+ * stand untouched. */
 static void clean_error(struct span *span, const struct facts *facts)
 {
     static const enum facts_text sources[] = {FACT_ERROR_TYPE, FACT_ERROR_CODE};

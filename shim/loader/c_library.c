@@ -1,6 +1,7 @@
 /*
- * The C library's own functions, and our place among the objects, see c_library.h. Also before any constructor ran
- * (loader_resolve), which is why this file is never compiled with sanitizers inside libpprof.so.
+ * The C library's own functions, and our place among the objects, see c_library.h. Also before any
+ * constructor ran (loader_resolve), which is why this file is never compiled with sanitizers inside
+ * libpprof.so.
  */
 #include "c_library.h"
 

@@ -1,7 +1,8 @@
 /*
- * See elf_lookup.h. Called by the loader's stubs (on any thread, also before any constructor ran, which is why this
- * file is never compiled with sanitizers inside libpprof.so) and by library.c. Must never call anything that libpprof
- * exports or that a sanitizer intercepts, except dl_iterate_phdr outside of the early walk.
+ * See elf_lookup.h. Called by the loader's stubs (on any thread, also before any constructor ran,
+ * which is why this file is never compiled with sanitizers inside libpprof.so) and by library.c.
+ * Must never call anything that libpprof exports or that a sanitizer intercepts, except
+ * dl_iterate_phdr outside of the early walk.
  */
 #include "elf_lookup.h"
 

@@ -1,6 +1,7 @@
 /*
- * The journal's writer, see journal.h. Called by the outbox on the scribe's thread, all signals blocked (SIGXFSZ too).
- * Must never touch memory that a file backs, write into a descriptor that is not its own, or wait.
+ * The journal's writer, see journal.h. Called by the outbox on the scribe's thread, all signals
+ * blocked (SIGXFSZ too). Must never touch memory that a file backs, write into a descriptor that is
+ * not its own, or wait.
  */
 #include "journal.h"
 
@@ -46,7 +47,8 @@ static int may_open(int directory, bool in_memory)
     return n > JOURNAL_FILES_MAX ? -EDQUOT : 0;
 }
 
-/* Takes `fd` (a description of its own, which dies with the page) and makes the page that holds its lock. */
+/* Takes `fd` (a description of its own, which dies with the page) and makes the page that holds its
+ * lock. */
 static int hold_lock(struct journal *journal, int fd)
 {
     void *page = mmap(NULL, PAGE_BYTES, PROT_NONE, MAP_SHARED, fd, 0);
@@ -141,7 +143,8 @@ static int open_in(struct journal *journal, const struct journal_place *place, b
         rc = make_file(journal, directory, fresh);
         if (rc == 0)
             rc = fill_file(journal, next_frame, last_span);
-        /* Only now does it have a name that collectors look at: they never see one without its lock and its head. */
+        /* Only now does it have a name that collectors look at: they never see one without its lock
+         * and its head. */
         if (rc == 0 && renameat(directory, fresh, directory, name) != 0)
             rc = -errno;
         if (rc != 0 && rc != -EEXIST)

@@ -1,11 +1,13 @@
 /*
- * Queue of frames between the scribe's spans and the collector. Called by scribe.c on its own thread only.
- * Must never block (outbox_finish: beyond its bound), grow beyond its bounds, or lose a span without counting it.
+ * Queue of frames between the scribe's spans and the collector. Called by scribe.c on its own
+ * thread only. Must never block (outbox_finish: beyond its bound), grow beyond its bounds, or lose
+ * a span without counting it.
  *
- * Journey: outbox_add copies the span -> cut() makes a block and a frame of them, a parcel -> parcels wait in the order
- * of their sequence numbers: first those sent and not acknowledged, then at most one half sent, then the rest. A new
- * connection sends all of them again; where there is no connection they go to the spool, and what the spool does not
- * take stays here until the bound is reached.
+ * Journey: outbox_add copies the span -> cut() makes a block and a frame of them, a parcel ->
+ * parcels wait in the order of their sequence numbers: first those sent and not acknowledged, then
+ * at most one half sent, then the rest. A new connection sends all of them again; where there is no
+ * connection they go to the spool, and what the spool does not take stays here until the bound is
+ * reached.
  */
 #include "outbox_inner.h"
 
@@ -48,15 +50,16 @@ static bool may_go_aside(void)
     return journal_is_open(&box.journal) && !box.finishing;
 }
 
-/* Has the oldest frames written to the spool by another thread. False where the caller has to write them. */
+/* Has the oldest frames written to the spool by another thread. False where the caller has to write
+ * them. */
 static bool spool_aside(uint64_t now_ns, size_t bytes)
 {
     return may_go_aside() && (!spooler_idle(&box.spooler) || now_ns < box.spooler.spool.retry_ns ||
                               spooler_begin(&box.spooler, &box.queue, bytes, now_ns));
 }
 
-/* Gives the oldest parcel that is not half on the wire to the spool; what that does not take is lost. False when there
- * is none. */
+/* Gives the oldest parcel that is not half on the wire to the spool; what that does not take is
+ * lost. False when there is none. */
 static bool evict_one(uint64_t now_ns)
 {
     struct parcel *before;
@@ -80,7 +83,8 @@ static bool in_journal(const struct parcel *parcel)
     return journal_is_open(&box.journal) && parcel->journal == box.journal.n;
 }
 
-/* Writes the parcel into the journal's ring; older ones make room by going to the spool, perhaps not at once. */
+/* Writes the parcel into the journal's ring; older ones make room by going to the spool, perhaps
+ * not at once. */
 static bool protect(uint64_t now_ns, struct parcel *parcel)
 {
     size_t at;
@@ -160,7 +164,8 @@ static void enqueue(uint64_t now_ns, enum span_frame_kind kind, const struct spa
         box.progress_ns = now_ns;
     box.loss_told = frame.loss;
     box.loss_told_ns = now_ns;
-    /* At each moment what was pending is in the journal as pending, as a frame of the same number, or as both. */
+    /* At each moment what was pending is in the journal as pending, as a frame of the same number,
+     * or as both. */
     protect_all(now_ns);
     if (!in_journal(parcel) && box.queue.first == parcel && journal_is_open(&box.journal) &&
         !spool_aside(now_ns, parcel->bytes)) /* it is longer than the ring */
@@ -274,8 +279,8 @@ static bool read_acks(uint64_t now_ns)
     return alive;
 }
 
-/* What is in the journal goes to the spool seldom, and then all of it; at the latest when an eighth of the ring is
- * taken, as more comes while it is written. */
+/* What is in the journal goes to the spool seldom, and then all of it; at the latest when an eighth
+ * of the ring is taken, as more comes while it is written. */
 static bool spool_is_due(uint64_t now_ns)
 {
     const struct parcel *first = box.queue.first;
@@ -305,7 +310,8 @@ static void exchange_with_collector(uint64_t now_ns)
         spooler_all(&box.spooler, &box.queue, now_ns);
 }
 
-/* Where memory was short when the process began to record, the greeting is made as soon as there is some. */
+/* Where memory was short when the process began to record, the greeting is made as soon as there is
+ * some. */
 static bool started(void)
 {
     if (!box.started && box.configured) {
@@ -398,8 +404,8 @@ static uint64_t lost_by_now(void)
     return spans;
 }
 
-/* For the case that no frame will. A mark that says too much, as something has found a way after all, is corrected; the
- * spool must be nobody else's meanwhile. */
+/* For the case that no frame will. A mark that says too much, as something has found a way after
+ * all, is corrected; the spool must be nobody else's meanwhile. */
 static void tell_by_file(const struct span_loss *loss, bool told)
 {
     journal_loss(&box.journal, loss);
@@ -428,7 +434,8 @@ int outbox_turn(uint64_t now_ns, const struct span_loss *loss)
     return outbox_next_turn_ms(now_ns);
 }
 
-/* The process ends: what is nowhere else stays in the journal, and what is not there either is lost. */
+/* The process ends: what is nowhere else stays in the journal, and what is not there either is
+ * lost. */
 static void leave_journal(void)
 {
     struct span_loss loss = box.loss;
@@ -443,7 +450,8 @@ static void leave_journal(void)
     }
 }
 
-/* Says that this was all, when no frame says so yet. Who has sent nothing has nothing to say, and asks nobody. */
+/* Says that this was all, when no frame says so yet. Who has sent nothing has nothing to say, and
+ * asks nobody. */
 static void say_goodbye(uint64_t now_ns)
 {
     if (box.frame_sequence == 0 || box.final_told)
@@ -453,14 +461,16 @@ static void say_goodbye(uint64_t now_ns)
         box.queue.last->goodbye = true;
 }
 
-/* Nothing else is left, and it is on its way: nobody's exit waits for the acknowledgement of a mere goodbye. */
+/* Nothing else is left, and it is on its way: nobody's exit waits for the acknowledgement of a mere
+ * goodbye. */
 static bool said_goodbye(void)
 {
     return wire_connected(&box.wire) && box.queue.first != NULL && box.queue.first == box.queue.last &&
            box.queue.first->goodbye && box.queue.first->sent == box.queue.first->bytes;
 }
 
-/* The last frames; the collector is looked for before they are made, so that they tell whom they met. */
+/* The last frames; the collector is looked for before they are made, so that they tell whom they
+ * met. */
 static void make_last_frames(uint64_t now_ns, const struct span_loss *loss)
 {
     if (!outbox_is_empty() || (box.frame_sequence > 0 && !box.final_told)) {

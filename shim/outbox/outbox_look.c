@@ -1,6 +1,7 @@
 /*
- * What there is to know of the outbox: when it wants to be called again, whether anything is left in it, whether
- * somebody knows of this process. Called on the scribe's thread. Must never change anything that is on its way.
+ * What there is to know of the outbox: when it wants to be called again, whether anything is left
+ * in it, whether somebody knows of this process. Called on the scribe's thread. Must never change
+ * anything that is on its way.
  */
 #include "outbox_inner.h"
 

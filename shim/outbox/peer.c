@@ -1,6 +1,6 @@
 /*
- * Who may listen, see peer.h. Called by wire.c after connect and before the first byte.
- * Must never trust a path: a directory in /tmp may have been made by anybody after the right one was removed.
+ * Who may listen, see peer.h. Called by wire.c after connect and before the first byte. Must never
+ * trust a path: a directory in /tmp may have been made by anybody after the right one was removed.
  */
 #include "peer.h"
 
@@ -20,8 +20,8 @@ static bool is_closed(const struct stat *st)
     return (st->st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-/* A directory on the way, which may be a link where only root can have put it (/var/run). `above` is the one before,
- * found to be in order. */
+/* A directory on the way, which may be a link where only root can have put it (/var/run). `above`
+ * is the one before, found to be in order. */
 static bool step(const char *path, const struct stat *above, uid_t peer, uid_t us, struct stat *ret_st)
 {
     if (fstatat(AT_FDCWD, path, ret_st, AT_SYMLINK_NOFOLLOW) != 0)

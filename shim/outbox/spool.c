@@ -1,7 +1,7 @@
 /*
- * Writing of spool files. Called by the spooler on the scribe's thread or on its own, all signals blocked (SIGXFSZ
- * too).
- * Must never leave half a frame in front of another one, follow a link that somebody planted, or grow without bound.
+ * Writing of spool files. Called by the spooler on the scribe's thread or on its own, all signals
+ * blocked (SIGXFSZ too). Must never leave half a frame in front of another one, follow a link that
+ * somebody planted, or grow without bound.
  */
 #include "spool.h"
 
@@ -39,16 +39,17 @@ static int append(struct spool *spool, const uint8_t *data, size_t bytes)
     }
     int error = wrote < 0 ? errno : ENOSPC;
     if (wrote > 0 && ftruncate(spool->own.fd, (off_t)spool->file_bytes) != 0) {
-        /* The torn end stays, so nothing may follow it: this file is finished. Readers stop at its last whole frame. */
+        /* The torn end stays, so nothing may follow it: this file is finished. Readers stop at its
+         * last whole frame. */
         own_fd_close(&spool->own);
     }
     return -error;
 }
 
 /*
- * The lock is held for as long as a frame is being written, no longer. It belongs to this process: a child that was
- * forked meanwhile does not have it (as it would have the lock of flock), and a daemon's parent takes it along. False
- * where a collector has the file.
+ * The lock is held for as long as a frame is being written, no longer. It belongs to this process:
+ * a child that was forked meanwhile does not have it (as it would have the lock of flock), and a
+ * daemon's parent takes it along. False where a collector has the file.
  */
 static bool lock(const struct spool *spool)
 {
@@ -63,7 +64,8 @@ static void unlock(const struct spool *spool)
     (void)fcntl(spool->own.fd, F_SETLK, &lock);
 }
 
-/* Makes and greets the next file, and gives it the name that collectors look at when its first frame is in it. */
+/* Makes and greets the next file, and gives it the name that collectors look at when its first
+ * frame is in it. */
 static int open_file(struct spool *spool, int directory, const uint8_t *frame, size_t bytes)
 {
     char name[64], fresh[64];

@@ -1,7 +1,8 @@
 /*
- * Writing the spool aside, see spooler.h. Called by the outbox on the scribe's thread; write_aside is a thread of its
- * own, which lives for one batch of frames. Both touch the spool, never at once: the word `thread` says whose it is.
- * Must never free or change a frame that the other one may read.
+ * Writing the spool aside, see spooler.h. Called by the outbox on the scribe's thread; write_aside
+ * is a thread of its own, which lives for one batch of frames. Both touch the spool, never at once:
+ * the word `thread` says whose it is. Must never free or change a frame that the other one may
+ * read.
  */
 #include "spooler.h"
 
@@ -39,8 +40,9 @@ static void *write_aside(void *argument)
     return NULL;
 }
 
-/* Between a thread's making and the moment in which it no longer counts, the application's last one would not know that
- * it is: none is made where main() is gone already and any end may be the last. */
+/* Between a thread's making and the moment in which it no longer counts, the application's last one
+ * would not know that it is: none is made where main() is gone already and any end may be the
+ * last. */
 static bool start(struct spooler *spooler)
 {
     if (own_thread_main_has_ended()) {

@@ -1,6 +1,6 @@
 /*
- * Finding the places, see where.h. Called by the scribe on its own thread, once per process (again in a forked child).
- * Must never make a directory that is not needed.
+ * Finding the places, see where.h. Called by the scribe on its own thread, once per process (again
+ * in a forked child). Must never make a directory that is not needed.
  */
 #include "where.h"
 
@@ -44,6 +44,7 @@ void where_find(struct outbox_config *config)
     config->journal[1] = config->spool_said ? runtime : spool;
     if (span_path_journals_in_memory(places.memory, sizeof(places.memory), base.uid) == 0)
         config->journal[2] = (struct journal_place){.directory = places.memory};
-    /* A container's /dev/shm is usually its own: what was handed to it from outside is where a collector looks. */
+    /* A container's /dev/shm is usually its own: what was handed to it from outside is where a
+     * collector looks. */
     config->journal_disk_first = config->owner.pid_namespace != 0 && config->owner.pid_namespace != INIT_PID_NAMESPACE;
 }

@@ -54,7 +54,8 @@ int wire_connect(struct wire *wire, const char *path)
     if (bytes == 0 || bytes >= sizeof(address.sun_path))
         return -ENAMETOOLONG;
     memcpy(address.sun_path, path, bytes + 1);
-    /* Asking first keeps the usual case of "no collector" from taking a descriptor number, even for a moment. */
+    /* Asking first keeps the usual case of "no collector" from taking a descriptor number, even for
+     * a moment. */
     struct stat st;
     if (fstatat(AT_FDCWD, path, &st, 0) != 0)
         return -errno;

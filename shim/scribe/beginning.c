@@ -1,4 +1,5 @@
-/* Reading a TAPE_BEGIN (beginning.h). Called by the scribe. Must believe no length that the record states. */
+/* Reading a TAPE_BEGIN (beginning.h). Called by the scribe. Must believe no length that the record
+ * states. */
 #include "beginning.h"
 
 #include <string.h>

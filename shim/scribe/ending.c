@@ -1,4 +1,5 @@
-/* See ending.h. Called by scribe.c on the scribe's thread. Must never end anything but that thread. */
+/* See ending.h. Called by scribe.c on the scribe's thread. Must never end anything but that
+ * thread. */
 #include "ending.h"
 
 #include <string.h>
@@ -14,8 +15,8 @@ enum { CHECK_NS = 500 * 1000 * 1000 };
 
 void ending_prepare(struct ending *ending)
 {
-    /* With a table of its own it must not be the thread that runs exit(): what the program's handlers write to is not
-     * there. */
+    /* With a table of its own it must not be the thread that runs exit(): what the program's
+     * handlers write to is not there. */
     ending->hidden = own_thread_is_hidden(&ending->place);
     if (ending->hidden)
         own_fd_separate(shim_config.log != NULL && strcmp(shim_config.log, "stderr") == 0);

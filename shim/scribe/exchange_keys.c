@@ -1,6 +1,7 @@
 /*
- * The key of the hashes, see exchange_keys.h. Called on the scribe's thread alone; a forked child's scribe does it
- * again. Must never wait or make up a key that others do not have: without the right one a fact is absent.
+ * The key of the hashes, see exchange_keys.h. Called on the scribe's thread alone; a forked child's
+ * scribe does it again. Must never wait or make up a key that others do not have: without the right
+ * one a fact is absent.
  */
 #include "exchange_keys.h"
 

@@ -1,6 +1,7 @@
 /*
- * The last word of a process, see last_word.h. Written on the application's last thread, taken back on the scribe's.
- * Must never allocate, lock or wait: it may be a signal handler that ends the process.
+ * The last word of a process, see last_word.h. Written on the application's last thread, taken back
+ * on the scribe's. Must never allocate, lock or wait: it may be a signal handler that ends the
+ * process.
  */
 #include "last_word.h"
 
@@ -20,7 +21,8 @@ static const uint64_t LIVES_ON_NS = 1000000000; /* since it said its last word *
 static struct spool
     spool; /* whoever moved the stage on to BEING_SAID, then the scribe; not on a stack that may be small */
 
-/* The scribe is not between its look at the stage and the tape, where it stays for a few instructions. */
+/* The scribe is not between its look at the stage and the tape, where it stays for a few
+ * instructions. */
 static bool is_still(const struct last_word *word)
 {
     for (unsigned i = 0; i < STILL_LOOKS; i++)

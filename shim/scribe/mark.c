@@ -1,10 +1,10 @@
 /*
- * The mark, see mark.h. mark_set runs on the application's threads: it must never wait for a disk, lock, allocate or
- * change errno. mark_turn runs on the scribe's.
+ * The mark, see mark.h. mark_set runs on the application's threads: it must never wait for a disk,
+ * lock, allocate or change errno. mark_turn runs on the scribe's.
  *
- * Whoever moves the stage to BUSY owns path and text until it moves on. A thread with a call writes it on the tape and
- * then looks at the stage; the scribe that would have none moves the stage and then looks at the tape: one of the two
- * sees the other.
+ * Whoever moves the stage to BUSY owns path and text until it moves on. A thread with a call writes
+ * it on the tape and then looks at the stage; the scribe that would have none moves the stage and
+ * then looks at the tape: one of the two sees the other.
  */
 #include "mark.h"
 
@@ -39,7 +39,8 @@ static int make_link(const char *text, const char *path)
     return syscall(SYS_symlinkat, text, AT_FDCWD, path) == 0 ? 0 : errno;
 }
 
-/* A directory in which no other user could write, nor lead us elsewhere: it lies in one that is sticky. */
+/* A directory in which no other user could write, nor lead us elsewhere: it lies in one that is
+ * sticky. */
 static bool is_ours(const char *path)
 {
     struct stat st;
@@ -47,15 +48,16 @@ static bool is_ours(const char *path)
            (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-/* Where it exists already, another process has the slot, or had it and died. In somebody else's directory no collector
- * would believe it. */
+/* Where it exists already, another process has the slot, or had it and died. In somebody else's
+ * directory no collector would believe it. */
 static bool make(struct mark *mark)
 {
     struct stat st = {0};
     const size_t bytes = directory(mark->path);
     if (bytes == 0 || (!is_ours(mark->path) && (mkdir(mark->path, 0700) != 0 || !is_ours(mark->path))))
         return false;
-    /* What a namespace of processes is called; where /proc does not say, the number of this process proves nothing. */
+    /* What a namespace of processes is called; where /proc does not say, the number of this process
+     * proves nothing. */
     (void)fstatat(AT_FDCWD, "/proc/thread-self/ns/pid", &st, 0);
     struct span_mark about = {.pid = (uint64_t)getpid(),
                               .pid_namespace = st.st_ino,
@@ -95,8 +97,9 @@ void mark_set(struct mark *mark)
     }
 }
 
-/* Where the process has become another user's since, it may not: then the identity tells that it was heard. The slot is
- * ours as long as the text is: a collector may have taken the mark for that of a dead process. */
+/* Where the process has become another user's since, it may not: then the identity tells that it
+ * was heard. The slot is ours as long as the text is: a collector may have taken the mark for that
+ * of a dead process. */
 static void remove_link(const char *path, const char *text)
 {
     char found[SPAN_MARK_TEXT_BYTES];

@@ -1,15 +1,15 @@
 /*
- * The scribe's thread: tape -> exchanges -> spans -> outbox. scribe_ensure, scribe_wake_if_asleep and scribe_finish run
- * on the application's threads and must never block (finish: beyond its bound), allocate, take a lock or change errno;
- * everything else runs on the scribe's own.
+ * The scribe's thread: tape -> exchanges -> spans -> outbox. scribe_ensure, scribe_wake_if_asleep
+ * and scribe_finish run on the application's threads and must never block (finish: beyond its
+ * bound), allocate, take a lock or change errno; everything else runs on the scribe's own.
  *
- * All state lies in one mapping that a forked child finds zeroed (MADV_WIPEONFORK): the child has no thread, an empty
- * table and the stage NONE, whatever the parent was doing at that moment, and begins anew with its first request. What
- * the parent had queued stays the parent's.
+ * All state lies in one mapping that a forked child finds zeroed (MADV_WIPEONFORK): the child has
+ * no thread, an empty table and the stage NONE, whatever the parent was doing at that moment, and
+ * begins anew with its first request. What the parent had queued stays the parent's.
  *
- * Sleep: 2 to 10 ms while records come or are to come; after a second without any, deep sleep on a futex that the next
- * writer rings. Writers reserve on the tape by compare-and-swap, then look at the bell; the scribe sets the bell, then
- * looks at the tape: one of the two sees the other.
+ * Sleep: 2 to 10 ms while records come or are to come; after a second without any, deep sleep on a
+ * futex that the next writer rings. Writers reserve on the tape by compare-and-swap, then look at
+ * the bell; the scribe sets the bell, then looks at the tape: one of the two sees the other.
  */
 #include "scribe.h"
 
@@ -287,7 +287,8 @@ static unsigned read_tape(struct scribe *scribe, unsigned n)
     return taken;
 }
 
-/* What is on the tape when there is no time left: bodies are counted as lost, all else is quickly done. */
+/* What is on the tape when there is no time left: bodies are counted as lost, all else is quickly
+ * done. */
 static void skim_tape(struct scribe *scribe)
 {
     struct tape_record record;
@@ -456,8 +457,8 @@ static int fail(struct scribe *scribe, uint32_t stage, int error)
     return error;
 }
 
-/* What was missing may be there by now. Tried at the first, second, fourth, eighth ... request, so that a process which
- * is never to have a thread pays for a handful of attempts. */
+/* What was missing may be there by now. Tried at the first, second, fourth, eighth ... request, so
+ * that a process which is never to have a thread pays for a handful of attempts. */
 static bool may_try_again(struct scribe *scribe)
 {
     uint32_t stage = STAGE_FAILED;
@@ -547,7 +548,8 @@ void scribe_finish(unsigned wait_ms)
         errno = saved_errno;
         return;
     }
-    /* A child of vfork shares this memory and is another process; the scribe itself cannot wait for itself. */
+    /* A child of vfork shares this memory and is another process; the scribe itself cannot wait for
+     * itself. */
     if (getpid() == atomic_load(&scribe->process) && (int)syscall(SYS_gettid) != atomic_load(&scribe->thread)) {
         uint64_t now_ns = tape_now_ns();
         uint64_t until_ns = now_ns + (wait_ms + (uint64_t)FINISH_SPOOL_MS) * NS_PER_MS;

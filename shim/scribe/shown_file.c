@@ -1,6 +1,7 @@
 /*
- * See shown_file.h. Called on the scribe's thread: once when it begins, and after calls that changed the table. Must
- * never wait, follow a link, or keep a descriptor. Two processes may write at once: a count is lost then, no more.
+ * See shown_file.h. Called on the scribe's thread: once when it begins, and after calls that
+ * changed the table. Must never wait, follow a link, or keep a descriptor. Two processes may write
+ * at once: a count is lost then, no more.
  */
 #include "shown_file.h"
 

@@ -1,6 +1,6 @@
 /*
- * Snapshots of calls in flight for the journal, see snapshots.h. Called by the scribe on its own thread. Must never
- * spend more than its share of a turn.
+ * Snapshots of calls in flight for the journal, see snapshots.h. Called by the scribe on its own
+ * thread. Must never spend more than its share of a turn.
  */
 #include "snapshots.h"
 

@@ -1,9 +1,10 @@
 /*
- * A plain libcurl program, measured from inside: N requests with a 4 KB body over one kept connection; prints the CPU
- * time of its own thread and of the whole process (under the shim: with the scribe), per request and per chunk. With
- * "multi" the requests go through a multi handle; with "idle" there are none, but N calls that drive a multi handle
- * in which nothing happens. Run without and with the shim by scripts/bench.
- * Usage: bench_client BASE_URL json|sse/EVENTS N [multi|idle]
+ * A plain libcurl program, measured from inside: N requests with a 4 KB body over one kept
+ * connection; prints the CPU time of its own thread and of the whole process (under the shim: with
+ * the scribe), per request and per chunk. With "multi" the requests go through a multi handle; with
+ * "idle" there are none, but N calls that drive a multi handle in which nothing happens. Run
+ * without and with the shim by scripts/bench. Usage: bench_client BASE_URL json|sse/EVENTS N
+ * [multi|idle]
  */
 #include <curl/curl.h>
 #include <stdio.h>

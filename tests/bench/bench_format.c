@@ -1,7 +1,7 @@
 /*
- * How small and how fast the span format is: encodes the workload as blocks of 256 (what the shim sends) and of 65,536
- * rows (what the store keeps), decodes it, and prints bytes and nanoseconds of CPU per span, one JSON object a line.
- * One thread. Usage: bench_format SPANS
+ * How small and how fast the span format is: encodes the workload as blocks of 256 (what the shim
+ * sends) and of 65,536 rows (what the store keeps), decodes it, and prints bytes and nanoseconds of
+ * CPU per span, one JSON object a line. One thread. Usage: bench_format SPANS
  */
 #include <stdio.h>
 #include <stdlib.h>

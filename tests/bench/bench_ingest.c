@@ -1,6 +1,7 @@
 /*
- * How fast the collector takes spans in: frames of 256 spans, verified, stored and rolled up, 64 frames a transaction
- * as under load; then the size of the store before and after the merge. One thread; CPU time. Usage: bench_ingest
+ * How fast the collector takes spans in: frames of 256 spans, verified, stored and rolled up, 64
+ * frames a transaction as under load; then the size of the store before and after the merge. One
+ * thread; CPU time. Usage: bench_ingest
  * STORE_FILE SPANS [plain|shipped|busy|calls]      STORE_FILE must not exist
  *   plain    microseconds, no ids, no gaps; from 2026-01-01, so that instructions repeat exactly
  *   shipped  as the shim fills spans (workload_as_shipped), ending today

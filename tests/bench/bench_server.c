@@ -92,8 +92,8 @@ static char *make_json(size_t *ret_bytes)
     return out;
 }
 
-/* Reads one request with its body. Returns the number of events asked for, 0 for plain JSON, -1 at the end of the
- * connection. */
+/* Reads one request with its body. Returns the number of events asked for, 0 for plain JSON, -1 at
+ * the end of the connection. */
 static long read_request(int fd, char *buffer)
 {
     size_t used = 0;

@@ -1,7 +1,7 @@
 /*
- * What preloading costs a program that does nothing: starts PROGRAM N times in turn without and with LD_PRELOAD and
- * prints the 10th percentile and the median of the wall time of each in microseconds. Usage: bench_spawn LIBRARY N
- * PROGRAM
+ * What preloading costs a program that does nothing: starts PROGRAM N times in turn without and
+ * with LD_PRELOAD and prints the 10th percentile and the median of the wall time of each in
+ * microseconds. Usage: bench_spawn LIBRARY N PROGRAM
  */
 #include <spawn.h>
 #include <stdio.h>

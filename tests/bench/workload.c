@@ -1,7 +1,7 @@
 /*
- * Spans for benchmarks: arrival times and token counts from two public traces of production traffic where they are
- * found, durations log-normal, 500 prompts (Zipf 0.9), 12 models. SIMULATED traffic; the facts are those that a
- * streamed chat completion fills. One thread.
+ * Spans for benchmarks: arrival times and token counts from two public traces of production traffic
+ * where they are found, durations log-normal, 500 prompts (Zipf 0.9), 12 models. SIMULATED traffic;
+ * the facts are those that a streamed chat completion fills. One thread.
  */
 #include "workload.h"
 

@@ -1,5 +1,5 @@
-/* A sandbox that denies local sockets, memory files, threads, a table of descriptors or memory advice; each in a child
- * of its own. */
+/* A sandbox that denies local sockets, memory files, threads, a table of descriptors or memory
+ * advice; each in a child of its own. */
 #include "client.h"
 
 #include <errno.h>

@@ -1,6 +1,7 @@
 /*
- * Programs that end with their last thread: main() is gone by then. What they printed and what their handlers write
- * comes out, and the code is theirs; where main() went by the system call, no handler runs.
+ * Programs that end with their last thread: main() is gone by then. What they printed and what
+ * their handlers write comes out, and the code is theirs; where main() went by the system call, no
+ * handler runs.
  */
 #include "client.h"
 

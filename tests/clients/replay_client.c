@@ -1,12 +1,13 @@
 /*
- * Sends the requests of a list file, as an ordinary program would that knows nothing of libpprof; one line per answer
- * with a checksum of the body. Run by tests/e2e/replay without and with the shim: the output has to be the same.
+ * Sends the requests of a list file, as an ordinary program would that knows nothing of libpprof;
+ * one line per answer with a checksum of the body. Run by tests/e2e/replay without and with the
+ * shim: the output has to be the same.
  *
  * replay_client LIST PORT [--http 1.0|1.1|2] [--decode] [--multi N] [--cancel BYTES]
  *
- * LIST: per exchange a line `id TAB method TAB count of headers TAB bytes of body`, then the URL, the headers, the body
- * and LF. All connections go to 127.0.0.1:PORT. --decode: libcurl decodes contents. --multi: N transfers at a time.
- * --cancel: the write callback refuses after BYTES.
+ * LIST: per exchange a line `id TAB method TAB count of headers TAB bytes of body`, then the URL,
+ * the headers, the body and LF. All connections go to 127.0.0.1:PORT. --decode: libcurl decodes
+ * contents. --multi: N transfers at a time. --cancel: the write callback refuses after BYTES.
  */
 #include <curl/curl.h>
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 /*
- * Linked to the clients whose name ends in _symbolic: makes the libcurl of the process one that was built with
- * -Bsymbolic-functions, as several distributions do. Its calls of its own functions then do not go through the symbol
- * table, so that nobody can stand between.
+ * Linked to the clients whose name ends in _symbolic: makes the libcurl of the process one that was
+ * built with -Bsymbolic-functions, as several distributions do. Its calls of its own functions then
+ * do not go through the symbol table, so that nobody can stand between.
  */
 #include <elf.h>
 #include <link.h>

@@ -1,6 +1,7 @@
 /*
- * Feeds arbitrary bytes to everything that reads the span format. The first byte picks the reader, so that each is
- * reached without its checksums. What a block decodes to must encode and decode to the same again.
+ * Feeds arbitrary bytes to everything that reads the span format. The first byte picks the reader,
+ * so that each is reached without its checksums. What a block decodes to must encode and decode to
+ * the same again.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /*
- * Arbitrary bytes as a journal and as a record: frames that can be read, or none. Bytes 0 and 1 say what of it is made
- * good first (sums are written anew, so that what lies after them is reached), what is put where, and where the file
- * ends. The journal lies at the end of one room, so that a byte read beyond it is seen; only what an input wrote is
- * wiped after it.
+ * Arbitrary bytes as a journal and as a record: frames that can be read, or none. Bytes 0 and 1 say
+ * what of it is made good first (sums are written anew, so that what lies after them is reached),
+ * what is put where, and where the file ends. The journal lies at the end of one room, so that a
+ * byte read beyond it is seen; only what an input wrote is wiped after it.
  */
 #include <stdint.h>
 #include <stdlib.h>

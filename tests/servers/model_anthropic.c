@@ -1,7 +1,7 @@
 /*
- * Anthropic's messages as the simulated model answers them: one JSON object, or named SSE events with cumulative usage
- * in message_delta. Input tokens exclude what the prompt cache served. Format: docs.anthropic.com, "Streaming
- * Messages".
+ * Anthropic's messages as the simulated model answers them: one JSON object, or named SSE events
+ * with cumulative usage in message_delta. Input tokens exclude what the prompt cache served.
+ * Format: docs.anthropic.com, "Streaming Messages".
  */
 #include "model.h"
 

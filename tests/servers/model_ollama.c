@@ -1,6 +1,7 @@
 /*
- * Ollama's native API as the simulated model answers it: one JSON object, or a line of JSON per token with the counts
- * and times (nanoseconds) on the last one. It streams unless "stream":false. Format: ollama docs/api.md.
+ * Ollama's native API as the simulated model answers it: one JSON object, or a line of JSON per
+ * token with the counts and times (nanoseconds) on the last one. It streams unless "stream":false.
+ * Format: ollama docs/api.md.
  */
 #include "model.h"
 

@@ -1,6 +1,7 @@
 /*
- * OpenAI's chat completions and embeddings as the simulated model answers them: plain JSON, or SSE chunks with usage in
- * the last one when stream_options.include_usage asks for it. Format: platform.openai.com API reference, "Chat".
+ * OpenAI's chat completions and embeddings as the simulated model answers them: plain JSON, or SSE
+ * chunks with usage in the last one when stream_options.include_usage asks for it. Format:
+ * platform.openai.com API reference, "Chat".
  */
 #include "model.h"
 

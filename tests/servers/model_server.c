@@ -1,13 +1,14 @@
 /*
- * A local model server for the demo and the tests: speaks OpenAI chat and embeddings, Anthropic messages and Ollama's
- * native API, plain and streamed, at a realistic pace. SIMULATED: see model.h.
+ * A local model server for the demo and the tests: speaks OpenAI chat and embeddings, Anthropic
+ * messages and Ollama's native API, plain and streamed, at a realistic pace. SIMULATED: see
+ * model.h.
  *
  *   model_server [--port N] [--port-file FILE] [--pace X] [--no-cache]
  *
- * Listens on 127.0.0.1 only, one thread per connection (libmicrohttpd), until SIGTERM or SIGINT. --port 0 (the default)
- * takes a free port;
- * --port-file receives it once the server listens. --pace multiplies all times; 0 answers at once. --no-cache: no
- * simulated prompt cache, so that the same request always gets the same bytes.
+ * Listens on 127.0.0.1 only, one thread per connection (libmicrohttpd), until SIGTERM or SIGINT.
+ * --port 0 (the default) takes a free port; --port-file receives it once the server listens. --pace
+ * multiplies all times; 0 answers at once. --no-cache: no simulated prompt cache, so that the same
+ * request always gets the same bytes.
  */
 #include "model.h"
 

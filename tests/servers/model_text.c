@@ -1,6 +1,6 @@
 /*
- * Text, tokens, pace and prompt cache of the simulated model (see model.h). Any thread; the prompt cache has its own
- * lock.
+ * Text, tokens, pace and prompt cache of the simulated model (see model.h). Any thread; the prompt
+ * cache has its own lock.
  */
 #include "model.h"
 

@@ -1,5 +1,6 @@
-/* Helpers of the collector's tests: spans that can be made again from (process, sequence), frames of them, a directory
- * of their own, and the proof that a store holds each of them exactly once, as it was sent. */
+/* Helpers of the collector's tests: spans that can be made again from (process, sequence), frames
+ * of them, a directory of their own, and the proof that a store holds each of them exactly once, as
+ * it was sent. */
 #pragma once
 
 #include "span_tests.h"
@@ -34,7 +35,8 @@ static inline void test_span(struct span *span, unsigned process, uint64_t seq)
         set_text(span, SPAN_prompt_name, process % 2 ? "triage" : "summary");
 }
 
-/* Frame `sequence` holds the spans (sequence-1)*ROWS_PER_FRAME+1 and on. Caller frees with span_buffer_done. */
+/* Frame `sequence` holds the spans (sequence-1)*ROWS_PER_FRAME+1 and on. Caller frees with
+ * span_buffer_done. */
 static inline void test_frame(struct span_buffer *out, unsigned process, uint64_t sequence)
 {
     static struct span spans[ROWS_PER_FRAME];
@@ -190,8 +192,8 @@ static inline void test_remove(const char *path)
     rmdir(path);
 }
 
-/* Begins, and takes in a process and its `n` frames; no memory is never said to be their fault. STORE_OK, or why not;
- * the caller commits or rolls back. */
+/* Begins, and takes in a process and its `n` frames; no memory is never said to be their fault.
+ * STORE_OK, or why not; the caller commits or rolls back. */
 static inline int test_take_in(struct store *store, const struct span_buffer *frames, unsigned n)
 {
     struct span_process process;

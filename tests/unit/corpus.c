@@ -1,5 +1,5 @@
-/* Reads exchanges kept as JSON lines, see corpus.h. The same for Python: tests/corpus.py. Used by test programs, on
- * their only thread. */
+/* Reads exchanges kept as JSON lines, see corpus.h. The same for Python: tests/corpus.py. Used by
+ * test programs, on their only thread. */
 #include "corpus.h"
 
 #include <glob.h>

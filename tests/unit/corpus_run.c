@@ -1,5 +1,6 @@
 /*
- * Feeds kept exchanges to the exchange of the shim, see corpus_run.h. Used by test programs, on their only thread.
+ * Feeds kept exchanges to the exchange of the shim, see corpus_run.h. Used by test programs, on
+ * their only thread.
  */
 #include "corpus_run.h"
 
@@ -58,7 +59,8 @@ static size_t piece_bytes(enum cutting cutting, size_t left, const cJSON **chunk
     return bytes < left ? bytes : left;
 }
 
-/* One exchange for every desk: whoever comes shares one, and is packed when these are asked for it. */
+/* One exchange for every desk: whoever comes shares one, and is packed when these are asked for
+ * it. */
 static struct exchange *crowd[DESKS];
 
 static void crowd_comes(void)

@@ -1,9 +1,9 @@
 /*
- * What the `truth` of an exchange means for a span: names of the corpus against fields of the span, normalised as both
- * documents say.
+ * What the `truth` of an exchange means for a span: names of the corpus against fields of the span,
+ * normalised as both documents say.
  *
- * Used by test_corpus.c alone. A truth that is wrong stands in tests/corpus_wrong_truths.txt with its reason; nothing
- * else is excused.
+ * Used by test_corpus.c alone. A truth that is wrong stands in tests/corpus_wrong_truths.txt with
+ * its reason; nothing else is excused.
  */
 #include "corpus_truth.h"
 
@@ -99,7 +99,8 @@ static void tokens(struct context *context, const char *provider, const char *ap
         in += value_of(context, "cache_read_tokens") + value_of(context, "cache_write_tokens");
     const double reasoning = value_of(context, "reasoning_tokens"), total = value_of(context, "total_tokens");
     const bool chat = !strcmp(api, "chat-completions");
-    /* Nothing holds more than itself; OpenRouter alone counts reasoning with a tokenizer of its own. */
+    /* Nothing holds more than itself; OpenRouter alone counts reasoning with a tokenizer of its
+     * own. */
     const bool beside = (!strcmp(provider, "xai") && chat) || !strcmp(api, "generateContent") ||
                         !strcmp(api, "interactions") || (reasoning > out && strcmp(provider, "openrouter") != 0);
     if (beside)

@@ -75,7 +75,8 @@ static inline bool exchange_run(const struct exchange_config *config, const stru
     return exchange_run_close(exchange, text, 9000000, ret_span);
 }
 
-/* The field as text: a number in decimal, a text as it is (list items joined by "," ), "-" if absent. Static memory. */
+/* The field as text: a number in decimal, a text as it is (list items joined by "," ), "-" if
+ * absent. Static memory. */
 static inline const char *exchange_field(const struct span *span, enum span_field field)
 {
     static char text[SPAN_TEXT_MAX + 1];

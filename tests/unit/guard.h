@@ -1,5 +1,5 @@
-/* Bytes that end at a page nobody may read: an overread by one byte is a crash, also without ASan. Mapped once for many
- * texts, each moved against the page. */
+/* Bytes that end at a page nobody may read: an overread by one byte is a crash, also without ASan.
+ * Mapped once for many texts, each moved against the page. */
 #pragma once
 
 #include <sanitizer/asan_interface.h>
@@ -39,7 +39,8 @@ static inline const uint8_t *guard_place(const struct guard *guard, const void *
     return at;
 }
 
-/* What was placed there is gone, as if it were freed: nobody may look at it again (without ASan other bytes are there).
+/* What was placed there is gone, as if it were freed: nobody may look at it again (without ASan
+ * other bytes are there).
  */
 static inline void guard_gone(const struct guard *guard, size_t bytes)
 {

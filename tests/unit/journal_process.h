@@ -1,6 +1,6 @@
 /*
- * For test_journal.c and test_takeover.c: a process with an outbox and a journal that does as told and dies, and what
- * is found of it.
+ * For test_journal.c and test_takeover.c: a process with an outbox and a journal that does as told
+ * and dies, and what is found of it.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
- * For test_outbox.c, test_outbox_told.c and test_no_memory_outbox.c: a collector played by the test (it listens, hears
- * frames, acknowledges, reads spool files), and the outbox's side of it.
+ * For test_outbox.c, test_outbox_told.c and test_no_memory_outbox.c: a collector played by the test
+ * (it listens, hears frames, acknowledges, reads spool files), and the outbox's side of it.
  */
 #pragma once
 

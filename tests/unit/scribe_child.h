@@ -1,6 +1,6 @@
 /*
- * For test_scribe.c, test_scribe_denied.c and test_no_memory_scribe.c: exchanges that only count, a tape written by
- * hand, the reading of what came out, and tests in child processes.
+ * For test_scribe.c, test_scribe_denied.c and test_no_memory_scribe.c: exchanges that only count, a
+ * tape written by hand, the reading of what came out, and tests in child processes.
  */
 #pragma once
 

@@ -1,5 +1,5 @@
-/* Helpers of the span tests: reproducible random numbers, memory that ends at an unreadable page, spans as from a busy
- * service. */
+/* Helpers of the span tests: reproducible random numbers, memory that ends at an unreadable page,
+ * spans as from a busy service. */
 #pragma once
 
 #include <setjmp.h>
@@ -30,7 +30,8 @@ static inline void set_text(struct span *span, enum span_field field, const char
     span_set_text(span, field, text, strlen(text));
 }
 
-/* A span with most kinds of values; every seventh has failed, every third says nothing about streams. */
+/* A span with most kinds of values; every seventh has failed, every third says nothing about
+ * streams. */
 static inline void make_span(struct span *span, uint64_t seq, uint64_t *state)
 {
     static const char *const models[] = {"gpt-4o", "gpt-4o-mini", "claude-sonnet-4-5", "llama3.2:1b"};

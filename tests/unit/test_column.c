@@ -1,4 +1,5 @@
-/* Every codec of a column (span/column.c, column_read.c, column_text.c): round trips, sizes, bounds, damage. */
+/* Every codec of a column (span/column.c, column_read.c, column_text.c): round trips, sizes,
+ * bounds, damage. */
 #include "span_tests.h"
 
 #include "span/codec.h"
@@ -167,7 +168,8 @@ static void test_texts(void **state)
         round_trip_text(v, present, ROWS, 1);
         round_trip_text(v, present, 5, 0);
     }
-    /* All distinct: random hexadecimal ids cost half a byte a digit and nothing for their common beginning. */
+    /* All distinct: random hexadecimal ids cost half a byte a digit and nothing for their common
+     * beginning. */
     for (size_t i = 0; i < ROWS; i++) {
         const int bytes = snprintf(memory[i], sizeof(memory[i]), "chatcmpl-%016llx%016llx",
                                    (unsigned long long)random_next(&seed), (unsigned long long)random_next(&seed));

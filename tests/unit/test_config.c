@@ -1,5 +1,5 @@
-/* shim/base/config.c and say.c: what each variable becomes, bad values, LD_PRELOAD for children. The environment is a table
- * here. */
+/* shim/base/config.c and say.c: what each variable becomes, bad values, LD_PRELOAD for children.
+ * The environment is a table here. */
 #include "shim/base/config.h"
 #include "shim/base/say.h"
 

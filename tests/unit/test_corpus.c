@@ -1,11 +1,11 @@
 /*
- * Every exchange of our own fixtures or of the recorded corpus becomes the span that its `truth` states, however its
- * body is cut: whole, as it came from the socket, byte by byte, at random; and event streams with other line ends.
- * Negatives make no span. Each API has a fixture.
+ * Every exchange of our own fixtures or of the recorded corpus becomes the span that its `truth`
+ * states, however its body is cut: whole, as it came from the socket, byte by byte, at random; and
+ * event streams with other line ends. Negatives make no span. Each API has a fixture.
  *
- * test_corpus [fixtures]: without an argument the corpus is read. That is other people's data and not part of this
- * repository; where it is not there this test says so and is reported as skipped. CORPUS_ONLY=text picks records by id
- * or API.
+ * test_corpus [fixtures]: without an argument the corpus is read. That is other people's data and
+ * not part of this repository; where it is not there this test says so and is reported as skipped.
+ * CORPUS_ONLY=text picks records by id or API.
  */
 #include "corpus_truth.h"
 

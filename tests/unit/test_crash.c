@@ -1,5 +1,6 @@
-/* pprofd is killed with SIGKILL fifty times while a sender goes on; in the end each span is there exactly once. Which
- * kill comes at which moment is chance; what is asserted holds for every one. */
+/* pprofd is killed with SIGKILL fifty times while a sender goes on; in the end each span is there
+ * exactly once. Which kill comes at which moment is chance; what is asserted holds for every
+ * one. */
 #include "collector_tests.h"
 
 #include <errno.h>
@@ -53,7 +54,8 @@ static int wait_for_socket(void)
     return -1;
 }
 
-/* Sends from the first frame not acknowledged up to `last`, for some time or until an error. Updates *acked. */
+/* Sends from the first frame not acknowledged up to `last`, for some time or until an error.
+ * Updates *acked. */
 static void send_for(int fd, const struct span_buffer *sent, uint64_t *acked, uint64_t last, int ms)
 {
     uint64_t next = *acked + 1;
@@ -92,7 +94,8 @@ static void send_for(int fd, const struct span_buffer *sent, uint64_t *acked, ui
     }
 }
 
-/* The introduction and some frames as fast as the socket takes them; what is acknowledged stays unread. */
+/* The introduction and some frames as fast as the socket takes them; what is acknowledged stays
+ * unread. */
 static void send_unheard(int fd, const struct span_buffer *sent_frames, uint64_t from, uint64_t n)
 {
     for (uint64_t i = 0; i <= n && (i == 0 || from + i - 1 <= FRAMES); i++) {
@@ -146,8 +149,8 @@ static void send_until_heard(uint64_t *acked, uint64_t last)
     assert_int_equal(*acked, last);
 }
 
-/* The store is removed, or the directory with it, while pprofd runs: what is acknowledged afterwards is in the store
- * that has its name then. */
+/* The store is removed, or the directory with it, while pprofd runs: what is acknowledged
+ * afterwards is in the store that has its name then. */
 static void test_store_removed_under_pprofd(void **state)
 {
     char place[100];
@@ -202,8 +205,8 @@ static void test_killed_fifty_times(void **state)
 
         child = start_pprofd();
         fd = wait_for_socket();
-        /* Every other kill comes while frames are under way, whatever the machine is doing: they were sent and not
-         * one acknowledgement has been read. The rest come when they come. */
+        /* Every other kill comes while frames are under way, whatever the machine is doing: they
+         * were sent and not one acknowledgement has been read. The rest come when they come. */
         if (k % 2 == 0)
             send_unheard(fd, frames, acked + 1, FRAMES_PER_ROUND / 2);
         else
@@ -212,7 +215,8 @@ static void test_killed_fifty_times(void **state)
         kill(child, SIGKILL);
         assert_int_equal(waitpid(child, NULL, 0), child);
         close(fd);
-        /* Acknowledgements now and then get lost with the daemon: the sender must send again what it cannot know of. */
+        /* Acknowledgements now and then get lost with the daemon: the sender must send again what
+         * it cannot know of. */
         if (acked > 3 && k % 5 == 0)
             acked -= 3;
     }

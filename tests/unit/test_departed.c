@@ -1,6 +1,6 @@
 /*
- * Processes that are over leave the process table, and nothing that is said of them changes: their calls, what was lost,
- * and that a frame which comes once more is a repeat.
+ * Processes that are over leave the process table, and nothing that is said of them changes: their
+ * calls, what was lost, and that a frame which comes once more is a repeat.
  */
 #include "collector_tests.h"
 
@@ -144,8 +144,8 @@ static void expect(uint64_t frames, uint64_t processes, uint64_t open, uint64_t 
     assert_int_equal(store_check(store, test_fault, NULL), 0);
 }
 
-/* Of every five processes: one with two frames, one whose first frame never came, one that did not say that it ends, one
- * that lost a call, one with a single frame. */
+/* Of every five processes: one with two frames, one whose first frame never came, one that did not
+ * say that it ends, one that lost a call, one with a single frame. */
 static void fill(uint64_t *ret_frames)
 {
     *ret_frames = 0;
@@ -193,7 +193,8 @@ static void test_repeats(void **state)
     assert_int_equal(query("SELECT count(*) FROM departed"), PROCESSES / 5 * 2); /* nobody came back for that */
 }
 
-/* A process that goes on after all, or says later that it lost something, is there again as if it had never left. */
+/* A process that goes on after all, or says later that it lost something, is there again as if it
+ * had never left. */
 static void test_who_comes_back(void **state)
 {
     struct store_loss loss;

@@ -1,4 +1,5 @@
-/* shim/loader/elf_lookup.c: against dlsym on real objects, and on tables made by hand for what real ones rarely have. */
+/* shim/loader/elf_lookup.c: against dlsym on real objects, and on tables made by hand for what real
+ * ones rarely have. */
 #include "shim/loader/elf_lookup.h"
 
 #include <dlfcn.h>
@@ -10,7 +11,8 @@
 #include <sys/auxv.h>
 #include <cmocka.h>
 
-/* One object of our own making: symbols, strings, versions and hash tables in memory, with base 0. */
+/* One object of our own making: symbols, strings, versions and hash tables in memory, with base
+ * 0. */
 enum { SYMBOLS = 5 };
 struct made {
     ElfW(Sym) symbols[SYMBOLS];
@@ -51,7 +53,8 @@ static uint32_t gnu_hash(const char *name)
     return hash;
 }
 
-/* All names go into the last of four buckets, the other three are empty; the bloom filter lets everything through. */
+/* All names go into the last of four buckets, the other three are empty; the bloom filter lets
+ * everything through. */
 static void make(struct made *made, bool with_gnu, unsigned chain_from)
 {
     uint32_t words[] = {4, chain_from, 1, 5, UINT32_MAX, UINT32_MAX, 0, 0, 0, 0};
@@ -228,7 +231,8 @@ static void test_early_walk(void **state)
     assert_true(objects >= 3); /* the program, libc, the loader */
 }
 
-/* Of two versions that are not the default the first; beside a variable of a thread nothing of the same name counts. */
+/* Of two versions that are not the default the first; beside a variable of a thread nothing of the
+ * same name counts. */
 static void test_which_of_one_name(void **state)
 {
     char old[8] = "old";

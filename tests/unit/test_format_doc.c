@@ -1,5 +1,5 @@
-/* The worked example of span/FORMAT.md is decoded from the page itself, and the encoder still writes exactly these
- * bytes. */
+/* The worked example of span/FORMAT.md is decoded from the page itself, and the encoder still
+ * writes exactly these bytes. */
 #include "span_tests.h"
 
 enum { PAGE_MAX = 256 * 1024 };

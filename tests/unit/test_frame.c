@@ -1,5 +1,5 @@
-/* Frames and process records (span/frame.c, process.c): round trips, damage, files from other versions in
- * tests/golden/span. */
+/* Frames and process records (span/frame.c, process.c): round trips, damage, files from other
+ * versions in tests/golden/span. */
 #include "span_tests.h"
 
 #define XXH_INLINE_ALL
@@ -106,7 +106,8 @@ static void test_every_flip_and_cut(void **state)
             const uint8_t *at = guard_place(&guard, out.data, out.bytes);
             const long answer = span_frame_read(&frame, at, out.bytes);
             out.data[i] ^= (uint8_t)value;
-            /* A damaged header size may ask for more bytes; nothing else may pass for a frame, or for a newer version.
+            /* A damaged header size may ask for more bytes; nothing else may pass for a frame, or
+             * for a newer version.
              */
             assert_true(answer == SPAN_FRAME_BAD || ((i == 6 || i == 7) && answer == SPAN_FRAME_NEED_MORE));
         }
@@ -166,7 +167,8 @@ static void test_process(void **state)
         (void)span_process_read(&back, guard_place(&guard, out.data, out.bytes), out.bytes);
         out.data[i] ^= 0xff;
     }
-    /* Longer text of a later version is cut between characters; a record without identity is refused. */
+    /* Longer text of a later version is cut between characters; a record without identity is
+     * refused. */
     char host[200];
     memset(host, 'h', sizeof(host));
     memcpy(host + 126, "\xe2\x82\xac", 3);
@@ -216,7 +218,8 @@ static void bless(void)
     write_frame(&out, SPAN_FRAME_PROCESS, 0, &payload);
     write_spans(&out, GOLDEN_ROWS);
     write_golden("v1.frames", &out);
-    /* The future: a process tag, a frame kind, a longer header and a field number that nobody knows yet. */
+    /* The future: a process tag, a frame kind, a longer header and a field number that nobody knows
+     * yet. */
     out.bytes = 0;
     span_buffer_append(&payload, "\x63\x03new", 5);
     write_frame(&out, SPAN_FRAME_PROCESS, 0, &payload);

@@ -1,9 +1,9 @@
 /*
- * The hooks around the real libcurl, called directly: what lands on the tape, and that the application gets what it
- * would get without.
+ * The hooks around the real libcurl, called directly: what lands on the tape, and that the
+ * application gets what it would get without.
  *
- * The test plays the scribe (it reads the tape) and the loader (it finds the library). A thread of its own answers the
- * requests.
+ * The test plays the scribe (it reads the tape) and the loader (it finds the library). A thread of
+ * its own answers the requests.
  */
 #include "hook_run.h"
 
@@ -58,7 +58,8 @@ static void test_others_are_untouched(void **state)
     assert_string_equal(read_tape(), "");
 }
 
-/* The disarmed handle must be exactly what the application configured: used here with the real library alone. */
+/* The disarmed handle must be exactly what the application configured: used here with the real
+ * library alone. */
 static void test_disarmed_completely(void **state)
 {
     (void)state;
@@ -75,7 +76,8 @@ static void test_disarmed_completely(void **state)
     hook_curl_easy_cleanup(&origin, easy);
 }
 
-/* More header lines than are handed on: what matters is among them, wherever it stands in the list. */
+/* More header lines than are handed on: what matters is among them, wherever it stands in the
+ * list. */
 static void test_many_headers(void **state)
 {
     (void)state;
@@ -227,7 +229,8 @@ static void test_read_and_rewind(void **state)
     hook_curl_easy_cleanup(&origin, easy);
 }
 
-/* A FILE* as input: libcurl rewinds it only because the read function is fread, which it is not while we are armed. */
+/* A FILE* as input: libcurl rewinds it only because the read function is fread, which it is not
+ * while we are armed. */
 static void test_default_input_rewinds(void **state)
 {
     (void)state;
@@ -388,7 +391,8 @@ static size_t refuse(char *data, size_t size, size_t count, void *context)
     return size * count - 1;
 }
 
-/* libcurl has the same code for what it could not write out itself: no callback of the application's refused then. */
+/* libcurl has the same code for what it could not write out itself: no callback of the
+ * application's refused then. */
 static void test_write_error_of_libcurl_itself(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /*
- * The key of this installation: the same for all, whole or not there, nobody else's; what is not safe is refused and
- * stays as it is.
+ * The key of this installation: the same for all, whole or not there, nobody else's; what is not
+ * safe is refused and stays as it is.
  */
 #include "../../span/install_key.h"
 

@@ -1,7 +1,8 @@
 /*
- * The journal: a process dies at each single write of it, and what a collector makes of the file is always right:
- * finished spans once, calls in flight once as killed, nothing twice, nothing torn. And what the file's surroundings do
- * to it: cut short, no space, a limit on files, closed descriptors; and any bit of it wrong.
+ * The journal: a process dies at each single write of it, and what a collector makes of the file is
+ * always right: finished spans once, calls in flight once as killed, nothing twice, nothing torn.
+ * And what the file's surroundings do to it: cut short, no space, a limit on files, closed
+ * descriptors; and any bit of it wrong.
  */
 #include "journal_process.h"
 
@@ -11,7 +12,8 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 
-/* pwrite of the process under test: at the chosen one it dies, with nothing, half or all of it written. */
+/* pwrite of the process under test: at the chosen one it dies, with nothing, half or all of it
+ * written. */
 static enum { DIE_BEFORE, DIE_WITHIN, DIE_AFTER } die_when;
 ssize_t __real_pwrite(int fd, const void *data, size_t bytes, off_t at);
 ssize_t __wrap_pwrite(int fd, const void *data, size_t bytes, off_t at);
@@ -124,7 +126,8 @@ static void test_death_at_every_write(void **state)
 
 /* ---- surroundings ---- */
 
-/* Somebody cuts the file short, or removes it, while its writer goes on: no signal, and a new journal. */
+/* Somebody cuts the file short, or removes it, while its writer goes on: no signal, and a new
+ * journal. */
 static void cut_short(int to)
 {
     begin(NULL);
@@ -208,8 +211,8 @@ static void turns_until(const char *ending)
     }
 }
 
-/* Writes to a disk may wait: what the journal holds goes to the spool seldom, and then all of it, and nobody waits for
- * it: what ends meanwhile is in the journal. */
+/* Writes to a disk may wait: what the journal holds goes to the spool seldom, and then all of it,
+ * and nobody waits for it: what ends meanwhile is in the journal. */
 static void spool_waits(int to)
 {
     begin(spool);

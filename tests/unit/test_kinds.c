@@ -1,11 +1,12 @@
 /*
- * Kinds of faults that people reported of tools like this one: each exchange of a kind states the right values of the
- * exported keys in `expect`, and its span says just these, however its bodies are cut.
+ * Kinds of faults that people reported of tools like this one: each exchange of a kind states the
+ * right values of the exported keys in `expect`, and its span says just these, however its bodies
+ * are cut.
  *
- * test_kinds FILE: one kind, a file of tests/fixtures/kinds (format: tests/fixtures/README.md). test_kinds reports: all
- * that lies in $LIBPPROF_REPORTS, else ../shared/reports beside the source tree; that is other people's data and no
- * part of this repository, and where it is not there this test says so and is reported as skipped. KINDS_ONLY=text
- * picks exchanges by id.
+ * test_kinds FILE: one kind, a file of tests/fixtures/kinds (format: tests/fixtures/README.md).
+ * test_kinds reports: all that lies in $LIBPPROF_REPORTS, else ../shared/reports beside the source
+ * tree; that is other people's data and no part of this repository, and where it is not there this
+ * test says so and is reported as skipped. KINDS_ONLY=text picks exchanges by id.
  */
 #include "shim/llm/facts/counted.h"
 #include "corpus_run.h"

@@ -1,4 +1,5 @@
-/* What collectors find in a spool where something died before all was done: a collector, a writer, the machine. */
+/* What collectors find in a spool where something died before all was done: a collector, a writer,
+ * the machine. */
 #include "collector_tests.h"
 
 #include "collector/listen/listen.h"
@@ -54,8 +55,8 @@ static uint64_t events(enum store_loss_kind kind)
     return loss.events[kind];
 }
 
-/* What is left of a file when its collector was killed between the commit and the file's end is found again: it is
- * counted once. Another file counts, also under the same name. */
+/* What is left of a file when its collector was killed between the commit and the file's end is
+ * found again: it is counted once. Another file counts, also under the same name. */
 static void test_killed_before_the_file_went(void **state)
 {
     static const struct {
@@ -87,8 +88,9 @@ static void test_killed_before_the_file_went(void **state)
         }
 }
 
-/* A file that was never given its name, as a loss of power leaves it: what is whole in it is taken in, and where nothing
- * is, somebody may have called something. Not while it is young: its writer may be about to name it. */
+/* A file that was never given its name, as a loss of power leaves it: what is whole in it is taken
+ * in, and where nothing is, somebody may have called something. Not while it is young: its writer
+ * may be about to name it. */
 static void test_file_without_its_name(void **state)
 {
     static const struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};

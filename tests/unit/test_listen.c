@@ -73,7 +73,8 @@ static void turns(int n)
         assert_int_equal(listen_turn(listener, 5), 0);
 }
 
-/* The highest number acknowledged, read without waiting; *ret_closed tells that the listener hung up. */
+/* The highest number acknowledged, read without waiting; *ret_closed tells that the listener hung
+ * up. */
 static uint64_t acked(int fd, bool *ret_closed)
 {
     uint8_t data[SPAN_FRAME_HEADER_BYTES];
@@ -343,7 +344,8 @@ static void test_spool(void **state)
     assert_int_equal(stats.frames, 3 + 2 + 3 + 2);
     assert_int_equal(stats.files, 3);
     assert_int_equal(stats.damaged, 1);
-    /* One that was closed has no half frames: something cut it. What is whole in it is taken, the file is kept. */
+    /* One that was closed has no half frames: something cut it. What is whole in it is taken, the
+     * file is kept. */
     make_stream(&bytes, 2, 1, 3);
     write_spool("cut.frames", bytes.data, bytes.bytes - 9);
     span_buffer_done(&bytes);
@@ -361,8 +363,8 @@ static void test_spool(void **state)
     test_holds(store, 4, 3);
 }
 
-/* One byte is wrong, anywhere: all frames but the one that it hits are taken in, the file is kept, and the loss is a
- * number. In the introduction too, whether the process is known or not. */
+/* One byte is wrong, anywhere: all frames but the one that it hits are taken in, the file is kept,
+ * and the loss is a number. In the introduction too, whether the process is known or not. */
 static void test_damaged_spool(void **state)
 {
     enum { FRAMES = 20 };
@@ -396,8 +398,9 @@ static void test_damaged_spool(void **state)
     assert_int_equal(store_check(store, test_fault, NULL), 0);
 }
 
-/* What a loss of power leaves of a file, closed or not: none of its bytes, or any number of them. The store then knows
- * of the process, which has not said that it is done, or counts a damaged file, once. */
+/* What a loss of power leaves of a file, closed or not: none of its bytes, or any number of them.
+ * The store then knows of the process, which has not said that it is done, or counts a damaged
+ * file, once. */
 static void test_cut_spool(void **state)
 {
     static const size_t cuts[] = {0, 1, 8, 31, 32, 64, 100, 159, 200, 300};
@@ -426,9 +429,10 @@ static void test_cut_spool(void **state)
     }
 }
 
-/* A frame that announces 4 MB and never comes costs no more than what was sent; one that announces more is refused. */
-/* A file without end, of which most is a hole: what is whole at its beginning is taken in, and the rest is not waited
- * for, whether it is said to be closed or not. */
+/* A frame that announces 4 MB and never comes costs no more than what was sent; one that announces
+ * more is refused. */
+/* A file without end, of which most is a hole: what is whole at its beginning is taken in, and the
+ * rest is not waited for, whether it is said to be closed or not. */
 static void test_endless_spool(void **state)
 {
     static const char *const names[] = {"endless.frames", "endless.part"};

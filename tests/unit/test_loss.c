@@ -1,6 +1,7 @@
 /*
- * Every sentence that claims no loss is true: "Nothing was lost." only where every program said that it was done,
- * everything that it numbered is here, nothing waits and nothing went wrong. Each of these alone takes it away.
+ * Every sentence that claims no loss is true: "Nothing was lost." only where every program said
+ * that it was done, everything that it numbered is here, nothing waits and nothing went wrong. Each
+ * of these alone takes it away.
  */
 #include "collector_tests.h"
 
@@ -151,7 +152,8 @@ static void test_what_programs_count(void **state)
     assert_int_equal(store_commit(store), STORE_OK);
 }
 
-/* Each counter of a process, alone, comes back from the store, takes the claim away, and is said with its number. */
+/* Each counter of a process, alone, comes back from the store, takes the claim away, and is said
+ * with its number. */
 static void test_each_counter_is_said(void **state)
 {
     struct span_loss no_loss = {0};
@@ -186,7 +188,8 @@ static void test_each_counter_is_said(void **state)
     }
 }
 
-/* Whatever the collector notes is said, each kind by its name, and it stays when the store is opened again. */
+/* Whatever the collector notes is said, each kind by its name, and it stays when the store is
+ * opened again. */
 static void test_what_the_collector_notes(void **state)
 {
     static const struct {
@@ -243,8 +246,9 @@ static pid_t start(const char *variable)
     return pid;
 }
 
-/* Of a living program there is only a mark, which names another spool than the store's collector has: it counts while
- * it lives where its environment names that collector's socket, or none and that is the default one. */
+/* Of a living program there is only a mark, which names another spool than the store's collector
+ * has: it counts while it lives where its environment names that collector's socket, or none and
+ * that is the default one. */
 static void test_marks_of_the_living(void **state)
 {
     static const struct {

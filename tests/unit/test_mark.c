@@ -1,6 +1,6 @@
 /*
- * The mark of a process of which nothing else is known: its text, when it stands and when not, who takes it, and that
- * it costs the application nothing where it cannot be made.
+ * The mark of a process of which nothing else is known: its text, when it stands and when not, who
+ * takes it, and that it costs the application nothing where it cannot be made.
  */
 #include "collector_tests.h"
 
@@ -17,7 +17,8 @@
 
 struct shim_config shim_config = {.spool = "/a/spool", .spool_said = true};
 
-/* A user that nobody is, so that the directory is this test's alone; it seems to be that user's, unless `foreign`. */
+/* A user that nobody is, so that the directory is this test's alone; it seems to be that user's,
+ * unless `foreign`. */
 uid_t __wrap_geteuid(void);
 uid_t __wrap_geteuid(void)
 {
@@ -149,7 +150,8 @@ static void test_stands_as_long_as_it_is_needed(void **state)
     assert_int_equal(mark.failures, 0);
 }
 
-/* Whose identity the mark says, until somebody may have heard of it: what is made then stands for what came later. */
+/* Whose identity the mark says, until somebody may have heard of it: what is made then stands for
+ * what came later. */
 static void test_says_who_it_is(void **state)
 {
     static struct mark mark;
@@ -171,7 +173,8 @@ static void test_says_who_it_is(void **state)
     mark_turn(&mark, MARK_NOTHING, nothing_unread);
 }
 
-/* Another user's directory, or a link of theirs to one of ours: no collector looks there, and nothing is made there. */
+/* Another user's directory, or a link of theirs to one of ours: no collector looks there, and
+ * nothing is made there. */
 static void test_directory_of_others(void **state)
 {
     static struct mark mark[2];
@@ -216,7 +219,8 @@ static void test_no_directory(void **state)
     assert_int_equal(mark.failures, 1);
 }
 
-/* Others of the same number, in other namespaces, or what earlier ones left: never theirs is removed. */
+/* Others of the same number, in other namespaces, or what earlier ones left: never theirs is
+ * removed. */
 static void test_slots_that_are_taken(void **state)
 {
     static struct mark mark[3];

@@ -87,7 +87,8 @@ static int count_rows(void *context, const struct store_rows *rows)
     return 0;
 }
 
-/* A block with a column that cannot be read, or of a later version, stays as it came and does not stop the others. */
+/* A block with a column that cannot be read, or of a later version, stays as it came and does not
+ * stop the others. */
 static void test_kept(void **state)
 {
     struct store *store = open_store(STORE_WRITE);
@@ -188,7 +189,8 @@ static void merge_until_done(struct store *store)
         assert_int_equal(store_merge_step(store, &more), STORE_OK);
 }
 
-/* They stay for thirty days after the merge; what comes later to the same hour does not make them stay longer. */
+/* They stay for thirty days after the merge; what comes later to the same hour does not make them
+ * stay longer. */
 static void test_ids_go(void **state)
 {
     struct store *store = NULL;

@@ -1,6 +1,7 @@
 /*
- * A store of an earlier version is brought up to date when it is opened: each kept one (tests/fixtures/store) exports
- * what it did, but for what the versions mean to change. Killed in between it is as it was.
+ * A store of an earlier version is brought up to date when it is opened: each kept one
+ * (tests/fixtures/store) exports what it did, but for what the versions mean to change. Killed in
+ * between it is as it was.
  */
 #include "collector_tests.h"
 
@@ -81,7 +82,8 @@ static bool is_time(const char *name)
     return (bytes > 3 && strcmp(name + bytes - 3, "_ns") == 0) || strstr(name, "time_unix_nano") != NULL;
 }
 
-/* Within 5 % and a microsecond of what was measured; of the quantiles that version 2 read from finer buckets. */
+/* Within 5 % and a microsecond of what was measured; of the quantiles that version 2 read from
+ * finer buckets. */
 static bool near(double before, double now)
 {
     return fabs(before - now) <= before * 0.062 + 1000;

@@ -1,6 +1,7 @@
 /*
- * What a later version wrote, told apart from damage: frames, blocks, spool files, journals, stores. It stays where it
- * is, is counted, and those who meet it say so and what to do. A flipped bit in a version's number is damage.
+ * What a later version wrote, told apart from damage: frames, blocks, spool files, journals,
+ * stores. It stays where it is, is counted, and those who meet it say so and what to do. A flipped
+ * bit in a version's number is damage.
  */
 #include "collector_tests.h"
 

@@ -1,7 +1,7 @@
 /*
- * Each allocation of an exchange fails: our own fixtures through the dialects, alone and in a crowd that has to be
- * packed. Nothing is read that is not there, nothing leaks, and what a span then says is what it says otherwise, or it
- * is absent.
+ * Each allocation of an exchange fails: our own fixtures through the dialects, alone and in a crowd
+ * that has to be packed. Nothing is read that is not there, nothing leaks, and what a span then
+ * says is what it says otherwise, or it is absent.
  */
 #include "failing.h"
 

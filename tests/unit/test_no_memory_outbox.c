@@ -1,7 +1,7 @@
 /*
- * Each allocation of the outbox fails, without a collector, with one, with a journal: nobody crashes, nothing leaks,
- * each span leaves the process once or is counted as lost, the count is told, and what comes later, with memory, is
- * there.
+ * Each allocation of the outbox fails, without a collector, with one, with a journal: nobody
+ * crashes, nothing leaks, each span leaves the process once or is counted as lost, the count is
+ * told, and what comes later, with memory, is there.
  */
 #include "failing.h"
 #include "outbox_peer.h"

@@ -1,6 +1,7 @@
 /*
- * Each allocation of a report fails: opening the store, grouping, names, times. Nothing is read that is not there,
- * nothing leaks, and what is reported without an error is what is reported with memory.
+ * Each allocation of a report fails: opening the store, grouping, names, times. Nothing is read
+ * that is not there, nothing leaks, and what is reported without an error is what is reported with
+ * memory.
  */
 #include "collector_tests.h"
 #include "failing.h"
@@ -57,7 +58,8 @@ struct said {
     char names[2048];
 };
 
-/* Everything that depends on memory: the groups' names, sums and times. False: it says that it cannot. */
+/* Everything that depends on memory: the groups' names, sums and times. False: it says that it
+ * cannot. */
 static bool report(struct said *ret_said)
 {
     const struct key *by[REPORT_KEYS] = {key_find("prompt", 6), key_find("model", 5)};

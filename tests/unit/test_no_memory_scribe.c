@@ -1,6 +1,6 @@
 /*
- * Each allocation of the scribe's thread fails, one child process for each: nobody crashes, each call comes out once or
- * is counted as lost, and what comes later, with memory, is there.
+ * Each allocation of the scribe's thread fails, one child process for each: nobody crashes, each
+ * call comes out once or is counted as lost, and what comes later, with memory, is there.
  */
 #include "failing.h"
 #include "scribe_child.h"

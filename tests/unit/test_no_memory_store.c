@@ -1,8 +1,9 @@
 /*
- * Each allocation of the collector's side fails: making and opening a store, taking frames in, merging, checking,
- * reading, what is said of losses, taking in a spool file and a journal; ours each, of SQLite's and of the columns that
- * it gives some ($LIBPPROF_ALLOCATIONS=all: each). Nothing is read that is not there, nothing leaks,
- * what failed says so, no memory is never damage, and the store holds afterwards, sound, what was committed.
+ * Each allocation of the collector's side fails: making and opening a store, taking frames in,
+ * merging, checking, reading, what is said of losses, taking in a spool file and a journal; ours
+ * each, of SQLite's and of the columns that it gives some ($LIBPPROF_ALLOCATIONS=all: each).
+ * Nothing is read that is not there, nothing leaks, what failed says so, no memory is never damage,
+ * and the store holds afterwards, sound, what was committed.
  */
 #include "collector_tests.h"
 #include "failing.h"
@@ -33,7 +34,8 @@ static void *sqlite_realloc(void *memory, int bytes)
     return fails == SQLITES && fails_now() ? NULL : behind.xRealloc(memory, bytes);
 }
 
-/* A column for which there is no memory is NULL, and SQLite's code says why, until it is called again. */
+/* A column for which there is no memory is NULL, and SQLite's code says why, until it is called
+ * again. */
 const void *__real_sqlite3_column_blob(sqlite3_stmt *row, int column);
 const unsigned char *__real_sqlite3_column_text(sqlite3_stmt *row, int column);
 int __real_sqlite3_step(sqlite3_stmt *statement);
@@ -275,8 +277,8 @@ static void test_a_damaged_store(void **state)
     each_of(COLUMNS, check_with_failure, NULL, 5);
 }
 
-/* ---- what programs left: a spool file of process 1, a journal of process 2 with a frame, a span, and a call in flight
- * ---- */
+/* ---- what programs left: a spool file of process 1, a journal of process 2 with a frame, a span,
+ * and a call in flight ---- */
 
 enum { LEFT_SPANS = 3 * ROWS_PER_FRAME + 2 };
 

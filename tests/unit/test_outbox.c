@@ -1,7 +1,7 @@
 /*
- * The outbox against a collector played by the test: acknowledgements in all shapes, none, garbage; restarts, floods,
- * hangs, stolen descriptors, forks. Time is passed in where the outbox takes it, so that seconds of waiting cost
- * nothing.
+ * The outbox against a collector played by the test: acknowledgements in all shapes, none, garbage;
+ * restarts, floods, hangs, stolen descriptors, forks. Time is passed in where the outbox takes it,
+ * so that seconds of waiting cost nothing.
  */
 #include "outbox_peer.h"
 
@@ -44,7 +44,8 @@ static void test_spans_arrive_and_are_acknowledged(void **state)
     (void)close(listener);
 }
 
-/* The last frame of a process says that it is the last, whatever it carries; one that sent nothing says nothing. */
+/* The last frame of a process says that it is the last, whatever it carries; one that sent nothing
+ * says nothing. */
 static void test_the_end_is_said_once(void **state)
 {
     (void)state;
@@ -87,7 +88,8 @@ static void test_full_blocks_go_at_once(void **state)
     (void)close(listener);
 }
 
-/* A connection that has proved useful breaks: what is unacknowledged is sent again, nothing goes to the spool. */
+/* A connection that has proved useful breaks: what is unacknowledged is sent again, nothing goes to
+ * the spool. */
 static void test_restart_of_the_collector(void **state)
 {
     (void)state;
@@ -254,7 +256,8 @@ static void test_peer_that_never_reads(void **state)
     (void)turn_after(1);
     for (size_t i = 0; i < heard.n; i++)
         rows += heard.frame[i].rows;
-    /* Evicted after they were sent whole they are counted as lost although they came: never the other way round. */
+    /* Evicted after they were sent whole they are counted as lost although they came: never the
+     * other way round. */
     assert_true(rows + outbox_lost_spans() >= 2000);
     assert_true(rows <= 2000);
     assert_int_equal(heard.frame[heard.n - 1].loss.spans, outbox_lost_spans()); /* and the loss was told */

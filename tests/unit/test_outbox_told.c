@@ -1,6 +1,6 @@
 /*
- * What the outbox tells of loss and of what may become one: in frames of spans, in frames of their own, and no more
- * often than there is something new to tell.
+ * What the outbox tells of loss and of what may become one: in frames of spans, in frames of their
+ * own, and no more often than there is something new to tell.
  */
 #include "outbox_peer.h"
 
@@ -36,8 +36,8 @@ static void test_loss_alone_is_told(void **state)
     (void)close(listener);
 }
 
-/* Somebody else's collector is sent nothing, which is told once however often it is met; so is one that comes after a
- * collector of our own. */
+/* Somebody else's collector is sent nothing, which is told once however often it is met; so is one
+ * that comes after a collector of our own. */
 static void test_foreign_collector_is_told(void **state)
 {
     (void)state;
@@ -113,7 +113,8 @@ static unsigned long said_to_be_lost(void)
     return lost;
 }
 
-/* Who finds no way out at its end says how many calls that costs, and takes it back when they find one after all. */
+/* Who finds no way out at its end says how many calls that costs, and takes it back when they find
+ * one after all. */
 static void test_refused_at_the_end_is_counted_exactly(void **state)
 {
     (void)state;
@@ -136,7 +137,8 @@ static void test_refused_at_the_end_is_counted_exactly(void **state)
     assert_int_equal(rows, 5);
 }
 
-/* What a collector has got whole and not acknowledged is not said to be lost: it knows by the numbers. */
+/* What a collector has got whole and not acknowledged is not said to be lost: it knows by the
+ * numbers. */
 static void test_handed_over_is_not_counted(void **state)
 {
     (void)state;

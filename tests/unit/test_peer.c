@@ -1,4 +1,5 @@
-/* Who may listen at the collector's path: ourselves, root, and those whom only root, we or they can have put there. */
+/* Who may listen at the collector's path: ourselves, root, and those whom only root, we or they can
+ * have put there. */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* Phases from libcurl's cumulative times: differences, absent where unknown, never negative, never together longer than
- * the total. */
+/* Phases from libcurl's cumulative times: differences, absent where unknown, never negative, never
+ * together longer than the total. */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -64,7 +64,8 @@ static void test_fresh_connection(void **state)
     assert_null(out.error);
 }
 
-/* The beginning of a call lies before libcurl's clock: it waited in a multi handle, or the shim had to start. */
+/* The beginning of a call lies before libcurl's clock: it waited in a multi handle, or the shim had
+ * to start. */
 static void test_before_libcurl_begins(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Which directory is the runtime directory: every way in which a candidate is not to be trusted, and both sides'
- * answers are one. */
+/* Which directory is the runtime directory: every way in which a candidate is not to be trusted,
+ * and both sides' answers are one. */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -50,8 +50,8 @@ static const char *below(const char *name)
     return one;
 }
 
-/* A user whom this machine does not know, so that neither /run/pprofd nor /run/user/UID is there; what must belong to
- * him is made his, where this test may do that. */
+/* A user whom this machine does not know, so that neither /run/pprofd nor /run/user/UID is there;
+ * what must belong to him is made his, where this test may do that. */
 static const uid_t stranger = 4123456;
 
 static void test_candidates(void **state)
@@ -120,7 +120,8 @@ static void test_own_directory_is_taken(void **state)
     expect_runtime(&base, base.runtime_dir);
 }
 
-/* Without XDG_RUNTIME_DIR, with one that others can write, one that is not there, one that is a file. */
+/* Without XDG_RUNTIME_DIR, with one that others can write, one that is not there, one that is a
+ * file. */
 static void test_unsafe_directory_is_passed_over(void **state)
 {
     (void)state;
@@ -171,7 +172,8 @@ static void test_fallbacks_are_made(void **state)
     assert_int_equal(stat(below("mount"), &st), -1);
 }
 
-/* Names of every length, more than are read at a time; without memory, which a fork meanwhile would lose. */
+/* Names of every length, more than are read at a time; without memory, which a fork meanwhile would
+ * lose. */
 static void test_names_are_counted(void **state)
 {
     (void)state;

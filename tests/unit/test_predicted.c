@@ -1,5 +1,5 @@
-/* Predicted columns (span/predicted.c): what is written is read again with the same sources, damage is noticed, and a
- * reader that knows no other columns refuses them. */
+/* Predicted columns (span/predicted.c): what is written is read again with the same sources, damage
+ * is noticed, and a reader that knows no other columns refuses them. */
 #include "span_tests.h"
 
 #include "span/codec.h"

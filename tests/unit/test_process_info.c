@@ -1,5 +1,5 @@
-/* Facts about the process, and the container's id in texts of /proc as Docker, Podman, Kubernetes and plain hosts show
- * them. */
+/* Facts about the process, and the container's id in texts of /proc as Docker, Podman, Kubernetes
+ * and plain hosts show them. */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>

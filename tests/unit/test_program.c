@@ -161,7 +161,8 @@ static void test_curl_inside(void **state)
     elf_done(&facts);
 }
 
-/* Every cut and every changed byte of the headers of a real program: no read outside the file (the sanitizer watches).
+/* Every cut and every changed byte of the headers of a real program: no read outside the file (the
+ * sanitizer watches).
  */
 static void test_damage(void **state)
 {

@@ -1,6 +1,6 @@
 /*
- * Nothing can be stored that the store's own check would reject, nor anything that costs out of proportion: what does
- * not hold is refused before the first write, and counted.
+ * Nothing can be stored that the store's own check would reject, nor anything that costs out of
+ * proportion: what does not hold is refused before the first write, and counted.
  */
 #include "collector_tests.h"
 
@@ -116,8 +116,9 @@ static int see_row(void *context, const struct store_rows *rows)
     return 0;
 }
 
-/* Programs with clocks of any year: what SQLite can hold is kept in its own hour, the rest (before 1970, too) is
- * refused and counted; nothing is put into another hour, merged away or found by a period that it is not in. */
+/* Programs with clocks of any year: what SQLite can hold is kept in its own hour, the rest (before
+ * 1970, too) is refused and counted; nothing is put into another hour, merged away or found by a
+ * period that it is not in. */
 static void test_clocks_of_any_year(void **state)
 {
     static const uint64_t kept[] = {0, 1, UINT64_C(7258118400000000000) /* 2200 */, (uint64_t)INT64_MAX - 2};
@@ -260,7 +261,8 @@ static void test_absurd_counts(void **state)
     assert_int_equal(store_check(store, test_fault, NULL), 0);
 }
 
-/* Many hours, many ranges, and blocks that reach from the first hour to the last: the check reads each block once. */
+/* Many hours, many ranges, and blocks that reach from the first hour to the last: the check reads
+ * each block once. */
 static void test_check_reads_each_block_once(void **state)
 {
     enum { BLOCKS = 3000 };

@@ -1,5 +1,5 @@
-/* recognise.c: which requests are calls of a model; own list, hostile URLs, LIBPPROF_ENDPOINTS, all URLs of the
- * fixtures and of the corpus when it is there. */
+/* recognise.c: which requests are calls of a model; own list, hostile URLs, LIBPPROF_ENDPOINTS, all
+ * URLs of the fixtures and of the corpus when it is there. */
 #include "shim/llm/recognise/recognise.h"
 #include "shim/llm/recognise/recognise_host.h"
 
@@ -460,7 +460,8 @@ static void endpoints(void **state)
     assert_false(look("POST", "http://ok/", "", &got));
 }
 
-/* Cut and damaged at every byte: no read outside (ASan), and whatever recognise accepts is a candidate (look). */
+/* Cut and damaged at every byte: no read outside (ASan), and whatever recognise accepts is a
+ * candidate (look). */
 static void hostile(void **state)
 {
     struct recognised got;
@@ -497,7 +498,8 @@ static unsigned compare(const struct record *record)
         print_error("%s but %s: %s %s\n", record->api, found ? got.api : "nothing", record->method, record->url);
         return 1;
     }
-    /* The body may say it again, with "models/" before it; the corpus left some URLs' models out. */
+    /* The body may say it again, with "models/" before it; the corpus left some URLs' models
+     * out. */
     const char *const model = strncmp(record->model, "models/", 7) ? record->model : record->model + 7;
     if (found && record->api[0] && got.model_bytes && model[0] && strstr(record->url, "/deployments/") == NULL &&
         (strlen(model) != got.model_bytes || memcmp(model, got.model, got.model_bytes) != 0)) {

@@ -1,5 +1,5 @@
-/* Rollups equal a recount from the spans by other means; unknown is not zero; too many groups are folded and stay
- * summed. */
+/* Rollups equal a recount from the spans by other means; unknown is not zero; too many groups are
+ * folded and stay summed. */
 #include "collector_tests.h"
 
 #include <signal.h>
@@ -194,8 +194,8 @@ static void test_folding(void **state)
     rollup_done(&rollup);
 }
 
-/* The groups that keep their prompt are the half with the most calls, whether they have few or very many, and of those
- * with as many the ones that came first. */
+/* The groups that keep their prompt are the half with the most calls, whether they have few or very
+ * many, and of those with as many the ones that came first. */
 static void test_folding_keeps_the_most_called(void **state)
 {
     enum { GROUPS = 65, KEPT = 32 };

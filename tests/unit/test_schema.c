@@ -1,4 +1,5 @@
-/* Stores whose tables are not as pprofd makes them: a view without an end in a table's place, triggers, virtual tables. */
+/* Stores whose tables are not as pprofd makes them: a view without an end in a table's place,
+ * triggers, virtual tables. */
 #include "store_file.h"
 
 #include <sqlite3.h>

@@ -1,7 +1,7 @@
 /*
- * The scribe with a tape written by hand and exchanges that only count: life of the thread, forks, full tables, ends of
- * the process. There is one scribe per process, so every test runs in a child of its own and reports by its exit
- * status.
+ * The scribe with a tape written by hand and exchanges that only count: life of the thread, forks,
+ * full tables, ends of the process. There is one scribe per process, so every test runs in a child
+ * of its own and reports by its exit status.
  */
 #include "scribe_child.h"
 
@@ -181,8 +181,8 @@ static int lost_end(void)
     return 0;
 }
 
-/* The process ends before the scribe has read what is on the tape: calls that ended did end, what was not read of their
- * bodies is counted. */
+/* The process ends before the scribe has read what is on the tape: calls that ended did end, what
+ * was not read of their bodies is counted. */
 static int no_time_to_read(void)
 {
     enum { CALLS = 3000 };
@@ -203,7 +203,8 @@ static int no_time_to_read(void)
     return 0;
 }
 
-/* The process ends and the scribe has no processor: the calls that it did not come to are said to be lost. */
+/* The process ends and the scribe has no processor: the calls that it did not come to are said to
+ * be lost. */
 static int no_time_at_all(void)
 {
     atomic_store(&held, true);
@@ -300,7 +301,8 @@ static int hung_collector(void)
     return 0;
 }
 
-/* In place of syscall (linked with --wrap): once this is wanted, a wait of a second or more has no end but the bell. */
+/* In place of syscall (linked with --wrap): once this is wanted, a wait of a second or more has no
+ * end but the bell. */
 static _Atomic bool long_waits_are_endless;
 static _Atomic uint64_t endless_waits;
 long __real_syscall(long number, ...);
@@ -362,7 +364,8 @@ static int signals_are_not_for_us(void)
 #ifndef __SANITIZE_THREAD__
 static int told[2];
 
-/* What the test framework's own thread had on its stack looks like a leak once that thread has ended. */
+/* What the test framework's own thread had on its stack looks like a leak once that thread has
+ * ended. */
 static void leave_without_leak_check(void)
 {
     scribe_finish(1000);                          /* as the library's own end does */

@@ -1,10 +1,12 @@
 /*
- * The scribe where something is denied: memory, threads, descriptors, system calls. What could not be recorded is told
- * by the first frame that leaves the process, or by a mark where none ever will. Each test runs in a child of its own.
+ * The scribe where something is denied: memory, threads, descriptors, system calls. What could not
+ * be recorded is told by the first frame that leaves the process, or by a mark where none ever
+ * will. Each test runs in a child of its own.
  */
 #include "scribe_child.h"
 
-/* Nothing of what such handles do is seen, perhaps nothing at all of the process: then that is what is told. */
+/* Nothing of what such handles do is seen, perhaps nothing at all of the process: then that is what
+ * is told. */
 static int refused_handles(void)
 {
     for (unsigned i = 0; i < 3; i++)
@@ -17,7 +19,8 @@ static int refused_handles(void)
     return 0;
 }
 
-/* Calls that came while there was no memory for a scribe are told by the first frame, once there is some. */
+/* Calls that came while there was no memory for a scribe are told by the first frame, once there is
+ * some. */
 static int no_memory_at_first(void)
 {
     unsigned long pages = 0;

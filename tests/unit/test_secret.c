@@ -1,7 +1,7 @@
 /*
- * No free text leaves an exchange: words of the services, shapes of keys and addresses, echoes of the request, paths
- * that hold keys. Keys, names and addresses are planted in every place where a server or a URL can put them; none may
- * stand in any text of the span.
+ * No free text leaves an exchange: words of the services, shapes of keys and addresses, echoes of
+ * the request, paths that hold keys. Keys, names and addresses are planted in every place where a
+ * server or a URL can put them; none may stand in any text of the span.
  */
 #include "exchange_run.h"
 #include "echo_forms.h"
@@ -265,8 +265,9 @@ static void test_paths(void **state)
     }
 }
 
-/* An answer that the query asks for has the id that was asked for, whatever the parameter is called; what the query
- * holds beside that comes back nowhere, and no id elsewhere than as the answer's. */
+/* An answer that the query asks for has the id that was asked for, whatever the parameter is
+ * called; what the query holds beside that comes back nowhere, and no id elsewhere than as the
+ * answer's. */
 static void test_asked_ids(void **state)
 {
     (void)state;
@@ -467,8 +468,8 @@ static void test_what_stays(void **state)
     assert_string_equal(exchange_field(&span, SPAN_error_type), "CURLE_OPERATION_TIMEDOUT");
 }
 
-/* The id of a user that a request names leaves as a hash under the installation's key, and not at all where there is
- * none; what the server says back of it does not. */
+/* The id of a user that a request names leaves as a hash under the installation's key, and not at
+ * all where there is none; what the server says back of it does not. */
 static void test_users(void **state)
 {
     (void)state;

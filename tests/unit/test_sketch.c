@@ -1,4 +1,5 @@
-/* The histogram (span/sketch.c) and its column (span/column_sketch.c): error bound, merging, bytes, damage. */
+/* The histogram (span/sketch.c) and its column (span/column_sketch.c): error bound, merging, bytes,
+ * damage. */
 #include "span_tests.h"
 
 #include "span/codec.h"
@@ -80,8 +81,8 @@ static void test_merge_is_addition(void **state)
     span_buffer_done(&out);
 }
 
-/* Counts of one byte are added another way than longer ones: the same sums on both sides of the border, up to the last
- * bucket, and one bucket too many is refused both ways. */
+/* Counts of one byte are added another way than longer ones: the same sums on both sides of the
+ * border, up to the last bucket, and one bucket too many is refused both ways. */
 static void test_short_and_long_counts(void **state)
 {
     (void)state;

@@ -44,7 +44,8 @@ static void test_texts_are_bounded(void **state)
     assert_int_equal(span.value[SPAN_host].text.bytes, SPAN_TEXT_MAX - 1);
     span_set_text(&span, SPAN_gap_sketch, text, sizeof(text));
     assert_false(span_has(&span, SPAN_gap_sketch));
-    /* The last text gives its room back; when the arena is full the field is absent, not half there. */
+    /* The last text gives its room back; when the arena is full the field is absent, not half
+     * there. */
     for (int i = 0; i < 100; i++)
         span_set_text(&span, SPAN_host, text, 500);
     assert_int_equal(span.arena_used, 500);

@@ -184,7 +184,8 @@ static void test_planted_link_is_not_followed(void **state)
     assert_content(IDENTITY "-2.frames", "greetingx");
 }
 
-/* A limit on the file's size stands for the full disk: the kernel writes a part of the frame, then refuses. */
+/* A limit on the file's size stands for the full disk: the kernel writes a part of the frame, then
+ * refuses. */
 static void test_full_disk_leaves_whole_frames(void **state)
 {
     (void)state;
@@ -287,8 +288,8 @@ static void test_killed_writer(void **state)
     assert_content(IDENTITY "-1.part", "greetingone");
 }
 
-/* As a collector does it: claims the file, reads it all, and removes it. Returns what was in it; "" when it was not to
- * be had. */
+/* As a collector does it: claims the file, reads it all, and removes it. Returns what was in it; ""
+ * when it was not to be had. */
 static const char *collect(const char *name)
 {
     static char text[4096];
@@ -328,7 +329,8 @@ static void test_taken_from_a_living_writer(void **state)
     assert_content(IDENTITY "-3.frames", "greetingthree");
 }
 
-/* Nobody's lock outlives a frame: not a forked child's, nor that of a parent whose child goes on. */
+/* Nobody's lock outlives a frame: not a forked child's, nor that of a parent whose child goes
+ * on. */
 static void test_no_lock_is_inherited(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /*
- * Reading step by step: each span once though blocks are merged between any two steps, and a reader that is held up by
- * its output holds nothing in the store: the log behind it stays small.
+ * Reading step by step: each span once though blocks are merged between any two steps, and a reader
+ * that is held up by its output holds nothing in the store: the log behind it stays small.
  */
 #include "collector_tests.h"
 
@@ -118,7 +118,8 @@ static int64_t log_bytes(void)
     return stat(name, &st) == 0 ? st.st_size : 0;
 }
 
-/* Sixty megabytes of changes: as much as the log holds when a reader keeps it from beginning anew. */
+/* Sixty megabytes of changes: as much as the log holds when a reader keeps it from beginning
+ * anew. */
 static void write_much(void)
 {
     sqlite3 *db;
@@ -224,7 +225,8 @@ static unsigned long long dumped(const struct reader *reader)
     return strtoull(at, NULL, 10);
 }
 
-/* `dump` shows one moment of the store: each block once, though all are merged before its output is read. */
+/* `dump` shows one moment of the store: each block once, though all are merged before its output is
+ * read. */
 static void test_dump_while_blocks_are_merged(void **state)
 {
     static const char *const options[] = {NULL, "--raw"};

@@ -1,4 +1,5 @@
-/* The store: what goes in comes out, once; foreign files stay as they are; damage changes nothing. */
+/* The store: what goes in comes out, once; foreign files stay as they are; damage changes
+ * nothing. */
 #include "collector_tests.h"
 
 #include <sqlite3.h>
@@ -199,7 +200,8 @@ static void test_empty_file(void **state)
     store_close(store);
 }
 
-/* A store whose tables are others is told by its version, in words, before any of them is looked for. */
+/* A store whose tables are others is told by its version, in words, before any of them is looked
+ * for. */
 static void test_other_versions(void **state)
 {
     static const struct {

@@ -1,6 +1,6 @@
 /*
- * A store and its log (SQLite's -wal) that were parted: the log of a removed store is no part of the next one, and a
- * store without the log that belongs to it is not called whole.
+ * A store and its log (SQLite's -wal) that were parted: the log of a removed store is no part of
+ * the next one, and a store without the log that belongs to it is not called whole.
  */
 #include "store_file.h"
 
@@ -28,7 +28,8 @@ static void expect_advice(const char *command, const char *operand)
         fail_msg("%s says: %s", whole, said);
 }
 
-/* The log of a store that was removed is no part of the next one; it is kept, and the next one says so. */
+/* The log of a store that was removed is no part of the next one; it is kept, and the next one says
+ * so. */
 static void test_log_of_a_removed_store(void **state)
 {
     struct store *store;
@@ -68,8 +69,9 @@ static void copy(const char *from, const char *to)
     close(out);
 }
 
-/* A copy of a store that is being written, without its log, or a killed writer's whose log was removed: no reader calls
- * it whole, nor does one after a writer has come and gone. With its log it is whole, and so it is at rest. */
+/* A copy of a store that is being written, without its log, or a killed writer's whose log was
+ * removed: no reader calls it whole, nor does one after a writer has come and gone. With its log it
+ * is whole, and so it is at rest. */
 static void test_a_log_that_is_missing(void **state)
 {
     char live_file[128], copied[160];

@@ -1,6 +1,6 @@
 /*
- * Several writers on one store, which open, write, merge and close it as they please: none is refused, none is told
- * that the file went away, and what each committed is there once.
+ * Several writers on one store, which open, write, merge and close it as they please: none is
+ * refused, none is told that the file went away, and what each committed is there once.
  */
 #include "collector_tests.h"
 
@@ -135,7 +135,8 @@ static void test_none_is_kept_out(void **state)
     store_close(store);
 }
 
-/* Somebody has the store at rest locked while it is opened: SQLite itself does not wait to change it to a log. */
+/* Somebody has the store at rest locked while it is opened: SQLite itself does not wait to change
+ * it to a log. */
 static void test_opening_waits(void **state)
 {
     struct store *store = NULL;

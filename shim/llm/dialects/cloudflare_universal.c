@@ -1,9 +1,10 @@
 /*
- * The universal endpoint of Cloudflare's AI gateway: a list of calls to try one after the other, answered by one of
- * them in its own shape.
+ * The universal endpoint of Cloudflare's AI gateway: a list of calls to try one after the other,
+ * answered by one of them in its own shape.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. It reads the list and what the gateway
- * itself refuses; the header cf-aig-step tells which call was answered, whose dialect then reads the body.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. It reads the list and
+ * what the gateway itself refuses; the header cf-aig-step tells which call was answered, whose
+ * dialect then reads the body.
  */
 #include "dialect.h"
 #include "shim/llm/facts/dialect_answer.h"

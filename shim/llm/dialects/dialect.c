@@ -1,8 +1,8 @@
 /*
  * The table of dialects and look-up by API shape.
  *
- * Called by the exchange on the scribe's thread, by the generator of docs/dialects.md and by tests. A table is
- * read-only once compiled.
+ * Called by the exchange on the scribe's thread, by the generator of docs/dialects.md and by tests.
+ * A table is read-only once compiled.
  */
 #include "dialect.h"
 
@@ -21,7 +21,8 @@ struct dialect *const dialects[] = {
     NULL,
 };
 
-/* At the first call that needs it: all tables together would take the first call of a process milliseconds. */
+/* At the first call that needs it: all tables together would take the first call of a process
+ * milliseconds. */
 static void compile(struct dialect *dialect)
 {
     if (dialect->compiled)

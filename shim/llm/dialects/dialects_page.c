@@ -1,7 +1,7 @@
 /*
- * Writes docs/dialects.md to standard output, from the tables that libpprof.so reads: apis.def, endpoints.def,
- * providers.def and the dialects' own pages. A program of the build, not part of the library; run by scripts/bless and
- * by the test that compares its output with the file.
+ * Writes docs/dialects.md to standard output, from the tables that libpprof.so reads: apis.def,
+ * endpoints.def, providers.def and the dialects' own pages. A program of the build, not part of the
+ * library; run by scripts/bless and by the test that compares its output with the file.
  */
 #include "dialect.h"
 #include "shim/llm/recognise/endpoint_flags.h"

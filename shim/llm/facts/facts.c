@@ -1,7 +1,8 @@
 /*
  * Putting facts in, see facts.h: bounded copies, last wins, tool calls told apart.
  *
- * Called by dialects within JSON callbacks on the scribe's thread. It must never keep a pointer into the body.
+ * Called by dialects within JSON callbacks on the scribe's thread. It must never keep a pointer
+ * into the body.
  */
 #include "facts.h"
 
@@ -45,7 +46,8 @@ static struct facts_call *call_of_fragment(struct facts *facts)
     struct facts_call *const known =
         index == FACTS_NO_INDEX ? call_last(facts, choice) : call_by_index(facts, choice, index);
     const bool other_id = known != NULL && id && known->id && known->id != id;
-    /* Without an index a new id begins a call; without both, a name does, because names stand at the beginning. */
+    /* Without an index a new id begins a call; without both, a name does, because names stand at
+     * the beginning. */
     const bool anew = id ? known == NULL || known->id != id : facts->fragment.listed && facts->fragment.named;
     const bool starts = index == FACTS_NO_INDEX && anew;
     if (known != NULL && !other_id && !starts) {
@@ -79,7 +81,8 @@ static void usage_raise(struct facts_usage *usage, enum facts_number which, uint
         usage_put(usage, which, value);
 }
 
-/* A later statement: 0 erases nothing. A smaller one corrects (Gemini's first count of a prompt may be too high). */
+/* A later statement: 0 erases nothing. A smaller one corrects (Gemini's first count of a prompt may
+ * be too high). */
 static void usage_restate(struct facts_usage *usage, enum facts_number which, uint64_t value)
 {
     if (value || !((usage->present >> which) & 1))
@@ -306,7 +309,8 @@ void facts_part(struct facts *facts, uint32_t index, const struct facts_part *pa
         facts->parts = index + 1;
 }
 
-/* The sum of one count over all parts; of input and what a cache gave of it, once for each prompt. */
+/* The sum of one count over all parts; of input and what a cache gave of it, once for each
+ * prompt. */
 static void sum_parts(struct facts *facts, unsigned which, enum facts_number fact)
 {
     const uint64_t choices = facts_number(facts, FACT_CHOICES_ASKED), each = choices ? choices : 1;

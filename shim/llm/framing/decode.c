@@ -41,7 +41,8 @@ enum decode_kind decode_kind(const char *value, size_t bytes)
     return bytes ? DECODE_UNKNOWN : DECODE_NONE;
 }
 
-/* Brotli has no limit of its own for its window: its allocator gets one. Each block remembers its size. */
+/* Brotli has no limit of its own for its window: its allocator gets one. Each block remembers its
+ * size. */
 static void *brotli_allocate(void *opaque, size_t bytes)
 {
     struct decode *decode = opaque;
@@ -125,7 +126,8 @@ static bool push_zlib(struct decode *decode, const uint8_t *data, size_t bytes)
     }
 }
 
-/* A zlib header is 0x78-like with a checksum modulo 31; without one it is raw deflate (as some servers send it). */
+/* A zlib header is 0x78-like with a checksum modulo 31; without one it is raw deflate (as some
+ * servers send it). */
 static bool push_deflate(struct decode *decode, const uint8_t *data, size_t bytes)
 {
     while (!decode->begun && decode->head_bytes < DEFLATE_HEAD_BYTES && bytes) {

@@ -11,8 +11,8 @@ static bool ends_crlf(const char *line, size_t bytes)
     return bytes && line[bytes - 1] == '\n';
 }
 
-/* The value of `; key=` in a Content-Disposition line, quoted or not. NULL: not there. Quoted values may hold
- * semicolons. */
+/* The value of `; key=` in a Content-Disposition line, quoted or not. NULL: not there. Quoted
+ * values may hold semicolons. */
 static const char *parameter(const char *line, size_t bytes, const char *key, size_t *ret_bytes)
 {
     const size_t key_bytes = strlen(key);
@@ -124,7 +124,8 @@ static void keep(struct multipart *m, const char *data, size_t bytes)
     m->part_bytes += bytes;
 }
 
-/* CR stands only at the boundary's beginning, so after a mismatch nothing but the byte at hand can begin it anew. */
+/* CR stands only at the boundary's beginning, so after a mismatch nothing but the byte at hand can
+ * begin it anew. */
 static size_t push_body(struct multipart *m, const char *data, size_t bytes)
 {
     if (!m->matched) {

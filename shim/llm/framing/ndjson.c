@@ -1,6 +1,6 @@
 /*
- * Framing of JSON lines, see ndjson.h. A line end never occurs inside JSON text (it is escaped there), so lines are
- * what stands between them.
+ * Framing of JSON lines, see ndjson.h. A line end never occurs inside JSON text (it is escaped
+ * there), so lines are what stands between them.
  *
  * Runs on the scribe's thread inside exchange_response_body.
  */

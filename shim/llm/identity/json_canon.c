@@ -1,8 +1,9 @@
 /*
  * The order-independent hash of json_canon.h: a scanner whose rules match everything, and a sum.
  *
- * Called by prompt.c on the scribe's thread with the raw bytes of `tools` and `response_format`. It must give the same
- * sums in every process and on every machine: no addresses, no byte order of the machine, no random seeds.
+ * Called by prompt.c on the scribe's thread with the raw bytes of `tools` and `response_format`. It
+ * must give the same sums in every process and on every machine: no addresses, no byte order of the
+ * machine, no random seeds.
  */
 #include "json_canon.h"
 
@@ -106,8 +107,9 @@ static bool key_is(const struct json_value *value, const char *word)
     return value->key_bytes == strlen(word) && !strncasecmp(value->key, word, value->key_bytes);
 }
 
-/* What opens below a level of this sort: [{"name"}], [{"function": {"name"}}] and the like, and Gemini's
- * [{"functionDeclarations": [{"name"}]}]. Names of other depths are those of parameters. */
+/* What opens below a level of this sort: [{"name"}], [{"function": {"name"}}] and the like, and
+ * Gemini's [{"functionDeclarations": [{"name"}]}]. Names of other depths are those of
+ * parameters. */
 static uint8_t tools_below(uint8_t tools, const struct json_value *value)
 {
     if (tools == TOOLS_LIST)

@@ -1,8 +1,10 @@
 /*
- * Prompt identity, see prompt.h: hashes of the constant parts, joined under the key when the request is over.
+ * Prompt identity, see prompt.h: hashes of the constant parts, joined under the key when the
+ * request is over.
  *
- * Runs on the scribe's thread within JSON callbacks of the request. Text must never outlive the exchange, and never
- * reach the span but for the preview that the configuration asked for, of which shown.c says what may be seen.
+ * Runs on the scribe's thread within JSON callbacks of the request. Text must never outlive the
+ * exchange, and never reach the span but for the preview that the configuration asked for, of which
+ * shown.c says what may be seen.
  */
 #include "prompt.h"
 
@@ -238,7 +240,8 @@ static void set_name(char *to, uint16_t *to_bytes, const char *text, size_t byte
     *to_bytes = (uint16_t)taken;
 }
 
-/* Whole it is an address, and neither part shows it: "jane.doe@example.org" is no version of a prompt. */
+/* Whole it is an address, and neither part shows it: "jane.doe@example.org" is no version of a
+ * prompt. */
 static bool hides_address(const char *text, size_t name_bytes, size_t bytes)
 {
     const char *const before = memrchr(text, '@', name_bytes);
@@ -334,8 +337,9 @@ static bool gather(const struct prompt *prompt, struct constant *ret)
     return true;
 }
 
-/* Of instructions, and of names of tools where there are none, what several texts share, or a text that came often; of
- * the user's text, which is there only where it was asked for, all but what looks like data. */
+/* Of instructions, and of names of tools where there are none, what several texts share, or a text
+ * that came often; of the user's text, which is there only where it was asked for, all but what
+ * looks like data. */
 static void finish_preview(const struct prompt *prompt, struct span *span)
 {
     static const char label[] = "tools: ";

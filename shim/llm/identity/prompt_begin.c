@@ -1,10 +1,10 @@
 /*
- * Where does a template end and the data begin? Signs of data: a line end, ": ", quotes, brackets, a word with a digit,
- * an address or path, a capitalised word that does not begin a sentence. At most PROMPT_BEGIN_WORDS words of
- * PROMPT_BEGIN_BYTES bytes.
+ * Where does a template end and the data begin? Signs of data: a line end, ": ", quotes, brackets,
+ * a word with a digit, an address or path, a capitalised word that does not begin a sentence. At
+ * most PROMPT_BEGIN_WORDS words of PROMPT_BEGIN_BYTES bytes.
  *
- * Called by prompt.c on the scribe's thread, once per request without instructions. Pure; ASCII rules alone, so that
- * the locale plays no part.
+ * Called by prompt.c on the scribe's thread, once per request without instructions. Pure; ASCII
+ * rules alone, so that the locale plays no part.
  */
 #include "prompt_begin.h"
 

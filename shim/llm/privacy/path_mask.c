@@ -1,6 +1,7 @@
 /*
- * The path as it may be stored, see secret.h: what is not of the API's known shape becomes "*", because keys stand in
- * paths too (/v1/KEY/chat, /bot12345:KEY/…, proxies that take a tenant's secret as a prefix).
+ * The path as it may be stored, see secret.h: what is not of the API's known shape becomes "*",
+ * because keys stand in paths too (/v1/KEY/chat, /bot12345:KEY/…, proxies that take a tenant's
+ * secret as a prefix).
  *
  * Called when an exchange opens, on the scribe's thread.
  */

@@ -1,8 +1,8 @@
 /*
  * Shapes of keys and addresses, echoes of the request; see secret.h.
  *
- * Called on the scribe's thread for a few short texts per exchange, and by the constructor for labels. Must never keep
- * a pointer into what it was given.
+ * Called on the scribe's thread for a few short texts per exchange, and by the constructor for
+ * labels. Must never keep a pointer into what it was given.
  */
 #include "secret.h"
 
@@ -42,10 +42,10 @@ static bool is_hex(char c)
 /* ---- keys ---- */
 
 /*
- * How keys begin, from the services' documents and the rules of public secret scanners. Behind a beginning that only
- * keys have, any `any` bytes of the key's alphabet make a key. Most beginnings could begin a name as well
- * ("sk-summary-of-calls-v2", "xai-chat-stream", "key-facts"): there the pieces that no word has (see is_wordy) must
- * reach `random` bytes.
+ * How keys begin, from the services' documents and the rules of public secret scanners. Behind a
+ * beginning that only keys have, any `any` bytes of the key's alphabet make a key. Most beginnings
+ * could begin a name as well ("sk-summary-of-calls-v2", "xai-chat-stream", "key-facts"): there the
+ * pieces that no word has (see is_wordy) must reach `random` bytes.
  */
 static const struct {
     char text[15];
@@ -71,7 +71,8 @@ static const struct {
     {"access_token=", 1, 0}, {"key=", 1, 0},      {"-----BEGIN", 1, 0},    {"AGE-SECRET-", 1, 0},
 };
 
-/* Shorter pieces are names of models and abbreviations, unless digits and letters of both cases alternate in them. */
+/* Shorter pieces are names of models and abbreviations, unless digits and letters of both cases
+ * alternate in them. */
 enum {
     RANDOM_PIECE_MIN = 10,
     RANDOM_MIX_MIN = 5,
@@ -89,8 +90,8 @@ static bool in_key(char c)
     return is_alnum(c) || c == '-' || c == '_' || c == '.' || c == '+' || c == '/' || c == '=' || c == '~';
 }
 
-/* Could people have written these letters and digits? A word in lower or upper case, with humps, with a number before
- * or after it, a date with its time. */
+/* Could people have written these letters and digits? A word in lower or upper case, with humps,
+ * with a number before or after it, a date with its time. */
 static bool is_wordy(const char *text, size_t bytes)
 {
     size_t digits = 0, uppers = 0, changes = 0;
@@ -127,9 +128,9 @@ static bool is_change(char before, char c)
     return alnums && (is_digit(before) != is_digit(c) || (before >= 'a' && before <= 'z' && c >= 'A' && c <= 'Z'));
 }
 
-/* How many bytes no word has, in what the key's alphabet goes on with: those of the pieces that are not wordy; all at a
- * UUID, and where dashes cut a generated text short but both
- * cases and digits change at every fifth byte. A short hash after words is none. */
+/* How many bytes no word has, in what the key's alphabet goes on with: those of the pieces that are
+ * not wordy; all at a UUID, and where dashes cut a generated text short but both cases and digits
+ * change at every fifth byte. A short hash after words is none. */
 static size_t random_bytes(const char *text, size_t bytes)
 {
     size_t found = 0, changes = 0, alnums = 0, uppers = 0;
@@ -178,8 +179,8 @@ static bool has_known_key(const char *text, size_t bytes)
     return false;
 }
 
-/* A run of letters and digits as generators make them: 32 hex digits and more, or 20 characters in which letters of
- * both cases and digits mix. */
+/* A run of letters and digits as generators make them: 32 hex digits and more, or 20 characters in
+ * which letters of both cases and digits mix. */
 static bool is_random_run(const char *text, size_t bytes)
 {
     size_t hex = 0, digits = 0, uppers = 0, lowers = 0;
@@ -274,7 +275,8 @@ static bool has_ip(const char *text, size_t bytes)
     return false;
 }
 
-/* Numbers of telephones: "+" and seven digits or more, or nine to fifteen digits in groups and nothing else. */
+/* Numbers of telephones: "+" and seven digits or more, or nine to fifteen digits in groups and
+ * nothing else. */
 static bool is_phone(const char *text, size_t bytes)
 {
     size_t digits = 0, signs = 0;

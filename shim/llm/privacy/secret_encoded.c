@@ -1,10 +1,10 @@
 /*
  * Echoes of the request that a server says in another form: see secret.h.
  *
- * A text is turned in every way known here, and what comes out of that again: cut by signs, in another case, backwards,
- * letters turned by thirteen; in base64, base32, hexadecimal and percent signs, forwards and backwards, and those in
- * each other twice. In what comes out, letters and digits alone are compared with those of the request's pieces, whole
- * or each second one.
+ * A text is turned in every way known here, and what comes out of that again: cut by signs, in
+ * another case, backwards, letters turned by thirteen; in base64, base32, hexadecimal and percent
+ * signs, forwards and backwards, and those in each other twice. In what comes out, letters and
+ * digits alone are compared with those of the request's pieces, whole or each second one.
  *
  * Called on the scribe's thread for a few short texts per exchange. Must never keep a decoded byte.
  */

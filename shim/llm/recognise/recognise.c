@@ -1,4 +1,5 @@
-/* Is this a call of a language model? See recognise.h; the tables are apis.def, endpoints.def and providers.def. */
+/* Is this a call of a language model? See recognise.h; the tables are apis.def, endpoints.def and
+ * providers.def. */
 #include "recognise.h"
 
 #include <string.h>
@@ -12,8 +13,8 @@
 
 enum method { METHOD_UNKNOWN, METHOD_POST, METHOD_GET, METHOD_OTHER };
 
-/* Who serves the host; a platform serves other things beside models, under the same paths (classifiers, notebooks,
- * chats about tables, queues). */
+/* Who serves the host; a platform serves other things beside models, under the same paths
+ * (classifiers, notebooks, chats about tables, queues). */
 struct served {
     const char *provider;
     bool platform;
@@ -89,8 +90,8 @@ static bool view_equals(struct url_view view, const char *text, size_t bytes)
     return view.bytes == bytes && bytes && !memcmp(view.data, text, bytes);
 }
 
-/* Compares a pattern of endpoints.def with what stands before the last segment, from the right. *ret_model: what '@'
- * stands for. */
+/* Compares a pattern of endpoints.def with what stands before the last segment, from the right.
+ * *ret_model: what '@' stands for. */
 static bool before_matches(const char *pattern, struct url_view path, struct url_view *ret_model)
 {
     struct url_view rest = {pattern, strlen(pattern)};
@@ -124,7 +125,8 @@ static bool model_has(const struct recognised *ret, const char *word)
     return memmem(ret->model, ret->model_bytes, word, strlen(word)) != NULL;
 }
 
-/* Takes what stands behind a row's `last` off the path, and `last` itself. False: it does not stand there. */
+/* Takes what stands behind a row's `last` off the path, and `last` itself. False: it does not stand
+ * there. */
 static bool pop_tail(const struct row *row, struct url_view *path, struct url_view *ret_model)
 {
     while (path->bytes && path->data[path->bytes - 1] == '/')
@@ -371,8 +373,8 @@ bool recognise_candidate(const char *method, size_t method_bytes, const char *ur
            recognise_endpoint_find(&url) != NULL;
 }
 
-/* How realtime APIs' paths end: OpenAI's, Azure's, xAI's, Qwen's ("realtime", alone or before what prepares it), Gemini
- * Live's, DashScope's. *ret_sure: nobody else's end so. */
+/* How realtime APIs' paths end: OpenAI's, Azure's, xAI's, Qwen's ("realtime", alone or before what
+ * prepares it), Gemini Live's, DashScope's. *ret_sure: nobody else's end so. */
 static bool marks_session(struct url_view path, bool *ret_sure)
 {
     static const char prepares[][24] = {"sessions", "client_secrets", "calls", "transcription_sessions"};

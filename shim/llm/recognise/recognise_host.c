@@ -1,5 +1,5 @@
-/* Who serves a host, see recognise_host.h. recognise_endpoint_find() also runs on the application's thread; the rest on
- * the scribe's or at start. */
+/* Who serves a host, see recognise_host.h. recognise_endpoint_find() also runs on the application's
+ * thread; the rest on the scribe's or at start. */
 #include "recognise_host.h"
 
 #include <stdint.h>
@@ -21,7 +21,8 @@ static const struct {
 #undef PLATFORM
 };
 
-/* What most rows are told from a host by, without a look at them: the length of the pattern, and how it is to be read.
+/* What most rows are told from a host by, without a look at them: the length of the pattern, and
+ * how it is to be read.
  */
 enum { SHAPE_BELOW = 0x40, SHAPE_STARS = 0x80, SHAPE_BYTES = 0x3f };
 _Static_assert(sizeof(providers[0].host) <= SHAPE_BYTES, "a pattern's length must fit");
@@ -75,7 +76,8 @@ static bool pattern_matches(struct url_view host, size_t row)
     return shapes[row] & SHAPE_BELOW ? url_view_ends(host, pattern) : stars_match(host, pattern);
 }
 
-/* The row of the host, or sizeof(shapes). No two match the same one, so whole names, which are found fast, come first.
+/* The row of the host, or sizeof(shapes). No two match the same one, so whole names, which are
+ * found fast, come first.
  */
 static size_t row_of(struct url_view host)
 {
@@ -135,8 +137,8 @@ static char *trim(char *text)
     return text;
 }
 
-/* "host[:port][/path]=api[,provider]", NUL-terminated, in endpoints_text; blanks may stand around each part. Returns
- * what is wrong, or NULL. */
+/* "host[:port][/path]=api[,provider]", NUL-terminated, in endpoints_text; blanks may stand around
+ * each part. Returns what is wrong, or NULL. */
 static const char *add_endpoint(char *entry)
 {
     char *equals = strrchr(entry, '=');

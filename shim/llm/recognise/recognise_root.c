@@ -1,10 +1,11 @@
 /*
  * Hosts whose paths do not tell what is called, see recognise_root.h.
  *
- * recognise_root_host() also runs on the application's thread; the rest on the scribe's. Nothing here allocates, locks
- * or changes errno.
+ * recognise_root_host() also runs on the application's thread; the rest on the scribe's. Nothing
+ * here allocates, locks or changes errno.
  *
- * Sources: https://huggingface.co/docs/inference-providers, https://cloud.tencent.com/document/api/1729/101835,
+ * Sources: https://huggingface.co/docs/inference-providers,
+ * https://cloud.tencent.com/document/api/1729/101835,
  * https://developers.cloudflare.com/ai-gateway/usage/universal/.
  */
 #include "recognise_root.h"
@@ -72,7 +73,8 @@ static bool names_embedder(const struct recognised *ret)
     return false;
 }
 
-/* Text generation inference at the root, "models/M[/pipeline/feature-extraction]" and "pipeline/feature-extraction/M".
+/* Text generation inference at the root, "models/M[/pipeline/feature-extraction]" and
+ * "pipeline/feature-extraction/M".
  */
 static bool huggingface(struct url_view path, struct recognised *ret)
 {
@@ -116,8 +118,8 @@ void recognise_tencent_action(const char *headers, size_t headers_bytes, struct 
         }
 }
 
-/* Everything is a POST to the root. What it is, a header says, which may be known later: until then the answer must
- * show it. */
+/* Everything is a POST to the root. What it is, a header says, which may be known later: until then
+ * the answer must show it. */
 static bool tencent(struct url_view path, const char *headers, size_t headers_bytes, struct recognised *ret)
 {
     if (without_slashes(path).bytes)

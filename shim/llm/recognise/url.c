@@ -1,5 +1,5 @@
-/* Splitting URLs, see url.h. Called by recognise.c, on the application's thread as well: it must stay free of side
- * effects. */
+/* Splitting URLs, see url.h. Called by recognise.c, on the application's thread as well: it must
+ * stay free of side effects. */
 #include "url.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * CURLcode numbers as names. curl_easy_strerror would say it in words, but the words differ between versions and
- * libraries. Pure; used by the scribe.
+ * CURLcode numbers as names. curl_easy_strerror would say it in words, but the words differ between
+ * versions and libraries. Pure; used by the scribe.
  */
 #include "phases.h"
 

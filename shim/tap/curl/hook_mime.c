@@ -1,12 +1,13 @@
 /*
- * The hooks of libcurl's MIME functions (library.h). `curl -F model=whisper-1 -F file=@speech.mp3` names its model in a
- * form that libcurl puts together itself and does not give back, so the short text parts are noted as they are set.
- * Called by entry.c on the application's thread; errno stays as the real function left it.
+ * The hooks of libcurl's MIME functions (library.h). `curl -F model=whisper-1 -F file=@speech.mp3`
+ * names its model in a form that libcurl puts together itself and does not give back, so the short
+ * text parts are noted as they are set. Called by entry.c on the application's thread; errno stays
+ * as the real function left it.
  *
- * A form's record stands in the table of handles under its address plus one, which is no handle's: libcurl frees the
- * forms within a form without telling us, and a handle that comes to lie at such an address must not be taken for one
- * that we saw being made. A part belongs to the form that this thread added a part to last; parts that are set later,
- * or by another thread, are not seen.
+ * A form's record stands in the table of handles under its address plus one, which is no handle's:
+ * libcurl frees the forms within a form without telling us, and a handle that comes to lie at such
+ * an address must not be taken for one that we saw being made. A part belongs to the form that this
+ * thread added a part to last; parts that are set later, or by another thread, are not seen.
  */
 #include "form.h"
 

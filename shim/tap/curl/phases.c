@@ -1,13 +1,14 @@
 /*
  * Phases of a transfer as differences of libcurl's cumulative times. Called by the scribe; pure.
  *
- * They are counted from the beginning of the call, which is when the application handed it over: libcurl begins to
- * count when it first looks at it. libcurl (lib/progress.c, Curl_pgrsTime) measures each point from the start of the
- * single request and adds it up over redirects, so that the difference of two points is the sum of that phase over all
- * requests of the transfer. A point that was not reached is 0: reached points are at least 1 µs. On a connection that
- * was open already the TLS point stays 0. Rounding, and sums in which only some requests did a handshake, can put a
- * later point slightly before an earlier one; phases are clamped, so they are never negative and together never longer
- * than the total.
+ * They are counted from the beginning of the call, which is when the application handed it over:
+ * libcurl begins to count when it first looks at it. libcurl (lib/progress.c, Curl_pgrsTime)
+ * measures each point from the start of the single request and adds it up over redirects, so that
+ * the difference of two points is the sum of that phase over all requests of the transfer. A point
+ * that was not reached is 0: reached points are at least 1 µs. On a connection that was open
+ * already the TLS point stays 0. Rounding, and sums in which only some requests did a handshake,
+ * can put a later point slightly before an earlier one; phases are clamped, so they are never
+ * negative and together never longer than the total.
  */
 #include "phases.h"
 
@@ -107,8 +108,8 @@ static struct tape_end from_beginning(const struct tape_end *end, uint64_t befor
     return from;
 }
 
-/* What passes before libcurl begins is its queue where the application let it wait; the rest is our own work and part
- * of no phase. */
+/* What passes before libcurl begins is its queue where the application let it wait; the rest is our
+ * own work and part of no phase. */
 static void compute_queue(struct clock *clock, const struct tape_end *from, uint64_t before_us,
                           struct exchange_end *ret_end)
 {
@@ -122,9 +123,9 @@ static void compute_queue(struct clock *clock, const struct tape_end *from, uint
 }
 
 /*
- * A callback of the application's refused, or a handle was removed that was not to go on either. CURLE_WRITE_ERROR
- * alone says nothing: libcurl gives it, too, for an answer that it could not write out itself (junk after the end of a
- * gzip stream, lib/content_encoding.c).
+ * A callback of the application's refused, or a handle was removed that was not to go on either.
+ * CURLE_WRITE_ERROR alone says nothing: libcurl gives it, too, for an answer that it could not
+ * write out itself (junk after the end of a gzip stream, lib/content_encoding.c).
  */
 static enum exchange_how how(const struct tape_end *end)
 {

@@ -1,6 +1,7 @@
 /*
- * A program that ends within its first call, before the library's thread ever ran: that thread gets no processor at
- * all, whatever the machine. Prints "called" when the answer has come, then it ends:
+ * A program that ends within its first call, before the library's thread ever ran: that thread gets
+ * no processor at all, whatever the machine. Prints "called" when the answer has come, then it
+ * ends:
  *
  *   killed_client URL kill     by SIGKILL
  *   killed_client URL exec     by exec of sleep, under the same number, until it is killed

@@ -1,19 +1,22 @@
 /*
- * A program that calls a model again and again until it is killed, and keeps a ledger of what it got: on a descriptor
- * that it is given, one line per completed call, "ID PROCESS LIVED_US MONOTONIC_NS", written when curl_easy_perform has
- * returned. A pipe holds what its writer wrote, however the writer ended.
+ * A program that calls a model again and again until it is killed, and keeps a ledger of what it
+ * got: on a descriptor that it is given, one line per completed call, "ID PROCESS LIVED_US
+ * MONOTONIC_NS", written when curl_easy_perform has returned. A pipe holds what its writer wrote,
+ * however the writer ended.
  *
  *   ledger_client URL LEDGER COUNTS THREADS STREAMS [fork]
  *
- * LEDGER and COUNTS are numbers of open descriptors: the pipe, and a file of zeros.
- * THREADS threads with an easy handle each; STREAMS of them ask for streams. "fork": after every tenth call of the
- * first thread a child is forked, makes one call, and is killed by SIGKILL or ends by _exit, in turns.
+ * LEDGER and COUNTS are numbers of open descriptors: the pipe, and a file of zeros. THREADS threads
+ * with an easy handle each; STREAMS of them ask for streams. "fork": after every tenth call of the
+ * first thread a child is forked, makes one call, and is killed by SIGKILL or ends by _exit, in
+ * turns.
  *
- * How long a process went on after a call is counted without the time in which the thread that records was ready to run
- * and got no processor, and without its running while it had to share one: then it works off what came while it waited.
- * All else that it does or waits for counts. A thread of this program looks every 2 ms at what the kernel says of it;
- * of a longer time between two looks, in which nothing of this process may have run, 4 ms count. The count lies in the
- * file (struct process), which the killer reads afterwards.
+ * How long a process went on after a call is counted without the time in which the thread that
+ * records was ready to run and got no processor, and without its running while it had to share one:
+ * then it works off what came while it waited. All else that it does or waits for counts. A thread
+ * of this program looks every 2 ms at what the kernel says of it; of a longer time between two
+ * looks, in which nothing of this process may have run, 4 ms count. The count lies in the file
+ * (struct process), which the killer reads afterwards.
  */
 #include <curl/curl.h>
 #include <dirent.h>
@@ -82,7 +85,8 @@ static void wait_for_threads(void)
 /* The thread that records: what is known of it from /proc. */
 struct recorder {
     int stat, schedstat; /* descriptors; -1: none seen yet */
-    /* By the last look: for how many nanoseconds it ran and waited for a processor, and when that was. */
+    /* By the last look: for how many nanoseconds it ran and waited for a processor, and when that
+     * was. */
     unsigned long long ran, waited, looked;
 };
 
@@ -93,8 +97,8 @@ static int open_of_task(long task, const char *what)
     return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* The first that is none of ours, all of which are known by now. Not by its name, which it gives itself when it first
- * runs: until then it may wait for long. */
+/* The first that is none of ours, all of which are known by now. Not by its name, which it gives
+ * itself when it first runs: until then it may wait for long. */
 static void find_recorder(struct recorder *recorder)
 {
     DIR *tasks = opendir("/proc/self/task");
@@ -112,8 +116,8 @@ static void find_recorder(struct recorder *recorder)
         (void)closedir(tasks);
 }
 
-/* Adds what has passed since the last look, unless the recorder waits for a processor right now: how long it did is
- * known when it has one. */
+/* Adds what has passed since the last look, unless the recorder waits for a processor right now:
+ * how long it did is known when it has one. */
 static void look(struct recorder *recorder)
 {
     char stat[512] = "", schedstat[128] = "";
@@ -150,7 +154,8 @@ static void *count(void *context)
     return NULL;
 }
 
-/* The calling thread is the first; n: how many there will be. Nobody makes a call before all are known. */
+/* The calling thread is the first; n: how many there will be. Nobody makes a call before all are
+ * known. */
 static void start_threads(int n, void *(*caller)(void *))
 {
     pthread_t thread;

@@ -1,5 +1,5 @@
-/* Makes many calls over one connection and says on stderr how long they took: "p50_us p99_us max_us". Usage: many URL
- * CALLS [PAUSE_US] */
+/* Makes many calls over one connection and says on stderr how long they took: "p50_us p99_us
+ * max_us". Usage: many URL CALLS [PAUSE_US] */
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
