@@ -31,10 +31,11 @@ enum {
  *   tape_records, tape_bytes: found the tape full
  *   spans: were finished and could not be kept
  *   exchanges: requests that could not be followed at all (table full, no memory, no thread)
- *   journals: times that the journal stepped aside, wholly or for calls in flight, or that no mark (mark.h) could be
- * left where the collector looks peers: times that a collector was sent nothing, because it could
- * be anybody's (shim/outbox/peer.h) sessions: sessions with a model over a socket, which are seen
- * and not followed
+ *   journals: times that the journal stepped aside, wholly or for calls in flight, or that no mark
+ *     (mark.h) could be left where the collector looks
+ *   peers: times that a collector was sent nothing, because it could be anybody's
+ *     (shim/outbox/peer.h)
+ *   sessions: sessions with a model over a socket, which are seen and not followed
  */
 #define SPAN_LOSSES(X)                                                                                                 \
     X(tape_records)                                                                                                    \

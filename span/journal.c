@@ -166,7 +166,7 @@ static int flush(struct reading *reading)
 static struct span *row(struct reading *reading)
 {
     if (reading->rows[reading->n] == NULL)
-        reading->rows[reading->n] = malloc(sizeof **reading->rows);
+        reading->rows[reading->n] = malloc(sizeof(**reading->rows));
     return reading->rows[reading->n];
 }
 

@@ -64,7 +64,7 @@ void span_mark_name(char out[SPAN_MARK_NAME_BYTES], const struct span_mark *mark
     slot %= SPAN_MARK_SLOTS;
     for (unsigned i = 0; i < 3; i++)
         out[i] = digits[slot >> (4 * (2 - i)) & 15];
-    memcpy(out + 3, ".mark", sizeof ".mark");
+    memcpy(out + 3, ".mark", sizeof(".mark"));
 }
 
 bool span_mark_write(char out[SPAN_MARK_TEXT_BYTES], const struct span_mark *mark)

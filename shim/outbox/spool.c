@@ -73,7 +73,7 @@ static int open_file(struct spool *spool, int directory, const uint8_t *frame, s
     (void)snprintf(name, sizeof(name), "%s-%u.part", spool->identity, spool->n);
     (void)snprintf(fresh, sizeof(fresh), "%s-%u.fresh.new", spool->identity, spool->n);
     int needed = snprintf(spool->file, sizeof(spool->file), "%s/%s", spool->directory, name);
-    if (needed < 0 || (size_t)needed + sizeof ".frames" > sizeof(spool->file))
+    if (needed < 0 || (size_t)needed + sizeof(".frames") > sizeof(spool->file))
         return -ENAMETOOLONG;
     struct stat st;
     if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
@@ -146,9 +146,9 @@ void spool_close(struct spool *spool)
 {
     if (own_fd_valid(&spool->own) && lock(spool)) {
         char done[SPOOL_PATH_MAX];
-        size_t stem = strlen(spool->file) - (sizeof ".part" - 1);
+        size_t stem = strlen(spool->file) - (sizeof(".part") - 1);
         memcpy(done, spool->file, stem);
-        memcpy(done + stem, ".frames", sizeof ".frames");
+        memcpy(done + stem, ".frames", sizeof(".frames"));
         (void)renameat(AT_FDCWD, spool->file, AT_FDCWD, done);
     }
     own_fd_close(&spool->own);

@@ -5,8 +5,9 @@
  * STORE_FILE SPANS [plain|shipped|busy|calls]      STORE_FILE must not exist
  *   plain    microseconds, no ids, no gaps; from 2026-01-01, so that instructions repeat exactly
  *   shipped  as the shim fills spans (workload_as_shipped), ending today
- *   busy     as plain, a thousand times as fast: as many spans at once as a collector under load gets
- *   calls    as plain, with one model for each prompt, but each span is the only one of its process, which says that it ends
+ *   busy     as plain, a thousand times as fast: as many spans at once as a busy collector gets
+ *   calls    as plain, with one model for each prompt, but each span is the only one of its
+ *            process, which says that it ends
  */
 #include <stdio.h>
 #include <stdlib.h>

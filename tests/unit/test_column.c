@@ -106,7 +106,8 @@ static void test_shapes_are_small(void **state)
     assert_true(round_trip(v, NULL, ROWS, 0) <= ROWS * 2); /* nearly sorted times */
 }
 
-/* How many bytes the encoder's choices cost, outliers of every size and number: a change of them is looked at. */
+/* How many bytes the encoder's choices cost, outliers of every size and number: a change of them is
+ * looked at. */
 static void test_what_outliers_cost(void **state)
 {
     (void)state;
@@ -115,9 +116,8 @@ static void test_what_outliers_cost(void **state)
     size_t sum = 0;
     for (size_t every = 4; every < 20; every++) {
         for (unsigned wide = 9; wide <= 60; wide += 3) {
-            for (size_t i = 0; i < ROWS; i++) {
+            for (size_t i = 0; i < ROWS; i++)
                 v[i] = random_next(&seed) % 256 | (i % every == 1 ? UINT64_C(1) << wide : 0);
-            }
             sum += round_trip(v, NULL, 40 + every * 9, 0);
         }
     }
@@ -139,15 +139,13 @@ static void test_what_is_compressed(void **state)
     struct span_buffer out;
     span_buffer_init(&out, 1 << 20);
     for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
-        for (size_t i = 0; i < cases[c].bytes; i++) {
+        for (size_t i = 0; i < cases[c].bytes; i++)
             data[i] = (uint8_t)(random_next(&seed) % cases[c].values);
-        }
         assert_int_equal(span_zstd_append(&out, data, cases[c].bytes, 3, true) > 0, cases[c].smaller);
         assert_int_equal(span_zstd_append(&out, data, cases[c].bytes, 0, true), 0);
     }
-    for (size_t i = 0; i < BYTES; i++) {
+    for (size_t i = 0; i < BYTES; i++)
         data[i] = (uint8_t)(i * 77); /* repeats itself, and has every byte as often as the others */
-    }
     assert_int_equal(span_zstd_append(&out, data, BYTES, 3, true), 0);
     memset(data, 7, BYTES);
     assert_true(span_zstd_append(&out, data, BYTES, 3, true) > 0);

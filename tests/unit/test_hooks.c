@@ -101,7 +101,8 @@ static void test_many_headers(void **state)
     curl_slist_free_all(list);
 }
 
-/* Whatever the room, no byte is written behind it, and what matters is there before what does not. */
+/* Whatever the room, no byte is written after it, and what matters is there before what does
+ * not. */
 static void test_headers_of_any_room(void **state)
 {
     (void)state;
@@ -159,7 +160,8 @@ static CURLMcode multi_setopt_seen(CURLM *multi, CURLMoption option, ...)
     return passed_code;
 }
 
-/* Options of a multi handle go to libcurl as they are said; only who is told of pushes is ours to know. */
+/* Options of a multi handle go to libcurl as they are said; only who is told of pushes is ours to
+ * know. */
 static void test_options_of_multi(void **state)
 {
     (void)state;

@@ -118,9 +118,8 @@ static void test_no_sources(void **state)
     const uint8_t how = out.data[0];
     for (unsigned bit = 0; bit < 8; bit++) {
         out.data[0] = how ^ (uint8_t)(1U << bit); /* of another codec */
-        if ((SPAN_CODEC_PRESENCE & 1U << bit) == 0) {
+        if ((SPAN_CODEC_PRESENCE & 1U << bit) == 0)
             assert_int_equal(span_column_decode_predicted_u64(&column, out.data, out.bytes, ROWS, sources), -1);
-        }
     }
     out.data[0] = how;
     memmove(out.data + 2, out.data + 3, out.bytes - 3);

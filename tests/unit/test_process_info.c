@@ -68,7 +68,8 @@ static void test_collect(void **state)
     assert_string_equal(one.version, PPROF_VERSION);
 }
 
-/* What a thread finds whose main thread has ended: it is alone, and with what code the main thread went. */
+/* What a thread finds whose main thread has ended: it is alone, and with what code the main thread
+ * went. */
 static void *alone(void *unused)
 {
     int code = -1;
@@ -87,7 +88,7 @@ static void test_alone(void **state)
     (void)state;
     int code = -1, status;
     assert_int_equal(process_info_threads(getpid(), &code), THREADS_SEVERAL);
-    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
         const pid_t child = fork();
         if (child == 0) {
             pthread_t thread;

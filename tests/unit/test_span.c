@@ -124,9 +124,8 @@ static void test_ids(void **state)
     span_derive_ids(identity, &span, other, id);
     assert_memory_not_equal(trace, other, sizeof(trace));
     /* Others derived the same from what was stored long ago. */
-    for (uint8_t i = 0; i < 16; i++) {
+    for (uint8_t i = 0; i < 16; i++)
         identity[i] = (uint8_t)(i + 1);
-    }
     span_set_u64(&span, SPAN_seq, 5);
     span_derive_ids(identity, &span, trace, id);
     assert_memory_equal(id, "\x4e\x44\x4d\xfb\x29\x2d\x92\xcb", 8);

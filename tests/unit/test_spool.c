@@ -152,7 +152,8 @@ static void test_tried_again_in_time(void **state)
     spool_close(&spool);
 }
 
-/* A thread that parts with the descriptors of the others keeps standard error alone, and only if asked to. */
+/* A thread that parts with the descriptors of the others keeps standard error alone, and only if
+ * asked to. */
 static void *part(void *keep)
 {
     int *const left = keep;

@@ -4,7 +4,7 @@
  * that were, and exits with 0 when each got its answer.
  *
  *   flood_client URL CALLS THREADS
- *   flood_client URL CALLS never      the library's thread gets no processor at all, as where there are too few
+ *   flood_client URL CALLS never      the library's thread gets no processor at all
  *
  * CALLS with easy handles in THREADS threads, a quarter as many more in one multi handle. The
  * tracer is a child of this program, so everything is over when it is. Exits with 77 where the

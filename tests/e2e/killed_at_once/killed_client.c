@@ -5,8 +5,10 @@
  *
  *   killed_client URL kill     by SIGKILL
  *   killed_client URL exec     by exec of sleep, under the same number, until it is killed
- *   killed_client URL fork     a child of fork so, after a call of the parent's that is seen; then the parent by exit
- *   killed_client URL denied   not at all: it may make no links (seccomp), and goes on with a thread as it should
+ *   killed_client URL fork     a child of fork so, after a call of the parent's that is seen; then
+ *                              the parent by exit
+ *   killed_client URL denied   not at all: it may make no links (seccomp), and goes on with a
+ *                              thread as it should
  */
 #include <curl/curl.h>
 #include <dlfcn.h>
