@@ -7,7 +7,7 @@ foreach(module desk json_scan json_check sse ndjson dialects exchange prompt sec
 endforeach()
 
 # Dialects in files of their own.
-foreach(module ollama openai_responses openai_runs)
+foreach(module ollama openai_responses openai_runs single_fields)
   pprof_unit_test(${module} pprof_llm)
 endforeach()
 

@@ -113,6 +113,55 @@ static void test_shapes_are_small(void **state)
     assert_true(round_trip(v, NULL, ROWS, 0) <= ROWS * 2); /* nearly sorted times */
 }
 
+/* How many bytes the encoder's choices cost, outliers of every size and number: a change of them is looked at. */
+static void test_what_outliers_cost(void **state)
+{
+    (void)state;
+    static uint64_t v[ROWS];
+    uint64_t seed = 4;
+    size_t sum = 0;
+    for (size_t every = 4; every < 20; every++) {
+        for (unsigned wide = 9; wide <= 60; wide += 3) {
+            for (size_t i = 0; i < ROWS; i++) {
+                v[i] = random_next(&seed) % 256 | (i % every == 1 ? UINT64_C(1) << wide : 0);
+            }
+            sum += round_trip(v, NULL, 40 + every * 9, 0);
+        }
+    }
+    assert_int_equal(sum, 79526);
+}
+
+/* zstd is tried on what is no noise by its bytes' frequencies, and on nothing else. */
+static void test_what_is_compressed(void **state)
+{
+    (void)state;
+    enum { BYTES = 6000 };
+    static const struct {
+        unsigned values, bytes;
+        bool smaller;
+    } cases[] = {{64, BYTES, true}, {150, BYTES, true}, {256, BYTES, false},
+                 {40, 1000, true},  {16, 63, false},    {16, 64, false}};
+    static uint8_t data[BYTES];
+    uint64_t seed = 6;
+    struct span_buffer out;
+    span_buffer_init(&out, 1 << 20);
+    for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
+        for (size_t i = 0; i < cases[c].bytes; i++) {
+            data[i] = (uint8_t)(random_next(&seed) % cases[c].values);
+        }
+        assert_int_equal(span_zstd_append(&out, data, cases[c].bytes, 3, true) > 0, cases[c].smaller);
+        assert_int_equal(span_zstd_append(&out, data, cases[c].bytes, 0, true), 0);
+    }
+    for (size_t i = 0; i < BYTES; i++) {
+        data[i] = (uint8_t)(i * 77); /* repeats itself, and has every byte as often as the others */
+    }
+    assert_int_equal(span_zstd_append(&out, data, BYTES, 3, true), 0);
+    memset(data, 7, BYTES);
+    assert_true(span_zstd_append(&out, data, BYTES, 3, true) > 0);
+    assert_true(span_zstd_append(&out, data, 64, 3, true) > 0);
+    span_buffer_done(&out);
+}
+
 static void test_random_columns(void **state)
 {
     (void)state;
@@ -292,6 +341,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bits_of_every_width),
         cmocka_unit_test(test_shapes_are_small),
+        cmocka_unit_test(test_what_outliers_cost),
+        cmocka_unit_test(test_what_is_compressed),
         cmocka_unit_test(test_random_columns),
         cmocka_unit_test(test_largest_column),
         cmocka_unit_test(test_texts),

@@ -7,6 +7,8 @@
  */
 #include "hook_run.h"
 
+#include "shim/tap/curl/transfer_headers.h"
+
 static void test_post(void **state)
 {
     (void)state;
@@ -97,6 +99,30 @@ static void test_many_headers(void **state)
     curl_slist_free_all(list);
 }
 
+/* Whatever the room, no byte is written behind it, and what matters is there before what does not. */
+static void test_headers_of_any_room(void **state)
+{
+    (void)state;
+    struct shadow shadow;
+    struct curl_slist *list = curl_slist_append(NULL, "X-Other: 0123456789");
+    list = curl_slist_append(list, "X-Api-Key: 0123456789");
+    shadow_init(&shadow);
+    shadow_set(&shadow, CURLOPT_URL, (uintptr_t) "http://user:word@host/x?key=1");
+    shadow_set(&shadow, CURLOPT_HTTPHEADER, (uintptr_t)list);
+    shadow_set(&shadow, CURLOPT_XOAUTH2_BEARER, (uintptr_t) "0123456789");
+    static const size_t key = sizeof("X-Api-Key: 0123456789"), bearer = sizeof("Authorization: Bearer 0123456789");
+    for (size_t room = 0; room < 200; room++) {
+        char *out = malloc(room);
+        const size_t used = transfer_headers_write(&shadow, out, room);
+        assert_true(used <= room);
+        assert_int_equal(memmem(out, used, "X-Api-Key: ", 11) != NULL, room >= key);
+        assert_true(room < key + bearer || memmem(out, used, "Bearer ", 7) != NULL);
+        free(out);
+    }
+    shadow_drop(&shadow);
+    curl_slist_free_all(list);
+}
+
 static void test_include_header(void **state)
 {
     (void)state;
@@ -111,6 +137,54 @@ static void test_include_header(void **state)
     assert_non_null(first);
     assert_memory_equal(first, "\nbody hello\nend", 15);
     hook_curl_easy_cleanup(&origin, easy);
+}
+
+static CURLMcode passed_code;
+static CURLMoption passed_option;
+static uintptr_t passed_argument, passed_function;
+static unsigned passed;
+static CURLMcode multi_setopt_seen(CURLM *multi, CURLMoption option, ...)
+{
+    va_list list;
+    (void)multi;
+    va_start(list, option);
+    passed_argument = va_arg(list, uintptr_t);
+    va_end(list);
+    passed_option = option;
+    if (option == CURLMOPT_PUSHFUNCTION)
+        passed_function = passed_argument;
+    passed++;
+    return passed_code;
+}
+
+/* Options of a multi handle go to libcurl as they are said; only who is told of pushes is ours to know. */
+static void test_options_of_multi(void **state)
+{
+    (void)state;
+    CURLM *multi = curl_multi_init();
+    const struct curl_api real = library.real;
+    library.real.curl_multi_setopt = multi_setopt_seen;
+    for (unsigned known = 0; known < 2; known++) {
+        passed = 0;
+        assert_int_equal(hook_curl_multi_setopt(&origin, multi, CURLMOPT_MAXCONNECTS, 77), CURLM_OK);
+        assert_int_equal(passed, 1);
+        assert_int_equal(passed_option, CURLMOPT_MAXCONNECTS);
+        assert_int_equal(passed_argument, 77);
+        assert_int_equal(hook_curl_multi_setopt(&origin, multi, CURLMOPT_PUSHDATA, 78), CURLM_OK);
+        assert_int_equal(passed_option, CURLMOPT_PUSHDATA);
+        assert_int_equal(passed_argument, 78); /* as long as nobody wants to be told */
+    }
+    const uintptr_t theirs = (uintptr_t)&multi_setopt_seen; /* never called */
+    assert_int_equal(hook_curl_multi_setopt(&origin, multi, CURLMOPT_PUSHFUNCTION, theirs), CURLM_OK);
+    assert_true(passed_function != 0 && passed_function != theirs);
+    assert_true((uintptr_t)handles_find(multi, HANDLE_MULTI)->push_function == theirs);
+    assert_int_equal(hook_curl_multi_setopt(&origin, multi, CURLMOPT_PUSHFUNCTION, 0), CURLM_OK);
+    assert_int_equal(passed_function, 0);
+    passed_code = CURLM_UNKNOWN_OPTION;
+    assert_int_equal(hook_curl_multi_setopt(&origin, multi, CURLMOPT_MAXCONNECTS, 1), CURLM_UNKNOWN_OPTION);
+    passed_code = CURLM_OK;
+    library.real = real;
+    hook_curl_multi_cleanup(&origin, multi);
 }
 
 static size_t pause_once(char *data, size_t size, size_t count, void *context)
@@ -423,6 +497,8 @@ int main(void)
         CASE(test_others_are_untouched),
         CASE(test_disarmed_completely),
         CASE(test_many_headers),
+        CASE(test_headers_of_any_room),
+        CASE(test_options_of_multi),
         CASE(test_include_header),
         CASE(test_pause),
         CASE(test_removed_and_abandoned),

@@ -69,6 +69,20 @@ static const char *fields_of(const void *mime)
     return seen;
 }
 
+/* Before anything was seen of any form: a part that another library's caller made. */
+static void test_part_of_an_unseen_form(void **state)
+{
+    (void)state;
+    CURL *const easy = curl_easy_init();
+    curl_mime *const mime = curl_mime_init(easy);
+    curl_mimepart *const part = curl_mime_addpart(mime);
+    assert_int_equal(hook_curl_mime_name(&origin, part, "model"), CURLE_OK);
+    assert_int_equal(hook_curl_mime_data(&origin, part, "m", 1), CURLE_OK);
+    assert_string_equal(fields_of(mime), "nothing");
+    curl_mime_free(mime);
+    curl_easy_cleanup(easy);
+}
+
 static void test_text_parts(void **state)
 {
     (void)state;
@@ -142,7 +156,7 @@ static void test_others(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_text_parts), cmocka_unit_test(test_left_out),
-                                       cmocka_unit_test(test_others)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_part_of_an_unseen_form), cmocka_unit_test(test_text_parts),
+                                       cmocka_unit_test(test_left_out), cmocka_unit_test(test_others)};
     return cmocka_run_group_tests(tests, start, NULL);
 }

@@ -103,6 +103,35 @@ static void test_sums(void **state)
     span_column_done(&decode);
 }
 
+/* A column says of what it is predicted, of one to SPAN_SOURCES_MAX others; else it is none. */
+static void test_no_sources(void **state)
+{
+    struct span_column wait, column;
+    struct span_buffer out;
+    (void)state;
+    decode_to(&wait, waits, all);
+    const struct span_column *const sources[] = {&wait, &wait, &wait};
+    span_buffer_init(&out, 1 << 20);
+    span_column_init(&column);
+    assert_int_equal(span_column_predict_u64(&out, waits, all, ROWS, sources, (const uint8_t *)"\x0f", 1, false, 3), 0);
+    assert_int_equal(span_column_decode_predicted_u64(&column, out.data, out.bytes, ROWS, sources), 0);
+    assert_int_equal(out.data[1], 1);
+    const uint8_t how = out.data[0];
+    for (unsigned bit = 0; bit < 8; bit++) {
+        out.data[0] = how ^ (uint8_t)(1U << bit); /* of another codec */
+        if ((SPAN_CODEC_PRESENCE & 1U << bit) == 0) {
+            assert_int_equal(span_column_decode_predicted_u64(&column, out.data, out.bytes, ROWS, sources), -1);
+        }
+    }
+    out.data[0] = how;
+    memmove(out.data + 2, out.data + 3, out.bytes - 3);
+    out.data[1] = 0;
+    assert_int_equal(span_column_decode_predicted_u64(&column, out.data, out.bytes - 1, ROWS, sources), -1);
+    span_column_done(&column);
+    span_column_done(&wait);
+    span_buffer_done(&out);
+}
+
 /* Bytes grow with tokens; some rows are of another kind. */
 static void test_scaled(void **state)
 {
@@ -181,6 +210,6 @@ static void test_texts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_sums), cmocka_unit_test(test_scaled),
-                                       cmocka_unit_test(test_texts)};
+                                       cmocka_unit_test(test_no_sources), cmocka_unit_test(test_texts)};
     return cmocka_run_group_tests(tests, make_sources, NULL);
 }

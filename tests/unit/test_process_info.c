@@ -6,7 +6,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <pthread.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "shim/base/process_info.h"
@@ -65,11 +68,45 @@ static void test_collect(void **state)
     assert_string_equal(one.version, PPROF_VERSION);
 }
 
+/* What a thread finds whose main thread has ended: it is alone, and with what code the main thread went. */
+static void *alone(void *unused)
+{
+    int code = -1;
+    (void)unused;
+    for (unsigned tries = 0; tries < 60000; tries++) {
+        if (process_info_threads(getpid(), &code) == THREADS_ONE)
+            _exit(code);
+        (void)usleep(1000);
+    }
+    _exit(99);
+}
+
+static void test_alone(void **state)
+{
+    static const int codes[] = {0, 3, 200};
+    (void)state;
+    int code = -1, status;
+    assert_int_equal(process_info_threads(getpid(), &code), THREADS_SEVERAL);
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        const pid_t child = fork();
+        if (child == 0) {
+            pthread_t thread;
+            if (pthread_create(&thread, NULL, alone, NULL) != 0)
+                _exit(98);
+            (void)syscall(SYS_exit, codes[i]);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), codes[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_container),
         cmocka_unit_test(test_collect),
+        cmocka_unit_test(test_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -128,6 +128,14 @@ static void test_ids(void **state)
     identity[15] ^= 1;
     span_derive_ids(identity, &span, other, id);
     assert_memory_not_equal(trace, other, sizeof(trace));
+    /* Others derived the same from what was stored long ago. */
+    for (uint8_t i = 0; i < 16; i++) {
+        identity[i] = (uint8_t)(i + 1);
+    }
+    span_set_u64(&span, SPAN_seq, 5);
+    span_derive_ids(identity, &span, trace, id);
+    assert_memory_equal(id, "\x4e\x44\x4d\xfb\x29\x2d\x92\xcb", 8);
+    assert_memory_equal(trace, "\x05\xac\x75\x0e\x73\x0c\x76\x4f\xfb\x0f\x15\x2c\x89\x26\x77\x95", 16);
     /* A traceparent wins. */
     span_set_u64(&span, SPAN_trace_hi, UINT64_C(0x0af7651916cd43dd));
     span_set_u64(&span, SPAN_trace_lo, UINT64_C(0x8448eb211c80319c));

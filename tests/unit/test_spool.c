@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "shim/base/own_fd.h"
 #include "shim/outbox/spool.h"
 
 static const uint8_t identity[16] = {0xab, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0xcd};
@@ -133,6 +135,47 @@ static void test_no_directory(void **state)
     init(&spool, "/proc/nowhere/spool", 1000);
     assert_true(append_text(&spool, 1, "x") < 0);
     spool_close(&spool);
+}
+
+/* After a failure nothing is tried until the time that was set for it, and at that time it is. */
+static void test_tried_again_in_time(void **state)
+{
+    (void)state;
+    struct spool spool;
+    init(&spool, "/proc/nowhere/spool", 1000);
+    assert_true(append_text(&spool, 1, "x") < 0);
+    const uint64_t again_ns = spool.retry_ns;
+    assert_true(again_ns > 1);
+    assert_int_equal(append_text(&spool, again_ns - 1, "x"), -EAGAIN);
+    assert_int_equal(spool.retry_ns, again_ns);
+    assert_true(append_text(&spool, again_ns, "x") < 0);
+    assert_true(spool.retry_ns > again_ns);
+    spool_close(&spool);
+}
+
+/* A thread that parts with the descriptors of the others keeps standard error alone, and only if asked to. */
+static void *part(void *keep)
+{
+    int *const left = keep;
+    own_fd_separate(*left != 0);
+    *left = (fcntl(STDIN_FILENO, F_GETFD) >= 0) + 2 * (fcntl(STDOUT_FILENO, F_GETFD) >= 0) +
+            4 * (fcntl(STDERR_FILENO, F_GETFD) >= 0) + 8 * (fcntl(STDERR_FILENO + 1, F_GETFD) >= 0);
+    return NULL;
+}
+
+static void test_separate_descriptors(void **state)
+{
+    (void)state;
+    for (int keep = 0; keep < 2; keep++) {
+        int left = keep, fd = open("/dev/null", O_RDONLY);
+        pthread_t thread;
+        assert_true(fd > STDERR_FILENO);
+        assert_int_equal(pthread_create(&thread, NULL, part, &left), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_int_equal(left, keep ? 4 : 0);
+        assert_true(fcntl(fd, F_GETFD) >= 0 && fcntl(STDOUT_FILENO, F_GETFD) >= 0); /* ours stay */
+        (void)close(fd);
+    }
 }
 
 static void test_parents_are_made_where_ours(void **state)
@@ -406,6 +449,8 @@ int main(void)
         TEST(test_life_of_a_file),
         TEST(test_bound_holds_over_all_files),
         TEST(test_no_directory),
+        TEST(test_tried_again_in_time),
+        TEST(test_separate_descriptors),
         TEST(test_parents_are_made_where_ours),
         TEST(test_others_may_not_write_there),
         TEST(test_planted_link_is_not_followed),
