@@ -1,5 +1,4 @@
-/* recognise.c: which requests are calls of a model; own list, hostile URLs, LIBPPROF_ENDPOINTS, all
- * URLs of the fixtures and of the corpus when it is there. */
+/* Which requests are calls: own list, hostile URLs, LIBPPROF_ENDPOINTS, fixtures, corpus if there. */
 #include "shim/llm/recognise/recognise.h"
 #include "shim/llm/recognise/recognise_host.h"
 
@@ -9,6 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
