@@ -181,7 +181,7 @@ static void test_options_of_multi(void **state)
     const uintptr_t theirs = (uintptr_t)&multi_setopt_seen; /* never called */
     assert_int_equal(hook_curl_multi_setopt(&origin, multi, CURLMOPT_PUSHFUNCTION, theirs), CURLM_OK);
     assert_true(passed_function != 0 && passed_function != theirs);
-    assert_true((uintptr_t)handles_find(multi, HANDLE_MULTI)->push_function == theirs);
+    assert_true((uintptr_t)handles_find(multi, HANDLE_MULTI)->multi.push_function == theirs);
     assert_int_equal(hook_curl_multi_setopt(&origin, multi, CURLMOPT_PUSHFUNCTION, 0), CURLM_OK);
     assert_int_equal(passed_function, 0);
     passed_code = CURLM_UNKNOWN_OPTION;
