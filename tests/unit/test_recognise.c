@@ -1,4 +1,4 @@
-/* Which requests are calls: own list, hostile URLs, LIBPPROF_ENDPOINTS, fixtures, corpus if there. */
+/* Which requests are calls: own list, hostile URLs, LIBPPROF_ENDPOINTS, fixtures, the corpus. */
 #include "shim/llm/recognise/recognise.h"
 #include "shim/llm/recognise/recognise_host.h"
 
