@@ -1,8 +1,9 @@
 /*
- * pprofd, the collector daemon: receives spans on a socket, takes in the spool, keeps the store, merges it when idle.
+ * pprofd, the collector daemon: receives spans on a socket, takes in the spool, keeps the store,
+ * merges it when idle.
  *
- * One thread. SIGTERM and SIGINT end it cleanly (everything read is committed and acknowledged). It prints one line
- * when it is ready and one sentence when something is wrong, both on stderr.
+ * One thread. SIGTERM and SIGINT end it cleanly (everything read is committed and acknowledged). It
+ * prints one line when it is ready and one sentence when something is wrong, both on stderr.
  */
 #include <errno.h>
 #include <limits.h>
@@ -63,7 +64,7 @@ static const struct command daemon_command = {
             "SIGTERM or SIGINT end it; nothing that was acknowledged is lost, however it ends. See also: pprofctl help",
     .exit_status = "0: ended as it was asked to, 1: it could not do its part, 2: wrong options.",
     .options = known,
-    .n_options = sizeof known / sizeof known[0],
+    .n_options = sizeof(known) / sizeof(known[0]),
 };
 
 static int failed_by(const char *why)
@@ -88,9 +89,9 @@ static void defaults(struct options *options)
     const char *home = getenv("HOME");
     const char *state = getenv("XDG_STATE_HOME");
 
-    memset(options, 0, sizeof *options);
-    (void)span_path_store(options->store, sizeof options->store, state, home);
-    (void)span_path_spool(options->spool, sizeof options->spool, state, home);
+    memset(options, 0, sizeof(*options));
+    (void)span_path_store(options->store, sizeof(options->store), state, home);
+    (void)span_path_spool(options->spool, sizeof(options->spool), state, home);
 }
 
 /* The value of an option that names a path: 0, also where it was not given. */
@@ -125,9 +126,9 @@ static int parse(int argc, char **argv, struct options *options, int *ret_code)
         *ret_code = fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
         return -1;
     }
-    failed |= take_path(&arguments, "socket", options->socket, sizeof options->socket, &options->socket_said);
-    failed |= take_path(&arguments, "store", options->store, sizeof options->store, &options->store_said);
-    failed |= take_path(&arguments, "spool", options->spool, sizeof options->spool, &options->spool_said);
+    failed |= take_path(&arguments, "socket", options->socket, sizeof(options->socket), &options->socket_said);
+    failed |= take_path(&arguments, "store", options->store, sizeof(options->store), &options->store_said);
+    failed |= take_path(&arguments, "spool", options->spool, sizeof(options->spool), &options->spool_said);
     if (failed)
         return -1;
     options->once = is_given(&arguments, "once");
@@ -144,7 +145,7 @@ static void make_directories(const char *file)
 {
     char path[4096];
 
-    (void)snprintf(path, sizeof path, "%s", file);
+    (void)snprintf(path, sizeof(path), "%s", file);
     for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         (void)mkdir(path, 0700); /* what cannot be made will be said when the file is opened */
@@ -163,10 +164,10 @@ static int find_places(struct options *options)
     places_find(&options->places);
     if (options->once || options->socket[0] != '\0')
         return 0;
-    if (span_place_runtime(runtime, sizeof runtime, &base, true) != 0)
+    if (span_place_runtime(runtime, sizeof(runtime), &base, true) != 0)
         return failed_by("no directory of this user's own was found for the socket: set XDG_RUNTIME_DIR or HOME to one "
                          "that only this user can write, or name a socket by --socket PATH");
-    return span_path_socket(options->socket, sizeof options->socket, runtime);
+    return span_path_socket(options->socket, sizeof(options->socket), runtime);
 }
 
 /* Where the user named the store its directory is not made: a slip of the pen would be one. */
@@ -255,7 +256,8 @@ static uint64_t say_newer(const struct listener *listener, uint64_t said)
     return stats.newer;
 }
 
-/* Whoever reads the store looks at the journals of these programs too. 0, or store_status: to be tried again. */
+/* Whoever reads the store looks at the journals of these programs too. 0, or store_status: to be
+ * tried again. */
 static int note_collector(struct store *store, const struct options *options)
 {
     char spool[PATH_MAX];
@@ -351,7 +353,8 @@ static int run_once(struct store *store, const struct options *options)
     return EXIT_SUCCESS;
 }
 
-/* A spool that was named becomes a box that all may drop files into, and only their owners may take out. */
+/* A spool that was named becomes a box that all may drop files into, and only their owners may take
+ * out. */
 static void open_spool(const struct options *options)
 {
     struct stat st;

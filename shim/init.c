@@ -1,7 +1,8 @@
 /*
- * The beginning and the end of the process. The constructor reads the configuration and decides whether libpprof works
- * here: no thread, no socket, no file, under 60 µs. The end (destructor, or the application's _exit) has the scribe
- * send what it has, within a bound. Must never prevent the process from ending, nor act in a child of vfork.
+ * The beginning and the end of the process. The constructor reads the configuration and decides
+ * whether libpprof works here: no thread, no socket, no file, under 60 µs. The end (destructor, or
+ * the application's _exit) has the scribe send what it has, within a bound. Must never prevent the
+ * process from ending, nor act in a child of vfork.
  */
 #include "shim/base/config.h"
 #include "shim/base/own_thread.h"

@@ -1,4 +1,5 @@
-/* Keyed hashes, see alias.h. Called by the scribe inside the application and by pprofctl key-alias. */
+/* Keyed hashes, see alias.h. Called by the scribe inside the application and by pprofctl
+ * key-alias. */
 #include "alias.h"
 
 #include <sodium/crypto_generichash.h>
@@ -18,7 +19,7 @@ uint64_t span_keyed_hash(const uint8_t key[SPAN_KEY_BYTES], const void *data, si
     uint8_t digest[DIGEST_BYTES];
     uint64_t hash = 0;
 
-    if (crypto_generichash(digest, sizeof digest, data, bytes, key, SPAN_KEY_BYTES) != 0)
+    if (crypto_generichash(digest, sizeof(digest), data, bytes, key, SPAN_KEY_BYTES) != 0)
         return 0;
     for (unsigned i = 0; i < HASH_BYTES; i++)
         hash = hash << 8 | digest[i];

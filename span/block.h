@@ -7,10 +7,12 @@
 
 #include "column.h"
 
-/* Encodes spans[0..n) in order, n from 1 to SPAN_BLOCK_ROWS_MAX; appends to `out`. Returns 0 or -1 (buffer failed). */
+/* Encodes spans[0..n) in order, n from 1 to SPAN_BLOCK_ROWS_MAX; appends to `out`. Returns 0 or -1
+ * (buffer failed). */
 int span_block_encode(struct span_buffer *out, const struct span *const *spans, size_t n, int zstd_level);
 
-/* Builds a block from columns that are already encoded: first begin, then each column in ascending field number. */
+/* Builds a block from columns that are already encoded: first begin, then each column in ascending
+ * field number. */
 int span_block_begin(struct span_buffer *out, size_t n);
 int span_block_add(struct span_buffer *out, unsigned field_number, const uint8_t *data, size_t bytes);
 
@@ -26,14 +28,15 @@ struct span_block_view {
 };
 
 enum { SPAN_BLOCK_BAD = -1, SPAN_BLOCK_TOO_NEW = -2 /* of a later format */ };
-/* Reads the directory. Returns 0, or one of these codes. Unknown field numbers are kept in the view (so that they can
- * be passed on) and otherwise ignored. */
+/* Reads the directory. Returns 0, or one of these codes. Unknown field numbers are kept in the view
+ * (so that they can be passed on) and otherwise ignored. */
 int span_block_open(struct span_block_view *view, const uint8_t *data, size_t bytes);
 
 /* The encoded column of a field, or NULL when no row has it. */
 const uint8_t *span_block_find(const struct span_block_view *view, enum span_field field, size_t *ret_bytes);
 
-/* All known fields of a block decoded, to read whole spans (export, tests). Reused from block to block. */
+/* All known fields of a block decoded, to read whole spans (export, tests). Reused from block to
+ * block. */
 struct span_block {
     size_t n;
     bool has[SPAN_FIELD_COUNT];

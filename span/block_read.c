@@ -1,6 +1,6 @@
 /*
- * Reads blocks. Called by the collector, by export and by tests, on any thread. The input is hostile until proven
- * otherwise.
+ * Reads blocks. Called by the collector, by export and by tests, on any thread. The input is
+ * hostile until proven otherwise.
  */
 #include "block.h"
 #include "codec.h"
@@ -12,20 +12,17 @@ int span_block_open(struct span_block_view *view, const uint8_t *data, size_t by
     const uint64_t n = span_take_varint(&reader);
     view->n = 0;
     view->n_columns = 0;
-    if (format > SPAN_BLOCK_FORMAT) {
+    if (format > SPAN_BLOCK_FORMAT)
         return SPAN_BLOCK_TOO_NEW;
-    }
-    if (reader.bad || format != SPAN_BLOCK_FORMAT || n == 0 || n > SPAN_BLOCK_ROWS_MAX) {
+    if (reader.bad || format != SPAN_BLOCK_FORMAT || n == 0 || n > SPAN_BLOCK_ROWS_MAX)
         return SPAN_BLOCK_BAD;
-    }
     size_t columns = 0;
     unsigned before = 0;
     while (reader.at < reader.end) {
         const unsigned number = span_take_byte(&reader);
         const uint64_t size = span_take_varint(&reader);
-        if (reader.bad || number <= before || size == 0 || size > span_left(&reader)) {
+        if (reader.bad || number <= before || size == 0 || size > span_left(&reader))
             return SPAN_BLOCK_BAD;
-        }
         before = number;
         view->column[columns].number = (uint8_t)number;
         view->column[columns].data = span_take(&reader, (size_t)size);
@@ -61,18 +58,16 @@ void span_block_init(struct span_block *block)
 void span_block_done(struct span_block *block)
 {
     /* Column 0 lends its working memory to the others: it goes last. */
-    for (size_t i = SPAN_FIELD_COUNT; i-- > 0;) {
+    for (size_t i = SPAN_FIELD_COUNT; i-- > 0;)
         span_column_done(&block->column[i]);
-    }
     span_block_init(block);
 }
 
 static int decode_field(struct span_block *block, enum span_field field, const uint8_t *data, size_t bytes, size_t n)
 {
     struct span_column *column = &block->column[field];
-    if (field != 0 && column->codec == NULL && span_column_borrow(column, &block->column[0]) != 0) {
+    if (field != 0 && column->codec == NULL && span_column_borrow(column, &block->column[0]) != 0)
         return -1;
-    }
     return span_fields[field].type <= SPAN_ID64 ? span_column_decode_u64(column, data, bytes, n)
                                                 : span_column_decode_text(column, data, bytes, n);
 }
@@ -82,14 +77,12 @@ int span_block_decode(struct span_block *block, const uint8_t *data, size_t byte
     struct span_block_view view;
     block->n = 0;
     memset(block->has, 0, sizeof(block->has));
-    if (span_block_open(&view, data, bytes) != 0) {
+    if (span_block_open(&view, data, bytes) != 0)
         return -1;
-    }
     for (size_t i = 0; i < view.n_columns; i++) {
         const enum span_field field = span_field_by_number(view.column[i].number);
-        if (field == SPAN_FIELD_COUNT) {
+        if (field == SPAN_FIELD_COUNT)
             continue; /* written by a later version */
-        }
         if (decode_field(block, field, view.column[i].data, view.column[i].bytes, view.n) != 0) {
             memset(block->has, 0, sizeof(block->has));
             return -1;
@@ -105,9 +98,8 @@ void span_block_row(const struct span_block *block, size_t i, struct span *ret_s
     span_init(ret_span);
     for (unsigned f = 0; f < SPAN_FIELD_COUNT; f++) {
         const struct span_column *column = &block->column[f];
-        if (!block->has[f] || !span_bit(column->present, i)) {
+        if (!block->has[f] || !span_bit(column->present, i))
             continue;
-        }
         if (span_fields[f].type <= SPAN_ID64) {
             span_set_u64(ret_span, (enum span_field)f, column->u64[i]);
         } else {

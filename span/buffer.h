@@ -1,5 +1,6 @@
 /*
- * What encoders write into, and the working memory that they and the decoders keep. Implemented by codec.c.
+ * What encoders write into, and the working memory that they and the decoders keep. Implemented by
+ * codec.c.
  */
 #pragma once
 
@@ -7,12 +8,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Working memory of the encoders and decoders (zstd contexts, scratch), see codec.h. Allocated when first needed. */
+/* Working memory of the encoders and decoders (zstd contexts, scratch), see codec.h. Allocated when
+ * first needed. */
 struct span_codec;
 
 /*
- * A growing byte buffer with a maximum; used by the encoders. `failed` sticks once memory or the maximum ran out.
- * Set `bytes` to 0 to use it again: memory and working memory stay. Owner: the caller; one thread.
+ * A growing byte buffer with a maximum; used by the encoders. `failed` sticks once memory or the
+ * maximum ran out. Set `bytes` to 0 to use it again: memory and working memory stay. Owner: the
+ * caller; one thread.
  */
 struct span_buffer {
     uint8_t *data;

@@ -1,6 +1,6 @@
 /*
- * The growing buffer, scratch memory and zstd, for the encoders and decoders of this folder. Any thread, each with
- * objects of its own. Never keeps state outside those objects.
+ * The growing buffer, scratch memory and zstd, for the encoders and decoders of this folder. Any
+ * thread, each with objects of its own. Never keeps state outside those objects.
  */
 #include "codec.h"
 
@@ -23,14 +23,12 @@ struct span_codec *span_codec_new(void)
 
 void span_codec_free(struct span_codec *codec)
 {
-    if (codec == NULL) {
+    if (codec == NULL)
         return;
-    }
     ZSTD_freeCCtx(codec->compress);
     ZSTD_freeDCtx(codec->expand);
-    for (size_t i = 0; i < SPAN_SLOT_COUNT; i++) {
+    for (size_t i = 0; i < SPAN_SLOT_COUNT; i++)
         free(codec->slot[i].data);
-    }
     free(codec);
 }
 
@@ -38,9 +36,8 @@ void *span_codec_scratch(struct span_codec *codec, enum span_slot slot, size_t b
 {
     if (codec->slot[slot].bytes < bytes) {
         size_t capacity = 1024;
-        while (capacity < bytes) {
+        while (capacity < bytes)
             capacity *= 2;
-        }
         free(codec->slot[slot].data);
         codec->slot[slot].data = malloc(capacity);
         codec->slot[slot].bytes = codec->slot[slot].data == NULL ? 0 : capacity;
@@ -49,23 +46,21 @@ void *span_codec_scratch(struct span_codec *codec, enum span_slot slot, size_t b
 }
 
 /*
- * Whether zstd can gain anything, from the bytes' histogram alone: the chance that two bytes are equal is 1/256 for
- * noise. Costs a tenth of an attempt, and most packed columns are noise.
+ * Whether zstd can gain anything, from the bytes' histogram alone: the chance that two bytes are
+ * equal is 1/256 for noise. Costs a tenth of an attempt, and most packed columns are noise.
  */
 static bool looks_compressible(const uint8_t *data, size_t bytes)
 {
     enum { SAMPLE = 4096 };
     uint16_t histogram[256] = {0};
     const size_t sample = bytes < SAMPLE ? bytes : SAMPLE;
-    for (size_t i = 0; i < sample; i++) {
+    for (size_t i = 0; i < sample; i++)
         histogram[data[i]]++;
-    }
     uint64_t pairs = 0;
-    for (size_t i = 0; i < 256; i++) {
+    for (size_t i = 0; i < 256; i++)
         pairs += (uint64_t)histogram[i] * histogram[i];
-    }
-    /* Noise gives (sample - 1) * sample / 256 equal pairs; ask for half as much again, for more when the gain
-     * is a few bytes. */
+    /* Noise gives (sample - 1) * sample / 256 equal pairs; ask for half as much again, for more
+     * when the gain is a few bytes. */
     enum { SHORT = 1024 };
     const uint64_t halves = bytes < SHORT ? 6 : 3;
     return (pairs - sample) * 256 * 2 > (uint64_t)sample * (sample - 1) * halves;
@@ -74,30 +69,25 @@ static bool looks_compressible(const uint8_t *data, size_t bytes)
 void span_buffer_commit(struct span_buffer *buffer, size_t bytes)
 {
     buffer->bytes += bytes;
-    if (buffer->bytes > buffer->max) {
+    if (buffer->bytes > buffer->max)
         buffer->failed = true;
-    }
 }
 
 size_t span_zstd_append(struct span_buffer *out, const uint8_t *data, size_t bytes, int level, bool prefix)
 {
     enum { WORTH_TRYING = 64 };
     struct span_codec *codec = span_buffer_codec(out);
-    if (codec == NULL || level <= 0 || bytes < WORTH_TRYING || !looks_compressible(data, bytes)) {
+    if (codec == NULL || level <= 0 || bytes < WORTH_TRYING || !looks_compressible(data, bytes))
         return 0;
-    }
-    if (codec->compress == NULL) {
+    if (codec->compress == NULL)
         codec->compress = ZSTD_createCCtx();
-    }
     const size_t bound = ZSTD_compressBound(bytes);
     uint8_t *to = codec->compress == NULL ? NULL : span_buffer_reserve(out, bound + SPAN_VARINT_MAX);
-    if (to == NULL) {
+    if (to == NULL)
         return 0; /* not for lack of room for the plain bytes: the caller stores those, and fails there if it must */
-    }
     size_t size = ZSTD_compressCCtx(codec->compress, to + SPAN_VARINT_MAX, bound, data, bytes, level);
-    if (ZSTD_isError(size) || size + SPAN_VARINT_MAX + bytes / 64 >= bytes) {
+    if (ZSTD_isError(size) || size + SPAN_VARINT_MAX + bytes / 64 >= bytes)
         return 0;
-    }
     const uint8_t *frame = to + SPAN_VARINT_MAX;
     size_t head = 0;
     if (prefix) {
@@ -113,9 +103,8 @@ size_t span_zstd_append(struct span_buffer *out, const uint8_t *data, size_t byt
 long span_zstd_size(const uint8_t *data, size_t bytes, size_t max)
 {
     const unsigned long long size = ZSTD_getFrameContentSize(data, bytes);
-    if (size == ZSTD_CONTENTSIZE_UNKNOWN || size == ZSTD_CONTENTSIZE_ERROR || size > max) {
+    if (size == ZSTD_CONTENTSIZE_UNKNOWN || size == ZSTD_CONTENTSIZE_ERROR || size > max)
         return -1;
-    }
     return (long)size;
 }
 
@@ -123,9 +112,8 @@ int span_zstd_unpack(struct span_codec *codec, uint8_t *to, size_t to_bytes, con
 {
     if (codec->expand == NULL) {
         codec->expand = ZSTD_createDCtx();
-        if (codec->expand == NULL) {
+        if (codec->expand == NULL)
             return -1;
-        }
     }
     const size_t size = ZSTD_decompressDCtx(codec->expand, to, to_bytes, data, bytes);
     return ZSTD_isError(size) || size != to_bytes ? -1 : 0;
@@ -135,20 +123,19 @@ struct span_codec *span_buffer_codec(struct span_buffer *buffer)
 {
     if (buffer->codec == NULL) {
         buffer->codec = span_codec_new();
-        if (buffer->codec == NULL) {
+        if (buffer->codec == NULL)
             buffer->failed = true;
-        }
     }
     return buffer->codec;
 }
 
 uint8_t *span_buffer_reserve(struct span_buffer *buffer, size_t bytes)
 {
-    if (buffer->failed) {
+    if (buffer->failed)
         return NULL;
-    }
     if (bytes > buffer->capacity - buffer->bytes) {
-        /* Reserving may exceed the maximum (an encoder asks for the worst case); appending may not. */
+        /* Reserving may exceed the maximum (an encoder asks for the worst case); appending may
+         * not. */
         size_t capacity = buffer->capacity < 256 ? 256 : buffer->capacity;
         while (capacity - buffer->bytes < bytes) {
             if (capacity > SIZE_MAX / 2) {
@@ -182,9 +169,8 @@ void span_buffer_done(struct span_buffer *buffer)
 
 void span_buffer_append(struct span_buffer *buffer, const void *data, size_t bytes)
 {
-    if (buffer->failed || bytes == 0) {
+    if (buffer->failed || bytes == 0)
         return;
-    }
     if (buffer->bytes > buffer->max || bytes > buffer->max - buffer->bytes) {
         buffer->failed = true;
         return;

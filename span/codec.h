@@ -1,8 +1,10 @@
 /*
- * Working memory of encoders and decoders, and the helpers that column.c, column_read.c and column_text.c share.
+ * Working memory of encoders and decoders, and the helpers that column.c, column_read.c and
+ * column_text.c share.
  *
- * Not for use outside span/. One thread per struct span_codec; it belongs to a span_buffer or a span_column, so that
- * nothing here is global (the shim may not have thread-local or static state of this size).
+ * Not for use outside span/. One thread per struct span_codec; it belongs to a span_buffer or a
+ * span_column, so that nothing here is global (the shim may not have thread-local or static state
+ * of this size).
  */
 #pragma once
 
@@ -10,8 +12,8 @@
 
 struct span_column;
 
-/* Each user of scratch has a slot of its own, so that a nested column cannot overwrite what its text column still
- * needs. */
+/* Each user of scratch has a slot of its own, so that a nested column cannot overwrite what its
+ * text column still needs. */
 enum span_slot {
     SPAN_SLOT_ROWS, /* block.c: values of a field as it is gathered */
     SPAN_SLOT_PRESENT,
@@ -69,25 +71,28 @@ enum {
 /* First byte of a block. */
 enum { SPAN_BLOCK_FORMAT = 1 };
 
-/* Hostile input may not unpack to more than this many times its size (a real text column reaches about 10). */
+/* Hostile input may not unpack to more than this many times its size (a real text column reaches
+ * about 10). */
 enum { SPAN_ZSTD_RATIO_MAX = 64, SPAN_ZSTD_SLACK = 4096 };
 
 struct span_codec *span_codec_new(void);
 void span_codec_free(struct span_codec *codec); /* takes NULL */
-/* At least `bytes` bytes, contents undefined; NULL when memory ran out. Valid until the same slot is asked for again.
+/* At least `bytes` bytes, contents undefined; NULL when memory ran out. Valid until the same slot
+ * is asked for again.
  */
 void *span_codec_scratch(struct span_codec *codec, enum span_slot slot, size_t bytes);
 
 /* The buffer's codec, made if need be; NULL (and the buffer failed) when memory ran out. */
 struct span_codec *span_buffer_codec(struct span_buffer *buffer);
-/* Room for `bytes` more bytes at data + bytes; NULL (and failed) when there is none. Does not change `bytes`. */
+/* Room for `bytes` more bytes at data + bytes; NULL (and failed) when there is none. Does not
+ * change `bytes`. */
 uint8_t *span_buffer_reserve(struct span_buffer *buffer, size_t bytes);
 /* Counts bytes that were written into the reserve; past the maximum the buffer fails. */
 void span_buffer_commit(struct span_buffer *buffer, size_t bytes);
 
 /*
- * Appends data as one zstd frame if that is worth while: returns its size, or 0 when nothing was appended. `prefix`
- * asks for the size as a varint before the frame (and counts it).
+ * Appends data as one zstd frame if that is worth while: returns its size, or 0 when nothing was
+ * appended. `prefix` asks for the size as a varint before the frame (and counts it).
  */
 size_t span_zstd_append(struct span_buffer *out, const uint8_t *data, size_t bytes, int level, bool prefix);
 /* The size a zstd frame unpacks to, or -1 when it does not say or says more than `max`. */
@@ -100,7 +105,8 @@ static inline size_t span_packed_bytes(size_t count, unsigned width)
 {
     return (count * width + 7) / 8;
 }
-/* Writes span_packed_bytes() bytes plus up to 7 bytes of zeros after them. Values are cut to `width` bits. */
+/* Writes span_packed_bytes() bytes plus up to 7 bytes of zeros after them. Values are cut to
+ * `width` bits. */
 void span_bits_pack(uint8_t *to, const uint64_t *values, size_t count, unsigned width);
 /* Reads span_packed_bytes() bytes and not one more. */
 void span_bits_unpack(uint64_t *to, const uint8_t *data, size_t count, unsigned width);
@@ -119,7 +125,8 @@ int span_presence_read(struct span_column *column, struct span_reader *reader, s
 int span_values_read(struct span_codec *codec, uint64_t *to, size_t m, const uint8_t *data, size_t bytes);
 
 /* ---- column_text.c ---- */
-/* Distinct texts in order of first appearance, and each present row's position. Its memory is the codec's scratch. */
+/* Distinct texts in order of first appearance, and each present row's position. Its memory is the
+ * codec's scratch. */
 struct span_dictionary {
     struct span_text *text;
     uint64_t *hash;
@@ -133,10 +140,12 @@ struct span_dictionary {
 int span_dictionary_start(struct span_dictionary *dict, struct span_codec *codec, size_t m);
 int span_dictionary_build(struct span_dictionary *dict, struct span_codec *codec, const struct span_text *values,
                           const uint64_t *present, size_t n);
-/* The distinct texts, and back into the column's dictionary; the codec byte at codec_at says whether by zstd. */
+/* The distinct texts, and back into the column's dictionary; the codec byte at codec_at says
+ * whether by zstd. */
 void span_texts_write(struct span_buffer *out, const struct span_dictionary *dict, size_t codec_at, int zstd_level);
 int span_texts_read(struct span_column *column, struct span_reader *reader, size_t count, bool zstd);
-/* A numeric column of `count` values inside a text column: its size, then itself. Reading leaves them in column->u64.
+/* A numeric column of `count` values inside a text column: its size, then itself. Reading leaves
+ * them in column->u64.
  */
 void span_nested_write(struct span_buffer *out, const uint64_t *values, size_t count, int zstd_level);
 int span_nested_read_to(struct span_column *column, struct span_reader *reader, uint64_t *to, size_t count);
@@ -145,5 +154,6 @@ int span_nested_read(struct span_column *column, struct span_reader *reader, siz
 int span_text_room(struct span_column *column, size_t dict, size_t bytes);
 
 /* ---- column_sketch.c ---- */
-/* The dictionary of m values from a column of sketches, each row its own; the reader is then at its end. */
+/* The dictionary of m values from a column of sketches, each row its own; the reader is then at its
+ * end. */
 int span_sketches_read(struct span_column *column, struct span_reader *reader, size_t m, bool zstd);

@@ -19,8 +19,8 @@ static inline bool span_bit(const uint64_t *bits, size_t i)
 }
 
 /*
- * Appends a column. `values` holds n values (absent rows ignored), n from 1 to
- * SPAN_BLOCK_ROWS_MAX; a text has at most SPAN_TEXT_MAX bytes. Returns 0, or -1 when that does not hold or the buffer
+ * Appends a column. `values` holds n values (absent rows ignored), n from 1 to SPAN_BLOCK_ROWS_MAX;
+ * a text has at most SPAN_TEXT_MAX bytes. Returns 0, or -1 when that does not hold or the buffer
  * failed. `zstd_level` 0 stores without zstd.
  */
 int span_column_encode_u64(struct span_buffer *out, const uint64_t *values, const uint64_t *present, size_t n,
@@ -29,9 +29,9 @@ int span_column_encode_text(struct span_buffer *out, const struct span_text *val
                             int zstd_level);
 
 /*
- * A decoded column, reused from block to block. `type` is that of the field. For U64/ID64/BOOL `u64` has n values
- * (0 where absent). For texts `code` has n dictionary positions and `dict` the distinct texts (pointing into `bytes`).
- * Owner: the caller; one thread.
+ * A decoded column, reused from block to block. `type` is that of the field. For U64/ID64/BOOL
+ * `u64` has n values (0 where absent). For texts `code` has n dictionary positions and `dict` the
+ * distinct texts (pointing into `bytes`). Owner: the caller; one thread.
  */
 struct span_column {
     size_t n;
@@ -46,11 +46,13 @@ struct span_column {
     bool codec_lent;
 };
 void span_column_init(struct span_column *column);
-/* Many columns of one thread may share one working memory: `lender` must outlive the borrower's last decode. */
+/* Many columns of one thread may share one working memory: `lender` must outlive the borrower's
+ * last decode. */
 int span_column_borrow(struct span_column *borrower, struct span_column *lender);
 void span_column_done(struct span_column *column);
 
-/* Decodes; returns 0, or -1 when the data is damaged or memory ran out (the column is then empty). Never reads
- * outside data[0..bytes), never allocates more than the row count and SPAN_FRAME_PAYLOAD_MAX justify. */
+/* Decodes; returns 0, or -1 when the data is damaged or memory ran out (the column is then empty).
+ * Never reads outside data[0..bytes), never allocates more than the row count and
+ * SPAN_FRAME_PAYLOAD_MAX justify. */
 int span_column_decode_u64(struct span_column *column, const uint8_t *data, size_t bytes, size_t n);
 int span_column_decode_text(struct span_column *column, const uint8_t *data, size_t bytes, size_t n);

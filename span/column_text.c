@@ -1,7 +1,7 @@
 /*
- * Encodes and decodes a text column: one text for all rows, or the distinct texts and each row's position among them,
- * or (when no two rows agree) the texts alone. Called by block.c, block_read.c and the store's merge and scans,
- * on any thread. Decoding trusts nothing.
+ * Encodes and decodes a text column: one text for all rows, or the distinct texts and each row's
+ * position among them, or (when no two rows agree) the texts alone. Called by block.c, block_read.c
+ * and the store's merge and scans, on any thread. Decoding trusts nothing.
  */
 #include "codec.h"
 #include "column.h"
@@ -29,9 +29,8 @@ static size_t dictionary_slot(const struct span_dictionary *dict, const struct s
     size_t slot = hash & (dict->slots - 1);
     for (; dict->table[slot] != 0; slot = (slot + 1) & (dict->slots - 1)) {
         const uint32_t at = dict->table[slot] - 1;
-        if (dict->hash[at] == hash && text_equal(&dict->text[at], text)) {
+        if (dict->hash[at] == hash && text_equal(&dict->text[at], text))
             break;
-        }
     }
     return slot;
 }
@@ -50,9 +49,8 @@ static uint64_t dictionary_code(struct span_dictionary *dict, const struct span_
 int span_dictionary_start(struct span_dictionary *dict, struct span_codec *codec, size_t m)
 {
     *dict = (struct span_dictionary){.slots = 16};
-    while (dict->slots < m * 2) {
+    while (dict->slots < m * 2)
         dict->slots *= 2;
-    }
     dict->text = span_codec_scratch(codec, SPAN_SLOT_TEXT_DICT, m * sizeof(*dict->text));
     dict->hash = span_codec_scratch(codec, SPAN_SLOT_TEXT_HASH, m * sizeof(*dict->hash));
     dict->codes = span_codec_scratch(codec, SPAN_SLOT_TEXT_CODES, m * sizeof(*dict->codes));
@@ -65,13 +63,11 @@ int span_dictionary_build(struct span_dictionary *dict, struct span_codec *codec
     const struct span_text *before = NULL;
     size_t at = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!span_bit(present, i)) {
+        if (!span_bit(present, i))
             continue;
-        }
         const struct span_text *text = &values[i];
-        if (text->bytes > SPAN_TEXT_MAX) {
+        if (text->bytes > SPAN_TEXT_MAX)
             return -1;
-        }
         if (before != NULL && text_equal(before, text)) {
             dict->codes[at] = dict->codes[at - 1];
             at++;
@@ -80,9 +76,8 @@ int span_dictionary_build(struct span_dictionary *dict, struct span_codec *codec
         before = text;
         if (dict->table == NULL) {
             dict->table = span_codec_scratch(codec, SPAN_SLOT_TEXT_TABLE, dict->slots * sizeof(*dict->table));
-            if (dict->table == NULL) {
+            if (dict->table == NULL)
                 return -1;
-            }
             memset(dict->table, 0, dict->slots * sizeof(*dict->table));
         }
         dict->codes[at++] = dictionary_code(dict, text);
@@ -96,9 +91,8 @@ static size_t common_prefix(const struct span_dictionary *dict)
     for (size_t i = 1; i < dict->count && prefix > 0; i++) {
         const struct span_text *text = &dict->text[i];
         prefix = text->bytes < prefix ? text->bytes : prefix;
-        while (prefix > 0 && memcmp(text->data, dict->text[0].data, prefix) != 0) {
+        while (prefix > 0 && memcmp(text->data, dict->text[0].data, prefix) != 0)
             prefix--;
-        }
     }
     return prefix;
 }
@@ -145,9 +139,8 @@ void span_texts_write(struct span_buffer *out, const struct span_dictionary *dic
     span_nested_write(out, lengths, dict->count, zstd_level);
     const size_t texts_at = out->bytes;
     const size_t frame = span_zstd_append(out, joined, bytes, zstd_level, true);
-    if (out->failed) {
+    if (out->failed)
         return;
-    }
     if (frame != 0 && bytes <= frame * SPAN_ZSTD_RATIO_MAX) {
         out->data[codec_at] |= SPAN_CODEC_ZSTD;
         return;
@@ -159,9 +152,8 @@ void span_texts_write(struct span_buffer *out, const struct span_dictionary *dic
 int span_column_encode_text(struct span_buffer *out, const struct span_text *values, const uint64_t *present, size_t n,
                             int zstd_level)
 {
-    if (n == 0 || n > SPAN_BLOCK_ROWS_MAX || span_buffer_codec(out) == NULL) {
+    if (n == 0 || n > SPAN_BLOCK_ROWS_MAX || span_buffer_codec(out) == NULL)
         return -1;
-    }
     unsigned presence;
     const size_t m = span_presence_count(present, n, &presence);
     struct span_dictionary dict;
@@ -173,22 +165,19 @@ int span_column_encode_text(struct span_buffer *out, const struct span_text *val
     if (dict.count <= 1) {
         span_put_byte(out, SPAN_CODEC_SINGLE | presence);
         span_presence_write(out, present, n, m, presence);
-        if (dict.count == 1) {
+        if (dict.count == 1)
             span_buffer_append(out, dict.text[0].data, dict.text[0].bytes);
-        }
         return out->failed ? -1 : 0;
     }
     const bool plain = dict.count == m;
     const size_t codec_at = out->bytes;
     span_put_byte(out, (plain ? SPAN_CODEC_PLAIN : SPAN_CODEC_TEXT_DICT) | presence);
     span_presence_write(out, present, n, m, presence);
-    if (!plain) {
+    if (!plain)
         span_put_varint(out, dict.count);
-    }
     span_texts_write(out, &dict, codec_at, zstd_level);
-    if (!plain && !out->failed) {
+    if (!plain && !out->failed)
         span_nested_write(out, dict.codes, m, zstd_level);
-    }
     return out->failed ? -1 : 0;
 }
 
@@ -196,18 +185,16 @@ int span_text_room(struct span_column *column, size_t dict, size_t bytes)
 {
     if (dict > column->dict_capacity) {
         size_t capacity = 16;
-        while (capacity < dict) {
+        while (capacity < dict)
             capacity *= 2;
-        }
         free(column->dict);
         column->dict = calloc(capacity, sizeof(*column->dict));
         column->dict_capacity = column->dict == NULL ? 0 : capacity;
     }
     if (bytes > column->bytes_capacity || column->bytes == NULL) { /* texts without bytes lie somewhere too */
         size_t capacity = 256;
-        while (capacity < bytes) {
+        while (capacity < bytes)
             capacity *= 2;
-        }
         free(column->bytes);
         column->bytes = malloc(capacity);
         column->bytes_capacity = column->bytes == NULL ? 0 : capacity;
@@ -218,12 +205,10 @@ int span_text_room(struct span_column *column, size_t dict, size_t bytes)
 static int read_single(struct span_column *column, struct span_reader *reader, size_t n)
 {
     const size_t bytes = span_left(reader);
-    if (bytes > SPAN_TEXT_MAX || span_text_room(column, 1, bytes) != 0) {
+    if (bytes > SPAN_TEXT_MAX || span_text_room(column, 1, bytes) != 0)
         return -1;
-    }
-    if (bytes > 0) {
+    if (bytes > 0)
         memcpy(column->bytes, reader->at, bytes);
-    }
     column->dict[0] = (struct span_text){(const char *)column->bytes, (uint32_t)bytes};
     column->n_dict = 1;
     memset(column->code, 0, n * sizeof(*column->code));
@@ -245,15 +230,13 @@ int span_nested_read(struct span_column *column, struct span_reader *reader, siz
 /* The `bytes` bytes of all suffixes, as they lie in the input or unpacked. */
 static const uint8_t *read_joined(struct span_column *column, struct span_reader *reader, size_t bytes, bool zstd)
 {
-    if (!zstd) {
+    if (!zstd)
         return span_take(reader, bytes);
-    }
     const uint64_t size = span_take_varint(reader);
     const uint8_t *frame = size > span_left(reader) ? NULL : span_take(reader, (size_t)size);
     if (frame == NULL || bytes > size * SPAN_ZSTD_RATIO_MAX ||
-        span_zstd_size(frame, (size_t)size, bytes) != (long)bytes) {
+        span_zstd_size(frame, (size_t)size, bytes) != (long)bytes)
         return NULL;
-    }
     uint8_t *memory = span_codec_scratch(column->codec, SPAN_SLOT_TEXT_BYTES, bytes + 1);
     return memory == NULL || span_zstd_unpack(column->codec, memory, bytes, frame, (size_t)size) != 0 ? NULL : memory;
 }
@@ -262,31 +245,26 @@ int span_texts_read(struct span_column *column, struct span_reader *reader, size
 {
     const uint64_t prefix_bytes = span_take_varint(reader);
     const uint8_t *prefix = prefix_bytes > SPAN_TEXT_MAX ? NULL : span_take(reader, (size_t)prefix_bytes);
-    if (prefix == NULL || span_nested_read(column, reader, count) != 0) {
+    if (prefix == NULL || span_nested_read(column, reader, count) != 0)
         return -1;
-    }
     size_t bytes = 0;
     for (size_t i = 0; i < count; i++) {
-        if (column->u64[i] > SPAN_TEXT_MAX - prefix_bytes) {
+        if (column->u64[i] > SPAN_TEXT_MAX - prefix_bytes)
             return -1;
-        }
         bytes += (size_t)column->u64[i];
     }
     const uint8_t *joined = read_joined(column, reader, bytes, zstd);
     /* The prefix is repeated before each text: at most SPAN_TEXT_MAX per row. */
-    if (joined == NULL || span_text_room(column, count, bytes + count * (size_t)prefix_bytes) != 0) {
+    if (joined == NULL || span_text_room(column, count, bytes + count * (size_t)prefix_bytes) != 0)
         return -1;
-    }
     uint8_t *to = column->bytes;
     for (size_t i = 0; i < count; i++) {
         const size_t rest = (size_t)column->u64[i];
         column->dict[i] = (struct span_text){(const char *)to, (uint32_t)(prefix_bytes + rest)};
-        if (prefix_bytes > 0) {
+        if (prefix_bytes > 0)
             memcpy(to, prefix, (size_t)prefix_bytes);
-        }
-        if (rest > 0) {
+        if (rest > 0)
             memcpy(to + prefix_bytes, joined, rest);
-        }
         to += prefix_bytes + rest;
         joined += rest;
     }
@@ -297,15 +275,12 @@ int span_texts_read(struct span_column *column, struct span_reader *reader, size
 /* Codes of the m present rows, from u64 to their rows; absent rows get 0. */
 static int place_codes(struct span_column *column, size_t n, size_t m)
 {
-    for (size_t i = 0; i < m; i++) {
-        if (column->u64[i] >= column->n_dict) {
+    for (size_t i = 0; i < m; i++)
+        if (column->u64[i] >= column->n_dict)
             return -1;
-        }
-    }
     size_t at = 0;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         column->code[i] = span_bit(column->present, i) ? (uint32_t)column->u64[at++] : 0;
-    }
     return 0;
 }
 
@@ -317,37 +292,30 @@ static int decode_text(struct span_column *column, const uint8_t *data, size_t b
     const bool zstd = (how & SPAN_CODEC_ZSTD) != 0;
     size_t m = 0;
     if (reader.bad || (how & SPAN_CODEC_RESERVED) || shape > SPAN_CODEC_SKETCHES ||
-        span_presence_read(column, &reader, n, how & SPAN_CODEC_PRESENCE, &m) != 0) {
+        span_presence_read(column, &reader, n, how & SPAN_CODEC_PRESENCE, &m) != 0)
         return -1;
-    }
-    if (shape == SPAN_CODEC_SINGLE) {
+    if (shape == SPAN_CODEC_SINGLE)
         return zstd ? -1 : read_single(column, &reader, n);
-    }
     if (shape == SPAN_CODEC_SKETCHES) {
-        if (span_sketches_read(column, &reader, m, zstd) != 0) {
+        if (span_sketches_read(column, &reader, m, zstd) != 0)
             return -1;
-        }
     } else {
         const uint64_t count = shape == SPAN_CODEC_PLAIN ? m : span_take_varint(&reader);
-        if (reader.bad || count == 0 || count > m || span_texts_read(column, &reader, (size_t)count, zstd) != 0) {
+        if (reader.bad || count == 0 || count > m || span_texts_read(column, &reader, (size_t)count, zstd) != 0)
             return -1;
-        }
     }
-    if (shape != SPAN_CODEC_TEXT_DICT) {
-        for (size_t i = 0; i < m; i++) {
+    if (shape != SPAN_CODEC_TEXT_DICT)
+        for (size_t i = 0; i < m; i++)
             column->u64[i] = i;
-        }
-    } else if (span_nested_read(column, &reader, m) != 0) {
+    else if (span_nested_read(column, &reader, m) != 0)
         return -1;
-    }
     return place_codes(column, n, m) != 0 || reader.at != reader.end ? -1 : 0;
 }
 
 int span_column_decode_text(struct span_column *column, const uint8_t *data, size_t bytes, size_t n)
 {
-    if (span_column_begin(column, n) != 0) {
+    if (span_column_begin(column, n) != 0)
         return -1;
-    }
     if (decode_text(column, data, bytes, n) != 0) {
         column->n_dict = 0;
         return -1;

@@ -1,6 +1,6 @@
 /*
- * Frames: header and payload with checksums. Called by the shim's outbox and the collector's listener; any thread, pure.
- * Must never believe a header before its checksum fits.
+ * Frames: header and payload with checksums. Called by the shim's outbox and the collector's
+ * listener; any thread, pure. Must never believe a header before its checksum fits.
  */
 #include "frame.h"
 #include "varint.h"
@@ -64,9 +64,8 @@ void span_loss_read(struct span_loss *ret_loss, const uint8_t data[SPAN_LOSS_BYT
 
 int span_frame_write(struct span_buffer *out, const struct span_frame *frame)
 {
-    if (frame->payload_bytes > SPAN_FRAME_PAYLOAD_MAX) {
+    if (frame->payload_bytes > SPAN_FRAME_PAYLOAD_MAX)
         return -1;
-    }
     uint8_t header[SPAN_FRAME_HEADER_BYTES] = {0};
     memcpy(header + AT_MAGIC, magic, sizeof(magic));
     store16(header + AT_VERSION, SPAN_FRAME_VERSION);
@@ -88,30 +87,24 @@ int span_frame_write(struct span_buffer *out, const struct span_frame *frame)
 
 long span_frame_bytes(const uint8_t *data, size_t bytes)
 {
-    if (bytes > 0 && memcmp(data, magic, bytes < sizeof(magic) ? bytes : sizeof(magic)) != 0) {
+    if (bytes > 0 && memcmp(data, magic, bytes < sizeof(magic) ? bytes : sizeof(magic)) != 0)
         return SPAN_FRAME_BAD;
-    }
-    if (bytes < AT_HEADER_BYTES + 2) {
+    if (bytes < AT_HEADER_BYTES + 2)
         return SPAN_FRAME_NEED_MORE;
-    }
-    /* What every version shares: magic, version, size of the header, and the header's checksum at its end. */
+    /* What every version shares: magic, version, size of the header, and the header's checksum at
+     * its end. */
     const size_t header_bytes = load16(data + AT_HEADER_BYTES);
-    if (header_bytes < SPAN_FRAME_HEADER_BYTES || header_bytes > SPAN_FRAME_HEADER_BYTES_MAX) {
+    if (header_bytes < SPAN_FRAME_HEADER_BYTES || header_bytes > SPAN_FRAME_HEADER_BYTES_MAX)
         return SPAN_FRAME_BAD;
-    }
-    if (bytes < header_bytes) {
+    if (bytes < header_bytes)
         return SPAN_FRAME_NEED_MORE;
-    }
-    if (span_load64(data + header_bytes - 8) != XXH3_64bits(data, header_bytes - 8) || load16(data + AT_VERSION) == 0) {
+    if (span_load64(data + header_bytes - 8) != XXH3_64bits(data, header_bytes - 8) || load16(data + AT_VERSION) == 0)
         return SPAN_FRAME_BAD;
-    }
-    if (load16(data + AT_VERSION) > SPAN_FRAME_VERSION || (load16(data + AT_FLAGS) & FLAGS_REQUIRED) != 0) {
+    if (load16(data + AT_VERSION) > SPAN_FRAME_VERSION || (load16(data + AT_FLAGS) & FLAGS_REQUIRED) != 0)
         return SPAN_FRAME_TOO_NEW;
-    }
     const uint32_t payload_bytes = load32(data + AT_PAYLOAD_BYTES);
-    if (payload_bytes > SPAN_FRAME_PAYLOAD_MAX) {
+    if (payload_bytes > SPAN_FRAME_PAYLOAD_MAX)
         return SPAN_FRAME_BAD;
-    }
     return (long)(header_bytes + payload_bytes);
 }
 
@@ -120,13 +113,11 @@ size_t span_frame_seek(const uint8_t *data, size_t bytes)
     size_t at = 0;
     while (at < bytes) {
         const uint8_t *const found = memchr(data + at, magic[0], bytes - at);
-        if (found == NULL) {
+        if (found == NULL)
             break;
-        }
         at = (size_t)(found - data);
-        if (at % 8 == 0 && bytes - at >= sizeof(magic) && memcmp(found, magic, sizeof(magic)) == 0) {
+        if (at % 8 == 0 && bytes - at >= sizeof(magic) && memcmp(found, magic, sizeof(magic)) == 0)
             return at;
-        }
         at = at / 8 * 8 + 8;
     }
     return bytes;
@@ -135,18 +126,15 @@ size_t span_frame_seek(const uint8_t *data, size_t bytes)
 long span_frame_read(struct span_frame *ret_frame, const uint8_t *data, size_t bytes)
 {
     const long whole = span_frame_bytes(data, bytes);
-    if (whole <= 0) {
+    if (whole <= 0)
         return whole;
-    }
-    if (bytes < (size_t)whole) {
+    if (bytes < (size_t)whole)
         return SPAN_FRAME_NEED_MORE;
-    }
     const size_t header_bytes = load16(data + AT_HEADER_BYTES);
     const uint8_t *payload = data + header_bytes;
     const size_t payload_bytes = (size_t)whole - header_bytes;
-    if (span_load64(data + AT_PAYLOAD_SUM) != XXH3_64bits(payload_bytes == 0 ? data : payload, payload_bytes)) {
+    if (span_load64(data + AT_PAYLOAD_SUM) != XXH3_64bits(payload_bytes == 0 ? data : payload, payload_bytes))
         return SPAN_FRAME_BAD;
-    }
     *ret_frame = (struct span_frame){
         .kind = (uint16_t)load16(data + AT_KIND),
         .flags = (uint16_t)load16(data + AT_FLAGS),

@@ -1,8 +1,8 @@
 /*
  * A frame: what travels over the socket and lies in spool files. FORMAT.md, section "Frames".
  *
- * header (fixed size, little endian): magic, version, header bytes, kind, flags, process identity, sequence number,
- * payload bytes, counters of loss, checksum of payload, checksum of header.
+ * header (fixed size, little endian): magic, version, header bytes, kind, flags, process identity,
+ * sequence number, payload bytes, counters of loss, checksum of payload, checksum of header.
  */
 #pragma once
 
@@ -18,20 +18,24 @@ enum span_frame_kind {
 
 /* Bits of `flags` (0-7 may be ignored by who does not know them). */
 enum {
-    /* SPANS or LOSS: the process ends here in good order; every frame it ever numbered has at most this sequence
-     * number, and the counters of loss are its last word. One that goes on after all says so again later. */
+    /* SPANS or LOSS: the process ends here in good order; every frame it ever numbered has at most
+     * this sequence number, and the counters of loss are its last word. One that goes on after all
+     * says so again later. */
     SPAN_FRAME_FINAL = 1,
 };
 
 /*
- * What a process counts of its own losses, and of what may become one, since it began; cumulative, so that a lost or
- * repeated frame falsifies nothing. In this order in frames, in journals and (as lost_NAME) in the store.
+ * What a process counts of its own losses, and of what may become one, since it began; cumulative,
+ * so that a lost or repeated frame falsifies nothing. In this order in frames, in journals and (as
+ * lost_NAME) in the store.
  *   tape_records, tape_bytes: found the tape full
  *   spans: were finished and could not be kept
  *   exchanges: requests that could not be followed at all (table full, no memory, no thread)
- *   journals: times that the journal stepped aside, wholly or for calls in flight, or that no mark (mark.h) could be
- * left where the collector looks peers: times that a collector was sent nothing, because it could be anybody's
- * (shim/outbox/peer.h) sessions: sessions with a model over a socket, which are seen and not followed
+ *   journals: times that the journal stepped aside, wholly or for calls in flight, or that no mark
+ *     (mark.h) could be left where the collector looks
+ *   peers: times that a collector was sent nothing, because it could be anybody's
+ *     (shim/outbox/peer.h)
+ *   sessions: sessions with a model over a socket, which are seen and not followed
  */
 #define SPAN_LOSSES(X)                                                                                                 \
     X(tape_records)                                                                                                    \
@@ -73,14 +77,16 @@ enum {
 /* Appends a frame. Returns 0 or -1 (buffer failed). */
 int span_frame_write(struct span_buffer *out, const struct span_frame *frame);
 
-/* Reads one frame at the start of data: its whole length in bytes, or one of the codes above. Frames of an unknown kind
- * are returned like others: the caller skips them. */
+/* Reads one frame at the start of data: its whole length in bytes, or one of the codes above.
+ * Frames of an unknown kind are returned like others: the caller skips them. */
 long span_frame_read(struct span_frame *ret_frame, const uint8_t *data, size_t bytes);
 
-/* The first multiple of 8 from which the magic of a frame stands in data, or `bytes` when there is none. */
+/* The first multiple of 8 from which the magic of a frame stands in data, or `bytes` when there is
+ * none. */
 size_t span_frame_seek(const uint8_t *data, size_t bytes);
 
-/* How many bytes the frame at the start of data will have, 0 when the header is not complete yet, or an error code. */
+/* How many bytes the frame at the start of data will have, 0 when the header is not complete yet,
+ * or an error code. */
 long span_frame_bytes(const uint8_t *data, size_t bytes);
 
 int span_process_write(struct span_buffer *out, const struct span_process *process);

@@ -1,4 +1,5 @@
-/* The list of characters that are not seen, see hidden.h. Called by the writers of JSON and by pprofctl. */
+/* The list of characters that are not seen, see hidden.h. Called by the writers of JSON and by
+ * pprofctl. */
 #include "hidden.h"
 
 #include <stddef.h>

@@ -1,6 +1,7 @@
 /*
- * The key of this installation, see install_key.h. Called by the scribe inside the application (all signals blocked,
- * SIGXFSZ too) and by pprofctl. Must never follow a link, wait, or leave half a key under the name that others read.
+ * The key of this installation, see install_key.h. Called by the scribe inside the application (all
+ * signals blocked, SIGXFSZ too) and by pprofctl. Must never follow a link, wait, or leave half a
+ * key under the name that others read.
  */
 #include "install_key.h"
 
@@ -25,33 +26,34 @@ static int read_key(uint8_t ret_key[SPAN_KEY_BYTES], int directory, uint64_t uid
     int error = fstat(fd, &st) != 0 ? -errno : 0;
     if (error == 0 && (!S_ISREG(st.st_mode) || st.st_uid != uid || (st.st_mode & 077) != 0))
         error = -EPERM;
-    ssize_t got = error == 0 ? read(fd, bytes, sizeof bytes) : -1;
+    ssize_t got = error == 0 ? read(fd, bytes, sizeof(bytes)) : -1;
     if (error == 0 && got != SPAN_KEY_BYTES)
         error = got < 0 ? -errno : got == 0 ? -ENODATA : -EBADMSG;
     (void)close(fd);
     if (error == 0)
         memcpy(ret_key, bytes, SPAN_KEY_BYTES);
-    explicit_bzero(bytes, sizeof bytes);
+    explicit_bzero(bytes, sizeof(bytes));
     return error;
 }
 
-/* A new key under a name of its own. It is not waited for until it is on the disk, as the first calls of a process
- * would have to wait with it: what a loss of power leaves of it is an empty file, and that is replaced. */
+/* A new key under a name of its own. It is not waited for until it is on the disk, as the first
+ * calls of a process would have to wait with it: what a loss of power leaves of it is an empty
+ * file, and that is replaced. */
 static int write_new(int directory, const char *name)
 {
     uint8_t key[SPAN_KEY_BYTES];
     int error = 0;
 
-    if (syscall(SYS_getrandom, key, sizeof key, GRND_NONBLOCK) != (long)sizeof key)
+    if (syscall(SYS_getrandom, key, sizeof(key), GRND_NONBLOCK) != (long)sizeof(key))
         return -EAGAIN;
     int fd = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
-    ssize_t wrote = pwrite(fd, key, sizeof key, 0);
-    if (wrote != (ssize_t)sizeof key)
+    ssize_t wrote = pwrite(fd, key, sizeof(key), 0);
+    if (wrote != (ssize_t)sizeof(key))
         error = wrote < 0 ? -errno : -ENOSPC;
     (void)close(fd);
-    explicit_bzero(key, sizeof key);
+    explicit_bzero(key, sizeof(key));
     return error;
 }
 
@@ -61,8 +63,8 @@ static int make_key(int directory)
     char name[64];
     uint64_t random = 0;
 
-    (void)syscall(SYS_getrandom, &random, sizeof random, GRND_NONBLOCK);
-    (void)snprintf(name, sizeof name, ".key-%llx-%x", (unsigned long long)random, (unsigned)getpid());
+    (void)syscall(SYS_getrandom, &random, sizeof(random), GRND_NONBLOCK);
+    (void)snprintf(name, sizeof(name), ".key-%llx-%x", (unsigned long long)random, (unsigned)getpid());
     int error = write_new(directory, name);
     if (error == 0 && linkat(directory, name, directory, SPAN_INSTALL_KEY_NAME, 0) != 0 && errno != EEXIST) {
         /* A file system without links. */
@@ -110,13 +112,13 @@ int span_install_key_find(uint8_t ret_key[SPAN_KEY_BYTES], const struct span_pat
     char directory[SPAN_PLACE_BYTES];
     int error = -ENOENT;
 
-    if (span_path_state(directory, sizeof directory, base->state_home, base->home) == 0) {
+    if (span_path_state(directory, sizeof(directory), base->state_home, base->home) == 0) {
         (void)snprintf(ret_path, cap, "%s/%s", directory, SPAN_INSTALL_KEY_NAME);
         error = span_install_key_read(ret_key, directory, base->uid);
         if (error == 0 || exists(ret_path))
             return error;
     }
-    if (span_place_runtime(directory, sizeof directory, base, true) != 0)
+    if (span_place_runtime(directory, sizeof(directory), base, true) != 0)
         return error;
     (void)snprintf(ret_path, cap, "%s/%s", directory, SPAN_INSTALL_KEY_NAME);
     return span_install_key_read(ret_key, directory, base->uid);

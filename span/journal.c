@@ -1,6 +1,6 @@
 /*
- * Reading a journal, and the few bytes that frame its entries, see journal.h. Called by the shim (seal) and the
- * collector (read). Must never trust a number in the file.
+ * Reading a journal, and the few bytes that frame its entries, see journal.h. Called by the shim
+ * (seal) and the collector (read). Must never trust a number in the file.
  */
 #include "journal.h"
 
@@ -44,17 +44,17 @@ int span_journal_head_write(uint8_t to[SPAN_JOURNAL_AT_LOSS], const struct span_
     if (greeting_bytes > SPAN_JOURNAL_GREETING_BYTES)
         return -1;
     memset(to, 0, SPAN_JOURNAL_AT_LOSS);
-    memcpy(to + AT_MAGIC, magic, sizeof magic);
+    memcpy(to + AT_MAGIC, magic, sizeof(magic));
     to[AT_VERSION] = VERSION;
     to[AT_FLAGS] = head->spool_said ? FLAG_SPOOL_SAID : 0;
     span_store64(to + AT_GREETING_BYTES, greeting_bytes);
-    memcpy(to + AT_IDENTITY, head->identity, sizeof head->identity);
+    memcpy(to + AT_IDENTITY, head->identity, sizeof(head->identity));
     span_store64(to + AT_PID, head->owner.pid);
     span_store64(to + AT_START, head->owner.start_ticks);
     span_store64(to + AT_NAMESPACE, head->owner.pid_namespace);
-    memcpy(to + AT_BOOT, head->owner.boot, strnlen(head->owner.boot, sizeof head->owner.boot - 1));
+    memcpy(to + AT_BOOT, head->owner.boot, strnlen(head->owner.boot, sizeof(head->owner.boot) - 1));
     memcpy(to + SPAN_JOURNAL_AT_GREETING, greeting, greeting_bytes);
-    memcpy(to + SPAN_JOURNAL_AT_SPOOL, head->spool, strnlen(head->spool, sizeof head->spool - 1));
+    memcpy(to + SPAN_JOURNAL_AT_SPOOL, head->spool, strnlen(head->spool, sizeof(head->spool) - 1));
     span_store64(to + AT_SUM, head_sum(to));
     return 0;
 }
@@ -62,7 +62,7 @@ int span_journal_head_write(uint8_t to[SPAN_JOURNAL_AT_LOSS], const struct span_
 int span_journal_head_read(struct span_journal_head *ret_head, const uint8_t *file, size_t bytes)
 {
     /* What every version keeps: magic, version, and the checksum. */
-    if (bytes < SPAN_JOURNAL_AT_LOSS || memcmp(file + AT_MAGIC, magic, sizeof magic) != 0 ||
+    if (bytes < SPAN_JOURNAL_AT_LOSS || memcmp(file + AT_MAGIC, magic, sizeof(magic)) != 0 ||
         span_load64(file + AT_SUM) != head_sum(file))
         return SPAN_JOURNAL_BAD;
     const unsigned version = file[AT_VERSION] | (unsigned)file[AT_VERSION + 1] << 8;
@@ -70,14 +70,14 @@ int span_journal_head_read(struct span_journal_head *ret_head, const uint8_t *fi
         return SPAN_JOURNAL_TOO_NEW;
     if (version != VERSION || span_load64(file + AT_GREETING_BYTES) > SPAN_JOURNAL_GREETING_BYTES)
         return SPAN_JOURNAL_BAD;
-    memset(ret_head, 0, sizeof *ret_head);
-    memcpy(ret_head->identity, file + AT_IDENTITY, sizeof ret_head->identity);
+    memset(ret_head, 0, sizeof(*ret_head));
+    memcpy(ret_head->identity, file + AT_IDENTITY, sizeof(ret_head->identity));
     ret_head->owner.pid = span_load64(file + AT_PID);
     ret_head->owner.start_ticks = span_load64(file + AT_START);
     ret_head->owner.pid_namespace = span_load64(file + AT_NAMESPACE);
-    memcpy(ret_head->owner.boot, file + AT_BOOT, sizeof ret_head->owner.boot - 1);
+    memcpy(ret_head->owner.boot, file + AT_BOOT, sizeof(ret_head->owner.boot) - 1);
     ret_head->spool_said = (file[AT_FLAGS] & FLAG_SPOOL_SAID) != 0;
-    memcpy(ret_head->spool, file + SPAN_JOURNAL_AT_SPOOL, sizeof ret_head->spool - 1);
+    memcpy(ret_head->spool, file + SPAN_JOURNAL_AT_SPOOL, sizeof(ret_head->spool) - 1);
     return SPAN_JOURNAL_OK;
 }
 
@@ -152,7 +152,7 @@ static int flush(struct reading *reading)
     }
     span_buffer_init(&block, SPAN_FRAME_PAYLOAD_MAX);
     status = span_block_encode(&block, (const struct span *const *)reading->rows, reading->n, SPAN_ZSTD_LEVEL_SHIM);
-    memcpy(frame.identity, reading->head.identity, sizeof frame.identity);
+    memcpy(frame.identity, reading->head.identity, sizeof(frame.identity));
     frame.payload = block.data;
     frame.payload_bytes = block.bytes;
     if (status == 0)
@@ -166,13 +166,13 @@ static int flush(struct reading *reading)
 static struct span *row(struct reading *reading)
 {
     if (reading->rows[reading->n] == NULL)
-        reading->rows[reading->n] = malloc(sizeof **reading->rows);
+        reading->rows[reading->n] = malloc(sizeof(**reading->rows));
     return reading->rows[reading->n];
 }
 
-/* Whether what lies here, with `room` bytes, is a frame that was whole once, and not acknowledged. A frame loses its
- * first bytes first when another one takes its place, and the one that was being written at the moment of death is
- * still pending. */
+/* Whether what lies here, with `room` bytes, is a frame that was whole once, and not acknowledged.
+ * A frame loses its first bytes first when another one takes its place, and the one that was being
+ * written at the moment of death is still pending. */
 static bool was_a_frame(const struct reading *reading, const uint8_t *data, size_t at, size_t room)
 {
     enum { PAGE_BYTES = 4096 };
@@ -182,11 +182,12 @@ static bool was_a_frame(const struct reading *reading, const uint8_t *data, size
     const uint64_t sequence = span_load64(data + 32);
     const bool torn = at % PAGE_BYTES > PAGE_BYTES - SPAN_FRAME_HEADER_BYTES; /* a write stops at a page's end */
 
-    return memcmp(data + 16, reading->head.identity, sizeof reading->head.identity) == 0 &&
+    return memcmp(data + 16, reading->head.identity, sizeof(reading->head.identity)) == 0 &&
            memcmp(data, "\x89PPF", 4) == 0 && !torn && sequence > reading->acked && sequence < reading->next_frame;
 }
 
-/* Frames lie on multiples of 8; what is left of older ones is told by their numbers and checksums. */
+/* Frames lie on multiples of 8; what is left of older ones is told by their numbers and
+ * checksums. */
 static void read_ring(struct reading *reading)
 {
     const uint8_t *const ring = reading->file + SPAN_JOURNAL_AT_RING;
@@ -205,7 +206,7 @@ static void read_ring(struct reading *reading)
             continue;
         }
         at += ((size_t)bytes + 7) / 8 * 8;
-        if (memcmp(frame.identity, reading->head.identity, sizeof frame.identity) != 0)
+        if (memcmp(frame.identity, reading->head.identity, sizeof(frame.identity)) != 0)
             continue;
         if (frame.sequence > reading->in_ring)
             reading->in_ring = frame.sequence;
@@ -223,7 +224,7 @@ static int read_pending(struct reading *reading)
     const size_t end = SPAN_JOURNAL_AT_PENDING + SPAN_JOURNAL_PENDING_BYTES;
     const size_t most = SPAN_JOURNAL_PENDING_BYTES / SPAN_JOURNAL_ENTRY_HEAD;
 
-    reading->flights = calloc(most, sizeof *reading->flights);
+    reading->flights = calloc(most, sizeof(*reading->flights));
     if (reading->flights == NULL)
         return -1;
     while (at < end && end <= reading->bytes && reading->n < SPAN_BLOCK_ROWS_SHIM) {
@@ -249,7 +250,8 @@ static int read_pending(struct reading *reading)
     }
     reading->frame = reading->next_frame;
     const int status = flush(reading);
-    /* A death between a frame's place in the ring and the next head of this area: its number is taken. */
+    /* A death between a frame's place in the ring and the next head of this area: its number is
+     * taken. */
     if (reading->frame <= reading->in_ring)
         reading->frame = reading->in_ring + 1;
     return status;
@@ -303,9 +305,9 @@ static int tell_loss(struct reading *reading)
     static const struct span_loss none;
     struct span_frame frame = {.kind = SPAN_FRAME_LOSS, .sequence = reading->frame, .loss = reading->loss};
 
-    if (reading->found.spans + reading->found.killed > 0 || memcmp(&reading->loss, &none, sizeof none) == 0)
+    if (reading->found.spans + reading->found.killed > 0 || memcmp(&reading->loss, &none, sizeof(none)) == 0)
         return 0;
-    memcpy(frame.identity, reading->head.identity, sizeof frame.identity);
+    memcpy(frame.identity, reading->head.identity, sizeof(frame.identity));
     return span_frame_write(reading->out, &frame);
 }
 
@@ -328,10 +330,10 @@ static int read_numbers(struct reading *reading)
 int span_journal_frames(struct span_buffer *out, const uint8_t *file, size_t bytes,
                         struct span_journal_found *ret_found)
 {
-    struct reading *reading = calloc(1, sizeof *reading);
+    struct reading *reading = calloc(1, sizeof(*reading));
     int status;
 
-    memset(ret_found, 0, sizeof *ret_found);
+    memset(ret_found, 0, sizeof(*ret_found));
     if (reading == NULL)
         return SPAN_JOURNAL_NO_MEMORY;
     reading->out = out;

@@ -1,6 +1,6 @@
 /*
- * Writes a span as JSON. Called by export on any thread; pure. Must never write what a strict JSON parser refuses,
- * whatever bytes the texts hold.
+ * Writes a span as JSON. Called by export on any thread; pure. Must never write what a strict JSON
+ * parser refuses, whatever bytes the texts hold.
  */
 #include "json.h"
 #include "sketch.h"
@@ -14,17 +14,16 @@ static void put(struct span_buffer *out, const char *text)
     span_buffer_append(out, text, strlen(text));
 }
 
-/* How many bytes of data are one well-formed UTF-8 character, 0 when they are not (RFC 3629: no overlong forms, no
- * surrogates). */
+/* How many bytes of data are one well-formed UTF-8 character, 0 when they are not (RFC 3629: no
+ * overlong forms, no surrogates). */
 static size_t utf8_length(const uint8_t *data, size_t bytes)
 {
     const uint8_t first = data[0];
     size_t length = 0;
     uint8_t low = 0x80;
     uint8_t high = 0xbf;
-    if (first < 0x80) {
+    if (first < 0x80)
         return 1;
-    }
     if (first >= 0xc2 && first <= 0xdf) {
         length = 2;
     } else if (first >= 0xe0 && first <= 0xef) {
@@ -36,14 +35,11 @@ static size_t utf8_length(const uint8_t *data, size_t bytes)
         low = first == 0xf0 ? 0x90 : low;
         high = first == 0xf4 ? 0x8f : high;
     }
-    if (length == 0 || length > bytes || data[1] < low || data[1] > high) {
+    if (length == 0 || length > bytes || data[1] < low || data[1] > high)
         return 0;
-    }
-    for (size_t i = 2; i < length; i++) {
-        if ((data[i] & 0xc0) != 0x80) {
+    for (size_t i = 2; i < length; i++)
+        if ((data[i] & 0xc0) != 0x80)
             return 0;
-        }
-    }
     return length;
 }
 
@@ -51,9 +47,8 @@ static size_t utf8_length(const uint8_t *data, size_t bytes)
 static uint32_t character_at(const uint8_t *data, size_t length)
 {
     uint32_t character = length == 1 ? data[0] : data[0] & (0x7fu >> length);
-    for (size_t i = 1; i < length; i++) {
+    for (size_t i = 1; i < length; i++)
         character = character << 6 | (data[i] & 0x3f);
-    }
     return character;
 }
 
@@ -125,9 +120,8 @@ void span_json_string(struct span_buffer *out, const char *data, size_t bytes)
         }
         i++;
     }
-    if (plain > 0) {
+    if (plain > 0)
         span_buffer_append(out, at + i - plain, plain);
-    }
     put(out, "\"");
 }
 
@@ -170,9 +164,8 @@ static void put_list(struct span_buffer *out, const struct span_text *text)
         const char *end = left == 0 ? NULL : memchr(at, list_separator, left);
         const size_t item = end == NULL ? left : (size_t)(end - at);
         span_json_string(out, at, item);
-        if (end == NULL) {
+        if (end == NULL)
             break;
-        }
         put(out, ",");
         at = end + 1;
         left -= item + 1;
@@ -258,9 +251,8 @@ static void put_gaps(struct span_buffer *out, const struct span_text *sketch)
 #undef X
     };
     struct span_sketch gaps = {0};
-    if (span_sketch_merge_bytes(&gaps, (const uint8_t *)sketch->data, sketch->bytes) != 0 || gaps.count == 0) {
+    if (span_sketch_merge_bytes(&gaps, (const uint8_t *)sketch->data, sketch->bytes) != 0 || gaps.count == 0)
         return;
-    }
     for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++) {
         put_key(out, facts[i].name);
         put_number(out, facts[i].q < 0 ? gaps.count : span_sketch_quantile(&gaps, facts[i].q));
@@ -270,18 +262,15 @@ static void put_gaps(struct span_buffer *out, const struct span_text *sketch)
 int span_json_write(struct span_buffer *out, const struct span_process *process, const struct span *span)
 {
     put(out, "{");
-    if (out->failed) {
+    if (out->failed)
         return -1; /* put_key looks at what was written last */
-    }
     put_identity(out, process, span);
     for (unsigned f = 0; f < SPAN_FIELD_COUNT; f++) {
         const enum span_field field = (enum span_field)f;
-        if (field == SPAN_gap_sketch && span_has(span, field)) {
+        if (field == SPAN_gap_sketch && span_has(span, field))
             put_gaps(out, &span->value[field].text);
-        }
-        if (field == SPAN_start_ns || span_fields[field].name[0] == '\0' || !span_has(span, field)) {
+        if (field == SPAN_start_ns || span_fields[field].name[0] == '\0' || !span_has(span, field))
             continue;
-        }
         put_key(out, span_fields[field].name);
         put_value(out, span, field);
     }

@@ -1,6 +1,6 @@
 /*
- * Name and text of marks, see mark.h. Called on the application's thread that makes a process' first call, and by the
- * collector. Must never allocate, or call anything that could.
+ * Name and text of marks, see mark.h. Called on the application's thread that makes a process'
+ * first call, and by the collector. Must never allocate, or call anything that could.
  */
 #include "mark.h"
 
@@ -8,7 +8,7 @@
 
 static const char digits[] = "0123456789abcdef";
 
-/* Returns what is behind it. */
+/* Returns what is after it. */
 static char *write_hex(char *to, uint64_t value)
 {
     unsigned shift = 60;
@@ -22,7 +22,7 @@ static char *write_hex(char *to, uint64_t value)
     }
 }
 
-/* At least one digit and a space behind it; returns what is behind that, or NULL. */
+/* At least one digit and a space after it; returns what is after that, or NULL. */
 static const char *read_hex(const char *text, uint64_t *ret_value)
 {
     const char *at = text;
@@ -36,13 +36,13 @@ static const char *read_hex(const char *text, uint64_t *ret_value)
     return at != text && *at == ' ' ? at + 1 : NULL;
 }
 
-/* 32 digits or "-", and a space; returns what is behind that, or NULL. */
+/* 32 digits or "-", and a space; returns what is after that, or NULL. */
 static const char *read_identity(const char *text, struct span_mark *ret_mark)
 {
     const size_t bytes = strspn(text, digits);
 
-    memset(ret_mark->identity, 0, sizeof ret_mark->identity);
-    ret_mark->has_identity = bytes == 2 * sizeof ret_mark->identity;
+    memset(ret_mark->identity, 0, sizeof(ret_mark->identity));
+    ret_mark->has_identity = bytes == 2 * sizeof(ret_mark->identity);
     for (size_t i = 0; i < bytes && ret_mark->has_identity; i++)
         ret_mark->identity[i / 2] = (uint8_t)(ret_mark->identity[i / 2] << 4 | (strchr(digits, text[i]) - digits));
     text += bytes;
@@ -55,7 +55,8 @@ static const char *read_identity(const char *text, struct span_mark *ret_mark)
 
 void span_mark_name(char out[SPAN_MARK_NAME_BYTES], const struct span_mark *mark, unsigned attempt)
 {
-    /* Processes of one namespace that begin together have numbers one after the other, and so slots of their own. */
+    /* Processes of one namespace that begin together have numbers one after the other, and so slots
+     * of their own. */
     uint64_t slot = mark->pid + mark->pid_namespace * 2654435761U;
 
     if (attempt > 0)
@@ -63,7 +64,7 @@ void span_mark_name(char out[SPAN_MARK_NAME_BYTES], const struct span_mark *mark
     slot %= SPAN_MARK_SLOTS;
     for (unsigned i = 0; i < 3; i++)
         out[i] = digits[slot >> (4 * (2 - i)) & 15];
-    memcpy(out + 3, ".mark", sizeof ".mark");
+    memcpy(out + 3, ".mark", sizeof(".mark"));
 }
 
 bool span_mark_write(char out[SPAN_MARK_TEXT_BYTES], const struct span_mark *mark)
@@ -78,7 +79,7 @@ bool span_mark_write(char out[SPAN_MARK_TEXT_BYTES], const struct span_mark *mar
     *at++ = ' ';
     *at++ = mark->spool_said ? '1' : '0';
     *at++ = ' ';
-    for (size_t i = 0; i < sizeof mark->identity && mark->has_identity; i++) {
+    for (size_t i = 0; i < sizeof(mark->identity) && mark->has_identity; i++) {
         *at++ = digits[mark->identity[i] >> 4];
         *at++ = digits[mark->identity[i] & 15];
     }

@@ -1,9 +1,11 @@
 /*
- * Marks: a link in the directory of journals in memory that stands from a process' first call until its journal does,
- * or a collector knows of the process. One that stays says: this program was killed before anything of its calls was
- * kept. FORMAT.md, section "Marks". What the link leads to is text, and leads nowhere.
+ * Marks: a link in the directory of journals in memory that stands from a process' first call until
+ * its journal does, or a collector knows of the process. One that stays says: this program was
+ * killed before anything of its calls was kept. FORMAT.md, section "Marks". What the link leads to
+ * is text, and leads nowhere.
  *
- * Here: name and text. Made by the shim (shim/scribe/mark.c), read by the collector. Pure; no allocation; any thread.
+ * Here: name and text. Made by the shim (shim/scribe/mark.c), read by the collector. Pure; no
+ * allocation; any thread.
  */
 #pragma once
 
@@ -31,5 +33,6 @@ void span_mark_name(char out[SPAN_MARK_NAME_BYTES], const struct span_mark *mark
 
 /* The text, with its NUL. False when the spool's path is too long. */
 bool span_mark_write(char out[SPAN_MARK_TEXT_BYTES], const struct span_mark *mark);
-/* Reads `text`, which ends with a NUL and which ret_mark->spool then points into. False when it is none. */
+/* Reads `text`, which ends with a NUL and which ret_mark->spool then points into. False when it is
+ * none. */
 bool span_mark_read(struct span_mark *ret_mark, const char *text);

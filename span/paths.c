@@ -1,7 +1,9 @@
 /*
- * The default paths, see paths.h. Called by the shim's scribe and by pprofd and pprofctl at their start.
+ * The default paths, see paths.h. Called by the shim's scribe and by pprofd and pprofctl at their
+ * start.
  *
- * Must never read the environment or the file system, allocate or print: it also runs inside the application.
+ * Must never read the environment or the file system, allocate or print: it also runs inside the
+ * application.
  */
 #include "paths.h"
 
@@ -39,7 +41,7 @@ static int none(char *out, size_t cap)
 static int join_number(char *out, size_t cap, const char *base, char between, uint64_t number)
 {
     char digits[22];
-    size_t at = sizeof digits - 1;
+    size_t at = sizeof(digits) - 1;
 
     digits[at] = '\0';
     do {

@@ -1,11 +1,12 @@
 /*
- * Where the runtime directory, the socket, the spool and the store lie unless somebody says otherwise: the shim and the
- * collector must agree, and neither includes the other.
+ * Where the runtime directory, the socket, the spool and the store lie unless somebody says
+ * otherwise: the shim and the collector must agree, and neither includes the other.
  *
- * Pure: the caller reads the environment (the shim by secure_getenv) and passes the values; NULL, "" and relative paths
- * count as unset, as the XDG rules demand. Each function writes a NUL-terminated path and returns 0; -1 when there is
- * no such path or it does not fit in `cap` bytes (`out` is then ""). Which candidate for the runtime directory is the
- * one is found out by place.h, which looks at the file system.
+ * Pure: the caller reads the environment (the shim by secure_getenv) and passes the values; NULL,
+ * "" and relative paths count as unset, as the XDG rules demand. Each function writes a
+ * NUL-terminated path and returns 0; -1 when there is no such path or it does not fit in `cap`
+ * bytes (`out` is then ""). Which candidate for the runtime directory is the one is found out by
+ * place.h, which looks at the file system.
  */
 #pragma once
 
@@ -22,23 +23,26 @@ struct span_path_base {
 
 enum {
     SPAN_PATH_RUNTIMES = 5,           /* candidates for the runtime directory */
-    SPAN_PATH_RUNTIME_BYTES_MAX = 95, /* so that a socket's path, 107 bytes at most, fits behind it */
+    SPAN_PATH_RUNTIME_BYTES_MAX = 95, /* so that a socket's path, 107 bytes at most, fits after it */
 };
 
 #define SPAN_PATH_SYSTEM_SOCKET "/run/pprofd/pprofd.sock" /* of a collector for the whole host, run by root */
 
 /*
- * Candidate `i` for the runtime directory, the best first: $XDG_RUNTIME_DIR; for root /run/pprofd, for others
- * /run/user/UID; $XDG_STATE_HOME/libpprof/run; $HOME/.local/state/libpprof/run; /tmp/libpprof-UID.
+ * Candidate `i` for the runtime directory, the best first: $XDG_RUNTIME_DIR; for root /run/pprofd,
+ * for others /run/user/UID; $XDG_STATE_HOME/libpprof/run; $HOME/.local/state/libpprof/run;
+ * /tmp/libpprof-UID.
  */
 int span_path_runtime(char *out, size_t cap, const struct span_path_base *base, unsigned i);
 
-/* The collector's socket in the runtime directory. A unix socket's path holds 107 bytes: pass sizeof sun_path. */
+/* The collector's socket in the runtime directory. A unix socket's path holds 107 bytes: pass
+ * sizeof sun_path. */
 int span_path_socket(char *out, size_t cap, const char *runtime);
 
 /* Where journals of living processes lie below it. */
 int span_path_journals(char *out, size_t cap, const char *runtime);
-/* Where they lie when the runtime directory is on a disk, which may make a writer wait: /dev/shm/libpprof-UID. */
+/* Where they lie when the runtime directory is on a disk, which may make a writer wait:
+ * /dev/shm/libpprof-UID. */
 int span_path_journals_in_memory(char *out, size_t cap, uint64_t uid);
 
 /* $XDG_STATE_HOME/libpprof, else $HOME/.local/state/libpprof; -1 when neither is set. */

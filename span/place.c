@@ -1,6 +1,7 @@
 /*
- * Finding and making directories of our own, see place.h. Called by the scribe inside the application and by the
- * collector's programs. Must never follow a link that somebody planted in a directory that others can write.
+ * Finding and making directories of our own, see place.h. Called by the scribe inside the
+ * application and by the collector's programs. Must never follow a link that somebody planted in a
+ * directory that others can write.
  */
 #include "place.h"
 
@@ -19,8 +20,9 @@ enum {
     ENTRY_AT_NAME = 19,
 };
 
-/* The last part of the path is what was opened, or a link that somebody made who may. Where everybody writes, not every
- * kernel is told to refuse the links of others (fs.protected_symlinks). */
+/* The last part of the path is what was opened, or a link that somebody made who may. Where
+ * everybody writes, not every kernel is told to refuse the links of others
+ * (fs.protected_symlinks). */
 static bool leads_there(const char *path, uint64_t uid, const struct stat *opened)
 {
     struct stat st;
@@ -59,7 +61,7 @@ int span_place_each(int directory, bool (*visit)(void *context, int directory, c
     _Alignas(uint64_t) char names[NAMES_BYTES];
     long got;
 
-    while ((got = syscall(SYS_getdents64, directory, names, sizeof names)) != 0) {
+    while ((got = syscall(SYS_getdents64, directory, names, sizeof(names))) != 0) {
         if (got < 0)
             return -errno;
         for (long at = 0; at < got;) {
@@ -67,7 +69,7 @@ int span_place_each(int directory, bool (*visit)(void *context, int directory, c
 
             if (!visit(context, directory, names + at + ENTRY_AT_NAME))
                 return 0;
-            memcpy(&bytes, names + at + ENTRY_AT_BYTES, sizeof bytes);
+            memcpy(&bytes, names + at + ENTRY_AT_BYTES, sizeof(bytes));
             at += bytes;
         }
     }
@@ -96,8 +98,8 @@ long span_place_count(int directory, const char *part, long most)
     return status < 0 ? status : count.n;
 }
 
-/* Where the part begins that is ours to make: the home directory's .local, or the directory that $XDG_STATE_HOME names,
- * which the XDG Base Directory Specification wants made. */
+/* Where the part begins that is ours to make: the home directory's .local, or the directory that
+ * $XDG_STATE_HOME names, which the XDG Base Directory Specification wants made. */
 static const char *ours(const char *path)
 {
     const char *from = strstr(path, "/.local/state/");
@@ -118,7 +120,7 @@ void span_place_make(const char *path)
     struct stat st;
 
     /* Also a mkdir of what is there waits for whoever makes something beside it just then. */
-    if (bytes >= sizeof part || fstatat(AT_FDCWD, path, &st, 0) == 0)
+    if (bytes >= sizeof(part) || fstatat(AT_FDCWD, path, &st, 0) == 0)
         return;
     memcpy(part, path, bytes + 1);
     for (const char *slash = from == NULL ? NULL : strchr(from + 1, '/'); slash != NULL;
@@ -130,7 +132,8 @@ void span_place_make(const char *path)
     (void)mkdir(part, 0700);
 }
 
-/* It exists, is the user's own, is no link in a directory that others write, and nobody else writes in it. */
+/* It exists, is the user's own, is no link in a directory that others write, and nobody else writes
+ * in it. */
 static bool is_own(const char *path, uint64_t uid)
 {
     struct stat st;
@@ -148,7 +151,7 @@ static bool can_be_made(const char *path)
     const char *from = ours(path);
     struct stat st;
 
-    if (bytes >= sizeof part || fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+    if (bytes >= sizeof(part) || fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
         return false;
     memcpy(part, path, bytes + 1);
     for (;;) {

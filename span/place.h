@@ -1,8 +1,10 @@
 /*
- * Directories of our own: which of the candidates of paths.h is the runtime directory, and whether a directory is one
- * in which nobody else can play tricks. The one home of that decision, for the shim and the collector alike.
+ * Directories of our own: which of the candidates of paths.h is the runtime directory, and whether
+ * a directory is one in which nobody else can play tricks. The one home of that decision, for the
+ * shim and the collector alike.
  *
- * Looks at the file system; allocates nothing, reads no environment, keeps no state. Any thread, the scribe's too.
+ * Looks at the file system; allocates nothing, reads no environment, keeps no state. Any thread,
+ * the scribe's too.
  */
 #pragma once
 
@@ -13,27 +15,29 @@
 enum { SPAN_PLACE_BYTES = 1024 }; /* longest path of a directory of ours, with its NUL */
 
 /*
- * Opens `path` (O_PATH would do for nothing but a look; this is O_RDONLY | O_DIRECTORY | O_CLOEXEC) if it is a
- * directory that belongs to `uid` or root and that nobody else can write (a sticky one may be written by others only
- * where `sticky` says so), and if no link of anybody else leads there. Returns the descriptor, the caller's to close,
- * or a negative errno (-EPERM: not safe).
+ * Opens `path` (O_PATH would do for nothing but a look; this is O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+ * if it is a directory that belongs to `uid` or root and that nobody else can write (a sticky one
+ * may be written by others only where `sticky` says so), and if no link of anybody else leads
+ * there. Returns the descriptor, the caller's to close, or a negative errno (-EPERM: not safe).
  */
 int span_place_open(const char *path, uint64_t uid, bool sticky);
 
-/* Every name of a newly opened directory, . and .. too, until `visit` says false. 0 or a negative errno. No memory. */
+/* Every name of a newly opened directory, . and .. too, until `visit` says false. 0 or a negative
+ * errno. No memory. */
 int span_place_each(int directory, bool (*visit)(void *context, int directory, const char *name), void *context);
 
 /*
- * How many names of the directory hold `part` (all, with . and .., for ""); counts no further than `most` + 1. Takes no
- * memory: what a thread holds when the application forks would be lost in the child. `directory` is newly opened, and
- * has been read to there afterwards. Returns a negative errno where it cannot be read.
+ * How many names of the directory hold `part` (all, with . and .., for ""); counts no further than
+ * `most` + 1. Takes no memory: what a thread holds when the application forks would be lost in the
+ * child. `directory` is newly opened, and has been read to there afterwards. Returns a negative
+ * errno where it cannot be read.
  */
 long span_place_count(int directory, const char *part, long most);
 
 /*
- * Makes the directory with mode 0700, and its parents where they are ours to make: the home directory's .local and
- * what is below it, the directory that holds libpprof/ and what is below that. That it exists already is fine; whether
- * it does after the call is for the caller to see.
+ * Makes the directory with mode 0700, and its parents where they are ours to make: the home
+ * directory's .local and what is below it, the directory that holds libpprof/ and what is below
+ * that. That it exists already is fine; whether it does after the call is for the caller to see.
  */
 void span_place_make(const char *path);
 
@@ -41,9 +45,10 @@ void span_place_make(const char *path);
 bool span_place_usable(const char *path);
 
 /*
- * The runtime directory: the first candidate that belongs to base->uid (not root: other users' sockets are no place
- * for ours), is written by nobody else, and exists or (where `make`) can be made; $XDG_RUNTIME_DIR and /run/user/UID
- * are the system's to make, never ours. Without `make` a candidate that does not exist counts when it could be made.
- * Returns 0, or -1 when there is none (`out` is then "").
+ * The runtime directory: the first candidate that belongs to base->uid (not root: other users'
+ * sockets are no place for ours), is written by nobody else, and exists or (where `make`) can be
+ * made; $XDG_RUNTIME_DIR and /run/user/UID are the system's to make, never ours. Without `make` a
+ * candidate that does not exist counts when it could be made. Returns 0, or -1 when there is none
+ * (`out` is then "").
  */
 int span_place_runtime(char *out, size_t cap, const struct span_path_base *base, bool make);

@@ -1,6 +1,6 @@
 /*
- * struct span_process as tag, length, value: the payload of a PROCESS frame. Called by the shim's outbox (write) and
- * the collector (read); any thread, pure. Tags that are not known are skipped.
+ * struct span_process as tag, length, value: the payload of a PROCESS frame. Called by the shim's
+ * outbox (write) and the collector (read); any thread, pure. Tags that are not known are skipped.
  */
 #include "frame.h"
 #include "varint.h"
@@ -42,9 +42,8 @@ static bool get_number(const uint8_t *data, size_t bytes, uint64_t *ret_value)
 {
     struct span_reader reader = {data, data + bytes, false};
     const uint64_t value = span_take_varint(&reader);
-    if (reader.bad || reader.at != reader.end) {
+    if (reader.bad || reader.at != reader.end)
         return false;
-    }
     *ret_value = value;
     return true;
 }
@@ -55,9 +54,8 @@ static void get_text(char *to, size_t size, const uint8_t *data, size_t bytes)
     size_t take = strnlen((const char *)data, bytes);
     if (take > size - 1) {
         take = size - 1;
-        while (take > 0 && (data[take] & 0xc0) == 0x80) {
+        while (take > 0 && (data[take] & 0xc0) == 0x80)
             take--;
-        }
     }
     memcpy(to, data, take);
     to[take] = '\0';
@@ -67,9 +65,8 @@ static bool get_field(struct span_process *process, uint64_t tag, const uint8_t 
 {
     switch (tag) {
     case TAG_IDENTITY:
-        if (bytes != sizeof(process->identity)) {
+        if (bytes != sizeof(process->identity))
             return false;
-        }
         memcpy(process->identity, data, bytes);
         return true;
     case TAG_START_NS:
@@ -82,11 +79,9 @@ static bool get_field(struct span_process *process, uint64_t tag, const uint8_t 
     default:
         break;
     }
-    for (size_t i = 0; i < N_TEXTS; i++) {
-        if (texts[i].tag == tag) {
+    for (size_t i = 0; i < N_TEXTS; i++)
+        if (texts[i].tag == tag)
             get_text((char *)process + texts[i].offset, texts[i].size, data, bytes);
-        }
-    }
     return true;
 }
 
@@ -95,15 +90,13 @@ int span_process_write(struct span_buffer *out, const struct span_process *proce
     put_field(out, TAG_IDENTITY, process->identity, sizeof(process->identity));
     put_number(out, TAG_START_NS, process->start_ns);
     put_number(out, TAG_PID, process->pid);
-    if (process->has_uid) {
+    if (process->has_uid)
         put_number(out, TAG_UID, process->uid);
-    }
     for (size_t i = 0; i < N_TEXTS; i++) {
         const char *text = (const char *)process + texts[i].offset;
         const size_t bytes = strnlen(text, texts[i].size);
-        if (bytes > 0) {
+        if (bytes > 0)
             put_field(out, texts[i].tag, text, bytes);
-        }
     }
     return out->failed ? -1 : 0;
 }
@@ -117,14 +110,12 @@ int span_process_read(struct span_process *ret_process, const uint8_t *payload, 
         const uint64_t tag = span_take_varint(&reader);
         const uint64_t size = span_take_varint(&reader);
         const uint8_t *data = size > span_left(&reader) ? NULL : span_take(&reader, (size_t)size);
-        if (reader.bad || data == NULL || !get_field(&process, tag, data, (size_t)size)) {
+        if (reader.bad || data == NULL || !get_field(&process, tag, data, (size_t)size))
             return -1;
-        }
         identified |= tag == TAG_IDENTITY;
     }
-    if (!identified) {
+    if (!identified)
         return -1;
-    }
     *ret_process = process;
     return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * Records: a span as tagged values, see record.h. Written by the scribe, read by the collector. Must never read past
- * its input or believe a length.
+ * Records: a span as tagged values, see record.h. Written by the scribe, read by the collector.
+ * Must never read past its input or believe a length.
  */
 #include "record.h"
 

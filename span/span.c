@@ -1,6 +1,7 @@
 /*
- * The table of fields, and the setters of a span under construction. Called by the scribe, the collector and tests,
- * each on spans of its own; pure. A text that does not fit is left out or cut, never half a character.
+ * The table of fields, and the setters of a span under construction. Called by the scribe, the
+ * collector and tests, each on spans of its own; pure. A text that does not fit is left out or cut,
+ * never half a character.
  */
 #include "span.h"
 #include "varint.h"
@@ -53,9 +54,8 @@ static uint32_t arena_start(const struct span *span, enum span_field field)
 {
     if (span_has(span, field)) {
         const struct span_text *old = &span->value[field].text;
-        if (old->data + old->bytes == span->arena + span->arena_used) {
+        if (old->data + old->bytes == span->arena + span->arena_used)
             return span->arena_used - old->bytes;
-        }
     }
     return span->arena_used;
 }
@@ -69,18 +69,16 @@ void span_set_text(struct span *span, enum span_field field, const char *data, s
             return;
         }
         take = SPAN_TEXT_MAX;
-        while (take > 0 && ((uint8_t)data[take] & 0xc0) == 0x80) {
+        while (take > 0 && ((uint8_t)data[take] & 0xc0) == 0x80)
             take--;
-        }
     }
     const uint32_t start = arena_start(span, field);
     if (take > SPAN_ARENA_BYTES - start) {
         span_clear(span, field);
         return;
     }
-    if (take > 0) {
+    if (take > 0)
         memmove(span->arena + start, data, take); /* data may be a text of this very span */
-    }
     span->value[field].text = (struct span_text){span->arena + start, (uint32_t)take};
     span->arena_used = start + (uint32_t)take;
     mark(span, field);
@@ -92,18 +90,15 @@ void span_list_add(struct span *span, enum span_field field, const char *data, s
     size_t used = 0;
     if (span_has(span, field)) {
         used = span->value[field].text.bytes;
-        if (bytes + 1 > sizeof(list) - used) {
+        if (bytes + 1 > sizeof(list) - used)
             return; /* an item is whole or not there */
-        }
         memcpy(list, span->value[field].text.data, used);
         list[used++] = list_separator;
     }
-    if (bytes > sizeof(list) - used) {
+    if (bytes > sizeof(list) - used)
         return;
-    }
-    for (size_t i = 0; i < bytes; i++) {
+    for (size_t i = 0; i < bytes; i++)
         list[used++] = data[i] == list_separator ? ' ' : data[i];
-    }
     span_set_text(span, field, list, used);
 }
 
@@ -112,14 +107,12 @@ void span_copy(struct span *to, const struct span *from)
     span_init(to);
     for (unsigned f = 0; f < SPAN_FIELD_COUNT; f++) {
         const enum span_field field = (enum span_field)f;
-        if (!span_has(from, field)) {
+        if (!span_has(from, field))
             continue;
-        }
-        if (span_fields[field].type <= SPAN_ID64) {
+        if (span_fields[field].type <= SPAN_ID64)
             span_set_u64(to, field, from->value[field].u64);
-        } else {
+        else
             span_set_text(to, field, from->value[field].text.data, from->value[field].text.bytes);
-        }
     }
 }
 
@@ -131,9 +124,8 @@ bool span_field_retired(unsigned number)
 
 enum span_field span_field_by_number(unsigned number)
 {
-    if (number >= SPAN_FIELD_NUMBER_END || index_by_number[number] == 0) {
+    if (number >= SPAN_FIELD_NUMBER_END || index_by_number[number] == 0)
         return SPAN_FIELD_COUNT;
-    }
     return (enum span_field)(index_by_number[number] - 1);
 }
 
@@ -144,15 +136,14 @@ static bool is_named(const char *text, const char *name, size_t bytes)
 
 enum span_field span_field_by_name(const char *name, size_t bytes)
 {
-    for (unsigned f = 0; bytes > 0 && f < SPAN_FIELD_COUNT; f++) {
-        if (is_named(span_fields[f].name, name, bytes) || is_named(span_fields[f].ident, name, bytes)) {
+    for (unsigned f = 0; bytes > 0 && f < SPAN_FIELD_COUNT; f++)
+        if (is_named(span_fields[f].name, name, bytes) || is_named(span_fields[f].ident, name, bytes))
             return (enum span_field)f;
-        }
-    }
     return SPAN_FIELD_COUNT;
 }
 
-/* The finaliser of splitmix64: a bijection, so that different sequence numbers never give the same id within a process.
+/* The finaliser of splitmix64: a bijection, so that different sequence numbers never give the same
+ * id within a process.
  */
 static uint64_t mix64(uint64_t value)
 {

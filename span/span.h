@@ -32,8 +32,8 @@ enum span_field {
 
 enum { SPAN_IDENT_BYTES = 32, SPAN_NAME_BYTES = 48 };
 
-/* One row of fields.def. `name` is "" for internal fields. The texts lie in it: pointers to them would be work for the
- * loader in every process that starts. */
+/* One row of fields.def. `name` is "" for internal fields. The texts lie in it: pointers to them
+ * would be work for the loader in every process that starts. */
 struct span_field_info {
     uint8_t number;
     uint8_t type; /* enum span_type */
@@ -84,9 +84,9 @@ static inline uint64_t span_whole_microseconds(uint64_t ns)
 void span_set_u64(struct span *span, enum span_field field, uint64_t value);
 
 /*
- * Sets a STR, LIST or BLOB field by copying `bytes` bytes. Longer text is cut to SPAN_TEXT_MAX at a UTF-8
- * boundary (a BLOB that does not fit is not set). When the arena is full the field stays absent.
- * Replacing a text does not give back arena space unless it was the last one set.
+ * Sets a STR, LIST or BLOB field by copying `bytes` bytes. Longer text is cut to SPAN_TEXT_MAX at a
+ * UTF-8 boundary (a BLOB that does not fit is not set). When the arena is full the field stays
+ * absent. Replacing a text does not give back arena space unless it was the last one set.
  */
 void span_set_text(struct span *span, enum span_field field, const char *data, size_t bytes);
 
@@ -100,13 +100,14 @@ void span_copy(struct span *to, const struct span *from);
 
 /* The field with this wire number or exported name (or identifier), or SPAN_FIELD_COUNT. */
 enum span_field span_field_by_number(unsigned number);
-/* A number that an earlier version used for what is said otherwise now: what lies under it can be dropped. */
+/* A number that an earlier version used for what is said otherwise now: what lies under it can be
+ * dropped. */
 bool span_field_retired(unsigned number);
 enum span_field span_field_by_name(const char *name, size_t bytes);
 
 /*
- * What is true of all spans of one process; travels once per connection, see frame.h.
- * Texts are NUL-terminated, "" where unknown; numbers are 0 where unknown (pid and start are always known).
+ * What is true of all spans of one process; travels once per connection, see frame.h. Texts are
+ * NUL-terminated, "" where unknown; numbers are 0 where unknown (pid and start are always known).
  */
 struct span_process {
     uint8_t identity[16]; /* random, new in each process and each forked child */
@@ -123,6 +124,6 @@ struct span_process {
     char labels[512]; /* user-defined, "k=v,k=v" */
 };
 
-/* Ids of a span, derived from the process identity and the sequence number unless the application sent
- * a traceparent. `trace` is 16 bytes, `id` 8 bytes, big endian as exported. */
+/* Ids of a span, derived from the process identity and the sequence number unless the application
+ * sent a traceparent. `trace` is 16 bytes, `id` 8 bytes, big endian as exported. */
 void span_derive_ids(const uint8_t identity[16], const struct span *span, uint8_t trace[16], uint8_t id[8]);

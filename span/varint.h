@@ -1,8 +1,9 @@
 /*
- * Little-endian numbers and varints (LEB128): the alphabet of every encoding in this folder. Included by the .c files
- * of span/ only.
+ * Little-endian numbers and varints (LEB128): the alphabet of every encoding in this folder.
+ * Included by the .c files of span/ only.
  *
- * A reader never passes its end: once a read fails, `bad` sticks and every further read answers zero.
+ * A reader never passes its end: once a read fails, `bad` sticks and every further read answers
+ * zero.
  */
 #pragma once
 
@@ -93,20 +94,18 @@ static inline unsigned span_take_byte(struct span_reader *reader)
     return data == NULL ? 0 : *data;
 }
 
-/* A value that does not fit 64 bits is bad; needless zero bytes at the end are too, so that every number has one
- * spelling. */
+/* A value that does not fit 64 bits is bad; needless zero bytes at the end are too, so that every
+ * number has one spelling. */
 static inline uint64_t span_take_varint(struct span_reader *reader)
 {
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
         const unsigned byte = span_take_byte(reader);
-        if (reader->bad || (shift == 63 && byte > 1) || (shift > 0 && byte == 0)) {
+        if (reader->bad || (shift == 63 && byte > 1) || (shift > 0 && byte == 0))
             break;
-        }
         value |= (uint64_t)(byte & 0x7f) << shift;
-        if (byte < 0x80) {
+        if (byte < 0x80)
             return value;
-        }
     }
     reader->bad = true;
     return 0;

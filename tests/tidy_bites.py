@@ -60,6 +60,8 @@ BREAKS = {
     "a folder that nobody can read": (crowd, r"span: \d+ sources, at most"),
     "a file that is not there": (append("shim/taps.c", "/* See nowhere_at_all.c. */\n"), r"shim/taps\.c:\d+: there is no nowhere_at_all\.c"),
     "a document that names what is gone": (append("README.md", "\nSee `shim/gone.c`.\n"), r"README\.md:\d+: there is no shim/gone\.c"),
+    "a wide comment": (append("shim/taps.c", "/* " + "wide " * 21 + "*/\n"), r"shim/taps\.c:\d+: a comment of 110 columns"),
+    "sizeof alone": (append("shim/taps.c", "static const unsigned long bytes = sizeof int_of_ours;\n"), r"shim/taps\.c:\d+: sizeof is written"),
     "an open matter": (append("shim/taps.c", "/* TO" + "DO: later */\n"), r"shim/taps\.c:\d+: open matter without a decision"),
     "a table that allows more": (replace("ARCHITECTURE.md", "| `shim/tape/` | the application's threads, and the scribe's |", "| `shim/ribbon/` | the application's threads, and the scribe's |"),
                                  r"shim/tape: is in no table of rooms"),

@@ -1,6 +1,6 @@
 /*
- * Numbers and times as people read them, wherever that is. Pure functions on the caller's memory; any thread. Texts
- * that came from outside: display_safe.h.
+ * Numbers and times as people read them, wherever that is. Pure functions on the caller's memory;
+ * any thread. Texts that came from outside: display_safe.h.
  */
 #pragma once
 

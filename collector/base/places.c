@@ -1,6 +1,7 @@
 /*
- * The directories of journals, see places.h. Looks at the environment, makes nothing. Must never follow a link of
- * others: two of the directories above those of other users can be written by anybody.
+ * The directories of journals, see places.h. Looks at the environment, makes nothing. Must never
+ * follow a link of others: two of the directories above those of other users can be written by
+ * anybody.
  */
 #include "places.h"
 
@@ -27,14 +28,14 @@ void places_find(struct places *ret_places)
     char runtime[SPAN_PATH_RUNTIME_BYTES_MAX + 1];
     size_t n = 0;
 
-    memset(ret_places, 0, sizeof *ret_places);
+    memset(ret_places, 0, sizeof(*ret_places));
     for (unsigned i = 0; i < SPAN_PATH_RUNTIMES; i++)
-        if (span_path_runtime(runtime, sizeof runtime, &base, i) == 0 &&
-            span_path_journals(ret_places->path[n], sizeof ret_places->path[n], runtime) == 0) {
+        if (span_path_runtime(runtime, sizeof(runtime), &base, i) == 0 &&
+            span_path_journals(ret_places->path[n], sizeof(ret_places->path[n]), runtime) == 0) {
             ret_places->journals[n] = ret_places->path[n];
             n++;
         }
-    if (span_path_journals_in_memory(ret_places->path[n], sizeof ret_places->path[n], base.uid) == 0)
+    if (span_path_journals_in_memory(ret_places->path[n], sizeof(ret_places->path[n]), base.uid) == 0)
         ret_places->journals[n] = ret_places->path[n];
 }
 
@@ -70,9 +71,10 @@ static bool find_others(char *out, size_t cap, const char *above, const char *na
 {
     char path[SPAN_PATH_RUNTIME_BYTES_MAX + 1];
     struct stat st;
-    int bytes = snprintf(path, sizeof path, "%s/%s", above, name);
+    int bytes = snprintf(path, sizeof(path), "%s/%s", above, name);
 
-    if (bytes < 0 || (size_t)bytes >= sizeof path || lstat(path, &st) != 0 || !S_ISDIR(st.st_mode) || st.st_uid != user)
+    if (bytes < 0 || (size_t)bytes >= sizeof(path) || lstat(path, &st) != 0 || !S_ISDIR(st.st_mode) ||
+        st.st_uid != user)
         return false;
     if (below)
         return span_path_journals(out, cap, path) == 0;
@@ -90,14 +92,14 @@ void places_of_others(bool (*visit)(void *context, const char *path, uid_t user)
     char path[SPAN_PATH_RUNTIME_BYTES_MAX + 16];
     bool more = true;
 
-    for (size_t i = 0; i < sizeof above / sizeof *above && more; i++) {
+    for (size_t i = 0; i < sizeof(above) / sizeof(*above) && more; i++) {
         DIR *directory = opendir(above[i].path);
         struct dirent *entry;
 
         while (directory != NULL && more && (entry = readdir(directory)) != NULL) {
             uid_t user = user_of(entry->d_name, above[i].prefix);
 
-            if (user != 0 && find_others(path, sizeof path, above[i].path, entry->d_name, user, above[i].below))
+            if (user != 0 && find_others(path, sizeof(path), above[i].path, entry->d_name, user, above[i].below))
                 more = visit(context, path, user);
         }
         if (directory != NULL)

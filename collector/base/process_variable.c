@@ -1,5 +1,5 @@
-/* See process_variable.h. Called by whoever asks which collector a living process has. Must never keep what it read:
- * environments hold secrets. */
+/* See process_variable.h. Called by whoever asks which collector a living process has. Must never
+ * keep what it read: environments hold secrets. */
 #include "process_variable.h"
 
 #include <fcntl.h>
@@ -53,11 +53,11 @@ enum process_variable process_variable(const char *pid, const char *name, char *
     bool found = false;
     ssize_t got = 0;
 
-    (void)snprintf(path, sizeof path, "/proc/%.32s/environ", pid);
+    (void)snprintf(path, sizeof(path), "/proc/%.32s/environ", pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return PROCESS_VARIABLE_UNREADABLE;
-    while (!found && (got = read(fd, part, sizeof part)) > 0) {
+    while (!found && (got = read(fd, part, sizeof(part))) > 0) {
         any = true;
         for (ssize_t i = 0; i < got && !found; i++)
             found = took(&entry, part[i]);
@@ -65,7 +65,7 @@ enum process_variable process_variable(const char *pid, const char *name, char *
     if (got == 0 && !found && entry.at > 0)
         found = took(&entry, '\0'); /* what the process wrote there need not end */
     (void)close(fd);
-    explicit_bzero(part, sizeof part);
+    explicit_bzero(part, sizeof(part));
     return found                                   ? PROCESS_VARIABLE_SET
            : any && got == 0 && !entry.overwritten ? PROCESS_VARIABLE_UNSET
                                                    : PROCESS_VARIABLE_UNREADABLE;

@@ -9,6 +9,6 @@ enum process_variable {
     PROCESS_VARIABLE_SET = 1,
 };
 
-/* The first variable `name` of the process `pid` (its directory's name in /proc). One that does not fit in `room` bytes
- * with a NUL is cut. */
+/* The first variable `name` of the process `pid` (its directory's name in /proc). One that does not
+ * fit in `room` bytes with a NUL is cut. */
 enum process_variable process_variable(const char *pid, const char *name, char *value, size_t room);

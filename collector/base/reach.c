@@ -1,5 +1,6 @@
 /*
- * See reach.h. Called by record, pprofd and the commands that look for folders of runs. Must never change anything.
+ * See reach.h. Called by record, pprofd and the commands that look for folders of runs. Must never
+ * change anything.
  */
 #include "reach.h"
 

@@ -1,6 +1,6 @@
 /*
- * Reads the command line by the table, and says what is wrong. Called by main and by the commands, on the only thread;
- * never exits.
+ * Reads the command line by the table, and says what is wrong. Called by main and by the commands,
+ * on the only thread; never exits.
  */
 #include "arguments.h"
 

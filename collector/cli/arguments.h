@@ -1,6 +1,6 @@
 /*
- * The command line of our programs: a table of what can be typed, with its words, and reading what was. Parsing, help,
- * completion and manual pages come from the table.
+ * The command line of our programs: a table of what can be typed, with its words, and reading what
+ * was. Parsing, help, completion and manual pages come from the table.
  *
  * One thread; constant data apart from struct arguments, which belongs to main.
  */
@@ -47,18 +47,20 @@ struct command {
     int (*run)(const struct arguments *arguments);
 };
 
-/* Reads argv[0..n) after the verb. Returns 0, 1 when --help was asked for, or -1 after having said what is wrong. */
+/* Reads argv[0..n) after the verb. Returns 0, 1 when --help was asked for, or -1 after having said
+ * what is wrong. */
 int arguments_parse(struct arguments *ret_arguments, const struct command *command, char **argv, size_t n);
 /* The value of an option that the command has, NULL when it was not given. */
 const char *arguments_value(const struct arguments *arguments, const char *option);
-/* The option's value as a number of at most `max`; `otherwise` when not given; -1 after having said what is wrong. */
+/* The option's value as a number of at most `max`; `otherwise` when not given; -1 after having said
+ * what is wrong. */
 long arguments_number(const struct arguments *arguments, const char *option, long otherwise, long max);
 
 /* The name that people know the program by; main says it first. It has to last. */
 void program_is(const char *name);
 /* "pprofctl report", "pprofd": what is typed to run it. Until the next call. */
 const char *command_typed(const struct command *command);
-/* One line on stderr; names of files and programs in it are made harmless for a terminal. complain() puts the program's
- * name before it. */
+/* One line on stderr; names of files and programs in it are made harmless for a terminal.
+ * complain() puts the program's name before it. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void announce(const char *format, ...) __attribute__((format(printf, 1, 2)));

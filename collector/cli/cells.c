@@ -1,5 +1,6 @@
 /*
- * Cells of csv, Markdown and JSON, see cells.h. Called by report and help; pure apart from what it prints.
+ * Cells of csv, Markdown and JSON, see cells.h. Called by report and help; pure apart from what it
+ * prints.
  */
 #include "cells.h"
 
@@ -55,8 +56,8 @@ void cell_csv(FILE *out, const char *text)
     (void)fputc('"', out);
 }
 
-/* Signs that mean something anywhere in a line, those that open a block at its beginning, and what becomes a link by
- * itself: "://", "www.", "name@host". */
+/* Signs that mean something anywhere in a line, those that open a block at its beginning, and what
+ * becomes a link by itself: "://", "www.", "name@host". */
 static bool means_something(const char *text, const char *at)
 {
     if (strchr("|\\`*_<>[]!&~$^{}", *at) != NULL || (*at == '@' && strchr(at, '.') != NULL))
@@ -70,14 +71,13 @@ static bool means_something(const char *text, const char *at)
 
 void cell_md(FILE *out, const char *text)
 {
-    for (const char *at = text; *at != '\0'; at++) {
+    for (const char *at = text; *at != '\0'; at++)
         if (*at == '\n' || *at == '\r')
             (void)fputc(' ', out);
         else if (means_something(text, at))
             (void)fprintf(out, "\\%c", *at);
         else
             (void)fputc(*at, out);
-    }
 }
 
 void cell_json(FILE *out, const char *text)

@@ -1,6 +1,6 @@
 /*
- * A table of texts for a terminal: measures, drops what does not fit by priority, prints. For the commands of pprofctl;
- * one thread. Owner of a struct table: the caller; cells are copied.
+ * A table of texts for a terminal: measures, drops what does not fit by priority, prints. For the
+ * commands of pprofctl; one thread. Owner of a struct table: the caller; cells are copied.
  */
 #pragma once
 
@@ -38,8 +38,9 @@ void table_add_column(struct table *table, const char *title, bool name, unsigne
 int table_add_row(struct table *table, const char *const *cells);
 /* Whether no row has anything but "-" in the column. */
 bool table_column_empty(const struct table *table, size_t column);
-/* Chooses what is shown in `width` characters, 0: everything. Returns how many columns are left out. Columns with
- * `column.shown` SIZE_MAX before the call are left out and not counted. */
+/* Chooses what is shown in `width` characters, 0: everything. Returns how many columns are left
+ * out. Columns with `column.shown` SIZE_MAX before the call are left out and not counted. */
 size_t table_fit(struct table *table, size_t width);
-/* Titles, a line, rows; the last `n_totals` rows below another line. `bold` is put before titles, `plain` after. */
+/* Titles, a line, rows; the last `n_totals` rows below another line. `bold` is put before titles,
+ * `plain` after. */
 void table_print(FILE *out, const struct table *table, size_t n_totals, const char *bold, const char *plain);

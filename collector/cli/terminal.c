@@ -1,6 +1,6 @@
 /*
- * What fits a terminal, see terminal.h. Called by tables and reports; looks at the environment and the terminal, writes
- * nothing.
+ * What fits a terminal, see terminal.h. Called by tables and reports; looks at the environment and
+ * the terminal, writes nothing.
  */
 #include "terminal.h"
 

@@ -1,5 +1,6 @@
 /*
- * --help of a command: one screen, example first. All words come from the table (arguments.h). Called by main and help.
+ * --help of a command: one screen, example first. All words come from the table (arguments.h).
+ * Called by main and help.
  */
 #include "usage.h"
 

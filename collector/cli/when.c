@@ -58,7 +58,8 @@ static int take_part(const char **text, char separator, int begin, int end)
     return value < begin || value >= end ? -1 : value;
 }
 
-/* What stands after the clock: "", "Z" or "+01:00". Sets *ret_utc_offset in seconds, or *ret_local. */
+/* What stands after the clock: "", "Z" or "+01:00". Sets *ret_utc_offset in seconds, or
+ * *ret_local. */
 static int take_zone(const char *text, bool *ret_local, long *ret_utc_offset)
 {
     *ret_local = *text == '\0';
@@ -89,7 +90,8 @@ static int from_parts(struct tm *parts, bool local, long utc_offset, uint64_t *r
     time_t seconds = local ? mktime(parts) : timegm(parts) - utc_offset;
     if (seconds < 0)
         return -1;
-    /* What no number of nanoseconds can say is after everything, and still before the end of a period that has none. */
+    /* What no number of nanoseconds can say is after everything, and still before the end of a
+     * period that has none. */
     *ret_ns = (uint64_t)seconds > UINT64_MAX / SECOND ? UINT64_MAX - 1 : (uint64_t)seconds * SECOND;
     return 0;
 }

@@ -1,4 +1,5 @@
-/* Points and spans of time as people type them: --since, --until, --last. Pure apart from the time zone. */
+/* Points and spans of time as people type them: --since, --until, --last. Pure apart from the time
+ * zone. */
 #pragma once
 
 #include <stdbool.h>
@@ -6,8 +7,8 @@
 
 /*
  * "90s" "15m" "24h" "7d" "4w" (that long before now), "now", "today", "yesterday", "2026-11-24",
- * "2026-11-24T05:00[:17]" with "Z" or "+01:00" (without: local time; a blank instead of T will do), "@1700000000".
- * Returns 0 or -1.
+ * "2026-11-24T05:00[:17]" with "Z" or "+01:00" (without: local time; a blank instead of T will do),
+ * "@1700000000". Returns 0 or -1.
  */
 int when_parse(const char *text, uint64_t now_ns, uint64_t *ret_ns);
 /* "7d" and so on as nanoseconds. Returns 0 or -1. */

@@ -1,5 +1,6 @@
 /*
- * Paragraphs for a screen, see wrap.h. Called by all that explains something; touches nothing but what it prints to.
+ * Paragraphs for a screen, see wrap.h. Called by all that explains something; touches nothing but
+ * what it prints to.
  */
 #include "wrap.h"
 

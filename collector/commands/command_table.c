@@ -1,8 +1,8 @@
 /*
  * The one list of verbs and options. Constant data; read by main, arguments.c and help.c.
  *
- * If you change this file, run `scripts/bless`: the golden help texts come from it (the man pages and the completion
- * are made from it by the build).
+ * If you change this file, run `scripts/bless`: the golden help texts come from it (the man pages
+ * and the completion are made from it by the build).
  */
 #include "command.h"
 

@@ -1,6 +1,6 @@
 /*
- * pprofctl doctor: what libpprof.so will and will not see of a program, and why, before any run; where its calls would
- * go. Reads files, and knocks at the collector's socket.
+ * pprofctl doctor: what libpprof.so will and will not see of a program, and why, before any run;
+ * where its calls would go. Reads files, and knocks at the collector's socket.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,8 +16,8 @@
 #include "open_store.h"
 #include "waits.h"
 
-/* Interpreters and the extensions by which their programs reach libcurl later. `program`: the start of the binary's
- * name. */
+/* Interpreters and the extensions by which their programs reach libcurl later. `program`: the start
+ * of the binary's name. */
 struct extension {
     const char *program;
     const char *name;
@@ -150,7 +150,8 @@ static bool report_extension(const struct extension *extension, const char *bina
     return false;
 }
 
-/* Interpreters: what their extensions will load. Returns whether the program is one that has any. */
+/* Interpreters: what their extensions will load. Returns whether the program is one that has
+ * any. */
 static bool report_interpreter(const char *binary, bool *ret_seen)
 {
     bool known = false;
@@ -247,8 +248,8 @@ static bool report_loadable(const struct program *program)
     return seen;
 }
 
-/* What the store that report reads by default says of loss, and what waits for it; where all is well nothing, unless
- * that is asked for. False when it cannot be read. */
+/* What the store that report reads by default says of loss, and what waits for it; where all is
+ * well nothing, unless that is asked for. False when it cannot be read. */
 static bool print_store(bool always)
 {
     const struct arguments none = {0};

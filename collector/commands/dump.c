@@ -1,6 +1,6 @@
 /*
- * pprofctl dump: what lies where in a store or a spool file. Finds frames and blocks, dump_block.c describes them. A
- * store is read through SQLite, read-only; nothing is changed.
+ * pprofctl dump: what lies where in a store or a spool file. Finds frames and blocks, dump_block.c
+ * describes them. A store is read through SQLite, read-only; nothing is changed.
  */
 #include "dump.h"
 
@@ -93,7 +93,8 @@ static int dump_frames(struct dump *dump, const char *path, const uint8_t *data,
     return dump->damaged ? 1 : 0;
 }
 
-/* A journal: the frames that a collector would make of it if its process died now. The process may be writing it. */
+/* A journal: the frames that a collector would make of it if its process died now. The process may
+ * be writing it. */
 static int dump_journal(struct dump *dump, const char *path, const uint8_t *file, size_t bytes)
 {
     struct span_journal_head head;
@@ -230,9 +231,9 @@ static int copy_text(FILE *from, FILE *out)
 }
 
 /*
- * The whole store as it is at one moment: blocks that are merged meanwhile would be there twice or not at all. Its text
- * goes into a file that nobody else can open first, so that nothing of the store is held any more when it is written:
- * whoever reads our output may take as long as he likes.
+ * The whole store as it is at one moment: blocks that are merged meanwhile would be there twice or
+ * not at all. Its text goes into a file that nobody else can open first, so that nothing of the
+ * store is held any more when it is written: whoever reads our output may take as long as he likes.
  */
 static int dump_store(struct dump *dump, const char *path)
 {
@@ -266,7 +267,8 @@ static bool is_journal(const uint8_t *data, size_t bytes)
     return span_journal_head_read(&head, data, bytes) != SPAN_JOURNAL_BAD;
 }
 
-/* Maps the file. Returns NULL after having said why not; an empty file is *ret_bytes 0 and a pointer that is not read.
+/* Maps the file. Returns NULL after having said why not; an empty file is *ret_bytes 0 and a
+ * pointer that is not read.
  */
 static const uint8_t *map_file(const char *path, size_t *ret_bytes)
 {

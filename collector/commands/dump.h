@@ -1,4 +1,5 @@
-/* What dump says about frames and blocks; dump.c finds them, dump_block.c describes them. One thread. */
+/* What dump says about frames and blocks; dump.c finds them, dump_block.c describes them. One
+ * thread. */
 #pragma once
 
 #include <stdbool.h>

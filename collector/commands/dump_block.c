@@ -1,6 +1,6 @@
 /*
- * Describes columns and blocks: field, encoding, size. The encoding is read from the column's first byte as
- * span/FORMAT.md (section "Columns") defines it. Called by dump.c.
+ * Describes columns and blocks: field, encoding, size. The encoding is read from the column's first
+ * byte as span/FORMAT.md (section "Columns") defines it. Called by dump.c.
  */
 #include "dump.h"
 

@@ -1,5 +1,6 @@
 /*
- * pprofctl export: each call as one JSON object per line. Memory is that of one block (span_rows.h).
+ * pprofctl export: each call as one JSON object per line. Memory is that of one block
+ * (span_rows.h).
  */
 #include <inttypes.h>
 #include <limits.h>

@@ -1,5 +1,6 @@
 /*
- * pprofctl help: an overview, and help on a topic. All words come from the command table and other lists.
+ * pprofctl help: an overview, and help on a topic. All words come from the command table and other
+ * lists.
  */
 #include "help.h"
 

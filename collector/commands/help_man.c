@@ -1,6 +1,7 @@
 /*
- * Manual pages and bash completion, from the same tables as --help. Called by `pprofctl help --man PAGE`, which the
- * build runs for pprofctl(1), pprofctl-VERB(1), pprofd(8) and libpprof(7), and by `pprofctl help completion`.
+ * Manual pages and bash completion, from the same tables as --help. Called by `pprofctl help --man
+ * PAGE`, which the build runs for pprofctl(1), pprofctl-VERB(1), pprofd(8) and libpprof(7), and by
+ * `pprofctl help completion`.
  */
 #include "help.h"
 
@@ -8,7 +9,8 @@
 
 #include "../query/keys.h"
 
-/* A text in troff: backslashes, dashes and dots at the start of a line mean something else there. */
+/* A text in troff: backslashes, dashes and dots at the start of a line mean something else
+ * there. */
 static void put_text(FILE *out, const char *text)
 {
     bool line_start = true;

@@ -1,6 +1,7 @@
 /*
- * The pages of help that are made from lists: the keys of report (keys.c), the fields of export (span/fields.def), the
- * environment (span/env.def). docs/fields.md and docs/environment.md are these pages (scripts/bless).
+ * The pages of help that are made from lists: the keys of report (keys.c), the fields of export
+ * (span/fields.def), the environment (span/env.def). docs/fields.md and docs/environment.md are
+ * these pages (scripts/bless).
  */
 #include "help.h"
 

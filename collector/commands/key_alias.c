@@ -1,6 +1,7 @@
 /*
- * pprofctl key-alias: the alias under which calls with an API key are recorded. The key comes from standard input,
- * never from the command line, where other users could read it; it is wiped and never printed.
+ * pprofctl key-alias: the alias under which calls with an API key are recorded. The key comes from
+ * standard input, never from the command line, where other users could read it; it is wiped and
+ * never printed.
  */
 #include "command.h"
 
@@ -15,7 +16,8 @@
 
 enum { INPUT_MAX = 16 * 1024 };
 
-/* One line of at most `room` bytes. Returns its length, or -1 when it is longer or cannot be read. */
+/* One line of at most `room` bytes. Returns its length, or -1 when it is longer or cannot be
+ * read. */
 static long read_line(char *out, size_t room)
 {
     size_t used = 0;

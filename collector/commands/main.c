@@ -48,7 +48,8 @@ static int run_verb(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    /* Widths of characters are asked of the C library; numbers and messages stay in the C locale. */
+    /* Widths of characters are asked of the C library; numbers and messages stay in the C
+     * locale. */
     display_begin();
     program_is("pprofctl");
     if (argc < 2) {

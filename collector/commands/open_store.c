@@ -1,5 +1,6 @@
 /*
- * Opening a store for a command, and what to say when that fails. Called by every command that has a FILE.
+ * Opening a store for a command, and what to say when that fails. Called by every command that has
+ * a FILE.
  */
 #include "open_store.h"
 
@@ -25,8 +26,8 @@ const char *store_operand(const struct arguments *arguments, char *buffer, size_
     return DEFAULT_STORE;
 }
 
-/* SQLite's own tool is named only where SQLite's own check, in a fresh look, finds the file broken: run on a sound one
- * it would make a copy that lacks what it does not know of. */
+/* SQLite's own tool is named only where SQLite's own check, in a fresh look, finds the file broken:
+ * run on a sound one it would make a copy that lacks what it does not know of. */
 static void complain_damaged(const char *path)
 {
     char why[512];

@@ -1,5 +1,6 @@
 /*
- * pprofctl report: a table per prompt, model or other keys. Reads the store once, groups in memory, sorts, prints.
+ * pprofctl report: a table per prompt, model or other keys. Reads the store once, groups in memory,
+ * sorts, prints.
  */
 #include "report.h"
 

@@ -1,6 +1,6 @@
 /*
- * What a report consists of when it is printed. Made by report.c, printed by report_text.c (text, md) and report_data.c
- * (csv, json). One thread.
+ * What a report consists of when it is printed. Made by report.c, printed by report_text.c (text,
+ * md) and report_data.c (csv, json). One thread.
  */
 #pragma once
 

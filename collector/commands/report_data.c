@@ -1,6 +1,6 @@
 /*
- * A report for programs: csv (one line per row) and json (one object). Called by report.c. Absent values are empty in
- * csv and missing in json; times are whole nanoseconds, shares parts of 1.
+ * A report for programs: csv (one line per row) and json (one object). Called by report.c. Absent
+ * values are empty in csv and missing in json; times are whole nanoseconds, shares parts of 1.
  */
 #include "report.h"
 

@@ -1,6 +1,6 @@
 /*
- * What waits and where calls go, see waits.h. Looks at the environment as the programs would; changes nothing but that
- * it knocks at the collector's socket.
+ * What waits and where calls go, see waits.h. Looks at the environment as the programs would;
+ * changes nothing but that it knocks at the collector's socket.
  */
 #include "waits.h"
 

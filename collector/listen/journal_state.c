@@ -1,11 +1,12 @@
 /*
  * Is who left a journal or a mark dead? See journal_state.h.
  *
- * That the writer is dead is told by its lock: only a page of its address space holds it, so it ends with the process
- * image and not before, over namespaces of pids too. Where the lock is held, one thing still proves death: the same
- * boot and the same namespace of pids as ours, and no such pid. (A child that was forked within the microseconds
- * between the lock and its move into that page can hold it for ever.) A pid that is there proves nothing: it may be
- * another program's since exec, whose lock is gone.
+ * That the writer is dead is told by its lock: only a page of its address space holds it, so it
+ * ends with the process image and not before, over namespaces of pids too. Where the lock is held,
+ * one thing still proves death: the same boot and the same namespace of pids as ours, and no such
+ * pid. (A child that was forked within the microseconds between the lock and its move into that
+ * page can hold it for ever.) A pid that is there proves nothing: it may be another program's since
+ * exec, whose lock is gone.
  */
 #include "journal_state.h"
 
@@ -89,14 +90,15 @@ static bool is_for(const char *its, bool its_said, time_t written, const struct 
     return !reader->said && (!owed || is_orphan(its, written));
 }
 
-/* By the environment that it was started with: a program may have set another since, but a service has its own. */
+/* By the environment that it was started with: a program may have set another since, but a service
+ * has its own. */
 static bool may_send(uint64_t pid, bool ours, bool owed, const struct journal_reader *reader)
 {
     char number[24];
     char socket[256];
 
-    (void)snprintf(number, sizeof number, "%llu", (unsigned long long)pid);
-    switch (ours ? process_variable(number, "LIBPPROF_SOCKET", socket, sizeof socket) : PROCESS_VARIABLE_UNREADABLE) {
+    (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)pid);
+    switch (ours ? process_variable(number, "LIBPPROF_SOCKET", socket, sizeof(socket)) : PROCESS_VARIABLE_UNREADABLE) {
     case PROCESS_VARIABLE_SET:
         if (socket[0] != '\0')
             return journal_same_directory(socket, reader->socket); /* one file, too */
@@ -111,7 +113,7 @@ static bool may_send(uint64_t pid, bool ours, bool owed, const struct journal_re
 static int read_head(int fd, struct span_journal_head *ret_head)
 {
     uint8_t start[SPAN_JOURNAL_AT_LOSS];
-    ssize_t got = pread(fd, start, sizeof start, 0);
+    ssize_t got = pread(fd, start, sizeof(start), 0);
 
     return span_journal_head_read(ret_head, start, got < 0 ? 0 : (size_t)got);
 }
@@ -154,7 +156,7 @@ bool journal_is_owed(int fd, char ret_spool[SPAN_JOURNAL_PATH_BYTES])
     if (read_head(fd, &head) != SPAN_JOURNAL_OK || !head.spool_said || head.spool[0] == '\0' ||
         !is_of_no_process(&head.owner))
         return false;
-    memcpy(ret_spool, head.spool, sizeof head.spool);
+    memcpy(ret_spool, head.spool, sizeof(head.spool));
     return true;
 }
 

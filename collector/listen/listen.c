@@ -1,8 +1,8 @@
 /*
  * The connections: an epoll loop over a unix socket, group commit, acknowledgements. See listen.h.
  *
- * Called by pprofd's and record's single thread. Must never block on a sender, nor hold more than LISTEN_BUFFERS_MAX
- * for them.
+ * Called by pprofd's and record's single thread. Must never block on a sender, nor hold more than
+ * LISTEN_BUFFERS_MAX for them.
  */
 #include "listen_inner.h"
 
@@ -32,7 +32,7 @@ int listen_because(int status, const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    (void)vsnprintf(why, sizeof why, format, arguments);
+    (void)vsnprintf(why, sizeof(why), format, arguments);
     va_end(arguments);
     return status;
 }
@@ -60,7 +60,8 @@ void listen_watch(struct listener *listener, struct connection *connection)
     struct epoll_event event = {.events = EPOLLIN | (connection->writing ? EPOLLOUT : 0u), .data.ptr = connection};
     int how = !connection->parked ? connection->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD : EPOLL_CTL_DEL;
 
-    /* Not watched at all while parked: epoll tells of a peer that hung up whether it is asked to or not. */
+    /* Not watched at all while parked: epoll tells of a peer that hung up whether it is asked to or
+     * not. */
     if (connection->parked && !connection->watched)
         return;
     if (epoll_ctl(listener->epoll, how, connection->fd, &event) == 0)
@@ -99,7 +100,7 @@ static void free_closed(struct listener *listener)
 
 static bool welcome(const struct listener *listener, int fd, struct ucred *ret_peer)
 {
-    socklen_t bytes = sizeof *ret_peer;
+    socklen_t bytes = sizeof(*ret_peer);
 
     if (listener->stats.connected >= LISTEN_CONNECTIONS_MAX)
         return false;
@@ -110,7 +111,7 @@ static bool welcome(const struct listener *listener, int fd, struct ucred *ret_p
 
 static int add_connection(struct listener *listener, int fd, const struct ucred *peer)
 {
-    struct connection *connection = calloc(1, sizeof *connection);
+    struct connection *connection = calloc(1, sizeof(*connection));
 
     if (connection == NULL)
         return -1;
@@ -144,7 +145,8 @@ static void accept_some(struct listener *listener)
         struct ucred peer;
 
         if (fd < 0) {
-            /* Out of descriptors: the queue would keep epoll awake for nothing until some connection ends. */
+            /* Out of descriptors: the queue would keep epoll awake for nothing until some
+             * connection ends. */
             if ((errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) &&
                 listener->stats.connected > 0)
                 set_accepting(listener, false);
@@ -171,8 +173,8 @@ static void send_ack(struct listener *listener, struct connection *connection)
 
             if (connection->ack_sequence == 0)
                 break;
-            memcpy(frame.identity, connection->sender.identity, sizeof frame.identity);
-            span_buffer_init(&out, sizeof connection->ack);
+            memcpy(frame.identity, connection->sender.identity, sizeof(frame.identity));
+            span_buffer_init(&out, sizeof(connection->ack));
             if (span_frame_write(&out, &frame) != 0) {
                 span_buffer_done(&out);
                 drop(listener, connection);
@@ -218,8 +220,8 @@ static void acknowledge_all(struct listener *listener)
     }
 }
 
-/* The store failed: senders must send the frames of the lost transaction again, and do so when they reconnect. Until
- * the pause is over nothing wakes the loop. */
+/* The store failed: senders must send the frames of the lost transaction again, and do so when they
+ * reconnect. Until the pause is over nothing wakes the loop. */
 static int store_failed(struct listener *listener, int status)
 {
     if (listener->open)
@@ -312,7 +314,8 @@ static int read_some(struct listener *listener, struct connection *connection)
     if (status == LISTEN_END) {
         listener->stats.damaged++;
         (void)listen_note(listener, STORE_LOSS_stream_damaged);
-        /* What came before the damage is stored with the batch; it is not acknowledged, and will be found a repeat. */
+        /* What came before the damage is stored with the batch; it is not acknowledged, and will be
+         * found a repeat. */
         drop(listener, connection);
         return 0;
     }
@@ -441,7 +444,8 @@ int listen_turn(struct listener *listener, int timeout_ms)
     n = epoll_wait(listener->epoll, events, EVENTS, wait_ms);
     if (n < 0 && errno != EINTR)
         return listen_because(STORE_FAILED, "waiting failed: %s", strerror(errno));
-    /* While a transaction is open its time bounds the loop; otherwise input that never ends would bound nothing. */
+    /* While a transaction is open its time bounds the loop; otherwise input that never ends would
+     * bound nothing. */
     while (n > 0 && status == 0) {
         status = handle(listener, events, n);
         if (status != 0 || !listener->open || commit_due(listener, false))
@@ -461,7 +465,7 @@ int listen_turn(struct listener *listener, int timeout_ms)
 
 int listen_open(const struct listen_config *config, struct listener **ret_listener)
 {
-    struct listener *listener = calloc(1, sizeof *listener);
+    struct listener *listener = calloc(1, sizeof(*listener));
 
     if (listener == NULL)
         return listen_because(-1, "no memory");
@@ -504,8 +508,8 @@ int listen_close(struct listener *listener)
 
     if (listener == NULL)
         return 0;
-    /* Whoever has sent by now is taken in, those too that were not accepted yet; who never stops is left after a
-     * second. */
+    /* Whoever has sent by now is taken in, those too that were not accepted yet; who never stops is
+     * left after a second. */
     while (status == 0 && listen_now_ns() < until_ns) {
         struct epoll_event events[EVENTS];
         int n;

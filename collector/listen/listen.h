@@ -1,9 +1,10 @@
 /*
- * The receiving side: a unix socket on which processes send frames, and the spool directory in which they left them
- * when nobody listened. Used by pprofd and by `pprofctl record`.
+ * The receiving side: a unix socket on which processes send frames, and the spool directory in
+ * which they left them when nobody listened. Used by pprofd and by `pprofctl record`.
  *
- * One thread. A frame is acknowledged only after the transaction that holds it is committed. Whatever a sender does
- * (damage, half frames, silence, not reading acknowledgements) costs at most its own connection and a bounded buffer.
+ * One thread. A frame is acknowledged only after the transaction that holds it is committed.
+ * Whatever a sender does (damage, half frames, silence, not reading acknowledgements) costs at most
+ * its own connection and a bounded buffer.
  */
 #pragma once
 
@@ -15,8 +16,9 @@ struct store;
 
 enum {
     LISTEN_CONNECTIONS_MAX = 16384, /* 10,000 processes on one host, and some */
-    /* Of one spool file, more than a program writes into all of its own (OUTBOX_SPOOL_BYTES_MAX). What is longer, a
-     * hole of a terabyte say, is damaged: what is whole before this is taken in, and nobody waits for the file's end.
+    /* Of one spool file, more than a program writes into all of its own (OUTBOX_SPOOL_BYTES_MAX).
+     * What is longer, a hole of a terabyte say, is damaged: what is whole before this is taken in,
+     * and nobody waits for the file's end.
      */
     LISTEN_SPOOL_FILE_BYTES_MAX = 256 * 1024 * 1024,
     LISTEN_BUFFERS_MAX = 256 * 1024 * 1024, /* unfinished frames of all connections together */
@@ -27,8 +29,8 @@ enum {
     LISTEN_SPOOL_MS = 5000,      /* between looks into the spool directory and for journals */
     LISTEN_SPOOL_SOON_MS = 1000, /* the same after a connection ended: its process may have died */
 
-    /* What one sender may take from the others; beyond it nobody reads from it for a while (its frames wait in the
-     * socket, then with it), or it is refused. */
+    /* What one sender may take from the others; beyond it nobody reads from it for a while (its
+     * frames wait in the socket, then with it), or it is refused. */
     LISTEN_READ_BYTES = 64 * 1024, /* from one connection before the next one has its turn */
     LISTEN_SHARE_MS = 100,         /* within such a time ... */
     LISTEN_SHARE_BUSY_MS = 50,     /* ... one process, and one other user, keeps the collector busy at most so long */
@@ -72,29 +74,34 @@ struct listen_stats {
 /* One sentence about the last failure of this thread. */
 const char *listen_why(void);
 
-/* 0, or -1. The socket gets mode 0600; its directory is made with 0700 when missing. A socket file on which nobody
- * answers is replaced; one on which somebody does is an error. */
+/* 0, or -1. The socket gets mode 0600; its directory is made with 0700 when missing. A socket file
+ * on which nobody answers is replaced; one on which somebody does is an error. */
 int listen_open(const struct listen_config *config, struct listener **ret_listener);
 
-/* Becomes readable when listen_turn has something to do; to be polled together with listen_wait_ms. */
+/* Becomes readable when listen_turn has something to do; to be polled together with
+ * listen_wait_ms. */
 int listen_fd(const struct listener *listener);
 /* Milliseconds until listen_turn wants to be called even without input; -1: never. */
 int listen_wait_ms(const struct listener *listener);
 
-/* Waits up to timeout_ms (-1: for ever), reads, stores, commits, acknowledges. 0, or a negative store_status when the
- * store failed: then senders keep their frames and it is tried again after LISTEN_PAUSE_MS. listen_why() tells. */
+/* Waits up to timeout_ms (-1: for ever), reads, stores, commits, acknowledges. 0, or a negative
+ * store_status when the store failed: then senders keep their frames and it is tried again after
+ * LISTEN_PAUSE_MS. listen_why() tells. */
 int listen_turn(struct listener *listener, int timeout_ms);
 
-/* Commits and acknowledges at once what was read: before a merge, which needs the store without a transaction. */
+/* Commits and acknowledges at once what was read: before a merge, which needs the store without a
+ * transaction. */
 int listen_flush(struct listener *listener);
 
-/* Takes in what lies in the spool directory now, and the journals of processes that have died. Number of files, or
- * negative store_status. */
+/* Takes in what lies in the spool directory now, and the journals of processes that have died.
+ * Number of files, or negative store_status. */
 long listen_spool(struct listener *listener);
-/* The same for the last time: a program that has begun to call and of which nothing is known yet counts as unheard. */
+/* The same for the last time: a program that has begun to call and of which nothing is known yet
+ * counts as unheard. */
 long listen_spool_last(struct listener *listener);
 
 void listen_get_stats(const struct listener *listener, struct listen_stats *ret_stats);
 
-/* Commits and acknowledges what was read, removes the socket. Takes NULL. 0 or negative store_status. */
+/* Commits and acknowledges what was read, removes the socket. Takes NULL. 0 or negative
+ * store_status. */
 int listen_close(struct listener *listener);

@@ -18,7 +18,8 @@ struct listen_sender {
     uint64_t taken; /* highest sequence number given to the store and not acknowledged yet; 0: none */
 };
 
-/* What the connections of one process, or of one user, take together. Owner: the listener; listen_share.c. */
+/* What the connections of one process, or of one user, take together. Owner: the listener;
+ * listen_share.c. */
 struct listen_party {
     uint64_t key; /* the user, or the user and the process */
     bool foreign; /* another user: everything of it is bounded */
@@ -75,7 +76,8 @@ struct listener {
     struct listen_stats stats;
 };
 
-/* A file without its final name is that of a process which died while making it, when it is so old. */
+/* A file without its final name is that of a process which died while making it, when it is so
+ * old. */
 enum { LISTEN_UNBORN_S = 60 };
 
 enum {
@@ -91,10 +93,12 @@ int listen_because(int status, const char *format, ...) __attribute__((format(pr
 int listen_socket_open(struct listener *listener);
 void listen_socket_close(struct listener *listener);
 
-/* listen_share.c: makes the connection a member of its process and user. 0, or -1 when these have enough. */
+/* listen_share.c: makes the connection a member of its process and user. 0, or -1 when these have
+ * enough. */
 int listen_share_join(struct listener *listener, struct connection *connection, uint32_t uid, uint32_t pid);
 void listen_share_leave(struct listener *listener, struct connection *connection);
-/* Counts more (or less) memory for unfinished frames; false, and nothing counted, when that is too much. */
+/* Counts more (or less) memory for unfinished frames; false, and nothing counted, when that is too
+ * much. */
 bool listen_share_buffer(struct listener *listener, struct connection *connection, size_t before, size_t after);
 /* What was done for a connection, and what is still to be done because of it. */
 struct listen_cost {
@@ -105,28 +109,30 @@ struct listen_cost {
 };
 /* Counts it; the connection is parked when its process or user has had its share. */
 void listen_share_spent(struct listener *listener, struct connection *connection, struct listen_cost cost);
-/* A commit took so long (or nothing was committed: 0): who gave it work pays for it, each in proportion. */
+/* A commit took so long (or nothing was committed: 0): who gave it work pays for it, each in
+ * proportion. */
 void listen_share_committed(struct listener *listener, uint64_t ns);
-/* Whether a file of another user's may be taken in now, which uses up what that user may send; else it waits its turn
- * where it lies. Where nobody else is served meanwhile (no socket) it may. */
+/* Whether a file of another user's may be taken in now, which uses up what that user may send; else
+ * it waits its turn where it lies. Where nobody else is served meanwhile (no socket) it may. */
 bool listen_share_file(struct listener *listener, uint32_t uid, uint64_t bytes);
-/* Begins a new share of time when one is over: parked connections are read from again. True when it did. */
+/* Begins a new share of time when one is over: parked connections are read from again. True when it
+ * did. */
 bool listen_share_turn(struct listener *listener, uint64_t now_ns);
 
 /* listen.c: what epoll is to tell of a connection. */
 void listen_watch(struct listener *listener, struct connection *connection);
 
-/* listen_take.c: gives every whole frame at the start of data to the store. 0, LISTEN_END, LISTEN_AGAIN, LISTEN_NEWER,
- * or negative store_status; in *ret_used how far it came. */
+/* listen_take.c: gives every whole frame at the start of data to the store. 0, LISTEN_END,
+ * LISTEN_AGAIN, LISTEN_NEWER, or negative store_status; in *ret_used how far it came. */
 int listen_take(struct listener *listener, struct listen_sender *sender, const uint8_t *data, size_t bytes,
                 size_t *ret_used);
 /* listen_take.c: counts one event of an enum store_loss_kind in the transaction of the moment. */
 int listen_note(struct listener *listener, int kind);
-/* listen_take.c: the same for an event that a file tells, at most once for each file: it may be found again after the
- * commit, where its collector was killed. 0 or negative store_status. */
+/* listen_take.c: the same for an event that a file tells, at most once for each file: it may be
+ * found again after the commit, where its collector was killed. 0 or negative store_status. */
 int listen_note_file(struct listener *listener, int kind, const struct stat *st);
-/* listen_take.c: begins a transaction where connections were refused since: its commit notes them, once. 0 or negative
- * store_status. */
+/* listen_take.c: begins a transaction where connections were refused since: its commit notes them,
+ * once. 0 or negative store_status. */
 int listen_note_refused(struct listener *listener);
 int listen_commit(struct listener *listener);
 /* Takes back what is open. */
@@ -135,12 +141,14 @@ void listen_undo(struct listener *listener);
 void listen_rollback(struct listener *listener);
 
 struct journal_reader;
-/* listen_journal.c: takes over the journals of the dead in a directory, which is `user`'s or, where the reader says so,
- * the spool. No transaction may be open. Number of files, or negative store_status. */
+/* listen_journal.c: takes over the journals of the dead in a directory, which is `user`'s or, where
+ * the reader says so, the spool. No transaction may be open. Number of files, or negative
+ * store_status. */
 long listen_journals(struct listener *listener, const char *path, uid_t user, const struct journal_reader *reader);
-/* listen_others.c: the same in the directories of all users but root; where the user keeps a collector, of those alone
- * that name our spool. Root alone may call it. */
+/* listen_others.c: the same in the directories of all users but root; where the user keeps a
+ * collector, of those alone that name our spool. Root alone may call it. */
 long listen_journals_of_others(struct listener *listener, const struct journal_reader *reader);
-/* listen_journal.c: what is damaged and was counted gets a name under which nobody looks for it again, cut where it
- * would be too long; where it can get none it is removed, or it would count at every look. */
+/* listen_journal.c: what is damaged and was counted gets a name under which nobody looks for it
+ * again, cut where it would be too long; where it can get none it is removed, or it would count at
+ * every look. */
 void listen_set_aside(int directory, const char *name);

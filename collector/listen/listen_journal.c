@@ -1,9 +1,11 @@
 /*
- * Taking over the journals of the dead (span/journal.h): frames that nobody acknowledged, finished spans in no frame,
- * calls in flight. A journal is removed only after the transaction with its frames is committed; taken twice it gives
- * the same frames, which the store then ignores. And of marks (span/mark.h), which say that there was nothing yet.
+ * Taking over the journals of the dead (span/journal.h): frames that nobody acknowledged, finished
+ * spans in no frame, calls in flight. A journal is removed only after the transaction with its
+ * frames is committed; taken twice it gives the same frames, which the store then ignores. And of
+ * marks (span/mark.h), which say that there was nothing yet.
  *
- * Called by listen_spool. Must never map a journal, whose end others could cut off, nor touch one whose writer lives.
+ * Called by listen_spool. Must never map a journal, whose end others could cut off, nor touch one
+ * whose writer lives.
  */
 #include "listen_inner.h"
 
@@ -37,7 +39,8 @@ static bool claim(int fd)
     return fcntl(fd, F_SETLK, &lock) == 0;
 }
 
-/* The journal's bytes, the caller's to free; NULL when it is not to be taken (now). 0, or STORE_FAILED. */
+/* The journal's bytes, the caller's to free; NULL when it is not to be taken (now). 0, or
+ * STORE_FAILED. */
 static int read_journal(int fd, uint8_t **ret_file, size_t *ret_bytes)
 {
     struct stat st;
@@ -110,7 +113,7 @@ void listen_set_aside(int directory, const char *name)
     static const char end[] = ".damaged";
     char aside[NAME_MAX + 1];
 
-    (void)snprintf(aside, sizeof aside, "%.*s%s", (int)(NAME_MAX - strlen(end)), name, end);
+    (void)snprintf(aside, sizeof(aside), "%.*s%s", (int)(NAME_MAX - strlen(end)), name, end);
     if (renameat(directory, name, directory, aside) != 0)
         (void)unlinkat(directory, name, 0);
 }
@@ -181,15 +184,15 @@ static void remove_unborn(int directory, const char *name)
     (void)close(fd);
 }
 
-/* What its process called came elsewhere, and the mark is there for that only because it may not be taken away, or was
- * not yet. As store_has_process. */
+/* What its process called came elsewhere, and the mark is there for that only because it may not be
+ * taken away, or was not yet. As store_has_process. */
 static int is_heard(const struct listener *listener, const struct span_mark *mark)
 {
     return mark->has_identity ? store_has_process(listener->config.store, mark->identity) : 0;
 }
 
-/* A program was killed before anything of its calls was kept, or, at the last look, has still told nothing. 1 when it
- * is noted, 0 when the mark is left, negative store_status. */
+/* A program was killed before anything of its calls was kept, or, at the last look, has still told
+ * nothing. 1 when it is noted, 0 when the mark is left, negative store_status. */
 static int take_mark(struct listener *listener, int directory, const char *name, const struct journal_reader *reader)
 {
     const struct listen_config *config = &listener->config;
@@ -205,7 +208,7 @@ static int take_mark(struct listener *listener, int directory, const char *name,
         (!listener->last_look && !journal_mark_is_over(&mark, st.st_mtime)))
         return 0;
     /* Two collectors must not count the same one. */
-    (void)snprintf(mine, sizeof mine, "%.3s-%ld.mark", name, (long)getpid());
+    (void)snprintf(mine, sizeof(mine), "%.3s-%ld.mark", name, (long)getpid());
     if (renameat(directory, name, directory, mine) != 0)
         return 0;
     status = is_heard(listener, &mark);

@@ -1,9 +1,10 @@
 /*
- * Shares: what one process or one other user may take of the collector's time, memory and connections, so that none
- * starves or fills the others.
+ * Shares: what one process or one other user may take of the collector's time, memory and
+ * connections, so that none starves or fills the others.
  *
- * Called by listen.c, on its thread. Nobody is cut off for being busy: who has had its share is not read from until the
- * next one begins, and its frames wait in the socket, then with it. Refused is only what would take room for good.
+ * Called by listen.c, on its thread. Nobody is cut off for being busy: who has had its share is not
+ * read from until the next one begins, and its frames wait in the socket, then with it. Refused is
+ * only what would take room for good.
  */
 #include "listen_inner.h"
 
@@ -23,7 +24,7 @@ static struct listen_party *party_of(struct listener *listener, uint64_t key, bo
     for (party = *slot; party != NULL; party = party->next)
         if (party->key == key)
             return party;
-    party = calloc(1, sizeof *party);
+    party = calloc(1, sizeof(*party));
     if (party == NULL)
         return NULL;
     *party = (struct listen_party){
@@ -52,7 +53,8 @@ static void park_if_enough(struct listener *listener, struct connection *connect
     listen_watch(listener, connection);
 }
 
-/* A foreign user's account outlives its connections until it is full again; else it would be emptied by hanging up. */
+/* A foreign user's account outlives its connections until it is full again; else it would be
+ * emptied by hanging up. */
 static bool is_idle(const struct listen_party *party)
 {
     return party->connections == 0 && party->busy_ns == 0 && party->work == 0 &&
@@ -94,8 +96,8 @@ static size_t buffers_max(const struct listen_party *party)
 int listen_share_join(struct listener *listener, struct connection *connection, uint32_t uid, uint32_t pid)
 {
     bool foreign = uid != geteuid() && uid != 0;
-    /* Processes of other pid namespaces all have number 0: together they are one. A user's own key has the bit that no
-     * pid has. */
+    /* Processes of other pid namespaces all have number 0: together they are one. A user's own key
+     * has the bit that no pid has. */
     struct listen_party *user = party_of(listener, (uint64_t)uid << 32 | 0x80000000u, foreign, true);
     struct listen_party *process = party_of(listener, (uint64_t)uid << 32 | pid, foreign, false);
 

@@ -1,6 +1,6 @@
 /*
- * Making and removing the socket. Called by listen_open and listen_close; must never take a socket away from somebody
- * who still answers on it, nor delete anything that is not a socket.
+ * Making and removing the socket. Called by listen_open and listen_close; must never take a socket
+ * away from somebody who still answers on it, nor delete anything that is not a socket.
  */
 #include "listen_inner.h"
 
@@ -14,7 +14,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* A directory that bears our name was made by us: for the user alone, unless others are to come in. */
+/* A directory that bears our name was made by us: for the user alone, unless others are to come
+ * in. */
 static bool is_ours(const char *directory)
 {
     const char *slash = strrchr(directory, '/');
@@ -33,7 +34,7 @@ static int make_directory(const char *path, bool any_user)
     char *slash;
     bool made;
 
-    (void)snprintf(directory, sizeof directory, "%s", path);
+    (void)snprintf(directory, sizeof(directory), "%s", path);
     slash = strrchr(directory, '/');
     if (slash == NULL || slash == directory)
         return 0;
@@ -48,12 +49,13 @@ static int make_directory(const char *path, bool any_user)
     return 0;
 }
 
-/* Held as long as the socket is ours, so that two collectors cannot both find the same old socket file deserted. */
+/* Held as long as the socket is ours, so that two collectors cannot both find the same old socket
+ * file deserted. */
 static int take_lock(struct listener *listener)
 {
-    char path[sizeof listener->socket_path + 8];
+    char path[sizeof(listener->socket_path) + 8];
 
-    (void)snprintf(path, sizeof path, "%s.lock", listener->socket_path);
+    (void)snprintf(path, sizeof(path), "%s.lock", listener->socket_path);
     listener->lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (listener->lock < 0)
         return listen_because(-1, "%s cannot be opened: %s", path, strerror(errno));
@@ -78,7 +80,7 @@ static int remove_stale(const char *path, const struct sockaddr_un *address)
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return listen_because(-1, "no socket: %s", strerror(errno));
-    connected = connect(fd, (const struct sockaddr *)address, sizeof *address);
+    connected = connect(fd, (const struct sockaddr *)address, sizeof(*address));
     if (connected != 0 && errno != ECONNREFUSED)
         connected = 0; /* full queue, no permission: somebody may be there */
     (void)close(fd);
@@ -92,18 +94,19 @@ int listen_socket_open(struct listener *listener)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const char *path = listener->config.socket_path;
 
-    if (strlen(path) == 0 || strlen(path) >= sizeof address.sun_path)
-        return listen_because(-1, "the socket's path must have 1 to %zu bytes: %s", sizeof address.sun_path - 1, path);
+    if (strlen(path) == 0 || strlen(path) >= sizeof(address.sun_path))
+        return listen_because(-1, "the socket's path must have 1 to %zu bytes: %s", sizeof(address.sun_path) - 1, path);
     memcpy(address.sun_path, path, strlen(path) + 1);
     memcpy(listener->socket_path, path, strlen(path) + 1);
     if (make_directory(path, listener->config.any_user) != 0 || take_lock(listener) != 0 ||
         remove_stale(path, &address) != 0)
         return -1;
     listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    /* The mode that the socket has before bind is the mode of its file: it is never open to others, not for a moment.
+    /* The mode that the socket has before bind is the mode of its file: it is never open to others,
+     * not for a moment.
      */
     if (listener->fd < 0 || fchmod(listener->fd, listener->config.any_user ? 0666 : 0600) != 0 ||
-        bind(listener->fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
+        bind(listener->fd, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
         (listener->config.any_user && chmod(path, 0666) != 0) || /* what the umask took away */
         listen(listener->fd, 4096) != 0)
         return listen_because(-1, "the socket %s cannot be made: %s", path, strerror(errno));
@@ -112,14 +115,14 @@ int listen_socket_open(struct listener *listener)
 
 void listen_socket_close(struct listener *listener)
 {
-    char path[sizeof listener->socket_path + 8];
+    char path[sizeof(listener->socket_path) + 8];
 
     if (listener->fd >= 0) {
         (void)unlink(listener->socket_path);
         (void)close(listener->fd);
     }
     if (listener->lock >= 0) {
-        (void)snprintf(path, sizeof path, "%s.lock", listener->socket_path);
+        (void)snprintf(path, sizeof(path), "%s.lock", listener->socket_path);
         (void)unlink(path);
         (void)close(listener->lock);
     }

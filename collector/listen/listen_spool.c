@@ -1,11 +1,12 @@
 /*
- * Taking in spool files: those that were closed (*.frames) and those whose writer died (*.part without a lock, and
- * *.fresh.new that is old). A file is deleted only after the transaction with its frames is committed; the store ignores
- * what it had already, and what the file tells of a loss is counted once.
+ * Taking in spool files: those that were closed (*.frames) and those whose writer died (*.part
+ * without a lock, and *.fresh.new that is old). A file is deleted only after the transaction with
+ * its frames is committed; the store ignores what it had already, and what the file tells of a loss
+ * is counted once.
  *
- * Called by listen_turn now and then and by `pprofd --once`. A file that is damaged is set aside as *.damaged with
- * everything whole taken in, before the damage and behind it, and counted as a loss. One of a later version is left
- * whole where it lies.
+ * Called by listen_turn now and then and by `pprofd --once`. A file that is damaged is set aside as
+ * *.damaged with everything whole taken in, before the damage and after it, and counted as a loss.
+ * One of a later version is left whole where it lies.
  */
 #include "listen_inner.h"
 
@@ -50,8 +51,8 @@ static size_t to_next_frame(const uint8_t *data, size_t bytes)
     return bytes;
 }
 
-/* All whole frames of the file, those behind damage too; one that was closed has no half ones. 0, LISTEN_NEWER, or
- * negative store_status; *ret_damaged. */
+/* All whole frames of the file, those after damage too; one that was closed has no half ones. 0,
+ * LISTEN_NEWER, or negative store_status; *ret_damaged. */
 static int take_file(struct listener *listener, int fd, bool closed, uint8_t *buffer, bool *ret_damaged)
 {
     struct listen_sender sender = {.in_file = true};
@@ -68,8 +69,9 @@ static int take_file(struct listener *listener, int fd, bool closed, uint8_t *bu
         if (got < 0)
             return listen_because(STORE_FAILED, "a spool file cannot be read: %s", strerror(errno));
         if (got == 0) {
-            /* Half a frame is what a dying writer leaves, under the other name. None has either name before its first
-             * frames are in it: one without was cut, as by a loss of power, and its process may be known to nobody. */
+            /* Half a frame is what a dying writer leaves, under the other name. None has either
+             * name before its first frames are in it: one without was cut, as by a loss of power,
+             * and its process may be known to nobody. */
             *ret_damaged |= left == 0 || !any || (closed && have != 0);
             return 0;
         }
@@ -98,8 +100,8 @@ static bool begins_newer(struct listener *listener, int fd)
     return newer;
 }
 
-/* Opens a file that may be taken; -1 when it is not ours to take (now). A writer has a record lock on it for as long as
- * it writes a frame; collectors keep each other off by flock. */
+/* Opens a file that may be taken; -1 when it is not ours to take (now). A writer has a record lock
+ * on it for as long as it writes a frame; collectors keep each other off by flock. */
 static int open_file(struct listener *listener, int directory, const char *name)
 {
     struct flock reading = {.l_type = F_RDLCK, .l_whence = SEEK_SET}; /* of this description, not of this process */
@@ -113,14 +115,16 @@ static int open_file(struct listener *listener, int directory, const char *name)
         fcntl(fd, F_OFD_SETLK, &reading) != 0 || fstatat(directory, name, &named, AT_SYMLINK_NOFOLLOW) != 0 ||
         named.st_ino != st.st_ino || begins_newer(listener, fd) ||
         !listen_share_file(listener, st.st_uid, (uint64_t)st.st_size)) {
-        /* Its writer may have closed and so renamed it meanwhile: it will be found under the new name. */
+        /* Its writer may have closed and so renamed it meanwhile: it will be found under the new
+         * name. */
         (void)close(fd);
         return -1;
     }
     return fd;
 }
 
-/* A loss of power, or a kill, leaves a file under the name that it has until its first frames are in it. */
+/* A loss of power, or a kill, leaves a file under the name that it has until its first frames are
+ * in it. */
 static bool is_unborn(int directory, const char *name)
 {
     struct stat st;
@@ -129,8 +133,8 @@ static bool is_unborn(int directory, const char *name)
            time(NULL) - st.st_mtime > LISTEN_UNBORN_S;
 }
 
-/* 1 when the file was taken, 0 when left, negative store_status. One that was never given its name says of its process
- * that it called something, and no more where nothing is whole in it. */
+/* 1 when the file was taken, 0 when left, negative store_status. One that was never given its name
+ * says of its process that it called something, and no more where nothing is whole in it. */
 static int take_in(struct listener *listener, int directory, const char *name, uint8_t *buffer)
 {
     const bool unborn = ends_with(name, ".new");
@@ -185,8 +189,8 @@ static bool read_refused(const char *name, uint8_t ret_identity[16], uint64_t *r
     return *ret_kind == STORE_LOSS_program_unread || strcmp(end, ".refused") == 0;
 }
 
-/* An empty file: its writer's spool took no more, or its calls were never read, and the name says how many calls were
- * lost. As take_in. */
+/* An empty file: its writer's spool took no more, or its calls were never read, and the name says
+ * how many calls were lost. As take_in. */
 static int take_refused(struct listener *listener, int directory, const char *name)
 {
     uint8_t identity[16];

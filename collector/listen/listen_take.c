@@ -1,8 +1,8 @@
 /*
  * From bytes to the store: frames of one sender, within the transaction of the moment.
  *
- * Called by the connections (listen.c) and the spool (listen_spool.c). Must never acknowledge: that is the caller's,
- * after the commit.
+ * Called by the connections (listen.c) and the spool (listen_spool.c). Must never acknowledge: that
+ * is the caller's, after the commit.
  */
 #include "listen_inner.h"
 
@@ -39,7 +39,7 @@ int listen_note_file(struct listener *listener, int kind, const struct stat *st)
 
     if (status != 0)
         return status;
-    (void)snprintf(file, sizeof file, "%llx %llx %lld.%09ld", (unsigned long long)st->st_dev,
+    (void)snprintf(file, sizeof(file), "%llx %llx %lld.%09ld", (unsigned long long)st->st_dev,
                    (unsigned long long)st->st_ino, (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
     status = store_note_file(listener->config.store, (enum store_loss_kind)kind, file);
     return status < 0 ? listen_because(status, "%s", store_why()) : 0;
@@ -52,10 +52,10 @@ static int take_process(struct listener *listener, struct listen_sender *sender,
 
     if (span_process_read(&process, frame->payload, frame->payload_bytes) != 0)
         return listen_because(LISTEN_END, "a process frame is damaged");
-    if (sender->greeted && memcmp(sender->identity, frame->identity, sizeof sender->identity) != 0)
+    if (sender->greeted && memcmp(sender->identity, frame->identity, sizeof(sender->identity)) != 0)
         return listen_because(LISTEN_END, "one sender speaks for two processes");
     /* The header says whose frame it is; the payload may repeat it but not contradict it. */
-    memcpy(process.identity, frame->identity, sizeof process.identity);
+    memcpy(process.identity, frame->identity, sizeof(process.identity));
     if (sender->has_uid) { /* who it is says the kernel */
         process.has_uid = true;
         process.uid = sender->uid;
@@ -65,13 +65,14 @@ static int take_process(struct listener *listener, struct listen_sender *sender,
         status = store_take_process(listener->config.store, &process);
     if (status != 0)
         return listen_because(status, "%s", store_why());
-    memcpy(sender->identity, frame->identity, sizeof sender->identity);
+    memcpy(sender->identity, frame->identity, sizeof(sender->identity));
     sender->greeted = true;
     sender->away = store_times_away(listener->config.store);
     return 0;
 }
 
-/* A process whose introduction is damaged: it may be known already, else it is one of which nothing is known. */
+/* A process whose introduction is damaged: it may be known already, else it is one of which nothing
+ * is known. */
 static int take_stranger(struct listener *listener, struct listen_sender *sender, const struct span_frame *frame)
 {
     int status = begin(listener);
@@ -80,7 +81,7 @@ static int take_stranger(struct listener *listener, struct listen_sender *sender
         status = store_take_stranger(listener->config.store, frame->identity);
     if (status != 0)
         return listen_because(status, "%s", store_why());
-    memcpy(sender->identity, frame->identity, sizeof sender->identity);
+    memcpy(sender->identity, frame->identity, sizeof(sender->identity));
     sender->greeted = true;
     sender->away = store_times_away(listener->config.store);
     return 0;
@@ -108,7 +109,7 @@ static int take_spans(struct listener *listener, struct listen_sender *sender, c
         if (status != 0)
             return status;
     }
-    if (!sender->greeted || memcmp(sender->identity, frame->identity, sizeof sender->identity) != 0)
+    if (!sender->greeted || memcmp(sender->identity, frame->identity, sizeof(sender->identity)) != 0)
         return listen_because(LISTEN_END, "a frame of a process that did not introduce itself");
     status = begin(listener);
     if (status == 0 && sender->away != store_times_away(listener->config.store))
@@ -118,7 +119,8 @@ static int take_spans(struct listener *listener, struct listen_sender *sender, c
     if (status == STORE_OTHER_VERSION)
         return too_new(listener, sender);
     if (status == STORE_DAMAGED) {
-        /* The checksum fits: the sender meant it, and would send it again and again. It is counted instead. */
+        /* The checksum fits: the sender meant it, and would send it again and again. It is counted
+         * instead. */
         status = store_reject_frame(listener->config.store, frame);
         rejected = status == 0;
     }

@@ -1,8 +1,9 @@
 /*
- * Folders of recorded runs, see runs.h. Called by record, report, export and pprofd on their one thread.
+ * Folders of recorded runs, see runs.h. Called by record, report, export and pprofd on their one
+ * thread.
  *
- * Must never trust what lies in a folder that others can write: files are opened as the spool's are, and a folder that
- * does not belong to this user is no folder of ours.
+ * Must never trust what lies in a folder that others can write: files are opened as the spool's
+ * are, and a folder that does not belong to this user is no folder of ours.
  */
 #include "runs.h"
 
@@ -86,8 +87,9 @@ static int choose_root(char out[PATH_MAX])
     return -EACCES;
 }
 
-/* Which file a store is, whatever its name. The number of a file that was removed is soon another one's: the time of
- * its birth tells them apart, where the file system knows it (0: it does not). */
+/* Which file a store is, whatever its name. The number of a file that was removed is soon another
+ * one's: the time of its birth tells them apart, where the file system knows it (0: it does
+ * not). */
 struct home {
     dev_t device;
     ino_t inode;
@@ -209,8 +211,8 @@ static bool is_younger(const char *process, const char *folder, char *buffer)
     return began >= st.st_mtim.tv_sec - 1;
 }
 
-/* Whether the process was started with the folder as its spool, or may have been: it has the shim, began since, and
- * what it was started with can no longer be read. */
+/* Whether the process was started with the folder as its spool, or may have been: it has the shim,
+ * began since, and what it was started with can no longer be read. */
 static bool uses(const char *process, const char *folder, char *buffer)
 {
     char spool[RUN_PATH_BYTES];
@@ -244,7 +246,8 @@ uint64_t run_users(const struct run *run)
     return run->path[0] == '\0' ? 0 : users_of(run->path);
 }
 
-/* Whether anything is in it; *ret_aside: only what was set aside as damaged, which the store knows of. */
+/* Whether anything is in it; *ret_aside: only what was set aside as damaged, which the store knows
+ * of. */
 static bool has_files(const char *folder, bool *ret_aside)
 {
     static const char damaged[] = ".damaged";
@@ -264,8 +267,8 @@ static bool has_files(const char *folder, bool *ret_aside)
     return files > 0;
 }
 
-/* Removes it unless something is in it or will be, or is to be found by its name. True when it is gone. The caller
- * holds its lock. */
+/* Removes it unless something is in it or will be, or is to be found by its name. True when it is
+ * gone. The caller holds its lock. */
 static bool remove_folder(const char *folder)
 {
     char path[RUN_PATH_BYTES + 8];

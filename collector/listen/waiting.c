@@ -35,7 +35,7 @@ static void note_reader(struct waiting *waiting, const struct journal_reader *re
     if (!reader->said)
         return;
     waiting->named++;
-    (void)snprintf(waiting->spool, sizeof waiting->spool, "%s", reader->spool);
+    (void)snprintf(waiting->spool, sizeof(waiting->spool), "%s", reader->spool);
 }
 
 static void count_journal(const struct look *look, int directory, const char *name)
@@ -90,7 +90,7 @@ static void count_mark(const struct look *look, int directory, const char *name)
 bool waiting_spool_is_newer(int fd)
 {
     uint8_t start[SPAN_FRAME_HEADER_BYTES_MAX];
-    ssize_t got = pread(fd, start, sizeof start, 0);
+    ssize_t got = pread(fd, start, sizeof(start), 0);
 
     return got > 0 && span_frame_bytes(start, (size_t)got) == SPAN_FRAME_TOO_NEW;
 }
@@ -153,7 +153,7 @@ static bool is_new(const struct journal_reader *reader, size_t at)
 
 static void look_at_all(struct look *look, const char *const *journal_dirs)
 {
-    memset(look->waiting, 0, sizeof *look->waiting);
+    memset(look->waiting, 0, sizeof(*look->waiting));
     for (size_t i = 0; i < look->n_readers; i++)
         if (is_new(look->reader, i))
             look_into_spool(look->waiting, &look->reader[i]);
@@ -207,11 +207,12 @@ static bool is_default_store(const char *path)
     struct span_path_base base = places_base();
     struct stat one, other;
 
-    return span_path_store(store, sizeof store, base.state_home, base.home) == 0 && stat(path, &one) == 0 &&
+    return span_path_store(store, sizeof(store), base.state_home, base.home) == 0 && stat(path, &one) == 0 &&
            stat(store, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
-/* The collectors of a store. Each reader's texts are its own and lie in one piece of memory, `text`. */
+/* The collectors of a store. Each reader's texts are its own and lie in one piece of memory,
+ * `text`. */
 struct collectors {
     struct journal_reader *reader;
     char **text;
@@ -223,8 +224,8 @@ static int add_collector(void *context, const struct store_collector *collector)
     struct collectors *all = context;
     size_t spool = strlen(collector->spool) + 1;
     size_t socket = strlen(collector->socket) + 1;
-    struct journal_reader *reader = realloc(all->reader, (all->n + 1) * sizeof *reader);
-    char **text = realloc(all->text, (all->n + 1) * sizeof *text);
+    struct journal_reader *reader = realloc(all->reader, (all->n + 1) * sizeof(*reader));
+    char **text = realloc(all->text, (all->n + 1) * sizeof(*text));
 
     all->reader = reader != NULL ? reader : all->reader;
     all->text = text != NULL ? text : all->text;
@@ -245,7 +246,7 @@ static bool is_of_run(const char *spool)
 {
     char mark[PATH_MAX + 8];
 
-    (void)snprintf(mark, sizeof mark, "%s/run", spool);
+    (void)snprintf(mark, sizeof(mark), "%s/run", spool);
     return access(mark, F_OK) == 0;
 }
 
@@ -318,7 +319,7 @@ int waiting_of_store(struct waiting *ret_waiting, struct store *store, const cha
     bool by_default = path == NULL || is_default_store(path);
     int status = 0;
 
-    memset(ret_waiting, 0, sizeof *ret_waiting);
+    memset(ret_waiting, 0, sizeof(*ret_waiting));
     places_find(&places);
     if (by_default) {
         struct journal_reader reader = default_reader(spool);

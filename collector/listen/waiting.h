@@ -1,5 +1,6 @@
 /*
- * What programs left and no collector has taken in yet: spool files, journals of the dead. For who only looks.
+ * What programs left and no collector has taken in yet: spool files, journals of the dead. For who
+ * only looks.
  */
 #pragma once
 
@@ -25,21 +26,24 @@ struct waiting {
 /* All that a collector would take in, or count as lost. */
 uint64_t waiting_sum(const struct waiting *waiting);
 
-/* What is of any of the readers, or of nobody knows whom, each thing once; journal_dirs: NULL at the end. */
+/* What is of any of the readers, or of nobody knows whom, each thing once; journal_dirs: NULL at
+ * the end. */
 void waiting_look(struct waiting *ret_waiting, const struct journal_reader *reader, size_t n_readers,
                   const char *const *journal_dirs);
 
-/* Whether a spool file begins with what a later version wrote; its writer is one program all along. */
+/* Whether a spool file begins with what a later version wrote; its writer is one program all
+ * along. */
 bool waiting_spool_is_newer(int fd);
 
-/* What was left of a recorded run, whose programs had `folder` as their spool: there, and wherever a journal or a mark
- * names it; where root recorded, also in other users' directories. */
+/* What was left of a recorded run, whose programs had `folder` as their spool: there, and wherever
+ * a journal or a mark names it; where root recorded, also in other users' directories. */
 void waiting_of_run(struct waiting *ret_waiting, const char *folder);
 /*
- * What waits for the collectors that the open store `path` has noted and, where it is this user's default store, for
- * that one's. Also what waits in the spool that LIBPPROF_SPOOL names for us, and, where a collector has the default
- * spool, in spools that the dead were told of: which store they meant is not known, and no other may have a collector.
- * Both NULL: of this user's default store. 0 or store_status.
+ * What waits for the collectors that the open store `path` has noted and, where it is this user's
+ * default store, for that one's. Also what waits in the spool that LIBPPROF_SPOOL names for us,
+ * and, where a collector has the default spool, in spools that the dead were told of: which store
+ * they meant is not known, and no other may have a collector. Both NULL: of this user's default
+ * store. 0 or store_status.
  */
 struct store;
 int waiting_of_store(struct waiting *ret_waiting, struct store *store, const char *path);

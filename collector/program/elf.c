@@ -1,6 +1,7 @@
 /*
- * Reads what matters of an ELF file: class, loader, needed libraries, Go, a libcurl inside. Called by record and doctor
- * on files that anybody may have written: every offset is checked against the file's size.
+ * Reads what matters of an ELF file: class, loader, needed libraries, Go, a libcurl inside. Called
+ * by record and doctor on files that anybody may have written: every offset is checked against the
+ * file's size.
  */
 #include "program.h"
 

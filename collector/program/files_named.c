@@ -1,6 +1,7 @@
 /*
- * glob(3) for the patterns that doctor and record look with. Not glibc's: where memory ends within it, it frees the
- * same names twice and the process dies (posix/glob.c: prefix_array, then globfree; glibc 2.36). Any thread.
+ * glob(3) for the patterns that doctor and record look with. Not glibc's: where memory ends within
+ * it, it frees the same names twice and the process dies (posix/glob.c: prefix_array, then
+ * globfree; glibc 2.36). Any thread.
  */
 #include "files_named.h"
 

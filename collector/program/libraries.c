@@ -1,7 +1,7 @@
 /*
- * Which shared libraries a program will load at its start: DT_NEEDED followed through the usual directories, without
- * running the loader (a program may name any loader it likes). Called by doctor. Best effort: what is not found is left
- * out.
+ * Which shared libraries a program will load at its start: DT_NEEDED followed through the usual
+ * directories, without running the loader (a program may name any loader it likes). Called by
+ * doctor. Best effort: what is not found is left out.
  */
 #include "program.h"
 

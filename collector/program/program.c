@@ -1,6 +1,6 @@
 /*
- * Finds a command as a shell does, follows scripts to their interpreter, and judges whether the loader can preload into
- * it. Called by record and doctor; runs nothing.
+ * Finds a command as a shell does, follows scripts to their interpreter, and judges whether the
+ * loader can preload into it. Called by record and doctor; runs nothing.
  */
 #include "program.h"
 
@@ -26,7 +26,8 @@ static bool is_directory(const char *path)
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-/* Looks `command` up in PATH. An executable file wins; a file that is not executable is kept as second best. */
+/* Looks `command` up in PATH. An executable file wins; a file that is not executable is kept as
+ * second best. */
 static void find_command(struct program *program, const char *command)
 {
     const char *path = getenv("PATH");
@@ -68,7 +69,8 @@ static void locate(struct program *program, const char *command)
         program->verdict = PROGRAM_NOT_EXECUTABLE;
 }
 
-/* The interpreter that the first line of a script names, with its first argument ("" when it has none). */
+/* The interpreter that the first line of a script names, with its first argument ("" when it has
+ * none). */
 static bool read_interpreter(const char *path, char interpreter[PATH_MAX], char argument[PATH_MAX])
 {
     char line[PATH_MAX] = "";

@@ -1,6 +1,6 @@
 /*
- * What kind of program a command is, read from its file and without running it: for record's preflight and for doctor.
- * One thread.
+ * What kind of program a command is, read from its file and without running it: for record's
+ * preflight and for doctor. One thread.
  */
 #pragma once
 
@@ -34,7 +34,8 @@ struct elf_facts {
     size_t n_needed;
 };
 
-/* Reads the facts. Returns 0, or -1 when the file cannot be read (errno). A file that is not ELF is PROGRAM_NOT_ELF. */
+/* Reads the facts. Returns 0, or -1 when the file cannot be read (errno). A file that is not ELF is
+ * PROGRAM_NOT_ELF. */
 int elf_read(struct elf_facts *ret_facts, const char *path);
 void elf_done(struct elf_facts *facts);
 

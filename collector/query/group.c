@@ -1,6 +1,6 @@
 /*
- * Groups calls. The inner loop of a report: the group of each row of a block first, then column by column into the groups. No
- * text is compared and nothing allocated per row, apart from new groups.
+ * Groups calls. The inner loop of a report: the group of each row of a block first, then column by
+ * column into the groups. No text is compared and nothing allocated per row, apart from new groups.
  */
 #include "group.h"
 
@@ -136,8 +136,8 @@ static void add_sum(struct group_sum *sum, uint64_t value)
 }
 
 /*
- * The columns of a block, one after the other, each into the groups of its rows: `of[row]` is the row's group, NULL where
- * it is not counted. A column that no row has costs nothing.
+ * The columns of a block, one after the other, each into the groups of its rows: `of[row]` is the
+ * row's group, NULL where it is not counted. A column that no row has costs nothing.
  */
 #define EACH_STATED(rows, field, of, row)                                                                              \
     for (size_t row = 0; (rows)->has[field] && row < (rows)->n; row++)                                                 \
@@ -159,7 +159,8 @@ static void add_calls(const struct store_rows *rows, struct group *const *of)
     }
 }
 
-/* The hot loop: nothing but what changes from row to row is looked up in it. `sum` is where in a group it goes. */
+/* The hot loop: nothing but what changes from row to row is looked up in it. `sum` is where in a
+ * group it goes. */
 static void add_column(const struct store_rows *rows, enum span_field field, struct group *const *of, size_t sum)
 {
     if (!rows->has[field])

@@ -1,9 +1,9 @@
 /*
- * Groups the calls of a store by some keys and sums what a report shows. Called by report and by record's summary; one
- * thread. Owner of a struct grouping: the caller.
+ * Groups the calls of a store by some keys and sums what a report shows. Called by report and by
+ * record's summary; one thread. Owner of a struct grouping: the caller.
  *
- * Memory: some hundred bytes per group, 15 KB per distribution of more than QUANTILES_EXACT_MAX values; at most
- * GROUPS_MAX groups, further ones are summed as "other" and counted.
+ * Memory: some hundred bytes per group, 15 KB per distribution of more than QUANTILES_EXACT_MAX
+ * values; at most GROUPS_MAX groups, further ones are summed as "other" and counted.
  */
 #pragma once
 
@@ -71,5 +71,6 @@ int grouping_init(struct grouping *grouping, const struct key *const *by, size_t
 void grouping_done(struct grouping *grouping);
 /* Reads the store; returns a store_status. Set the period before. */
 int grouping_scan(struct grouping *grouping, struct store *store);
-/* What a key of a group reads: "-" when it was not seen. Valid until grouping_done. *ret_seen may be NULL. */
+/* What a key of a group reads: "-" when it was not seen. Valid until grouping_done. *ret_seen may
+ * be NULL. */
 const char *grouping_text(const struct grouping *grouping, const struct group *group, size_t key, bool *ret_seen);

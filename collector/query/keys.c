@@ -1,6 +1,7 @@
 /*
- * What calls can be grouped by. Called by group.c for each row of a scan: a dictionary's text is looked up once per
- * block, a number once per distinct value, so that a row costs a few table look-ups.
+ * What calls can be grouped by. Called by group.c for each row of a scan: a dictionary's text is
+ * looked up once per block, a number once per distinct value, so that a row costs a few table
+ * look-ups.
  */
 #include "keys.h"
 
@@ -249,7 +250,8 @@ static uint32_t named_prompt_id(struct key_reader *reader, const struct store_ro
     return *id;
 }
 
-/* An unnamed prompt is grouped by its id; the report shows the preview that `group` keeps for it. */
+/* An unnamed prompt is grouped by its id; the report shows the preview that `group` keeps for
+ * it. */
 static uint32_t prompt_id(struct key_reader *reader, const struct store_rows *rows, size_t row)
 {
     if (row_has(rows, SPAN_prompt_name, row))

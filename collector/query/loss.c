@@ -1,6 +1,6 @@
 /*
- * Sentences about loss, see loss.h. Must never say more than is known: a program that was killed, a file that waits, a
- * message that never came each take "Nothing was lost." away.
+ * Sentences about loss, see loss.h. Must never say more than is known: a program that was killed, a
+ * file that waits, a message that never came each take "Nothing was lost." away.
  */
 #include "loss.h"
 
@@ -44,7 +44,8 @@ static bool is_some(const struct loss *loss)
     return some;
 }
 
-/* Programs that have not said that they are done, at least: whoever the store knows may have one of the journals. */
+/* Programs that have not said that they are done, at least: whoever the store knows may have one of
+ * the journals. */
 static uint64_t open_programs(const struct loss *loss)
 {
     return loss->known.open > loss->living ? loss->known.open : loss->living;

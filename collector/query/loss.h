@@ -1,6 +1,7 @@
 /*
- * What may be said about loss: the one place that decides between "Nothing was lost.", "No loss is known of" and the
- * list of losses. Used by report, check and record's summary; whatever speaks of loss goes through here.
+ * What may be said about loss: the one place that decides between "Nothing was lost.", "No loss is
+ * known of" and the list of losses. Used by report, check and record's summary; whatever speaks of
+ * loss goes through here.
  */
 #pragma once
 
@@ -22,18 +23,20 @@ struct loss {
     bool of_the_whole; /* store: that it never heard of a program is a doubt then */
 };
 
-/* Reads what is known of a whole store; leaves `waiting` and `living`. 0 or what store_loss() returns. */
+/* Reads what is known of a whole store; leaves `waiting` and `living`. 0 or what store_loss()
+ * returns. */
 int loss_of_store(struct loss *loss, struct store *store);
 
 enum loss_verdict loss_verdict(const struct loss *loss);
 
-/* One or two sentences of at most LOSS_SENTENCE_BYTES; `since` comes after "Lost" (" since the store began"). */
+/* One or two sentences of at most LOSS_SENTENCE_BYTES; `since` comes after "Lost" (" since the
+ * store began"). */
 enum { LOSS_SENTENCE_BYTES = 1024 };
 enum loss_verdict loss_sentence(char out[LOSS_SENTENCE_BYTES], const struct loss *loss, const char *since);
 
 /* The same for programs: the members of an object, without its braces. */
 void loss_json(FILE *out, const struct loss *loss);
 
-/* What came to `before` until it became `after`, where both were read from one store: `after` is of newer processes
- * only, so just the counts of the whole store are subtracted. */
+/* What came to `before` until it became `after`, where both were read from one store: `after` is of
+ * newer processes only, so just the counts of the whole store are subtracted. */
 void loss_subtract(struct loss *after, const struct loss *before);

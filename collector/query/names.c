@@ -1,5 +1,6 @@
 /*
- * Distinct texts as small numbers. Called by group.c, once per distinct dictionary entry of a block.
+ * Distinct texts as small numbers. Called by group.c, once per distinct dictionary entry of a
+ * block.
  */
 #include "names.h"
 

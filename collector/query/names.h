@@ -1,6 +1,6 @@
 /*
- * Distinct texts as small numbers, so that rows can be grouped by comparing integers. Id 0 is "not seen".
- * Owner: the caller; one thread. Memory grows with the distinct texts, up to NAMES_MAX.
+ * Distinct texts as small numbers, so that rows can be grouped by comparing integers. Id 0 is "not
+ * seen". Owner: the caller; one thread. Memory grows with the distinct texts, up to NAMES_MAX.
  */
 #pragma once
 
@@ -21,5 +21,6 @@ struct names {
 
 int names_init(struct names *names);
 void names_done(struct names *names);
-/* The id of the text, made harmless for a terminal (display_safe). NAMES_ABSENT when memory or NAMES_MAX ran out. */
+/* The id of the text, made harmless for a terminal (display_safe). NAMES_ABSENT when memory or
+ * NAMES_MAX ran out. */
 uint32_t names_id(struct names *names, struct span_text text);

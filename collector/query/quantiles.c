@@ -1,5 +1,6 @@
 /*
- * The distribution of some times. Called by group.c for each row, by the report's columns for the result.
+ * The distribution of some times. Called by group.c for each row, by the report's columns for the
+ * result.
  */
 #include "quantiles.h"
 

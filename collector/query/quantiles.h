@@ -1,7 +1,8 @@
 /*
- * The distribution of some times: the values themselves while they are few, then a histogram (at most 1.6 % off). So a
- * report over very many small groups stays small, and a short recording is exact. Of gaps there is nothing but the
- * sketch of each call (span/sketch.h, at most 4.5 % off). Owner: the caller; one thread.
+ * The distribution of some times: the values themselves while they are few, then a histogram (at
+ * most 1.6 % off). So a report over very many small groups stays small, and a short recording is
+ * exact. Of gaps there is nothing but the sketch of each call (span/sketch.h, at most 4.5 % off).
+ * Owner: the caller; one thread.
  */
 #pragma once
 

@@ -38,8 +38,8 @@ const struct report_column report_columns[] = {
 };
 const size_t n_report_columns = sizeof(report_columns) / sizeof(report_columns[0]);
 
-/* The tokens that an answer always states, so that their absence means that the sum is not whole; cached and reasoning
- * tokens are left out by providers and models that have none. */
+/* The tokens that an answer always states, so that their absence means that the sum is not whole;
+ * cached and reasoning tokens are left out by providers and models that have none. */
 static bool always_stated(unsigned tokens)
 {
     return tokens == GROUP_INPUT || tokens == GROUP_OUTPUT;

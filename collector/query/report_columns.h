@@ -1,6 +1,6 @@
 /*
- * The columns of a report: one list from which the text, md, csv and json outputs, --sort and their explanation come.
- * Constant data and pure functions.
+ * The columns of a report: one list from which the text, md, csv and json outputs, --sort and their
+ * explanation come. Constant data and pure functions.
  */
 #pragma once
 
@@ -21,7 +21,8 @@ struct report_column {
 extern const struct report_column report_columns[];
 extern const size_t n_report_columns;
 
-/* One value of a group. `calls` is how many calls stated a sum; `partial`: not all of those that could. */
+/* One value of a group. `calls` is how many calls stated a sum; `partial`: not all of those that
+ * could. */
 struct report_value {
     bool seen;
     bool partial;

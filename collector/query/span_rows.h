@@ -1,5 +1,6 @@
 /*
- * The calls of a period, one by one, as spans: for export, and whatever else hands single calls on. The store's thread.
+ * The calls of a period, one by one, as spans: for export, and whatever else hands single calls on.
+ * The store's thread.
  */
 #pragma once
 
@@ -17,5 +18,6 @@ struct span_rows {
     struct span span;
 };
 
-/* Returns what store_scan() does: a store_status, or what `each` said. Memory is that of one block. */
+/* Returns what store_scan() does: a store_status, or what `each` said. Memory is that of one
+ * block. */
 int span_rows_scan(struct span_rows *rows, struct store *store);

@@ -1,9 +1,9 @@
 /*
  * Counting spans into the groups of their hour, see rollup.h.
  *
- * Called by store_take.c for each block (hot: about 60 ns per span) and by the store's check. Works on dictionary positions:
- * the combination of texts is looked up once per distinct combination in a block, not once per span. Must not touch the
- * file.
+ * Called by store_take.c for each block (hot: about 60 ns per span) and by the store's check. Works
+ * on dictionary positions: the combination of texts is looked up once per distinct combination in a
+ * block, not once per span. Must not touch the file.
  */
 #include "rollup.h"
 
@@ -63,7 +63,7 @@ const enum span_field rollup_fields[] = {SPAN_start_ns,
                                          ROLLUP_SUMS(X) ROLLUP_SKETCHES(X)
 #undef X
 };
-const size_t rollup_n_fields = sizeof rollup_fields / sizeof rollup_fields[0];
+const size_t rollup_n_fields = sizeof(rollup_fields) / sizeof(rollup_fields[0]);
 
 /* One distinct combination in the rows at hand. */
 struct combination {
@@ -106,7 +106,7 @@ static void index_group(struct rollup_hour *hour, size_t i)
 
 static int index_all(struct rollup_hour *hour, size_t slots)
 {
-    uint32_t *slot = calloc(slots, sizeof *slot);
+    uint32_t *slot = calloc(slots, sizeof(*slot));
 
     if (slot == NULL)
         return -1;
@@ -126,14 +126,15 @@ static bool same_key(const struct span_text *a, const struct span_text *b)
     return true;
 }
 
-/* Fewer than eight bytes as a number; texts of one length are told apart, others by their length. */
+/* Fewer than eight bytes as a number; texts of one length are told apart, others by their
+ * length. */
 static uint64_t short_piece(const char *text, uint32_t bytes)
 {
     uint32_t low, high;
 
-    if (bytes >= sizeof low) {
-        memcpy(&low, text, sizeof low);
-        memcpy(&high, text + bytes - sizeof high, sizeof high);
+    if (bytes >= sizeof(low)) {
+        memcpy(&low, text, sizeof(low));
+        memcpy(&high, text + bytes - sizeof(high), sizeof(high));
         return (uint64_t)high << 32 | low;
     }
     if (bytes == 0)
@@ -150,8 +151,8 @@ static uint64_t hash_key(const struct span_text key[ROLLUP_KEY_COUNT])
         uint32_t left = key[k].bytes;
         uint64_t piece;
 
-        for (; left >= sizeof piece; left -= (uint32_t)sizeof piece, text += sizeof piece) {
-            memcpy(&piece, text, sizeof piece);
+        for (; left >= sizeof(piece); left -= (uint32_t)sizeof(piece), text += sizeof(piece)) {
+            memcpy(&piece, text, sizeof(piece));
             h = mix(h, piece);
         }
         h = mix(h, short_piece(text, left) ^ (uint64_t)key[k].bytes << 56);
@@ -185,7 +186,7 @@ static struct rollup_group *group_new(struct rollup_hour *hour, const struct spa
         return NULL;
     for (int k = 0; k < ROLLUP_KEY_COUNT; k++)
         bytes += key[k].bytes;
-    group = calloc(1, sizeof *group + bytes);
+    group = calloc(1, sizeof(*group) + bytes);
     if (group == NULL)
         return NULL;
     group->hash = hash;
@@ -240,8 +241,9 @@ static int by_calls(const void *a, const void *b)
 }
 
 /*
- * Puts the `keep` groups with the most calls before the others; of those with as many calls, the first ones. Nearly all
- * groups have few calls, so they are counted by calls; sorting them took a third of what folding takes.
+ * Puts the `keep` groups with the most calls before the others; of those with as many calls, the
+ * first ones. Nearly all groups have few calls, so they are counted by calls; sorting them took a
+ * third of what folding takes.
  */
 static int most_calls_first(struct rollup_hour *hour, size_t keep)
 {
@@ -285,8 +287,9 @@ static bool is_other(const struct span_text *text)
 }
 
 /*
- * Too many groups: the half with the fewest calls gives up its prompt (whole = false) or everything but provider,
- * own price and outcome (whole = true) and is counted as `other`. Half, so that the next folding is far away.
+ * Too many groups: the half with the fewest calls gives up its prompt (whole = false) or everything
+ * but provider, own price and outcome (whole = true) and is counted as `other`. Half, so that the
+ * next folding is far away.
  */
 static int fold(struct rollup *rollup, struct rollup_hour *hour, bool whole)
 {
@@ -304,7 +307,7 @@ static int fold(struct rollup *rollup, struct rollup_hour *hour, bool whole)
         struct span_text key[ROLLUP_KEY_COUNT];
         struct rollup_group *to;
 
-        memcpy(key, from->key, sizeof key);
+        memcpy(key, from->key, sizeof(key));
         if (!is_other(&key[ROLLUP_prompt]))
             rollup->folded += from->calls;
         key[ROLLUP_prompt] = other;
@@ -314,7 +317,8 @@ static int fold(struct rollup *rollup, struct rollup_hour *hour, bool whole)
                 key[ROLLUP_tier] = key[ROLLUP_speed] = other;
         if (list_room(&hour->removed, hour->n_removed, &hour->removed_capacity) != 0)
             return -1;
-        /* group_put appends at hour->n, which is at most i: the slot of a group that was handled already. */
+        /* group_put appends at hour->n, which is at most i: the slot of a group that was handled
+         * already. */
         to = group_put(hour, key);
         if (to == NULL || group_join(to, from) != 0)
             return -1;
@@ -527,7 +531,7 @@ int rollup_add(struct rollup *rollup, const struct store_rows *rows)
 
     while (slots < rows->n * 2)
         slots *= 2;
-    bytes = slots * sizeof *table + rows->n * (sizeof(struct rollup_group *) + sizeof *hash);
+    bytes = slots * sizeof(*table) + rows->n * (sizeof(struct rollup_group *) + sizeof(*hash));
     if (bytes > rollup->scratch_bytes) {
         void *grown = realloc(rollup->scratch, bytes);
 
@@ -537,13 +541,14 @@ int rollup_add(struct rollup *rollup, const struct store_rows *rows)
         rollup->scratch_bytes = bytes;
     }
     table = rollup->scratch;
-    memset(table, 0, slots * sizeof *table);
+    memset(table, 0, slots * sizeof(*table));
     group = (struct rollup_group **)(void *)(table + slots);
     hash = (uint64_t *)(void *)(group + rows->n);
     if (assign(rollup, rows, group, table, slots, hash) != 0 || count_sketches(rows, group) != 0)
         return -1;
     count_sums(rollup, rows, group);
-    /* Only here, between blocks: folding frees groups, and rows point to them while they are counted. */
+    /* Only here, between blocks: folding frees groups, and rows point to them while they are
+     * counted. */
     for (size_t i = 0; rollup->overfull && i < rollup->n_hours; i++) {
         struct rollup_hour *hour = &rollup->hour[i];
 

@@ -1,8 +1,9 @@
 /*
  * Rollups: what the calls of one hour add up to, for each combination of the keys below.
  *
- * In memory only; the store loads and saves them (store_rollup.c). Used when the store takes blocks in and by its check, which
- * counts again. One thread. A sum comes with the number of spans that stated the value: unknown is not zero.
+ * In memory only; the store loads and saves them (store_rollup.c). Used when the store takes blocks
+ * in and by its check, which counts again. One thread. A sum comes with the number of spans that
+ * stated the value: unknown is not zero.
  */
 #pragma once
 
@@ -16,10 +17,12 @@
 struct store_rows;
 
 /*
- * The one list of keys and sums: the enums, the tables, every statement and the reader are made from it. A key or a sum
- * more is one line here (for a key, the place in rollup.c that fills it) and a step in store_migrate.c that counts again.
+ * The one list of keys and sums: the enums, the tables, every statement and the reader are made
+ * from it. A key or a sum more is one line here (for a key, the place in rollup.c that fills it)
+ * and a step in store_migrate.c that counts again.
  *
- * ROLLUP_KEYS(X, AND): the parts of the key after the hour, AND between them. "" where nothing was stated.
+ * ROLLUP_KEYS(X, AND): the parts of the key after the hour, AND between them. "" where nothing was
+ * stated.
  *   tier, speed   as the answer states them; they decide the price, as api and model do
  *   own_price     "own" where the answer states its cost itself, so that it is not priced again
  */
@@ -35,8 +38,8 @@ struct store_rows;
     AND X(speed)                                                                                                       \
     AND X(own_price)                                                                                                   \
     AND X(outcome)
-/* X(column of rollup_hour, field of the span). The number of spans that stated it is column_n. The mean gap between
- * tokens (ITL) is decode_ns / (chunks - decode_ns_n). */
+/* X(column of rollup_hour, field of the span). The number of spans that stated it is column_n. The
+ * mean gap between tokens (ITL) is decode_ns / (chunks - decode_ns_n). */
 #define ROLLUP_SUMS(X)                                                                                                 \
     X(input, SPAN_input_tokens)                                                                                        \
     X(output, SPAN_output_tokens)                                                                                      \
@@ -89,7 +92,8 @@ enum rollup_distribution {
 extern const enum span_field rollup_fields[];
 extern const size_t rollup_n_fields;
 
-/* A sketch with only the buckets in use, sorted; a whole span_sketch takes 4 KB, and there are thousands of groups. */
+/* A sketch with only the buckets in use, sorted; a whole span_sketch takes 4 KB, and there are
+ * thousands of groups. */
 struct rollup_sketch {
     uint64_t *cell; /* bucket << 48 | count */
     uint32_t n, capacity;
@@ -97,7 +101,7 @@ struct rollup_sketch {
 
 struct rollup_group {
     uint64_t hash;
-    struct span_text key[ROLLUP_KEY_COUNT]; /* point behind the struct */
+    struct span_text key[ROLLUP_KEY_COUNT]; /* point after the struct */
     uint64_t calls, errors;
     uint64_t sum[ROLLUP_SUM_COUNT]; /* sticks at INT64_MAX */
     uint64_t stated[ROLLUP_SUM_COUNT];
@@ -127,7 +131,8 @@ struct rollup {
     uint64_t clock;
     uint64_t folded; /* calls that lost their own group since the last save */
     uint64_t soiled; /* how often a group that was as stored came to differ from it */
-    /* Asked when an hour is met for the first time; adds what is stored by rollup_put. NULL: nothing is. */
+    /* Asked when an hour is met for the first time; adds what is stored by rollup_put. NULL:
+     * nothing is. */
     int (*load)(void *context, struct rollup *rollup, uint64_t hour);
     void *context;
     struct rollup_hour keys; /* keys whose number in the store is known, whatever the hour: the same ones come again */
@@ -140,25 +145,29 @@ void rollup_init(struct rollup *rollup, size_t groups_max, int (*load)(void *, s
 void rollup_done(struct rollup *rollup);
 /* Forgets everything in memory (after a rollback, or when another process wrote). */
 void rollup_clear(struct rollup *rollup);
-/* Forgets the hours used longest ago until at most `keep` are left; only after everything was saved. */
+/* Forgets the hours used longest ago until at most `keep` are left; only after everything was
+ * saved. */
 void rollup_trim(struct rollup *rollup, size_t keep);
 
-/* Counts rows in; rows need process[] and the columns of rollup_fields. 0, or negative: memory, or what `load`
- * returned. */
+/* Counts rows in; rows need process[] and the columns of rollup_fields. 0, or negative: memory, or
+ * what `load` returned. */
 int rollup_add(struct rollup *rollup, const struct store_rows *rows);
 
-/* The group with this key in this hour, made if need be; NULL without memory or when load failed (*ret_status). */
+/* The group with this key in this hour, made if need be; NULL without memory or when load failed
+ * (*ret_status). */
 struct rollup_group *rollup_put(struct rollup *rollup, uint64_t hour, const struct span_text key[ROLLUP_KEY_COUNT],
                                 int *ret_status);
 
 enum { ROLLUP_KEYS_KEPT = 16384 }; /* about half a kilobyte each; when there are more, learning begins anew */
 
-/* The number of the group's key in the store, or 0 when it is not known. Forgotten by rollup_clear. */
+/* The number of the group's key in the store, or 0 when it is not known. Forgotten by
+ * rollup_clear. */
 int64_t rollup_key_id(const struct rollup *rollup, const struct rollup_group *group);
 /* Remembers group->key_id. */
 void rollup_key_learn(struct rollup *rollup, const struct rollup_group *group);
 
-/* rollup_hours.c: the hour with this number, made (and loaded) if need be; NULL without memory or when load failed. */
+/* rollup_hours.c: the hour with this number, made (and loaded) if need be; NULL without memory or
+ * when load failed. */
 struct rollup_hour *rollup_hour_put(struct rollup *rollup, uint64_t number, int *ret_status);
 /* The hour, or NULL when it is not in memory. */
 struct rollup_hour *rollup_hour_find(const struct rollup *rollup, uint64_t number);

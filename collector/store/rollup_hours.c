@@ -1,8 +1,9 @@
 /*
- * The hours of a rollup: found by number in the same time however many there are, forgotten in the order of use.
+ * The hours of a rollup: found by number in the same time however many there are, forgotten in the
+ * order of use.
  *
- * Called by rollup.c, the store and its check. Must never take longer for a hostile choice of times than for an honest
- * one.
+ * Called by rollup.c, the store and its check. Must never take longer for a hostile choice of times
+ * than for an honest one.
  */
 #include "rollup.h"
 
@@ -50,7 +51,7 @@ static void place(struct rollup *rollup, size_t i)
 static void place_all(struct rollup *rollup)
 {
     if (rollup->hour_slots > 0)
-        memset(rollup->hour_slot, 0, rollup->hour_slots * sizeof *rollup->hour_slot);
+        memset(rollup->hour_slot, 0, rollup->hour_slots * sizeof(*rollup->hour_slot));
     for (size_t i = 0; i < rollup->n_hours; i++)
         place(rollup, i);
 }
@@ -62,7 +63,7 @@ static int more_slots(struct rollup *rollup)
 
     if ((rollup->n_hours + 1) * 2 <= rollup->hour_slots)
         return 0;
-    slot = calloc(slots, sizeof *slot);
+    slot = calloc(slots, sizeof(*slot));
     if (slot == NULL)
         return -1;
     free(rollup->hour_slot);
@@ -91,7 +92,7 @@ static struct rollup_hour *append(struct rollup *rollup, uint64_t number)
 {
     if (rollup->n_hours == rollup->capacity) {
         size_t capacity = rollup->capacity == 0 ? 8 : rollup->capacity * 2;
-        struct rollup_hour *hour = realloc(rollup->hour, capacity * sizeof *hour);
+        struct rollup_hour *hour = realloc(rollup->hour, capacity * sizeof(*hour));
 
         if (hour == NULL)
             return NULL;
@@ -127,7 +128,8 @@ struct rollup_hour *rollup_hour_put(struct rollup *rollup, uint64_t number, int 
     return rollup_hour_find(rollup, number);
 }
 
-/* Takes the entry of a number out of the table, moving back what stands behind it only because of it. */
+/* Takes the entry of a number out of the table, moving back what stands after it only because of
+ * it. */
 static void unplace(struct rollup *rollup, uint64_t number)
 {
     size_t mask = rollup->hour_slots - 1;
@@ -197,7 +199,7 @@ void rollup_trim(struct rollup *rollup, size_t keep)
 {
     if (rollup->n_hours <= keep)
         return;
-    qsort(rollup->hour, rollup->n_hours, sizeof *rollup->hour, by_use);
+    qsort(rollup->hour, rollup->n_hours, sizeof(*rollup->hour), by_use);
     while (rollup->n_hours > keep)
         rollup_hour_done(&rollup->hour[--rollup->n_hours]);
     place_all(rollup);

@@ -1,7 +1,8 @@
 /*
  * The sparse form of a sketch: only the buckets in use, sorted, each with its count in one word.
  *
- * Called by rollup.c for every span (a binary search) and by the store when it loads and saves. Touches nothing else.
+ * Called by rollup.c for every span (a binary search) and by the store when it loads and saves.
+ * Touches nothing else.
  */
 #include "rollup.h"
 
@@ -29,18 +30,19 @@ int rollup_sketch_add(struct rollup_sketch *sketch, unsigned bucket, uint64_t ti
     if (from == sketch->n || sketch->cell[from] >> ROLLUP_BUCKET_SHIFT != bucket) {
         if (sketch->n == sketch->capacity) {
             uint32_t capacity = sketch->capacity == 0 ? 8 : sketch->capacity * 2;
-            uint64_t *cell = realloc(sketch->cell, capacity * sizeof *cell);
+            uint64_t *cell = realloc(sketch->cell, capacity * sizeof(*cell));
 
             if (cell == NULL)
                 return -1;
             sketch->cell = cell;
             sketch->capacity = capacity;
         }
-        memmove(sketch->cell + from + 1, sketch->cell + from, (sketch->n - from) * sizeof *sketch->cell);
+        memmove(sketch->cell + from + 1, sketch->cell + from, (sketch->n - from) * sizeof(*sketch->cell));
         sketch->cell[from] = low;
         sketch->n++;
     }
-    /* A count never reaches 2^48, but a damaged file may say so; it must not spill into the bucket's number. */
+    /* A count never reaches 2^48, but a damaged file may say so; it must not spill into the
+     * bucket's number. */
     if ((sketch->cell[from] - low) + times < 1ull << ROLLUP_BUCKET_SHIFT && times < 1ull << ROLLUP_BUCKET_SHIFT)
         sketch->cell[from] += times;
     return 0;
@@ -66,8 +68,8 @@ static bool fits_nibbles(const struct rollup_sketch *sketch)
     return true;
 }
 
-/* varint: twice the first bucket, one more where two counts share a byte (the first in its low half); then the counts of all
- * buckets from it on, in the order of buckets. */
+/* varint: twice the first bucket, one more where two counts share a byte (the first in its low
+ * half); then the counts of all buckets from it on, in the order of buckets. */
 int rollup_sketch_write(struct span_buffer *out, const struct rollup_sketch *sketch)
 {
     const bool nibbles = fits_nibbles(sketch);

@@ -1,14 +1,15 @@
 /*
- * The store's handle: statements, transactions, and noticing that the file is no longer where it was. See store.h;
- * store_open.c opens the file, store_make.c makes it.
+ * The store's handle: statements, transactions, and noticing that the file is no longer where it
+ * was. See store.h; store_open.c opens the file, store_make.c makes it.
  *
- * Called by pprofd (its one thread) and by the commands of pprofctl. Must never commit into a file that nobody can find
- * any more.
+ * Called by pprofd (its one thread) and by the commands of pprofctl. Must never commit into a file
+ * that nobody can find any more.
  *
- * Durability: WAL with synchronous=NORMAL. What was committed (and so acknowledged) survives the death of any process
- * at any moment. When the machine itself loses power, the last seconds of commits since the last checkpoint may be
- * missing, but the store is whole: blocks, rollups and `seen` go back together to the same moment. FULL would cost an
- * fsync for each group commit, twenty a second on a quiet disk, to protect telemetry from power cuts.
+ * Durability: WAL with synchronous=NORMAL. What was committed (and so acknowledged) survives the
+ * death of any process at any moment. When the machine itself loses power, the last seconds of
+ * commits since the last checkpoint may be missing, but the store is whole: blocks, rollups and
+ * `seen` go back together to the same moment. FULL would cost an fsync for each group commit,
+ * twenty a second on a quiet disk, to protect telemetry from power cuts.
  */
 #include "store_inner.h"
 
@@ -60,7 +61,8 @@ int store_run(struct store *store, sqlite3_stmt *statement, const char *doing)
     return 0;
 }
 
-/* What a column's function set when it returned NULL: https://www.sqlite.org/c3ref/column_blob.html */
+/* What a column's function set when it returned NULL:
+ * https://www.sqlite.org/c3ref/column_blob.html */
 static int no_column(sqlite3_stmt *row)
 {
     return sqlite3_errcode(sqlite3_db_handle(row)) == SQLITE_NOMEM ? store_because(STORE_FAILED, "no memory") : 0;
@@ -87,7 +89,7 @@ static bool note_place(struct store_place *place, const char *path, const char *
     struct stat st;
 
     *place = (struct store_place){0};
-    if ((size_t)snprintf(place->path, sizeof place->path, "%s%s", path, tail) >= sizeof place->path ||
+    if ((size_t)snprintf(place->path, sizeof(place->path), "%s%s", path, tail) >= sizeof(place->path) ||
         stat(place->path, &st) != 0)
         return false;
     place->device = st.st_dev;
@@ -155,12 +157,14 @@ static void forget(struct store *store)
     store->unsaved_rows = 0;
 }
 
-/* Closes a handle whose files are no longer in their places, without touching what may lie there now. */
+/* Closes a handle whose files are no longer in their places, without touching what may lie there
+ * now. */
 static void leave(struct store *store)
 {
     struct stat st;
 
-    /* Only the log went: what is in it goes into the file, as long as nobody has begun another log. */
+    /* Only the log went: what is in it goes into the file, as long as nobody has begun another
+     * log. */
     if (!moved(&store->place[0]) &&
         (stat(store->place[1].path, &st) != 0 || st.st_size == 0 || !moved(&store->place[1]))) {
         (void)store_log_drop(store);
@@ -174,13 +178,14 @@ static void leave(struct store *store)
     forget(store);
 }
 
-/* Opens, or makes anew, the store under the same name. The transaction, if any, was rolled back before. */
+/* Opens, or makes anew, the store under the same name. The transaction, if any, was rolled back
+ * before. */
 static int come_back(struct store *store)
 {
     char path[STORE_PATH_MAX];
     int status;
 
-    memcpy(path, store->place[0].path, sizeof path);
+    memcpy(path, store->place[0].path, sizeof(path));
     if (store->db != NULL)
         leave(store);
     store->away = 0;
@@ -188,9 +193,9 @@ static int come_back(struct store *store)
     if (status != 0) {
         (void)sqlite3_close(store->db); /* tried again at the next transaction */
         store->db = NULL;
-        (void)snprintf(store->away_why, sizeof store->away_why, "%s", store_why());
+        (void)snprintf(store->away_why, sizeof(store->away_why), "%s", store_why());
         store->away = store_because(status, "its file is gone, and another cannot be made: %.400s", store->away_why);
-        (void)snprintf(store->away_why, sizeof store->away_why, "%s", store_why());
+        (void)snprintf(store->away_why, sizeof(store->away_why), "%s", store_why());
         return status;
     }
     store->times_away++;
@@ -224,12 +229,13 @@ static int set_up(struct store *store)
         span_column_init(&store->crowd_column[c]);
     store_crowd_forget(store);
     store->look_for_departing = true;
-    /* One working memory for all; a failure to lend leaves a column with its own. Column 0 is done last. */
+    /* One working memory for all; a failure to lend leaves a column with its own. Column 0 is done
+     * last. */
     for (size_t f = 1; f < SPAN_FIELD_COUNT; f++)
         (void)span_column_borrow(&store->column[f], &store->column[0]);
     if (!store->writing)
         return 0;
-    store->rollup = calloc(1, sizeof *store->rollup);
+    store->rollup = calloc(1, sizeof(*store->rollup));
     if (store->rollup == NULL)
         return store_because(STORE_FAILED, "no memory");
     rollup_init(store->rollup, STORE_GROUPS_PER_HOUR, store_rollup_load, store);
@@ -238,7 +244,7 @@ static int set_up(struct store *store)
 
 int store_open(const char *path, enum store_mode mode, struct store **ret_store)
 {
-    struct store *store = calloc(1, sizeof *store);
+    struct store *store = calloc(1, sizeof(*store));
     char name[STORE_PATH_MAX];
     int status;
 
@@ -254,7 +260,7 @@ int store_open(const char *path, enum store_mode mode, struct store **ret_store)
     if (status != 0) {
         char reason[STORE_WHY_BYTES];
 
-        (void)snprintf(reason, sizeof reason, "%s", store_why());
+        (void)snprintf(reason, sizeof(reason), "%s", store_why());
         store->writing = false; /* nothing to tidy up in a file that would not open */
         store_close(store);
         return store_because(status, "%s", reason);
@@ -287,8 +293,8 @@ void store_close(struct store *store)
     else if (store->writing && store->db != NULL && store->counted != store->saved && store_begin(store) == 0)
         (void)store_commit_all(store); /* else whoever opens it next counts again */
     finalize_all(store);
-    /* A store at rest is one plain file, which can be copied and read on read-only media; fails harmlessly while others
-     * have it open. */
+    /* A store at rest is one plain file, which can be copied and read on read-only media; fails
+     * harmlessly while others have it open. */
     if (store->writing && store->db != NULL) {
         (void)sqlite3_busy_timeout(store->db, 0);
         /* Of writers that end at once each would see the other, and none make it so. */
@@ -312,7 +318,8 @@ void store_close(struct store *store)
     free(store);
 }
 
-/* Ending a transaction may want memory, too: what could not be ended then, and nobody knows of, is ended now. */
+/* Ending a transaction may want memory, too: what could not be ended then, and nobody knows of, is
+ * ended now. */
 static int end_left_over(struct store *store)
 {
     return store->db == NULL || store->in_transaction || sqlite3_get_autocommit(store->db)
@@ -328,9 +335,9 @@ int store_begin_read(struct store *store)
 }
 
 /*
- * SQLite's lock goes to whoever asks first when it is let go, and who waits asks ten times a second: a writer that goes
- * on and on would keep the others out. So who begins is first in a queue of one. Where that cannot be had (no log, or
- * its holder is stopped) it is as without.
+ * SQLite's lock goes to whoever asks first when it is let go, and who waits asks ten times a
+ * second: a writer that goes on and on would keep the others out. So who begins is first in a queue
+ * of one. Where that cannot be had (no log, or its holder is stopped) it is as without.
  */
 static int begin_in_turn(struct store *store)
 {
@@ -356,7 +363,7 @@ static void roll_back(struct store *store)
 {
     char reason[STORE_WHY_BYTES];
 
-    (void)snprintf(reason, sizeof reason, "%s", store_why());
+    (void)snprintf(reason, sizeof(reason), "%s", store_why());
     store_rollback(store);
     (void)store_because(0, "%s", reason);
 }
@@ -437,7 +444,8 @@ void store_rollback(struct store *store)
     if (!store->in_transaction)
         return;
     store->in_transaction = false;
-    /* What is in memory may hold what was just taken back. SQLite may have rolled back on its own (disk full). */
+    /* What is in memory may hold what was just taken back. SQLite may have rolled back on its own
+     * (disk full). */
     forget(store);
     if (!sqlite3_get_autocommit(store->db))
         (void)store_run(store, store_statement(store, STORE_SQL_rollback), "rolling back");

@@ -1,14 +1,17 @@
 /*
- * The store: one SQLite file with blocks of columns, the process table, what was taken in, and hourly rollups.
+ * The store: one SQLite file with blocks of columns, the process table, what was taken in, and
+ * hourly rollups.
  *
- *   process_row(id, identity, program, pid, start_ns, loss counters, final); program(id, executable, host, …);
- *   seen(process, first, last); crowd(id, n, data), departed(id, process, last): processes that are over;
+ *   process_row(id, identity, program, pid, start_ns, loss counters, final);
+ *   program(id, executable, host, …); seen(process, first, last);
+ *   crowd(id, n, data), departed(id, process, last): processes that are over;
  *   block(id, process, t_min, t_max, n, merged, raw, ids_until); col(block, field, data);
- *   rollup_key, rollup_cell; loss(kind, events, spans, last_ns); meta(key, value); views process, rollup_hour
+ *   rollup_key, rollup_cell; loss(kind, events, spans, last_ns); meta(key, value);
+ *   views process, rollup_hour
  *
- * Fresh blocks lie whole in block.raw as they came; the merge turns an hour's worth into col rows with up to
- * SPAN_BLOCK_ROWS_MAX rows and shared dictionaries. Readers see both alike through store_scan. A handle belongs to one
- * thread. Other processes may read while one writes (WAL).
+ * Fresh blocks lie whole in block.raw as they came; the merge turns an hour's worth into col rows
+ * with up to SPAN_BLOCK_ROWS_MAX rows and shared dictionaries. Readers see both alike through
+ * store_scan. A handle belongs to one thread. Other processes may read while one writes (WAL).
  */
 #pragma once
 
@@ -38,44 +41,53 @@ enum store_status {
     STORE_MOVED = -8,  /* its file, or what lies beside it, was moved or removed; the next transaction begins anew */
 };
 
-/* user_version of the file: raised when the tables or what lies in them change. A store of a version from STORE_OLDEST
- * on is brought up to date when it is opened (store_migrate.c), also for reading; one of another version is refused. */
+/* user_version of the file: raised when the tables or what lies in them change. A store of a
+ * version from STORE_OLDEST on is brought up to date when it is opened (store_migrate.c), also for
+ * reading; one of another version is refused. */
 enum { STORE_VERSION = 3, STORE_OLDEST = 2 };
 
-/* Why the last call failed, one sentence without the file's name; valid until the next call on this thread. */
+/* Why the last call failed, one sentence without the file's name; valid until the next call on this
+ * thread. */
 const char *store_why(void);
 
 int store_open(const char *path, enum store_mode mode, struct store **ret_store);
 /* Takes NULL; rolls back what was not committed. */
 void store_close(struct store *store);
 
-/* ---- writing: begin, any number of takes, commit; acknowledge to the sender only after commit ---- */
-/* When the file is no longer where it was (removed, moved, replaced), it is opened or made anew under its name before
- * the transaction begins: store_times_away tells, and then what senders said of themselves is to be asked again. */
+/* ---- writing: begin, any number of takes, commit; acknowledge to the sender only after commit
+ * ---- */
+/* When the file is no longer where it was (removed, moved, replaced), it is opened or made anew
+ * under its name before the transaction begins: store_times_away tells, and then what senders said
+ * of themselves is to be asked again. */
 int store_begin(struct store *store);
 /* How often that happened to this handle. */
 uint64_t store_times_away(const struct store *store);
 int store_take_process(struct store *store, const struct span_process *process);
-/* A process whose introduction is damaged: unless it is known already, one of which nothing is known. */
+/* A process whose introduction is damaged: unless it is known already, one of which nothing is
+ * known. */
 int store_take_stranger(struct store *store, const uint8_t identity[16]);
 /* 1 when anything of the process was taken in, 0 when not, negative store_status. */
 int store_has_process(struct store *store, const uint8_t identity[16]);
-/* Takes a SPANS or LOSS frame in. A repeat (same identity and sequence) is accepted and ignored: *ret_repeat tells. A
- * damaged payload is STORE_DAMAGED, one of a later version STORE_OTHER_VERSION; both leave the transaction as it was.
+/* Takes a SPANS or LOSS frame in. A repeat (same identity and sequence) is accepted and ignored:
+ * *ret_repeat tells. A damaged payload is STORE_DAMAGED, one of a later version
+ * STORE_OTHER_VERSION; both leave the transaction as it was.
  */
 int store_take_frame(struct store *store, const struct span_frame *frame, bool *ret_repeat);
-/* After STORE_DAMAGED: takes in what the frame's header says, which its checksum vouches for, and counts its spans as
- * lost: the sender may forget it, since sending it again would not help. STORE_DAMAGED: not even that is possible. */
+/* After STORE_DAMAGED: takes in what the frame's header says, which its checksum vouches for, and
+ * counts its spans as lost: the sender may forget it, since sending it again would not help.
+ * STORE_DAMAGED: not even that is possible. */
 int store_reject_frame(struct store *store, const struct span_frame *frame);
-/* A process' word that `spans` of its finished calls are lost, where no frame could carry it. Said twice it counts
- * once. */
+/* A process' word that `spans` of its finished calls are lost, where no frame could carry it. Said
+ * twice it counts once. */
 int store_take_lost(struct store *store, const uint8_t identity[16], uint64_t spans);
-/* What commits have had and will have to write for what was taken so far, in bytes; only differences mean something. */
+/* What commits have had and will have to write for what was taken so far, in bytes; only
+ * differences mean something. */
 uint64_t store_work(const struct store *store);
 /* STORE_MOVED: written, but where nobody finds it; to be taken as not written. */
 int store_commit(struct store *store);
 void store_rollback(struct store *store);
-/* One step of merging small blocks; *ret_more tells whether more is due. In a transaction of its own. */
+/* One step of merging small blocks; *ret_more tells whether more is due. In a transaction of its
+ * own. */
 int store_merge_step(struct store *store, bool *ret_more);
 
 /* ---- reading ---- */
@@ -86,16 +98,18 @@ struct store_query {
     size_t n_fields;
 };
 
-/* Calls `each` for every block that may hold rows of the query, in the order of time; stops when it returns non-zero
- * and returns that. Damaged blocks are skipped and counted in *ret_damaged (may be NULL). `each` may take as long as it
- * likes: nothing of the store is held meanwhile. Each row is delivered once, also when blocks are merged between two
- * calls; rows that are stored meanwhile may be delivered or not. */
+/* Calls `each` for every block that may hold rows of the query, in the order of time; stops when it
+ * returns non-zero and returns that. Damaged blocks are skipped and counted in *ret_damaged (may be
+ * NULL). `each` may take as long as it likes: nothing of the store is held meanwhile. Each row is
+ * delivered once, also when blocks are merged between two calls; rows that are stored meanwhile may
+ * be delivered or not. */
 int store_scan(struct store *store, const struct store_query *query,
                int (*each)(void *context, const struct store_rows *rows), void *context, uint64_t *ret_damaged);
 
-/* Rollups (rollup.h) of the hours in [from_hour, until_hour), hours since 1970, in their order: every call stored so far is in
- * exactly one group. Calls `each` for each group; stops when it returns non-zero and returns that. Reads within one moment
- * of the store, and holds it. The stored tables alone (view rollup_hour) may lack the last commits. */
+/* Rollups (rollup.h) of the hours in [from_hour, until_hour), hours since 1970, in their order:
+ * every call stored so far is in exactly one group. Calls `each` for each group; stops when it
+ * returns non-zero and returns that. Reads within one moment of the store, and holds it. The stored
+ * tables alone (view rollup_hour) may lack the last commits. */
 struct rollup_group;
 int store_rollups(struct store *store, uint64_t from_hour, uint64_t until_hour,
                   int (*each)(void *context, uint64_t hour, const struct rollup_group *group), void *context);
@@ -108,16 +122,19 @@ int store_totals(struct store *store, struct store_totals *ret_totals);
 
 struct sqlite3;
 struct sqlite3_stmt;
-/* SQLite's own handle, for `dump`, which shows what lies there as it lies. The store's; never to be written through. */
+/* SQLite's own handle, for `dump`, which shows what lies there as it lies. The store's; never to be
+ * written through. */
 struct sqlite3 *store_sqlite(const struct store *store);
-/* A column of the row at hand, SQLite's until the statement goes on. NULL where it is NULL or empty, which SQLite says
- * in the same way as that there is no memory: STORE_FAILED is that. All columns are read by these. */
+/* A column of the row at hand, SQLite's until the statement goes on. NULL where it is NULL or
+ * empty, which SQLite says in the same way as that there is no memory: STORE_FAILED is that. All
+ * columns are read by these. */
 int store_column_blob(struct sqlite3_stmt *row, int column, const uint8_t **ret_data, size_t *ret_bytes);
 int store_column_text(struct sqlite3_stmt *row, int column, const char **ret_text, size_t *ret_bytes);
 
 /* ---- what is missing ---- */
 
-/* What the collector saw go wrong: X(identifier, whether calls are certainly missing because of it, one, several). */
+/* What the collector saw go wrong: X(identifier, whether calls are certainly missing because of it,
+ * one, several). */
 #define STORE_LOSSES(X)                                                                                                \
     X(spool_damaged, true, "damaged spool file", "damaged spool files")                                                \
     X(spool_refused, true, "program whose spool took no more", "programs whose spool took no more")                    \
@@ -145,14 +162,15 @@ enum store_loss_kind {
         STORE_LOSS_COUNT
 };
 
-/* Counts `events` of a kind, with `spans` finished calls that are known to be lost by them (0: not known how many). In
- * the transaction that is open, else in one of its own. 0 or store_status. */
+/* Counts `events` of a kind, with `spans` finished calls that are known to be lost by them (0: not
+ * known how many). In the transaction that is open, else in one of its own. 0 or store_status. */
 int store_note_loss(struct store *store, enum store_loss_kind kind, uint64_t events, uint64_t spans);
 
 /*
- * One event that a file tells, in the transaction that is open. Whoever counts it may die after the commit and before
- * the file is gone: the file of the last such event is remembered, and found again it counts no more. `file` tells it
- * from all others. 1 when it was counted, 0 when it had been, or negative store_status.
+ * One event that a file tells, in the transaction that is open. Whoever counts it may die after the
+ * commit and before the file is gone: the file of the last such event is remembered, and found
+ * again it counts no more. `file` tells it from all others. 1 when it was counted, 0 when it had
+ * been, or negative store_status.
  */
 int store_note_file(struct store *store, enum store_loss_kind kind, const char *file);
 
@@ -164,29 +182,32 @@ struct store_loss {
     uint64_t older;           /* processes that began before this store and sent elsewhere before */
     uint64_t events[STORE_LOSS_COUNT], spans[STORE_LOSS_COUNT];
 };
-/* Of all processes whose number in the store is above after_process; events and spans are those of the whole store. */
+/* Of all processes whose number in the store is above after_process; events and spans are those of
+ * the whole store. */
 int store_loss(struct store *store, int64_t after_process, struct store_loss *ret_loss);
 /* The highest number of a process; 0 when there is none. */
 int store_newest_process(struct store *store, int64_t *ret_id);
 
-/* A collector that writes into the store: the spool that it reads ("": none) and its socket ("": none), absolute, and
- * whether they were named or are the default ones. */
+/* A collector that writes into the store: the spool that it reads ("": none) and its socket ("":
+ * none), absolute, and whether they were named or are the default ones. */
 struct store_collector {
     const char *spool, *socket;
     bool spool_said, socket_said;
 };
 /* Notes it, once however often it is told; as store_note_loss. */
 int store_note_collector(struct store *store, const struct store_collector *collector);
-/* Each that was ever noted; `each` stops it by what is not 0, which is returned. 0 or store_status. */
+/* Each that was ever noted; `each` stops it by what is not 0, which is returned. 0 or
+ * store_status. */
 int store_collectors(struct store *store, int (*each)(void *context, const struct store_collector *collector),
                      void *context);
 /* What a callback of ours returns that had no memory: STORE_FAILED, and store_why() says so. */
 int store_no_memory(void);
 
-/* Whether SQLite itself, asked anew, finds the file broken; false when it is busy or cannot be opened. */
+/* Whether SQLite itself, asked anew, finds the file broken; false when it is busy or cannot be
+ * opened. */
 bool store_file_is_broken(const char *path);
 
-/* Verifies everything that can be: SQLite's own check, each block's columns, rollups against blocks, loss counters.
- * Calls `found` for each fault with one sentence (which names block and field). Returns the number of faults or a
- * negative status. */
+/* Verifies everything that can be: SQLite's own check, each block's columns, rollups against
+ * blocks, loss counters. Calls `found` for each fault with one sentence (which names block and
+ * field). Returns the number of faults or a negative status. */
 long store_check(struct store *store, void (*found)(void *context, const char *sentence), void *context);

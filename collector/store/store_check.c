@@ -1,9 +1,10 @@
 /*
- * Everything about a store that can be verified: SQLite's pages, each column of each block, times and row counts,
- * rollups against a recount, sequence ranges, counters. Each block is read once, hour after hour, so the time is that
- * of reading the store.
+ * Everything about a store that can be verified: SQLite's pages, each column of each block, times
+ * and row counts, rollups against a recount, sequence ranges, counters. Each block is read once,
+ * hour after hour, so the time is that of reading the store.
  *
- * Called by `pprofctl check` and by tests. Changes nothing, and holds nothing of the store while it says what it found.
+ * Called by `pprofctl check` and by tests. Changes nothing, and holds nothing of the store while it
+ * says what it found.
  */
 #include "store_inner.h"
 
@@ -43,7 +44,7 @@ static void fault(struct check *check, const char *format, ...)
     if (check->n_sentences == FAULTS_KEPT)
         return;
     va_start(arguments, format);
-    (void)vsnprintf(sentence, sizeof sentence, format, arguments);
+    (void)vsnprintf(sentence, sizeof(sentence), format, arguments);
     va_end(arguments);
     check->sentence[check->n_sentences] = strdup(sentence);
     check->n_sentences += check->sentence[check->n_sentences] != NULL;
@@ -65,7 +66,8 @@ static int open_statement(struct check *check, const char *text, sqlite3_stmt **
     return 0;
 }
 
-/* The statement's end, which was all its rows or not: who could not look has found nothing, and must not say so. */
+/* The statement's end, which was all its rows or not: who could not look has found nothing, and
+ * must not say so. */
 static int finish(struct check *check, sqlite3_stmt *statement, int status, int code)
 {
     if (status == 0 && code != SQLITE_DONE)
@@ -183,7 +185,8 @@ static void check_times(struct check *check, sqlite3_stmt *block, int64_t id, si
         fault(check, "block %lld: its times do not match its spans", (long long)id);
 }
 
-/* Decodes every column of the block in the current row into the store's own. Whether all could be. */
+/* Decodes every column of the block in the current row into the store's own. Whether all could
+ * be. */
 static bool check_columns(struct check *check, sqlite3_stmt *block, int64_t id, struct store_rows *rows)
 {
     struct store *store = check->store;
@@ -281,7 +284,7 @@ static int list_blocks(struct check *check, const char *query, int64_t from, int
     while (status == 0 && (code = sqlite3_step(statement)) == SQLITE_ROW) {
         if (check->n_blocks == check->blocks_capacity) {
             size_t capacity = check->blocks_capacity == 0 ? 1024 : check->blocks_capacity * 2;
-            int64_t *grown = realloc(check->block, capacity * sizeof *grown);
+            int64_t *grown = realloc(check->block, capacity * sizeof(*grown));
 
             if (grown == NULL) {
                 status = store_because(STORE_FAILED, "no memory");
@@ -302,7 +305,7 @@ static int list_blocks(struct check *check, const char *query, int64_t from, int
 
 static bool same_sketch(const struct rollup_sketch *a, const struct rollup_sketch *b)
 {
-    return a->n == b->n && (a->n == 0 || memcmp(a->cell, b->cell, a->n * sizeof *a->cell) == 0);
+    return a->n == b->n && (a->n == 0 || memcmp(a->cell, b->cell, a->n * sizeof(*a->cell)) == 0);
 }
 
 static bool same_group(const struct rollup_group *a, const struct rollup_group *b)
@@ -310,14 +313,14 @@ static bool same_group(const struct rollup_group *a, const struct rollup_group *
     for (int s = 0; s < ROLLUP_SKETCH_COUNT; s++)
         if (!same_sketch(&a->sketch[s], &b->sketch[s]))
             return false;
-    return a->calls == b->calls && a->errors == b->errors && memcmp(a->sum, b->sum, sizeof a->sum) == 0 &&
-           memcmp(a->stated, b->stated, sizeof a->stated) == 0;
+    return a->calls == b->calls && a->errors == b->errors && memcmp(a->sum, b->sum, sizeof(a->sum)) == 0 &&
+           memcmp(a->stated, b->stated, sizeof(a->stated)) == 0;
 }
 
 /* Where groups were folded into `other`, only the sums over all groups can be compared. */
 static void total_of(const struct rollup_hour *hour, struct rollup_group *ret_total, bool *ret_folded)
 {
-    memset(ret_total, 0, sizeof *ret_total);
+    memset(ret_total, 0, sizeof(*ret_total));
     for (size_t i = 0; hour != NULL && i < hour->n; i++) {
         const struct rollup_group *group = hour->group[i];
 
@@ -330,7 +333,8 @@ static void total_of(const struct rollup_hour *hour, struct rollup_group *ret_to
     }
 }
 
-/* How the stored groups of an hour differ from those counted; "" when they do not. 0, or STORE_FAILED. */
+/* How the stored groups of an hour differ from those counted; "" when they do not. 0, or
+ * STORE_FAILED. */
 static int compare_hour(struct check *check, struct rollup *stored, uint64_t number, char sentence[256])
 {
     const struct rollup_hour *have = rollup_hour_find(stored, number);
@@ -452,7 +456,8 @@ static int compare(struct check *check, uint64_t number)
     return status;
 }
 
-/* The blocks that begin in this hour, then its rollups: whatever else reaches into it began, and was counted, before.
+/* The blocks that begin in this hour, then its rollups: whatever else reaches into it began, and
+ * was counted, before.
  */
 static int check_hour(struct check *check, int64_t number)
 {

@@ -1,9 +1,10 @@
 /*
- * Which collectors write into a store: the spool that each reads and the socket on which it listens. So whoever reads
- * the store can tell which journals and marks of living programs speak of it. In `meta`, one key each, never removed:
- * a program may live longer than its collector.
+ * Which collectors write into a store: the spool that each reads and the socket on which it
+ * listens. So whoever reads the store can tell which journals and marks of living programs speak of
+ * it. In `meta`, one key each, never removed: a program may live longer than its collector.
  *
- * Called by pprofd (to note) and by every command that says something about loss. One thread per store.
+ * Called by pprofd (to note) and by every command that says something about loss. One thread per
+ * store.
  */
 #include "store_inner.h"
 
@@ -30,10 +31,10 @@ static int put(struct store *store, const char *key)
 int store_note_collector(struct store *store, const struct store_collector *collector)
 {
     char key[2 * PATH_MAX + 64];
-    int bytes = snprintf(key, sizeof key, COLLECTOR_KEY "%d %d %zu %s%s", collector->spool_said, collector->socket_said,
-                         strlen(collector->spool), collector->spool, collector->socket);
+    int bytes = snprintf(key, sizeof(key), COLLECTOR_KEY "%d %d %zu %s%s", collector->spool_said,
+                         collector->socket_said, strlen(collector->spool), collector->spool, collector->socket);
 
-    if (bytes < 0 || (size_t)bytes >= sizeof key)
+    if (bytes < 0 || (size_t)bytes >= sizeof(key))
         return store_because(STORE_FAILED, "the spool's or the socket's name is too long");
     if (store->in_transaction)
         return put(store, key);
@@ -87,7 +88,7 @@ int store_collectors(struct store *store, int (*each)(void *context, const struc
         size_t bytes;
 
         status = store_column_text(statement, 0, &text, &bytes);
-        if (status != 0 || text == NULL || bytes >= sizeof key)
+        if (status != 0 || text == NULL || bytes >= sizeof(key))
             continue;
         memcpy(key, text, bytes + 1);
         if (read_key(key, &collector))

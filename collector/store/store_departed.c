@@ -1,11 +1,11 @@
 /*
- * Processes that are over, kept small: 4,096 of them in one row of `crowd`, their columns as those of a block. What each
- * was is found by its number, as blocks name it, and by its identity, so that a frame which comes once more is still
- * known as a repeat.
+ * Processes that are over, kept small: 4,096 of them in one row of `crowd`, their columns as those
+ * of a block. What each was is found by its number, as blocks name it, and by its identity, so that
+ * a frame which comes once more is still known as a repeat.
  *
- * Only a process that said FINAL, of which every frame came, that counted no loss and of which every block was merged
- * departs; it comes back when anything else is heard of it. Called by the merge when it has nothing else to do, and by
- * store_process.c. One step is one transaction.
+ * Only a process that said FINAL, of which every frame came, that counted no loss and of which
+ * every block was merged departs; it comes back when anything else is heard of it. Called by the
+ * merge when it has nothing else to do, and by store_process.c. One step is one transaction.
  */
 #include "store_inner.h"
 
@@ -63,7 +63,8 @@ static int decode_crowd(struct store *store, const uint8_t *data, size_t bytes)
     return 0;
 }
 
-/* Leaves the crowd with this number in store->crowd_column: 1, 0 when there is none, negative status. */
+/* Leaves the crowd with this number in store->crowd_column: 1, 0 when there is none, negative
+ * status. */
 static int load_crowd(struct store *store, int64_t number)
 {
     sqlite3_stmt *statement;
@@ -122,7 +123,7 @@ int store_crowd_process(struct store *store, int64_t id, struct store_process *r
     at = find(store, id);
     if (at == column[CROWD_ID].n)
         return 0;
-    memset(ret_process, 0, sizeof *ret_process);
+    memset(ret_process, 0, sizeof(*ret_process));
     ret_process->id = id;
     span_store64(ret_process->process.identity, column[CROWD_HIGH].u64[at]);
     span_store64(ret_process->process.identity + 8, column[CROWD_LOW].u64[at]);
@@ -207,7 +208,8 @@ static int by_id(const void *a, const void *b)
     return (x->id > y->id) - (x->id < y->id);
 }
 
-/* Those of the first row alone, together with who is in it already (who came back is not taken twice). */
+/* Those of the first row alone, together with who is in it already (who came back is not taken
+ * twice). */
 static int join_crowd(struct store *store, struct crowd *crowd)
 {
     const int64_t number = crowd->leaving[0].id >> CROWD_BITS;
@@ -224,7 +226,7 @@ static int join_crowd(struct store *store, struct crowd *crowd)
         const struct leaving key = {.id = (int64_t)store->crowd_column[CROWD_ID].u64[i]};
         struct leaving *old = &crowd->leaving[crowd->n];
 
-        if (bsearch(&key, crowd->leaving, n, sizeof key, by_id) != NULL || crowd->n == (size_t)CROWD_MAX * 2)
+        if (bsearch(&key, crowd->leaving, n, sizeof(key), by_id) != NULL || crowd->n == (size_t)CROWD_MAX * 2)
             continue;
         for (size_t c = 0; c < STORE_CROWD_COLUMNS; c++)
             old->value[c] = store->crowd_column[c].u64[i];
@@ -233,7 +235,7 @@ static int join_crowd(struct store *store, struct crowd *crowd)
         crowd->n++;
         crowd->n_old++;
     }
-    qsort(crowd->leaving, crowd->n, sizeof *crowd->leaving, by_id);
+    qsort(crowd->leaving, crowd->n, sizeof(*crowd->leaving), by_id);
     return 0;
 }
 
@@ -241,7 +243,7 @@ static int write_crowd(struct store *store, const struct crowd *crowd)
 {
     struct span_buffer block;
     struct span_buffer column;
-    uint64_t *values = malloc(crowd->n * sizeof *values);
+    uint64_t *values = malloc(crowd->n * sizeof(*values));
     sqlite3_stmt *statement = store_statement(store, STORE_SQL_crowd_put);
     int status = values == NULL ? store_because(STORE_FAILED, "no memory") : 0;
 
@@ -313,7 +315,7 @@ static int depart(struct store *store, struct crowd *crowd)
 
 int store_depart_step(struct store *store, uint64_t before_ns, bool *ret_more)
 {
-    struct crowd crowd = {.leaving = calloc((size_t)CROWD_MAX * 2, sizeof *crowd.leaving)};
+    struct crowd crowd = {.leaving = calloc((size_t)CROWD_MAX * 2, sizeof(*crowd.leaving))};
     int status;
 
     *ret_more = false;
@@ -334,8 +336,8 @@ int store_depart_step(struct store *store, uint64_t before_ns, bool *ret_more)
     return status;
 }
 
-/* Back into the process table, under its number, with all its frames seen. What stands in the crowd is not asked any more,
- * and replaced when it departs again. */
+/* Back into the process table, under its number, with all its frames seen. What stands in the crowd
+ * is not asked any more, and replaced when it departs again. */
 int store_revive(struct store *store, const uint8_t identity[16])
 {
     struct store_process process;

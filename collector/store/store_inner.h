@@ -14,7 +14,8 @@ enum {
         0x7070726F, /* "ppro"; in the file's header, tells a store of ours from any other SQLite file */
     STORE_PATH_MAX = 4096 + 16,
     STORE_WHY_BYTES = 512, /* of the sentence that says why */
-    /* How long a writer or reader waits for another process; a merge of 65,536 rows holds the lock for about 0.2 s. */
+    /* How long a writer or reader waits for another process; a merge of 65,536 rows holds the lock
+     * for about 0.2 s. */
     STORE_BUSY_MS = 10000,
     /* Processes kept in memory between calls (about 1.3 KB each). */
     STORE_PROCESSES_KEPT = 8192,
@@ -22,30 +23,34 @@ enum {
     STORE_GROUPS_PER_HOUR = 4096,
     /* Bytes of the log that a changed group takes at worst: a page of its own. */
     STORE_GROUP_BYTES = 4096,
-    /* Hours whose groups stay in memory between transactions: the running one, the one before, and late arrivals. */
+    /* Hours whose groups stay in memory between transactions: the running one, the one before, and
+     * late arrivals. */
     STORE_HOURS_KEPT = 4,
-    /* Rollups are saved after so many commits or rows, whatever comes first: what a crash leaves to be counted again takes
-     * a fraction of a second. */
+    /* Rollups are saved after so many commits or rows, whatever comes first: what a crash leaves to
+     * be counted again takes a fraction of a second. */
     STORE_ROLLUP_COMMITS = 64,
     STORE_ROLLUP_ROWS = 262144,
     /* Merged blocks below this are merged again with late arrivals. */
     STORE_MERGE_SMALL_ROWS = SPAN_BLOCK_ROWS_MAX / 2,
-    /* The ids that providers gave to answers are for asking them about a call; then they are the most of a span. */
+    /* The ids that providers gave to answers are for asking them about a call; then they are the
+     * most of a span. */
     STORE_IDS_DAYS = 30,
     STORE_CROWD_COLUMNS = 6,
-    /* A column is predicted from one that is predicted from one that is not: the merge writes nothing deeper. */
+    /* A column is predicted from one that is predicted from one that is not: the merge writes
+     * nothing deeper. */
     STORE_PREDICTED_DEPTH = 3,
-    /* The number under which a merged block keeps the process of each row; never a field number on the wire. */
+    /* The number under which a merged block keeps the process of each row; never a field number on
+     * the wire. */
     STORE_FIELD_PROCESS = 0,
 };
 
-/* Counters and sequence numbers beyond what any process can reach are not believed: 2^40 calls are 35 years at a
- * thousand a second. Sums of a million processes then still fit. */
+/* Counters and sequence numbers beyond what any process can reach are not believed: 2^40 calls are
+ * 35 years at a thousand a second. Sums of a million processes then still fit. */
 #define STORE_LOSS_MAX (UINT64_C(1) << 42) /* of bytes, too */
 #define STORE_SEQUENCE_MAX (UINT64_C(1) << 40)
 
-/* In `meta`: the highest block that the stored rollups count. No block above a counted one may ever get a number below
- * it: a merge writes its block before it drops its sources. */
+/* In `meta`: the highest block that the stored rollups count. No block above a counted one may ever
+ * get a number below it: a merge writes its block before it drops its sources. */
 #define STORE_META_COUNTED "rollups_count_to_block"
 
 #define STORE_HOUR_NS 3600000000000ull
@@ -153,7 +158,8 @@ enum store_sql {
         STORE_SQL_COUNT
 };
 
-/* A row of the process table in memory. Owner: the store's table; pointers hold until store_processes_trim. */
+/* A row of the process table in memory. Owner: the store's table; pointers hold until
+ * store_processes_trim. */
 struct store_process {
     int64_t id;
     struct span_process process;
@@ -214,40 +220,49 @@ int store_open_reading(struct store *store, const char *path);
 int store_open_writing(struct store *store, const char *path);
 /* store_open.c: one integer; SQLite's code. */
 int store_pragma_int(sqlite3 *db, const char *text, int64_t *ret_value);
-/* store_make.c: makes the store where there is none or an empty file. 0 also when somebody else made it meanwhile. */
+/* store_make.c: makes the store where there is none or an empty file. 0 also when somebody else
+ * made it meanwhile. */
 int store_make(const char *path);
 /* store_make.c: the tables of processes and of rollups, which a migration makes anew. */
 extern const char store_schema_processes[], store_schema_rollups[];
-/* store_schema.c: 0, or STORE_FOREIGN where tables, views or triggers are not as pprofd makes them. */
+/* store_schema.c: 0, or STORE_FOREIGN where tables, views or triggers are not as pprofd makes
+ * them. */
 int store_schema_check(struct store *store);
-/* store_migrate.c: brings the store, open for writing, from the version it has to STORE_VERSION, in one transaction. */
+/* store_migrate.c: brings the store, open for writing, from the version it has to STORE_VERSION, in
+ * one transaction. */
 int store_migrate(struct store *store);
-/* store.c: remembers which files the open handle has. 0, or -1 when they are not in their places any more. */
+/* store.c: remembers which files the open handle has. 0, or -1 when they are not in their places
+ * any more. */
 int store_note_places(struct store *store, const char *path);
 /* store_open.c: SQLite's code. */
 int store_in_wal_mode(sqlite3 *db, bool *ret_wal);
-/* store_log.c: says in the main file that a log belongs to it, and notes it where that had been said and there is none.
- * 0; a status only where it cannot be noted. */
+/* store_log.c: says in the main file that a log belongs to it, and notes it where that had been
+ * said and there is none. 0; a status only where it cannot be noted. */
 int store_log_begin(struct store *store);
 /* store_log.c: whether the store says so and there is none. 0 or store_status. */
 int store_log_is_gone(struct store *store, bool *ret_gone);
-/* store_log.c: takes that back, where it can be (what is in the log is to go into the file at once). */
+/* store_log.c: takes that back, where it can be (what is in the log is to go into the file at
+ * once). */
 bool store_log_drop(struct store *store);
-/* store_log.c: the same before the handle is closed, and makes the store one plain file, unless others have it open. */
+/* store_log.c: the same before the handle is closed, and makes the store one plain file, unless
+ * others have it open. */
 void store_log_end(struct store *store);
 /* store_open.c: milliseconds of a clock that nobody sets. */
 uint64_t store_now_ms(void);
 /* store_open.c: sleeps for a moment, before something is tried again. */
 void store_nap(void);
-/* store_why.c: remember why, as printf or as "WHAT: " and a reason, by errno or by SQLite's code with the errno behind
- * it (0: none). The last is of the handle's last error. All return the status. */
+/* store_why.c: remember why, as printf or as "WHAT: " and a reason, by errno or by SQLite's code
+ * with the errno after it (0: none). The last is of the handle's last error. All return the
+ * status. */
 int store_because(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int store_errno(const char *what, int error);
 int store_code(const char *what, int code, int error);
 int store_sqlite_failed(struct store *store, const char *doing);
-/* store_open.c: the path as SQLite is to get it, which takes some names for something else than files. 0 or status. */
+/* store_open.c: the path as SQLite is to get it, which takes some names for something else than
+ * files. 0 or status. */
 int store_name(char out[STORE_PATH_MAX], const char *path);
-/* store.c: a kept statement, reset and ready to be bound; NULL when it cannot be prepared (store_sqlite_failed tells).
+/* store.c: a kept statement, reset and ready to be bound; NULL when it cannot be prepared
+ * (store_sqlite_failed tells).
  */
 sqlite3_stmt *store_statement(struct store *store, enum store_sql which);
 /* store.c: runs a statement that gives no rows and resets it. */
@@ -264,11 +279,13 @@ struct store_process *store_process_by_identity(struct store *store, const uint8
 int store_process_put(struct store *store, const struct span_process *process);
 /* What a frame says of losses and of its process' end. */
 int store_process_loss(struct store *store, struct store_process *known, const struct span_frame *frame);
-/* store_departed.c. A process that departed: 1 with its number and the last frame that came, 0, or negative status. */
+/* store_departed.c. A process that departed: 1 with its number and the last frame that came, 0, or
+ * negative status. */
 int store_departed(struct store *store, const uint8_t identity[16], int64_t *ret_process, int64_t *ret_last);
 /* store_departed.c: takes one that departed back into the process table. */
 int store_revive(struct store *store, const uint8_t identity[16]);
-/* store_departed.c: one that is in a crowd, without what its program is: 1, 0, or negative status. */
+/* store_departed.c: one that is in a crowd, without what its program is: 1, 0, or negative
+ * status. */
 int store_crowd_process(struct store *store, int64_t id, struct store_process *ret_process, int64_t *ret_program);
 /* store_departed.c: lets processes go that began before this time, in a transaction of its own. */
 int store_depart_step(struct store *store, uint64_t before_ns, bool *ret_more);
@@ -288,44 +305,48 @@ struct store_wanted {
     bool seq; /* too */
 };
 enum { STORE_GONE = -50 }; /* there is no such block any more: it was merged into another one */
-/* store_scan.c: the wanted columns of one block, in the transaction of the moment; ret_rows->n is its number of rows.
- * 0, STORE_GONE, STORE_DAMAGED, or worse. */
+/* store_scan.c: the wanted columns of one block, in the transaction of the moment; ret_rows->n is
+ * its number of rows. 0, STORE_GONE, STORE_DAMAGED, or worse. */
 int store_read_block(struct store *store, int64_t id, const struct store_wanted *wanted, struct store_rows *ret_rows);
 /* store_scan.c: the field's values are texts (or bytes), not numbers. */
 bool store_is_text(enum span_field field);
-/* store_scan.c: decodes one column by the type of its field; 0, STORE_DAMAGED, or STORE_FAILED without memory. */
+/* store_scan.c: decodes one column by the type of its field; 0, STORE_DAMAGED, or STORE_FAILED
+ * without memory. */
 int store_decode(struct span_column *column, enum span_field field, const uint8_t *data, size_t bytes, size_t n);
-/* store_scan.c: fills store->row_process for n rows, from one process (process_id > 0) or from the block's own column.
- * 0, STORE_DAMAGED or worse. */
+/* store_scan.c: fills store->row_process for n rows, from one process (process_id > 0) or from the
+ * block's own column. 0, STORE_DAMAGED or worse. */
 int store_row_processes(struct store *store, int64_t block, int64_t process_id, size_t n);
-/* store_scan.c: one column of a merged block into `column`; 1 when there, 0 when the block has none, negative status.
- * What it is predicted from is decoded into the store's own columns.
+/* store_scan.c: one column of a merged block into `column`; 1 when there, 0 when the block has
+ * none, negative status. What it is predicted from is decoded into the store's own columns.
  */
 int store_merged_column(struct store *store, int64_t block, enum span_field field, struct span_column *column,
                         size_t n);
 
-/* store_scan.c: from here on the store's own columns of this merged block are decoded once, until it is called with 0. */
+/* store_scan.c: from here on the store's own columns of this merged block are decoded once, until
+ * it is called with 0. */
 void store_cache_columns(struct store *store, int64_t block);
 
-/* store_predict.c: the fields that are predicted from others, each after those it is predicted from; SPAN_FIELD_COUNT
- * past the last. */
+/* store_predict.c: the fields that are predicted from others, each after those it is predicted
+ * from; SPAN_FIELD_COUNT past the last. */
 bool store_is_predicted(enum span_field field);
 enum span_field store_predicted(size_t i);
-/* The values of one field for the rows of the block that is being written; texts or values by its type. */
+/* The values of one field for the rows of the block that is being written; texts or values by its
+ * type. */
 struct store_gathered {
     const uint64_t *values;
     const struct span_text *texts;
     const uint64_t *present;
     size_t rows;
 };
-/* store_predict.c: replaces the encoded column in `out` by a predicted one where that is smaller; `other` is scratch. 0 or
- * a negative status. */
+/* store_predict.c: replaces the encoded column in `out` by a predicted one where that is smaller;
+ * `other` is scratch. 0 or a negative status. */
 int store_predict(struct store *store, int64_t block, enum span_field field, const struct store_gathered *gathered,
                   struct span_buffer *out, struct span_buffer *other);
 
 /* store_retention.c: notes until when (seconds since 1970) a merged block keeps them. */
 int store_ids_keep(struct store *store, int64_t block, int64_t until_s);
-/* store_retention.c: drops the ids of responses of one block whose time has come, in a transaction of its own. */
+/* store_retention.c: drops the ids of responses of one block whose time has come, in a transaction
+ * of its own. */
 int store_ids_step(struct store *store, int64_t now_s, bool *ret_more);
 
 /* store_rollup.c */

@@ -1,11 +1,12 @@
 /*
- * Whether a store's log (SQLite's -wal) is where it belongs. While a store is being written, a row in its main file
- * says that a log belongs to it: it is put into the log first and carried from there into the file, and goes at a clean
- * end, before the log does. So a file with the row and no log beside it, whoever was killed when, was copied without
- * its log, or its log was removed: what was only in there is not known to be lost, nor known to be here.
+ * Whether a store's log (SQLite's -wal) is where it belongs. While a store is being written, a row
+ * in its main file says that a log belongs to it: it is put into the log first and carried from
+ * there into the file, and goes at a clean end, before the log does. So a file with the row and no
+ * log beside it, whoever was killed when, was copied without its log, or its log was removed: what
+ * was only in there is not known to be lost, nor known to be here.
  *
- * Called by store.c and store_open.c (writers) and store_loss.c (readers). Must never take the row of another writer
- * away, nor say that of a store whose log is there.
+ * Called by store.c and store_open.c (writers) and store_loss.c (readers). Must never take the row
+ * of another writer away, nor say that of a store whose log is there.
  */
 #include "store_inner.h"
 
@@ -22,7 +23,7 @@ static bool log_is_empty(const struct store *store)
     char path[STORE_PATH_MAX + 8];
     struct stat st;
 
-    (void)snprintf(path, sizeof path, "%s-wal", sqlite3_db_filename(store->db, "main"));
+    (void)snprintf(path, sizeof(path), "%s-wal", sqlite3_db_filename(store->db, "main"));
     return stat(path, &st) != 0 || st.st_size == 0;
 }
 

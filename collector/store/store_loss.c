@@ -1,9 +1,10 @@
 /*
- * What is missing from a store, as far as that can be known: what programs count themselves, frames that were numbered
- * and never came, programs that never said that they were done, and what the collector saw go wrong.
+ * What is missing from a store, as far as that can be known: what programs count themselves, frames
+ * that were numbered and never came, programs that never said that they were done, and what the
+ * collector saw go wrong.
  *
- * Called by pprofd and record (to note) and by every command that says something about loss (to read). One thread per
- * store. Must never make a sum smaller than it was.
+ * Called by pprofd and record (to note) and by every command that says something about loss (to
+ * read). One thread per store. Must never make a sum smaller than it was.
  */
 #include "store_inner.h"
 
@@ -182,7 +183,7 @@ int store_loss(struct store *store, int64_t after_process, struct store_loss *re
     int status = begun(store, &begun_ns);
     int code;
 
-    memset(ret_loss, 0, sizeof *ret_loss);
+    memset(ret_loss, 0, sizeof(*ret_loss));
     if (status != 0)
         return status;
     if (rows == NULL)

@@ -1,9 +1,10 @@
 /*
- * Making a store: built whole under a name of its own in the same directory, then put under the store's name in one
- * step. So nobody ever sees half a store, and a creator that is killed leaves only a file that the next one removes.
+ * Making a store: built whole under a name of its own in the same directory, then put under the
+ * store's name in one step. So nobody ever sees half a store, and a creator that is killed leaves
+ * only a file that the next one removes.
  *
- * Called by store_open.c when there is no file or an empty one. Must never replace a file with anything in it. One
- * creator at a time per directory: they lock the directory itself.
+ * Called by store_open.c when there is no file or an empty one. Must never replace a file with
+ * anything in it. One creator at a time per directory: they lock the directory itself.
  */
 #include "store_inner.h"
 
@@ -30,8 +31,9 @@
 
 /* clang-format off: it takes literals and macros apart in ways that nobody can read */
 static const char schema[] =
-    /* Sequence numbers taken in, as ranges: a healthy process has one row, however many frames it sent.
-                   */
+    /* Sequence numbers taken in, as ranges: a healthy process has one row, however many frames it
+     * sent.
+     */
     "CREATE TABLE seen(process INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,"
     " PRIMARY KEY(process, first)) WITHOUT ROWID;"
     "CREATE TABLE block(id INTEGER PRIMARY KEY, process INTEGER, t_min INTEGER NOT NULL, t_max INTEGER "
@@ -51,8 +53,8 @@ const char store_schema_processes[] =
     "CREATE TABLE program(id INTEGER PRIMARY KEY, executable TEXT NOT NULL, host TEXT NOT NULL, service TEXT NOT NULL,"
     " team TEXT NOT NULL, container TEXT NOT NULL, labels TEXT NOT NULL, version TEXT NOT NULL, uid INTEGER NOT NULL,"
     " UNIQUE(executable, host, service, team, container, labels, version, uid));"
-    /* Blocks name processes by their number, so none is given twice. final: the sequence number of the frame with which
-     * the process said that it ends; 0: it did not. */
+    /* Blocks name processes by their number, so none is given twice. final: the sequence number of
+     * the frame with which the process said that it ends; 0: it did not. */
     "CREATE TABLE process_row(id INTEGER PRIMARY KEY AUTOINCREMENT, identity BLOB NOT NULL UNIQUE,"
     " program INTEGER NOT NULL, pid INTEGER NOT NULL, start_ns INTEGER NOT NULL," SPAN_LOSSES(
         SQL_LOSS) " final INTEGER NOT NULL DEFAULT 0);"
@@ -62,16 +64,19 @@ const char store_schema_processes[] =
                   " service, team, container, labels, version" SPAN_LOSSES(
                       SQL_LOSS_NAME) ", final, program"
                                      " FROM process_row p JOIN program ON program.id = p.program;"
-                                     /* Processes that are over: 4,096 in a row, as store_departed.c writes them; and how to know them again. */
+                                     /* Processes that are over: 4,096 in a row, as store_departed.c
+                                      * writes them; and how to know them again. */
                                      "CREATE TABLE crowd(id INTEGER PRIMARY KEY, n INTEGER NOT NULL, data BLOB NOT "
                                      "NULL);"
                                      "CREATE TABLE departed(id INTEGER PRIMARY KEY, process INTEGER NOT NULL, last "
                                      "INTEGER NOT NULL);";
 
 const char store_schema_rollups[] =
-    /* Thousands of keys come again every hour: each is kept once. `rollup_hour` is how people read it. */
+    /* Thousands of keys come again every hour: each is kept once. `rollup_hour` is how people read
+     * it. */
     "CREATE TABLE rollup_key(id INTEGER PRIMARY KEY," SQL_ROLLUP_KEYS ", UNIQUE(" ROLLUP_SQL_KEYS "));"
-    /* id = hour << 32 | key: one integer is the cheapest key that SQLite has, and an hour stays together. */
+    /* id = hour << 32 | key: one integer is the cheapest key that SQLite has, and an hour stays
+     * together. */
     "CREATE TABLE rollup_cell(id INTEGER PRIMARY KEY, calls INTEGER NOT NULL, errors INTEGER NOT NULL" SQL_ROLLUP_SUMS
         SQL_ROLLUP_SKETCHES ");"
     "CREATE VIEW rollup_hour AS SELECT rollup_cell.id AS id, rollup_cell.id >> 32 AS hour,"
@@ -100,31 +105,32 @@ static int follow(struct maker *maker, const char *path)
 {
     char *slash;
 
-    if ((size_t)snprintf(maker->path, sizeof maker->path, "%s", path) >= sizeof maker->path)
+    if ((size_t)snprintf(maker->path, sizeof(maker->path), "%s", path) >= sizeof(maker->path))
         return cannot(ENAMETOOLONG);
     for (int i = 0; i <= LINKS_MAX; i++) {
         char target[STORE_PATH_MAX];
-        ssize_t bytes = readlink(maker->path, target, sizeof target - 1);
+        ssize_t bytes = readlink(maker->path, target, sizeof(target) - 1);
         size_t before;
 
         if (bytes < 0) {
             slash = strrchr(maker->path, '/');
             maker->name = slash == NULL ? maker->path : slash + 1;
-            (void)snprintf(maker->directory, sizeof maker->directory, "%.*s",
+            (void)snprintf(maker->directory, sizeof(maker->directory), "%.*s",
                            slash == NULL ? 2 : (int)(slash - maker->path) + 1, slash == NULL ? "./" : maker->path);
             return 0;
         }
         target[bytes] = '\0';
         slash = strrchr(maker->path, '/');
         before = target[0] == '/' || slash == NULL ? 0 : (size_t)(slash - maker->path) + 1;
-        if (before + (size_t)bytes >= sizeof maker->path)
+        if (before + (size_t)bytes >= sizeof(maker->path))
             return cannot(ENAMETOOLONG);
         memcpy(maker->path + before, target, (size_t)bytes + 1);
     }
     return cannot(ELOOP);
 }
 
-/* Waits for other creators, but not for ever: the lock only keeps what they leave apart from what they still need. */
+/* Waits for other creators, but not for ever: the lock only keeps what they leave apart from what
+ * they still need. */
 static bool lock_directory(struct maker *maker)
 {
     for (int i = 0; maker->lock >= 0 && i < LOCK_TRIES; i++) {
@@ -148,7 +154,7 @@ static size_t made_stem(const struct maker *maker, char *stem, size_t room)
 static void remove_leftovers(const struct maker *maker)
 {
     char stem[NAME_MAX + 1];
-    size_t bytes = made_stem(maker, stem, sizeof stem);
+    size_t bytes = made_stem(maker, stem, sizeof(stem));
     DIR *directory = opendir(maker->directory);
     struct dirent *entry;
 
@@ -160,26 +166,27 @@ static void remove_leftovers(const struct maker *maker)
 }
 
 /*
- * A store that was removed leaves its log when its writer was killed or still runs. SQLite would play that into the new
- * store. It is kept under another name, as there may be spans in it that lie nowhere else.
+ * A store that was removed leaves its log when its writer was killed or still runs. SQLite would
+ * play that into the new store. It is kept under another name, as there may be spans in it that lie
+ * nowhere else.
  */
 static void set_aside(struct maker *maker)
 {
     static const char *const tails[] = {"-wal", "-journal", "-shm"};
 
-    for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++) {
+    for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
         char from[STORE_PATH_MAX + 16];
         char to[STORE_PATH_MAX + 48];
         struct stat st;
 
-        (void)snprintf(from, sizeof from, "%s%s", maker->path, tails[i]);
+        (void)snprintf(from, sizeof(from), "%s%s", maker->path, tails[i]);
         if (lstat(from, &st) != 0)
             continue;
         if (i == 2 || st.st_size == 0) {
             (void)unlink(from);
             continue;
         }
-        (void)snprintf(to, sizeof to, "%s.orphan-%llx", from, (unsigned long long)st.st_ino);
+        (void)snprintf(to, sizeof(to), "%s.orphan-%llx", from, (unsigned long long)st.st_ino);
         if (rename(from, to) == 0)
             maker->set_aside++;
     }
@@ -199,7 +206,7 @@ static int fill(sqlite3 *db, unsigned orphans)
         sqlite3_exec(db, store_schema_processes, NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(db, store_schema_rollups, NULL, NULL, NULL) != SQLITE_OK)
         return -1;
-    (void)snprintf(text, sizeof text,
+    (void)snprintf(text, sizeof(text),
                    "INSERT INTO meta VALUES('begun_ns',%lld%09ld);"
                    "INSERT INTO loss SELECT 'log_orphaned',%u,0,%lld%09ld WHERE %u>0;"
                    "PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT",
@@ -208,7 +215,8 @@ static int fill(sqlite3 *db, unsigned orphans)
     return sqlite3_exec(db, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : -1;
 }
 
-/* The whole store under maker->made. The file is made by us, so that only its owner can read it, whatever the umask. */
+/* The whole store under maker->made. The file is made by us, so that only its owner can read it,
+ * whatever the umask. */
 static int build(struct maker *maker)
 {
     char stem[NAME_MAX + 1];
@@ -216,8 +224,8 @@ static int build(struct maker *maker)
     int status = 0;
     int fd;
 
-    (void)made_stem(maker, stem, sizeof stem);
-    (void)snprintf(maker->made, sizeof maker->made, "%s%sXXXXXX", maker->directory, stem);
+    (void)made_stem(maker, stem, sizeof(stem));
+    (void)snprintf(maker->made, sizeof(maker->made), "%s%sXXXXXX", maker->directory, stem);
     fd = mkostemp(maker->made, O_CLOEXEC); /* mode 0600 */
     if (fd < 0)
         return cannot(errno);
@@ -231,8 +239,8 @@ static int build(struct maker *maker)
     return status;
 }
 
-/* From its own name to the store's: over nothing, or over an empty file. 0, or a status; a file that came between is
- * left and is no failure. */
+/* From its own name to the store's: over nothing, or over an empty file. 0, or a status; a file
+ * that came between is left and is no failure. */
 static int put_in_place(const struct maker *maker, bool replace)
 {
     if (replace)

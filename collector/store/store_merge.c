@@ -1,9 +1,11 @@
 /*
- * Merging: the many small blocks of an hour become one of up to SPAN_BLOCK_ROWS_MAX rows, each column a row of `col`
- * with one dictionary. One step is one transaction: a crash leaves the small blocks or the large one, never both.
+ * Merging: the many small blocks of an hour become one of up to SPAN_BLOCK_ROWS_MAX rows, each
+ * column a row of `col` with one dictionary. One step is one transaction: a crash leaves the small
+ * blocks or the large one, never both.
  *
- * Called by pprofd when it has nothing else to do, and by `pprofctl record` at its end. Rows are put in the order of
- * (process, sequence), which lets the columns that say the same for a whole process vanish.
+ * Called by pprofd when it has nothing else to do, and by `pprofctl record` at its end. Rows are
+ * put in the order of (process, sequence), which lets the columns that say the same for a whole
+ * process vanish.
  */
 #include "store_inner.h"
 
@@ -129,8 +131,8 @@ static int decode_source(struct merge *merge, const struct source *source, enum 
     return status == 0 ? 1 : status;
 }
 
-/* Every column is decoded once before anything is merged: a block that cannot be read, or that holds fields of a later
- * version (which would be lost), is left as it came. */
+/* Every column is decoded once before anything is merged: a block that cannot be read, or that
+ * holds fields of a later version (which would be lost), is left as it came. */
 static int prove(struct merge *merge, struct source *source)
 {
     int status = 0;
@@ -259,7 +261,7 @@ static int arrange(struct merge *merge)
             merge->order[row] = (struct order){process, found == 1 ? merge->column.u64[i] : 0, row};
         }
     }
-    qsort(merge->order, merge->rows, sizeof *merge->order, by_process);
+    qsort(merge->order, merge->rows, sizeof(*merge->order), by_process);
     for (size_t i = 0; i < merge->rows; i++)
         merge->position[merge->order[i].row] = (uint32_t)i;
     return 0;
@@ -310,8 +312,8 @@ static int gather(struct merge *merge, enum span_field field)
 {
     int any = 0;
 
-    memset(merge->present, 0, (merge->rows + 63) / 64 * sizeof *merge->present);
-    memset(merge->values, 0, merge->rows * sizeof *merge->values);
+    memset(merge->present, 0, (merge->rows + 63) / 64 * sizeof(*merge->present));
+    memset(merge->values, 0, merge->rows * sizeof(*merge->values));
     merge->arena.bytes = 0;
     for (size_t s = 0; s < merge->n_sources; s++) {
         const struct source *source = &merge->source[s];
@@ -448,14 +450,15 @@ static int rooms(struct merge *merge)
 {
     size_t rows = merge->rows;
 
-    merge->order = calloc(rows, sizeof *merge->order);
-    merge->position = calloc(rows, sizeof *merge->position);
-    merge->values = calloc(rows, sizeof *merge->values);
-    merge->present = calloc((rows + 63) / 64, sizeof *merge->present);
-    merge->texts = calloc(rows, sizeof *merge->texts);
-    /* The second half holds the places of the dictionary at hand, which has at most as many entries as its block rows.
+    merge->order = calloc(rows, sizeof(*merge->order));
+    merge->position = calloc(rows, sizeof(*merge->position));
+    merge->values = calloc(rows, sizeof(*merge->values));
+    merge->present = calloc((rows + 63) / 64, sizeof(*merge->present));
+    merge->texts = calloc(rows, sizeof(*merge->texts));
+    /* The second half holds the places of the dictionary at hand, which has at most as many entries
+     * as its block rows.
      */
-    merge->offset = calloc(rows * 2, sizeof *merge->offset);
+    merge->offset = calloc(rows * 2, sizeof(*merge->offset));
     if (merge->order == NULL || merge->position == NULL || merge->values == NULL || merge->present == NULL ||
         merge->texts == NULL || merge->offset == NULL)
         return store_because(STORE_FAILED, "no memory");
@@ -512,7 +515,8 @@ static void merge_done(struct merge *merge)
     span_column_done(&merge->column);
 }
 
-/* Pages that merging freed go back to the file system once they are an eighth of the file. *ret_more as in store.h. */
+/* Pages that merging freed go back to the file system once they are an eighth of the file.
+ * *ret_more as in store.h. */
 static int vacuum(struct store *store, bool *ret_more)
 {
     int64_t value[2] = {0, 0};
@@ -581,7 +585,7 @@ int store_merge_step(struct store *store, bool *ret_more)
     span_buffer_init(&merge.arena, MERGE_TEXT_BYTES_MAX);
     span_buffer_init(&merge.out, MERGE_TEXT_BYTES_MAX);
     span_buffer_init(&merge.other, MERGE_TEXT_BYTES_MAX);
-    merge.source = calloc(MERGE_BLOCKS_MAX, sizeof *merge.source);
+    merge.source = calloc(MERGE_BLOCKS_MAX, sizeof(*merge.source));
     status = merge.source == NULL ? store_because(STORE_FAILED, "no memory") : run(&merge, hour, over);
     merge_done(&merge);
     if (status == 0)

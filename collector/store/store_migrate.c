@@ -1,9 +1,10 @@
 /*
- * Bringing a store of an earlier version up to date, in one transaction: whoever is killed meanwhile leaves it as it
- * was.
+ * Bringing a store of an earlier version up to date, in one transaction: whoever is killed
+ * meanwhile leaves it as it was.
  *
- * Called by store_open.c when it has opened a file of such a version for writing. Must never lose a span: a block that
- * cannot be read stays as it lies. A version's step is written once and tried on a kept store (tests/fixtures/store).
+ * Called by store_open.c when it has opened a file of such a version for writing. Must never lose a
+ * span: a block that cannot be read stays as it lies. A version's step is written once and tried on
+ * a kept store (tests/fixtures/store).
  */
 #include "store_inner.h"
 
@@ -78,7 +79,7 @@ static int recode_sketches(struct recoder *recoder, const uint8_t *data, size_t 
         return status;
     recoder->texts.bytes = 0;
     span_buffer_append(&recoder->texts, "", 1);
-    recoder->text = calloc(n, sizeof *recoder->text);
+    recoder->text = calloc(n, sizeof(*recoder->text));
     if (recoder->text == NULL)
         return out_of_memory();
     for (size_t i = 0; i < n; i++) {
@@ -396,7 +397,7 @@ static int from_2(struct store *store)
 
 /* One step a version, in their order. */
 static int (*const steps[])(struct store *) = {[2 - STORE_OLDEST] = from_2};
-_Static_assert(sizeof steps / sizeof steps[0] == STORE_VERSION - STORE_OLDEST, "a step from each version");
+_Static_assert(sizeof(steps) / sizeof(steps[0]) == STORE_VERSION - STORE_OLDEST, "a step from each version");
 
 static int migrate(struct store *store)
 {
@@ -409,7 +410,7 @@ static int migrate(struct store *store)
     /* Another process may have done it meanwhile. */
     for (; status == 0 && version >= STORE_OLDEST && version < STORE_VERSION; version++)
         status = steps[version - STORE_OLDEST](store);
-    (void)snprintf(text, sizeof text, "PRAGMA user_version=%d", STORE_VERSION);
+    (void)snprintf(text, sizeof(text), "PRAGMA user_version=%d", STORE_VERSION);
     return status == 0 ? execute(store, text) : status;
 }
 

@@ -1,9 +1,10 @@
 /*
- * Opening the store's file: telling whether it is ours, making it, and reading it where nothing may be written.
+ * Opening the store's file: telling whether it is ours, making it, and reading it where nothing may
+ * be written.
  *
- * Called by store.c alone, in pprofd, record and the commands that read. Must never change a file that is not ours,
- * never leave a half-made store under the store's name, and never call a sound file anything else, whoever was killed
- * beside it or is writing to it right now.
+ * Called by store.c alone, in pprofd, record and the commands that read. Must never change a file
+ * that is not ours, never leave a half-made store under the store's name, and never call a sound
+ * file anything else, whoever was killed beside it or is writing to it right now.
  */
 #include "store_inner.h"
 
@@ -21,7 +22,8 @@ enum {
     HEADER_BYTES = 100, /* SQLite's file header: https://www.sqlite.org/fileformat2.html, section 1.3 */
     AT_USER_VERSION = 60,
     AT_APPLICATION_ID = 68,
-    /* A file that is being made, opened or closed by somebody else right now is looked at again, so often. */
+    /* A file that is being made, opened or closed by somebody else right now is looked at again, so
+     * often. */
     OPEN_TRIES = 40,
     OPEN_RETRY_MS = 25,
     WAL_TRIES = 10,
@@ -48,10 +50,11 @@ int store_pragma_int(sqlite3 *db, const char *text, int64_t *ret_value)
 }
 
 /*
- * The header's bytes as they lie in the file, without a lock, a journal's or a log's being looked at, or a side file's
- * being made: it may be anybody's file. What is asked of them never changes in a store of ours, because it is put in
- * its place whole (store_make.c). SQLite does the reading: had we opened and closed the file ourselves, POSIX would
- * drop the locks of every other handle in this process.
+ * The header's bytes as they lie in the file, without a lock, a journal's or a log's being looked
+ * at, or a side file's being made: it may be anybody's file. What is asked of them never changes in
+ * a store of ours, because it is put in its place whole (store_make.c). SQLite does the reading:
+ * had we opened and closed the file ourselves, POSIX would drop the locks of every other handle in
+ * this process.
  */
 static int read_header(const char *path, uint8_t header[HEADER_BYTES], int *ret_errno)
 {
@@ -96,7 +99,7 @@ static int recognise(const char *path)
 static void find_real(char out[PATH_MAX], const char *path)
 {
     char target[PATH_MAX];
-    ssize_t bytes = readlink(path, target, sizeof target - 1);
+    ssize_t bytes = readlink(path, target, sizeof(target) - 1);
 
     if (realpath(path, out) != NULL)
         return;
@@ -105,8 +108,8 @@ static void find_real(char out[PATH_MAX], const char *path)
 }
 
 /*
- * ":memory:" and "file:…" are names like others, and SQLite would take them for none. Beside the file lie others with
- * longer names; where those do not fit, SQLite says only that it cannot open.
+ * ":memory:" and "file:…" are names like others, and SQLite would take them for none. Beside the
+ * file lie others with longer names; where those do not fit, SQLite says only that it cannot open.
  */
 int store_name(char out[STORE_PATH_MAX], const char *path)
 {
@@ -172,14 +175,14 @@ static char *make_uri(const char *path, const char *tail)
 
     if (uri == NULL)
         return NULL;
-    /* An absolute path goes behind an empty authority: two slashes at its own beginning would begin one. */
+    /* An absolute path goes after an empty authority: two slashes at its own beginning would begin
+     * one. */
     memcpy(uri, path[0] == '/' ? "file://" : "file:", n);
-    for (const char *p = path; *p != '\0'; p++) {
+    for (const char *p = path; *p != '\0'; p++)
         if (*p == '?' || *p == '#' || *p == '%')
             n += (size_t)snprintf(uri + n, room - n, "%%%02X", (unsigned)(unsigned char)*p);
         else
             uri[n++] = *p;
-    }
     memcpy(uri + n, tail, strlen(tail) + 1);
     return uri;
 }
@@ -189,7 +192,7 @@ static bool has_bytes(const char *path, const char *tail)
     char name[STORE_PATH_MAX + 16];
     struct stat st;
 
-    return (size_t)snprintf(name, sizeof name, "%s%s", path, tail) < sizeof name && stat(name, &st) == 0 &&
+    return (size_t)snprintf(name, sizeof(name), "%s%s", path, tail) < sizeof(name) && stat(name, &st) == 0 &&
            st.st_size > 0;
 }
 
@@ -208,7 +211,8 @@ static int update(const char *path)
     return status;
 }
 
-/* Opens with this URI tail and reads something, so that whatever hinders has shown itself: SQLite's code. */
+/* Opens with this URI tail and reads something, so that whatever hinders has shown itself: SQLite's
+ * code. */
 static int try_reading(struct store *store, const char *path, const char *tail, const char *pragma)
 {
     char *uri = make_uri(path, tail);
@@ -237,8 +241,9 @@ static int try_reading(struct store *store, const char *path, const char *tail, 
 }
 
 /*
- * Where no file may be made beside the store. A log without its index: the index is built in memory, with nobody to be
- * locked out, for whoever writes has the index there. No log: the file is all there is, and stays so.
+ * Where no file may be made beside the store. A log without its index: the index is built in
+ * memory, with nobody to be locked out, for whoever writes has the index there. No log: the file is
+ * all there is, and stays so.
  */
 static int read_unwritable(struct store *store, const char *path)
 {
@@ -257,7 +262,8 @@ static int read_unwritable(struct store *store, const char *path)
     return code;
 }
 
-/* A killed writer's half change is undone by whoever may write, as SQLite does it. Whether there is another try. */
+/* A killed writer's half change is undone by whoever may write, as SQLite does it. Whether there is
+ * another try. */
 static bool undo_half_change(const char *path)
 {
     sqlite3 *db = NULL;
@@ -287,7 +293,8 @@ void store_nap(void)
     (void)nanosleep(&pause, NULL);
 }
 
-/* Codes that may be those of a moment: a writer that opens or closes the store makes and removes files beside it. */
+/* Codes that may be those of a moment: a writer that opens or closes the store makes and removes
+ * files beside it. */
 static bool may_pass(int code)
 {
     if (code == SQLITE_IOERR_NOMEM)
@@ -365,8 +372,8 @@ static int set_up_writing(struct store *store)
 
     (void)sqlite3_extended_result_codes(store->db, 1);
     (void)sqlite3_busy_timeout(store->db, STORE_BUSY_MS);
-    /* Between the change to a log and the first look at it, somebody who closes the store may take the change back.
-     * Where a file system cannot have a log it stays without. */
+    /* Between the change to a log and the first look at it, somebody who closes the store may take
+     * the change back. Where a file system cannot have a log it stays without. */
     for (int i = 0; i < WAL_TRIES; i++) {
         if (sqlite3_exec(store->db,
                          "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=4000;"
@@ -389,8 +396,8 @@ int store_open_writing(struct store *store, const char *path)
     uint64_t until_ms = store_now_ms() + STORE_BUSY_MS;
     int status = 0;
 
-    /* Where SQLite waited its time is over; two that change to a log at once are told that it is locked, without any
-     * waiting (a lock for reading is never raised against another's). */
+    /* Where SQLite waited its time is over; two that change to a log at once are told that it is
+     * locked, without any waiting (a lock for reading is never raised against another's). */
     for (int i = 0; i < OPEN_TRIES || (status == STORE_BUSY && store_now_ms() < until_ms); i++) {
         bool is_new;
 
@@ -408,7 +415,8 @@ int store_open_writing(struct store *store, const char *path)
             status = set_up_writing(store);
         else
             status = store_sqlite_failed(store, "opening");
-        /* A transaction is taken back above all when there is no memory: what that takes is made now. */
+        /* A transaction is taken back above all when there is no memory: what that takes is made
+         * now. */
         if (status == 0 && store_note_places(store, path) == 0 &&
             (!store->has_log || (status = store_log_begin(store)) == 0))
             return store_statement(store, STORE_SQL_rollback) != NULL ? 0 : store_sqlite_failed(store, "opening");

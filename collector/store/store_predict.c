@@ -1,13 +1,16 @@
 /*
- * What of a merged block is told by its other columns: which field from which, and whether that is smaller.
+ * What of a merged block is told by its other columns: which field from which, and whether that is
+ * smaller.
  *
- * Called by the merge for each field that it writes. Must never change what a column says, only how it is written.
+ * Called by the merge for each field that it writes. Must never change what a column says, only how
+ * it is written.
  */
 #include "store_inner.h"
 
 #include "../../span/predicted.h"
 
-/* What is known of a field from others of the block; each must come after those it is predicted from. */
+/* What is known of a field from others of the block; each must come after those it is predicted
+ * from. */
 static const struct prediction {
     uint8_t field; /* enum span_field */
     bool scaled;   /* else as it is: times of parts and of the whole */
@@ -41,7 +44,7 @@ static const struct prediction {
     {SPAN_finish_reasons, false, 1, {SPAN_request_model}},
 };
 
-enum { N_PREDICTIONS = sizeof predictions / sizeof predictions[0] };
+enum { N_PREDICTIONS = sizeof(predictions) / sizeof(predictions[0]) };
 
 bool store_is_predicted(enum span_field field)
 {
@@ -75,8 +78,8 @@ static int encode(const struct prediction *prediction, const struct store_gather
                                    prediction->n_sources, prediction->scaled, SPAN_ZSTD_LEVEL_STORE);
 }
 
-/* Into `out` where that is smaller. The sources are read from the block that is being written, so they are what its
- * readers will have. */
+/* Into `out` where that is smaller. The sources are read from the block that is being written, so
+ * they are what its readers will have. */
 static int try_one(struct store *store, int64_t block, const struct prediction *prediction,
                    const struct store_gathered *gathered, struct span_buffer *out, struct span_buffer *other)
 {

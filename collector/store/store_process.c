@@ -1,5 +1,6 @@
 /*
- * The process table of the store, with the processes of late in memory: by identity for what comes in, by number for reading.
+ * The process table of the store, with the processes of late in memory: by identity for what comes
+ * in, by number for reading.
  *
  * Called by the store's other files and by the listener (store_take_process). One thread per store.
  */
@@ -12,7 +13,7 @@ static size_t hash_identity(const uint8_t identity[16])
 {
     uint64_t h;
 
-    memcpy(&h, identity, sizeof h); /* random bytes already, unless somebody is hostile, who then only slows himself */
+    memcpy(&h, identity, sizeof(h)); /* random bytes already, unless somebody is hostile, who then only slows himself */
     return (size_t)((h * 0x9E3779B97F4A7C15ull) >> 32);
 }
 
@@ -104,10 +105,10 @@ static int read_row(struct store_process *known, sqlite3_stmt *row)
         char *to;
         size_t room;
     } texts[] = {
-        {process->executable, sizeof process->executable}, {process->host, sizeof process->host},
-        {process->service, sizeof process->service},       {process->team, sizeof process->team},
-        {process->container, sizeof process->container},   {process->labels, sizeof process->labels},
-        {process->version, sizeof process->version},
+        {process->executable, sizeof(process->executable)}, {process->host, sizeof(process->host)},
+        {process->service, sizeof(process->service)},       {process->team, sizeof(process->team)},
+        {process->container, sizeof(process->container)},   {process->labels, sizeof(process->labels)},
+        {process->version, sizeof(process->version)},
     };
     const uint8_t *identity;
     size_t bytes;
@@ -121,7 +122,7 @@ static int read_row(struct store_process *known, sqlite3_stmt *row)
     process->has_uid = sqlite3_column_type(row, 3) != SQLITE_NULL;
     process->uid = (uint64_t)sqlite3_column_int64(row, 3);
     process->start_ns = (uint64_t)sqlite3_column_int64(row, 4);
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0] && status == 0; i++)
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]) && status == 0; i++)
         status = copy_text(texts[i].to, texts[i].room, row, column++);
 #define X(ident) known->loss.ident = (uint64_t)sqlite3_column_int64(row, column++);
     SPAN_LOSSES(X)
@@ -150,7 +151,7 @@ static struct store_process *load(struct store *store, sqlite3_stmt *statement, 
         if (store->n_processes * 2 >= store->process_slots)
             *ret_status = grow(store);
         if (*ret_status == 0) {
-            known = calloc(1, sizeof *known);
+            known = calloc(1, sizeof(*known));
             *ret_status = known == NULL ? store_because(STORE_FAILED, "no memory") : read_row(known, statement);
         }
         if (*ret_status != 0) {
@@ -178,13 +179,13 @@ enum { PROGRAM_TEXTS = 7 };
 static void program_texts(struct span_process *process, struct program_text texts[PROGRAM_TEXTS])
 {
     const struct program_text all[PROGRAM_TEXTS] = {
-        {process->executable, sizeof process->executable}, {process->host, sizeof process->host},
-        {process->service, sizeof process->service},       {process->team, sizeof process->team},
-        {process->container, sizeof process->container},   {process->labels, sizeof process->labels},
-        {process->version, sizeof process->version},
+        {process->executable, sizeof(process->executable)}, {process->host, sizeof(process->host)},
+        {process->service, sizeof(process->service)},       {process->team, sizeof(process->team)},
+        {process->container, sizeof(process->container)},   {process->labels, sizeof(process->labels)},
+        {process->version, sizeof(process->version)},
     };
 
-    memcpy(texts, all, sizeof all);
+    memcpy(texts, all, sizeof(all));
 }
 
 /* Leaves the facts of a program in store->program: 1, 0 when there is none, negative status. */
@@ -269,7 +270,7 @@ static int find_program(struct store *store, const struct span_process *process,
 /* One that departed, out of its crowd. NULL with *ret_status 0: there is none. */
 static struct store_process *load_departed(struct store *store, int64_t id, int *ret_status)
 {
-    struct store_process *known = calloc(1, sizeof *known);
+    struct store_process *known = calloc(1, sizeof(*known));
     int64_t program = 0;
     int found =
         known == NULL ? store_because(STORE_FAILED, "no memory") : store_crowd_process(store, id, known, &program);
@@ -285,7 +286,7 @@ static struct store_process *load_departed(struct store *store, int64_t id, int 
     }
     const struct span_process own = known->process;
     known->process = store->program;
-    memcpy(known->process.identity, own.identity, sizeof own.identity);
+    memcpy(known->process.identity, own.identity, sizeof(own.identity));
     known->process.pid = own.pid;
     known->process.start_ns = own.start_ns;
     known->departed = true;
@@ -361,8 +362,8 @@ static uint64_t larger(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-/* Counters are cumulative, and frames may come late or twice: the largest value is the last. One that no process can
- * have reached is no value. */
+/* Counters are cumulative, and frames may come late or twice: the largest value is the last. One
+ * that no process can have reached is no value. */
 static uint64_t latest(uint64_t known, uint64_t said, bool *ret_absurd)
 {
     if (said <= STORE_LOSS_MAX)
@@ -386,7 +387,7 @@ int store_process_loss(struct store *store, struct store_process *known, const s
 #undef X
     if (absurd)
         status = store_note_loss(store, STORE_LOSS_counters_absurd, 1, 0);
-    if (status != 0 || (final == known->final && memcmp(&now, &known->loss, sizeof now) == 0))
+    if (status != 0 || (final == known->final && memcmp(&now, &known->loss, sizeof(now)) == 0))
         return status;
     statement = store_statement(store, STORE_SQL_process_loss);
     if (statement == NULL)
@@ -438,7 +439,7 @@ int store_take_stranger(struct store *store, const uint8_t identity[16])
 
     if (known != 0)
         return known == 1 ? 0 : known;
-    memcpy(process.identity, identity, sizeof process.identity);
+    memcpy(process.identity, identity, sizeof(process.identity));
     return store_take_process(store, &process);
 }
 

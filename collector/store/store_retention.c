@@ -1,8 +1,9 @@
 /*
- * What the store lets go with time: the ids of responses, STORE_IDS_DAYS after their hour was merged. Nothing else of a
- * call goes, and nothing that is counted changes.
+ * What the store lets go with time: the ids of responses, STORE_IDS_DAYS after their hour was
+ * merged. Nothing else of a call goes, and nothing that is counted changes.
  *
- * Called by the merge when it has nothing else to do; one block a step, in a transaction of its own.
+ * Called by the merge when it has nothing else to do; one block a step, in a transaction of its
+ * own.
  */
 #include "store_inner.h"
 

@@ -1,7 +1,7 @@
 /*
- * Rollups between memory and the table rollup_cell: loaded when an hour is first met, saved now and then together with the
- * number of the highest block that they count. What lies above it is counted again by whoever opens the store or reads
- * rollups, so a crash loses none and counts none twice.
+ * Rollups between memory and the table rollup_cell: loaded when an hour is first met, saved now and
+ * then together with the number of the highest block that they count. What lies above it is counted
+ * again by whoever opens the store or reads rollups, so a crash loses none and counts none twice.
  *
  * Called by store_take.c (load), commit (save) and check. One thread per store.
  */
@@ -291,8 +291,8 @@ static int next_block(struct store *store, int64_t after, int64_t *ret_id)
     return found;
 }
 
-/* Counts the spans of all blocks above a number; *ret_last is the highest. What is counted for the store itself is saved
- * when it becomes many hours, so that a whole store can be counted again. */
+/* Counts the spans of all blocks above a number; *ret_last is the highest. What is counted for the
+ * store itself is saved when it becomes many hours, so that a whole store can be counted again. */
 static int count_above(struct store *store, struct rollup *rollup, int64_t after, int64_t *ret_last)
 {
     const struct store_wanted wanted = {.fields = rollup_fields, .n_fields = rollup_n_fields};
@@ -347,7 +347,8 @@ static int give_hour(struct rollup *rollup, uint64_t number,
     return status;
 }
 
-/* The first hour at or after this one of which there is anything, stored or in memory; UINT64_MAX: none. */
+/* The first hour at or after this one of which there is anything, stored or in memory; UINT64_MAX:
+ * none. */
 static int next_hour(struct store *store, const struct rollup *rollup, uint64_t from, uint64_t *ret_hour)
 {
     sqlite3_stmt *next = store_statement(store, STORE_SQL_rollup_next);

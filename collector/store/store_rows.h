@@ -7,9 +7,9 @@
 
 #include "../../span/column.h"
 
-/* Rows of one block. Only wanted columns are decoded; `has[f]` is false when no row has the field; start_ns is always
- * there. `process[i]` points to the process of row i. Rows outside [since, until) are not filtered by the scan: test
- * start_ns. Valid during the callback. */
+/* Rows of one block. Only wanted columns are decoded; `has[f]` is false when no row has the field;
+ * start_ns is always there. `process[i]` points to the process of row i. Rows outside [since,
+ * until) are not filtered by the scan: test start_ns. Valid during the callback. */
 struct store_rows {
     size_t n;
     bool has[SPAN_FIELD_COUNT];

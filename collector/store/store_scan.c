@@ -1,7 +1,8 @@
 /*
  * Reading one block, only the wanted columns of it, fresh and merged alike; and the sums over all.
  *
- * Called by store_steps.c (reports, export), store_check.c and store_merge.c; nobody else reads block and col.
+ * Called by store_steps.c (reports, export), store_check.c and store_merge.c; nobody else reads
+ * block and col.
  */
 #include "store_inner.h"
 
@@ -34,7 +35,8 @@ int store_decode(struct span_column *column, enum span_field field, const uint8_
     return undecoded(span_fields[field].ident);
 }
 
-/* The bytes of one column of a merged block, good until the statement is reset: 1, 0 when absent, negative status. */
+/* The bytes of one column of a merged block, good until the statement is reset: 1, 0 when absent,
+ * negative status. */
 static int find_column(struct store *store, int64_t block, unsigned number, const uint8_t **ret_data, size_t *ret_bytes)
 {
     sqlite3_stmt *statement = store_statement(store, STORE_SQL_col_get);
@@ -67,8 +69,8 @@ static int find_column(struct store *store, int64_t block, unsigned number, cons
 static int merged_column(struct store *store, int64_t block, enum span_field field, struct span_column *column,
                          size_t n, unsigned depth);
 
-/* The columns that this one is predicted from, decoded into the store's own. `depth` ends what a damaged file leads round
- * in circles. */
+/* The columns that this one is predicted from, decoded into the store's own. `depth` ends what a
+ * damaged file leads round in circles. */
 static int read_sources(struct store *store, int64_t block, const uint8_t *numbers, int n_numbers, size_t n,
                         unsigned depth, const struct span_column *sources[SPAN_SOURCES_MAX])
 {
@@ -149,7 +151,7 @@ static int merged_column(struct store *store, int64_t block, enum span_field fie
 void store_cache_columns(struct store *store, int64_t block)
 {
     store->cached_block = block;
-    memset(store->cached, 0, sizeof store->cached);
+    memset(store->cached, 0, sizeof(store->cached));
 }
 
 int store_merged_column(struct store *store, int64_t block, enum span_field field, struct span_column *column, size_t n)
@@ -287,7 +289,7 @@ int store_read_block(struct store *store, int64_t id, const struct store_wanted 
     int status;
     int code;
 
-    memset(ret_rows, 0, sizeof *ret_rows);
+    memset(ret_rows, 0, sizeof(*ret_rows));
     if (block == NULL)
         return store_sqlite_failed(store, "reading");
     (void)sqlite3_bind_int64(block, 1, id);

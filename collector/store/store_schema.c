@@ -1,7 +1,7 @@
 /*
- * Is what a store says of its own tables what pprofd made? A store may come from somebody else: a view in a table's
- * place can be without an end, and a trigger changes what is written. Called when a store is opened, by store_open.c.
- * One thread per store. Must run nothing of what it looks at.
+ * Is what a store says of its own tables what pprofd made? A store may come from somebody else: a
+ * view in a table's place can be without an end, and a trigger changes what is written. Called when
+ * a store is opened, by store_open.c. One thread per store. Must run nothing of what it looks at.
  */
 #include "store_inner.h"
 
@@ -13,7 +13,7 @@ static const char tables[][16] = {"block",   "col",         "crowd",      "depar
 
 static bool is_our_table(const char *name)
 {
-    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
         if (strcmp(tables[i], name) == 0)
             return true;
     return false;

@@ -1,12 +1,12 @@
 /*
- * Reading a period of the store step by step: the list of its blocks first, then each block in a transaction of its
- * own. So a reader that is held up by its output (`export | less`) holds nothing in the store, and the log behind it
- * does not grow.
+ * Reading a period of the store step by step: the list of its blocks first, then each block in a
+ * transaction of its own. So a reader that is held up by its output (`export | less`) holds nothing
+ * in the store, and the log behind it does not grow.
  *
- * Called by reports and export. Each row is delivered once, though the store changes between two steps: what was merged
- * away before its turn is looked for in the blocks made since, where the rows that were delivered already are known by
- * (process, seq). Rows that came after the list was made may be delivered too. Not to be called again from its own
- * callback.
+ * Called by reports and export. Each row is delivered once, though the store changes between two
+ * steps: what was merged away before its turn is looked for in the blocks made since, where the
+ * rows that were delivered already are known by (process, seq). Rows that came after the list was
+ * made may be delivered too. Not to be called again from its own callback.
  */
 #include "store_inner.h"
 
@@ -68,7 +68,7 @@ static void remember(struct scan *scan, uint64_t process, uint64_t seq)
         last->last = seq;
         return;
     }
-    list = more_room(scan->run, scan->n_runs, &scan->runs_capacity, sizeof *scan->run);
+    list = more_room(scan->run, scan->n_runs, &scan->runs_capacity, sizeof(*scan->run));
     if (list == NULL) {
         scan->failed = true;
         return;
@@ -94,7 +94,7 @@ static void order_runs(struct scan *scan)
 
     if (scan->n_runs == 0)
         return;
-    qsort(scan->run, scan->n_runs, sizeof *scan->run, by_place);
+    qsort(scan->run, scan->n_runs, sizeof(*scan->run), by_place);
     for (size_t i = 1; i < scan->n_runs; i++) {
         struct run *last = &scan->run[kept];
 
@@ -195,7 +195,7 @@ static int list_blocks(struct scan *scan, int64_t after)
 
         if (after > 0 && !merged)
             continue; /* came since, from a sender */
-        items = more_room(scan->item, scan->n_items, &scan->items_capacity, sizeof *scan->item);
+        items = more_room(scan->item, scan->n_items, &scan->items_capacity, sizeof(*scan->item));
         if (items == NULL) {
             status = STORE_FAILED;
             break;

@@ -1,8 +1,9 @@
 /*
  * Taking frames in: each (process, sequence) once, the block as it came, its hour's rollups.
  *
- * Called by the listener between store_begin and store_commit. A damaged payload must leave the transaction as it was,
- * so everything that can be found wrong is looked for before the first write.
+ * Called by the listener between store_begin and store_commit. A damaged payload must leave the
+ * transaction as it was, so everything that can be found wrong is looked for before the first
+ * write.
  */
 #include "store_inner.h"
 
@@ -13,8 +14,9 @@ static int refuse(const char *why)
     return store_because(STORE_DAMAGED, "%s", why);
 }
 
-/* Every column, so that nothing is stored that cannot be read: one of a field that this version does not know is passed
- * on as it came. The decoders refuse what is too long, too many or too large before they make room for it. */
+/* Every column, so that nothing is stored that cannot be read: one of a field that this version
+ * does not know is passed on as it came. The decoders refuse what is too long, too many or too
+ * large before they make room for it. */
 static int decode_all(struct store *store, const struct span_block_view *view, struct store_rows *rows)
 {
     for (size_t i = 0; i < view->n_columns; i++) {
@@ -42,7 +44,8 @@ static bool in_all_rows(const struct store_rows *rows, enum span_field field)
     return true;
 }
 
-/* Times are in rows of every kind of table, and each hour is a group of its own: they must be few and possible. */
+/* Times are in rows of every kind of table, and each hour is a group of its own: they must be few
+ * and possible. */
 static int prove_times(const struct store_rows *rows)
 {
     const uint64_t *start_ns = rows->column[SPAN_start_ns]->u64;
@@ -83,7 +86,7 @@ static int prove(struct store *store, const struct span_frame *frame, struct sto
     struct span_block_view view;
     int status;
 
-    memset(ret_rows, 0, sizeof *ret_rows);
+    memset(ret_rows, 0, sizeof(*ret_rows));
     status = span_block_open(&view, frame->payload, frame->payload_bytes);
     if (status == SPAN_BLOCK_TOO_NEW)
         return store_because(STORE_OTHER_VERSION, "a block is of a later version");
@@ -115,7 +118,8 @@ static void time_range(const struct store_rows *rows, int64_t *ret_min, int64_t 
     *ret_max = store_int(max);
 }
 
-/* The range of taken sequence numbers at or below `sequence`. 1, 0 when there is none, negative status. */
+/* The range of taken sequence numbers at or below `sequence`. 1, 0 when there is none, negative
+ * status. */
 static int seen_below(struct store *store, int64_t process, int64_t sequence, int64_t *ret_first, int64_t *ret_last)
 {
     sqlite3_stmt *statement = store_statement(store, STORE_SQL_seen_below);
@@ -162,7 +166,8 @@ static int seen_write(struct store *store, enum store_sql which, int64_t process
     return store_run(store, statement, "noting a sequence number");
 }
 
-/* Adds a number that no range holds; `below` is the range under it, if any. Joins what has become one. */
+/* Adds a number that no range holds; `below` is the range under it, if any. Joins what has become
+ * one. */
 static int seen_add(struct store *store, int64_t process, int64_t sequence, bool has_below, int64_t below_first,
                     int64_t below_last)
 {
@@ -208,7 +213,8 @@ static int put_block(struct store *store, int64_t process, const struct span_fra
     return status;
 }
 
-/* The sender's row; made without any facts when its PROCESS frame has not come (a damaged spool file). */
+/* The sender's row; made without any facts when its PROCESS frame has not come (a damaged spool
+ * file). */
 static struct store_process *sender(struct store *store, const uint8_t identity[16], int *ret_status)
 {
     struct store_process *known = store_process_by_identity(store, identity, ret_status);
@@ -253,7 +259,8 @@ static int take(struct store *store, const struct span_frame *frame, struct stor
     return rollup_add(store->rollup, rows) == 0 ? 0 : store_because(STORE_FAILED, "counting a block failed");
 }
 
-/* Whether the frame says nothing that is not known of a process that departed: 1, 0 or negative status. */
+/* Whether the frame says nothing that is not known of a process that departed: 1, 0 or negative
+ * status. */
 static int repeat_of_departed(struct store *store, const struct span_frame *frame)
 {
     static const struct span_loss none;
@@ -263,7 +270,7 @@ static int repeat_of_departed(struct store *store, const struct span_frame *fram
 
     if (departed != 1)
         return departed;
-    return (int64_t)frame->sequence <= last && memcmp(&frame->loss, &none, sizeof none) == 0;
+    return (int64_t)frame->sequence <= last && memcmp(&frame->loss, &none, sizeof(none)) == 0;
 }
 
 int store_take_frame(struct store *store, const struct span_frame *frame, bool *ret_repeat)
@@ -343,7 +350,7 @@ int store_take_lost(struct store *store, const uint8_t identity[16], uint64_t sp
 
     if (!store->in_transaction)
         return store_because(STORE_FAILED, "no transaction was begun");
-    memcpy(word.identity, identity, sizeof word.identity);
+    memcpy(word.identity, identity, sizeof(word.identity));
     known = sender(store, identity, &status);
     return known == NULL ? status : store_process_loss(store, known, &word);
 }

@@ -1,7 +1,8 @@
 /*
- * Why something with a store failed: one sentence, from SQLite's codes, the system's errors and what the handle knows
- * of its file. Any thread; the sentence is the thread's. Must never give a reason that is not known: SQLite's "unable
- * to open" may be a permission, a limit or a name, and only the system's error tells.
+ * Why something with a store failed: one sentence, from SQLite's codes, the system's errors and
+ * what the handle knows of its file. Any thread; the sentence is the thread's. Must never give a
+ * reason that is not known: SQLite's "unable to open" may be a permission, a limit or a name, and
+ * only the system's error tells.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -22,7 +23,7 @@ int store_because(int status, const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    (void)vsnprintf(why, sizeof why, format, arguments);
+    (void)vsnprintf(why, sizeof(why), format, arguments);
     va_end(arguments);
     return status;
 }
@@ -53,7 +54,7 @@ int store_errno(const char *what, int error)
         {ENOMEM, STORE_FAILED, "no memory"},
     };
 
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
         if (known[i].error == error)
             return store_because(known[i].status, "%s: %s", what, known[i].text);
     return store_because(STORE_FAILED, "%s: %s", what, strerror(error));
@@ -106,7 +107,7 @@ int store_sqlite_failed(struct store *store, const char *doing)
 
     if (store->db == NULL)
         return store->away != 0 ? store_because(store->away, "%s", store->away_why) : store_no_memory();
-    (void)snprintf(what, sizeof what, "%s failed", doing);
+    (void)snprintf(what, sizeof(what), "%s failed", doing);
     return because_of(what, sqlite3_extended_errcode(store->db), sqlite3_system_errno(store->db),
                       sqlite3_errmsg(store->db));
 }

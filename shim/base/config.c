@@ -1,7 +1,7 @@
 /*
- * Reads span/env.def once, in the constructor, into static memory: later the application may change or free its
- * environment (PHP frees it before our destructor runs). Never allocates; a value that makes no sense is ignored and
- * said once.
+ * Reads span/env.def once, in the constructor, into static memory: later the application may change
+ * or free its environment (PHP frees it before our destructor runs). Never allocates; a value that
+ * makes no sense is ignored and said once.
  */
 #include "config.h"
 #include "say.h"
@@ -39,7 +39,7 @@ static const char *keep(const char *name, const char *value)
     if (value == NULL || value[0] == '\0')
         return NULL;
     size_t bytes = strlen(value) + 1;
-    if (bytes > sizeof text.bytes - text.used) {
+    if (bytes > sizeof(text.bytes) - text.used) {
         shim_say_once_about("an environment variable is too long and was ignored", name);
         return NULL;
     }
@@ -97,7 +97,7 @@ static bool take_attribute(const char *pair, size_t bytes, size_t *labels_used)
 {
     const char *equals = memchr(pair, '=', bytes);
     char value[CONFIG_LABELS_BYTES_MAX];
-    if (equals == NULL || equals == pair || bytes >= sizeof value)
+    if (equals == NULL || equals == pair || bytes >= sizeof(value))
         return false;
     size_t key_bytes = (size_t)(equals - pair);
     size_t value_bytes = bytes - key_bytes - 1;
@@ -108,14 +108,14 @@ static bool take_attribute(const char *pair, size_t bytes, size_t *labels_used)
     if (!secret_free_label(pair, key_bytes, value, value_bytes))
         return false;
     if (key_bytes == strlen("service.name") && memcmp(pair, "service.name", key_bytes) == 0) {
-        if (value_bytes >= sizeof text.resource_service)
+        if (value_bytes >= sizeof(text.resource_service))
             return false;
         memcpy(text.resource_service, value, value_bytes);
         text.resource_service[value_bytes] = '\0';
         return true;
     }
     size_t need = key_bytes + 1 + value_bytes + (*labels_used > 0 ? 1 : 0);
-    if (need >= sizeof text.labels - *labels_used)
+    if (need >= sizeof(text.labels) - *labels_used)
         return false;
     char *p = text.labels + *labels_used;
     if (*labels_used > 0)
@@ -144,7 +144,8 @@ static void take_attributes(const char *value)
     }
 }
 
-/* NULL: where the default lies is looked up when the process first records, which takes system calls. */
+/* NULL: where the default lies is looked up when the process first records, which takes system
+ * calls. */
 static const char *socket_path(const char *said)
 {
     if (said == NULL || (said[0] == '/' && strlen(said) < CONFIG_SOCKET_BYTES_MAX))
@@ -157,11 +158,11 @@ static const char *spool_dir(const char *said, config_reader *reader)
 {
     if (said != NULL && strcmp(said, "off") == 0)
         return NULL;
-    if (said != NULL && said[0] == '/' && strlen(said) < sizeof text.spool)
+    if (said != NULL && said[0] == '/' && strlen(said) < sizeof(text.spool))
         return said;
     if (said != NULL)
         shim_say_once_about("LIBPPROF_SPOOL is neither \"off\" nor an absolute path and was ignored", said);
-    bool found = span_path_spool(text.spool, sizeof text.spool, reader("XDG_STATE_HOME"), reader("HOME")) == 0;
+    bool found = span_path_spool(text.spool, sizeof(text.spool), reader("XDG_STATE_HOME"), reader("HOME")) == 0;
     return found ? text.spool : NULL;
 }
 
@@ -250,8 +251,8 @@ void config_unfollow(char **environment, const char *own_path)
         return;
     char **out = environment;
     for (char **in = environment; *in != NULL; in++) {
-        if (strncmp(*in, name, sizeof name - 1) == 0) {
-            char *value = *in + sizeof name - 1;
+        if (strncmp(*in, name, sizeof(name) - 1) == 0) {
+            char *value = *in + sizeof(name) - 1;
             remove_entries(value, base_name(own_path, strlen(own_path)));
             if (*value == '\0')
                 continue;

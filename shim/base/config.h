@@ -1,6 +1,7 @@
 /*
- * What the environment asked for, read once by the constructor into own memory and never changed afterwards: any thread
- * may read it without a lock. No other file of the shim reads the environment.
+ * What the environment asked for, read once by the constructor into own memory and never changed
+ * afterwards: any thread may read it without a lock. No other file of the shim reads the
+ * environment.
  */
 #pragma once
 
@@ -41,19 +42,21 @@ struct shim_config {
 
 extern struct shim_config shim_config;
 
-/* Whether libpprof does anything in this process. Set once by the constructor; before it ran, and where it decided
- * against, every hook only forwards. */
+/* Whether libpprof does anything in this process. Set once by the constructor; before it ran, and
+ * where it decided against, every hook only forwards. */
 extern bool shim_active;
 
-/* Reads one variable; NULL when unset. A parameter so that tests need not change their own environment. */
+/* Reads one variable; NULL when unset. A parameter so that tests need not change their own
+ * environment. */
 typedef const char *config_reader(const char *name);
 
 /* Constructor only. Values that make no sense are said once and ignored. */
 void config_read(struct shim_config *ret_config, config_reader *reader);
 
-/* secure_getenv where the C library has it, otherwise getenv in programs that gained no privilege by their start. */
+/* secure_getenv where the C library has it, otherwise getenv in programs that gained no privilege
+ * by their start. */
 const char *config_environment(const char *name);
 
-/* Takes libpprof out of LD_PRELOAD for programs that this one starts; other preloads stay. `own_path` as the loader
- * names us. Constructor. */
+/* Takes libpprof out of LD_PRELOAD for programs that this one starts; other preloads stay.
+ * `own_path` as the loader names us. Constructor. */
 void config_unfollow(char **environment, const char *own_path);

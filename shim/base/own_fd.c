@@ -1,7 +1,7 @@
 /*
- * Descriptors that are checked before each use. Called by scribe.c, wire.c and journal.c on the scribe's thread, by
- * spool.c also on the spooler's.
- * Must never touch a descriptor that the application opened.
+ * Descriptors that are checked before each use. Called by scribe.c, wire.c and journal.c on the
+ * scribe's thread, by spool.c also on the spooler's. Must never touch a descriptor that the
+ * application opened.
  */
 #include "own_fd.h"
 
@@ -26,10 +26,9 @@ static int move_up(int fd)
 {
     /* RLIMIT_NOFILE may forbid the high numbers; any number but the three standard ones will do. */
     static const int lowest[] = {OWN_FD_LOWEST, 32, 3};
-    for (unsigned i = 0; i < sizeof lowest / sizeof lowest[0]; i++) {
-        if (fd >= lowest[i]) {
+    for (unsigned i = 0; i < sizeof(lowest) / sizeof(lowest[0]); i++) {
+        if (fd >= lowest[i])
             return fd;
-        }
         int moved = fcntl(fd, F_DUPFD_CLOEXEC, lowest[i]);
         if (moved >= 0) {
             (void)close(fd);
@@ -43,9 +42,8 @@ static int move_up(int fd)
 int own_fd_adopt(struct own_fd *ret_own, int fd)
 {
     int moved = move_up(fd);
-    if (moved < 0) {
+    if (moved < 0)
         return moved;
-    }
     struct stat st;
     if (fstat(moved, &st) != 0) {
         int error = errno;
@@ -64,8 +62,7 @@ bool own_fd_valid(const struct own_fd *own)
 
 void own_fd_close(struct own_fd *own)
 {
-    if (own_fd_valid(own)) {
+    if (own_fd_valid(own))
         (void)close(own->fd);
-    }
     *own = OWN_FD_NONE;
 }

@@ -1,6 +1,7 @@
 /*
- * Starting threads, see own_thread.h. Called on the application's thread that makes the first request (the scribe) and
- * on the scribe's (the spooler). Must never leave the application another signal mask.
+ * Starting threads, see own_thread.h. Called on the application's thread that makes the first
+ * request (the scribe) and on the scribe's (the spooler). Must never leave the application another
+ * signal mask.
  */
 #include "own_thread.h"
 
@@ -36,38 +37,35 @@ bool own_thread_main_has_ended(void)
     return main_thread != NULL && atomic_load(main_thread) == 0;
 }
 
-/* By a thread that counts, the count cannot come to 0 by this. Of those that do not, it may have come to 1, and to 0 by
- * this, in the moment before: then the application's last thread has ended and thought that there was another. */
+/* By a thread that counts, the count cannot come to 0 by this. Of those that do not, it may have
+ * come to 1, and to 0 by this, in the moment before: then the application's last thread has ended
+ * and thought that there was another. */
 static bool hide_one(void)
 {
     enum { COUNT_MAX = 1 << 22 }; /* the kernel has no more; else it is not what we take it for */
     unsigned count = own_thread_count == NULL ? 0 : atomic_load(own_thread_count);
-    while (count >= 2 && count <= COUNT_MAX) {
-        if (atomic_compare_exchange_weak(own_thread_count, &count, count - 1)) {
+    while (count >= 2 && count <= COUNT_MAX)
+        if (atomic_compare_exchange_weak(own_thread_count, &count, count - 1))
             return true;
-        }
-    }
     return false;
 }
 
 bool own_thread_is_hidden(_Atomic uint32_t *place)
 {
     const struct timespec wait = {.tv_nsec = 1000000};
-    while (atomic_load(place) == OWN_THREAD_UNKNOWN) { /* nobody wakes: it is a moment */
+    while (atomic_load(place) == OWN_THREAD_UNKNOWN) /* nobody wakes: it is a moment */
         (void)syscall(SYS_futex, place, FUTEX_WAIT_PRIVATE, OWN_THREAD_UNKNOWN, &wait, NULL, 0);
-    }
     return atomic_load(place) == OWN_THREAD_HIDDEN;
 }
 
 void own_thread_end(void)
 {
     unsigned count = atomic_load(own_thread_count);
-    /* From 0 on the process is ending: whoever returned would be the last one, and run exit() once more. */
-    while (count != 0) {
-        if (atomic_compare_exchange_weak(own_thread_count, &count, count + 1)) {
+    /* From 0 on the process is ending: whoever returned would be the last one, and run exit() once
+     * more. */
+    while (count != 0)
+        if (atomic_compare_exchange_weak(own_thread_count, &count, count + 1))
             return;
-        }
-    }
     (void)syscall(SYS_exit, 0);
 }
 
@@ -75,9 +73,8 @@ int own_thread_start(void *(*run)(void *argument), void *argument, _Atomic uint3
 {
     pthread_attr_t attributes;
     int rc = pthread_attr_init(&attributes);
-    if (rc != 0) {
+    if (rc != 0)
         return -rc;
-    }
     (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
     sigset_t all, before;
@@ -90,9 +87,8 @@ int own_thread_start(void *(*run)(void *argument), void *argument, _Atomic uint3
         (void)pthread_attr_setstacksize(&attributes, STACK_BYTES_SECOND);
         rc = pthread_create(&thread, &attributes, run, argument);
     }
-    if (rc == 0) {
+    if (rc == 0)
         atomic_store(ret_place, hide_one() ? OWN_THREAD_HIDDEN : OWN_THREAD_COUNTED);
-    }
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     (void)pthread_attr_destroy(&attributes);
     return -rc;

@@ -1,6 +1,6 @@
 /*
- * See say.h. Called on any thread, also between fork and exec; never allocates, never locks, never keeps a descriptor
- * open.
+ * See say.h. Called on any thread, also between fork and exec; never allocates, never locks, never
+ * keeps a descriptor open.
  */
 #include "say.h"
 
@@ -58,7 +58,7 @@ void shim_say_once_about(const char *message, const char *about)
             text(about == NULL ? "" : about, ABOUT_BYTES_MAX),
             text("\n", MESSAGE_BYTES_MAX),
         };
-        (void)!writev(fd, line, sizeof line / sizeof *line);
+        (void)!writev(fd, line, sizeof(line) / sizeof(*line));
         if (fd != STDERR_FILENO)
             (void)close(fd);
     }

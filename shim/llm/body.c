@@ -1,6 +1,7 @@
 /*
- * Framing, scanning, counting of a response, see body.h. The content-type is a hint only: servers send SSE as JSON and
- * JSON as octets, and answer streams with one plain error object; the first bytes decide.
+ * Framing, scanning, counting of a response, see body.h. The content-type is a hint only: servers
+ * send SSE as JSON and JSON as octets, and answer streams with one plain error object; the first
+ * bytes decide.
  *
  * Called by exchange.c on the scribe's thread.
  */
@@ -39,7 +40,7 @@ static void json_begin(void *context, const char *name, size_t name_bytes)
     json_scan_reset(&body->scan);
     body->event_first = '\0';
     body->event_cut = false;
-    if (body->dialect->event_begin)
+    if (body->dialect->event_begin != NULL)
         body->dialect->event_begin(body->facts, name, name_bytes);
 }
 
@@ -48,7 +49,7 @@ static void json_end(void *context)
     struct body *const body = context;
     body->event_cut =
         !json_scan_end(&body->scan) && body->event_first == '{'; /* half a "[DONE]" is nothing that is missed */
-    if (body->dialect->event_end)
+    if (body->dialect->event_end != NULL)
         body->dialect->event_end(body->facts);
 }
 
@@ -114,7 +115,7 @@ static int looks_like_events(const char *prefix, size_t bytes)
 
 static bool begins_json(char c)
 {
-    return c && strchr("{[\"-0123456789tfn", c);
+    return c && strchr("{[\"-0123456789tfn", c) != NULL;
 }
 
 static enum body_framing decide(const struct body *body, bool last)
@@ -166,7 +167,7 @@ static void on_element(void *context)
 {
     struct body *const body = ((struct facts *)context)->owner;
     body->events++;
-    if (body->dialect->event_end)
+    if (body->dialect->event_end != NULL)
         body->dialect->event_end(body->facts);
     count_end(body);
 }
@@ -216,7 +217,8 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Stands before any kind of text, or not (RFC 8259, 8.1; WHATWG HTML, 9.2.5); nothing else begins with its first byte.
+/* Stands before any kind of text, or not (RFC 8259, 8.1; WHATWG HTML, 9.2.5); nothing else begins
+ * with its first byte.
  */
 static bool is_byte_order_mark(struct body *body, char c)
 {

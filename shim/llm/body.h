@@ -1,9 +1,9 @@
 /*
- * A response body on its way to the dialect: find out how it is framed, cut it into events, scan their JSON, count and
- * time them.
+ * A response body on its way to the dialect: find out how it is framed, cut it into events, scan
+ * their JSON, count and time them.
  *
- * Owned by the exchange, scribe's thread. Bytes that arrive here are decoded (content encodings are undone before).
- * Keeps no body.
+ * Owned by the exchange, scribe's thread. Bytes that arrive here are decoded (content encodings are
+ * undone before). Keeps no body.
  */
 #pragma once
 
@@ -52,6 +52,7 @@ struct body {
 void body_init(struct body *body, struct dialect *dialect, struct facts *facts, struct timing *timing);
 void body_content_type(struct body *body, const char *value, size_t bytes);
 void body_push(struct body *body, uint64_t time_ns, const char *data, size_t bytes);
-/* Bytes are missing here: what was half read is forgotten; events begin anew where their framing allows it. */
+/* Bytes are missing here: what was half read is forgotten; events begin anew where their framing
+ * allows it. */
 void body_lost(struct body *body);
 void body_end(struct body *body);

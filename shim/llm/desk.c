@@ -1,7 +1,8 @@
 /*
  * Desks and packets, see desk.h. Called by exchange.c on the scribe's thread.
  *
- * A packet is a row of [zeros][words][the words themselves], counted in words of 8 bytes, until the work is complete.
+ * A packet is a row of [zeros][words][the words themselves], counted in words of 8 bytes, until the
+ * work is complete.
  */
 #include "desk.h"
 
@@ -97,12 +98,12 @@ static size_t unpack(struct desk *desk, const uint8_t *packed)
 static bool clear_desk(struct desk *desk)
 {
     struct desk_work *const work = desk->at;
-    if (!work)
+    if (work == NULL)
         return false;
     desk->kind->tidy(desk->place);
     const size_t bytes = packed_bytes(desk);
     work->packed = malloc(bytes ? bytes : 1);
-    if (work->packed) {
+    if (work->packed != NULL) {
         pack(desk, work->packed);
         memory += bytes;
     } else {
@@ -116,7 +117,7 @@ static bool clear_desk(struct desk *desk)
 static struct desk *make_desk(const struct desk_kind *kind)
 {
     struct desk *const desk = count < DESKS ? malloc(sizeof(*desk) + kind->bytes) : NULL;
-    if (!desk)
+    if (desk == NULL)
         return NULL;
     memory += sizeof(*desk) + kind->bytes;
     *desk = (struct desk){.kind = kind};
@@ -136,9 +137,9 @@ static struct desk *idle_desk(void)
 void *desk_open(struct desk_work *work, const struct desk_kind *kind)
 {
     struct desk *desk = idle ? idle_desk() : make_desk(kind);
-    if (!desk && !count)
+    if (desk == NULL && !count)
         return NULL;
-    if (!desk)
+    if (desk == NULL)
         desk = desks[next++ % count];
     idle -= !desk->users;
     if (clear_desk(desk))

@@ -1,13 +1,14 @@
 /*
- * Where exchanges lie while they are worked on. There are few desks, each holds one piece of work at a time; work that
- * waits while another needs its desk is packed (runs of zeros left out) and unpacked to the very same place, so that
- * pointers within it stay true.
+ * Where exchanges lie while they are worked on. There are few desks, each holds one piece of work
+ * at a time; work that waits while another needs its desk is packed (runs of zeros left out) and
+ * unpacked to the very same place, so that pointers within it stay true.
  *
- * So a process with few calls at a time never packs anything, and ten thousand calls that wait cost what is known of
- * them and not ten thousand times the room that an answer may need.
+ * So a process with few calls at a time never packs anything, and ten thousand calls that wait cost
+ * what is known of them and not ten thousand times the room that an answer may need.
  *
- * Scribe's thread only (or a test's). Memory: malloc, DESKS times the size of the work and one packet per piece of work
- * that lies elsewhere. Where there is no memory for a packet, the work that was to be packed is given up and counted.
+ * Scribe's thread only (or a test's). Memory: malloc, DESKS times the size of the work and one
+ * packet per piece of work that lies elsewhere. Where there is no memory for a packet, the work
+ * that was to be packed is given up and counted.
  */
 #pragma once
 
@@ -41,11 +42,13 @@ void *desk_open(struct desk_work *work, const struct desk_kind *kind);
 void *desk_bring(struct desk_work *work);
 void desk_close(struct desk_work *work);
 
-/* Once in each process, before its first exchange: what lies on the desks of a process that forked is not its child's.
+/* Once in each process, before its first exchange: what lies on the desks of a process that forked
+ * is not its child's.
  */
 void desk_new_process(void);
 
-/* How many pieces of work were given up for want of memory since the process (or its forked parent) began. */
+/* How many pieces of work were given up for want of memory since the process (or its forked parent)
+ * began. */
 uint64_t desk_given_up(void);
 /* Bytes of all desks and packets now. */
 size_t desk_memory(void);

@@ -1,9 +1,9 @@
 /*
- * One exchange from its first record to its span, see exchange.h: recognise, scan the request, follow the response,
- * close.
+ * One exchange from its first record to its span, see exchange.h: recognise, scan the request,
+ * follow the response, close.
  *
- * Runs on the scribe's thread. The state of one lies on a desk (desk.h): a call that waits costs little, and the host's
- * allocator is hardly touched; nothing here grows with a body.
+ * Runs on the scribe's thread. The state of one lies on a desk (desk.h): a call that waits costs
+ * little, and the host's allocator is hardly touched; nothing here grows with a body.
  */
 #include "exchange.h"
 
@@ -40,7 +40,7 @@ struct work {
     uint64_t body_time_ns; /* of the last piece, the one being decoded */
     bool encodings_undone; /* by the tap */
     bool request_begun, request_read, response_begun;
-    bool request_torn; /* pieces of it are missing: what stands behind them is not read */
+    bool request_torn; /* pieces of it are missing: what stands after them is not read */
     struct request request;
     struct body body;
     struct response_headers headers;
@@ -91,7 +91,7 @@ static void take_headers(struct work *exchange, const char *headers, size_t byte
 
 static void put_static(struct span *span, enum span_field field, const char *text)
 {
-    if (text)
+    if (text != NULL)
         span_set_text(span, field, text, strlen(text));
 }
 
@@ -157,7 +157,7 @@ static void open_facts(struct work *exchange)
 {
     const struct recognised *const recognised = &exchange->recognised;
     struct facts *const facts = &exchange->facts;
-    if (exchange->dialect->open)
+    if (exchange->dialect->open != NULL)
         exchange->dialect->open(facts, recognised->api, recognised->provider);
     take_recognised(exchange);
 }
@@ -167,13 +167,13 @@ static void take_step(struct work *exchange)
 {
     struct facts *const facts = &exchange->facts;
     const struct facts_step *const step = &facts->step[facts->answered];
-    struct dialect *const dialect = step->shape ? dialect_by_api(step->shape) : NULL;
-    if (!dialect)
+    struct dialect *const dialect = step->shape != NULL ? dialect_by_api(step->shape) : NULL;
+    if (dialect == NULL)
         return;
     facts->api = step->api;
     memset(facts->scratch, 0, sizeof(facts->scratch));
     exchange->body.dialect = dialect;
-    if (dialect->open)
+    if (dialect->open != NULL)
         dialect->open(facts, step->api, exchange->recognised.provider);
 }
 
@@ -183,7 +183,7 @@ static void forget_answer(struct work *exchange)
     struct facts *const facts = &exchange->facts;
     const bool stated = facts->stream_stated, asked = facts->stream_asked;
     facts_forget_answer(facts);
-    if (exchange->dialect->open)
+    if (exchange->dialect->open != NULL)
         exchange->dialect->open(facts, exchange->recognised.api, exchange->recognised.provider);
     facts->stream_stated = stated;
     facts->stream_asked = asked;
@@ -197,12 +197,12 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     if (!recognise(start->method, start->method_bytes, start->url, start->url_bytes, start->headers,
                    start->headers_bytes, &recognised))
         return NULL;
-    struct dialect *const dialect = dialect_by_api(recognised.shape ? recognised.shape : recognised.api);
-    if (!dialect)
+    struct dialect *const dialect = dialect_by_api(recognised.shape != NULL ? recognised.shape : recognised.api);
+    if (dialect == NULL)
         return NULL;
     struct exchange *const owner = malloc(sizeof(*owner));
-    struct work *const exchange = owner ? desk_open(&owner->desk, &work_kind) : NULL;
-    if (!exchange) {
+    struct work *const exchange = owner != NULL ? desk_open(&owner->desk, &work_kind) : NULL;
+    if (exchange == NULL) {
         free(owner);
         *ret_no_memory = true;
         return NULL;
@@ -223,8 +223,8 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
     exchange->decode = NULL;
     begin_response(exchange);
     open_facts(exchange);
-    /* Whole microseconds, as everything measured here: the last three digits would cost the store a byte and a half per
-     * span. */
+    /* Whole microseconds, as everything measured here: the last three digits would cost the store a
+     * byte and a half per span. */
     span_set_u64(&exchange->span, SPAN_start_ns, start->wall_ns / 1000 * 1000);
     put_static(&exchange->span, SPAN_api, recognised.api);
     put_static(&exchange->span, SPAN_operation, recognised.operation);
@@ -240,7 +240,7 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
 static void change_dialect(struct work *exchange)
 {
     struct dialect *const dialect = dialect_by_api(exchange->recognised.api);
-    if (!dialect)
+    if (dialect == NULL)
         return;
     exchange->dialect = dialect;
     request_init(&exchange->request, dialect, &exchange->facts);
@@ -253,7 +253,7 @@ static void change_dialect(struct work *exchange)
 void exchange_request_headers(struct exchange *owner, const char *headers, size_t bytes)
 {
     struct work *const exchange = work_of(owner);
-    if (!exchange)
+    if (exchange == NULL)
         return;
     struct recognised *const recognised = &exchange->recognised;
     const struct recognised before = *recognised;
@@ -268,7 +268,7 @@ void exchange_request_headers(struct exchange *owner, const char *headers, size_
 void exchange_request_body(struct exchange *owner, uint64_t time_ns, const uint8_t *data, size_t bytes)
 {
     struct work *const exchange = work_of(owner);
-    if (!exchange)
+    if (exchange == NULL)
         return;
     (void)time_ns;
     exchange->request_begun = exchange->request_begun || bytes;
@@ -279,7 +279,7 @@ void exchange_request_body(struct exchange *owner, uint64_t time_ns, const uint8
 void exchange_request_rewind(struct exchange *owner)
 {
     struct work *const exchange = work_of(owner);
-    if (!exchange)
+    if (exchange == NULL)
         return;
     exchange->request_torn = false;
     request_reset(&exchange->request);
@@ -299,24 +299,25 @@ static void on_decoded(void *context, const char *data, size_t bytes)
     body_push(&exchange->body, exchange->body_time_ns, data, bytes);
 }
 
-/* The application gets this body encoded; it is undone here for the facts' sake. A second encoding is not undone. */
+/* The application gets this body encoded; it is undone here for the facts' sake. A second encoding
+ * is not undone. */
 static void take_encoding(struct work *exchange, const struct header *header)
 {
     const enum decode_kind kind = decode_kind(header->value, header->value_bytes);
     if (exchange->encodings_undone || kind == DECODE_NONE)
         return;
-    if (!exchange->decode && !exchange->encoded)
+    if (exchange->decode == NULL && !exchange->encoded)
         exchange->decode = decode_open(kind, on_decoded, exchange);
     else
         exchange->encoded = true;
     span_set_text(&exchange->span, SPAN_content_encoding, header->value, header->value_bytes);
-    exchange->encoded = exchange->encoded || !exchange->decode;
+    exchange->encoded = exchange->encoded || exchange->decode == NULL;
 }
 
 void exchange_response_header(struct exchange *owner, uint64_t time_ns, const char *line, size_t bytes)
 {
     struct work *const exchange = work_of(owner);
-    if (!exchange)
+    if (exchange == NULL)
         return;
     struct header header;
     (void)time_ns;
@@ -336,7 +337,7 @@ void exchange_response_header(struct exchange *owner, uint64_t time_ns, const ch
     else
         response_headers_line(&exchange->headers, &exchange->facts, header.name, header.name_bytes, header.value,
                               header.value_bytes, exchange->wall_ns);
-    if (exchange->dialect->response_header)
+    if (exchange->dialect->response_header != NULL)
         exchange->dialect->response_header(&exchange->facts, header.name, header.name_bytes, header.value,
                                            header.value_bytes);
 }
@@ -344,7 +345,7 @@ void exchange_response_header(struct exchange *owner, uint64_t time_ns, const ch
 void exchange_response_body(struct exchange *owner, uint64_t time_ns, const uint8_t *data, size_t bytes)
 {
     struct work *const exchange = work_of(owner);
-    if (!exchange)
+    if (exchange == NULL)
         return;
     if (bytes && !exchange->response_begun) {
         exchange->response_begun = true;
@@ -353,7 +354,7 @@ void exchange_response_body(struct exchange *owner, uint64_t time_ns, const uint
     exchange->body_time_ns = time_ns;
     if (exchange->encoded)
         return;
-    if (!exchange->decode)
+    if (exchange->decode == NULL)
         body_push(&exchange->body, time_ns, (const char *)data, bytes);
     else if (!decode_push(exchange->decode, data, bytes))
         exchange->encoded = true;
@@ -362,7 +363,7 @@ void exchange_response_body(struct exchange *owner, uint64_t time_ns, const uint
 void exchange_pause(struct exchange *owner, uint64_t time_ns)
 {
     struct work *const exchange = work_of(owner);
-    if (!exchange)
+    if (exchange == NULL)
         return;
     timing_pause(&exchange->timing, time_ns);
 }
@@ -370,7 +371,7 @@ void exchange_pause(struct exchange *owner, uint64_t time_ns)
 void exchange_resume(struct exchange *owner, uint64_t time_ns)
 {
     struct work *const exchange = work_of(owner);
-    if (!exchange)
+    if (exchange == NULL)
         return;
     timing_resume(&exchange->timing, time_ns);
 }
@@ -378,13 +379,13 @@ void exchange_resume(struct exchange *owner, uint64_t time_ns)
 void exchange_lost(struct exchange *owner, uint64_t bytes)
 {
     struct work *const exchange = work_of(owner);
-    if (!exchange)
+    if (exchange == NULL)
         return;
     exchange->lost += bytes;
     if (exchange->status) { /* its response has begun: perhaps the loss was there */
         body_lost(&exchange->body);
         timing_lost(&exchange->timing);
-        exchange->encoded = exchange->encoded || exchange->decode; /* no decoder goes on behind a gap */
+        exchange->encoded = exchange->encoded || exchange->decode != NULL; /* no decoder goes on after a gap */
     }
     if (!exchange->response_begun) {
         request_reset(&exchange->request);
@@ -393,9 +394,10 @@ void exchange_lost(struct exchange *owner, uint64_t bytes)
 }
 
 /*
- * The transport's clock starts later than ours, which starts when the application does (libcurl: after our hook, and in
- * a multi handle with its first turn); its end is earlier than when the application asked for the result. So the total
- * is the transport's, but covers everything that was seen.
+ * The transport's clock starts later than ours, which starts when the application does (libcurl:
+ * after our hook, and in a multi handle with its first turn); its end is earlier than when the
+ * application asked for the result. So the total is the transport's, but covers everything that was
+ * seen.
  */
 static uint64_t total_of(const struct work *exchange, const struct exchange_end *end)
 {
@@ -435,7 +437,7 @@ static bool is_inference(const struct work *exchange, uint64_t status, enum exch
 /* Counts and times from wherever they were stated. */
 static void sum_counts(struct work *exchange, struct span *span)
 {
-    if (exchange->body.dialect->sum)
+    if (exchange->body.dialect->sum != NULL)
         exchange->body.dialect->sum(&exchange->facts);
     facts_fallback_use(&exchange->facts);
     response_headers_finish(&exchange->headers, &exchange->facts, span);
@@ -451,7 +453,7 @@ static bool finish(struct work *exchange, const struct exchange_end *end, struct
         exchange->status = 0;
     }
     body_end(&exchange->body);
-    if (exchange->body.dialect->close)
+    if (exchange->body.dialect->close != NULL)
         exchange->body.dialect->close(facts);
     sum_counts(exchange, span);
     const bool asked_after = exchange->recognised.poll || exchange->dialect->repeats;
@@ -475,7 +477,7 @@ static bool finish(struct work *exchange, const struct exchange_end *end, struct
         if (outcome.status)
             span_set_u64(span, SPAN_status, outcome.status);
         put_stream(exchange, span);
-        if (facts->api) {
+        if (facts->api != NULL) {
             put_static(span, SPAN_api, facts->api);
             put_static(span, SPAN_operation, recognise_operation(facts->api));
         }
@@ -498,7 +500,7 @@ static bool finish(struct work *exchange, const struct exchange_end *end, struct
 bool exchange_close(struct exchange *owner, const struct exchange_end *end, struct span *ret_span)
 {
     struct work *const exchange = work_of(owner);
-    const bool inference = exchange && finish(exchange, end, ret_span);
+    const bool inference = exchange != NULL && finish(exchange, end, ret_span);
     desk_close(&owner->desk);
     free(owner);
     return inference;
@@ -507,7 +509,7 @@ bool exchange_close(struct exchange *owner, const struct exchange_end *end, stru
 bool exchange_peek(struct exchange *owner, uint64_t time_ns, struct span *ret_span)
 {
     struct work *const exchange = work_of(owner);
-    if (!exchange)
+    if (exchange == NULL)
         return false;
     const struct exchange_end end = {EXCHANGE_END_UNKNOWN, .time_ns = time_ns};
     const struct outcome outcome = {.lost = exchange->lost > 0, .status = exchange->status};

@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 enum {
-    /* A line of the headers that begins with this byte is none: it holds "userinfo@?query#fragment" of the URL or a
-     * credential from an option, so that echoes of it can be told. */
+    /* A line of the headers that begins with this byte is none: it holds "userinfo@?query#fragment"
+     * of the URL or a credential from an option, so that echoes of it can be told. */
     EXCHANGE_BESIDE = 1,
 };
 

@@ -1,6 +1,6 @@
 /*
- * Puts the facts of an exchange into its span, see exchange_span.h. Token rule (OpenTelemetry): input includes cached
- * tokens, output includes reasoning, whatever the provider states.
+ * Puts the facts of an exchange into its span, see exchange_span.h. Token rule (OpenTelemetry):
+ * input includes cached tokens, output includes reasoning, whatever the provider states.
  *
  * Called by exchange_close on the scribe's thread.
  */
@@ -70,8 +70,8 @@ static bool input_has_tools(const struct tokens *tokens)
 }
 
 /*
- * Does the stated output lack the reasoning tokens? It cannot hold more than itself; else the stated total tells it
- * best; else the service's custom.
+ * Does the stated output lack the reasoning tokens? It cannot hold more than itself; else the
+ * stated total tells it best; else the service's custom.
  */
 static bool output_lacks_reasoning(const struct facts *facts, const struct tokens *tokens)
 {
@@ -86,7 +86,8 @@ static bool output_lacks_reasoning(const struct facts *facts, const struct token
     return facts->output_excludes_reasoning;
 }
 
-/* Output that only the total shows: thinking that no count names. What a cache gave or took is none of it. */
+/* Output that only the total shows: thinking that no count names. What a cache gave or took is none
+ * of it. */
 static uint64_t unnamed_output(const struct facts *facts, const struct tokens *tokens)
 {
     const uint64_t read = facts_number(facts, FACT_CACHE_READ), written = facts_number(facts, FACT_CACHE_CREATION);
@@ -98,8 +99,8 @@ static uint64_t unnamed_output(const struct facts *facts, const struct tokens *t
     return more == read || more == written || more == read + written ? 0 : more;
 }
 
-/* Counts of a stream that is not over, or failed, are those so far: some services and relays fill in 0 until its end,
- * which is no count. */
+/* Counts of a stream that is not over, or failed, are those so far: some services and relays fill
+ * in 0 until its end, which is no count. */
 static void put_tokens(struct span *span, const struct facts *facts, const struct outcome *outcome)
 {
     const bool zero_counts = !facts->stream || (outcome->whole && !facts->error_seen);
@@ -165,7 +166,7 @@ static void put_error(struct span *span, const struct facts *facts, const struct
         span_set_text(span, SPAN_error_type, status, (size_t)bytes);
     } else if (facts->error_seen) {
         span_set_text(span, SPAN_error_type, "_OTHER", 6); /* OpenTelemetry's word for an error without a name */
-    } else if (end->error && !outcome->whole && !outcome->cancelled) {
+    } else if (end->error != NULL && !outcome->whole && !outcome->cancelled) {
         span_set_text(span, SPAN_error_type, end->error, strlen(end->error));
     }
 }
@@ -231,7 +232,7 @@ void exchange_span_transport(struct span *span, const struct exchange_end *end)
                                 : end->http_version10 == 20 ? "2"
                                 : end->http_version10 == 30 ? "3"
                                                             : NULL;
-    if (version)
+    if (version != NULL)
         span_set_text(span, SPAN_http_version, version, strlen(version));
 }
 

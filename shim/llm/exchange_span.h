@@ -1,4 +1,5 @@
-/* From facts to a span: the arithmetic of tokens, the rule of error.type, completeness. For exchange.c only. */
+/* From facts to a span: the arithmetic of tokens, the rule of error.type, completeness. For
+ * exchange.c only. */
 #pragma once
 
 #include "exchange_ends.h"

@@ -1,6 +1,7 @@
 /*
- * Which header lines of a request matter (header_lines.h). Called by the scribe, and on the application's thread only
- * where there are too many to hand all of them on. Must never read behind a line's end.
+ * Which header lines of a request matter (header_lines.h). Called by the scribe, and on the
+ * application's thread only where there are too many to hand all of them on. Must never read after
+ * a line's end.
  */
 #include "header_lines.h"
 
@@ -9,8 +10,9 @@
 #include <string.h>
 #include <strings.h>
 
-/* The request headers that facts come from, in lower case: whole names with their colon, or the beginnings of names.
- * Of the others and of the URL's query the exchange only learns what an answer may not say back. */
+/* The request headers that facts come from, in lower case: whole names with their colon, or the
+ * beginnings of names. Of the others and of the URL's query the exchange only learns what an answer
+ * may not say back. */
 static const char names[][31] = {
     "accept:",
     "accept-encoding:",

@@ -38,7 +38,7 @@ static bool two_digits(const char *p, unsigned *ret)
     return true;
 }
 
-/* "Z" or "+01:00" behind the seconds and their fraction, as seconds to add to come to UTC. */
+/* "Z" or "+01:00" after the seconds and their fraction, as seconds to add to come to UTC. */
 static bool parse_offset(const char *p, const char *end, int64_t *ret_seconds)
 {
     unsigned hours, minutes;
@@ -118,7 +118,7 @@ static bool parse_http_date(const char *p, size_t bytes, uint64_t *ret_seconds)
     if (bytes != 29 || p[3] != ',' || memcmp(p + 25, " GMT", 4) != 0)
         return false;
     const char *const month = memmem(months, sizeof(months) - 1, p + 8, 3);
-    if (!month || (month - months) % 3)
+    if (month == NULL || (month - months) % 3)
         return false;
     const unsigned number = (unsigned)(month - months) / 3 + 1;
     memcpy(text, p + 12, 4);

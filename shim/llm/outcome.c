@@ -31,8 +31,8 @@ static bool end_mark_seen(const struct outcome_seen *seen)
     return facts->done || facts->error_seen || facts->no_end_mark || finish_stated(facts);
 }
 
-/* Whoever stops after the end of a stream has everything, and so have we: after its last mark, or after the reason and
- * the usage. */
+/* Whoever stops after the end of a stream has everything, and so have we: after its last mark, or
+ * after the reason and the usage. */
 static bool everything_seen(const struct outcome_seen *seen)
 {
     const struct facts *const facts = seen->facts;

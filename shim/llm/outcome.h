@@ -1,6 +1,6 @@
 /*
- * How an exchange came out: complete, left by the application, or cut. From how its transport ended and what the answer
- * itself said of its end. Pure; used on the scribe's thread.
+ * How an exchange came out: complete, left by the application, or cut. From how its transport ended
+ * and what the answer itself said of its end. Pure; used on the scribe's thread.
  */
 #pragma once
 

@@ -39,12 +39,11 @@ static void push_plain(void *context, const char *data, size_t bytes)
 {
     struct request *const request = context;
     size_t at = 0;
-    while (request->kind == UNDECIDED && at < bytes) {
+    while (request->kind == UNDECIDED && at < bytes)
         if (is_blank(data[at]))
             at++;
         else
             request->kind = data[at] == '-' ? FORM : JSON;
-    }
     if (request->kind == FORM)
         multipart_push(&request->form, data + at, bytes - at);
     else if (request->kind == JSON)
@@ -71,13 +70,14 @@ static bool decide(struct request *request)
     return true;
 }
 
-/* Members of gzip and frames of zstd may follow one another; what else follows is no part of the body. */
+/* Members of gzip and frames of zstd may follow one another; what else follows is no part of the
+ * body. */
 static void push_encoded(struct request *request, const uint8_t *data, size_t bytes)
 {
     const uint8_t begins = request->encoding == DECODE_GZIP ? 0x1f : 0x28;
-    if (!request->decode && (request->torn || data[0] == begins))
+    if (request->decode == NULL && (request->torn || data[0] == begins))
         request->decode = decode_open((enum decode_kind)request->encoding, push_plain, request);
-    if (!request->decode)
+    if (request->decode == NULL)
         return;
     request->torn = !decode_push(request->decode, data, bytes) || !decode_complete(request->decode);
     if (request->torn)

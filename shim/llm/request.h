@@ -1,9 +1,9 @@
 /*
- * A request body on its way to the dialect: JSON, a multipart form, or either of them compressed. What it is, its first
- * bytes tell.
+ * A request body on its way to the dialect: JSON, a multipart form, or either of them compressed.
+ * What it is, its first bytes tell.
  *
- * Owned by the exchange, scribe's thread. Memory is taken only for compressed bodies, and given back at their end: a
- * call may wait for minutes behind it.
+ * Owned by the exchange, scribe's thread. Memory is taken only for compressed bodies, and given
+ * back at their end: a call may wait for minutes after it.
  */
 #pragma once
 
@@ -30,7 +30,8 @@ void request_init(struct request *request, struct dialect *dialect, struct facts
 void request_push(struct request *request, const uint8_t *data, size_t bytes);
 /* Zeroes what no longer matters. */
 void request_tidy(struct request *request);
-/* Bytes are missing here, or the body comes again from its beginning: what was half read is forgotten. */
+/* Bytes are missing here, or the body comes again from its beginning: what was half read is
+ * forgotten. */
 void request_reset(struct request *request);
 /* True: it was read to its end. Frees what was taken. */
 bool request_end(struct request *request);

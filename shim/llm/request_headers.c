@@ -1,4 +1,5 @@
-/* Header lines and the request's headers, see request_headers.h. Called by exchange.c on the scribe's thread. */
+/* Header lines and the request's headers, see request_headers.h. Called by exchange.c on the
+ * scribe's thread. */
 #include "request_headers.h"
 
 #include "exchange_span.h"
@@ -11,7 +12,7 @@
 bool header_split(const char *line, size_t bytes, struct header *ret)
 {
     const char *const colon = memchr(line, ':', bytes);
-    if (!colon || colon == line)
+    if (colon == NULL || colon == line)
         return false;
     const char *value = colon + 1, *end = line + bytes;
     while (value < end && (*value == ' ' || *value == '\t'))
@@ -52,7 +53,7 @@ void request_headers_take(const struct request_headers *to, const char *headers,
     const char *const end = headers + bytes;
     while (headers < end) {
         const char *const lf = memchr(headers, '\n', (size_t)(end - headers));
-        const char *const stop = lf ? lf : end;
+        const char *const stop = lf != NULL ? lf : end;
         struct header header;
         if (headers < stop && *headers == EXCHANGE_BESIDE) {
             secret_echo_beside(to->echo, headers + 1, (size_t)(stop - headers - 1));
@@ -60,6 +61,6 @@ void request_headers_take(const struct request_headers *to, const char *headers,
             secret_echo_header(to->echo, header.name, header.name_bytes, header.value, header.value_bytes);
             take(to, &header);
         }
-        headers = lf ? lf + 1 : end;
+        headers = lf != NULL ? lf + 1 : end;
     }
 }

@@ -1,6 +1,6 @@
 /*
- * Header lines, and what the request's say: whose key it was, which trace, which prompt; and what an answer must not
- * echo.
+ * Header lines, and what the request's say: whose key it was, which trace, which prompt; and what
+ * an answer must not echo.
  *
  * Scribe's thread; pure but for what it is told to fill. Keys are hashed and forgotten.
  */

@@ -1,7 +1,8 @@
 /*
- * Response headers as rows of tables. Precedence of times: what the body states; then the rows of time_headers[] from
- * top to bottom (the server that ran the model before proxies, proxies from the inner to the outer); a row under a
- * relay's prefix comes behind the same row without it, because it times the upstream of whoever answered.
+ * Response headers as rows of tables. Precedence of times: what the body states; then the rows of
+ * time_headers[] from top to bottom (the server that ran the model before proxies, proxies from the
+ * inner to the outer); a row under a relay's prefix comes after the same row without it, because it
+ * times the upstream of whoever answered.
  *
  * Called by the exchange on the scribe's thread, for the headers of the last response only.
  */
@@ -78,7 +79,7 @@ static bool duration(const char *metric, size_t bytes, double *ret_ms)
     const char *const at = memmem(metric, bytes, "dur=", 4), *const end = metric + bytes;
     bool whole;
     uint64_t integer;
-    if (!at)
+    if (at == NULL)
         return false;
     const char *stop = at + 4;
     while (stop < end && *stop != ';' && *stop != ' ')
@@ -86,15 +87,15 @@ static bool duration(const char *metric, size_t bytes, double *ret_ms)
     return json_number_parse(at + 4, (size_t)(stop - at - 4), ret_ms, &whole, &integer);
 }
 
-/* "name;dur=MS, other;desc=..": the front ends of Google and Anthropic, and who calls it the total. Most other metrics
- * are of caches. */
+/* "name;dur=MS, other;desc=..": the front ends of Google and Anthropic, and who calls it the total.
+ * Most other metrics are of caches. */
 static bool server_timing(const char *value, size_t bytes, double *ret_ms)
 {
     static const char *const metrics[] = {"gfet4t7", "x-originResponse", "total"};
     const char *const end = value + bytes;
     for (const char *p = value; p < end;) {
         const char *const comma = memchr(p, ',', (size_t)(end - p));
-        const char *const stop = comma ? comma : end;
+        const char *const stop = comma != NULL ? comma : end;
         while (p < stop && *p == ' ')
             p++;
         for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++)
@@ -155,12 +156,13 @@ static void take_text(struct response_headers *headers, struct facts *facts, con
         headers->has_cost =
             decimal_scaled(value, bytes, 9, &headers->cost_nanousd) && headers->cost_nanousd <= FACTS_COST_NANOUSD_MAX;
     if (is(name, name_bytes, "x-amzn-errortype")) {
-        /* "namespace#Name:address"; the name counts (https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html)
+        /* "namespace#Name:address"; the name counts
+         * (https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html)
          */
         const char *const colon = memchr(value, ':', bytes);
-        const size_t named = colon ? (size_t)(colon - value) : bytes;
+        const size_t named = colon != NULL ? (size_t)(colon - value) : bytes;
         const char *const hash = memrchr(value, '#', named);
-        const char *const from = hash ? hash + 1 : value;
+        const char *const from = hash != NULL ? hash + 1 : value;
         facts_set_text(facts, FACT_ERROR_TYPE, from, (size_t)(value + named - from));
     }
 }
@@ -169,8 +171,8 @@ uint64_t response_status_of_line(const char *line, size_t bytes)
 {
     const char *const blank = memchr(line, ' ', bytes);
     uint64_t status = 0;
-    for (const char *p = blank ? blank + 1 : line + bytes; p < line + bytes && *p >= '0' && *p <= '9' && status < 1000;
-         p++)
+    for (const char *p = blank != NULL ? blank + 1 : line + bytes;
+         p < line + bytes && *p >= '0' && *p <= '9' && status < 1000; p++)
         status = status * 10 + (uint64_t)(*p - '0');
     return status;
 }

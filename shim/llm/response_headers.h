@@ -1,5 +1,5 @@
-/* Facts from response headers: limits, waiting times, times that servers and proxies state, counts that stand in,
- * service tier. */
+/* Facts from response headers: limits, waiting times, times that servers and proxies state, counts
+ * that stand in, service tier. */
 #pragma once
 
 #include "shim/llm/facts/facts.h"
@@ -22,7 +22,8 @@ struct response_headers {
 /* The status of "HTTP/1.1 200 OK", 0 where there is none. */
 uint64_t response_status_of_line(const char *line, size_t bytes);
 
-/* A new response begins: what the headers of an earlier one (100, a redirect, before authentication) said is forgotten.
+/* A new response begins: what the headers of an earlier one (100, a redirect, before
+ * authentication) said is forgotten.
  */
 void response_headers_init(struct response_headers *headers, struct facts *facts);
 
@@ -30,5 +31,6 @@ void response_headers_init(struct response_headers *headers, struct facts *facts
 void response_headers_line(struct response_headers *headers, struct facts *facts, const char *name, size_t name_bytes,
                            const char *value, size_t value_bytes, uint64_t wall_ns);
 
-/* The body has been read. Its own statements of times, tier and cost stand; headers fill what it left out. */
+/* The body has been read. Its own statements of times, tier and cost stand; headers fill what it
+ * left out. */
 void response_headers_finish(const struct response_headers *headers, struct facts *facts, struct span *span);

@@ -1,6 +1,6 @@
 /*
- * Rate limits in every known spelling, see response_limits.h. A name is taken apart into kind, window and part,
- * whatever their order:
+ * Rate limits in every known spelling, see response_limits.h. A name is taken apart into kind,
+ * window and part, whatever their order:
  *
  *   x-ratelimit-PART-KIND[-WINDOW]      OpenAI, Azure, Groq, xAI, Cerebras, Mistral, Fireworks,
  *                                       SambaNova; without KIND: OpenRouter, Together
@@ -78,7 +78,8 @@ static const struct {
     {"x-endpoint-monthly-call-remaining", LIMIT_REQUESTS, WINDOW_MONTH, PART_REMAINING},
 };
 
-/* Takes `word` off the front of the name, with the "-" (or "_") behind it, if it stands there whole. */
+/* Takes `word` off the front of the name, with the "-" (or "_") after it, if it stands there
+ * whole. */
 static bool take(const char **name, size_t *bytes, const char *word)
 {
     const size_t length = strlen(word);
@@ -152,7 +153,7 @@ static void state_number(struct response_limits *limits, struct place place, con
     bool whole;
     uint64_t integer;
     const char *const more = memchr(value, ',', bytes); /* the draft's "100, 100;w=60", or a header that came twice */
-    bytes = more ? (size_t)(more - value) : bytes;
+    bytes = more != NULL ? (size_t)(more - value) : bytes;
     if (!json_number_parse(value, bytes, &number, &whole, &integer))
         return;
     if (number < 0 || (whole && integer >= UNLIMITED) || number >= (double)UNLIMITED)
@@ -161,7 +162,8 @@ static void state_number(struct response_limits *limits, struct place place, con
         state(limits, place, integer, relayed);
 }
 
-/* `"default";r=50;t=30`, or the older `limit=100, remaining=50, reset=30`: the value behind one of two keys. */
+/* `"default";r=50;t=30`, or the older `limit=100, remaining=50, reset=30`: the value after one of
+ * two keys. */
 static bool parameter(const char *value, size_t bytes, const char *key, const char *old_key, const char **ret,
                       size_t *ret_bytes)
 {
@@ -173,7 +175,7 @@ static bool parameter(const char *value, size_t bytes, const char *key, const ch
         while (stop < end && *stop != ';' && *stop != ',')
             stop++;
         const char *const equals = memchr(value, '=', (size_t)(stop - value));
-        const size_t name = equals ? (size_t)(equals - value) : 0;
+        const size_t name = equals != NULL ? (size_t)(equals - value) : 0;
         if (name && ((strlen(key) == name && !memcmp(key, value, name)) ||
                      (strlen(old_key) == name && !memcmp(old_key, value, name)))) {
             *ret = equals + 1;
@@ -279,14 +281,15 @@ void response_limits_finish(const struct response_limits *limits, struct span *s
         for (size_t window = 0; window < LIMIT_WINDOWS; window++) {
             const struct limit_stated *const stated = &limits->stated[kind][window];
             const uint8_t counts = stated->parts & (PART_LIMIT | PART_REMAINING);
-            if (stated->parts && (counts || !(stated->parts & PART_UNLIMITED)) && (!best || tighter(stated, best)))
+            if (stated->parts && (counts || !(stated->parts & PART_UNLIMITED)) &&
+                (best == NULL || tighter(stated, best)))
                 best = stated;
         }
-        if (best && (best->parts & PART_LIMIT))
+        if (best != NULL && (best->parts & PART_LIMIT))
             span_set_u64(span, fields[kind].limit, best->limit);
-        if (best && (best->parts & PART_REMAINING))
+        if (best != NULL && (best->parts & PART_REMAINING))
             span_set_u64(span, fields[kind].remaining, best->remaining);
-        if (best && (best->parts & PART_RESET))
+        if (best != NULL && (best->parts & PART_RESET))
             span_set_u64(span, fields[kind].reset, best->reset_ns);
     }
     if (limits->retry_rank)

@@ -1,4 +1,5 @@
-/* Rate limits and waiting times from response headers: gathered from all spellings, put into the span at the end. */
+/* Rate limits and waiting times from response headers: gathered from all spellings, put into the
+ * span at the end. */
 #pragma once
 
 #include <stdbool.h>
@@ -9,7 +10,8 @@ struct span;
 
 enum limit_kind { LIMIT_REQUESTS, LIMIT_TOKENS, LIMIT_INPUT_TOKENS, LIMIT_OUTPUT_TOKENS, LIMIT_KINDS };
 
-/* From the shortest to the longest. A service that states none means its own window (OpenAI: a minute for tokens). */
+/* From the shortest to the longest. A service that states none means its own window (OpenAI: a
+ * minute for tokens). */
 enum limit_window {
     WINDOW_UNSTATED,
     WINDOW_SECOND,
@@ -41,7 +43,8 @@ bool response_limits_header(struct response_limits *limits, const char *name, si
                             size_t value_bytes, uint64_t wall_ns, bool relayed);
 
 /*
- * Of several windows of one kind the tightest goes into the span, with its own limit, rest and reset: the one of which
- * the fewest are left; where no rest is stated, the one of the smallest limit; the shorter one if equal.
+ * Of several windows of one kind the tightest goes into the span, with its own limit, rest and
+ * reset: the one of which the fewest are left; where no rest is stated, the one of the smallest
+ * limit; the shorter one if equal.
  */
 void response_limits_finish(const struct response_limits *limits, struct span *span);

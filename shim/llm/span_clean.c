@@ -1,7 +1,7 @@
 /*
- * Takes from a span what must not leave the process, see span_clean.h: free text stands in errors, finish reasons,
- * tiers, ids and models' names, and servers echo keys and addresses there. What is dropped is absent, or replaced by
- * what the exchange states otherwise (an error's HTTP status).
+ * Takes from a span what must not leave the process, see span_clean.h: free text stands in errors,
+ * finish reasons, tiers, ids and models' names, and servers echo keys and addresses there. What is
+ * dropped is absent, or replaced by what the exchange states otherwise (an error's HTTP status).
  *
  * Called by exchange_close on the scribe's thread. Must never make a text that nobody stated.
  */
@@ -66,14 +66,15 @@ static void clean_finish(struct span *span)
     span_clear(span, SPAN_finish_reasons);
     for (size_t at = 0; at <= text.bytes;) {
         const char *const end = at < text.bytes ? memchr(list + at, 0x1f, text.bytes - at) : NULL;
-        const size_t bytes = (end ? (size_t)(end - list) : text.bytes) - at;
+        const size_t bytes = (end != NULL ? (size_t)(end - list) : text.bytes) - at;
         const bool keep = !bytes || words_known(list + at, bytes);
         span_list_add(span, SPAN_finish_reasons, keep ? list + at : other, keep ? bytes : sizeof(other) - 1);
         at += bytes + 1;
     }
 }
 
-/* The type that the body states, else its code, else the status. curl's own names and statuses stand untouched. */
+/* The type that the body states, else its code, else the status. curl's own names and statuses
+ * stand untouched. */
 static void clean_error(struct span *span, const struct facts *facts)
 {
     static const enum facts_text sources[] = {FACT_ERROR_TYPE, FACT_ERROR_CODE};

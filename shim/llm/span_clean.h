@@ -1,6 +1,7 @@
 /*
- * The last look at a span's texts before it leaves the exchange: what is no word of the services, no documented shape,
- * or an echo of the request, goes. The one place where texts from outside are judged; secret.h and words.h say how.
+ * The last look at a span's texts before it leaves the exchange: what is no word of the services,
+ * no documented shape, or an echo of the request, goes. The one place where texts from outside are
+ * judged; secret.h and words.h say how.
  *
  * Called by exchange_close on the scribe's thread.
  */

@@ -1,6 +1,6 @@
 /*
- * Times of a stream, see timing.h. A gap in which the application itself had paused the transfer is shortened by the
- * pause: it was not the model's.
+ * Times of a stream, see timing.h. A gap in which the application itself had paused the transfer is
+ * shortened by the pause: it was not the model's.
  *
  * Called by the exchange on the scribe's thread.
  */

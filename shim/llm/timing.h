@@ -1,9 +1,9 @@
 /*
- * When generated content came: time to first token, decode time, gaps between content events, the application's own
- * pauses.
+ * When generated content came: time to first token, decode time, gaps between content events, the
+ * application's own pauses.
  *
- * Scribe's thread; fixed size. Times are monotonic nanoseconds as the hook took them; one that runs backwards counts as
- * no time passed, so nothing here is ever negative.
+ * Scribe's thread; fixed size. Times are monotonic nanoseconds as the hook took them; one that runs
+ * backwards counts as no time passed, so nothing here is ever negative.
  */
 #pragma once
 

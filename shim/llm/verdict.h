@@ -1,6 +1,6 @@
 /*
- * Is it a call of a language model at all? What the address of a request leaves open, and what must be seen for it to
- * be one. Pure; used on the scribe's thread.
+ * Is it a call of a language model at all? What the address of a request leaves open, and what must
+ * be seen for it to be one. Pure; used on the scribe's thread.
  */
 #pragma once
 
@@ -13,7 +13,8 @@ enum verdict_evidence {
     EVIDENCE_MODEL = 4,   /* the request's body names a model */
 };
 
-/* Any of which makes it a call; 0: nothing is needed. A call that failed has no answer of that shape. */
+/* Any of which makes it a call; 0: nothing is needed. A call that failed has no answer of that
+ * shape. */
 unsigned verdict_needs(enum verdict_claim claim, bool failed);
 
 /* `seen`: EVIDENCE_*. `veto`: something was seen that no such call has. */

@@ -1,6 +1,7 @@
 /*
- * The C library's own functions, and our place among the objects, see c_library.h. Also before any constructor ran
- * (loader_resolve), which is why this file is never compiled with sanitizers inside libpprof.so.
+ * The C library's own functions, and our place among the objects, see c_library.h. Also before any
+ * constructor ran (loader_resolve), which is why this file is never compiled with sanitizers inside
+ * libpprof.so.
  */
 #include "c_library.h"
 
@@ -31,19 +32,17 @@ bool loader_is_own(const void *address)
 static const char *base_name(const char *path)
 {
     const char *base = path;
-    for (; *path != '\0'; path++) {
+    for (; *path != '\0'; path++)
         if (*path == '/')
             base = path + 1;
-    }
     return base;
 }
 
 static bool begins_with(const char *text, const char *prefix)
 {
-    while (*prefix != '\0') {
+    while (*prefix != '\0')
         if (*text++ != *prefix++)
             return false;
-    }
     return true;
 }
 

@@ -1,6 +1,7 @@
 /*
- * `real` functions are the C library's own: for our own use. `next` is who would have been called without us (another
- * preload may stand there): the stubs in stubs_*.S jump to it, so that it sees the application as its caller.
+ * `real` functions are the C library's own: for our own use. `next` is who would have been called
+ * without us (another preload may stand there): the stubs in stubs_*.S jump to it, so that it sees
+ * the application as its caller.
  */
 #pragma once
 
@@ -25,8 +26,8 @@ const char *loader_own_path(void);
 /* Whether an address lies in libpprof.so itself. */
 bool loader_is_own(const void *address);
 
-/* The next definition of a function after us, for functions of ours that end in it (_exit); NULL when there is none. At
- * the start only. */
+/* The next definition of a function after us, for functions of ours that end in it (_exit); NULL
+ * when there is none. At the start only. */
 void *loader_next(const char *name);
 
 extern void *_Atomic loader_next_dlopen;

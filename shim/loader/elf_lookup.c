@@ -1,7 +1,8 @@
 /*
- * See elf_lookup.h. Called by the loader's stubs (on any thread, also before any constructor ran, which is why this
- * file is never compiled with sanitizers inside libpprof.so) and by library.c. Must never call anything that libpprof
- * exports or that a sanitizer intercepts, except dl_iterate_phdr outside of the early walk.
+ * See elf_lookup.h. Called by the loader's stubs (on any thread, also before any constructor ran,
+ * which is why this file is never compiled with sanitizers inside libpprof.so) and by library.c.
+ * Must never call anything that libpprof exports or that a sanitizer intercepts, except
+ * dl_iterate_phdr outside of the early walk.
  */
 #include "elf_lookup.h"
 
@@ -19,10 +20,9 @@ static bool same_text(const char *a, const char *b)
 
 static const ElfW(Dyn) * find_dynamic(const struct elf_object *object, ElfW(Sxword) tag)
 {
-    for (const ElfW(Dyn) *entry = object->dynamic; entry != NULL && entry->d_tag != DT_NULL; entry++) {
+    for (const ElfW(Dyn) *entry = object->dynamic; entry != NULL && entry->d_tag != DT_NULL; entry++)
         if (entry->d_tag == tag)
             return entry;
-    }
     return NULL;
 }
 
@@ -90,7 +90,7 @@ static void *find_gnu(const struct tables *tables, const uint32_t *table, const 
     const ElfW(Addr) *bloom = (const void *)(table + 4);
     const uint32_t *buckets = (const void *)(bloom + bloom_words);
     const uint32_t *chains = buckets + buckets_n;
-    const uint32_t word_bits = 8 * (uint32_t)sizeof *bloom;
+    const uint32_t word_bits = 8 * (uint32_t)sizeof(*bloom);
     if (buckets_n == 0 || bloom_words == 0)
         return NULL;
     ElfW(Addr) word = bloom[(hash / word_bits) % bloom_words];
@@ -209,14 +209,12 @@ static const struct link_map *first_link(void)
     struct elf_object program = {.dynamic = NULL};
     if (headers == NULL)
         return NULL;
-    for (size_t i = 0; i < headers_n; i++) {
+    for (size_t i = 0; i < headers_n; i++)
         if (headers[i].p_type == PT_PHDR)
             program.base = (ElfW(Addr))headers - headers[i].p_vaddr;
-    }
-    for (size_t i = 0; i < headers_n; i++) {
+    for (size_t i = 0; i < headers_n; i++)
         if (headers[i].p_type == PT_DYNAMIC)
             program.dynamic = (const void *)(program.base + headers[i].p_vaddr);
-    }
     const ElfW(Dyn) *entry = find_dynamic(&program, DT_DEBUG);
     const struct r_debug *debug = entry == NULL ? NULL : (const void *)entry->d_un.d_ptr;
     return debug == NULL ? NULL : debug->r_map;

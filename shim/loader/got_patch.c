@@ -1,7 +1,7 @@
 /*
- * See got_patch.h. Called by loader_dlopen on the application's thread. Must never change an import that is bound to
- * anything but the tapped library found through the handle, touch that library's own imports, or leave a page writable that was
- * not.
+ * See got_patch.h. Called by loader_dlopen on the application's thread. Must never change an import
+ * that is bound to anything but the tapped library found through the handle, touch that library's
+ * own imports, or leave a page writable that was not.
  */
 #include "got_patch.h"
 
@@ -106,7 +106,7 @@ static void patch_table(const struct dl_phdr_info *info, const struct elf_object
     const char *strings = elf_dynamic_pointer(object, DT_STRTAB);
     if (table == NULL || symbols == NULL || strings == NULL)
         return;
-    for (size_t i = 0; i < bytes / sizeof *table; i++) {
+    for (size_t i = 0; i < bytes / sizeof(*table); i++) {
         const ElfW(Rela) *entry = &table[i];
         uint64_t type = ELF64_R_TYPE(entry->r_info);
         if (type != IS_JUMP_SLOT && type != IS_GLOBAL_DATA && (type != IS_POINTER || entry->r_addend != 0))
@@ -121,7 +121,8 @@ static int patch_object(struct dl_phdr_info *info, size_t bytes, void *context)
 {
     struct patch *patch = context;
     (void)bytes;
-    /* New objects stand at the end of the list; after an unload by somebody else the position says nothing. */
+    /* New objects stand at the end of the list; after an unload by somebody else the position says
+     * nothing. */
     bool old = patch->position++ < patch->mark.objects && info->dlpi_subs == patch->mark.unloads;
     struct elf_object object = elf_object_from(info);
     if (old || object.dynamic == NULL || loader_is_own(object.dynamic) || object.begin == patch->library.begin)

@@ -1,7 +1,7 @@
 /*
- * Objects loaded with RTLD_DEEPBIND find libcurl before they find us (PHP's extensions): their imports of the hooked
- * names are directed to the trampolines of the libcurl that they were bound to, after they were loaded. Everything else
- * about them stays as the flag demands.
+ * Objects loaded with RTLD_DEEPBIND find libcurl before they find us (PHP's extensions): their
+ * imports of the hooked names are directed to the trampolines of the libcurl that they were bound
+ * to, after they were loaded. Everything else about them stays as the flag demands.
  */
 #pragma once
 
@@ -13,5 +13,6 @@ struct got_mark {
 
 struct got_mark got_mark(void);
 
-/* Patches what was mapped since the mark, as reached through `handle`. Any thread; the thread that called dlopen. */
+/* Patches what was mapped since the mark, as reached through `handle`. Any thread; the thread that
+ * called dlopen. */
 void got_patch_since(struct got_mark mark, void *handle);

@@ -41,14 +41,15 @@ static int defines(struct dl_phdr_info *info, size_t bytes, void *name)
     return object.dynamic != NULL && !loader_is_own(object.dynamic) && elf_symbol(&object, name) != NULL;
 }
 
-/* Whether nobody but us has this function: without us a program that looks for it, as for something that it can do
- * without, would find none. */
+/* Whether nobody but us has this function: without us a program that looks for it, as for something
+ * that it can do without, would find none. */
 bool loader_is_alone(const char *name)
 {
     return tap_hooks(name) && dl_iterate_phdr(defines, (void *)(uintptr_t)name) == 0;
 }
 
-/* What is answered then, and an error for dlerror: nobody behind us has it. Called, not jumped to: our place counts. */
+/* What is answered then, and an error for dlerror: nobody after us has it. Called, not jumped to:
+ * our place counts. */
 void *loader_nothing(void *handle, const char *name)
 {
     (void)handle;

@@ -14,7 +14,7 @@ int greeting_make(const struct span_process *process, uint8_t *to, size_t capaci
     int rc = span_process_write(&payload, process);
     if (rc == 0) {
         struct span_frame frame = {.kind = SPAN_FRAME_PROCESS, .payload = payload.data, .payload_bytes = payload.bytes};
-        memcpy(frame.identity, process->identity, sizeof frame.identity);
+        memcpy(frame.identity, process->identity, sizeof(frame.identity));
         rc = span_frame_write(&out, &frame);
     }
     if (rc == 0) {

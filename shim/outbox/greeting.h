@@ -1,4 +1,5 @@
-/* The PROCESS frame of this process, which begins every connection, spool file and journal. Scribe thread only. */
+/* The PROCESS frame of this process, which begins every connection, spool file and journal. Scribe
+ * thread only. */
 #pragma once
 
 #include "span/frame.h"

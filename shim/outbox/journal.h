@@ -1,11 +1,12 @@
 /*
- * Writing the journal (span/journal.h): what this process has and nobody else, in a file that outlives it. Scribe
- * thread only; belongs to the outbox.
+ * Writing the journal (span/journal.h): what this process has and nobody else, in a file that
+ * outlives it. Scribe thread only; belongs to the outbox.
  *
- * The file is written by pwrite, never through a mapping: whatever others do to it (cut it short, fill the disk), the
- * worst is an error here, and then the journal steps aside. That its writer lives is told by a lock on the file whose
- * description only a page of this process' address space holds: PROT_NONE, not inherited by fork. It ends with exec and
- * with every kind of death, and with nothing else.
+ * The file is written by pwrite, never through a mapping: whatever others do to it (cut it short,
+ * fill the disk), the worst is an error here, and then the journal steps aside. That its writer
+ * lives is told by a lock on the file whose description only a page of this process' address space
+ * holds: PROT_NONE, not inherited by fork. It ends with exec and with every kind of death, and with
+ * nothing else.
  */
 #pragma once
 
@@ -41,7 +42,7 @@ struct journal {
     uint64_t failures;     /* times that it stepped aside, wholly or for want of slots */
     bool aside;            /* since this file was made, or none could be */
     size_t bytes;          /* of the file */
-    size_t pending_used;   /* behind the head of the area */
+    size_t pending_used;   /* after the head of the area */
     uint64_t next_frame;   /* as the area's head says */
     size_t ring_at;        /* where the next frame goes */
     struct span_loss loss; /* as written */
@@ -61,19 +62,19 @@ struct journal_slot {
 /* Forgets everything (a forked child inherits a snapshot) and closes the inherited descriptor. */
 void journal_init(struct journal *journal, const struct span_journal_head *head,
                   const struct journal_place place[JOURNAL_PLACES], bool disk_first);
-/* Whether a journal is open now; opens one if there is none and it is time to. `next_frame`, `last_span`: as for
- * journal_restart. *ret_fresh: it was opened just now and holds nothing yet. */
+/* Whether a journal is open now; opens one if there is none and it is time to. `next_frame`,
+ * `last_span`: as for journal_restart. *ret_fresh: it was opened just now and holds nothing yet. */
 bool journal_ready(struct journal *journal, uint64_t now_ns, uint64_t next_frame, uint64_t last_span, bool *ret_fresh);
 bool journal_is_open(const struct journal *journal);
 
-/* Adds a finished span, which was flight `flight` (0: none), and gives back its slot. False: there is no room (the
- * block must be cut first) or no journal. */
+/* Adds a finished span, which was flight `flight` (0: none), and gives back its slot. False: there
+ * is no room (the block must be cut first) or no journal. */
 bool journal_add(struct journal *journal, const struct span *span, uint64_t flight, struct journal_slot *slot);
 /* What was pending is in a frame now, or lost: the next frame will be `next_frame`. */
 void journal_restart(struct journal *journal, uint64_t next_frame, uint64_t last_span);
 
-/* Where a frame of `bytes` bytes would go; false: it is longer than the ring. Who owns the frames looks whether one of
- * them lies there. */
+/* Where a frame of `bytes` bytes would go; false: it is longer than the ring. Who owns the frames
+ * looks whether one of them lies there. */
 bool journal_ring_place(const struct journal *journal, size_t bytes, size_t *ret_at);
 /* Writes it there. */
 bool journal_ring_write(struct journal *journal, size_t at, const uint8_t *data, size_t bytes);

@@ -1,5 +1,6 @@
 /*
- * The outbox's state, shared by outbox.c, which works on it, and outbox_look.c, which looks at it. Scribe thread only.
+ * The outbox's state, shared by outbox.c, which works on it, and outbox_look.c, which looks at it.
+ * Scribe thread only.
  */
 #pragma once
 
@@ -10,8 +11,8 @@
 
 #define NS_PER_MS 1000000U
 
-/* Owner: the scribe's thread. A forked child inherits a snapshot of it, possibly torn, and trusts only the descriptors,
- * which are checked. */
+/* Owner: the scribe's thread. A forked child inherits a snapshot of it, possibly torn, and trusts
+ * only the descriptors, which are checked. */
 struct outbox {
     bool configured, started;
     struct span_process process;

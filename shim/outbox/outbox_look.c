@@ -1,6 +1,7 @@
 /*
- * What there is to know of the outbox: when it wants to be called again, whether anything is left in it, whether
- * somebody knows of this process. Called on the scribe's thread. Must never change anything that is on its way.
+ * What there is to know of the outbox: when it wants to be called again, whether anything is left
+ * in it, whether somebody knows of this process. Called on the scribe's thread. Must never change
+ * anything that is on its way.
  */
 #include "outbox_inner.h"
 
@@ -14,7 +15,7 @@ enum {
 
 bool outbox_loss_untold(void)
 {
-    return memcmp(&box.loss, &box.loss_told, sizeof box.loss) != 0;
+    return memcmp(&box.loss, &box.loss_told, sizeof(box.loss)) != 0;
 }
 
 int outbox_ms_until(uint64_t now_ns, uint64_t then_ns)

@@ -9,17 +9,15 @@
 struct parcel *parcels_append(struct parcels *queue, uint64_t now_ns, uint64_t sequence, uint64_t spans,
                               const uint8_t *data, size_t bytes)
 {
-    struct parcel *parcel = malloc(sizeof *parcel + bytes);
-    if (parcel == NULL) {
+    struct parcel *parcel = malloc(sizeof(*parcel) + bytes);
+    if (parcel == NULL)
         return NULL;
-    }
     *parcel = (struct parcel){.made_ns = now_ns, .sequence = sequence, .spans = spans, .bytes = bytes};
     memcpy(parcel->data, data, bytes);
-    if (queue->first == NULL) {
+    if (queue->first == NULL)
         queue->first = parcel;
-    } else {
+    else
         queue->last->next = parcel;
-    }
     queue->last = parcel;
     queue->bytes += bytes;
     return parcel;
@@ -27,14 +25,12 @@ struct parcel *parcels_append(struct parcels *queue, uint64_t now_ns, uint64_t s
 
 void parcels_remove(struct parcels *queue, struct parcel *before, struct parcel *parcel)
 {
-    if (before == NULL) {
+    if (before == NULL)
         queue->first = parcel->next;
-    } else {
+    else
         before->next = parcel->next;
-    }
-    if (queue->last == parcel) {
+    if (queue->last == parcel)
         queue->last = before;
-    }
     queue->bytes -= parcel->bytes;
     free(parcel);
 }
@@ -53,34 +49,28 @@ struct parcel *parcels_oldest(const struct parcels *queue, struct parcel **ret_b
 void parcels_remove_until(struct parcels *queue, uint64_t sequence)
 {
     struct parcel *before;
-    for (struct parcel *parcel; (parcel = parcels_oldest(queue, &before)) != NULL && parcel->sequence <= sequence;) {
+    for (struct parcel *parcel; (parcel = parcels_oldest(queue, &before)) != NULL && parcel->sequence <= sequence;)
         parcels_remove(queue, before, parcel);
-    }
 }
 
 void parcels_send_again(struct parcels *queue)
 {
-    for (struct parcel *parcel = queue->first; parcel != NULL; parcel = parcel->next) {
+    for (struct parcel *parcel = queue->first; parcel != NULL; parcel = parcel->next)
         parcel->sent = 0;
-    }
 }
 
 bool parcels_ring_is_free(const struct parcels *queue, unsigned journal, size_t at, size_t bytes)
 {
-    for (const struct parcel *parcel = queue->first; parcel != NULL; parcel = parcel->next) {
-        if (parcel->journal == journal && at < parcel->ring_at + parcel->bytes && parcel->ring_at < at + bytes) {
+    for (const struct parcel *parcel = queue->first; parcel != NULL; parcel = parcel->next)
+        if (parcel->journal == journal && at < parcel->ring_at + parcel->bytes && parcel->ring_at < at + bytes)
             return false;
-        }
-    }
     return true;
 }
 
 bool parcels_outside(const struct parcels *queue, unsigned journal)
 {
-    for (const struct parcel *parcel = queue->first; parcel != NULL; parcel = parcel->next) {
-        if (parcel->journal != journal) {
+    for (const struct parcel *parcel = queue->first; parcel != NULL; parcel = parcel->next)
+        if (parcel->journal != journal)
             return true;
-        }
-    }
     return false;
 }

@@ -1,6 +1,6 @@
 /*
- * The outbox's queue: frames in the order of their numbers, until they are acknowledged, spooled or lost. Scribe thread
- * only; zeroed memory is an empty queue.
+ * The outbox's queue: frames in the order of their numbers, until they are acknowledged, spooled or
+ * lost. Scribe thread only; zeroed memory is an empty queue.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
- * Who may listen, see peer.h. Called by wire.c after connect and before the first byte.
- * Must never trust a path: a directory in /tmp may have been made by anybody after the right one was removed.
+ * Who may listen, see peer.h. Called by wire.c after connect and before the first byte. Must never
+ * trust a path: a directory in /tmp may have been made by anybody after the right one was removed.
  */
 #include "peer.h"
 
@@ -20,8 +20,8 @@ static bool is_closed(const struct stat *st)
     return (st->st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-/* A directory on the way, which may be a link where only root can have put it (/var/run). `above` is the one before,
- * found to be in order. */
+/* A directory on the way, which may be a link where only root can have put it (/var/run). `above`
+ * is the one before, found to be in order. */
 static bool step(const char *path, const struct stat *above, uid_t peer, uid_t us, struct stat *ret_st)
 {
     if (fstatat(AT_FDCWD, path, ret_st, AT_SYMLINK_NOFOLLOW) != 0)
@@ -44,7 +44,7 @@ bool peer_trusted(uid_t peer, uid_t us, const char *socket_path)
     size_t bytes = strlen(socket_path);
     if (peer == us || peer == 0)
         return true;
-    if (bytes >= sizeof path || socket_path[0] != '/' || !step("/", NULL, peer, us, &above))
+    if (bytes >= sizeof(path) || socket_path[0] != '/' || !step("/", NULL, peer, us, &above))
         return false;
     memcpy(path, socket_path, bytes + 1);
     for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {

@@ -1,10 +1,11 @@
 /*
  * Spool files: frames that no collector takes now, kept on disk for the next one.
  *
- * <directory>/<identity in hex>-<n>.part from its first frame on, renamed to .frames when closed. It holds whole frames
- * at every moment in which nobody has a record lock on it: a collector may take it in whether its writer lives or not,
- * and the writer then begins another one. First frame: PROCESS. One thread at a time: the scribe's or the spooler's; a
- * mark alone may be left by who ends the process (last_word.h).
+ * <directory>/<identity in hex>-<n>.part from its first frame on, renamed to .frames when closed.
+ * It holds whole frames at every moment in which nobody has a record lock on it: a collector may
+ * take it in whether its writer lives or not, and the writer then begins another one. First frame:
+ * PROCESS. One thread at a time: the scribe's or the spooler's; a mark alone may be left by who
+ * ends the process (last_word.h).
  */
 #pragma once
 
@@ -43,12 +44,13 @@ void spool_init(struct spool *spool, const char *directory, const uint8_t identi
 /* Appends one whole frame or nothing. Returns 0 or a negative errno. */
 int spool_append(struct spool *spool, uint64_t now_ns, const uint8_t *frame, size_t bytes);
 
-/* Renames the open file, if there is one, so that collectors take it; a later append begins a new file. */
+/* Renames the open file, if there is one, so that collectors take it; a later append begins a new
+ * file. */
 void spool_close(struct spool *spool);
 
-/* Leaves an empty file whose name tells the collector that `lost` calls of this process found no way out by now:
- * <identity in hex>-<lost>.refused, or .unread. It takes no room and obeys any limit on the length of files. It takes
- * the place of an earlier one; 0: there is none any more. */
+/* Leaves an empty file whose name tells the collector that `lost` calls of this process found no
+ * way out by now: <identity in hex>-<lost>.refused, or .unread. It takes no room and obeys any
+ * limit on the length of files. It takes the place of an earlier one; 0: there is none any more. */
 void spool_say_refused(struct spool *spool, uint64_t lost);
 
 /* Takes that mark away, where no collector has read it yet. */

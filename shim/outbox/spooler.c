@@ -1,7 +1,8 @@
 /*
- * Writing the spool aside, see spooler.h. Called by the outbox on the scribe's thread; write_aside is a thread of its
- * own, which lives for one batch of frames. Both touch the spool, never at once: the word `thread` says whose it is.
- * Must never free or change a frame that the other one may read.
+ * Writing the spool aside, see spooler.h. Called by the outbox on the scribe's thread; write_aside
+ * is a thread of its own, which lives for one batch of frames. Both touch the spool, never at once:
+ * the word `thread` says whose it is. Must never free or change a frame that the other one may
+ * read.
  */
 #include "spooler.h"
 
@@ -24,26 +25,24 @@ static void *write_aside(void *argument)
     struct span_frame frame;
     (void)pthread_setname_np(pthread_self(), name);
     for (long bytes; left > 0 && (bytes = span_frame_read(&frame, data, left)) > 0; data += bytes) {
-        if (spool_append(&spooler->spool, spooler->now_ns, data, (size_t)bytes) != 0) {
+        if (spool_append(&spooler->spool, spooler->now_ns, data, (size_t)bytes) != 0)
             break;
-        }
         spooler->written = frame.sequence;
         left -= (size_t)bytes;
     }
-    if (spooler->close) {
+    if (spooler->close)
         spool_close(&spooler->spool);
-    }
     const bool hidden = own_thread_is_hidden(&spooler->place);
     atomic_store(&spooler->thread, THREAD_ENDED);
     (void)syscall(SYS_futex, &spooler->thread, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-    if (hidden) {
+    if (hidden)
         own_thread_end();
-    }
     return NULL;
 }
 
-/* Between a thread's making and the moment in which it no longer counts, the application's last one would not know that
- * it is: none is made where main() is gone already and any end may be the last. */
+/* Between a thread's making and the moment in which it no longer counts, the application's last one
+ * would not know that it is: none is made where main() is gone already and any end may be the
+ * last. */
 static bool start(struct spooler *spooler)
 {
     if (own_thread_main_has_ended()) {
@@ -52,9 +51,8 @@ static bool start(struct spooler *spooler)
     }
     spooler->written = 0;
     atomic_store(&spooler->thread, THREAD_RUNS);
-    if (own_thread_start(write_aside, spooler, &spooler->place) == 0) {
+    if (own_thread_start(write_aside, spooler, &spooler->place) == 0)
         return true;
-    }
     atomic_store(&spooler->thread, THREAD_NONE);
     span_buffer_done(&spooler->frames);
     return false;
@@ -76,9 +74,8 @@ void spooler_end(struct spooler *spooler, struct parcels *queue)
 
 void spooler_wait(struct spooler *spooler, struct parcels *queue)
 {
-    while (atomic_load(&spooler->thread) == THREAD_RUNS) {
+    while (atomic_load(&spooler->thread) == THREAD_RUNS)
         (void)syscall(SYS_futex, &spooler->thread, FUTEX_WAIT_PRIVATE, THREAD_RUNS, NULL, NULL, 0);
-    }
     spooler_end(spooler, queue);
 }
 
@@ -101,17 +98,14 @@ bool spooler_begin(struct spooler *spooler, const struct parcels *queue, size_t 
 
 bool spooler_close(struct spooler *spooler, bool aside)
 {
-    if (!spooler_idle(spooler)) {
+    if (!spooler_idle(spooler))
         return false;
-    }
-    if (spooler->spool.own.fd < 0) {
+    if (spooler->spool.own.fd < 0)
         return true;
-    }
     span_buffer_init(&spooler->frames, 0);
     spooler->close = true;
-    if (!aside || !start(spooler)) {
+    if (!aside || !start(spooler))
         spool_close(&spooler->spool);
-    }
     return true;
 }
 
@@ -120,9 +114,8 @@ bool spooler_oldest(struct spooler *spooler, struct parcels *queue, uint64_t now
     spooler_wait(spooler, queue);
     struct parcel *before;
     struct parcel *parcel = parcels_oldest(queue, &before);
-    if (parcel == NULL || spool_append(&spooler->spool, now_ns, parcel->data, parcel->bytes) != 0) {
+    if (parcel == NULL || spool_append(&spooler->spool, now_ns, parcel->data, parcel->bytes) != 0)
         return false;
-    }
     parcels_remove(queue, before, parcel);
     return true;
 }
@@ -130,7 +123,6 @@ bool spooler_oldest(struct spooler *spooler, struct parcels *queue, uint64_t now
 void spooler_all(struct spooler *spooler, struct parcels *queue, uint64_t now_ns)
 {
     while (spooler_idle(spooler) && queue->first != NULL &&
-           spool_append(&spooler->spool, now_ns, queue->first->data, queue->first->bytes) == 0) {
+           spool_append(&spooler->spool, now_ns, queue->first->data, queue->first->bytes) == 0)
         parcels_remove(queue, NULL, queue->first);
-    }
 }

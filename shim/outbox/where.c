@@ -1,6 +1,6 @@
 /*
- * Finding the places, see where.h. Called by the scribe on its own thread, once per process (again in a forked child).
- * Must never make a directory that is not needed.
+ * Finding the places, see where.h. Called by the scribe on its own thread, once per process (again
+ * in a forked child). Must never make a directory that is not needed.
  */
 #include "where.h"
 
@@ -24,28 +24,27 @@ void where_find(struct outbox_config *config)
 {
     struct span_path_base base = shim_config.base;
     base.uid = geteuid();
-    memset(&places, 0, sizeof places);
-    bool found = span_place_runtime(places.runtime, sizeof places.runtime, &base, false) == 0;
-    if (shim_config.socket != NULL) {
+    memset(&places, 0, sizeof(places));
+    bool found = span_place_runtime(places.runtime, sizeof(places.runtime), &base, false) == 0;
+    if (shim_config.socket != NULL)
         memcpy(places.socket, shim_config.socket, strlen(shim_config.socket) + 1);
-    } else if (found) {
-        (void)span_path_socket(places.socket, sizeof places.socket, places.runtime);
-    }
+    else if (found)
+        (void)span_path_socket(places.socket, sizeof(places.socket), places.runtime);
     config->socket_path = places.socket;
     config->socket_path_else = shim_config.socket == NULL ? SPAN_PATH_SYSTEM_SOCKET : NULL;
     config->spool_dir = shim_config.spool;
     config->spool_said = shim_config.spool_said;
     struct journal_place runtime = {0}, spool = {.directory = shim_config.spool, .sticky = true};
     if (found) {
-        (void)span_path_journals(places.journals, sizeof places.journals, places.runtime);
+        (void)span_path_journals(places.journals, sizeof(places.journals), places.runtime);
         runtime = (struct journal_place){.directory = places.journals, .above = places.runtime};
     }
     /* A spool that was named binds a program to the collector that reads it. */
     config->journal[0] = config->spool_said ? spool : runtime;
     config->journal[1] = config->spool_said ? runtime : spool;
-    if (span_path_journals_in_memory(places.memory, sizeof places.memory, base.uid) == 0) {
+    if (span_path_journals_in_memory(places.memory, sizeof(places.memory), base.uid) == 0)
         config->journal[2] = (struct journal_place){.directory = places.memory};
-    }
-    /* A container's /dev/shm is usually its own: what was handed to it from outside is where a collector looks. */
+    /* A container's /dev/shm is usually its own: what was handed to it from outside is where a
+     * collector looks. */
     config->journal_disk_first = config->owner.pid_namespace != 0 && config->owner.pid_namespace != INIT_PID_NAMESPACE;
 }

@@ -33,10 +33,9 @@ bool wire_connected(const struct wire *wire)
 static int look_at_peer(struct wire *wire, const char *path)
 {
     struct ucred peer;
-    socklen_t bytes = sizeof peer;
-    if (getsockopt(wire->own.fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0) {
+    socklen_t bytes = sizeof(peer);
+    if (getsockopt(wire->own.fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0)
         return -errno;
-    }
     if (!peer_trusted(peer.uid, geteuid(), path)) {
         shim_say_once("another user's collector listens where anybody could have put it; it is sent nothing");
         wire->refused += !wire->distrusted;
@@ -52,36 +51,30 @@ int wire_connect(struct wire *wire, const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     size_t bytes = strlen(path);
-    if (bytes == 0 || bytes >= sizeof address.sun_path) {
+    if (bytes == 0 || bytes >= sizeof(address.sun_path))
         return -ENAMETOOLONG;
-    }
     memcpy(address.sun_path, path, bytes + 1);
-    /* Asking first keeps the usual case of "no collector" from taking a descriptor number, even for a moment. */
+    /* Asking first keeps the usual case of "no collector" from taking a descriptor number, even for
+     * a moment. */
     struct stat st;
-    if (fstatat(AT_FDCWD, path, &st, 0) != 0) {
+    if (fstatat(AT_FDCWD, path, &st, 0) != 0)
         return -errno;
-    }
-    if (!S_ISSOCK(st.st_mode)) {
+    if (!S_ISSOCK(st.st_mode))
         return -ENOTSOCK;
-    }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0) {
+    if (fd < 0)
         return -errno;
-    }
     int rc = own_fd_adopt(&wire->own, fd);
-    if (rc != 0) {
+    if (rc != 0)
         return rc;
-    }
     wire->input_bytes = 0;
     /* A unix socket connects at once; EAGAIN means that the listener's queue is full. */
-    if (connect(wire->own.fd, (const struct sockaddr *)&address, sizeof address) != 0) {
+    if (connect(wire->own.fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
         rc = -errno;
-    } else {
+    else
         rc = look_at_peer(wire, path);
-    }
-    if (rc != 0) {
+    if (rc != 0)
         wire_close(wire);
-    }
     return rc;
 }
 
@@ -93,16 +86,13 @@ static int drop(struct wire *wire, int error)
 
 long wire_send(struct wire *wire, const uint8_t *data, size_t bytes)
 {
-    if (!own_fd_valid(&wire->own)) {
+    if (!own_fd_valid(&wire->own))
         return drop(wire, EBADF);
-    }
     ssize_t sent = send(wire->own.fd, data, bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent >= 0) {
+    if (sent >= 0)
         return (long)sent;
-    }
-    if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS) {
+    if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS)
         return 0;
-    }
     return drop(wire, errno);
 }
 
@@ -115,16 +105,15 @@ static bool parse_input(struct wire *wire, uint64_t *ret_acked)
         struct span_frame frame;
         long bytes = span_frame_read(&frame, wire->input + used, wire->input_bytes - used);
         if (bytes == SPAN_FRAME_NEED_MORE) {
-            good = used > 0 || wire->input_bytes < sizeof wire->input;
+            good = used > 0 || wire->input_bytes < sizeof(wire->input);
             break;
         }
         if (bytes < 0) {
             good = false;
             break;
         }
-        if (frame.kind == SPAN_FRAME_ACK && frame.sequence > *ret_acked) {
+        if (frame.kind == SPAN_FRAME_ACK && frame.sequence > *ret_acked)
             *ret_acked = frame.sequence;
-        }
         used += (size_t)bytes;
     }
     memmove(wire->input, wire->input + used, wire->input_bytes - used);
@@ -135,21 +124,17 @@ static bool parse_input(struct wire *wire, uint64_t *ret_acked)
 int wire_receive(struct wire *wire, uint64_t *ret_acked)
 {
     for (unsigned i = 0; i < READS_PER_TURN_MAX; i++) {
-        if (!own_fd_valid(&wire->own)) {
+        if (!own_fd_valid(&wire->own))
             return drop(wire, EBADF);
-        }
         ssize_t got =
-            recv(wire->own.fd, wire->input + wire->input_bytes, sizeof wire->input - wire->input_bytes, MSG_DONTWAIT);
-        if (got < 0) {
+            recv(wire->own.fd, wire->input + wire->input_bytes, sizeof(wire->input) - wire->input_bytes, MSG_DONTWAIT);
+        if (got < 0)
             return errno == EAGAIN || errno == EINTR ? 0 : drop(wire, errno);
-        }
-        if (got == 0) {
+        if (got == 0)
             return drop(wire, EPIPE);
-        }
         wire->input_bytes += (size_t)got;
-        if (!parse_input(wire, ret_acked)) {
+        if (!parse_input(wire, ret_acked))
             return drop(wire, EPROTO);
-        }
     }
     return 0;
 }

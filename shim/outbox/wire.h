@@ -1,6 +1,6 @@
 /*
- * The connection to the collector: a unix stream socket that never blocks, never raises SIGPIPE, and believes nothing
- * it reads. Scribe thread only.
+ * The connection to the collector: a unix stream socket that never blocks, never raises SIGPIPE,
+ * and believes nothing it reads. Scribe thread only.
  */
 #pragma once
 
@@ -21,14 +21,16 @@ struct wire {
     uint8_t input[WIRE_INPUT_BYTES];
 };
 
-/* Returns 0 or a negative errno (-EPERM: somebody listens who is not to be trusted, peer.h). The wire must be closed.
+/* Returns 0 or a negative errno (-EPERM: somebody listens who is not to be trusted, peer.h). The
+ * wire must be closed.
  */
 int wire_connect(struct wire *wire, const char *path);
 bool wire_connected(const struct wire *wire);
-/* Bytes that the kernel took, 0 when it takes none now; a negative errno when the connection is gone (it is closed
- * then). */
+/* Bytes that the kernel took, 0 when it takes none now; a negative errno when the connection is
+ * gone (it is closed then). */
 long wire_send(struct wire *wire, const uint8_t *data, size_t bytes);
-/* Reads what has come. *ret_acked grows to the highest sequence acknowledged. Returns 0, or a negative errno when the
- * peer is gone or sends what is no frame (the wire is closed then; *ret_acked still counts). */
+/* Reads what has come. *ret_acked grows to the highest sequence acknowledged. Returns 0, or a
+ * negative errno when the peer is gone or sends what is no frame (the wire is closed then;
+ * *ret_acked still counts). */
 int wire_receive(struct wire *wire, uint64_t *ret_acked);
 void wire_close(struct wire *wire);

@@ -1,4 +1,5 @@
-/* Reading a TAPE_BEGIN (beginning.h). Called by the scribe. Must believe no length that the record states. */
+/* Reading a TAPE_BEGIN (beginning.h). Called by the scribe. Must believe no length that the record
+ * states. */
 #include "beginning.h"
 
 #include <string.h>
@@ -7,16 +8,14 @@ bool beginning_read(const struct tape_record *record, char lines[static HEADER_L
                     struct exchange_start *ret_start, enum tape_source *ret_source)
 {
     struct tape_begin begin;
-    if (record->bytes < sizeof begin) {
+    if (record->bytes < sizeof(begin))
         return false;
-    }
-    memcpy(&begin, record->payload, sizeof begin);
-    size_t left = record->bytes - sizeof begin;
+    memcpy(&begin, record->payload, sizeof(begin));
+    size_t left = record->bytes - sizeof(begin);
     if (begin.method_bytes > left || begin.url_bytes > left - begin.method_bytes ||
-        begin.headers_bytes > left - begin.method_bytes - begin.url_bytes) {
+        begin.headers_bytes > left - begin.method_bytes - begin.url_bytes)
         return false;
-    }
-    const char *method = (const char *)record->payload + sizeof begin;
+    const char *method = (const char *)record->payload + sizeof(begin);
     const char *url = method + begin.method_bytes;
     *ret_start = (struct exchange_start){
         .time_ns = record->time_ns,

@@ -1,8 +1,9 @@
 /*
- * Exchanges in flight, found by the number of their transfer. Scribe thread only; the table belongs to who declares it.
+ * Exchanges in flight, found by the number of their transfer. Scribe thread only; the table belongs
+ * to who declares it.
  *
- * Open addressing with linear probing. Zeroed memory is an empty table, so a forked child whose memory was wiped has an
- * empty one.
+ * Open addressing with linear probing. Zeroed memory is an empty table, so a forked child whose
+ * memory was wiped has an empty one.
  */
 #pragma once
 
@@ -46,6 +47,6 @@ struct flight *flights_add(struct flights *flights, uint64_t number);
 struct flight *flights_find(const struct flights *flights, uint64_t number);
 /* Takes it out and frees it (not its exchange). */
 void flights_remove(struct flights *flights, struct flight *flight);
-/* Any flight whose latest record is not younger than `last_ns`, from *position on (start with 0), or NULL. After a
- * removal *position need not be moved: the next one may have taken its place. */
+/* Any flight whose latest record is not younger than `last_ns`, from *position on (start with 0),
+ * or NULL. After a removal *position need not be moved: the next one may have taken its place. */
 struct flight *flights_next(const struct flights *flights, size_t *position, uint64_t last_ns);

@@ -1,6 +1,7 @@
 /*
- * The last word of a process, see last_word.h. Written on the application's last thread, taken back on the scribe's.
- * Must never allocate, lock or wait: it may be a signal handler that ends the process.
+ * The last word of a process, see last_word.h. Written on the application's last thread, taken back
+ * on the scribe's. Must never allocate, lock or wait: it may be a signal handler that ends the
+ * process.
  */
 #include "last_word.h"
 
@@ -20,23 +21,21 @@ static const uint64_t LIVES_ON_NS = 1000000000; /* since it said its last word *
 static struct spool
     spool; /* whoever moved the stage on to BEING_SAID, then the scribe; not on a stack that may be small */
 
-/* The scribe is not between its look at the stage and the tape, where it stays for a few instructions. */
+/* The scribe is not between its look at the stage and the tape, where it stays for a few
+ * instructions. */
 static bool is_still(const struct last_word *word)
 {
-    for (unsigned i = 0; i < STILL_LOOKS; i++) {
-        if (!atomic_load(&word->taking)) {
+    for (unsigned i = 0; i < STILL_LOOKS; i++)
+        if (!atomic_load(&word->taking))
             return true;
-        }
-    }
     return false;
 }
 
 void last_word_say(struct last_word *word, struct mark *mark, uint64_t (*calls)(void))
 {
     uint32_t stage = NOTHING;
-    if (!atomic_compare_exchange_strong(&word->stage, &stage, BEING_SAID)) {
+    if (!atomic_compare_exchange_strong(&word->stage, &stage, BEING_SAID))
         return;
-    }
     const uint64_t told = atomic_load(&word->told), unheard = is_still(word) ? calls() : 0;
     if (unheard <= told) {
         atomic_store(&word->stage, NOTHING);
@@ -48,9 +47,8 @@ void last_word_say(struct last_word *word, struct mark *mark, uint64_t (*calls)(
     spool.unread = true;
     spool_say_refused(&spool, unheard - told);
     shim_say_once("calls are lost: the process ended and no processor was free to read what was noted of them");
-    if (spool.refused > 0 && mark != NULL) {
+    if (spool.refused > 0 && mark != NULL)
         mark_turn(mark, MARK_KNOWN, tape_is_unread);
-    }
     atomic_store(&word->said_ns, tape_now_ns());
     atomic_store(&word->stage, SAID);
 }
@@ -70,9 +68,8 @@ bool last_word_is_said(const struct last_word *word)
 
 void last_word_take_back(struct last_word *word, struct mark *mark)
 {
-    if (atomic_load(&word->stage) != SAID || tape_now_ns() - atomic_load(&word->said_ns) < LIVES_ON_NS) {
+    if (atomic_load(&word->stage) != SAID || tape_now_ns() - atomic_load(&word->said_ns) < LIVES_ON_NS)
         return;
-    }
     mark_turn(mark, MARK_NEEDED, tape_is_unread); /* never without any trace */
     spool_unsay_refused(&spool);
     atomic_store(&word->stage, NOTHING);

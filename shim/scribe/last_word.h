@@ -1,6 +1,7 @@
 /*
- * The last word of a process that ends before its scribe got a processor: how many calls nobody will hear of, as a file
- * in the spool (spool_say_refused). Without it a program whose scribe never ran would end as if it had made no call.
+ * The last word of a process that ends before its scribe got a processor: how many calls nobody
+ * will hear of, as a file in the spool (spool_say_refused). Without it a program whose scribe never
+ * ran would end as if it had made no call.
  */
 #pragma once
 
@@ -20,11 +21,11 @@ struct last_word {
 };
 
 /*
- * On the thread that ends the process, when it can wait no longer: system calls only, little stack. `calls`: unheard
- * of, those that were told included; asked only when the scribe takes nothing any more, so that no call is both read
- * and said to be lost. Where the scribe lost its processor while it took one, nothing is said, and the mark (NULL:
- * there is none), which goes when the word is said, stays. The file has an identity of its own, as the process may have
- * none.
+ * On the thread that ends the process, when it can wait no longer: system calls only, little stack.
+ * `calls`: unheard of, those that were told included; asked only when the scribe takes nothing any
+ * more, so that no call is both read and said to be lost. Where the scribe lost its processor while
+ * it took one, nothing is said, and the mark (NULL: there is none), which goes when the word is
+ * said, stays. The file has an identity of its own, as the process may have none.
  */
 void last_word_say(struct last_word *word, struct mark *mark, uint64_t (*calls)(void));
 
@@ -32,6 +33,7 @@ void last_word_say(struct last_word *word, struct mark *mark, uint64_t (*calls)(
 bool last_word_read_tape(struct last_word *word, struct tape_record *ret_record);
 
 bool last_word_is_said(const struct last_word *word);
-/* Where the process lives on a second later, what was said goes, unless a collector was faster, the mark is there
- * again, and the tape is read: before, it would both be read and be said to be lost. Scribe's thread. */
+/* Where the process lives on a second later, what was said goes, unless a collector was faster, the
+ * mark is there again, and the tape is read: before, it would both be read and be said to be lost.
+ * Scribe's thread. */
 void last_word_take_back(struct last_word *word, struct mark *mark);

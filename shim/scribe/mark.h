@@ -1,8 +1,10 @@
 /*
- * The mark of this process (span/mark.h): it stands while there may be calls of which nothing is kept anywhere yet, so
- * that a death in between leaves a trace. The thread that makes a call sets it, the scribe takes it away.
+ * The mark of this process (span/mark.h): it stands while there may be calls of which nothing is
+ * kept anywhere yet, so that a death in between leaves a trace. The thread that makes a call sets
+ * it, the scribe takes it away.
  *
- * Zeroed memory is a process without a mark, as a forked child is: it lies in memory that a fork wipes.
+ * Zeroed memory is a process without a mark, as a forked child is: it lies in memory that a fork
+ * wipes.
  */
 #pragma once
 
@@ -33,12 +35,13 @@ enum mark_need {
 };
 
 /*
- * Makes it where there is none. Any thread, before the call is forwarded to libcurl. No lock, no allocation, no
- * descriptor, nothing on a disk; four system calls that do something (seven at most: the first time after the system's
- * start, or where a slot is taken), none where the mark stands or none is needed. Preserves errno.
+ * Makes it where there is none. Any thread, before the call is forwarded to libcurl. No lock, no
+ * allocation, no descriptor, nothing on a disk; four system calls that do something (seven at most:
+ * the first time after the system's start, or where a slot is taken), none where the mark stands or
+ * none is needed. Preserves errno.
  */
 void mark_set(struct mark *mark);
 
-/* Keeps or takes away, or makes it, as `need` says. `unread` tells, after the stage was changed, whether a call came in
- * meanwhile. Scribe's thread, or the one that ends the process. */
+/* Keeps or takes away, or makes it, as `need` says. `unread` tells, after the stage was changed,
+ * whether a call came in meanwhile. Scribe's thread, or the one that ends the process. */
 void mark_turn(struct mark *mark, enum mark_need need, bool (*unread)(void));

@@ -1,15 +1,15 @@
 /*
- * The scribe's thread: tape -> exchanges -> spans -> outbox. scribe_ensure, scribe_wake_if_asleep and scribe_finish run
- * on the application's threads and must never block (finish: beyond its bound), allocate, take a lock or change errno;
- * everything else runs on the scribe's own.
+ * The scribe's thread: tape -> exchanges -> spans -> outbox. scribe_ensure, scribe_wake_if_asleep
+ * and scribe_finish run on the application's threads and must never block (finish: beyond its
+ * bound), allocate, take a lock or change errno; everything else runs on the scribe's own.
  *
- * All state lies in one mapping that a forked child finds zeroed (MADV_WIPEONFORK): the child has no thread, an empty
- * table and the stage NONE, whatever the parent was doing at that moment, and begins anew with its first request. What
- * the parent had queued stays the parent's.
+ * All state lies in one mapping that a forked child finds zeroed (MADV_WIPEONFORK): the child has
+ * no thread, an empty table and the stage NONE, whatever the parent was doing at that moment, and
+ * begins anew with its first request. What the parent had queued stays the parent's.
  *
- * Sleep: 2 to 10 ms while records come or are to come; after a second without any, deep sleep on a futex that the next
- * writer rings. Writers reserve on the tape by compare-and-swap, then look at the bell; the scribe sets the bell, then
- * looks at the tape: one of the two sees the other.
+ * Sleep: 2 to 10 ms while records come or are to come; after a second without any, deep sleep on a
+ * futex that the next writer rings. Writers reserve on the tape by compare-and-swap, then look at
+ * the bell; the scribe sets the bell, then looks at the tape: one of the two sees the other.
  */
 #include "scribe.h"
 
@@ -88,7 +88,7 @@ struct scribe {
     struct snapshots snapshots;
 };
 
-/* Set once and never changed; a forked child finds zeros behind it. */
+/* Set once and never changed; a forked child finds zeros after it. */
 static struct scribe *_Atomic scribe_memory;
 
 static long futex(_Atomic uint32_t *word, int operation, uint32_t value, const struct timespec *timeout)
@@ -107,9 +107,8 @@ static struct span_loss losses(struct scribe *scribe)
     struct tape_loss tape = tape_losses();
     atomic_store(&scribe->last_word.told, tape.calls);
     uint64_t exchanges = tape.calls + scribe->lost_exchanges + desk_given_up() + tally_of(TALLY_CALLS);
-    if (exchanges > 0) { /* perhaps nothing can be sent any more */
+    if (exchanges > 0) /* perhaps nothing can be sent any more */
         shim_say_once("calls are not followed: more at the same time than there is room or memory for");
-    }
     return (struct span_loss){.tape_records = tape.records + scribe->lost_records,
                               .tape_bytes = tape.bytes + scribe->lost_bytes,
                               .exchanges = exchanges,
@@ -152,33 +151,28 @@ static void cut_flight(struct scribe *scribe, struct flight *flight, uint64_t no
 static void cut_silent_flights(struct scribe *scribe, uint64_t now_ns, uint64_t last_ns, enum cut cut)
 {
     size_t position = 0;
-    if (tape_losses().ends > 0) {
+    if (tape_losses().ends > 0)
         cut = CUT_END_LOST;
-    }
-    for (struct flight *flight; (flight = flights_next(&scribe->flights, &position, last_ns)) != NULL;) {
+    for (struct flight *flight; (flight = flights_next(&scribe->flights, &position, last_ns)) != NULL;)
         cut_flight(scribe, flight, now_ns, cut);
-    }
 }
 
 static void sweep_if_due(struct scribe *scribe, uint64_t now_ns)
 {
-    if (scribe->flights.n == 0 || now_ns - scribe->sweep_ns < SWEEP_MS * NS_PER_MS) {
+    if (scribe->flights.n == 0 || now_ns - scribe->sweep_ns < SWEEP_MS * NS_PER_MS)
         return;
-    }
     scribe->sweep_ns = now_ns;
     uint64_t silent_ns = (scribe->flights.n < FLIGHTS_MAX ? SILENT_MS_MAX : SILENT_FULL_MS_MAX) * NS_PER_MS;
-    if (now_ns > silent_ns) {
+    if (now_ns > silent_ns)
         cut_silent_flights(scribe, now_ns, now_ns - silent_ns, CUT_SILENT);
-    }
 }
 
 /* For the case that the process dies before the next turn. */
 static void note_flights(struct scribe *scribe, uint64_t now_ns)
 {
     snapshots_turn(&scribe->snapshots, now_ns);
-    if (scribe->flights.n > 0) {
+    if (scribe->flights.n > 0)
         outbox_alive(now_ns);
-    }
 }
 
 static void take_begin(struct scribe *scribe, const struct tape_record *record)
@@ -186,9 +180,8 @@ static void take_begin(struct scribe *scribe, const struct tape_record *record)
     char lines[HEADER_LINES_BYTES_MAX];
     struct exchange_start start;
     enum tape_source source;
-    if (!beginning_read(record, lines, &start, &source)) {
+    if (!beginning_read(record, lines, &start, &source))
         return;
-    }
     bool no_memory = false;
     struct exchange *exchange = exchange_open(&scribe->exchange_config, &start, &no_memory);
     explicit_bzero(lines, start.headers_bytes);
@@ -212,7 +205,7 @@ static void take_begin(struct scribe *scribe, const struct tape_record *record)
 static void take_headers(struct exchange *exchange, const struct tape_record *record)
 {
     char lines[HEADER_LINES_BYTES_MAX];
-    const size_t bytes = header_lines_write((const char *)record->payload, record->bytes, lines, sizeof lines);
+    const size_t bytes = header_lines_write((const char *)record->payload, record->bytes, lines, sizeof(lines));
     exchange_request_headers(exchange, lines, bytes);
     explicit_bzero(lines, bytes);
 }
@@ -220,15 +213,14 @@ static void take_headers(struct exchange *exchange, const struct tape_record *re
 static void take_end(struct scribe *scribe, struct flight *flight, const struct tape_record *record)
 {
     struct tape_end tape_end;
-    if (record->bytes < sizeof tape_end) {
+    if (record->bytes < sizeof(tape_end)) {
         cut_flight(scribe, flight, record->time_ns, CUT_END_LOST);
         return;
     }
-    memcpy(&tape_end, record->payload, sizeof tape_end);
+    memcpy(&tape_end, record->payload, sizeof(tape_end));
     uint64_t body_sent_us = TAPE_UNKNOWN;
-    if (flight->body_ns > flight->begin_ns) {
+    if (flight->body_ns > flight->begin_ns)
         body_sent_us = (flight->body_ns - flight->begin_ns) / 1000;
-    }
     struct exchange_end end;
     taps_end(flight->source, &tape_end, body_sent_us, &end);
     end.time_ns = record->time_ns;
@@ -237,19 +229,16 @@ static void take_end(struct scribe *scribe, struct flight *flight, const struct 
 
 static void take_record(struct scribe *scribe, const struct tape_record *record)
 {
-    if (record->kind == TAPE_BEGIN) {
+    if (record->kind == TAPE_BEGIN)
         take_begin(scribe, record);
-    }
     struct flight *flight = flights_find(&scribe->flights, record->transfer);
-    if (flight == NULL) {
+    if (flight == NULL)
         return; /* no inference call, or its beginning was lost (and counted) */
-    }
     struct exchange *exchange = flight->exchange;
     flight->last_ns = record->time_ns;
     snapshots_touch(&scribe->snapshots, flight);
-    if (record->lost_bytes > 0) {
+    if (record->lost_bytes > 0)
         exchange_lost(exchange, record->lost_bytes);
-    }
     switch (record->kind) {
     case TAPE_REQUEST_BODY:
         flight->body_ns = record->time_ns;
@@ -298,7 +287,8 @@ static unsigned read_tape(struct scribe *scribe, unsigned n)
     return taken;
 }
 
-/* What is on the tape when there is no time left: bodies are counted as lost, all else is quickly done. */
+/* What is on the tape when there is no time left: bodies are counted as lost, all else is quickly
+ * done. */
 static void skim_tape(struct scribe *scribe)
 {
     struct tape_record record;
@@ -329,9 +319,8 @@ static uint64_t sleep_ms(const struct scribe *scribe, uint64_t now_ns, int outbo
     } else if (idle_ms >= QUIET_AFTER_MS) {
         ms = QUIET_MS;
     }
-    if (outbox_ms >= 0 && (uint64_t)outbox_ms < ms) {
+    if (outbox_ms >= 0 && (uint64_t)outbox_ms < ms)
         ms = outbox_ms > 0 ? (uint64_t)outbox_ms : 1;
-    }
     return ms;
 }
 
@@ -343,9 +332,8 @@ static void doze(struct scribe *scribe, uint32_t bell, uint64_t ms, uint32_t fin
         /* A record that is reserved and not yet committed must not make this a busy loop. */
         ms = atomic_load(&scribe->finish_wanted) != finish_served ? 0 : BUSY_MS;
     }
-    if (ms > 0) {
+    if (ms > 0)
         futex_wait_ns(&scribe->bell, bell, ms * NS_PER_MS);
-    }
     atomic_store(&scribe->bell, BELL_AWAKE);
 }
 
@@ -361,9 +349,8 @@ static void mind_mark(struct scribe *scribe)
 static void finish(struct scribe *scribe, uint64_t deadline_ns)
 {
     uint64_t now_ns = tape_now_ns();
-    while (read_tape(scribe, FINISH_CHECK_RECORDS) > 0 && now_ns < deadline_ns) {
+    while (read_tape(scribe, FINISH_CHECK_RECORDS) > 0 && now_ns < deadline_ns)
         now_ns = tape_now_ns();
-    }
     skim_tape(scribe);
     while (last_word_is_said(&scribe->last_word)) { /* nobody waits any more; what was read goes on its way */
         struct span_loss so_far = losses(scribe);
@@ -416,9 +403,8 @@ static void *run(void *argument)
     do {
         unsigned records = read_tape(scribe, RECORDS_PER_TURN);
         now_ns = tape_now_ns();
-        if (records > 0) {
+        if (records > 0)
             scribe->record_ns = now_ns;
-        }
         sweep_if_due(scribe, now_ns);
         note_flights(scribe, now_ns);
         struct span_loss loss = losses(scribe);
@@ -446,19 +432,17 @@ static int map_memory(struct scribe **ret_scribe)
     struct scribe *scribe = atomic_load_explicit(&scribe_memory, memory_order_acquire);
     if (scribe == NULL) {
         void *mapping =
-            mmap(NULL, sizeof *scribe, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (mapping == MAP_FAILED) {
+            mmap(NULL, sizeof(*scribe), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (mapping == MAP_FAILED)
             return -ENOMEM;
-        }
-        if (madvise(mapping, sizeof *scribe, MADV_WIPEONFORK) != 0) {
-            (void)munmap(mapping, sizeof *scribe);
+        if (madvise(mapping, sizeof(*scribe), MADV_WIPEONFORK) != 0) {
+            (void)munmap(mapping, sizeof(*scribe));
             return -ENOSYS;
         }
-        if (atomic_compare_exchange_strong(&scribe_memory, &scribe, mapping)) {
+        if (atomic_compare_exchange_strong(&scribe_memory, &scribe, mapping))
             scribe = mapping;
-        } else {
-            (void)munmap(mapping, sizeof *scribe);
-        }
+        else
+            (void)munmap(mapping, sizeof(*scribe));
     }
     *ret_scribe = scribe;
     return 0;
@@ -473,8 +457,8 @@ static int fail(struct scribe *scribe, uint32_t stage, int error)
     return error;
 }
 
-/* What was missing may be there by now. Tried at the first, second, fourth, eighth ... request, so that a process which
- * is never to have a thread pays for a handful of attempts. */
+/* What was missing may be there by now. Tried at the first, second, fourth, eighth ... request, so
+ * that a process which is never to have a thread pays for a handful of attempts. */
 static bool may_try_again(struct scribe *scribe)
 {
     uint32_t stage = STAGE_FAILED;
@@ -490,24 +474,20 @@ static int start(void)
         shim_say_once("libpprof steps aside: no memory that a forked child finds empty");
         return rc;
     }
-    if (atomic_load(&scribe->stage) == STAGE_FAILED && !may_try_again(scribe)) {
+    if (atomic_load(&scribe->stage) == STAGE_FAILED && !may_try_again(scribe))
         return atomic_load(&scribe->error);
-    }
     rc = tape_start();
-    if (rc != 0) {
+    if (rc != 0)
         return fail(scribe, STAGE_NONE, rc);
-    }
     /* From here on this thread's records are safe, whoever starts the scribe. */
     atomic_store(&scribe->process, getpid());
     uint32_t stage = STAGE_NONE;
-    if (!atomic_compare_exchange_strong(&scribe->stage, &stage, STAGE_STARTING)) {
+    if (!atomic_compare_exchange_strong(&scribe->stage, &stage, STAGE_STARTING))
         return stage == STAGE_FAILED ? atomic_load(&scribe->error) : 0;
-    }
     mark_set(&scribe->mark);
     rc = own_thread_start(run, scribe, &scribe->ending.place);
-    if (rc != 0) {
+    if (rc != 0)
         return fail(scribe, STAGE_STARTING, rc);
-    }
     atomic_store(&scribe->stage, STAGE_RUNNING);
     return 0;
 }
@@ -516,18 +496,16 @@ static int start(void)
 static struct scribe *running(void)
 {
     struct scribe *scribe = atomic_load_explicit(&scribe_memory, memory_order_acquire);
-    if (scribe == NULL || atomic_load_explicit(&scribe->stage, memory_order_acquire) != STAGE_RUNNING) {
+    if (scribe == NULL || atomic_load_explicit(&scribe->stage, memory_order_acquire) != STAGE_RUNNING)
         return NULL;
-    }
     mark_set(&scribe->mark);
     return scribe;
 }
 
 int scribe_ensure(void)
 {
-    if (running() != NULL) {
+    if (running() != NULL)
         return 0;
-    }
     int saved_errno = errno;
     int rc = start();
     errno = saved_errno;
@@ -552,9 +530,8 @@ static void ring_bell(struct scribe *scribe)
 void scribe_wake_if_asleep(void)
 {
     struct scribe *scribe = running();
-    if (scribe != NULL && atomic_load(&scribe->bell) == BELL_DEEP) {
+    if (scribe != NULL && atomic_load(&scribe->bell) == BELL_DEEP)
         ring_bell(scribe);
-    }
 }
 
 void scribe_finish(unsigned wait_ms)
@@ -566,13 +543,13 @@ void scribe_finish(unsigned wait_ms)
     if (stage != STAGE_RUNNING && stage != STAGE_STARTING) {
         struct mark *mark = scribe != NULL && getpid() == atomic_load(&scribe->process) ? &scribe->mark : NULL;
         last_word_say(&alone, mark, tally_calls);
-        if (mark != NULL && tally_calls() == 0) {
+        if (mark != NULL && tally_calls() == 0)
             mark_turn(mark, MARK_NOTHING, tape_is_unread);
-        }
         errno = saved_errno;
         return;
     }
-    /* A child of vfork shares this memory and is another process; the scribe itself cannot wait for itself. */
+    /* A child of vfork shares this memory and is another process; the scribe itself cannot wait for
+     * itself. */
     if (getpid() == atomic_load(&scribe->process) && (int)syscall(SYS_gettid) != atomic_load(&scribe->thread)) {
         uint64_t now_ns = tape_now_ns();
         uint64_t until_ns = now_ns + (wait_ms + (uint64_t)FINISH_SPOOL_MS) * NS_PER_MS;
@@ -584,9 +561,8 @@ void scribe_finish(unsigned wait_ms)
             futex_wait_ns(&scribe->finish_done, done, until_ns - now_ns);
             now_ns = tape_now_ns();
         }
-        if ((int32_t)(done - mine) < 0) {
+        if ((int32_t)(done - mine) < 0)
             last_word_say(&scribe->last_word, &scribe->mark, tape_unheard_calls);
-        }
     }
     errno = saved_errno;
 }

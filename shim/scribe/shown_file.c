@@ -1,6 +1,7 @@
 /*
- * See shown_file.h. Called on the scribe's thread: once when it begins, and after calls that changed the table. Must
- * never wait, follow a link, or keep a descriptor. Two processes may write at once: a count is lost then, no more.
+ * See shown_file.h. Called on the scribe's thread: once when it begins, and after calls that
+ * changed the table. Must never wait, follow a link, or keep a descriptor. Two processes may write
+ * at once: a count is lost then, no more.
  */
 #include "shown_file.h"
 
@@ -21,15 +22,13 @@ static int open_file(const char *key_path, int flags)
     char directory[SPAN_PLACE_BYTES];
     const char *slash = strrchr(key_path, '/');
     struct stat st;
-    if (slash == NULL || (size_t)(slash - key_path) >= sizeof directory) {
+    if (slash == NULL || (size_t)(slash - key_path) >= sizeof(directory))
         return -1;
-    }
     memcpy(directory, key_path, (size_t)(slash - key_path));
     directory[slash - key_path] = '\0';
     int in = span_place_open(directory, geteuid(), false);
-    if (in < 0) {
+    if (in < 0)
         return -1;
-    }
     int fd = openat(in, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
     (void)close(in);
     if (fd >= 0 && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077) != 0)) {
@@ -42,14 +41,12 @@ static int open_file(const char *key_path, int flags)
 void shown_file_load(struct shown *shown, const char *key_path)
 {
     int fd = key_path[0] != '\0' ? open_file(key_path, O_RDONLY) : -1;
-    if (fd < 0) {
+    if (fd < 0)
         return;
-    }
-    ssize_t got = pread(fd, shown->slot, sizeof shown->slot, 0);
-    size_t torn = got > 0 ? (size_t)got % sizeof *shown->slot : 0;
-    if (torn != 0) {
+    ssize_t got = pread(fd, shown->slot, sizeof(shown->slot), 0);
+    size_t torn = got > 0 ? (size_t)got % sizeof(*shown->slot) : 0;
+    if (torn != 0)
         memset((uint8_t *)shown->slot + (size_t)got - torn, 0, torn);
-    }
     (void)close(fd);
 }
 
@@ -62,12 +59,10 @@ void shown_file_save(struct shown *shown, const char *key_path)
     int fd = open_file(key_path, O_WRONLY | O_CREAT);
     for (unsigned i = 0; fd >= 0 && i < shown->n_dirty; i++) {
         const struct shown_slot *slot = &shown->slot[shown->dirty[i]];
-        if (pwrite(fd, slot, sizeof *slot, (off_t)shown->dirty[i] * (off_t)sizeof *slot) != (ssize_t)sizeof *slot) {
+        if (pwrite(fd, slot, sizeof(*slot), (off_t)shown->dirty[i] * (off_t)sizeof(*slot)) != (ssize_t)sizeof(*slot))
             break;
-        }
     }
-    if (fd >= 0) {
+    if (fd >= 0)
         (void)close(fd);
-    }
     shown->n_dirty = 0;
 }

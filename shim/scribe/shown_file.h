@@ -1,7 +1,8 @@
 /*
- * The counts of shown.h on disk, so that programs that make one call each are counted together: a file "seen" beside
- * the key of the installation, as large as the table, with keyed hashes alone in it. Scribe's thread, all signals
- * blocked. Whatever fails, nothing is lost but that more calls are needed until words are shown.
+ * The counts of shown.h on disk, so that programs that make one call each are counted together: a
+ * file "seen" beside the key of the installation, as large as the table, with keyed hashes alone in
+ * it. Scribe's thread, all signals blocked. Whatever fails, nothing is lost but that more calls are
+ * needed until words are shown.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
- * What the journal knows of calls in flight: written anew when something came, at bounded cost. Scribe thread only;
- * zeroed memory is "none".
+ * What the journal knows of calls in flight: written anew when something came, at bounded cost.
+ * Scribe thread only; zeroed memory is "none".
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /*
- * Counters in static memory (tally.h). Called on the application's threads, where there is perhaps no memory for
- * anything else, and by the scribe. Each word says whose count it is: a forked child finds its parent's, and begins
- * anew.
+ * Counters in static memory (tally.h). Called on the application's threads, where there is perhaps
+ * no memory for anything else, and by the scribe. Each word says whose count it is: a forked child
+ * finds its parent's, and begins anew.
  */
 #include "tally.h"
 

@@ -1,7 +1,7 @@
 /*
- * What this process counts before, and without, anything of ours that runs: calls that could not be followed because no
- * memory or no thread was to be had, sessions that are seen and not followed. The scribe, should there ever be one,
- * adds them to what each frame tells.
+ * What this process counts before, and without, anything of ours that runs: calls that could not be
+ * followed because no memory or no thread was to be had, sessions that are seen and not followed.
+ * The scribe, should there ever be one, adds them to what each frame tells.
  *
  * Any thread; never locks, allocates or changes errno. A forked child counts from zero.
  */

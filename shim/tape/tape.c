@@ -1,9 +1,9 @@
 /*
  * The tape (tape.h): a ring for many writers and one reader.
  *
- * Writers are the application's threads, inside libcurl's callbacks: they reserve by one compare-and-swap, copy, and
- * commit by storing the record's size. The reader is the scribe. No lock, no allocation, no waiting here, and nothing
- * that can end the process.
+ * Writers are the application's threads, inside libcurl's callbacks: they reserve by one
+ * compare-and-swap, copy, and commit by storing the record's size. The reader is the scribe. No
+ * lock, no allocation, no waiting here, and nothing that can end the process.
  *
  * Head and tail travel in one 64-bit word, in units of 8 bytes, modulo 2^32:
  *
@@ -11,13 +11,13 @@
  *
  *     [wiped] tail-> [size|kind|...|payload][size|...][pad to the ring's end] head-> [zeros]
  *
- * Memory outside tail..head is always zero, so "size == 0" at the tail means "reserved, not committed yet". When the
- * reader finds the ring empty it lets both positions jump to the ring's beginning: a quiet process touches a few pages
- * of the four megabytes only.
+ * Memory outside tail..head is always zero, so "size == 0" at the tail means "reserved, not
+ * committed yet". When the reader finds the ring empty it lets both positions jump to the ring's
+ * beginning: a quiet process touches a few pages of the four megabytes only.
  *
- * A writer that dies between reserve and commit (a signal handler that jumps out of the copy) would block the reader
- * for ever. After STUCK_NS the reader gives that ring up and publishes a new one; the old one stays mapped, as the
- * writer may yet come back to it.
+ * A writer that dies between reserve and commit (a signal handler that jumps out of the copy) would
+ * block the reader for ever. After STUCK_NS the reader gives that ring up and publishes a new one;
+ * the old one stays mapped, as the writer may yet come back to it.
  */
 #include "tape.h"
 
@@ -49,12 +49,13 @@ struct record {
     uint64_t bytes; /* of payload; the payload follows, or with RECORD_SPILLED its address */
 };
 
-/* Of a TAPE_END: so much is kept free for each open transfer, and once more for the gap before the ring's end. A lost
- * piece spoils a fact; a lost end leaves a call open. */
+/* Of a TAPE_END: so much is kept free for each open transfer, and once more for the gap before the
+ * ring's end. A lost piece spoils a fact; a lost end leaves a call open. */
 enum { END_UNITS = (sizeof(struct record) + sizeof(struct tape_end) + UNIT - 1) / UNIT };
 _Static_assert((TAPE_ENDS_MAX + 1) * END_UNITS <= RING_UNITS * 3 / 4, "the ends leave room for what comes before them");
 
-/* A forked child finds zeros everywhere in it, and with them a dead, empty tape that has lost nothing. */
+/* A forked child finds zeros everywhere in it, and with them a dead, empty tape that has lost
+ * nothing. */
 struct ring {
     _Atomic uint64_t alive; /* ALIVE */
     _Atomic uint64_t spilled_bytes;
@@ -155,9 +156,9 @@ static void one_less_open(struct ring *ring)
 }
 
 /*
- * Room for `units`, in one piece; NULL when there is none. What is no end leaves free what the ends will need: `open`
- * is read after the state, and a beginning counts itself before it reserves, so whoever succeeds knew of all that did
- * before.
+ * Room for `units`, in one piece; NULL when there is none. What is no end leaves free what the ends
+ * will need: `open` is read after the state, and a beginning counts itself before it reserves, so
+ * whoever succeeds knew of all that did before.
  */
 static inline __attribute__((always_inline)) struct record *reserve(struct ring *ring, enum tape_kind kind,
                                                                     uint32_t units)
@@ -170,7 +171,7 @@ static inline __attribute__((always_inline)) struct record *reserve(struct ring 
         uint32_t pad = at + units > RING_UNITS ? RING_UNITS - at : 0;
         uint32_t used = head - tail + pad + units;
 
-        /* Up to a quarter of the ring, all ends that can ever be open fit behind it. */
+        /* Up to a quarter of the ring, all ends that can ever be open fit after it. */
         if (used > RING_UNITS / 4 && used + (kind == TAPE_END ? 0 : units_of_ends(ring)) > RING_UNITS)
             return NULL;
         uint64_t next = (uint64_t)(uint32_t)(head + pad + units) << 32 | tail;
@@ -279,7 +280,8 @@ static void start_over_when_empty(struct ring *ring, uint64_t state)
                                                   memory_order_acq_rel, memory_order_relaxed);
 }
 
-/* The record at the tail is not committed. True when its writer is given up and a new ring stands in place of this one.
+/* The record at the tail is not committed. True when its writer is given up and a new ring stands
+ * in place of this one.
  */
 static bool give_up_when_stuck(struct ring *ring, uint64_t state)
 {

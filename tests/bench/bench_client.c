@@ -1,9 +1,10 @@
 /*
- * A plain libcurl program, measured from inside: N requests with a 4 KB body over one kept connection; prints the CPU
- * time of its own thread and of the whole process (under the shim: with the scribe), per request and per chunk. With
- * "multi" the requests go through a multi handle; with "idle" there are none, but N calls that drive a multi handle
- * in which nothing happens. Run without and with the shim by scripts/bench.
- * Usage: bench_client BASE_URL json|sse/EVENTS N [multi|idle]
+ * A plain libcurl program, measured from inside: N requests with a 4 KB body over one kept
+ * connection; prints the CPU time of its own thread and of the whole process (under the shim: with
+ * the scribe), per request and per chunk. With "multi" the requests go through a multi handle; with
+ * "idle" there are none, but N calls that drive a multi handle in which nothing happens. Run
+ * without and with the shim by scripts/bench. Usage: bench_client BASE_URL json|sse/EVENTS N
+ * [multi|idle]
  */
 #include <curl/curl.h>
 #include <stdio.h>
@@ -62,13 +63,13 @@ int main(int argc, char **argv)
         return 2;
     const char *way = argc == 5 ? argv[4] : "";
     char url[512], body[4096];
-    snprintf(url, sizeof url, "%s/%s/v1/chat/completions", argv[1], argv[2]);
-    int head = snprintf(body, sizeof body,
+    snprintf(url, sizeof(url), "%s/%s/v1/chat/completions", argv[1], argv[2]);
+    int head = snprintf(body, sizeof(body),
                         "{\"model\":\"gpt-4o-mini\",\"stream\":true,\"messages\":[{\"role\":\"system\",\"content\":"
                         "\"You sort support tickets.\"},"
                         "{\"role\":\"user\",\"content\":\"");
-    memset(body + head, 'a', sizeof body - (size_t)head);
-    memcpy(body + sizeof body - 5, "\"}]}", 5);
+    memset(body + head, 'a', sizeof(body) - (size_t)head);
+    memcpy(body + sizeof(body) - 5, "\"}]}", 5);
     long requests = atol(argv[3]);
     long idle = strcmp(way, "idle") == 0 ? requests : 0;
     if (idle != 0)

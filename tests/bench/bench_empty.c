@@ -1,2 +1,3 @@
-/* A library with nothing in it: what preloading costs before there is any content. See scripts/bench. */
+/* A library with nothing in it: what preloading costs before there is any content. See
+ * scripts/bench. */
 typedef int bench_empty;

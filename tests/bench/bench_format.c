@@ -1,7 +1,7 @@
 /*
- * How small and how fast the span format is: encodes the workload as blocks of 256 (what the shim sends) and of 65,536
- * rows (what the store keeps), decodes it, and prints bytes and nanoseconds of CPU per span, one JSON object a line.
- * One thread. Usage: bench_format SPANS
+ * How small and how fast the span format is: encodes the workload as blocks of 256 (what the shim
+ * sends) and of 65,536 rows (what the store keeps), decodes it, and prints bytes and nanoseconds of
+ * CPU per span, one JSON object a line. One thread. Usage: bench_format SPANS
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@ static double cpu_ns(void)
 
 static void measure(const char *what, struct span *spans, size_t n, size_t rows, int level)
 {
-    const struct span **order = calloc(rows, sizeof *order);
+    const struct span **order = calloc(rows, sizeof(*order));
     struct span_buffer out;
     struct span_block block;
     double encode = 0, decode = 0, bytes = 0;
@@ -53,7 +53,7 @@ int main(int argc, char **argv)
     if (argc != 2)
         return 2;
     size_t n = (size_t)atol(argv[1]);
-    struct span *spans = malloc(n * sizeof *spans);
+    struct span *spans = malloc(n * sizeof(*spans));
     if (n < SPAN_BLOCK_ROWS_MAX || spans == NULL) {
         fprintf(stderr, "bench_format: at least %d spans\n", SPAN_BLOCK_ROWS_MAX);
         return 2;

@@ -1,11 +1,13 @@
 /*
- * How fast the collector takes spans in: frames of 256 spans, verified, stored and rolled up, 64 frames a transaction
- * as under load; then the size of the store before and after the merge. One thread; CPU time. Usage: bench_ingest
+ * How fast the collector takes spans in: frames of 256 spans, verified, stored and rolled up, 64
+ * frames a transaction as under load; then the size of the store before and after the merge. One
+ * thread; CPU time. Usage: bench_ingest
  * STORE_FILE SPANS [plain|shipped|busy|calls]      STORE_FILE must not exist
  *   plain    microseconds, no ids, no gaps; from 2026-01-01, so that instructions repeat exactly
  *   shipped  as the shim fills spans (workload_as_shipped), ending today
- *   busy     as plain, a thousand times as fast: as many spans at once as a collector under load gets
- *   calls    as plain, with one model for each prompt, but each span is the only one of its process, which says that it ends
+ *   busy     as plain, a thousand times as fast: as many spans at once as a busy collector gets
+ *   calls    as plain, with one model for each prompt, but each span is the only one of its
+ *            process, which says that it ends
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,7 +51,7 @@ static void make_process(struct span_process *ret_process, size_t i, uint64_t st
         z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
         z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
         z ^= z >> 31;
-        memcpy(ret_process->identity + 8 * half, &z, sizeof z);
+        memcpy(ret_process->identity + 8 * half, &z, sizeof(z));
     }
 }
 
@@ -60,7 +62,7 @@ static void put_process(struct span_buffer *out, const struct span_process *proc
     must(span_process_write(&payload, process), "process");
     struct span_frame frame = {
         .kind = SPAN_FRAME_PROCESS, .payload = payload.data, .payload_bytes = (uint32_t)payload.bytes};
-    memcpy(frame.identity, process->identity, sizeof frame.identity);
+    memcpy(frame.identity, process->identity, sizeof(frame.identity));
     must(span_frame_write(out, &frame), "frame");
     span_buffer_done(&payload);
 }
@@ -76,7 +78,7 @@ static void put_spans(struct span_buffer *out, const struct span_process *proces
                                .sequence = sequence,
                                .payload = payload.data,
                                .payload_bytes = (uint32_t)payload.bytes};
-    memcpy(frame.identity, process->identity, sizeof frame.identity);
+    memcpy(frame.identity, process->identity, sizeof(frame.identity));
     must(span_frame_write(out, &frame), "frame");
     span_buffer_done(&payload);
 }
@@ -98,7 +100,7 @@ static void make_frames(struct span_buffer *out, size_t n, const char *kind)
     struct workload workload;
     struct span_process process;
     size_t rows = SPAN_BLOCK_ROWS_SHIM;
-    struct span *spans = calloc(rows, sizeof *spans);
+    struct span *spans = calloc(rows, sizeof(*spans));
     const struct span *order[SPAN_BLOCK_ROWS_SHIM];
     workload_init(&workload, PPROF_SOURCE_DIR);
     if (strcmp(kind, "shipped") == 0)

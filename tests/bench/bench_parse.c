@@ -1,9 +1,10 @@
 /*
- * What the scribe spends on bytes: per event of a stream, per byte of a plain answer and of a request, per exchange.
- * One JSON row each.
+ * What the scribe spends on bytes: per event of a stream, per byte of a plain answer and of a
+ * request, per exchange. One JSON row each.
  *
- * Times are those of the thread's own processor clock, the median of rounds. Instructions are counted by the kernel
- * where it lets us, else the row is left out. Run by scripts/bench. Usage: bench_parse [SECONDS PER ROW [opens]]
+ * Times are those of the thread's own processor clock, the median of rounds. Instructions are
+ * counted by the kernel where it lets us, else the row is left out. Run by scripts/bench. Usage:
+ * bench_parse [SECONDS PER ROW [opens]]
  */
 #include "shim/llm/exchange.h"
 
@@ -42,7 +43,7 @@ static struct exchange *open_exchange(void)
                                          .decoded = true};
     bool no_memory;
     struct exchange *const exchange = exchange_open(&config, &start, &no_memory);
-    if (!exchange)
+    if (exchange == NULL)
         exit(1);
     return exchange;
 }
@@ -135,7 +136,8 @@ static size_t text_escaped(char *to, size_t bytes)
     return used;
 }
 
-/* An answer of some choices with long texts and the lists of log-probabilities that make answers big. */
+/* An answer of some choices with long texts and the lists of log-probabilities that make answers
+ * big. */
 static void make_plain(void)
 {
     plain = malloc(PLAIN_BYTES + 4096);

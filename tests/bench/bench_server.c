@@ -51,7 +51,7 @@ static char *make_stream(unsigned events, size_t *ret_bytes)
         out, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
     for (unsigned i = 0; i < events; i++) {
         char event[EVENT_BYTES + 1];
-        int n = snprintf(event, sizeof event,
+        int n = snprintf(event, sizeof(event),
                          "data: "
                          "{\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1767225600,"
                          "\"model\":\"gpt-4o-mini\","
@@ -67,7 +67,7 @@ static char *make_stream(unsigned events, size_t *ret_bytes)
         "data: "
         "{\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"model\":\"gpt-4o-mini\",\"choices\":[],"
         "\"usage\":{\"prompt_tokens\":1000,\"completion_tokens\":400,\"total_tokens\":1400}}\n\ndata: [DONE]\n\n";
-    used += add_chunk(out + used, last, sizeof last - 1);
+    used += add_chunk(out + used, last, sizeof(last) - 1);
     memcpy(out + used, "0\r\n\r\n", 5);
     *ret_bytes = used + 5;
     return out;
@@ -83,17 +83,17 @@ static char *make_json(size_t *ret_bytes)
                                "today.\",\"refusal\":null},\"logprobs\":null,"
                                "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":1000,\"completion_tokens\":"
                                "40,\"total_tokens\":1040},\"service_tier\":\"default\"}";
-    char *out = malloc(sizeof body + 256);
+    char *out = malloc(sizeof(body) + 256);
     if (out == NULL)
         exit(1);
     *ret_bytes =
         (size_t)sprintf(out, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
-                        sizeof body - 1, body);
+                        sizeof(body) - 1, body);
     return out;
 }
 
-/* Reads one request with its body. Returns the number of events asked for, 0 for plain JSON, -1 at the end of the
- * connection. */
+/* Reads one request with its body. Returns the number of events asked for, 0 for plain JSON, -1 at
+ * the end of the connection. */
 static long read_request(int fd, char *buffer)
 {
     size_t used = 0;
@@ -107,10 +107,10 @@ static long read_request(int fd, char *buffer)
         end = strstr(buffer, "\r\n\r\n");
     }
     const char *length = strcasestr(buffer, "content-length:");
-    size_t want = (size_t)(end + 4 - buffer) + (length && length < end ? strtoul(length + 15, NULL, 10) : 0);
+    size_t want = (size_t)(end + 4 - buffer) + (length != NULL && length < end ? strtoul(length + 15, NULL, 10) : 0);
     if (want > REQUEST_MAX)
         return -1;
-    if (strcasestr(buffer, "expect: 100-continue"))
+    if (strcasestr(buffer, "expect: 100-continue") != NULL)
         send_all(fd, "HTTP/1.1 100 Continue\r\n\r\n", 25);
     while (used < want) {
         ssize_t got = recv(fd, buffer + used, want - used, 0);
@@ -128,7 +128,7 @@ static void *serve(void *argument)
     size_t json_bytes, stream_bytes = 0;
     char *json = make_json(&json_bytes);
     long events, made_for = -1;
-    while (buffer && (events = read_request(fd, buffer)) >= 0 && events <= EVENTS_MAX) {
+    while (buffer != NULL && (events = read_request(fd, buffer)) >= 0 && events <= EVENTS_MAX) {
         if (events > 0 && events != made_for) {
             free(stream);
             stream = make_stream((unsigned)events, &stream_bytes);
@@ -151,9 +151,9 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
-    if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) != 0 || listen(listener, 64) != 0 ||
-        getsockname(listener, (struct sockaddr *)&address, &length) != 0)
+    socklen_t length = sizeof(address);
+    if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+        listen(listener, 64) != 0 || getsockname(listener, (struct sockaddr *)&address, &length) != 0)
         return 1;
     FILE *file = fopen(argv[1], "w");
     if (file == NULL || fprintf(file, "%u\n", ntohs(address.sin_port)) < 0 || fclose(file) != 0)
@@ -163,7 +163,7 @@ int main(int argc, char **argv)
         if (fd < 0)
             continue;
         int on = 1;
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         pthread_t thread;
         if (pthread_create(&thread, NULL, serve, (void *)(long)fd) == 0)
             pthread_detach(thread);

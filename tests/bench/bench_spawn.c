@@ -1,7 +1,7 @@
 /*
- * What preloading costs a program that does nothing: starts PROGRAM N times in turn without and with LD_PRELOAD and
- * prints the 10th percentile and the median of the wall time of each in microseconds. Usage: bench_spawn LIBRARY N
- * PROGRAM
+ * What preloading costs a program that does nothing: starts PROGRAM N times in turn without and
+ * with LD_PRELOAD and prints the 10th percentile and the median of the wall time of each in
+ * microseconds. Usage: bench_spawn LIBRARY N PROGRAM
  */
 #include <spawn.h>
 #include <stdio.h>
@@ -44,7 +44,7 @@ int main(int argc, char **argv)
     size_t n = (size_t)atol(argv[2]);
     double *times[2] = {calloc(n, sizeof(double)), calloc(n, sizeof(double))};
     char preload[4096];
-    snprintf(preload, sizeof preload, "LD_PRELOAD=%s", argv[1]);
+    snprintf(preload, sizeof(preload), "LD_PRELOAD=%s", argv[1]);
     char *const bare[] = {NULL}, *const with[] = {preload, NULL};
     if (n == 0 || times[0] == NULL || times[1] == NULL)
         return 2;

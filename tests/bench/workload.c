@@ -1,7 +1,7 @@
 /*
- * Spans for benchmarks: arrival times and token counts from two public traces of production traffic where they are
- * found, durations log-normal, 500 prompts (Zipf 0.9), 12 models. SIMULATED traffic; the facts are those that a
- * streamed chat completion fills. One thread.
+ * Spans for benchmarks: arrival times and token counts from two public traces of production traffic
+ * where they are found, durations log-normal, 500 prompts (Zipf 0.9), 12 models. SIMULATED traffic;
+ * the facts are those that a streamed chat completion fills. One thread.
  */
 #include "workload.h"
 
@@ -47,7 +47,7 @@ static void read_trace(struct workload *w, const char *path)
     double before = -1;
     if (file == NULL)
         return;
-    while (w->n_trace < TRACE_MAX && fgets(line, sizeof line, file)) {
+    while (w->n_trace < TRACE_MAX && fgets(line, sizeof(line), file) != NULL) {
         unsigned hour, minute, in, out;
         double second;
         if (sscanf(line, "%*d-%*d-%*d %u:%u:%lf,%u,%u", &hour, &minute, &second, &in, &out) != 5)
@@ -64,17 +64,17 @@ static void read_trace(struct workload *w, const char *path)
 
 void workload_init(struct workload *w, const char *source_dir)
 {
-    *w = (struct workload){.random = 20261124, .trace = calloc(TRACE_MAX, sizeof *w->trace)};
+    *w = (struct workload){.random = 20261124, .trace = calloc(TRACE_MAX, sizeof(*w->trace))};
     if (w->trace == NULL)
         exit(1);
     static const char *const files[] = {"AzureLLMInferenceTrace_conv.csv", "AzureLLMInferenceTrace_code.csv"};
     for (size_t i = 0; i < 2; i++) {
         char path[4096];
         const char *directory = getenv("LIBPPROF_TRACES");
-        if (directory)
-            snprintf(path, sizeof path, "%s/%s", directory, files[i]);
+        if (directory != NULL)
+            snprintf(path, sizeof(path), "%s/%s", directory, files[i]);
         else
-            snprintf(path, sizeof path, "%s/../shared/azure-llm-trace/%s", source_dir, files[i]);
+            snprintf(path, sizeof(path), "%s/../shared/azure-llm-trace/%s", source_dir, files[i]);
         read_trace(w, path);
     }
 }
@@ -205,7 +205,7 @@ void workload_span(struct workload *w, size_t i, uint64_t start_ns, struct span 
     span_set_u64(span, SPAN_prompt_id, (prompt + 1) * 0x9e3779b97f4a7c15u);
     if (w->response_ids) {
         char id[40];
-        snprintf(id, sizeof id, "chatcmpl-%08" PRIx32 "%016" PRIx64, (uint32_t)next_random(w), next_random(w));
+        snprintf(id, sizeof(id), "chatcmpl-%08" PRIx32 "%016" PRIx64, (uint32_t)next_random(w), next_random(w));
         set_text(span, SPAN_response_id, id);
     }
 }

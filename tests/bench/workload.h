@@ -20,7 +20,8 @@ struct workload {
 /* Reads the traces from $LIBPPROF_TRACES or ../shared/azure-llm-trace below the source tree. */
 void workload_init(struct workload *workload, const char *source_dir);
 void workload_done(struct workload *workload);
-/* What the shim fills for a program: response ids, sketches of gaps, clocks in nanoseconds, one model for each prompt.
+/* What the shim fills for a program: response ids, sketches of gaps, clocks in nanoseconds, one
+ * model for each prompt.
  */
 void workload_as_shipped(struct workload *workload);
 /* Between the starts of spans i - 1 and i. */

@@ -1,6 +1,7 @@
 /*
- * What the small client programs share: a request to the test server and printing. They are ordinary programs that know
- * nothing of libpprof; what they print must not depend on time, port or process.
+ * What the small client programs share: a request to the test server and printing. They are
+ * ordinary programs that know nothing of libpprof; what they print must not depend on time, port or
+ * process.
  */
 #pragma once
 

@@ -1,5 +1,5 @@
-/* A sandbox that denies local sockets, memory files, threads, a table of descriptors or memory advice; each in a child
- * of its own. */
+/* A sandbox that denies local sockets, memory files, threads, a table of descriptors or memory
+ * advice; each in a child of its own. */
 #include "client.h"
 
 #include <errno.h>
@@ -35,10 +35,9 @@ static void without(const char *base, const char *name, const int *numbers, int 
     int status = 0;
     if (pid == 0) {
         CURL *easy = request(base, "sse");
-        for (int i = 0; numbers[i] >= 0; i++) {
+        for (int i = 0; numbers[i] >= 0; i++)
             if (deny(numbers[i], argument, error) != 0)
                 printf("cannot deny\n");
-        }
         perform(easy);
         perform(easy);
         curl_easy_cleanup(easy);

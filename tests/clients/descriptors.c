@@ -1,4 +1,5 @@
-/* What lies in the table of descriptors after calls, and as time goes on: nothing that this program did not open. */
+/* What lies in the table of descriptors after calls, and as time goes on: nothing that this program
+ * did not open. */
 #include "client.h"
 
 #include <dirent.h>

@@ -1,4 +1,5 @@
-/* Children that die in the middle of a stream: by abort, by SIGKILL, by a fault; the call before is long over. */
+/* Children that die in the middle of a stream: by abort, by SIGKILL, by a fault; the call before is
+ * long over. */
 #include "client.h"
 
 #include <signal.h>

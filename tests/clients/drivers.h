@@ -27,7 +27,8 @@ static inline UNUSED CURLM *multi_for(enum driver driver)
     return multi;
 }
 
-/* Until nothing runs. With sockets there is no event loop: all of them, when there may be something. */
+/* Until nothing runs. With sockets there is no event loop: all of them, when there may be
+ * something. */
 static inline UNUSED void drive_by(CURLM *multi, enum driver driver)
 {
     int running = 1;

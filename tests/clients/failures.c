@@ -1,5 +1,5 @@
-/* Calls that fail in every other way: aborted by the progress callback, timed out, refused, unresolved, of no URL, in
- * the read callback. */
+/* Calls that fail in every other way: aborted by the progress callback, timed out, refused,
+ * unresolved, of no URL, in the read callback. */
 #include "client.h"
 
 static int abort_late(void *context, curl_off_t total, curl_off_t now, curl_off_t up_total, curl_off_t up)

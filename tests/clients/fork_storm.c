@@ -1,7 +1,7 @@
 /*
- * Threads that call while the process forks: children that only end, that run another program, and that call
- * themselves. (Not with AddressSanitizer: GCC 12's leaves the locks of its allocator as they are in a forked child,
- * which then may wait for ever.)
+ * Threads that call while the process forks: children that only end, that run another program, and
+ * that call themselves. (Not with AddressSanitizer: GCC 12's leaves the locks of its allocator as
+ * they are in a forked child, which then may wait for ever.)
  */
 #include "client.h"
 

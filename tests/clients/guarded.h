@@ -1,5 +1,6 @@
 /*
- * Memory that ends the program when it is touched at the wrong time: behind its last byte, or at all.
+ * Memory that ends the program when it is touched at the wrong time: after its last byte, or at
+ * all.
  */
 #pragma once
 

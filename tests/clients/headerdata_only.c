@@ -1,4 +1,5 @@
-/* HEADERDATA without HEADERFUNCTION: the write callback gets the headers with the header pointer. */
+/* HEADERDATA without HEADERFUNCTION: the write callback gets the headers with the header
+ * pointer. */
 #include "client.h"
 
 int main(int argc, char **argv)

@@ -1,4 +1,5 @@
-/* HEADER=1: headers come through the write callback, also those of a redirect and of early hints. */
+/* HEADER=1: headers come through the write callback, also those of a redirect and of early
+ * hints. */
 #include "client.h"
 
 int main(int argc, char **argv)

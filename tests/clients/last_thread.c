@@ -1,6 +1,7 @@
 /*
- * Programs that end with their last thread: main() is gone by then. What they printed and what their handlers write
- * comes out, and the code is theirs; where main() went by the system call, no handler runs.
+ * Programs that end with their last thread: main() is gone by then. What they printed and what
+ * their handlers write comes out, and the code is theirs; where main() went by the system call, no
+ * handler runs.
  */
 #include "client.h"
 
@@ -14,9 +15,8 @@ static FILE *copy; /* of standard output, with a buffer of its own */
 static void at_exit(void)
 {
     static const char text[] = "a handler writes\n";
-    if (write(STDOUT_FILENO, text, sizeof text - 1) < 0) {
+    if (write(STDOUT_FILENO, text, sizeof(text) - 1) < 0)
         _exit(99);
-    }
 }
 
 static void call(void)

@@ -1,7 +1,7 @@
 /*
- * Options set after curl_multi_add_handle, which libcurl does not look at before the first call that drives the multi
- * handle: what was set before is freed, unmapped or was never there. Each is a call like any other, from the moment it
- * was added. What is never driven is none.
+ * Options set after curl_multi_add_handle, which libcurl does not look at before the first call
+ * that drives the multi handle: what was set before is freed, unmapped or was never there. Each is
+ * a call like any other, from the moment it was added. What is never driven is none.
  */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 #include "drivers.h"

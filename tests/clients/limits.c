@@ -1,4 +1,5 @@
-/* Hardly any resources: no descriptor at all, no address space, no file size; each in a child of its own. */
+/* Hardly any resources: no descriptor at all, no address space, no file size; each in a child of
+ * its own. */
 #include "client.h"
 
 #include <signal.h>

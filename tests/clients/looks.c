@@ -1,5 +1,5 @@
-/* A program that looks closely: debug callback, progress callback, the header functions, the number and sizes of
- * pieces. */
+/* A program that looks closely: debug callback, progress callback, the header functions, the number
+ * and sizes of pieces. */
 #include "client.h"
 
 struct counts {

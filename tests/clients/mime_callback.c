@@ -1,5 +1,5 @@
-/* Multipart bodies whose parts are read by a callback, from a file, and from parts inside a part; one is rewound for a
- * redirect. */
+/* Multipart bodies whose parts are read by a callback, from a file, and from parts inside a part;
+ * one is rewound for a redirect. */
 #include "client.h"
 
 static const char text[] = "RIFF....WAVEfmt ";

@@ -1,4 +1,5 @@
-/* Memory that is refused: all mappings, later everything that another thread than the program's own allocates. */
+/* Memory that is refused: all mappings, later everything that another thread than the program's own
+ * allocates. */
 #include "client.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* HTTP/0.9, trailers, a POST that a redirect turns into a GET, a body behind an error; with the headers among the body
- * and without. */
+/* HTTP/0.9, trailers, a POST that a redirect turns into a GET, a body after an error; with the
+ * headers among the body and without. */
 #include "client.h"
 
 int main(int argc, char **argv)

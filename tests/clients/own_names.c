@@ -1,4 +1,5 @@
-/* A program with functions of its own under the names of what libpprof carries inside: nobody may call them but itself.
+/* A program with functions of its own under the names of what libpprof carries inside: nobody may
+ * call them but itself.
  */
 #include "client.h"
 

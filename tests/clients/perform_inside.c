@@ -1,4 +1,5 @@
-/* A transfer inside another handle's callback, and one on the same handle, which libcurl refuses. */
+/* A transfer inside another handle's callback, and one on the same handle, which libcurl
+ * refuses. */
 #include "client.h"
 
 static char *context;

@@ -1,13 +1,14 @@
 /*
- * Every option that holds a pointer (pointers.def), and for each the moments before and after which libcurl has no
- * business with what it points to: there, nothing may be. Each line of the output is one case; where it ends, it names
- * the case in which the program died.
+ * Every option that holds a pointer (pointers.def), and for each the moments before and after which
+ * libcurl has no business with what it points to: there, nothing may be. Each line of the output is
+ * one case; where it ends, it names the case in which the program died.
  */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 #include "drivers.h"
 #include "guarded.h"
 
-/* Options of libcurl 8.2, 8.8 and 8.14: a header may lack them, the library that is loaded may have them. */
+/* Options of libcurl 8.2, 8.8 and 8.14: a header may lack them, the library that is loaded may have
+ * them. */
 #if LIBCURL_VERSION_NUM < 0x080e00
 #define CURLOPT_HAPROXY_CLIENT_IP ((CURLoption)(CURLOPTTYPE_STRINGPOINT + 323))
 #define CURLOPT_ECH ((CURLoption)(CURLOPTTYPE_STRINGPOINT + 325))
@@ -300,7 +301,8 @@ static void replaced(const struct pointer *pointer, enum driver driver)
     end_case(easy);
 }
 
-/* Not read at all, as no request is made. A body is read from the beginning on: nothing says when. */
+/* Not read at all, as no request is made. A body is read from the beginning on: nothing says
+ * when. */
 static void refused(const struct pointer *pointer, enum driver driver)
 {
     begin_case(pointer, "refused", driver);
@@ -454,7 +456,8 @@ static int is_listed(CURLoption id)
     return 0;
 }
 
-/* An option that is newer than this program and its header has no name here. Numbers grow across all types. */
+/* An option that is newer than this program and its header has no name here. Numbers grow across
+ * all types. */
 static int is_known(CURLoption id)
 {
     const int number = (int)id % 10000;

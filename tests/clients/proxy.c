@@ -1,5 +1,5 @@
-/* A proxy: plain, tunnelled by CONNECT to HTTP and to HTTPS, its headers shown or suppressed, and a tunnel that is
- * refused. */
+/* A proxy: plain, tunnelled by CONNECT to HTTP and to HTTPS, its headers shown or suppressed, and a
+ * tunnel that is refused. */
 #include "client.h"
 
 static char name_header[] = "header", name_body[] = "body";

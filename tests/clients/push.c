@@ -1,6 +1,7 @@
 /*
- * HTTP/2 server push: libcurl duplicates the handle by itself, without the program's doing. What the push callback sets
- * on the new one, or leaves as it was; answers that refuse; the parent gone first.
+ * HTTP/2 server push: libcurl duplicates the handle by itself, without the program's doing. What
+ * the push callback sets on the new one, or leaves as it was; answers that refuse; the parent gone
+ * first.
  */
 #include "client.h"
 
@@ -61,7 +62,8 @@ static int on_push(CURL *parent, CURL *easy, size_t count, struct curl_pushheade
     return CURL_PUSH_OK;
 }
 
-/* Tells the server that its answer is there: libcurl 7.88 cannot take a pushed stream while it reads the parent. */
+/* Tells the server that its answer is there: libcurl 7.88 cannot take a pushed stream while it
+ * reads the parent. */
 static void say_taken(const char *base)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -88,7 +90,8 @@ static void finish(CURLM *multi, CURL *parent, const char *base)
     }
 }
 
-/* In whichever order the server sent it: in one sink, what both received is in one order only for one of them. */
+/* In whichever order the server sent it: in one sink, what both received is in one order only for
+ * one of them. */
 static void show(const struct sink *sink)
 {
     printf("%s got %zu bytes, first %.24s\n", sink->name, sink->bytes,

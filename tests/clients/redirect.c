@@ -1,4 +1,5 @@
-/* 307: the body is sent again; from memory, by seek callback, from a FILE, and where it cannot be rewound. */
+/* 307: the body is sent again; from memory, by seek callback, from a FILE, and where it cannot be
+ * rewound. */
 #include "client.h"
 
 static const char text[] = PROMPT;

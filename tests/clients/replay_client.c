@@ -1,12 +1,13 @@
 /*
- * Sends the requests of a list file, as an ordinary program would that knows nothing of libpprof; one line per answer
- * with a checksum of the body. Run by tests/e2e/replay without and with the shim: the output has to be the same.
+ * Sends the requests of a list file, as an ordinary program would that knows nothing of libpprof;
+ * one line per answer with a checksum of the body. Run by tests/e2e/replay without and with the
+ * shim: the output has to be the same.
  *
  * replay_client LIST PORT [--http 1.0|1.1|2] [--decode] [--multi N] [--cancel BYTES]
  *
- * LIST: per exchange a line `id TAB method TAB count of headers TAB bytes of body`, then the URL, the headers, the body
- * and LF. All connections go to 127.0.0.1:PORT. --decode: libcurl decodes contents. --multi: N transfers at a time.
- * --cancel: the write callback refuses after BYTES.
+ * LIST: per exchange a line `id TAB method TAB count of headers TAB bytes of body`, then the URL,
+ * the headers, the body and LF. All connections go to 127.0.0.1:PORT. --decode: libcurl decodes
+ * contents. --multi: N transfers at a time. --cancel: the write callback refuses after BYTES.
  */
 #include <curl/curl.h>
 #include <inttypes.h>
@@ -151,7 +152,7 @@ static void run_many(struct exchange *exchanges, unsigned count, const struct op
         int running, left;
         curl_multi_perform(multi, &running);
         CURLMsg *message;
-        while ((message = curl_multi_info_read(multi, &left))) {
+        while ((message = curl_multi_info_read(multi, &left)) != NULL) {
             CURL *const easy = message->easy_handle;
             ended(easy, message->data.result);
             curl_multi_remove_handle(multi, easy);
@@ -180,7 +181,7 @@ static char *read_line(FILE *file)
 static bool read_exchange(FILE *file, struct exchange *exchange)
 {
     char *const line = read_line(file);
-    if (!line)
+    if (line == NULL)
         return false;
     char *rest = line;
     exchange->id = strdup(strsep(&rest, "\t"));
@@ -205,7 +206,7 @@ static struct exchange *read_list(const char *path, unsigned *ret_count)
     FILE *const file = fopen(path, "r");
     unsigned room = 4096;
     struct exchange *const exchanges = calloc(room, sizeof(*exchanges));
-    if (!file || !exchanges)
+    if (file == NULL || exchanges == NULL)
         die("the list cannot be read");
     while (*ret_count < room && read_exchange(file, &exchanges[*ret_count]))
         ++*ret_count;
@@ -225,7 +226,7 @@ static struct options parse(int argc, char **argv)
     if (argc < 3)
         die("LIST PORT [--http V] [--decode] [--multi N] [--cancel BYTES]");
     struct options options = {.list = argv[1], .port = argv[2], .http = CURL_HTTP_VERSION_1_1};
-    for (int i = 3; i < argc; i++) {
+    for (int i = 3; i < argc; i++)
         if (!strcmp(argv[i], "--decode"))
             options.decode = true;
         else if (!strcmp(argv[i], "--http") && i + 1 < argc)
@@ -236,7 +237,6 @@ static struct options parse(int argc, char **argv)
             options.cancel = strtoul(argv[++i], NULL, 10);
         else
             die("unknown option");
-    }
     return options;
 }
 

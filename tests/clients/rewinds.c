@@ -1,7 +1,7 @@
 /*
- * Bodies that libcurl reads from a FILE and has to send twice: 307, 401, a kept connection that is dead. It rewinds by
- * itself what it reads with its own fread, whether that was set or not, and nothing else. Where nothing is read, what
- * READDATA points to is never touched.
+ * Bodies that libcurl reads from a FILE and has to send twice: 307, 401, a kept connection that is
+ * dead. It rewinds by itself what it reads with its own fread, whether that was set or not, and
+ * nothing else. Where nothing is read, what READDATA points to is never touched.
  */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 #include "client.h"

@@ -1,4 +1,5 @@
-/* The write callback takes less than it got, refuses with the error value, or refuses an empty answer. */
+/* The write callback takes less than it got, refuses with the error value, or refuses an empty
+ * answer. */
 #include "client.h"
 
 static int mode;

@@ -1,5 +1,5 @@
-/* system, popen, posix_spawn and vfork between and during requests: children that run other programs, without their
- * environment too. */
+/* system, popen, posix_spawn and vfork between and during requests: children that run other
+ * programs, without their environment too. */
 #include "client.h"
 
 #include <spawn.h>

@@ -1,5 +1,5 @@
-/* A profiler's SIGPROF, SIGALRM and SIGUSR1 without SA_RESTART, as fast as they come; SIGPIPE and SIGCHLD as they are
- * by default. */
+/* A profiler's SIGPROF, SIGALRM and SIGUSR1 without SA_RESTART, as fast as they come; SIGPIPE and
+ * SIGCHLD as they are by default. */
 #include "client.h"
 
 #include <pthread.h>

@@ -1,6 +1,7 @@
 /*
- * Callbacks replace, in the middle of a transfer, what options point to: body, headers, and error buffer;
- * what was there before may not be touched any more. The next call on the handle uses what was set.
+ * Callbacks replace, in the middle of a transfer, what options point to: body, headers, and error
+ * buffer; what was there before may not be touched any more. The next call on the handle uses what
+ * was set.
  */
 #include "client.h"
 #include "guarded.h"

@@ -1,7 +1,7 @@
 /*
- * Linked to the clients whose name ends in _symbolic: makes the libcurl of the process one that was built with
- * -Bsymbolic-functions, as several distributions do. Its calls of its own functions then do not go through the symbol
- * table, so that nobody can stand between.
+ * Linked to the clients whose name ends in _symbolic: makes the libcurl of the process one that was
+ * built with -Bsymbolic-functions, as several distributions do. Its calls of its own functions then
+ * do not go through the symbol table, so that nobody can stand between.
  */
 #include <elf.h>
 #include <link.h>
@@ -31,7 +31,7 @@ static struct tables read_tables(const struct dl_phdr_info *object)
     for (int i = 0; i < object->dlpi_phnum; i++)
         if (object->dlpi_phdr[i].p_type == PT_DYNAMIC)
             entry = (const ElfW(Dyn) *)(object->dlpi_addr + object->dlpi_phdr[i].p_vaddr);
-    for (; entry != NULL && entry->d_tag != DT_NULL; entry++) {
+    for (; entry != NULL && entry->d_tag != DT_NULL; entry++)
         if (entry->d_tag == DT_SYMTAB)
             tables.symbols = (const ElfW(Sym) *)address(object, entry->d_un.d_ptr);
         else if (entry->d_tag == DT_STRTAB)
@@ -44,7 +44,6 @@ static struct tables read_tables(const struct dl_phdr_info *object)
             tables.data = (const ElfW(Rela) *)address(object, entry->d_un.d_ptr);
         else if (entry->d_tag == DT_RELASZ)
             tables.data_bytes = entry->d_un.d_val;
-    }
     return tables;
 }
 

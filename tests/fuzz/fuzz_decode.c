@@ -1,4 +1,5 @@
-/* Content decoders. First byte: encoding and cutting. Output is bounded by what the test is willing to wait for. */
+/* Content decoders. First byte: encoding and cutting. Output is bounded by what the test is willing
+ * to wait for. */
 #include "shim/llm/framing/decode.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* AWS event streams. First byte: the cutting. Checksums are put right first, so that what lies behind them is reached;
- * the result may not depend on cutting. */
+/* AWS event streams. First byte: the cutting. Checksums are put right first, so that what lies
+ * after them is reached; the result may not depend on cutting. */
 #include "shim/llm/framing/base64.h"
 #include "shim/llm/framing/eventstream.h"
 

@@ -1,8 +1,10 @@
 /*
- * An exchange of any API with any request, headers and body, cut anywhere, with losses, pauses and rewinds between: a
- * span or none, never a crash, and no more time between first and last content than passed.
+ * An exchange of any API with any request, headers and body, cut anywhere, with losses, pauses and
+ * rewinds between: a span or none, never a crash, and no more time between first and last content
+ * than passed.
  *
- * Input: byte 0 picks the URL, byte 1 the cutting; then request, headers and body, separated by 0xff.
+ * Input: byte 0 picks the URL, byte 1 the cutting; then request, headers and body, separated by
+ * 0xff.
  */
 #include "shim/llm/exchange.h"
 

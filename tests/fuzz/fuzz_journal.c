@@ -1,8 +1,8 @@
 /*
- * Arbitrary bytes as a journal and as a record: frames that can be read, or none. Bytes 0 and 1 say what of it is made
- * good first (sums are written anew, so that what lies behind them is reached), what is put where, and where the file
- * ends. The journal lies at the end of one room, so that a byte read beyond it is seen; only what an input wrote is
- * wiped after it.
+ * Arbitrary bytes as a journal and as a record: frames that can be read, or none. Bytes 0 and 1 say
+ * what of it is made good first (sums are written anew, so that what lies after them is reached),
+ * what is put where, and where the file ends. The journal lies at the end of one room, so that a
+ * byte read beyond it is seen; only what an input wrote is wiped after it.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -54,7 +54,7 @@ static void seal_entries(struct file file, size_t at, size_t end, size_t step)
     end = end < file.bytes ? end : file.bytes;
     while (at + (step != 0 ? step : SPAN_JOURNAL_ENTRY_HEAD) <= end) {
         uint64_t head[3];
-        memcpy(head, file.data + at, sizeof head);
+        memcpy(head, file.data + at, sizeof(head));
         const size_t left = (step != 0 ? step : end - at) - SPAN_JOURNAL_ENTRY_HEAD;
         const size_t length = head[2] % (left < 700 ? left + 1 : 700);
         span_journal_entry_seal(file.data + at, head[0], step != 0 ? head[1] : 1, length);
@@ -92,13 +92,13 @@ static void fill(struct file file, unsigned how, const uint8_t *data, size_t byt
     uint8_t begin[SPAN_JOURNAL_AT_LOSS];
     uint8_t numbers[SPAN_JOURNAL_PENDING_HEAD];
     if ((how & GOOD_HEAD) && span_journal_head_write(begin, &head, data, bytes) == 0)
-        (void)put(file, 0, begin, sizeof begin);
+        (void)put(file, 0, begin, sizeof(begin));
     else
         (void)put(file, 0, data, bytes);
     (void)put(file, SPAN_JOURNAL_AT_LOSS, data, bytes < 48 ? bytes : 48);
     span_journal_pending_write(numbers, 1, 5);
     if (how & GOOD_NUMBERS)
-        (void)put(file, SPAN_JOURNAL_AT_PENDING, numbers, sizeof numbers);
+        (void)put(file, SPAN_JOURNAL_AT_PENDING, numbers, sizeof(numbers));
     else
         (void)put(file, SPAN_JOURNAL_AT_PENDING, data, bytes);
     const size_t pending = SPAN_JOURNAL_AT_PENDING + SPAN_JOURNAL_PENDING_HEAD;
@@ -142,7 +142,7 @@ static void try_journal(unsigned how, unsigned end, const uint8_t *data, size_t 
                                   SPAN_JOURNAL_BYTES - SPAN_JOURNAL_AT_RING,
                                   SPAN_JOURNAL_BYTES - SPAN_JOURNAL_AT_FLIGHTS};
     const size_t missing = end < 128 ? 0 : ends[end % 5] > (end - 128) * 33u ? ends[end % 5] - (end - 128) * 33u : 0;
-    const struct file file = {room + missing, sizeof room - missing};
+    const struct file file = {room + missing, sizeof(room) - missing};
     struct span_journal_found found;
     if (bytes > INPUT_MAX)
         bytes = INPUT_MAX;
@@ -164,9 +164,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         return 0;
     try_journal(data[0], data[1], data + 2, bytes - 2);
     if (span_record_read(&span, data + 2, bytes - 2) == 0) {
-        const size_t written = span_record_write(record, sizeof record, &span, &all);
+        const size_t written = span_record_write(record, sizeof(record), &span, &all);
         if (!all || span_record_read(&again, record, written) != 0 ||
-            memcmp(span.present, again.present, sizeof span.present) != 0)
+            memcmp(span.present, again.present, sizeof(span.present)) != 0)
             abort();
     }
     return 0;

@@ -1,5 +1,5 @@
-/* Any bytes in any cutting: the scanner reads nothing beyond them, ends in a sane state, and tells the same however it
- * was cut. */
+/* Any bytes in any cutting: the scanner reads nothing beyond them, ends in a sane state, and tells
+ * the same however it was cut. */
 #include "shim/llm/identity/json_canon.h"
 #include "shim/llm/json/json_check.h"
 #include "shim/llm/json/json_scan.h"

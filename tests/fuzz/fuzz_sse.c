@@ -1,5 +1,5 @@
-/* Any bytes in any cutting: events of SSE and lines of JSON are the same, begin and end in turn, and nothing beyond the
- * input is read. */
+/* Any bytes in any cutting: events of SSE and lines of JSON are the same, begin and end in turn,
+ * and nothing beyond the input is read. */
 #include "shim/llm/identity/json_canon.h"
 #include "shim/llm/framing/ndjson.h"
 #include "shim/llm/framing/sse.h"

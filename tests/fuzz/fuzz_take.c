@@ -1,9 +1,10 @@
 /*
- * A block that the store accepts is one that the store's check accepts: whatever a sender puts into a frame, nothing
- * gets into the store that check, merge or a report could not read. The input is the payload of a SPANS frame; its
- * checksums are made here. Many frames share a transaction, as they do in pprofd: a refused one must leave it as it
- * was. Then everything that reads a store reads this one, every second time after its merge, and it begins anew. When
- * it finds a fault, the frames are taken again, each alone, to name the one that brought it. The store lies in memory
+ * A block that the store accepts is one that the store's check accepts: whatever a sender puts into
+ * a frame, nothing gets into the store that check, merge or a report could not read. The input is
+ * the payload of a SPANS frame; its checksums are made here. Many frames share a transaction, as
+ * they do in pprofd: a refused one must leave it as it was. Then everything that reads a store
+ * reads this one, every second time after its merge, and it begins anew. When it finds a fault, the
+ * frames are taken again, each alone, to name the one that brought it. The store lies in memory
  * where that is possible.
  */
 #include <stdint.h>
@@ -44,7 +45,7 @@ static const char *open_anew(void)
     struct span_process process = {.identity = {1}, .pid = 1};
 
     if (file[0] == '\0') {
-        (void)snprintf(file, sizeof file, "%s/fuzz_take.%ld", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp",
+        (void)snprintf(file, sizeof(file), "%s/fuzz_take.%ld", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp",
                        (long)getpid());
         (void)atexit(at_end);
     }

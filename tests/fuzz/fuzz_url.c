@@ -1,5 +1,5 @@
-/* URLs: splitting, decoding, recognition. First byte: method; then a URL. Whatever recognise() accepts must be a
- * candidate. */
+/* URLs: splitting, decoding, recognition. First byte: method; then a URL. Whatever recognise()
+ * accepts must be a candidate. */
 #include "shim/llm/recognise/recognise.h"
 #include "shim/llm/recognise/recognise_host.h"
 #include "shim/llm/recognise/url.h"

@@ -1,9 +1,10 @@
 /*
- * The simulated language model behind tests/servers/model_server: what it was asked, and its answer as timed pieces.
+ * The simulated language model after tests/servers/model_server: what it was asked, and its answer
+ * as timed pieces.
  *
- * SIMULATED: there is no model. Text comes from a fixed stock, tokens are counted by a rule of thumb (model_tokens),
- * and the pace is computed from the table in model_text.c. The bytes on the wire follow the providers' documented
- * formats.
+ * SIMULATED: there is no model. Text comes from a fixed stock, tokens are counted by a rule of
+ * thumb (model_tokens), and the pace is computed from the table in model_text.c. The bytes on the
+ * wire follow the providers' documented formats.
  */
 #pragma once
 
@@ -49,12 +50,14 @@ struct model_speed {
 
 struct model_speed model_speed_of(const char *model);
 size_t model_tokens(const char *text);
-/* The words of the answer, one token each, `count` of them from a place that depends on the prompt. */
+/* The words of the answer, one token each, `count` of them from a place that depends on the
+ * prompt. */
 const char *model_word(uint64_t seed, size_t index);
 /* How many tokens the answer to this request has; *ret_cut when the limit ended it. */
 size_t model_answer_tokens(const struct model_request *request, uint64_t seed, bool *ret_cut);
 uint64_t model_seed(const char *text);
-/* Tokens of this prefix that an earlier request left in the simulated prompt cache; remembers it. Any thread. */
+/* Tokens of this prefix that an earlier request left in the simulated prompt cache; remembers it.
+ * Any thread. */
 size_t model_cache_lookup(const char *prefix, size_t tokens);
 extern bool model_cache_on; /* set once before the server starts */
 

@@ -1,7 +1,7 @@
 /*
- * Anthropic's messages as the simulated model answers them: one JSON object, or named SSE events with cumulative usage
- * in message_delta. Input tokens exclude what the prompt cache served. Format: docs.anthropic.com, "Streaming
- * Messages".
+ * Anthropic's messages as the simulated model answers them: one JSON object, or named SSE events
+ * with cumulative usage in message_delta. Input tokens exclude what the prompt cache served.
+ * Format: docs.anthropic.com, "Streaming Messages".
  */
 #include "model.h"
 
@@ -72,8 +72,8 @@ static void plain(const struct model_request *request, struct model_answer *answ
                        (double)tokens / speed.decode_tokens_per_s;
     char text[4096] = "";
     size_t used = 0;
-    for (size_t i = 0; i < tokens && used < sizeof text - 32; i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s", model_word(seed, i));
+    for (size_t i = 0; i < tokens && used < sizeof(text) - 32; i++)
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s", model_word(seed, i));
     cJSON *json = message(request, id);
     cJSON *block = cJSON_CreateObject();
     cJSON_AddItemToArray(cJSON_AddArrayToObject(json, "content"), block);
@@ -93,7 +93,7 @@ void model_anthropic_messages(const struct model_request *request, struct model_
     bool cut = false;
     size_t tokens = model_answer_tokens(request, seed, &cut);
     char id[40];
-    snprintf(id, sizeof id, "msg_%016llx", (unsigned long long)seed);
+    snprintf(id, sizeof(id), "msg_%016llx", (unsigned long long)seed);
     model_header(answer, "request-id", "req_%08x", (unsigned)seed);
     (request->stream ? stream : plain)(request, answer, id, seed, tokens, cut ? "max_tokens" : "end_turn");
 }

@@ -1,6 +1,7 @@
 /*
- * Ollama's native API as the simulated model answers it: one JSON object, or a line of JSON per token with the counts
- * and times (nanoseconds) on the last one. It streams unless "stream":false. Format: ollama docs/api.md.
+ * Ollama's native API as the simulated model answers it: one JSON object, or a line of JSON per
+ * token with the counts and times (nanoseconds) on the last one. It streams unless "stream":false.
+ * Format: ollama docs/api.md.
  */
 #include "model.h"
 
@@ -62,8 +63,8 @@ static void answer_as(const struct model_request *request, struct model_answer *
     }
     char text[4096] = "";
     size_t used = 0;
-    for (size_t i = 0; i < tokens && used < sizeof text - 32; i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s", model_word(seed, i));
+    for (size_t i = 0; i < tokens && used < sizeof(text) - 32; i++)
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s", model_word(seed, i));
     answer->clock_s += (double)tokens / speed.decode_tokens_per_s;
     cJSON *json = line(request, chat, text, true);
     add_counts(json, request, tokens, reason);

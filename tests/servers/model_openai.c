@@ -1,6 +1,7 @@
 /*
- * OpenAI's chat completions and embeddings as the simulated model answers them: plain JSON, or SSE chunks with usage in
- * the last one when stream_options.include_usage asks for it. Format: platform.openai.com API reference, "Chat".
+ * OpenAI's chat completions and embeddings as the simulated model answers them: plain JSON, or SSE
+ * chunks with usage in the last one when stream_options.include_usage asks for it. Format:
+ * platform.openai.com API reference, "Chat".
  */
 #include "model.h"
 
@@ -55,7 +56,7 @@ static void say_chunk(struct model_answer *answer, const char *id, const char *m
     cJSON_AddItemToArray(choices, choice);
     cJSON_AddNumberToObject(choice, "index", 0);
     cJSON_AddItemToObject(choice, "delta", delta);
-    if (finish)
+    if (finish != NULL)
         cJSON_AddStringToObject(choice, "finish_reason", finish);
     else
         cJSON_AddNullToObject(choice, "finish_reason");
@@ -102,10 +103,10 @@ static void chat_plain(const struct model_request *request, struct model_answer 
     struct model_speed speed = model_speed_of(request->model);
     char text[4096] = "";
     size_t used = 0;
-    for (size_t i = 0; i < tokens && used < sizeof text - 32 && !request->wants_json; i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s", model_word(seed, i));
+    for (size_t i = 0; i < tokens && used < sizeof(text) - 32 && !request->wants_json; i++)
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s", model_word(seed, i));
     if (request->wants_json)
-        snprintf(text, sizeof text, "{\"category\":\"billing\",\"urgent\":%s}", seed & 1 ? "true" : "false");
+        snprintf(text, sizeof(text), "{\"category\":\"billing\",\"urgent\":%s}", seed & 1 ? "true" : "false");
     double seconds = speed.queue_s +
                      (double)(request->input_tokens - request->cached_tokens) / speed.prefill_tokens_per_s +
                      (double)tokens / speed.decode_tokens_per_s;
@@ -139,7 +140,7 @@ void model_openai_chat(const struct model_request *request, struct model_answer 
     size_t tokens = model_answer_tokens(request, seed, &cut);
     const char *finish = request->wants_tool ? "tool_calls" : cut ? "length" : "stop";
     char id[40];
-    snprintf(id, sizeof id, "chatcmpl-%016llx", (unsigned long long)seed);
+    snprintf(id, sizeof(id), "chatcmpl-%016llx", (unsigned long long)seed);
     model_header(answer, "x-ratelimit-limit-requests", "10000");
     model_header(answer, "x-ratelimit-remaining-requests", "9999");
     if (request->stream)

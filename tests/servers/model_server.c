@@ -1,13 +1,14 @@
 /*
- * A local model server for the demo and the tests: speaks OpenAI chat and embeddings, Anthropic messages and Ollama's
- * native API, plain and streamed, at a realistic pace. SIMULATED: see model.h.
+ * A local model server for the demo and the tests: speaks OpenAI chat and embeddings, Anthropic
+ * messages and Ollama's native API, plain and streamed, at a realistic pace. SIMULATED: see
+ * model.h.
  *
  *   model_server [--port N] [--port-file FILE] [--pace X] [--no-cache]
  *
- * Listens on 127.0.0.1 only, one thread per connection (libmicrohttpd), until SIGTERM or SIGINT. --port 0 (the default)
- * takes a free port;
- * --port-file receives it once the server listens. --pace multiplies all times; 0 answers at once. --no-cache: no
- * simulated prompt cache, so that the same request always gets the same bytes.
+ * Listens on 127.0.0.1 only, one thread per connection (libmicrohttpd), until SIGTERM or SIGINT.
+ * --port 0 (the default) takes a free port; --port-file receives it once the server listens. --pace
+ * multiplies all times; 0 answers at once. --no-cache: no simulated prompt cache, so that the same
+ * request always gets the same bytes.
  */
 #include "model.h"
 
@@ -74,7 +75,7 @@ static void read_messages(const cJSON *body, struct model_request *request, cons
             *ret_user = text;
     }
     request->instruction_tokens = model_tokens(instructions);
-    if (cJSON_GetObjectItem(body, "system"))
+    if (cJSON_GetObjectItem(body, "system") != NULL)
         request->input_tokens += request->instruction_tokens;
     request->cached_tokens = model_cache_lookup(instructions, request->instruction_tokens);
 }
@@ -102,7 +103,7 @@ static struct model_request read_request(const cJSON *body, const struct route *
     request.wants_json = cJSON_HasObjectItem(body, "response_format");
     const cJSON *tool = cJSON_GetObjectItem(cJSON_GetArrayItem(cJSON_GetObjectItem(body, "tools"), 0), "function");
     const cJSON *name = cJSON_GetObjectItem(tool, "name");
-    request.wants_tool = cJSON_IsString(name) && strstr(user, "weather");
+    request.wants_tool = cJSON_IsString(name) && strstr(user, "weather") != NULL;
     request.tool_name = request.wants_tool ? name->valuestring : NULL;
     return request;
 }
@@ -117,7 +118,7 @@ static void make_answer(struct connection *c, const char *method, const char *ur
 {
     model_answer_init(&c->answer);
     const struct route *route = NULL;
-    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
         if (strcmp(url, routes[i].path) == 0)
             route = &routes[i];
     if (strcmp(url, "/v1/models") == 0) {
@@ -128,7 +129,7 @@ static void make_answer(struct connection *c, const char *method, const char *ur
         answer_error(&c->answer, 404, "invalid_request_error", "Unknown request URL");
         return;
     }
-    cJSON *body = cJSON_ParseWithLength(c->body ? c->body : "", c->bytes);
+    cJSON *body = cJSON_ParseWithLength(c->body != NULL ? c->body : "", c->bytes);
     if (!cJSON_IsObject(body)) {
         answer_error(&c->answer, 400, "invalid_request_error", "We could not parse the JSON body of your request");
     } else {
@@ -218,8 +219,8 @@ static enum MHD_Result handle(void *server, struct MHD_Connection *connection, c
     (void)version;
     struct connection *c = *state;
     if (c == NULL) {
-        *state = calloc(1, sizeof *c);
-        return *state ? MHD_YES : MHD_NO;
+        *state = calloc(1, sizeof(*c));
+        return *state != NULL ? MHD_YES : MHD_NO;
     }
     if (*data_bytes > 0) {
         enum MHD_Result result = take_body(c, data, *data_bytes);
@@ -249,7 +250,7 @@ static void completed(void *server, struct MHD_Connection *connection, void **st
 static bool write_port(const char *file, unsigned port)
 {
     char temporary[4096];
-    snprintf(temporary, sizeof temporary, "%s.new", file);
+    snprintf(temporary, sizeof(temporary), "%s.new", file);
     FILE *out = fopen(temporary, "w");
     if (out == NULL)
         return false;
@@ -266,7 +267,7 @@ int main(int argc, char **argv)
                                             {0}};
     unsigned port = 0;
     const char *port_file = NULL;
-    for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+    for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;)
         if (o == 'p')
             port = (unsigned)atoi(optarg);
         else if (o == 'f')
@@ -277,7 +278,6 @@ int main(int argc, char **argv)
             model_cache_on = false;
         else
             return 2;
-    }
     sigset_t stop;
     sigemptyset(&stop);
     sigaddset(&stop, SIGTERM);
@@ -295,7 +295,7 @@ int main(int argc, char **argv)
         return 1;
     }
     port = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
-    if (port_file ? !write_port(port_file, port) : printf("%u\n", port) < 0 || fflush(stdout) != 0) {
+    if (port_file != NULL ? !write_port(port_file, port) : printf("%u\n", port) < 0 || fflush(stdout) != 0) {
         fprintf(stderr, "model_server: cannot write the port\n");
         return 1;
     }

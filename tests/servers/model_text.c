@@ -1,6 +1,6 @@
 /*
- * Text, tokens, pace and prompt cache of the simulated model (see model.h). Any thread; the prompt cache has its own
- * lock.
+ * Text, tokens, pace and prompt cache of the simulated model (see model.h). Any thread; the prompt
+ * cache has its own lock.
  */
 #include "model.h"
 
@@ -22,7 +22,7 @@ static const char *const words[] = {
     " the",     " beginning", " stays",        " the",  " same",   " –",     " byte",    " for",    " byte",
     ".",
 };
-enum { WORDS = sizeof words / sizeof words[0] };
+enum { WORDS = sizeof(words) / sizeof(words[0]) };
 
 const char *model_word(uint64_t seed, size_t index)
 {
@@ -32,7 +32,7 @@ const char *model_word(uint64_t seed, size_t index)
 uint64_t model_seed(const char *text)
 {
     uint64_t hash = 1469598103934665603u; /* FNV-1a */
-    for (const char *c = text ? text : ""; *c; c++)
+    for (const char *c = text != NULL ? text : ""; *c; c++)
         hash = (hash ^ (unsigned char)*c) * 1099511628211u;
     return hash;
 }
@@ -40,7 +40,7 @@ uint64_t model_seed(const char *text)
 /* The usual rule of thumb for English text: four characters a token. */
 size_t model_tokens(const char *text)
 {
-    size_t bytes = text ? strlen(text) : 0;
+    size_t bytes = text != NULL ? strlen(text) : 0;
     return (bytes + 3) / 4;
 }
 
@@ -101,7 +101,7 @@ static void add_piece(struct model_answer *answer, char *data)
 {
     if (answer->n_pieces == answer->capacity) {
         size_t capacity = answer->capacity ? answer->capacity * 2 : 16;
-        struct model_piece *pieces = realloc(answer->pieces, capacity * sizeof *pieces);
+        struct model_piece *pieces = realloc(answer->pieces, capacity * sizeof(*pieces));
         if (pieces == NULL)
             abort(); /* a test server may */
         answer->pieces = pieces;
@@ -134,9 +134,9 @@ void model_say_json(struct model_answer *answer, const char *prefix, cJSON *obje
 void model_header(struct model_answer *answer, const char *name, const char *format, ...)
 {
     unsigned i = answer->n_headers++;
-    snprintf(answer->header_name[i], sizeof answer->header_name[i], "%s", name);
+    snprintf(answer->header_name[i], sizeof(answer->header_name[i]), "%s", name);
     va_list args;
     va_start(args, format);
-    vsnprintf(answer->header_value[i], sizeof answer->header_value[i], format, args);
+    vsnprintf(answer->header_value[i], sizeof(answer->header_value[i]), format, args);
     va_end(args);
 }

@@ -1,5 +1,6 @@
-/* Helpers of the collector's tests: spans that can be made again from (process, sequence), frames of them, a directory
- * of their own, and the proof that a store holds each of them exactly once, as it was sent. */
+/* Helpers of the collector's tests: spans that can be made again from (process, sequence), frames
+ * of them, a directory of their own, and the proof that a store holds each of them exactly once, as
+ * it was sent. */
 #pragma once
 
 #include "span_tests.h"
@@ -16,12 +17,12 @@ enum { ROWS_PER_FRAME = 16 };
 
 static inline void test_process(struct span_process *process, unsigned number)
 {
-    memset(process, 0, sizeof *process);
-    memset(process->identity, (int)number + 1, sizeof process->identity);
+    memset(process, 0, sizeof(*process));
+    memset(process->identity, (int)number + 1, sizeof(process->identity));
     process->start_ns = UINT64_C(1767225600000000000);
     process->pid = number;
-    snprintf(process->service, sizeof process->service, "service-%u", number % 3);
-    snprintf(process->executable, sizeof process->executable, "app-%u", number);
+    snprintf(process->service, sizeof(process->service), "service-%u", number % 3);
+    snprintf(process->executable, sizeof(process->executable), "app-%u", number);
 }
 
 /* The span with number `seq` of a process: always the same. */
@@ -34,7 +35,8 @@ static inline void test_span(struct span *span, unsigned process, uint64_t seq)
         set_text(span, SPAN_prompt_name, process % 2 ? "triage" : "summary");
 }
 
-/* Frame `sequence` holds the spans (sequence-1)*ROWS_PER_FRAME+1 and on. Caller frees with span_buffer_done. */
+/* Frame `sequence` holds the spans (sequence-1)*ROWS_PER_FRAME+1 and on. Caller frees with
+ * span_buffer_done. */
 static inline void test_frame(struct span_buffer *out, unsigned process, uint64_t sequence)
 {
     static struct span spans[ROWS_PER_FRAME];
@@ -48,7 +50,7 @@ static inline void test_frame(struct span_buffer *out, unsigned process, uint64_
         rows[i] = &spans[i];
     }
     test_process(&from, process);
-    memcpy(frame.identity, from.identity, sizeof frame.identity);
+    memcpy(frame.identity, from.identity, sizeof(frame.identity));
     span_buffer_init(&block, SPAN_FRAME_PAYLOAD_MAX);
     assert_int_equal(span_block_encode(&block, rows, ROWS_PER_FRAME, 1), 0);
     frame.payload = block.data;
@@ -64,7 +66,7 @@ static inline void test_greeting(struct span_buffer *out, unsigned number)
     struct span_frame frame = {.kind = SPAN_FRAME_PROCESS};
 
     test_process(&process, number);
-    memcpy(frame.identity, process.identity, sizeof frame.identity);
+    memcpy(frame.identity, process.identity, sizeof(frame.identity));
     span_buffer_init(&payload, 65536);
     assert_int_equal(span_process_write(&payload, &process), 0);
     frame.payload = payload.data;
@@ -190,8 +192,8 @@ static inline void test_remove(const char *path)
     rmdir(path);
 }
 
-/* Begins, and takes in a process and its `n` frames; no memory is never said to be their fault. STORE_OK, or why not;
- * the caller commits or rolls back. */
+/* Begins, and takes in a process and its `n` frames; no memory is never said to be their fault.
+ * STORE_OK, or why not; the caller commits or rolls back. */
 static inline int test_take_in(struct store *store, const struct span_buffer *frames, unsigned n)
 {
     struct span_process process;

@@ -1,5 +1,5 @@
-/* Reads exchanges kept as JSON lines, see corpus.h. The same for Python: tests/corpus.py. Used by test programs, on
- * their only thread. */
+/* Reads exchanges kept as JSON lines, see corpus.h. The same for Python: tests/corpus.py. Used by
+ * test programs, on their only thread. */
 #include "corpus.h"
 
 #include <glob.h>
@@ -10,7 +10,7 @@
 const char *corpus_directory(void)
 {
     const char *const said = getenv("LIBPPROF_CORPUS");
-    const char *const directory = said && said[0] ? said : PPROF_SOURCE_DIR "/../shared/corpus";
+    const char *const directory = said != NULL && said[0] ? said : PPROF_SOURCE_DIR "/../shared/corpus";
     char pattern[4096];
     glob_t found = {0};
     snprintf(pattern, sizeof(pattern), "%s/*.jsonl", directory);
@@ -31,7 +31,7 @@ static size_t read_file(const char *path, corpus_visit *visit, void *context)
     char *line = NULL;
     size_t room = 0, count = 0;
     const bool negative = !strncmp(strrchr(path, '/') + 1, "negatives", 9);
-    while (file && getline(&line, &room, file) > 0) {
+    while (file != NULL && getline(&line, &room, file) > 0) {
         cJSON *const record = cJSON_Parse(line);
         count++;
         if (!cJSON_IsString(cJSON_GetObjectItem(record, "id"))) {
@@ -42,7 +42,7 @@ static size_t read_file(const char *path, corpus_visit *visit, void *context)
         cJSON_Delete(record);
     }
     free(line);
-    if (file)
+    if (file != NULL)
         fclose(file);
     return count;
 }
@@ -66,7 +66,7 @@ static int digit64(char c)
 {
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const char *const at = c ? strchr(alphabet, c) : NULL;
-    return at ? (int)(at - alphabet) : -1;
+    return at != NULL ? (int)(at - alphabet) : -1;
 }
 
 static struct corpus_bytes from_base64(const char *text)

@@ -1,5 +1,5 @@
-/* Exchanges kept as JSON lines: our own in tests/fixtures/exchanges (format: tests/fixtures/README.md), and the
- * recorded corpus where it is. */
+/* Exchanges kept as JSON lines: our own in tests/fixtures/exchanges (format:
+ * tests/fixtures/README.md), and the recorded corpus where it is. */
 #pragma once
 
 #include <cjson/cJSON.h>
@@ -20,12 +20,12 @@ struct corpus_bytes {
 
 typedef void corpus_visit(void *context, const cJSON *record, bool negative);
 
-/* $LIBPPROF_CORPUS, else ../shared/corpus beside the source tree; NULL, and a loud word, if there is none. It is never
- * part of the tree. */
+/* $LIBPPROF_CORPUS, else ../shared/corpus beside the source tree; NULL, and a loud word, if there
+ * is none. It is never part of the tree. */
 const char *corpus_directory(void);
 
-/* Calls visit for each exchange of the directory's *.jsonl, or of one such file. Returns how many there were. A line
- * that is none ends the program with a failure. */
+/* Calls visit for each exchange of the directory's *.jsonl, or of one such file. Returns how many
+ * there were. A line that is none ends the program with a failure. */
 size_t corpus_each(const char *directory, corpus_visit *visit, void *context);
 
 /* The body of a record's request or response, however it is written. Free data. */

@@ -1,5 +1,6 @@
 /*
- * Feeds kept exchanges to the exchange of the shim, see corpus_run.h. Used by test programs, on their only thread.
+ * Feeds kept exchanges to the exchange of the shim, see corpus_run.h. Used by test programs, on
+ * their only thread.
  */
 #include "corpus_run.h"
 
@@ -51,14 +52,15 @@ static size_t piece_bytes(enum cutting cutting, size_t left, const cJSON **chunk
         bytes = 1;
     if (cutting == RANDOM || cutting == RANDOM_CRLF || cutting == CROWDED)
         bytes = (size_t)rand_r(seed) % ((rand_r(seed) & 7) ? 40 : 4000) + 1;
-    if (cutting == RECORDED && *chunk) {
+    if (cutting == RECORDED && *chunk != NULL) {
         bytes = (size_t)(*chunk)->valuedouble;
         *chunk = (*chunk)->next;
     }
     return bytes < left ? bytes : left;
 }
 
-/* One exchange for every desk: whoever comes shares one, and is packed when these are asked for it. */
+/* One exchange for every desk: whoever comes shares one, and is packed when these are asked for
+ * it. */
 static struct exchange *crowd[DESKS];
 
 static void crowd_comes(void)
@@ -90,7 +92,7 @@ typedef void feed(struct exchange *exchange, uint64_t time_ns, const uint8_t *da
 static void feed_pieces(struct exchange *exchange, struct corpus_bytes body, enum cutting cutting, const cJSON *chunks,
                         feed *to)
 {
-    const cJSON *chunk = chunks ? chunks->child : NULL;
+    const cJSON *chunk = chunks != NULL ? chunks->child : NULL;
     unsigned seed = (unsigned)body.count;
     for (size_t at = 0, n = 0; at < body.count; n++) {
         const size_t bytes = piece_bytes(cutting, body.count - at, &chunk, &seed);
@@ -137,7 +139,7 @@ static bool run(const cJSON *record, enum cutting cutting, struct span *ret_span
                                          .decoded = true};
     bool no_memory;
     struct exchange *const exchange = exchange_open(&config, &start, &no_memory);
-    if (!exchange) {
+    if (exchange == NULL) {
         free(headers);
         return false;
     }

@@ -1,5 +1,5 @@
-/* A kept exchange (corpus.h) becomes a span, its bodies cut in one of several ways; CROWDED: and its state packed and
- * unpacked between any two pieces. */
+/* A kept exchange (corpus.h) becomes a span, its bodies cut in one of several ways; CROWDED: and
+ * its state packed and unpacked between any two pieces. */
 #pragma once
 
 #include "../../span/span.h"

@@ -1,9 +1,9 @@
 /*
- * What the `truth` of an exchange means for a span: names of the corpus against fields of the span, normalised as both
- * documents say.
+ * What the `truth` of an exchange means for a span: names of the corpus against fields of the span,
+ * normalised as both documents say.
  *
- * Used by test_corpus.c alone. A truth that is wrong stands in tests/corpus_wrong_truths.txt with its reason; nothing
- * else is excused.
+ * Used by test_corpus.c alone. A truth that is wrong stands in tests/corpus_wrong_truths.txt with
+ * its reason; nothing else is excused.
  */
 #include "corpus_truth.h"
 
@@ -25,9 +25,9 @@ static bool excused(const struct context *context, const char *fact)
     FILE *const file = fopen(PPROF_SOURCE_DIR "/tests/corpus_wrong_truths.txt", "r");
     char line[400], id[128], name[64];
     bool found = false;
-    while (file && !found && fgets(line, sizeof(line), file))
+    while (file != NULL && !found && fgets(line, sizeof(line), file) != NULL)
         found = sscanf(line, "%127s %63s", id, name) == 2 && !strcmp(id, context->id) && !strcmp(name, fact);
-    if (file)
+    if (file != NULL)
         fclose(file);
     return found;
 }
@@ -44,7 +44,7 @@ static void disagree(struct context *context, const char *fact, const char *expe
 static const cJSON *fact_of(const struct context *context, const char *name)
 {
     const cJSON *const fact = cJSON_GetObjectItemCaseSensitive(context->truth, name);
-    return fact && !cJSON_IsNull(fact) ? fact : NULL;
+    return fact != NULL && !cJSON_IsNull(fact) ? fact : NULL;
 }
 
 static void text(struct context *context, const char *name, enum span_field field, const char *expected)
@@ -55,7 +55,7 @@ static void text(struct context *context, const char *name, enum span_field fiel
         memcpy(got, value.data, value.bytes);
         got[value.bytes] = '\0';
     }
-    disagree(context, name, expected ? expected : "absent", got);
+    disagree(context, name, expected != NULL ? expected : "absent", got);
 }
 
 static void number(struct context *context, const char *name, enum span_field field, bool known, double expected)
@@ -71,7 +71,7 @@ static void number(struct context *context, const char *name, enum span_field fi
 static double value_of(const struct context *context, const char *name)
 {
     const cJSON *const fact = fact_of(context, name);
-    return fact ? fact->valuedouble : 0;
+    return fact != NULL ? fact->valuedouble : 0;
 }
 
 /* A count of which none and 0 mean the same in the corpus. */
@@ -87,19 +87,20 @@ static double tool_input(const struct context *context)
 {
     const cJSON *const raw = cJSON_GetObjectItemCaseSensitive(context->truth, "usage_raw");
     const cJSON *const count = cJSON_GetObjectItemCaseSensitive(raw, "toolUsePromptTokenCount");
-    return count ? count->valuedouble : 0;
+    return count != NULL ? count->valuedouble : 0;
 }
 
 static void tokens(struct context *context, const char *provider, const char *api)
 {
     const cJSON *const input = fact_of(context, "input_tokens"), *const output = fact_of(context, "output_tokens");
-    double in = input ? input->valuedouble : 0, out = output ? output->valuedouble : 0;
+    double in = input != NULL ? input->valuedouble : 0, out = output != NULL ? output->valuedouble : 0;
     if (!strcmp(api, "messages") || !strcmp(api, "converse") ||
-        (!strcmp(api, "invoke") && fact_of(context, "cache_read_tokens")))
+        (!strcmp(api, "invoke") && fact_of(context, "cache_read_tokens") != NULL))
         in += value_of(context, "cache_read_tokens") + value_of(context, "cache_write_tokens");
     const double reasoning = value_of(context, "reasoning_tokens"), total = value_of(context, "total_tokens");
     const bool chat = !strcmp(api, "chat-completions");
-    /* Nothing holds more than itself; OpenRouter alone counts reasoning with a tokenizer of its own. */
+    /* Nothing holds more than itself; OpenRouter alone counts reasoning with a tokenizer of its
+     * own. */
     const bool beside = (!strcmp(provider, "xai") && chat) || !strcmp(api, "generateContent") ||
                         !strcmp(api, "interactions") || (reasoning > out && strcmp(provider, "openrouter") != 0);
     if (beside)
@@ -109,13 +110,13 @@ static void tokens(struct context *context, const char *provider, const char *ap
         out = total - in;
     in += tool_input(context);
     number(context, "input_tokens", SPAN_input_tokens, input, in);
-    number(context, "output_tokens", SPAN_output_tokens, output || (beside && reasoning > 0), out);
+    number(context, "output_tokens", SPAN_output_tokens, output != NULL || (beside && reasoning > 0), out);
     const cJSON *fact = fact_of(context, "cache_read_tokens");
-    number(context, "cache_read_tokens", SPAN_cache_read_tokens, fact, fact ? fact->valuedouble : 0);
+    number(context, "cache_read_tokens", SPAN_cache_read_tokens, fact, fact != NULL ? fact->valuedouble : 0);
     fact = fact_of(context, "cache_write_tokens");
-    number(context, "cache_write_tokens", SPAN_cache_creation_tokens, fact, fact ? fact->valuedouble : 0);
+    number(context, "cache_write_tokens", SPAN_cache_creation_tokens, fact, fact != NULL ? fact->valuedouble : 0);
     fact = fact_of(context, "reasoning_tokens");
-    number(context, "reasoning_tokens", SPAN_reasoning_tokens, fact, fact ? fact->valuedouble : 0);
+    number(context, "reasoning_tokens", SPAN_reasoning_tokens, fact, fact != NULL ? fact->valuedouble : 0);
 }
 
 /* Choices that all stated none are a fact that is absent. */
@@ -150,7 +151,7 @@ static void errors(struct context *context, double status)
         snprintf(expected, sizeof(expected), "%.0f", code->valuedouble);
     else if (status >= 400)
         snprintf(expected, sizeof(expected), "%.0f", status);
-    if (expected[0] || !fact_of(context, "error_message"))
+    if (expected[0] || fact_of(context, "error_message") == NULL)
         text(context, "error_type", SPAN_error_type, expected[0] ? expected : NULL);
 }
 
@@ -167,7 +168,7 @@ static void stream(struct context *context, const cJSON *record)
     bool unseen = false;
     cJSON_ArrayForEach(flag, cJSON_GetObjectItem(record, "flags")) unseen =
         unseen || !strcmp(flag->valuestring, "request_not_recorded");
-    if (!unseen && asked && span_has(context->span, SPAN_request_stream))
+    if (!unseen && asked != NULL && span_has(context->span, SPAN_request_stream))
         number(context, "stream_requested", SPAN_request_stream, true, cJSON_IsTrue(asked));
     else if (!unseen && cJSON_IsTrue(asked))
         number(context, "stream_requested", SPAN_request_stream, true, 1);

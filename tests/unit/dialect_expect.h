@@ -1,5 +1,5 @@
-/* For the tests of dialects: one exchange, fed in several cuttings, must give these facts each time. Include once, in
- * the test's own file. */
+/* For the tests of dialects: one exchange, fed in several cuttings, must give these facts each
+ * time. Include once, in the test's own file. */
 #pragma once
 
 #include "exchange_run.h"

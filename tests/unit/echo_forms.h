@@ -130,7 +130,7 @@ static inline void encode(char to[512], const char *token, unsigned encoding)
     case 2:
         in_base64(to, header, strlen(header), standard, false);
         break;
-    case 3: /* behind something of the same alphabet */
+    case 3: /* after something of the same alphabet */
         memcpy(to, "resp_", 5);
         in_base64(to + 5, token, bytes, of_urls, false);
         break;

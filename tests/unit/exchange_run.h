@@ -21,8 +21,8 @@ struct exchange_text {
 
 static inline struct exchange *exchange_run_open(const struct exchange_config *config, const struct exchange_text *text)
 {
-    const char *const headers = text->headers ? text->headers : "";
-    const char *const method = text->method ? text->method : "POST";
+    const char *const headers = text->headers != NULL ? text->headers : "";
+    const char *const method = text->method != NULL ? text->method : "POST";
     const struct exchange_start start = {.time_ns = 1000,
                                          .wall_ns = UINT64_C(1750000000000000000),
                                          .method = method,
@@ -33,11 +33,11 @@ static inline struct exchange *exchange_run_open(const struct exchange_config *c
                                          .headers_bytes = strlen(headers)};
     bool no_memory;
     struct exchange *const exchange = exchange_open(config, &start, &no_memory);
-    if (!exchange)
+    if (exchange == NULL)
         return NULL;
-    if (text->request)
+    if (text->request != NULL)
         exchange_request_body(exchange, 1500, (const uint8_t *)text->request, strlen(text->request));
-    for (const char *line = text->response_headers ? text->response_headers : "HTTP/1.1 200 OK\n"; *line;) {
+    for (const char *line = text->response_headers != NULL ? text->response_headers : "HTTP/1.1 200 OK\n"; *line;) {
         const char *const end = strchr(line, '\n');
         exchange_response_header(exchange, 1800, line, (size_t)(end + 1 - line));
         line = end + 1;
@@ -50,9 +50,9 @@ static inline bool exchange_run_close(struct exchange *exchange, const struct ex
 {
     const struct exchange_end end = {.time_ns = time_ns,
                                      EXCHANGE_END_UNKNOWN,
-                                     .how = text->removed ? EXCHANGE_CANCELLED
-                                            : text->error ? EXCHANGE_FAILED
-                                                          : EXCHANGE_ENDED,
+                                     .how = text->removed         ? EXCHANGE_CANCELLED
+                                            : text->error != NULL ? EXCHANGE_FAILED
+                                                                  : EXCHANGE_ENDED,
                                      .error = text->error};
     return exchange_close(exchange, &end, ret_span);
 }
@@ -61,7 +61,7 @@ static inline bool exchange_run(const struct exchange_config *config, const stru
                                 struct span *ret_span)
 {
     struct exchange *const exchange = exchange_run_open(config, text);
-    if (!exchange)
+    if (exchange == NULL)
         return false;
     const size_t bytes = text->response_bytes ? text->response_bytes : strlen(text->response);
     const size_t step = text->step ? text->step : bytes ? bytes : 1;
@@ -75,7 +75,8 @@ static inline bool exchange_run(const struct exchange_config *config, const stru
     return exchange_run_close(exchange, text, 9000000, ret_span);
 }
 
-/* The field as text: a number in decimal, a text as it is (list items joined by "," ), "-" if absent. Static memory. */
+/* The field as text: a number in decimal, a text as it is (list items joined by "," ), "-" if
+ * absent. Static memory. */
 static inline const char *exchange_field(const struct span *span, enum span_field field)
 {
     static char text[SPAN_TEXT_MAX + 1];
@@ -101,7 +102,7 @@ static inline const char *exchange_field_with(const struct span *span, const cha
         if (!span_has(span, (enum span_field)f) || (type != SPAN_STR && type != SPAN_LIST))
             continue;
         const struct span_text text = span->value[f].text;
-        if (text.bytes && memmem(text.data, text.bytes, planted, strlen(planted)))
+        if (text.bytes && memmem(text.data, text.bytes, planted, strlen(planted)) != NULL)
             return span_fields[f].name;
     }
     return NULL;

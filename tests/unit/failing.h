@@ -1,8 +1,8 @@
 /*
- * Memory that runs out at a chosen moment, for the tests of that name: linked with --wrap for malloc, calloc, realloc
- * and strdup, so that what the library under test asks for can be refused, once or from then on. AddressSanitizer sees
- * what is done with what was not there, and what is freed twice or never: each test ends with nothing_leaked(). One
- * thread.
+ * Memory that runs out at a chosen moment, for the tests of that name: linked with --wrap for
+ * malloc, calloc, realloc and strdup, so that what the library under test asks for can be refused,
+ * once or from then on. AddressSanitizer sees what is done with what was not there, and what is
+ * freed twice or never: each test ends with nothing_leaked(). One thread.
  */
 #pragma once
 
@@ -26,7 +26,7 @@
 
 static struct {
     bool on;     /* within the code under test */
-    bool more;   /* all behind it fail too */
+    bool more;   /* all after it fail too */
     long at;     /* which allocation fails, from 1; 0: none */
     long asked;  /* since it began */
     long failed; /* of them */
@@ -87,10 +87,10 @@ static inline void failing_end(void)
 }
 
 /*
- * Runs `what` with each single allocation failing, then with each and all behind it; every `stride`-th number only, of
- * the latter every `stride_more`-th.
- * `what` calls failing_begin(at, more) and failing_end around the code under test, and looks at what came of it.
- * Returns how many runs had a failure.
+ * Runs `what` with each single allocation failing, then with each and all after it; every
+ * `stride`-th number only, of the latter every `stride_more`-th. `what` calls failing_begin(at,
+ * more) and failing_end around the code under test, and looks at what came of it. Returns how many
+ * runs had a failure.
  */
 static inline long each_allocation_of(void (*what)(void *context, long at, bool more), void *context, long stride,
                                       long stride_more)

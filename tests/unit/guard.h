@@ -1,5 +1,5 @@
-/* Bytes that end at a page nobody may read: an overread by one byte is a crash, also without ASan. Mapped once for many
- * texts, each moved against the page. */
+/* Bytes that end at a page nobody may read: an overread by one byte is a crash, also without ASan.
+ * Mapped once for many texts, each moved against the page. */
 #pragma once
 
 #include <sanitizer/asan_interface.h>
@@ -34,13 +34,13 @@ static inline const uint8_t *guard_place(const struct guard *guard, const void *
     assert_true(bytes <= guard->bytes);
     uint8_t *at = guard->map + guard->bytes - bytes;
     ASAN_UNPOISON_MEMORY_REGION(at, bytes);
-    if (bytes > 0) {
+    if (bytes > 0)
         memcpy(at, data, bytes);
-    }
     return at;
 }
 
-/* What was placed there is gone, as if it were freed: nobody may look at it again (without ASan other bytes are there).
+/* What was placed there is gone, as if it were freed: nobody may look at it again (without ASan
+ * other bytes are there).
  */
 static inline void guard_gone(const struct guard *guard, size_t bytes)
 {

@@ -1,6 +1,6 @@
 /*
- * What the tests of the hooks share: they play the scribe (read the tape), the loader (find the library) and the
- * application. A thread of its own answers the requests.
+ * What the tests of the hooks share: they play the scribe (read the tape), the loader (find the
+ * library) and the application. A thread of its own answers the requests.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
- * The server of test_hooks.c: a thread that answers on loopback; the path decides how. One user, hence static functions
- * in a header, and a stand-in for what its hooks ask of recognition.
+ * The server of test_hooks.c: a thread that answers on loopback; the path decides how. One user,
+ * hence static functions in a header, and a stand-in for what its hooks ask of recognition.
  */
 #pragma once
 

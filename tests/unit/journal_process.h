@@ -1,6 +1,6 @@
 /*
- * For test_journal.c and test_takeover.c: a process with an outbox and a journal that does as told and dies, and what
- * is found of it.
+ * For test_journal.c and test_takeover.c: a process with an outbox and a journal that does as told
+ * and dies, and what is found of it.
  */
 #pragma once
 
@@ -46,11 +46,11 @@ static inline void make_call(struct span *span, unsigned n)
     char id[32];
     span_init(span);
     span_set_u64(span, SPAN_start_ns, UINT64_C(1700000000000000000) + n);
-    snprintf(id, sizeof id, "call-%u", n);
+    snprintf(id, sizeof(id), "call-%u", n);
     span_set_text(span, SPAN_response_id, id, strlen(id));
     span_set_text(span, SPAN_path, "/v1/chat/completions", 20);
     static const char pad[400] = {[0 ... 399] = 'p'}; /* so that entries cross pages */
-    span_set_text(span, SPAN_prompt_name, pad, n * 31 % sizeof pad);
+    span_set_text(span, SPAN_prompt_name, pad, n * 31 % sizeof(pad));
 }
 
 /* What the child did is told to the parent through a pipe, after each step. */
@@ -62,7 +62,7 @@ struct step {
 static inline void tell(int to, char what, unsigned call)
 {
     struct step step = {what, call};
-    if (write(to, &step, sizeof step) != (ssize_t)sizeof step)
+    if (write(to, &step, sizeof(step)) != (ssize_t)sizeof(step))
         _exit(9);
 }
 
@@ -120,7 +120,7 @@ static inline uint8_t *slurp(const char *path, size_t *ret_bytes)
     static uint8_t data[SPAN_JOURNAL_BYTES_MAX];
     int fd = open(path, O_RDONLY);
     assert_true(fd >= 0);
-    ssize_t got = read(fd, data, sizeof data);
+    ssize_t got = read(fd, data, sizeof(data));
     assert_true(got >= 0);
     close(fd);
     *ret_bytes = (size_t)got;
@@ -155,7 +155,7 @@ static inline unsigned take_directory(struct found *found, const char *path, con
         if (strstr(entry->d_name, ending) == NULL)
             continue;
         n++;
-        snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
+        snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
         take_file(found, name, ending);
         unlink(name);
     }
@@ -201,7 +201,7 @@ static inline const char *own_journal(void)
     path[0] = '\0';
     for (struct dirent *entry; names != NULL && (entry = readdir(names)) != NULL;)
         if (strstr(entry->d_name, ".live") != NULL)
-            snprintf(path, sizeof path, "%s/%s", journals, entry->d_name);
+            snprintf(path, sizeof(path), "%s/%s", journals, entry->d_name);
     if (names != NULL)
         closedir(names);
     return path;
@@ -257,7 +257,7 @@ static inline pid_t start_and_hear(void (*what)(int), struct step *ret_step)
         _exit(1);
     }
     close(ends[1]);
-    assert_int_equal(read(ends[0], ret_step, sizeof *ret_step), sizeof *ret_step);
+    assert_int_equal(read(ends[0], ret_step, sizeof(*ret_step)), sizeof(*ret_step));
     close(ends[0]);
     return child;
 }
@@ -280,8 +280,8 @@ static inline int directories_setup(void **state)
 {
     (void)state;
     test_directory(directory);
-    snprintf(spool, sizeof spool, "%s/spool", directory);
-    snprintf(journals, sizeof journals, "%s/journals", directory);
+    snprintf(spool, sizeof(spool), "%s/spool", directory);
+    snprintf(journals, sizeof(journals), "%s/journals", directory);
     return 0;
 }
 

@@ -1,6 +1,6 @@
 /*
- * For test_outbox.c, test_outbox_told.c and test_no_memory_outbox.c: a collector played by the test (it listens, hears
- * frames, acknowledges, reads spool files), and the outbox's side of it.
+ * For test_outbox.c, test_outbox_told.c and test_no_memory_outbox.c: a collector played by the test
+ * (it listens, hears frames, acknowledges, reads spool files), and the outbox's side of it.
  */
 #pragma once
 
@@ -70,11 +70,11 @@ static size_t input_bytes;
 static int listen_here(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", socket_path);
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_path);
     (void)unlink(socket_path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(listen(fd, 8), 0);
     return fd;
 }
@@ -87,7 +87,7 @@ static int accept_one(int listener)
 
 static void parse(const uint8_t *data, size_t bytes)
 {
-    memset(&heard, 0, sizeof heard);
+    memset(&heard, 0, sizeof(heard));
     size_t at = 0;
     while (at < bytes && heard.n < FRAMES_MAX) {
         struct span_frame frame;
@@ -119,9 +119,8 @@ static void parse(const uint8_t *data, size_t bytes)
 static void hear(int connection)
 {
     ssize_t got;
-    while ((got = read(connection, input + input_bytes, sizeof input - input_bytes)) > 0) {
+    while ((got = read(connection, input + input_bytes, sizeof(input) - input_bytes)) > 0)
         input_bytes += (size_t)got;
-    }
     parse(input, input_bytes);
     assert_false(heard.bad);
 }
@@ -141,7 +140,7 @@ static size_t make_frame(uint8_t *ret_bytes, size_t capacity, unsigned kind, uin
 static void acknowledge(int connection, uint64_t sequence)
 {
     uint8_t frame[256];
-    size_t bytes = make_frame(frame, sizeof frame, SPAN_FRAME_ACK, sequence);
+    size_t bytes = make_frame(frame, sizeof(frame), SPAN_FRAME_ACK, sequence);
     assert_int_equal(write(connection, frame, bytes), bytes);
 }
 
@@ -152,22 +151,20 @@ static size_t spool_files(const char *ending)
     input_bytes = 0;
     for (struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL;) {
         const char *dot = strrchr(entry->d_name, '.');
-        if (dot == NULL || strcmp(dot, ending) != 0) {
+        if (dot == NULL || strcmp(dot, ending) != 0)
             continue;
-        }
         char path[512];
-        (void)snprintf(path, sizeof path, "%s/%s", spool_dir, entry->d_name);
+        (void)snprintf(path, sizeof(path), "%s/%s", spool_dir, entry->d_name);
         int fd = open(path, O_RDONLY);
         assert_true(fd >= 0);
-        ssize_t got = read(fd, input + input_bytes, sizeof input - input_bytes);
+        ssize_t got = read(fd, input + input_bytes, sizeof(input) - input_bytes);
         assert_true(got > 0);
         input_bytes += (size_t)got;
         (void)close(fd);
         n++;
     }
-    if (directory != NULL) {
+    if (directory != NULL)
         (void)closedir(directory);
-    }
     parse(input, input_bytes);
     assert_false(heard.bad);
     assert_int_equal(heard.rest, 0);
@@ -178,8 +175,8 @@ static size_t spool_files(const char *ending)
 
 static void start(const char *spool)
 {
-    memset(&process, 0, sizeof process);
-    memset(process.identity, 0x5a, sizeof process.identity);
+    memset(&process, 0, sizeof(process));
+    memset(process.identity, 0x5a, sizeof(process.identity));
     process.pid = 1;
     process.start_ns = 2;
     struct outbox_config config = {.socket_path = socket_path, .spool_dir = spool, .process = process};
@@ -214,13 +211,13 @@ static void add_noise(size_t n)
         struct span span;
         span_init(&span);
         span_set_u64(&span, SPAN_start_ns, seed);
-        for (size_t f = 0; f < sizeof fields / sizeof fields[0]; f++) {
+        for (size_t f = 0; f < sizeof(fields) / sizeof(fields[0]); f++) {
             char text[500];
-            for (size_t b = 0; b < sizeof text; b++) {
+            for (size_t b = 0; b < sizeof(text); b++) {
                 seed = seed * 6364136223846793005U + 1442695040888963407U;
                 text[b] = (char)(0x20 + (seed >> 33) % 95);
             }
-            span_set_text(&span, fields[f], text, sizeof text);
+            span_set_text(&span, fields[f], text, sizeof(text));
         }
         outbox_add(clock_ns, &span, 0, &(struct journal_slot){0});
     }
@@ -238,11 +235,10 @@ static int set_up(void **state)
 {
     (void)state;
     strcpy(top, "/tmp/test_outbox_XXXXXX");
-    if (mkdtemp(top) == NULL) {
+    if (mkdtemp(top) == NULL)
         return -1;
-    }
-    (void)snprintf(socket_path, sizeof socket_path, "%s/socket", top);
-    (void)snprintf(spool_dir, sizeof spool_dir, "%s/spool", top);
+    (void)snprintf(socket_path, sizeof(socket_path), "%s/socket", top);
+    (void)snprintf(spool_dir, sizeof(spool_dir), "%s/spool", top);
     start(spool_dir);
     return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * For test_scribe.c, test_scribe_denied.c and test_no_memory_scribe.c: exchanges that only count, a tape written by
- * hand, the reading of what came out, and tests in child processes.
+ * For test_scribe.c, test_scribe_denied.c and test_no_memory_scribe.c: exchanges that only count, a
+ * tape written by hand, the reading of what came out, and tests in child processes.
  */
 #pragma once
 
@@ -83,14 +83,11 @@ struct exchange *exchange_open(const struct exchange_config *config, const struc
                                bool *ret_no_memory)
 {
     *ret_no_memory = start->url_bytes == 6 && memcmp(start->url, "memory", 6) == 0;
-    if (*ret_no_memory || config->preview_chars != 7 ||
-        (start->url_bytes == 5 && memcmp(start->url, "other", 5) == 0)) {
+    if (*ret_no_memory || config->preview_chars != 7 || (start->url_bytes == 5 && memcmp(start->url, "other", 5) == 0))
         return NULL;
-    }
-    while (start->url_bytes == 4 && memcmp(start->url, "hold", 4) == 0 && atomic_load(&held)) {
+    while (start->url_bytes == 4 && memcmp(start->url, "hold", 4) == 0 && atomic_load(&held))
         (void)usleep(1000);
-    }
-    struct exchange *exchange = calloc(1, sizeof *exchange);
+    struct exchange *exchange = calloc(1, sizeof(*exchange));
     *ret_no_memory = exchange == NULL;
     return exchange;
 }
@@ -176,7 +173,7 @@ static void write_begin(uint64_t transfer, const char *url)
 {
     struct tape_begin begin = {.source = TAPE_LIBCURL, .url_bytes = (uint32_t)strlen(url), .request_bytes = UINT64_MAX};
     uint64_t lost = 0;
-    (void)tape_write(TAPE_BEGIN, transfer, tape_now_ns(), &begin, sizeof begin, url, strlen(url), &lost);
+    (void)tape_write(TAPE_BEGIN, transfer, tape_now_ns(), &begin, sizeof(begin), url, strlen(url), &lost);
 }
 
 static void write_piece(enum tape_kind kind, uint64_t transfer, size_t bytes)
@@ -189,7 +186,7 @@ static void write_piece(enum tape_kind kind, uint64_t transfer, size_t bytes)
 static void write_end(uint64_t transfer)
 {
     struct tape_end end;
-    memset(&end, 0xff, sizeof end);
+    memset(&end, 0xff, sizeof(end));
     end.status = 200;
     end.how = TAPE_DONE;
     end.total_us = 5000;
@@ -197,7 +194,7 @@ static void write_end(uint64_t transfer)
     end.starttransfer_us = 3000;
     end.num_connects = 1;
     uint64_t lost = 0;
-    (void)tape_write(TAPE_END, transfer, tape_now_ns(), &end, sizeof end, NULL, 0, &lost);
+    (void)tape_write(TAPE_END, transfer, tape_now_ns(), &end, sizeof(end), NULL, 0, &lost);
 }
 
 static void write_all(uint64_t transfer)
@@ -213,9 +210,8 @@ static void write_all(uint64_t transfer)
 static bool wait_for(const _Atomic uint64_t *what, uint64_t wanted, uint64_t ms)
 {
     uint64_t until_ns = tape_now_ns() + ms * MS;
-    while (atomic_load(what) < wanted && tape_now_ns() < until_ns) {
+    while (atomic_load(what) < wanted && tape_now_ns() < until_ns)
         (void)usleep(1000);
-    }
     return atomic_load(what) >= wanted;
 }
 
@@ -234,18 +230,15 @@ static bool read_frames(const uint8_t *data, size_t bytes)
     for (size_t at = 0; at < bytes;) {
         struct span_frame frame;
         long length = span_frame_read(&frame, data + at, bytes - at);
-        if (length <= 0) {
+        if (length <= 0)
             return false;
-        }
         out.greetings += frame.kind == SPAN_FRAME_PROCESS;
-        if (frame.kind != SPAN_FRAME_PROCESS) {
+        if (frame.kind != SPAN_FRAME_PROCESS)
             out.loss = frame.loss;
-        }
         if (frame.kind == SPAN_FRAME_SPANS) {
             span_block_init(&block);
-            if (span_block_decode(&block, frame.payload, frame.payload_bytes) != 0) {
+            if (span_block_decode(&block, frame.payload, frame.payload_bytes) != 0)
                 return false;
-            }
             out.rows += block.n;
             for (size_t i = 0; i < block.n; i++) {
                 out.unfinished += block.column[SPAN_truncated].u64[i];
@@ -263,20 +256,18 @@ static bool read_frames(const uint8_t *data, size_t bytes)
 static bool read_spool(void)
 {
     static uint8_t data[4 * 1024 * 1024];
-    memset(&out, 0, sizeof out);
+    memset(&out, 0, sizeof(out));
     DIR *directory = opendir(spool_dir);
-    if (directory == NULL) {
+    if (directory == NULL)
         return true;
-    }
     bool good = true;
     for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-        if (strstr(entry->d_name, ".frames") == NULL) {
+        if (strstr(entry->d_name, ".frames") == NULL)
             continue;
-        }
         char path[512];
-        (void)snprintf(path, sizeof path, "%s/%s", spool_dir, entry->d_name);
+        (void)snprintf(path, sizeof(path), "%s/%s", spool_dir, entry->d_name);
         int fd = open(path, O_RDONLY);
-        ssize_t got = read(fd, data, sizeof data);
+        ssize_t got = read(fd, data, sizeof(data));
         (void)close(fd);
         out.files++;
         good = good && got > 0 && read_frames(data, (size_t)got);
@@ -309,9 +300,8 @@ static bool wait_for_part(void)
                 return true;
             }
         }
-        if (directory != NULL) {
+        if (directory != NULL)
             (void)closedir(directory);
-        }
         (void)usleep(1000);
     }
 }
@@ -320,9 +310,8 @@ static bool wait_for_part(void)
 
 #define CHECK(condition)                                                                                               \
     do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
+        if (!(condition))                                                                                              \
             return __LINE__;                                                                                           \
-        }                                                                                                              \
     } while (0)
 
 static void assert_child_succeeds(int (*body)(void))
@@ -333,17 +322,16 @@ static void assert_child_succeeds(int (*body)(void))
     if (child == 0) {
         (void)alarm(CHILD_SECONDS_MAX);
         int line = body();
-        (void)!write(result[1], &line, sizeof line);
+        (void)!write(result[1], &line, sizeof(line));
         _exit(0);
     }
     (void)close(result[1]);
     int line = -1, status = -1;
-    (void)!read(result[0], &line, sizeof line);
+    (void)!read(result[0], &line, sizeof(line));
     (void)close(result[0]);
     assert_int_equal(waitpid(child, &status, 0), child);
-    if (line != 0) {
+    if (line != 0)
         fail_msg("the child failed at line %d, status %x", line, (unsigned)status);
-    }
     assert_int_equal(status, 0);
 }
 
@@ -359,11 +347,10 @@ static int set_up(void **state)
 {
     (void)state;
     strcpy(top, "/tmp/test_scribe_XXXXXX");
-    if (mkdtemp(top) == NULL) {
+    if (mkdtemp(top) == NULL)
         return -1;
-    }
-    (void)snprintf(socket_path, sizeof socket_path, "%s/socket", top);
-    (void)snprintf(spool_dir, sizeof spool_dir, "%s/spool", top);
+    (void)snprintf(socket_path, sizeof(socket_path), "%s/socket", top);
+    (void)snprintf(spool_dir, sizeof(spool_dir), "%s/spool", top);
     own_thread_count = dlsym(RTLD_DEFAULT, "__nptl_nthreads");
     shim_config =
         (struct shim_config){.socket = socket_path, .spool = spool_dir, .spool_said = true, .preview_chars = 7};
@@ -384,9 +371,8 @@ static int marks_of(const char *end)
         size_t bytes = strlen(entry->d_name);
         n += bytes > strlen(end) && strcmp(entry->d_name + bytes - strlen(end), end) == 0;
     }
-    if (directory != NULL) {
+    if (directory != NULL)
         (void)closedir(directory);
-    }
     return n;
 }
 

@@ -1,5 +1,5 @@
-/* Helpers of the span tests: reproducible random numbers, memory that ends at an unreadable page, spans as from a busy
- * service. */
+/* Helpers of the span tests: reproducible random numbers, memory that ends at an unreadable page,
+ * spans as from a busy service. */
 #pragma once
 
 #include <setjmp.h>
@@ -30,7 +30,8 @@ static inline void set_text(struct span *span, enum span_field field, const char
     span_set_text(span, field, text, strlen(text));
 }
 
-/* A span with most kinds of values; every seventh has failed, every third says nothing about streams. */
+/* A span with most kinds of values; every seventh has failed, every third says nothing about
+ * streams. */
 static inline void make_span(struct span *span, uint64_t seq, uint64_t *state)
 {
     static const char *const models[] = {"gpt-4o", "gpt-4o-mini", "claude-sonnet-4-5", "llama3.2:1b"};
@@ -50,9 +51,8 @@ static inline void make_span(struct span *span, uint64_t seq, uint64_t *state)
         span_list_add(span, SPAN_finish_reasons, "stop", 4);
         span_list_add(span, SPAN_finish_reasons, "tool_calls", seq % 5 == 0 ? 10 : 0);
     }
-    if (seq % 3 != 0) {
+    if (seq % 3 != 0)
         span_set_u64(span, SPAN_response_stream, r & 1);
-    }
     span_set_u64(span, SPAN_prompt_id, (r % 10 + 1) * UINT64_C(0x9e3779b97f4a7c15));
     set_text(span, SPAN_request_model, models[r % 4]);
     snprintf(text, sizeof(text), "chatcmpl-%016llx", (unsigned long long)random_next(state));
@@ -65,9 +65,8 @@ static inline void assert_spans_equal(const struct span *a, const struct span *b
     for (unsigned f = 0; f < SPAN_FIELD_COUNT; f++) {
         const enum span_field field = (enum span_field)f;
         assert_int_equal(span_has(a, field), span_has(b, field));
-        if (!span_has(a, field)) {
+        if (!span_has(a, field))
             continue;
-        }
         if (span_fields[f].type <= SPAN_ID64) {
             assert_int_equal(a->value[f].u64, b->value[f].u64);
         } else {

@@ -10,7 +10,7 @@ static inline int setup(void **state)
 {
     (void)state;
     test_directory(directory);
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", directory);
     return 0;
 }
 
@@ -26,7 +26,7 @@ static inline const char *beside(const char *tail)
 {
     static char name[200];
 
-    snprintf(name, sizeof name, "%s%s", file, tail);
+    snprintf(name, sizeof(name), "%s%s", file, tail);
     return name;
 }
 

@@ -1,4 +1,5 @@
-/* Bedrock on exchanges written from its documentation: families of InvokeModel, Converse, what event streams carry. */
+/* Bedrock on exchanges written from its documentation: families of InvokeModel, Converse, what
+ * event streams carry. */
 #include "dialect_expect.h"
 
 #include <zlib.h>

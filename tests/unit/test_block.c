@@ -74,9 +74,8 @@ static void test_columns_are_handed_on(void **state)
     assert_int_equal(span_block_encode(&first, order, 100, 1), 0);
     assert_int_equal(span_block_open(&view, first.data, first.bytes), 0);
     assert_int_equal(span_block_begin(&second, view.n), 0);
-    for (size_t i = 0; i < view.n_columns; i++) {
+    for (size_t i = 0; i < view.n_columns; i++)
         assert_int_equal(span_block_add(&second, view.column[i].number, view.column[i].data, view.column[i].bytes), 0);
-    }
     assert_int_equal(first.bytes, second.bytes);
     assert_memory_equal(first.data, second.data, first.bytes);
     assert_non_null(span_block_find(&view, SPAN_status, &bytes));
@@ -127,9 +126,8 @@ static void test_directory_is_checked(void **state)
          8} /* descending */,
     };
     struct span_block_view view;
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_int_equal(span_block_open(&view, (const uint8_t *)bad[i].data, bad[i].bytes), SPAN_BLOCK_BAD);
-    }
     assert_int_equal(span_block_open(&view, (const uint8_t *)"\x02\x01", 2), SPAN_BLOCK_TOO_NEW);
     assert_int_equal(span_block_open(&view, (const uint8_t *)"\x01\x80\x80\x04", 4), 0);
     assert_int_equal(view.n, SPAN_BLOCK_ROWS_MAX);
@@ -151,11 +149,10 @@ static void test_damage(void **state)
         const uint8_t was = out.data[i];
         out.data[i] = (uint8_t)(was ^ (1u << (i % 8)));
         const uint8_t *at = guard_place(&guard, out.data, out.bytes);
-        if (span_block_decode(block, at, out.bytes) == 0) {
+        if (span_block_decode(block, at, out.bytes) == 0)
             span_block_row(block, block->n - 1, &row);
-        } else {
+        else
             assert_int_equal(block->n, 0);
-        }
         at = guard_place(&guard, out.data, i);
         (void)span_block_decode(block, at, i);
         out.data[i] = was;

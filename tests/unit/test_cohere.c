@@ -1,4 +1,5 @@
-/* Cohere's dialect on exchanges written from its documentation: both versions of chat, generate, errors. */
+/* Cohere's dialect on exchanges written from its documentation: both versions of chat, generate,
+ * errors. */
 #include "dialect_expect.h"
 
 static void test_v2_plain(void **state)

@@ -1,4 +1,5 @@
-/* Every codec of a column (span/column.c, column_read.c, column_text.c): round trips, sizes, bounds, damage. */
+/* Every codec of a column (span/column.c, column_read.c, column_text.c): round trips, sizes,
+ * bounds, damage. */
 #include "span_tests.h"
 
 #include "span/codec.h"
@@ -65,9 +66,8 @@ static void test_bits_of_every_width(void **state)
     for (unsigned width = 0; width <= 64; width++) {
         const uint64_t mask = width == 0 ? 0 : UINT64_MAX >> (64 - width);
         for (size_t count = 0; count <= 70; count++) {
-            for (size_t i = 0; i < count; i++) {
+            for (size_t i = 0; i < count; i++)
                 values[i] = random_next(&seed) & mask;
-            }
             span_bits_pack(packed, values, count, width);
             const uint8_t *at = guard_place(&guard, packed, span_packed_bytes(count, width));
             span_bits_unpack(back, at, count, width);
@@ -82,38 +82,32 @@ static void test_shapes_are_small(void **state)
     (void)state;
     static uint64_t v[ROWS];
     uint64_t seed = 3;
-    for (size_t i = 0; i < ROWS; i++) {
+    for (size_t i = 0; i < ROWS; i++)
         v[i] = 443;
-    }
     assert_true(round_trip(v, NULL, ROWS, 1) <= 3); /* constant */
-    for (size_t i = 0; i < ROWS; i++) {
+    for (size_t i = 0; i < ROWS; i++)
         v[i] = 1000 + i;
-    }
     assert_true(round_trip(v, NULL, ROWS, 0) <= 4); /* sequence numbers */
-    for (size_t i = 0; i < ROWS; i++) {
+    for (size_t i = 0; i < ROWS; i++)
         v[i] = random_next(&seed) % 1024 * 1000;
-    }
     assert_true(round_trip(v, NULL, ROWS, 0) <= ROWS * 10 / 8 + 16); /* microseconds kept in nanoseconds */
-    for (size_t i = 0; i < ROWS; i++) {
+    for (size_t i = 0; i < ROWS; i++)
         v[i] = random_next(&seed) % 16 + (i % 100 == 7 ? UINT64_C(1) << 60 : 0);
-    }
     assert_true(round_trip(v, NULL, ROWS, 0) <=
                 ROWS / 2 + ROWS / 100 * 12 + 16); /* few outliers do not widen the rest */
-    for (size_t i = 0; i < ROWS; i++) {
+    for (size_t i = 0; i < ROWS; i++)
         v[i] = (random_next(&seed) % 20 + 1) * UINT64_C(0x9e3779b97f4a7c15);
-    }
     assert_true(round_trip(v, NULL, ROWS, 0) <= ROWS * 5 / 8 + 20 * 8 + 16); /* few distinct ids */
-    for (size_t i = 0; i < ROWS; i++) {
+    for (size_t i = 0; i < ROWS; i++)
         v[i] = random_next(&seed);
-    }
     assert_true(round_trip(v, NULL, ROWS, 3) <= ROWS * 8 + 32); /* noise costs what it is */
-    for (size_t i = 0; i < ROWS; i++) {
+    for (size_t i = 0; i < ROWS; i++)
         v[i] = UINT64_C(1767225600000000000) + i * 86000000 + random_next(&seed) % 4096 * 1000;
-    }
     assert_true(round_trip(v, NULL, ROWS, 0) <= ROWS * 2); /* nearly sorted times */
 }
 
-/* How many bytes the encoder's choices cost, outliers of every size and number: a change of them is looked at. */
+/* How many bytes the encoder's choices cost, outliers of every size and number: a change of them is
+ * looked at. */
 static void test_what_outliers_cost(void **state)
 {
     (void)state;
@@ -122,9 +116,8 @@ static void test_what_outliers_cost(void **state)
     size_t sum = 0;
     for (size_t every = 4; every < 20; every++) {
         for (unsigned wide = 9; wide <= 60; wide += 3) {
-            for (size_t i = 0; i < ROWS; i++) {
+            for (size_t i = 0; i < ROWS; i++)
                 v[i] = random_next(&seed) % 256 | (i % every == 1 ? UINT64_C(1) << wide : 0);
-            }
             sum += round_trip(v, NULL, 40 + every * 9, 0);
         }
     }
@@ -146,15 +139,13 @@ static void test_what_is_compressed(void **state)
     struct span_buffer out;
     span_buffer_init(&out, 1 << 20);
     for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
-        for (size_t i = 0; i < cases[c].bytes; i++) {
+        for (size_t i = 0; i < cases[c].bytes; i++)
             data[i] = (uint8_t)(random_next(&seed) % cases[c].values);
-        }
         assert_int_equal(span_zstd_append(&out, data, cases[c].bytes, 3, true) > 0, cases[c].smaller);
         assert_int_equal(span_zstd_append(&out, data, cases[c].bytes, 0, true), 0);
     }
-    for (size_t i = 0; i < BYTES; i++) {
+    for (size_t i = 0; i < BYTES; i++)
         data[i] = (uint8_t)(i * 77); /* repeats itself, and has every byte as often as the others */
-    }
     assert_int_equal(span_zstd_append(&out, data, BYTES, 3, true), 0);
     memset(data, 7, BYTES);
     assert_true(span_zstd_append(&out, data, BYTES, 3, true) > 0);
@@ -196,9 +187,8 @@ static void test_largest_column(void **state)
     uint64_t *v = calloc(SPAN_BLOCK_ROWS_MAX + 1, sizeof(*v));
     uint64_t seed = 5;
     assert_non_null(v);
-    for (size_t i = 0; i < SPAN_BLOCK_ROWS_MAX; i++) {
+    for (size_t i = 0; i < SPAN_BLOCK_ROWS_MAX; i++)
         v[i] = random_next(&seed) % 200000 * 1000;
-    }
     round_trip(v, NULL, SPAN_BLOCK_ROWS_MAX, SPAN_ZSTD_LEVEL_STORE);
     struct span_buffer out;
     span_buffer_init(&out, 1 << 20);
@@ -225,7 +215,8 @@ static void test_texts(void **state)
         round_trip_text(v, present, ROWS, 1);
         round_trip_text(v, present, 5, 0);
     }
-    /* All distinct: random hexadecimal ids cost half a byte a digit and nothing for their common beginning. */
+    /* All distinct: random hexadecimal ids cost half a byte a digit and nothing for their common
+     * beginning. */
     for (size_t i = 0; i < ROWS; i++) {
         const int bytes = snprintf(memory[i], sizeof(memory[i]), "chatcmpl-%016llx%016llx",
                                    (unsigned long long)random_next(&seed), (unsigned long long)random_next(&seed));
@@ -250,9 +241,8 @@ static void test_buffer_maximum(void **state)
     (void)state;
     uint64_t v[100];
     uint64_t seed = 7;
-    for (size_t i = 0; i < 100; i++) {
+    for (size_t i = 0; i < 100; i++)
         v[i] = random_next(&seed);
-    }
     for (size_t max = 0; max < 802; max += 3) {
         struct span_buffer out;
         span_buffer_init(&out, max);
@@ -267,9 +257,8 @@ static void decode_damaged(const struct guard *guard, const uint8_t *data, size_
 {
     static struct span_column column;
     const uint8_t *at = guard_place(guard, data, bytes);
-    if (span_column_decode_u64(&column, at, bytes, n) == 0) {
+    if (span_column_decode_u64(&column, at, bytes, n) == 0)
         assert_int_equal(column.n, n);
-    }
     if (span_column_decode_text(&column, at, bytes, n) == 0) {
         for (size_t i = 0; i < n; i++) {
             assert_true(column.code[i] < column.n_dict);
@@ -288,9 +277,8 @@ static void damage(const struct guard *guard, const uint8_t *data, size_t bytes,
     assert_non_null(copy);
     memcpy(copy, data, bytes);
     copy[bytes] = 0;
-    for (size_t cut = 0; cut <= bytes + 1; cut++) {
+    for (size_t cut = 0; cut <= bytes + 1; cut++)
         decode_damaged(guard, copy, cut, n);
-    }
     for (size_t i = 0; i < bytes; i++) {
         for (unsigned bit = 0; bit < 8; bit++) {
             copy[i] ^= (uint8_t)(1u << bit);

@@ -1,5 +1,5 @@
-/* shim/base/config.c and say.c: what each variable becomes, bad values, LD_PRELOAD for children. The environment is a table
- * here. */
+/* shim/base/config.c and say.c: what each variable becomes, bad values, LD_PRELOAD for children.
+ * The environment is a table here. */
 #include "shim/base/config.h"
 #include "shim/base/say.h"
 
@@ -19,10 +19,9 @@ static char log_path[] = "/tmp/pprof-test-config-XXXXXX";
 
 static const char *reader(const char *name)
 {
-    for (const struct variable *v = variables; v->name != NULL; v++) {
+    for (const struct variable *v = variables; v->name != NULL; v++)
         if (strcmp(v->name, name) == 0)
             return v->value;
-    }
     return NULL;
 }
 
@@ -76,7 +75,7 @@ static void test_paths(void **state)
     assert_string_equal(READ({"LIBPPROF_SOCKET", "/x/y"}, {"XDG_RUNTIME_DIR", "/run/user/1"}).socket, "/x/y");
     assert_null(READ({"LIBPPROF_SOCKET", "relative"}).socket);
     char path[109];
-    memset(path, 'a', sizeof path);
+    memset(path, 'a', sizeof(path));
     path[0] = '/';
     path[108] = '\0';
     assert_null(READ({"LIBPPROF_SOCKET", path}).socket);
@@ -110,7 +109,7 @@ static void test_service_and_labels(void **state)
     assert_string_equal(READ({"OTEL_RESOURCE_ATTRIBUTES", "k=50%"}).labels, "k=50%");
     char many[4096] = "";
     for (int i = 0; i < 300; i++)
-        (void)snprintf(many + strlen(many), sizeof many - strlen(many), "key%03d=v,", i);
+        (void)snprintf(many + strlen(many), sizeof(many) - strlen(many), "key%03d=v,", i);
     config = READ({"OTEL_RESOURCE_ATTRIBUTES", many});
     assert_true(strlen(config.labels) < CONFIG_LABELS_BYTES_MAX);
     assert_true(strlen(config.labels) > CONFIG_LABELS_BYTES_MAX - 16);
@@ -123,9 +122,9 @@ static void test_labels_without_secrets(void **state)
     static const char *const secret[] = {
         "key=sk-proj-Ab3dEf6hIj9kLm", "app.password=x",      "api.key=x",        "auth=x",
         "mail=erika@example.com",     "phone=+491701234567", "a=ghp_0123456789", "session_token=1"};
-    for (size_t i = 0; i < sizeof secret / sizeof *secret; i++) {
+    for (size_t i = 0; i < sizeof(secret) / sizeof(*secret); i++) {
         char text[128];
-        (void)snprintf(text, sizeof text, "a=b,%s,c=d", secret[i]);
+        (void)snprintf(text, sizeof(text), "a=b,%s,c=d", secret[i]);
         assert_string_equal(READ({"OTEL_RESOURCE_ATTRIBUTES", text}).labels, "a=b,c=d");
     }
     static const char fine[] =
@@ -147,7 +146,7 @@ static void test_preview(void **state)
         {"4x", 0, false},      {"99999x", 0, false}, {" 4", 0, false},    {"0x10", 0, false},
         {",user", 0, false},   {"user", 0, false},   {"40,", 0, false},   {"40,users", 0, false},
         {"40,user,", 0, false}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         struct shim_config config = READ({"LIBPPROF_PREVIEW", cases[i].said});
         assert_int_equal(config.preview_chars, cases[i].chars);
         assert_int_equal(config.preview_user, cases[i].user);
@@ -164,11 +163,11 @@ static void test_hash_key(void **state)
     struct shim_config again = READ({"LIBPPROF_HASH_KEY", "secret"});
     struct shim_config other = READ({"LIBPPROF_HASH_KEY", "secret2"});
     assert_false(unsaid.hash_key_said);
-    assert_memory_equal(unsaid.hash_key, none, sizeof none);
+    assert_memory_equal(unsaid.hash_key, none, sizeof(none));
     assert_true(secret.hash_key_said);
-    assert_memory_equal(secret.hash_key, again.hash_key, sizeof none);
-    assert_memory_not_equal(secret.hash_key, other.hash_key, sizeof none);
-    assert_memory_not_equal(secret.hash_key, none, sizeof none);
+    assert_memory_equal(secret.hash_key, again.hash_key, sizeof(none));
+    assert_memory_not_equal(secret.hash_key, other.hash_key, sizeof(none));
+    assert_memory_not_equal(secret.hash_key, none, sizeof(none));
 }
 
 static void test_values_are_copied(void **state)
@@ -176,7 +175,7 @@ static void test_values_are_copied(void **state)
     (void)state;
     char team[] = "core";
     struct shim_config config = READ({"LIBPPROF_TEAM", team});
-    memset(team, 'x', sizeof team - 1);
+    memset(team, 'x', sizeof(team) - 1);
     assert_string_equal(config.team, "core");
 }
 
@@ -214,7 +213,7 @@ static void test_said_once(void **state)
     for (int i = 0; i < 3; i++)
         shim_say_once_about(message, "what");
     shim_say_once("another");
-    (void)read_log(text, sizeof text);
+    (void)read_log(text, sizeof(text));
     assert_string_equal(text, "libpprof: a cause of this test: what\nlibpprof: another\n");
     shim_say_to(NULL);
     assert_null(READ({"LIBPPROF_LOG", "off"}).log);
@@ -228,7 +227,7 @@ static void unfollow(const char *value, const char *own, const char *wanted)
     char entry[512];
     char before[] = "A=1";
     char after[] = "LIBPPROF_FOLLOW=0";
-    (void)snprintf(entry, sizeof entry, "LD_PRELOAD=%s", value);
+    (void)snprintf(entry, sizeof(entry), "LD_PRELOAD=%s", value);
     char *environment[] = {before, entry, after, NULL};
     config_unfollow(environment, own);
     assert_string_equal(environment[0], "A=1");

@@ -1,6 +1,6 @@
 /*
- * Whom a callback serves: duplicates that libcurl made unseen, contexts that are not ours, and handles that were handed
- * over but not looked at yet.
+ * Whom a callback serves: duplicates that libcurl made unseen, contexts that are not ours, and
+ * handles that were handed over but not looked at yet.
  */
 #include "hook_run.h"
 
@@ -16,7 +16,8 @@ static size_t duplicate_unseen(char *data, size_t size, size_t count, void *cont
     return size * count;
 }
 
-/* Such a duplicate carries our callbacks, with a context that is another handle's, somebody else's or a dead one's. */
+/* Such a duplicate carries our callbacks, with a context that is another handle's, somebody else's
+ * or a dead one's. */
 static void test_unseen_duplicate(void **state)
 {
     (void)state;
@@ -44,7 +45,8 @@ static void test_unseen_duplicate(void **state)
     assert_string_equal(read_tape(), ""); /* and nothing of it is noted */
 }
 
-/* More combinations of callbacks than there are sets: still recorded, and what cannot be told apart is refused. */
+/* More combinations of callbacks than there are sets: still recorded, and what cannot be told apart
+ * is refused. */
 static void test_many_sets(void **state)
 {
     (void)state;

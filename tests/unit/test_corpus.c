@@ -1,11 +1,11 @@
 /*
- * Every exchange of our own fixtures or of the recorded corpus becomes the span that its `truth` states, however its
- * body is cut: whole, as it came from the socket, byte by byte, at random; and event streams with other line ends.
- * Negatives make no span. Each API has a fixture.
+ * Every exchange of our own fixtures or of the recorded corpus becomes the span that its `truth`
+ * states, however its body is cut: whole, as it came from the socket, byte by byte, at random; and
+ * event streams with other line ends. Negatives make no span. Each API has a fixture.
  *
- * test_corpus [fixtures]: without an argument the corpus is read. That is other people's data and not part of this
- * repository; where it is not there this test says so and is reported as skipped. CORPUS_ONLY=text picks records by id
- * or API.
+ * test_corpus [fixtures]: without an argument the corpus is read. That is other people's data and
+ * not part of this repository; where it is not there this test says so and is reported as skipped.
+ * CORPUS_ONLY=text picks records by id or API.
  */
 #include "corpus_truth.h"
 
@@ -41,9 +41,9 @@ static void check(void *context, const cJSON *record, bool negative)
     const char *const id = cJSON_GetObjectItem(record, "id")->valuestring;
     const cJSON *const api = cJSON_GetObjectItem(record, "api");
     const char *const only = getenv("CORPUS_ONLY");
-    if (only && !strstr(id, only) && !(cJSON_IsString(api) && !strcmp(api->valuestring, only)))
+    if (only != NULL && strstr(id, only) == NULL && !(cJSON_IsString(api) && !strcmp(api->valuestring, only)))
         return;
-    if (!negative && !dialect_by_api(api->valuestring)) {
+    if (!negative && dialect_by_api(api->valuestring) == NULL) {
         totals->skipped++;
         return;
     }
@@ -92,10 +92,10 @@ int main(int count, char **arguments)
     }
     static struct totals totals;
     const char *const directory = fixtures ? CORPUS_FIXTURES : corpus_directory();
-    if (!directory)
+    if (directory == NULL)
         return CORPUS_SKIPPED;
     corpus_each(directory, check, &totals);
-    if (fixtures && !getenv("CORPUS_ONLY"))
+    if (fixtures && getenv("CORPUS_ONLY") == NULL)
         totals.wrong += unseen(&totals);
     printf("%lu exchanges, %lu of them exact, fed in %lu ways; %lu facts compared, %lu wrong; %lu exchanges of APIs "
            "without dialect\n",

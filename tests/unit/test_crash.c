@@ -1,5 +1,6 @@
-/* pprofd is killed with SIGKILL fifty times while a sender goes on; in the end each span is there exactly once. Which
- * kill comes at which moment is chance; what is asserted holds for every one. */
+/* pprofd is killed with SIGKILL fifty times while a sender goes on; in the end each span is there
+ * exactly once. Which kill comes at which moment is chance; what is asserted holds for every
+ * one. */
 #include "collector_tests.h"
 
 #include <errno.h>
@@ -34,7 +35,7 @@ static int dial(void)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     strcpy(address.sun_path, path);
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
         return fd;
     close(fd);
     return -1;
@@ -53,7 +54,8 @@ static int wait_for_socket(void)
     return -1;
 }
 
-/* Sends from the first frame not acknowledged up to `last`, for some time or until an error. Updates *acked. */
+/* Sends from the first frame not acknowledged up to `last`, for some time or until an error.
+ * Updates *acked. */
 static void send_for(int fd, const struct span_buffer *sent, uint64_t *acked, uint64_t last, int ms)
 {
     uint64_t next = *acked + 1;
@@ -73,10 +75,10 @@ static void send_for(int fd, const struct span_buffer *sent, uint64_t *acked, ui
         if ((end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000 >= ms || *acked == last)
             return;
         poll(&waiting, 1, 5);
-        n = recv(fd, data, sizeof data, MSG_DONTWAIT);
+        n = recv(fd, data, sizeof(data), MSG_DONTWAIT);
         if (n == 0)
             return;
-        if (n == (ssize_t)sizeof data && span_frame_read(&frame, data, sizeof data) > 0 && frame.sequence > *acked)
+        if (n == (ssize_t)sizeof(data) && span_frame_read(&frame, data, sizeof(data)) > 0 && frame.sequence > *acked)
             *acked = frame.sequence;
         if (now == NULL)
             continue;
@@ -92,7 +94,8 @@ static void send_for(int fd, const struct span_buffer *sent, uint64_t *acked, ui
     }
 }
 
-/* The introduction and some frames as fast as the socket takes them; what is acknowledged stays unread. */
+/* The introduction and some frames as fast as the socket takes them; what is acknowledged stays
+ * unread. */
 static void send_unheard(int fd, const struct span_buffer *sent_frames, uint64_t from, uint64_t n)
 {
     for (uint64_t i = 0; i <= n && (i == 0 || from + i - 1 <= FRAMES); i++) {
@@ -146,16 +149,16 @@ static void send_until_heard(uint64_t *acked, uint64_t last)
     assert_int_equal(*acked, last);
 }
 
-/* The store is removed, or the directory with it, while pprofd runs: what is acknowledged afterwards is in the store
- * that has its name then. */
+/* The store is removed, or the directory with it, while pprofd runs: what is acknowledged
+ * afterwards is in the store that has its name then. */
 static void test_store_removed_under_pprofd(void **state)
 {
     char place[100];
     char tail[160];
 
     (void)state;
-    snprintf(place, sizeof place, "%s/kept", directory);
-    snprintf(file, sizeof file, "%s/pprof.db", place);
+    snprintf(place, sizeof(place), "%s/kept", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", place);
     for (int whole = 0; whole < 2; whole++) {
         pid_t child = mkdir(place, 0700) == 0 ? start_pprofd() : -1;
         struct store *store = NULL;
@@ -169,7 +172,7 @@ static void test_store_removed_under_pprofd(void **state)
             test_remove(place);
         } else {
             assert_int_equal(unlink(file), 0);
-            snprintf(tail, sizeof tail, "%s-wal", file);
+            snprintf(tail, sizeof(tail), "%s-wal", file);
             assert_int_equal(access(tail, F_OK), 0); /* the log of the store that went */
         }
         send_until_heard(&acked, 9);
@@ -186,7 +189,7 @@ static void test_store_removed_under_pprofd(void **state)
         store_close(store);
         test_remove(place);
     }
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", directory);
 }
 
 static void test_killed_fifty_times(void **state)
@@ -202,8 +205,8 @@ static void test_killed_fifty_times(void **state)
 
         child = start_pprofd();
         fd = wait_for_socket();
-        /* Every other kill comes while frames are under way, whatever the machine is doing: they were sent and not
-         * one acknowledgement has been read. The rest come when they come. */
+        /* Every other kill comes while frames are under way, whatever the machine is doing: they
+         * were sent and not one acknowledgement has been read. The rest come when they come. */
         if (k % 2 == 0)
             send_unheard(fd, frames, acked + 1, FRAMES_PER_ROUND / 2);
         else
@@ -212,7 +215,8 @@ static void test_killed_fifty_times(void **state)
         kill(child, SIGKILL);
         assert_int_equal(waitpid(child, NULL, 0), child);
         close(fd);
-        /* Acknowledgements now and then get lost with the daemon: the sender must send again what it cannot know of. */
+        /* Acknowledgements now and then get lost with the daemon: the sender must send again what
+         * it cannot know of. */
         if (acked > 3 && k % 5 == 0)
             acked -= 3;
     }
@@ -237,9 +241,9 @@ int main(void)
     int failed;
 
     test_directory(directory);
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
-    snprintf(path, sizeof path, "%s/s.sock", directory);
-    snprintf(spool, sizeof spool, "%s/spool", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", directory);
+    snprintf(path, sizeof(path), "%s/s.sock", directory);
+    snprintf(spool, sizeof(spool), "%s/spool", directory);
     failed = cmocka_run_group_tests(tests, make_frames, free_frames);
     test_remove(directory);
     return failed;

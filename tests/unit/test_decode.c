@@ -1,4 +1,5 @@
-/* decode.c: every encoding in any cutting, bombs in bounded pieces, damage, windows that are too large. */
+/* decode.c: every encoding in any cutting, bombs in bounded pieces, damage, windows that are too
+ * large. */
 #include "shim/llm/framing/decode.h"
 
 #include <setjmp.h>

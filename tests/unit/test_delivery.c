@@ -1,6 +1,7 @@
 /*
- * How answers and requests may arrive, for the whole way from bytes to span: marks, line ends, labels that do not fit,
- * encodings, several responses to one request, forms, and bodies of any size in an exchange that does not grow.
+ * How answers and requests may arrive, for the whole way from bytes to span: marks, line ends,
+ * labels that do not fit, encodings, several responses to one request, forms, and bodies of any
+ * size in an exchange that does not grow.
  */
 #include "dialect_expect.h"
 
@@ -21,8 +22,8 @@
 
 static const char streaming[] = "{\"model\":\"m\",\"stream\":true}";
 
-/* One stream of two events in every shape that the standard allows; and its end without a blank line, or cut within the
- * mark of the end. */
+/* One stream of two events in every shape that the standard allows; and its end without a blank
+ * line, or cut within the mark of the end. */
 static void test_streams(void **state)
 {
     static const char *const bodies[] = {
@@ -35,7 +36,7 @@ static void test_streams(void **state)
         "data: {\"id\":\"c\",\ndata: \"choices\":[{\"index\":0,\ndata:  \"delta\":{\"content\":\"a\"}}]}\n\ndata: " LAST
         "\n\ndata: [DONE]\n\n",
         "data: " PIECE "\n\ndata: " LAST,
-        /* what comes behind the end belongs to nothing */
+        /* what comes after the end belongs to nothing */
         "data: " PIECE "\n\ndata: " LAST "\n\ndata: [DONE]\n\ndata: {\"id\":\"z\",\"usage\":{\"prompt_tokens\":99,"
         "\"completion_tokens\":98}}\n\ndata: " PIECE "\n\n",
         "data: " PIECE "\n\ndata: " LAST "\n\ndata: [DO",
@@ -54,8 +55,8 @@ static void test_streams(void **state)
         }
 }
 
-/* Plain answers: whatever the label, however asked; a byte order mark, blanks before, rubbish behind, keys twice, NUL
- * and bad UTF-8 within. */
+/* Plain answers: whatever the label, however asked; a byte order mark, blanks before, rubbish
+ * after, keys twice, NUL and bad UTF-8 within. */
 static void test_plain(void **state)
 {
     static const char *const bodies[] = {
@@ -212,8 +213,8 @@ static void test_encodings(void **state)
     }
 }
 
-/* 100, 103, a redirect, authentication: the last response counts, with nothing of those before it, and the request as
- * it was. */
+/* 100, 103, a redirect, authentication: the last response counts, with nothing of those before it,
+ * and the request as it was. */
 static void test_several_responses(void **state)
 {
     static struct span span;

@@ -1,6 +1,6 @@
 /*
- * Processes that are over leave the process table, and nothing that is said of them changes: their calls, what was lost,
- * and that a frame which comes once more is a repeat.
+ * Processes that are over leave the process table, and nothing that is said of them changes: their
+ * calls, what was lost, and that a frame which comes once more is a repeat.
  */
 #include "collector_tests.h"
 
@@ -16,7 +16,7 @@ static int setup(void **state)
 {
     (void)state;
     test_directory(directory);
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", directory);
     assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
     /* As if the store were older than all of them: what never came is then missing. */
     assert_int_equal(
@@ -28,8 +28,8 @@ static int setup(void **state)
 static void make_process(struct span_process *process, unsigned number)
 {
     test_process(process, number);
-    snprintf(process->executable, sizeof process->executable, "app-%u", number % 3);
-    snprintf(process->host, sizeof process->host, "host");
+    snprintf(process->executable, sizeof(process->executable), "app-%u", number % 3);
+    snprintf(process->host, sizeof(process->host), "host");
     process->has_uid = number % 3 > 0;
     process->uid = process->has_uid ? number % 3 : 0;
 }
@@ -130,7 +130,7 @@ static void expect(uint64_t frames, uint64_t processes, uint64_t open, uint64_t 
     const struct store_query all = {.until_ns = UINT64_MAX};
     struct store_totals totals;
     struct store_loss loss;
-    memset(&seen, 0, sizeof seen);
+    memset(&seen, 0, sizeof(seen));
     assert_int_equal(store_scan(store, &all, each_row, &seen, NULL), 0);
     assert_int_equal(seen.calls, frames * ROWS_PER_FRAME);
     assert_int_equal(store_totals(store, &totals), STORE_OK);
@@ -144,8 +144,8 @@ static void expect(uint64_t frames, uint64_t processes, uint64_t open, uint64_t 
     assert_int_equal(store_check(store, test_fault, NULL), 0);
 }
 
-/* Of every five processes: one with two frames, one whose first frame never came, one that did not say that it ends, one
- * that lost a call, one with a single frame. */
+/* Of every five processes: one with two frames, one whose first frame never came, one that did not
+ * say that it ends, one that lost a call, one with a single frame. */
 static void fill(uint64_t *ret_frames)
 {
     *ret_frames = 0;
@@ -193,7 +193,8 @@ static void test_repeats(void **state)
     assert_int_equal(query("SELECT count(*) FROM departed"), PROCESSES / 5 * 2); /* nobody came back for that */
 }
 
-/* A process that goes on after all, or says later that it lost something, is there again as if it had never left. */
+/* A process that goes on after all, or says later that it lost something, is there again as if it
+ * had never left. */
 static void test_who_comes_back(void **state)
 {
     struct store_loss loss;
@@ -243,7 +244,7 @@ static void test_damage(void **state)
     (void)state;
     fill(&frames);
     merge_all();
-    for (size_t i = 0; i < sizeof breaks / sizeof breaks[0]; i++) {
+    for (size_t i = 0; i < sizeof(breaks) / sizeof(breaks[0]); i++) {
         assert_int_equal(sqlite3_exec(store_sqlite(store), breaks[i], NULL, NULL, NULL), SQLITE_OK);
         struct store *reader;
         assert_int_equal(store_open(file, STORE_READ, &reader), STORE_OK);

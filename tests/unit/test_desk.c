@@ -1,6 +1,6 @@
 /*
- * Desks: work comes back as it was left, at the same place; memory is what the desks and packets take; where there is
- * none for a packet, that work alone is given up and counted.
+ * Desks: work comes back as it was left, at the same place; memory is what the desks and packets
+ * take; where there is none for a packet, that work alone is given up and counted.
  */
 #include "shim/llm/desk.h"
 

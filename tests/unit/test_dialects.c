@@ -1,4 +1,5 @@
-/* Dialects on exchanges written from the services' documentation: each fact, in several cuttings. */
+/* Dialects on exchanges written from the services' documentation: each fact, in several
+ * cuttings. */
 #include "shim/llm/dialects/dialect.h"
 #include "shim/llm/facts/dialect_answer.h"
 #include "dialect_expect.h"
@@ -108,7 +109,8 @@ static void test_openai_relatives(void **state)
     EXPECT(text, {SPAN_input_tokens, "10"}, {SPAN_output_tokens, "7"}, {SPAN_usage_source, "server_timings"},
            {SPAN_server_prefill_ns, "12500000"}, {SPAN_server_decode_ns, "70000000"}, {SPAN_port, "8080"});
     text = (struct exchange_text){
-        /* vLLM with --enable-per-request-metrics: in the last chunk of a stream; null where it cannot be told */
+        /* vLLM with --enable-per-request-metrics: in the last chunk of a stream; null where it
+         * cannot be told */
         .url = "http://127.0.0.1:8000/v1/chat/completions",
         .response_headers = SSE_HEAD,
         .request = "{\"stream\":true}",
@@ -163,7 +165,8 @@ static void test_openai_odd_usage(void **state)
                                              "\"output_tokens\":0,\"prompt_cache_hit_tokens\":0,"
                                              "\"input_tokens_details\":null}}"};
     EXPECT(text, {SPAN_input_tokens, "9"}, {SPAN_output_tokens, "4"}, {SPAN_cache_read_tokens, "3"});
-    /* A later object is laid over an earlier one: its zeros and what it leaves out erase nothing. */
+    /* A later object is laid over an earlier one: its zeros and what it leaves out erase
+     * nothing. */
     text.response_headers = SSE_HEAD;
     text.response =
         CHUNK("\"choices\":[{\"delta\":{\"content\":\"x\"}}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":4}")
@@ -445,7 +448,8 @@ static bool usage_knows(const char *name, unsigned fact)
            facts_has_number(&facts, (enum facts_number)fact);
 }
 
-/* What the common rules say without it: the rule itself, or a count of "usage" by a name that is known. */
+/* What the common rules say without it: the rule itself, or a count of "usage" by a name that is
+ * known. */
 static bool is_common(const struct json_rules *rules, const struct json_rule *rule)
 {
     for (unsigned i = 0; i < dialect_answer_common.count; i++) {
@@ -482,7 +486,8 @@ static void no_common_rule_is_repeated(void **state)
     assert_int_equal(repeated, 0);
 }
 
-/* Common rules hold in every dialect, plain and in a stream; where a dialect reads the path itself, its own counts. */
+/* Common rules hold in every dialect, plain and in a stream; where a dialect reads the path itself,
+ * its own counts. */
 static void common_rules_hold_everywhere(void **state)
 {
     (void)state;

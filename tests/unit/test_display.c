@@ -149,7 +149,8 @@ static void test_cells(void **state)
     expect_written(cell_json, "a\"\\\x01", "\"a\\\"\\\\\\u0001\"");
 }
 
-/* Marks of direction, joiners, tags, controls: one '?' each where people read, an escape where programs do. */
+/* Marks of direction, joiners, tags, controls: one '?' each where people read, an escape where
+ * programs do. */
 static void test_hidden_characters(void **state)
 {
     (void)state;

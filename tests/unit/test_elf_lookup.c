@@ -1,4 +1,5 @@
-/* shim/loader/elf_lookup.c: against dlsym on real objects, and on tables made by hand for what real ones rarely have. */
+/* shim/loader/elf_lookup.c: against dlsym on real objects, and on tables made by hand for what real
+ * ones rarely have. */
 #include "shim/loader/elf_lookup.h"
 
 #include <dlfcn.h>
@@ -10,7 +11,8 @@
 #include <sys/auxv.h>
 #include <cmocka.h>
 
-/* One object of our own making: symbols, strings, versions and hash tables in memory, with base 0. */
+/* One object of our own making: symbols, strings, versions and hash tables in memory, with base
+ * 0. */
 enum { SYMBOLS = 5 };
 struct made {
     ElfW(Sym) symbols[SYMBOLS];
@@ -51,13 +53,14 @@ static uint32_t gnu_hash(const char *name)
     return hash;
 }
 
-/* All names go into the last of four buckets, the other three are empty; the bloom filter lets everything through. */
+/* All names go into the last of four buckets, the other three are empty; the bloom filter lets
+ * everything through. */
 static void make(struct made *made, bool with_gnu, unsigned chain_from)
 {
     uint32_t words[] = {4, chain_from, 1, 5, UINT32_MAX, UINT32_MAX, 0, 0, 0, 0};
     for (uint32_t bucket = 0; bucket < 4; bucket++)
         words[6 + bucket] = bucket == gnu_hash("here") % 4 ? chain_from : 0;
-    memcpy(made->gnu, words, sizeof words);
+    memcpy(made->gnu, words, sizeof(words));
     for (unsigned i = chain_from; i < SYMBOLS; i++) {
         uint32_t hash = gnu_hash(made->strings + made->symbols[i].st_name) & ~1U;
         made->gnu[10 + i - chain_from] = hash | (i == SYMBOLS - 1 ? 1U : 0U);
@@ -109,7 +112,7 @@ static void test_types_that_do_not_count(void **state)
     } cases[] = {{STB_GLOBAL, STT_FUNC, true}, {STB_GLOBAL, STT_OBJECT, true},     {STB_LOCAL, STT_FUNC, false},
                  {STB_GLOBAL, STT_TLS, false}, {STB_GLOBAL, STT_GNU_IFUNC, false}, {STB_GNU_UNIQUE, STT_OBJECT, true},
                  {STB_WEAK, STT_NOTYPE, true}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         struct made made = {.strings = ""};
         made.symbols[1] = symbol(&made, "here", cases[i].bind, cases[i].type, STV_DEFAULT, 0x1000);
         make(&made, false, 1);
@@ -157,7 +160,8 @@ static void compare_with_dlsym(const char *file, const char *known, size_t at_le
     assert_true((uintptr_t)inside >= object.begin && (uintptr_t)inside < object.end);
     const ElfW(Sym) *symbols = elf_dynamic_pointer(&object, DT_SYMTAB);
     const char *strings = elf_dynamic_pointer(&object, DT_STRTAB);
-    size_t symbols_n = ((uintptr_t)strings - (uintptr_t)symbols) / sizeof *symbols; /* the strings follow the symbols */
+    size_t symbols_n =
+        ((uintptr_t)strings - (uintptr_t)symbols) / sizeof(*symbols); /* the strings follow the symbols */
     size_t compared = 0;
     for (size_t i = 1; i < symbols_n; i++) {
         if ((symbols[i].st_info & 0xf) != STT_FUNC || symbols[i].st_shndx == SHN_UNDEF)
@@ -227,7 +231,8 @@ static void test_early_walk(void **state)
     assert_true(objects >= 3); /* the program, libc, the loader */
 }
 
-/* Of two versions that are not the default the first; beside a variable of a thread nothing of the same name counts. */
+/* Of two versions that are not the default the first; beside a variable of a thread nothing of the
+ * same name counts. */
 static void test_which_of_one_name(void **state)
 {
     char old[8] = "old";
@@ -285,12 +290,12 @@ static uint32_t sysv_hash(const char *name)
     return hash;
 }
 
-/* Names are found in the bucket and behind the filter that their hash says, and nowhere else. */
+/* Names are found in the bucket and after the filter that their hash says, and nowhere else. */
 static void test_hashes(void **state)
 {
     static const char *const names[] = {"a", "curl_easy_perform", "curl_multi_socket_action", "\xc3\xa4\xff zz"};
     (void)state;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         struct made made = {.strings = ""};
         uint32_t sysv[2 + 1021 + SYMBOLS] = {1021, SYMBOLS};
         made.symbols[1] = symbol(&made, names[i], STB_GLOBAL, STT_FUNC, STV_DEFAULT, 0x1000);
@@ -300,7 +305,7 @@ static void test_hashes(void **state)
         assert_ptr_equal(elf_symbol(&made.object, names[i]), (void *)0x1000);
         sysv[1] = 1; /* the table ends before the symbol */
         assert_null(elf_symbol(&made.object, names[i]));
-        memset(sysv + 2, 0, sizeof sysv - 2 * sizeof *sysv);
+        memset(sysv + 2, 0, sizeof(sysv) - 2 * sizeof(*sysv));
         sysv[1] = SYMBOLS;
         assert_null(elf_symbol(&made.object, names[i]));
         make(&made, true, 1);
@@ -309,10 +314,10 @@ static void test_hashes(void **state)
             made.gnu[6 + b] = b == hash % 4;
         made.gnu[10] = hash | 1U;
         ElfW(Addr) filter = (ElfW(Addr))1 << hash % bits | (ElfW(Addr))1 << (hash >> 5) % bits;
-        memcpy(made.gnu + 4, &filter, sizeof filter);
+        memcpy(made.gnu + 4, &filter, sizeof(filter));
         assert_ptr_equal(elf_symbol(&made.object, names[i]), (void *)0x1000);
         filter = (ElfW(Addr))1 << hash % bits;
-        memcpy(made.gnu + 4, &filter, sizeof filter);
+        memcpy(made.gnu + 4, &filter, sizeof(filter));
         assert_int_equal(elf_symbol(&made.object, names[i]) != NULL, (hash >> 5) % bits == hash % bits);
     }
 }
@@ -327,7 +332,7 @@ unsigned long __real_getauxval(unsigned long type);
 
 int __wrap_dl_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, void *), void *context)
 {
-    return only != NULL ? callback(only, sizeof *only, context) : __real_dl_iterate_phdr(callback, context);
+    return only != NULL ? callback(only, sizeof(*only), context) : __real_dl_iterate_phdr(callback, context);
 }
 
 unsigned long __wrap_getauxval(unsigned long type)
@@ -335,7 +340,7 @@ unsigned long __wrap_getauxval(unsigned long type)
     return auxiliary[AT_PHNUM] != 0 ? auxiliary[type] : __real_getauxval(type);
 }
 
-/* An object is what its own headers say; the one behind the last is somebody else's. */
+/* An object is what its own headers say; the one after the last is somebody else's. */
 static void test_headers(void **state)
 {
     static const ElfW(Phdr) headers[] = {{.p_type = PT_LOAD, .p_vaddr = 0x3000, .p_memsz = 0x10},
@@ -358,7 +363,7 @@ static void test_headers(void **state)
     assert_ptr_equal(object.dynamic, (void *)0x101200);
     assert_string_equal(object.name, "made");
     only = &info;
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+    for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
         object = (struct elf_object){.name = NULL};
         assert_int_equal(elf_object_at(&object, (const void *)places[i].address), places[i].inside);
         assert_int_equal(object.end, places[i].inside ? 0x103010 : 0);

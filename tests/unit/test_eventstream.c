@@ -88,7 +88,8 @@ static size_t put_message(uint8_t *to, const char *type, const char *key, const 
 
 static size_t sample(uint8_t *to)
 {
-    /* one header of each type that is no string: bool, byte, short, int, long, bytes, timestamp, uuid */
+    /* one header of each type that is no string: bool, byte, short, int, long, bytes, timestamp,
+     * uuid */
     static const uint8_t others[] = {1, 'a', 0, 1,   'b', 2, 9, 1, 'c', 3,   1, 2, 1, 'd', 4,   1, 2, 3, 4, 1, 'e', 5,
                                      1, 2,   3, 4,   5,   6, 7, 8, 1,   'f', 6, 0, 0, 1,   'g', 8, 1, 2, 3, 4, 5,   6,
                                      7, 8,   1, 'h', 9,   1, 2, 3, 4,   5,   6, 7, 8, 1,   2,   3, 4, 5, 6, 7, 8};

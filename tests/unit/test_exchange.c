@@ -1,5 +1,5 @@
-/* An exchange as a whole: times, pauses, how it ended, quality signals, limits in headers, lost bytes, framing that the
- * content-type hides. */
+/* An exchange as a whole: times, pauses, how it ended, quality signals, limits in headers, lost
+ * bytes, framing that the content-type hides. */
 #include "exchange_run.h"
 #include "shim/llm/response_headers.h"
 #include "span/sketch.h"
@@ -150,8 +150,8 @@ static void test_no_response(void **state)
     assert_true(span_has(&span, SPAN_retry_after_ns));
 }
 
-/* The transport's clock starts later than ours: its total never leaves out what arrived, nor takes in what came after
- * the end. */
+/* The transport's clock starts later than ours: its total never leaves out what arrived, nor takes
+ * in what came after the end. */
 static void test_total(void **state)
 {
     (void)state;
@@ -234,7 +234,8 @@ static void test_lost(void **state)
     assert_int_equal(u64(SPAN_lost_bytes), 777);
     assert_string_equal(exchange_field(&span, SPAN_finish_reasons), "stop");
     assert_false(span_has(&span, SPAN_empty_answer));
-    /* With pieces missing, counts and gaps would be those of a part; the first token came before. */
+    /* With pieces missing, counts and gaps would be those of a part; the first token came
+     * before. */
     static const enum span_field unknown[] = {SPAN_stream_events, SPAN_content_chunks, SPAN_gap_sketch, SPAN_decode_ns};
     for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
         assert_false(span_has(&span, unknown[i]));
@@ -247,7 +248,8 @@ static void test_lost(void **state)
     assert_false(span_has(&span, SPAN_ttft_ns));
 }
 
-/* What stands behind a gap is not taken for a document of its own, and nothing is concluded from what is missing. */
+/* What stands behind a gap is not taken for a document of its own, and nothing is concluded from
+ * what is missing. */
 static void test_lost_pieces_of_a_document(void **state)
 {
     (void)state;
@@ -348,7 +350,8 @@ static void test_others(void **state)
     assert_false(exchange_run(&config, &text, &span));
 }
 
-/* What is known of a call in flight: facts, and nothing of what was said, not even where a preview was asked for. */
+/* What is known of a call in flight: facts, and nothing of what was said, not even where a preview
+ * was asked for. */
 static void test_peek(void **state)
 {
     static const struct exchange_config with_preview = {.hash_key = {1}, .has_hash_key = true, .preview_chars = 60};
@@ -381,7 +384,8 @@ static void test_peek(void **state)
     assert_string_equal(exchange_field(&span, SPAN_completeness), "whole");
 }
 
-/* Of several answers in one response, what is known so far is their sum, and asking changes nothing of what follows. */
+/* Of several answers in one response, what is known so far is their sum, and asking changes nothing
+ * of what follows. */
 static void test_peek_of_parts(void **state)
 {
     (void)state;
@@ -411,8 +415,8 @@ static void test_peek_of_parts(void **state)
 #undef PART
 }
 
-/* What was stated so far, wherever that stands (the beginning of a stream, sums that end it, headers), is known of a
- * call in flight; looking changes nothing of what follows. */
+/* What was stated so far, wherever that stands (the beginning of a stream, sums that end it,
+ * headers), is known of a call in flight; looking changes nothing of what follows. */
 static void test_peek_of_counts(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* The worked example of span/FORMAT.md is decoded from the page itself, and the encoder still writes exactly these
- * bytes. */
+/* The worked example of span/FORMAT.md is decoded from the page itself, and the encoder still
+ * writes exactly these bytes. */
 #include "span_tests.h"
 
 enum { PAGE_MAX = 256 * 1024 };
@@ -60,9 +60,8 @@ static void encode_example(struct span_buffer *out, const struct span spans[3])
                                .payload = block.data,
                                .payload_bytes = block.bytes,
                                .loss = {.spans = 2}};
-    for (size_t i = 0; i < sizeof(frame.identity); i++) {
+    for (size_t i = 0; i < sizeof(frame.identity); i++)
         frame.identity[i] = (uint8_t)(0xa0 + i);
-    }
     assert_int_equal(span_frame_write(out, &frame), 0);
     span_buffer_done(&block);
 }
@@ -77,9 +76,8 @@ static void test_example(void **state)
     span_buffer_init(&out, 4096);
     encode_example(&out, spans);
     if (getenv("PPROF_BLESS") != NULL) {
-        for (size_t i = 0; i < out.bytes; i++) {
+        for (size_t i = 0; i < out.bytes; i++)
             printf("%02x%c", out.data[i], i % 16 == 15 ? '\n' : ' ');
-        }
         printf("\n");
     }
     const size_t bytes = read_example(example, sizeof(example));

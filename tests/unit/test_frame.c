@@ -1,5 +1,5 @@
-/* Frames and process records (span/frame.c, process.c): round trips, damage, files from other versions in
- * tests/golden/span. */
+/* Frames and process records (span/frame.c, process.c): round trips, damage, files from other
+ * versions in tests/golden/span. */
 #include "span_tests.h"
 
 #define XXH_INLINE_ALL
@@ -20,9 +20,8 @@ static struct span_process make_process(void)
                                    .container = "0123abcd",
                                    .version = "0.1.0",
                                    .labels = "region=eu"};
-    for (size_t i = 0; i < sizeof(process.identity); i++) {
+    for (size_t i = 0; i < sizeof(process.identity); i++)
         process.identity[i] = (uint8_t)(i * 17);
-    }
     return process;
 }
 
@@ -58,9 +57,8 @@ static void write_spans(struct span_buffer *out, size_t n)
 static void seal(uint8_t *frame, size_t header_bytes)
 {
     const uint64_t sum = XXH3_64bits(frame, header_bytes - 8);
-    for (size_t i = 0; i < 8; i++) {
+    for (size_t i = 0; i < 8; i++)
         frame[header_bytes - 8 + i] = (uint8_t)(sum >> (i * 8));
-    }
 }
 
 static void test_round_trip(void **state)
@@ -108,7 +106,8 @@ static void test_every_flip_and_cut(void **state)
             const uint8_t *at = guard_place(&guard, out.data, out.bytes);
             const long answer = span_frame_read(&frame, at, out.bytes);
             out.data[i] ^= (uint8_t)value;
-            /* A damaged header size may ask for more bytes; nothing else may pass for a frame, or for a newer version.
+            /* A damaged header size may ask for more bytes; nothing else may pass for a frame, or
+             * for a newer version.
              */
             assert_true(answer == SPAN_FRAME_BAD || ((i == 6 || i == 7) && answer == SPAN_FRAME_NEED_MORE));
         }
@@ -168,7 +167,8 @@ static void test_process(void **state)
         (void)span_process_read(&back, guard_place(&guard, out.data, out.bytes), out.bytes);
         out.data[i] ^= 0xff;
     }
-    /* Longer text of a later version is cut between characters; a record without identity is refused. */
+    /* Longer text of a later version is cut between characters; a record without identity is
+     * refused. */
     char host[200];
     memset(host, 'h', sizeof(host));
     memcpy(host + 126, "\xe2\x82\xac", 3);
@@ -218,7 +218,8 @@ static void bless(void)
     write_frame(&out, SPAN_FRAME_PROCESS, 0, &payload);
     write_spans(&out, GOLDEN_ROWS);
     write_golden("v1.frames", &out);
-    /* The future: a process tag, a frame kind, a longer header and a field number that nobody knows yet. */
+    /* The future: a process tag, a frame kind, a longer header and a field number that nobody knows
+     * yet. */
     out.bytes = 0;
     span_buffer_append(&payload, "\x63\x03new", 5);
     write_frame(&out, SPAN_FRAME_PROCESS, 0, &payload);
@@ -248,9 +249,8 @@ static void test_golden(void **state)
 {
     (void)state;
     static uint8_t file[65536];
-    if (getenv("PPROF_BLESS") != NULL) {
+    if (getenv("PPROF_BLESS") != NULL)
         bless();
-    }
     const size_t bytes = read_golden("v1.frames", file, sizeof(file));
     struct span_process process;
     struct span_frame frame;

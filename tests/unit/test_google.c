@@ -1,5 +1,5 @@
-/* Google's dialects on exchanges written from its documentation: generateContent, Interactions, predict, and Anthropic
- * on Vertex. */
+/* Google's dialects on exchanges written from its documentation: generateContent, Interactions,
+ * predict, and Anthropic on Vertex. */
 #include "dialect_expect.h"
 
 #define GEMINI "https://generativelanguage.googleapis.com/v1beta/"
@@ -37,7 +37,7 @@ static void test_generate(void **state)
            {SPAN_completeness, "whole"}, {SPAN_error_type, "-"});
 }
 
-/* The thought stands behind its text: it must not count as an answer that is no JSON. */
+/* The thought stands after its text: it must not count as an answer that is no JSON. */
 static void test_generate_json_asked(void **state)
 {
     (void)state;
@@ -80,7 +80,8 @@ static void test_generate_malformed(void **state)
            {SPAN_finish_reasons, "MALFORMED_FUNCTION_CALL"}, {SPAN_empty_answer, "1"});
 }
 
-/* What the service runs itself comes as executableCode or, where the client asks to see it, as toolCall. */
+/* What the service runs itself comes as executableCode or, where the client asks to see it, as
+ * toolCall. */
 static void test_generate_server_tools(void **state)
 {
     (void)state;
@@ -97,7 +98,8 @@ static void test_generate_server_tools(void **state)
     EXPECT(text, {SPAN_server_tool_calls, "2"}, {SPAN_tool_calls, "0"}, {SPAN_empty_answer, "-"});
 }
 
-/* Made, asked after, answered; what "metadata" repeats counts once, and so do answers that are fetched again. */
+/* Made, asked after, answered; what "metadata" repeats counts once, and so do answers that are
+ * fetched again. */
 static void test_batches(void **state)
 {
     (void)state;

@@ -26,7 +26,8 @@ static void text(struct span *span, enum span_field field, const char *value)
     span_set_text(span, field, value, strlen(value));
 }
 
-/* Call number i: two prompts, the second without a name; every third call states no tokens, every tenth is an error. */
+/* Call number i: two prompts, the second without a name; every third call states no tokens, every
+ * tenth is an error. */
 static void make_span(struct span *span, uint64_t i)
 {
     span_init(span);
@@ -187,7 +188,8 @@ static void test_values(void **state)
     scan(&grouping, "service", NULL, 0, UINT64_MAX);
     struct group *group = find(&grouping, "shop", NULL);
     assert_non_null(group);
-    /* Of 90 answers, those with i % 3 == 0 are silent: 34 of 100, 4 of which (9, 39, 69, 99) are errors. */
+    /* Of 90 answers, those with i % 3 == 0 are silent: 34 of 100, 4 of which (9, 39, 69, 99) are
+     * errors. */
     struct report_value input = value_of(group, "input_tokens");
     assert_true(input.seen);
     assert_true(input.partial);

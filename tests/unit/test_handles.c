@@ -1,5 +1,6 @@
 /*
- * The table of handles: find, recycle, constant memory over many lives, many at once, several threads.
+ * The table of handles: find, recycle, constant memory over many lives, many at once, several
+ * threads.
  */
 #include "shim/tap/curl/handles.h"
 #include "shim/tape/tally.h"
@@ -41,7 +42,8 @@ static void test_find(void **state)
     handles_release(two);
 }
 
-/* The library freed a handle behind our back and gave the address out again: nothing of the old one may remain. */
+/* The library freed a handle after our back and gave the address out again: nothing of the old one
+ * may remain. */
 static void test_stale_record_is_taken_over(void **state)
 {
     (void)state;
@@ -158,7 +160,8 @@ static void test_no_memory(void **state)
         handles_release(handles_find(key(FIRST + i), HANDLE_EASY));
 }
 
-/* libcurl frees handles of its own without a call that is seen, and what comes to their address is something else. */
+/* libcurl frees handles of its own without a call that is seen, and what comes to their address is
+ * something else. */
 static void test_another_kind_at_the_address(void **state)
 {
     (void)state;
@@ -176,7 +179,8 @@ static void test_another_kind_at_the_address(void **state)
     handles_release(multi);
 }
 
-/* Whatever stood at the address, and whatever comes: what it owned goes, and no list names it any more. */
+/* Whatever stood at the address, and whatever comes: what it owned goes, and no list names it any
+ * more. */
 static void test_each_kind_gives_up_what_it_owns(void **state)
 {
     (void)state;
@@ -195,12 +199,11 @@ static void test_each_kind_gives_up_what_it_owns(void **state)
         const char *fields = easy->easy.shadow.copied.data, *parts = form->form.parts.data;
 
         struct handle *const gone[] = {easy, form};
-        for (size_t i = 0; i < 2; i++) {
+        for (size_t i = 0; i < 2; i++)
             if (k < sizeof(kinds) / sizeof(kinds[0]))
                 assert_ptr_equal(handles_insert(key(912 + 2 * i), kinds[k], &library), gone[i]);
             else
                 handles_release(gone[i]);
-        }
         assert_string_not_equal(fields, "secret"); /* a slab of ours: wiped, and still there */
         assert_string_not_equal(parts, "secret");
         assert_ptr_equal(list->multi.first, before);

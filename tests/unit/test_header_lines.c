@@ -1,6 +1,6 @@
 /*
- * The request's header lines as the scribe gets them (shim/llm/header_lines.h): which come first, what is cut, what is
- * none.
+ * The request's header lines as the scribe gets them (shim/llm/header_lines.h): which come first,
+ * what is cut, what is none.
  */
 #include "shim/llm/header_lines.h"
 #include "shim/llm/exchange.h"

@@ -1,5 +1,5 @@
-/* response_headers.c: limits in every spelling of numbers and times, what servers say about their own time, counts that
- * stand in. */
+/* response_headers.c: limits in every spelling of numbers and times, what servers say about their
+ * own time, counts that stand in. */
 #include "shim/llm/json/decimal.h"
 #include "shim/llm/response_headers.h"
 #include "span/span.h"
@@ -57,7 +57,8 @@ static void waits(void **state)
         assert_false(response_header_wait(none[i], strlen(none[i]), now_ns, &ns));
 }
 
-/* One answer with these header lines ("Name: value"), and a usage of its body if `input` is not 0. */
+/* One answer with these header lines ("Name: value"), and a usage of its body if `input` is not
+ * 0. */
 static struct span span;
 static struct facts facts;
 static void answer(const char *const *lines, uint64_t body_input)
@@ -130,8 +131,8 @@ static void no_limit_is_absent(void **state)
         assert_false(span_has(&span, (enum span_field)field));
 }
 
-/* Several windows: the one of which the fewest are left, with its own limit and reset. The relay's own words before
- * those it hands on. */
+/* Several windows: the one of which the fewest are left, with its own limit and reset. The relay's
+ * own words before those it hands on. */
 static void the_tightest_window_counts(void **state)
 {
     (void)state;

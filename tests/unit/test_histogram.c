@@ -35,7 +35,7 @@ static void test_quantiles(void **state)
     assert_int_equal(histogram_quantile(&whole, 0.99), 60);
     assert_int_equal(histogram_quantile(&whole, 1), 60);
     histogram_merge(&left, &right);
-    assert_memory_equal(&left, &whole, sizeof whole);
+    assert_memory_equal(&left, &whole, sizeof(whole));
     for (int i = 0; i < 940; i++)
         histogram_add(&whole, 1000001);
     assert_true(histogram_quantile(&whole, 1) <= 1000001);

@@ -1,9 +1,9 @@
 /*
- * The hooks around the real libcurl, called directly: what lands on the tape, and that the application gets what it
- * would get without.
+ * The hooks around the real libcurl, called directly: what lands on the tape, and that the
+ * application gets what it would get without.
  *
- * The test plays the scribe (it reads the tape) and the loader (it finds the library). A thread of its own answers the
- * requests.
+ * The test plays the scribe (it reads the tape) and the loader (it finds the library). A thread of
+ * its own answers the requests.
  */
 #include "hook_run.h"
 
@@ -25,7 +25,7 @@ static void test_post(void **state)
     SET(easy, CURLOPT_POSTFIELDSIZE, 3);
     assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
     assert_memory_equal(body.text, "hello", 6);
-    /* What matters first; what only must not come back, behind it. */
+    /* What matters first; what only must not come back, after it. */
     assert_string_equal(read_tape(), "begin POST /v1/plain bytes=3 flags=0\nrequest a\n"
                                      "headers Content-Type: application/json\nX-Pprof-Prompt: triage\n\001?key=SECRET\n"
                                      "Cookie: SECRET\n" ANSWER DONE);
@@ -60,7 +60,8 @@ static void test_others_are_untouched(void **state)
     assert_string_equal(read_tape(), "");
 }
 
-/* The disarmed handle must be exactly what the application configured: used here with the real library alone. */
+/* The disarmed handle must be exactly what the application configured: used here with the real
+ * library alone. */
 static void test_disarmed_completely(void **state)
 {
     (void)state;
@@ -77,7 +78,8 @@ static void test_disarmed_completely(void **state)
     hook_curl_easy_cleanup(&origin, easy);
 }
 
-/* More header lines than are handed on: what matters is among them, wherever it stands in the list. */
+/* More header lines than are handed on: what matters is among them, wherever it stands in the
+ * list. */
 static void test_many_headers(void **state)
 {
     (void)state;
@@ -99,7 +101,8 @@ static void test_many_headers(void **state)
     curl_slist_free_all(list);
 }
 
-/* Whatever the room, no byte is written behind it, and what matters is there before what does not. */
+/* Whatever the room, no byte is written after it, and what matters is there before what does
+ * not. */
 static void test_headers_of_any_room(void **state)
 {
     (void)state;
@@ -157,7 +160,8 @@ static CURLMcode multi_setopt_seen(CURLM *multi, CURLMoption option, ...)
     return passed_code;
 }
 
-/* Options of a multi handle go to libcurl as they are said; only who is told of pushes is ours to know. */
+/* Options of a multi handle go to libcurl as they are said; only who is told of pushes is ours to
+ * know. */
 static void test_options_of_multi(void **state)
 {
     (void)state;
@@ -177,7 +181,7 @@ static void test_options_of_multi(void **state)
     const uintptr_t theirs = (uintptr_t)&multi_setopt_seen; /* never called */
     assert_int_equal(hook_curl_multi_setopt(&origin, multi, CURLMOPT_PUSHFUNCTION, theirs), CURLM_OK);
     assert_true(passed_function != 0 && passed_function != theirs);
-    assert_true((uintptr_t)handles_find(multi, HANDLE_MULTI)->push_function == theirs);
+    assert_true((uintptr_t)handles_find(multi, HANDLE_MULTI)->multi.push_function == theirs);
     assert_int_equal(hook_curl_multi_setopt(&origin, multi, CURLMOPT_PUSHFUNCTION, 0), CURLM_OK);
     assert_int_equal(passed_function, 0);
     passed_code = CURLM_UNKNOWN_OPTION;
@@ -301,7 +305,8 @@ static void test_read_and_rewind(void **state)
     hook_curl_easy_cleanup(&origin, easy);
 }
 
-/* A FILE* as input: libcurl rewinds it only because the read function is fread, which it is not while we are armed. */
+/* A FILE* as input: libcurl rewinds it only because the read function is fread, which it is not
+ * while we are armed. */
 static void test_default_input_rewinds(void **state)
 {
     (void)state;
@@ -462,7 +467,8 @@ static size_t refuse(char *data, size_t size, size_t count, void *context)
     return size * count - 1;
 }
 
-/* libcurl has the same code for what it could not write out itself: no callback of the application's refused then. */
+/* libcurl has the same code for what it could not write out itself: no callback of the
+ * application's refused then. */
 static void test_write_error_of_libcurl_itself(void **state)
 {
     (void)state;

@@ -9,8 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A full tape: the call goes on as ever, nothing of it is written, and it is counted as one that was not followed; what
- * is no call is not. */
+/* A full tape: the call goes on as ever, nothing of it is written, and it is counted as one that
+ * was not followed; what is no call is not. */
 static void test_beginning_lost(void **state)
 {
     (void)state;
@@ -50,8 +50,8 @@ static void test_beginning_lost(void **state)
         continue;
 }
 
-/* Neither memory nor a thread for the scribe: calls go on as ever, and each is counted, for the first frame that ever
- * leaves this process; what is no call is not. */
+/* Neither memory nor a thread for the scribe: calls go on as ever, and each is counted, for the
+ * first frame that ever leaves this process; what is no call is not. */
 static void test_no_scribe(void **state)
 {
     (void)state;
@@ -80,7 +80,8 @@ static void test_no_scribe(void **state)
     assert_int_equal(tally_of(TALLY_CALLS) - before, 3);
 }
 
-/* A copy of libcurl beyond those that there are places for: it works, nothing is kept of its handles, each is counted. */
+/* A copy of libcurl beyond those that there are places for: it works, nothing is kept of its
+ * handles, each is counted. */
 static void test_library_not_followed(void **state)
 {
     (void)state;
@@ -103,7 +104,8 @@ static void test_library_not_followed(void **state)
     assert_string_equal(read_tape(), "");
 }
 
-/* Bounds of what is noted of a request: what is beyond them is done as ever, and counted if it is a call. */
+/* Bounds of what is noted of a request: what is beyond them is done as ever, and counted if it is a
+ * call. */
 static void test_request_beyond_bounds(void **state)
 {
     (void)state;

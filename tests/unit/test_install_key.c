@@ -1,6 +1,6 @@
 /*
- * The key of this installation: the same for all, whole or not there, nobody else's; what is not safe is refused and
- * stays as it is.
+ * The key of this installation: the same for all, whole or not there, nobody else's; what is not
+ * safe is refused and stays as it is.
  */
 #include "../../span/install_key.h"
 
@@ -35,8 +35,8 @@ static int set_up(void **s)
     strcpy(top, "/tmp/test_install_key_XXXXXX");
     if (mkdtemp(top) == NULL)
         return -1;
-    (void)snprintf(state, sizeof state, "%s/state", top);
-    (void)snprintf(runtime, sizeof runtime, "%s/run", top);
+    (void)snprintf(state, sizeof(state), "%s/state", top);
+    (void)snprintf(runtime, sizeof(runtime), "%s/run", top);
     return mkdir(state, 0700) + mkdir(runtime, 0700);
 }
 
@@ -49,7 +49,7 @@ static int tear_down(void **s)
 static int find(uint8_t ret_key[SPAN_KEY_BYTES])
 {
     struct span_path_base base = {.runtime_dir = runtime, .state_home = state, .uid = geteuid()};
-    return span_install_key_find(ret_key, &base, path, sizeof path);
+    return span_install_key_find(ret_key, &base, path, sizeof(path));
 }
 
 static void test_made_once(void **s)
@@ -58,9 +58,9 @@ static void test_made_once(void **s)
     struct stat st;
     static const uint8_t zeros[SPAN_KEY_BYTES];
     assert_int_equal(find(key), 0);
-    assert_memory_not_equal(key, zeros, sizeof key);
+    assert_memory_not_equal(key, zeros, sizeof(key));
     assert_int_equal(find(again), 0);
-    assert_memory_equal(key, again, sizeof key);
+    assert_memory_equal(key, again, sizeof(key));
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
     assert_non_null(strstr(path, "/state/libpprof/key"));
@@ -77,7 +77,7 @@ static void test_many_at_once(void **s)
         if (fork() == 0) {
             uint8_t mine[SPAN_KEY_BYTES] = {0};
             int error = find(mine);
-            _exit(error != 0 || write(pipes[1], mine, sizeof mine) != (ssize_t)sizeof mine);
+            _exit(error != 0 || write(pipes[1], mine, sizeof(mine)) != (ssize_t)sizeof(mine));
         }
     }
     for (int i = 0; i < 40; i++) {
@@ -85,16 +85,16 @@ static void test_many_at_once(void **s)
         uint8_t one[SPAN_KEY_BYTES];
         assert_true(wait(&status) > 0);
         assert_int_equal(status, 0);
-        assert_int_equal(read(pipes[0], one, sizeof one), sizeof one);
+        assert_int_equal(read(pipes[0], one, sizeof(one)), sizeof(one));
         if (i > 0)
-            assert_memory_equal(one, key, sizeof key);
-        memcpy(key, one, sizeof key);
+            assert_memory_equal(one, key, sizeof(key));
+        memcpy(key, one, sizeof(key));
     }
     (void)close(pipes[0]);
     (void)close(pipes[1]);
-    (void)snprintf(directory, sizeof directory, "%s/libpprof/key", state);
+    (void)snprintf(directory, sizeof(directory), "%s/libpprof/key", state);
     assert_int_equal(unlink(directory), 0);
-    (void)snprintf(directory, sizeof directory, "%s/libpprof", state);
+    (void)snprintf(directory, sizeof(directory), "%s/libpprof", state);
     assert_int_equal(rmdir(directory), 0); /* it was empty but for the key */
 }
 
@@ -103,14 +103,14 @@ static void expect_refused(int error)
     char target[256] = "";
     struct stat before, after;
     uint8_t untouched[SPAN_KEY_BYTES];
-    memset(again, 7, sizeof again);
-    memcpy(untouched, again, sizeof again);
+    memset(again, 7, sizeof(again));
+    memcpy(untouched, again, sizeof(again));
     assert_int_equal(lstat(path, &before), 0);
     assert_int_equal(find(again), error);
-    assert_memory_equal(again, untouched, sizeof again);
+    assert_memory_equal(again, untouched, sizeof(again));
     assert_int_equal(lstat(path, &after), 0);
     assert_true(before.st_ino == after.st_ino && before.st_size == after.st_size && before.st_mode == after.st_mode);
-    (void)snprintf(target, sizeof target, "%s/key", runtime);
+    (void)snprintf(target, sizeof(target), "%s/key", runtime);
     assert_int_equal(access(target, F_OK), -1); /* no other key takes its place */
     assert_true(strlen(span_install_key_why(error)) > 10);
 }
@@ -121,17 +121,17 @@ static void test_refused(void **s)
     char other[256];
     static const mode_t modes[] = {0640, 0604, 0660, 0602, 0610};
     assert_int_equal(find(key), 0);
-    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+    for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
         assert_int_equal(chmod(path, modes[i]), 0);
         expect_refused(-EPERM);
     }
     assert_int_equal(chmod(path, 0600), 0);
     static const off_t sizes[] = {31, 33, 100000};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
         assert_int_equal(truncate(path, sizes[i]), 0);
         expect_refused(-EBADMSG);
     }
-    (void)snprintf(other, sizeof other, "%s/other", top);
+    (void)snprintf(other, sizeof(other), "%s/other", top);
     assert_int_equal(rename(path, other), 0);
     assert_int_equal(truncate(other, SPAN_KEY_BYTES), 0);
     assert_int_equal(symlink(other, path), 0);
@@ -155,9 +155,9 @@ static void test_empty_is_replaced(void **s)
     assert_int_equal(find(key), 0);
     assert_int_equal(truncate(path, 0), 0);
     assert_int_equal(find(second), 0);
-    assert_memory_not_equal(key, second, sizeof second);
+    assert_memory_not_equal(key, second, sizeof(second));
     assert_int_equal(find(key), 0);
-    assert_memory_equal(key, second, sizeof second);
+    assert_memory_equal(key, second, sizeof(second));
 }
 
 /* Another user's file or directory, also for root. */
@@ -171,7 +171,7 @@ static void test_foreign(void **s)
     assert_int_equal(chown(path, 65534, 65534), 0);
     expect_refused(-EPERM);
     assert_int_equal(chown(path, 0, 0), 0);
-    (void)snprintf(directory, sizeof directory, "%s/libpprof", state);
+    (void)snprintf(directory, sizeof(directory), "%s/libpprof", state);
     assert_int_equal(chown(directory, 65534, 65534), 0);
     expect_refused(-EPERM);
     assert_int_equal(chown(directory, 0, 0), 0);
@@ -184,23 +184,23 @@ static void test_elsewhere(void **s)
 {
     (void)s;
     struct span_path_base base = {.runtime_dir = runtime, .uid = geteuid()};
-    assert_int_equal(span_install_key_find(key, &base, path, sizeof path), 0);
+    assert_int_equal(span_install_key_find(key, &base, path, sizeof(path)), 0);
     assert_non_null(strstr(path, "/run/key"));
     base.home = "/proc/no/such/home";
-    assert_int_equal(span_install_key_find(again, &base, path, sizeof path), 0);
-    assert_memory_equal(key, again, sizeof key);
+    assert_int_equal(span_install_key_find(again, &base, path, sizeof(path)), 0);
+    assert_memory_equal(key, again, sizeof(key));
     if (geteuid() == 0) { /* the home of another user */
         assert_int_equal(chown(state, 65534, 65534), 0);
         base.state_home = state;
         assert_int_equal(chmod(state, 0777), 0);
     }
     char longest[4096];
-    memset(longest, 'a', sizeof longest);
+    memset(longest, 'a', sizeof(longest));
     longest[0] = '/';
-    longest[sizeof longest - 1] = '\0';
+    longest[sizeof(longest) - 1] = '\0';
     base.state_home = longest;
-    assert_int_equal(span_install_key_find(again, &base, path, sizeof path), 0);
-    assert_memory_equal(key, again, sizeof key);
+    assert_int_equal(span_install_key_find(again, &base, path, sizeof(path)), 0);
+    assert_memory_equal(key, again, sizeof(key));
 }
 
 int main(void)

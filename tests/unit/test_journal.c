@@ -1,7 +1,8 @@
 /*
- * The journal: a process dies at each single write of it, and what a collector makes of the file is always right:
- * finished spans once, calls in flight once as killed, nothing twice, nothing torn. And what the file's surroundings do
- * to it: cut short, no space, a limit on files, closed descriptors; and any bit of it wrong.
+ * The journal: a process dies at each single write of it, and what a collector makes of the file is
+ * always right: finished spans once, calls in flight once as killed, nothing twice, nothing torn.
+ * And what the file's surroundings do to it: cut short, no space, a limit on files, closed
+ * descriptors; and any bit of it wrong.
  */
 #include "journal_process.h"
 
@@ -11,7 +12,8 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 
-/* pwrite of the process under test: at the chosen one it dies, with nothing, half or all of it written. */
+/* pwrite of the process under test: at the chosen one it dies, with nothing, half or all of it
+ * written. */
 static enum { DIE_BEFORE, DIE_WITHIN, DIE_AFTER } die_when;
 ssize_t __real_pwrite(int fd, const void *data, size_t bytes, off_t at);
 ssize_t __wrap_pwrite(int fd, const void *data, size_t bytes, off_t at);
@@ -67,7 +69,7 @@ static void hear_steps(int from, bool begun[CALLS + 1], bool ended[CALLS + 1], u
 {
     struct step step;
     *ret_open = 0;
-    while (read(from, &step, sizeof step) == (ssize_t)sizeof step) {
+    while (read(from, &step, sizeof(step)) == (ssize_t)sizeof(step)) {
         *ret_open = step.what == 'x' ? step.call : 0;
         if (step.what == 'b')
             begun[step.call] = true;
@@ -124,7 +126,8 @@ static void test_death_at_every_write(void **state)
 
 /* ---- surroundings ---- */
 
-/* Somebody cuts the file short, or removes it, while its writer goes on: no signal, and a new journal. */
+/* Somebody cuts the file short, or removes it, while its writer goes on: no signal, and a new
+ * journal. */
 static void cut_short(int to)
 {
     begin(NULL);
@@ -208,8 +211,8 @@ static void turns_until(const char *ending)
     }
 }
 
-/* Writes to a disk may wait: what the journal holds goes to the spool seldom, and then all of it, and nobody waits for
- * it: what ends meanwhile is in the journal. */
+/* Writes to a disk may wait: what the journal holds goes to the spool seldom, and then all of it,
+ * and nobody waits for it: what ends meanwhile is in the journal. */
 static void spool_waits(int to)
 {
     begin(spool);
@@ -275,7 +278,7 @@ static void full_memory(int to)
     if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
         mkdir(journals, 0700) != 0 || mount("tmpfs", journals, "tmpfs", 0, "size=1m,mode=0700") != 0)
         _exit(77);
-    snprintf(filler, sizeof filler, "%s/filler", journals);
+    snprintf(filler, sizeof(filler), "%s/filler", journals);
     int fd = open(filler, O_WRONLY | O_CREAT, 0600);
     if (fd < 0 || fallocate(fd, 0, 0, 900 * 1024) != 0)
         _exit(2);
@@ -357,7 +360,7 @@ static void test_any_bit_may_be_wrong(void **state)
     uint64_t random = 5;
     size_t bytes;
     end_by_kill(start_waiting(live_and_wait));
-    memcpy(good, slurp(own_journal(), &bytes), sizeof good);
+    memcpy(good, slurp(own_journal(), &bytes), sizeof(good));
     struct guard guard = guard_make(bytes);
     for (unsigned i = 0; i < 3000; i++) {
         struct span_journal_found found;
@@ -382,15 +385,15 @@ static void test_records(void **state)
     (void)state;
     static struct span span, back;
     static uint8_t record[SPAN_RECORD_BYTES_MAX];
-    struct guard guard = guard_make(sizeof record);
+    struct guard guard = guard_make(sizeof(record));
     uint64_t random = 77;
     for (unsigned i = 0; i < 2000; i++) {
         bool all = false;
         make_span(&span, i + 1, &random);
-        size_t bytes = span_record_write(record, sizeof record, &span, &all);
+        size_t bytes = span_record_write(record, sizeof(record), &span, &all);
         assert_true(all);
         assert_int_equal(span_record_read(&back, guard_place(&guard, record, bytes), bytes), 0);
-        assert_memory_equal(span.present, back.present, sizeof span.present);
+        assert_memory_equal(span.present, back.present, sizeof(span.present));
         for (unsigned f = 0; f < SPAN_FIELD_COUNT; f++) {
             if (!span_has(&span, f))
                 continue;
@@ -409,9 +412,9 @@ static void test_records(void **state)
     /* A field of a later version is skipped, a known one of the wrong kind is not believed. */
     const uint8_t unknown[] = {0xfe, 0x03, 0x05, 0xff, 0x03, 0x02, 'a', 'b'};
     assert_int_equal(span_field_by_number(255), SPAN_FIELD_COUNT);
-    assert_int_equal(span_record_read(&back, unknown, sizeof unknown), 0);
+    assert_int_equal(span_record_read(&back, unknown, sizeof(unknown)), 0);
     const uint8_t wrong[] = {SPAN_F_seq << 1 | 1, 0x01, 'a'};
-    assert_int_equal(span_record_read(&back, wrong, sizeof wrong), -1);
+    assert_int_equal(span_record_read(&back, wrong, sizeof(wrong)), -1);
     guard_free(&guard);
 }
 

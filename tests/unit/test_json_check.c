@@ -1,4 +1,5 @@
-/* The validator: accepts JSON and nothing else, in any cutting; and the order-independent hash beside it. */
+/* The validator: accepts JSON and nothing else, in any cutting; and the order-independent hash
+ * beside it. */
 #include "shim/llm/identity/json_canon.h"
 #include "shim/llm/json/json_check.h"
 

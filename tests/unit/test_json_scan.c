@@ -1,5 +1,5 @@
-/* The JSON scanner: the same values come out of every cutting, nothing is read beyond the input, garbage misleads
- * nobody. */
+/* The JSON scanner: the same values come out of every cutting, nothing is read beyond the input,
+ * garbage misleads nobody. */
 #include "shim/llm/json/json_scan.h"
 
 #include "guard.h"

@@ -1,6 +1,6 @@
 /*
- * Private copies of every size by several threads: each stays what it was, blocks are used again, and what many small
- * copies cost is what they hold.
+ * Private copies of every size by several threads: each stays what it was, blocks are used again,
+ * and what many small copies cost is what they hold.
  */
 #include "shim/tap/curl/keep.h"
 

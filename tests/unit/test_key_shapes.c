@@ -1,7 +1,7 @@
 /*
- * Keys and names that begin alike: "sk-", "hf_", "xai-" and their like begin keys, and people's names of prompts,
- * models and services as well. The shapes of the keys are those of the services' public documents, with letters and
- * digits made by a generator of fixed seed; no key of anybody.
+ * Keys and names that begin alike: "sk-", "hf_", "xai-" and their like begin keys, and people's
+ * names of prompts, models and services as well. The shapes of the keys are those of the services'
+ * public documents, with letters and digits made by a generator of fixed seed; no key of anybody.
  */
 #include "shim/llm/privacy/secret.h"
 
@@ -137,8 +137,9 @@ static unsigned any_of(unsigned count)
     return (unsigned)(seed >> 33) % count;
 }
 
-/* 200 keys of each shape: none is a name, alone or within a text. Dashes may cut a generated text into what looks like
- * words: of each shape, 4 of 200 at most pass here, and the request's own key never passes the search for echoes. */
+/* 200 keys of each shape: none is a name, alone or within a text. Dashes may cut a generated text
+ * into what looks like words: of each shape, 4 of 200 at most pass here, and the request's own key
+ * never passes the search for echoes. */
 static void test_keys_are_told(void **state)
 {
     (void)state;

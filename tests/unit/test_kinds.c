@@ -1,11 +1,12 @@
 /*
- * Kinds of faults that people reported of tools like this one: each exchange of a kind states the right values of the
- * exported keys in `expect`, and its span says just these, however its bodies are cut.
+ * Kinds of faults that people reported of tools like this one: each exchange of a kind states the
+ * right values of the exported keys in `expect`, and its span says just these, however its bodies
+ * are cut.
  *
- * test_kinds FILE: one kind, a file of tests/fixtures/kinds (format: tests/fixtures/README.md). test_kinds reports: all
- * that lies in $LIBPPROF_REPORTS, else ../shared/reports beside the source tree; that is other people's data and no
- * part of this repository, and where it is not there this test says so and is reported as skipped. KINDS_ONLY=text
- * picks exchanges by id.
+ * test_kinds FILE: one kind, a file of tests/fixtures/kinds (format: tests/fixtures/README.md).
+ * test_kinds reports: all that lies in $LIBPPROF_REPORTS, else ../shared/reports beside the source
+ * tree; that is other people's data and no part of this repository, and where it is not there this
+ * test says so and is reported as skipped. KINDS_ONLY=text picks exchanges by id.
  */
 #include "shim/llm/facts/counted.h"
 #include "corpus_run.h"
@@ -101,7 +102,7 @@ static void check(void *context, const cJSON *record, bool negative)
     const cJSON *const session = cJSON_GetObjectItem(record, "session");
     const char *const only = getenv("KINDS_ONLY");
     (void)negative;
-    if (only && !strstr(cJSON_GetObjectItem(record, "id")->valuestring, only))
+    if (only != NULL && strstr(cJSON_GetObjectItem(record, "id")->valuestring, only) == NULL)
         return;
     if (!cJSON_IsString(session) || strcmp(session->valuestring, totals->session) != 0)
         counted_forget();
@@ -122,7 +123,7 @@ int main(int count, char **arguments)
         return 2;
     }
     const char *const said = getenv("LIBPPROF_REPORTS");
-    const char *const folder = said && said[0] ? said : PPROF_SOURCE_DIR "/../shared/reports";
+    const char *const folder = said != NULL && said[0] ? said : PPROF_SOURCE_DIR "/../shared/reports";
     const bool reports = !strcmp(arguments[1], "reports");
     for (enum cutting cutting = WHOLE; cutting < CUTTINGS; cutting++) {
         totals.cutting = cutting;

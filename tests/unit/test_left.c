@@ -1,4 +1,5 @@
-/* What collectors find in a spool where something died before all was done: a collector, a writer, the machine. */
+/* What collectors find in a spool where something died before all was done: a collector, a writer,
+ * the machine. */
 #include "collector_tests.h"
 
 #include "collector/listen/listen.h"
@@ -12,8 +13,8 @@ static int setup(void **state)
 {
     (void)state;
     test_directory(directory);
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
-    snprintf(spool, sizeof spool, "%s/spool", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", directory);
+    snprintf(spool, sizeof(spool), "%s/spool", directory);
     assert_int_equal(mkdir(spool, 0700), 0);
     assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
     struct listen_config config = {.spool_dir = spool, .store = store};
@@ -54,8 +55,8 @@ static uint64_t events(enum store_loss_kind kind)
     return loss.events[kind];
 }
 
-/* What is left of a file when its collector was killed between the commit and the file's end is found again: it is
- * counted once. Another file counts, also under the same name. */
+/* What is left of a file when its collector was killed between the commit and the file's end is
+ * found again: it is counted once. Another file counts, also under the same name. */
 static void test_killed_before_the_file_went(void **state)
 {
     static const struct {
@@ -67,11 +68,11 @@ static void test_killed_before_the_file_went(void **state)
     char name[200], kept[200], aside[220];
 
     (void)state;
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
         for (unsigned round = 1; round <= 2; round++) {
             at(name, files[i].name);
             at(kept, "kept");
-            (void)snprintf(aside, sizeof aside, "%s.damaged", name);
+            (void)snprintf(aside, sizeof(aside), "%s.damaged", name);
             write_spool(files[i].name, (const uint8_t *)"nothing", i == 0 ? 7 : 0);
             assert_int_equal(link(name, kept), 0);
             assert_int_equal(listen_spool(listener), 1);
@@ -87,8 +88,9 @@ static void test_killed_before_the_file_went(void **state)
         }
 }
 
-/* A file that was never given its name, as a loss of power leaves it: what is whole in it is taken in, and where nothing
- * is, somebody may have called something. Not while it is young: its writer may be about to name it. */
+/* A file that was never given its name, as a loss of power leaves it: what is whole in it is taken
+ * in, and where nothing is, somebody may have called something. Not while it is young: its writer
+ * may be about to name it. */
 static void test_file_without_its_name(void **state)
 {
     static const struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};

@@ -29,9 +29,9 @@ static int setup(void **state)
 {
     (void)state;
     test_directory(directory);
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
-    snprintf(path, sizeof path, "%s/run/s.sock", directory);
-    snprintf(spool, sizeof spool, "%s/spool", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", directory);
+    snprintf(path, sizeof(path), "%s/run/s.sock", directory);
+    snprintf(spool, sizeof(spool), "%s/spool", directory);
     assert_int_equal(mkdir(spool, 0700), 0);
     assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
     return open_listener();
@@ -45,7 +45,7 @@ static int teardown(void **state)
     listen_close(listener);
     listener = NULL;
     store_close(store);
-    snprintf(run, sizeof run, "%s/run", directory);
+    snprintf(run, sizeof(run), "%s/run", directory);
     assert_int_equal(rmdir(run), 0); /* neither socket nor lock is left */
     test_remove(spool);
     test_remove(directory);
@@ -58,7 +58,7 @@ static int dial(void)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     strcpy(address.sun_path, path);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     return fd;
 }
 
@@ -73,7 +73,8 @@ static void turns(int n)
         assert_int_equal(listen_turn(listener, 5), 0);
 }
 
-/* The highest number acknowledged, read without waiting; *ret_closed tells that the listener hung up. */
+/* The highest number acknowledged, read without waiting; *ret_closed tells that the listener hung
+ * up. */
 static uint64_t acked(int fd, bool *ret_closed)
 {
     uint8_t data[SPAN_FRAME_HEADER_BYTES];
@@ -81,9 +82,9 @@ static uint64_t acked(int fd, bool *ret_closed)
     struct span_frame frame;
     ssize_t got;
 
-    while ((got = recv(fd, data, sizeof data, MSG_DONTWAIT)) > 0) {
-        assert_int_equal(got, sizeof data);
-        assert_int_equal(span_frame_read(&frame, data, sizeof data), sizeof data);
+    while ((got = recv(fd, data, sizeof(data), MSG_DONTWAIT)) > 0) {
+        assert_int_equal(got, sizeof(data));
+        assert_int_equal(span_frame_read(&frame, data, sizeof(data)), sizeof(data));
         assert_int_equal(frame.kind, SPAN_FRAME_ACK);
         highest = frame.sequence > highest ? frame.sequence : highest;
     }
@@ -247,7 +248,7 @@ static void test_socket_file(void **state)
     /* A program without our lock answers there. */
     strcpy(address.sun_path, path);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(listen(fd, 1), 0);
     assert_int_equal(open_listener(), -1);
     assert_non_null(strstr(listen_why(), "in use"));
@@ -289,7 +290,7 @@ static void write_spool(const char *name, const uint8_t *data, size_t bytes)
     char to[200];
     int fd;
 
-    snprintf(to, sizeof to, "%s/%s", spool, name);
+    snprintf(to, sizeof(to), "%s/%s", spool, name);
     fd = open(to, O_CREAT | O_WRONLY | O_TRUNC, 0600);
     assert_int_equal(write(fd, data, bytes), (ssize_t)bytes);
     close(fd);
@@ -299,7 +300,7 @@ static bool exists(const char *name)
 {
     char at[200];
 
-    snprintf(at, sizeof at, "%s/%s", spool, name);
+    snprintf(at, sizeof(at), "%s/%s", spool, name);
     return access(at, F_OK) == 0;
 }
 
@@ -326,7 +327,7 @@ static void test_spool(void **state)
         span_buffer_done(&bytes);
     }
     write_spool("unrelated.txt", (const uint8_t *)"mine", 4);
-    snprintf(live, sizeof live, "%s/c.part", spool);
+    snprintf(live, sizeof(live), "%s/c.part", spool);
     fd = open(live, O_WRONLY);
     struct flock writing = {.l_type = F_WRLCK};
     assert_int_equal(fcntl(fd, F_OFD_SETLK, &writing), 0);
@@ -343,7 +344,8 @@ static void test_spool(void **state)
     assert_int_equal(stats.frames, 3 + 2 + 3 + 2);
     assert_int_equal(stats.files, 3);
     assert_int_equal(stats.damaged, 1);
-    /* One that was closed has no half frames: something cut it. What is whole in it is taken, the file is kept. */
+    /* One that was closed has no half frames: something cut it. What is whole in it is taken, the
+     * file is kept. */
     make_stream(&bytes, 2, 1, 3);
     write_spool("cut.frames", bytes.data, bytes.bytes - 9);
     span_buffer_done(&bytes);
@@ -361,8 +363,8 @@ static void test_spool(void **state)
     test_holds(store, 4, 3);
 }
 
-/* One byte is wrong, anywhere: all frames but the one that it hits are taken in, the file is kept, and the loss is a
- * number. In the introduction too, whether the process is known or not. */
+/* One byte is wrong, anywhere: all frames but the one that it hits are taken in, the file is kept,
+ * and the loss is a number. In the introduction too, whether the process is known or not. */
 static void test_damaged_spool(void **state)
 {
     enum { FRAMES = 20 };
@@ -379,7 +381,7 @@ static void test_damaged_spool(void **state)
         make_stream(&bytes, p, 1, FRAMES);
         at = p % 4 == 0 ? random_next(&random) % 200 : random_next(&random) % bytes.bytes;
         bytes.data[at] ^= (uint8_t)(1u << p % 8);
-        snprintf(name, sizeof name, "x%u.%s", p, p % 2 ? "part" : "frames");
+        snprintf(name, sizeof(name), "x%u.%s", p, p % 2 ? "part" : "frames");
         write_spool(name, bytes.data, bytes.bytes);
         listen_get_stats(listener, &before);
         assert_int_equal(listen_spool(listener), 1);
@@ -396,21 +398,22 @@ static void test_damaged_spool(void **state)
     assert_int_equal(store_check(store, test_fault, NULL), 0);
 }
 
-/* What a loss of power leaves of a file, closed or not: none of its bytes, or any number of them. The store then knows
- * of the process, which has not said that it is done, or counts a damaged file, once. */
+/* What a loss of power leaves of a file, closed or not: none of its bytes, or any number of them.
+ * The store then knows of the process, which has not said that it is done, or counts a damaged
+ * file, once. */
 static void test_cut_spool(void **state)
 {
     static const size_t cuts[] = {0, 1, 8, 31, 32, 64, 100, 159, 200, 300};
 
     (void)state;
-    for (unsigned p = 0; p < 2 * sizeof cuts / sizeof *cuts; p++) {
+    for (unsigned p = 0; p < 2 * sizeof(cuts) / sizeof(*cuts); p++) {
         struct span_buffer bytes;
         struct store_loss before, after;
         char name[40];
 
         assert_int_equal(store_loss(store, 0, &before), STORE_OK);
         make_stream(&bytes, p, 1, 3);
-        snprintf(name, sizeof name, "x%u.%s", p, p % 2 ? "part" : "frames");
+        snprintf(name, sizeof(name), "x%u.%s", p, p % 2 ? "part" : "frames");
         write_spool(name, bytes.data, cuts[p / 2] < bytes.bytes ? cuts[p / 2] : bytes.bytes);
         span_buffer_done(&bytes);
         assert_int_equal(listen_spool(listener), 1);
@@ -426,9 +429,10 @@ static void test_cut_spool(void **state)
     }
 }
 
-/* A frame that announces 4 MB and never comes costs no more than what was sent; one that announces more is refused. */
-/* A file without end, of which most is a hole: what is whole at its beginning is taken in, and the rest is not waited
- * for, whether it is said to be closed or not. */
+/* A frame that announces 4 MB and never comes costs no more than what was sent; one that announces
+ * more is refused. */
+/* A file without end, of which most is a hole: what is whole at its beginning is taken in, and the
+ * rest is not waited for, whether it is said to be closed or not. */
 static void test_endless_spool(void **state)
 {
     static const char *const names[] = {"endless.frames", "endless.part"};
@@ -441,7 +445,7 @@ static void test_endless_spool(void **state)
         make_stream(&bytes, p, 1, 3);
         write_spool(names[p], bytes.data, bytes.bytes);
         span_buffer_done(&bytes);
-        snprintf(at, sizeof at, "%s/%s", spool, names[p]);
+        snprintf(at, sizeof(at), "%s/%s", spool, names[p]);
         if (truncate(at, (off_t)1 << 40) != 0)
             skip(); /* a file system without such files */
         assert_int_equal(listen_spool(listener), 1);

@@ -1,6 +1,7 @@
 /*
- * Every sentence that claims no loss is true: "Nothing was lost." only where every program said that it was done,
- * everything that it numbered is here, nothing waits and nothing went wrong. Each of these alone takes it away.
+ * Every sentence that claims no loss is true: "Nothing was lost." only where every program said
+ * that it was done, everything that it numbered is here, nothing waits and nothing went wrong. Each
+ * of these alone takes it away.
  */
 #include "collector_tests.h"
 
@@ -18,7 +19,7 @@ static int setup(void **state)
 {
     (void)state;
     test_directory(directory);
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", directory);
     return store_open(file, STORE_WRITE, &store);
 }
 
@@ -50,7 +51,7 @@ static void take_loss(unsigned number, uint64_t sequence, unsigned flags, struct
     bool repeat;
 
     test_process(&process, number);
-    memcpy(frame.identity, process.identity, sizeof frame.identity);
+    memcpy(frame.identity, process.identity, sizeof(frame.identity));
     assert_int_equal(store_take_frame(store, &frame, &repeat), STORE_OK);
 }
 
@@ -111,10 +112,10 @@ static const char *printed(const char *where)
     static char text[4096];
     char command[400];
 
-    snprintf(command, sizeof command, "env -u LD_PRELOAD HOME=%s %s report --format csv %s/pprof.db %s", directory,
+    snprintf(command, sizeof(command), "env -u LD_PRELOAD HOME=%s %s report --format csv %s/pprof.db %s", directory,
              PPROFCTL, directory, where);
     FILE *out = popen(command, "r");
-    text[fread(text, 1, sizeof text - 1, out)] = '\0';
+    text[fread(text, 1, sizeof(text) - 1, out)] = '\0';
     (void)pclose(out);
     return text;
 }
@@ -151,7 +152,8 @@ static void test_what_programs_count(void **state)
     assert_int_equal(store_commit(store), STORE_OK);
 }
 
-/* Each counter of a process, alone, comes back from the store, takes the claim away, and is said with its number. */
+/* Each counter of a process, alone, comes back from the store, takes the claim away, and is said
+ * with its number. */
 static void test_each_counter_is_said(void **state)
 {
     struct span_loss no_loss = {0};
@@ -162,7 +164,7 @@ static void test_each_counter_is_said(void **state)
         char json[4096] = "", want[64];
         struct loss loss = {0};
         struct span_loss counted;
-        FILE *out = fmemopen(json, sizeof json - 1, "w");
+        FILE *out = fmemopen(json, sizeof(json) - 1, "w");
 
         bytes[8 * at] = 73;
         span_loss_read(&counted, bytes);
@@ -174,19 +176,20 @@ static void test_each_counter_is_said(void **state)
         store_close(store);
         assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
         assert_int_equal(store_loss(store, 0, &loss.known), STORE_OK);
-        assert_memory_equal(&loss.known.counted, &counted, sizeof counted);
+        assert_memory_equal(&loss.known.counted, &counted, sizeof(counted));
         assert_int_not_equal(loss_verdict(&loss), LOSS_NONE);
         assert_non_null(strstr(sentence(0), at == 1 ? "73 B" : "73 "));
         loss_json(out, &loss);
         fclose(out);
-        snprintf(want, sizeof want, ": 73");
+        snprintf(want, sizeof(want), ": 73");
         assert_non_null(strstr(json, want));
         teardown(NULL);
         setup(NULL);
     }
 }
 
-/* Whatever the collector notes is said, each kind by its name, and it stays when the store is opened again. */
+/* Whatever the collector notes is said, each kind by its name, and it stays when the store is
+ * opened again. */
 static void test_what_the_collector_notes(void **state)
 {
     static const struct {
@@ -207,7 +210,7 @@ static void test_what_the_collector_notes(void **state)
         say(0, 1, SPAN_FRAME_FINAL);
         assert_int_equal(store_commit(store), STORE_OK);
         assert_int_equal(store_note_loss(store, (enum store_loss_kind)k, 1, 0), STORE_OK);
-        snprintf(want, sizeof want, "%s 1 %s.",
+        snprintf(want, sizeof(want), "%s 1 %s.",
                  kinds[k].certain ? "Lost since the store began:" : "No loss is known of:", kinds[k].one);
         assert_string_equal(sentence(0), want);
         assert_int_equal(store_begin(store), STORE_OK); /* within a transaction it shares its fate */
@@ -217,7 +220,7 @@ static void test_what_the_collector_notes(void **state)
         assert_int_equal(store_note_loss(store, (enum store_loss_kind)k, 2, 4), STORE_OK);
         store_close(store);
         assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
-        snprintf(want, sizeof want, "3 %s", kinds[k].many);
+        snprintf(want, sizeof(want), "3 %s", kinds[k].many);
         assert_non_null(strstr(sentence(0), want));
         assert_non_null(strstr(sentence(0), "4 finished calls"));
         teardown(NULL);
@@ -243,8 +246,9 @@ static pid_t start(const char *variable)
     return pid;
 }
 
-/* Of a living program there is only a mark, which names another spool than the store's collector has: it counts while
- * it lives where its environment names that collector's socket, or none and that is the default one. */
+/* Of a living program there is only a mark, which names another spool than the store's collector
+ * has: it counts while it lives where its environment names that collector's socket, or none and
+ * that is the default one. */
 static void test_marks_of_the_living(void **state)
 {
     static const struct {
@@ -266,7 +270,7 @@ static void test_marks_of_the_living(void **state)
     }
     (void)mkdir(places.path[0], 0700);
     assert_int_equal(stat("/proc/self/ns/pid", &st), 0);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char text[SPAN_MARK_TEXT_BYTES], name[SPAN_MARK_NAME_BYTES], path[PATH_MAX + 32], own[160];
         struct store *noted = NULL;
         const struct store_collector collector = {"/nowhere/spool", "/nowhere/pprofd.sock", true, cases[i].socket_said};
@@ -275,9 +279,9 @@ static void test_marks_of_the_living(void **state)
             .pid = (uint64_t)pid, .pid_namespace = st.st_ino, .spool_said = true, .spool = "/another/spool"};
         assert_true(span_mark_write(text, &mark));
         span_mark_name(name, &mark, 0);
-        snprintf(path, sizeof path, "%s/%s", places.path[0], name);
+        snprintf(path, sizeof(path), "%s/%s", places.path[0], name);
         assert_int_equal(symlink(text, path), 0);
-        snprintf(own, sizeof own, "%s/%zu.db", directory, i);
+        snprintf(own, sizeof(own), "%s/%zu.db", directory, i);
         assert_int_equal(store_open(own, STORE_WRITE, &noted), STORE_OK);
         assert_int_equal(waiting_of_store(&waiting, noted, own), STORE_OK);
         assert_int_equal(waiting.living + waiting_sum(&waiting), 0); /* nobody is known to write into it */

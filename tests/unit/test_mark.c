@@ -1,6 +1,6 @@
 /*
- * The mark of a process of which nothing else is known: its text, when it stands and when not, who takes it, and that
- * it costs the application nothing where it cannot be made.
+ * The mark of a process of which nothing else is known: its text, when it stands and when not, who
+ * takes it, and that it costs the application nothing where it cannot be made.
  */
 #include "collector_tests.h"
 
@@ -17,7 +17,8 @@
 
 struct shim_config shim_config = {.spool = "/a/spool", .spool_said = true};
 
-/* A user that nobody is, so that the directory is this test's alone; it seems to be that user's, unless `foreign`. */
+/* A user that nobody is, so that the directory is this test's alone; it seems to be that user's,
+ * unless `foreign`. */
 uid_t __wrap_geteuid(void);
 uid_t __wrap_geteuid(void)
 {
@@ -40,7 +41,7 @@ int __wrap_fstatat(int at, const char *path, struct stat *ret_st, int flags)
 static int set_up(void **state)
 {
     (void)state;
-    return span_path_journals_in_memory(directory, sizeof directory, geteuid());
+    return span_path_journals_in_memory(directory, sizeof(directory), geteuid());
 }
 
 static int tear_down(void **state)
@@ -67,19 +68,19 @@ static void test_text(void **state)
     assert_string_equal(read.spool, mark.spool);
     assert_false(read.has_identity);
     mark.has_identity = true;
-    for (unsigned i = 0; i < sizeof mark.identity; i++)
+    for (unsigned i = 0; i < sizeof(mark.identity); i++)
         mark.identity[i] = (uint8_t)(0xf0 + i * 17);
     assert_true(span_mark_write(text, &mark));
     assert_true(span_mark_read(&again, text));
     assert_true(again.has_identity && again.pid == mark.pid && strcmp(again.spool, mark.spool) == 0);
-    assert_memory_equal(again.identity, mark.identity, sizeof mark.identity);
-    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+    assert_memory_equal(again.identity, mark.identity, sizeof(mark.identity));
+    for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++)
         assert_false(span_mark_read(&read, none[i]));
-    memset(spool, 'a', sizeof spool);
-    spool[sizeof spool - 1] = '\0';
+    memset(spool, 'a', sizeof(spool));
+    spool[sizeof(spool) - 1] = '\0';
     mark.spool = spool;
     assert_false(span_mark_write(text, &mark)); /* too long for a journal's head, too */
-    spool[sizeof spool - 2] = '\0';
+    spool[sizeof(spool) - 2] = '\0';
     mark.pid = mark.pid_namespace = UINT64_MAX;
     assert_true(span_mark_write(text, &mark));
     assert_true(span_mark_read(&read, text));
@@ -118,14 +119,14 @@ static bool something_unread(void)
 static bool stands(const struct mark *mark)
 {
     char text[SPAN_MARK_TEXT_BYTES] = "";
-    return readlink(mark->path, text, sizeof text - 1) > 0 && strcmp(text, mark->text) == 0;
+    return readlink(mark->path, text, sizeof(text) - 1) > 0 && strcmp(text, mark->text) == 0;
 }
 
 static void test_stands_as_long_as_it_is_needed(void **state)
 {
     static struct mark mark;
     (void)state;
-    memset(&mark, 0, sizeof mark);
+    memset(&mark, 0, sizeof(mark));
     errno = 77;
     mark_set(&mark);
     assert_int_equal(errno, 77);
@@ -149,21 +150,22 @@ static void test_stands_as_long_as_it_is_needed(void **state)
     assert_int_equal(mark.failures, 0);
 }
 
-/* Whose identity the mark says, until somebody may have heard of it: what is made then stands for what came later. */
+/* Whose identity the mark says, until somebody may have heard of it: what is made then stands for
+ * what came later. */
 static void test_says_who_it_is(void **state)
 {
     static struct mark mark;
     struct span_mark read;
     uint8_t identity[16];
     (void)state;
-    memset(&mark, 0, sizeof mark);
+    memset(&mark, 0, sizeof(mark));
     mark_set(&mark);
-    memcpy(identity, mark.identity, sizeof identity);
+    memcpy(identity, mark.identity, sizeof(identity));
     mark_turn(&mark, MARK_NOTHING, nothing_unread);
     mark_set(&mark);
     assert_true(span_mark_read(&read, mark.text));
     assert_true(read.has_identity);
-    assert_memory_equal(read.identity, identity, sizeof identity);
+    assert_memory_equal(read.identity, identity, sizeof(identity));
     mark_turn(&mark, MARK_KNOWN, nothing_unread);
     mark_turn(&mark, MARK_NEEDED, nothing_unread);
     assert_true(stands(&mark) && span_mark_read(&read, mark.text));
@@ -171,13 +173,14 @@ static void test_says_who_it_is(void **state)
     mark_turn(&mark, MARK_NOTHING, nothing_unread);
 }
 
-/* Another user's directory, or a link of theirs to one of ours: no collector looks there, and nothing is made there. */
+/* Another user's directory, or a link of theirs to one of ours: no collector looks there, and
+ * nothing is made there. */
 static void test_directory_of_others(void **state)
 {
     static struct mark mark[2];
     char elsewhere[] = "/tmp/pprof-mark-XXXXXX";
     (void)state;
-    memset(mark, 0, sizeof mark);
+    memset(mark, 0, sizeof(mark));
     foreign = true;
     mark_set(&mark[0]);
     foreign = false;
@@ -197,7 +200,7 @@ static void test_no_directory(void **state)
 {
     static struct mark mark;
     (void)state;
-    memset(&mark, 0, sizeof mark);
+    memset(&mark, 0, sizeof(mark));
     assert_int_equal(rmdir(directory), 0);
     const int file = open(directory, O_CREAT | O_EXCL | O_WRONLY, 0600); /* no directory */
     assert_true(file >= 0);
@@ -216,12 +219,13 @@ static void test_no_directory(void **state)
     assert_int_equal(mark.failures, 1);
 }
 
-/* Others of the same number, in other namespaces, or what earlier ones left: never theirs is removed. */
+/* Others of the same number, in other namespaces, or what earlier ones left: never theirs is
+ * removed. */
 static void test_slots_that_are_taken(void **state)
 {
     static struct mark mark[3];
     (void)state;
-    memset(mark, 0, sizeof mark);
+    memset(mark, 0, sizeof(mark));
     for (int i = 0; i < 3; i++)
         mark_set(&mark[i]);
     assert_true(stands(&mark[0]) && stands(&mark[1]));

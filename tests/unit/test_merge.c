@@ -21,7 +21,7 @@ static int setup(void **state)
 {
     (void)state;
     test_directory(directory);
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", directory);
     return 0;
 }
 
@@ -87,7 +87,8 @@ static int count_rows(void *context, const struct store_rows *rows)
     return 0;
 }
 
-/* A block with a column that cannot be read, or of a later version, stays as it came and does not stop the others. */
+/* A block with a column that cannot be read, or of a later version, stays as it came and does not
+ * stop the others. */
 static void test_kept(void **state)
 {
     struct store *store = open_store(STORE_WRITE);
@@ -188,7 +189,8 @@ static void merge_until_done(struct store *store)
         assert_int_equal(store_merge_step(store, &more), STORE_OK);
 }
 
-/* They stay for thirty days after the merge; what comes later to the same hour does not make them stay longer. */
+/* They stay for thirty days after the merge; what comes later to the same hour does not make them
+ * stay longer. */
 static void test_ids_go(void **state)
 {
     struct store *store = NULL;
@@ -199,7 +201,7 @@ static void test_ids_go(void **state)
     merge_until_done(store);
     expect_ids(store, 3 * ROWS_PER_FRAME, 3 * ROWS_PER_FRAME);
     for (int days = 29; days <= 31; days += 2) {
-        (void)snprintf(sql, sizeof sql, "UPDATE block SET ids_until=unixepoch()+86400*(30-%d)", days);
+        (void)snprintf(sql, sizeof(sql), "UPDATE block SET ids_until=unixepoch()+86400*(30-%d)", days);
         assert_int_equal(sqlite3_exec(store_sqlite(store), sql, NULL, NULL, NULL), SQLITE_OK);
         if (days == 29)
             test_fill(store, 1, 4, 1);

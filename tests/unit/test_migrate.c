@@ -1,6 +1,7 @@
 /*
- * A store of an earlier version is brought up to date when it is opened: each kept one (tests/fixtures/store) exports
- * what it did, but for what the versions mean to change. Killed in between it is as it was.
+ * A store of an earlier version is brought up to date when it is opened: each kept one
+ * (tests/fixtures/store) exports what it did, but for what the versions mean to change. Killed in
+ * between it is as it was.
  */
 #include "collector_tests.h"
 
@@ -14,16 +15,16 @@
 static char top[64];
 
 static const char *const kept[] = {"fresh", "merged", "shipped", "calls"};
-enum { KEPT = sizeof kept / sizeof kept[0] };
+enum { KEPT = sizeof(kept) / sizeof(kept[0]) };
 
 static char *unpack(const char *name, const char *tail, size_t *ret_bytes)
 {
     char path[512];
-    snprintf(path, sizeof path, PPROF_TESTS_DIR "/fixtures/store/v2-%s.%s.zst", name, tail);
+    snprintf(path, sizeof(path), PPROF_TESTS_DIR "/fixtures/store/v2-%s.%s.zst", name, tail);
     FILE *file = fopen(path, "rb");
     assert_non_null(file);
     static char packed[1 << 20];
-    const size_t bytes = fread(packed, 1, sizeof packed, file);
+    const size_t bytes = fread(packed, 1, sizeof(packed), file);
     fclose(file);
     *ret_bytes = (size_t)ZSTD_getFrameContentSize(packed, bytes);
     char *data = malloc(*ret_bytes + 1);
@@ -54,7 +55,7 @@ static int tear_down(void **state)
 {
     char command[512];
     (void)state;
-    snprintf(command, sizeof command, "chmod -R u+w %s; rm -r %s", top, top);
+    snprintf(command, sizeof(command), "chmod -R u+w %s; rm -r %s", top, top);
     return system(command);
 }
 
@@ -81,7 +82,8 @@ static bool is_time(const char *name)
     return (bytes > 3 && strcmp(name + bytes - 3, "_ns") == 0) || strstr(name, "time_unix_nano") != NULL;
 }
 
-/* Within 5 % and a microsecond of what was measured; of the quantiles that version 2 read from finer buckets. */
+/* Within 5 % and a microsecond of what was measured; of the quantiles that version 2 read from
+ * finer buckets. */
 static bool near(double before, double now)
 {
     return fabs(before - now) <= before * 0.062 + 1000;
@@ -118,7 +120,7 @@ static size_t lines_of(char *text, char *line[], size_t max)
     char *at;
     for (char *next = strtok_r(text, "\n", &at); next != NULL && n < max; next = strtok_r(NULL, "\n", &at))
         line[n++] = next;
-    qsort(line, n, sizeof line[0], by_text);
+    qsort(line, n, sizeof(line[0]), by_text);
     return n;
 }
 
@@ -145,7 +147,7 @@ static void compare_export(const char *name, char *before, char *now)
 static void check_is_clean(const char *path)
 {
     char command[512];
-    snprintf(command, sizeof command, "env -u LD_PRELOAD XDG_STATE_HOME=%s HOME=%s " PPROFCTL " check %s 2>&1", top,
+    snprintf(command, sizeof(command), "env -u LD_PRELOAD XDG_STATE_HOME=%s HOME=%s " PPROFCTL " check %s 2>&1", top,
              top, path);
     char *said = output_of(command);
     if (strstr(said, "nothing is wrong") == NULL)
@@ -162,7 +164,7 @@ static void test_kept_stores(void **state)
         struct store *store;
         bool more = true;
         put_store(kept[i], path);
-        snprintf(command, sizeof command, "env -u LD_PRELOAD XDG_STATE_HOME=%s HOME=%s " PPROFCTL " export %s", top,
+        snprintf(command, sizeof(command), "env -u LD_PRELOAD XDG_STATE_HOME=%s HOME=%s " PPROFCTL " export %s", top,
                  top, path);
         for (int merged = 0; merged < 2; merged++) {
             size_t bytes;
@@ -225,7 +227,7 @@ static void test_all_or_nothing(void **state)
     (void)sqlite3_finalize(row);
     assert_int_equal(sqlite3_exec(db, "DROP TRIGGER no; DROP TRIGGER no2", NULL, NULL, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
-    snprintf(command, sizeof command, "env -u LD_PRELOAD XDG_STATE_HOME=%s HOME=%s " PPROFCTL " export %s", top, top,
+    snprintf(command, sizeof(command), "env -u LD_PRELOAD XDG_STATE_HOME=%s HOME=%s " PPROFCTL " export %s", top, top,
              path);
     size_t bytes;
     char *before = unpack("merged", "jsonl", &bytes), *now = output_of(command);

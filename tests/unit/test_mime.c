@@ -1,9 +1,9 @@
 /*
- * hook_mime.c with the real libcurl: what is noted of forms that libcurl builds itself, and that libcurl gets what the
- * application said.
+ * hook_mime.c with the real libcurl: what is noted of forms that libcurl builds itself, and that
+ * libcurl gets what the application said.
  *
- * Called directly, as entry.c would. Nothing is sent: libcurl's own behaviour under the hooks is tested by clients/mime
- * and clients/mime_callback.
+ * Called directly, as entry.c would. Nothing is sent: libcurl's own behaviour under the hooks is
+ * tested by clients/mime and clients/mime_callback.
  */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations" /* old functions are hooked, too */
 #include "shim/tap/curl/form.h"
@@ -129,7 +129,8 @@ static void test_left_out(void **state)
     curl_easy_cleanup(easy);
 }
 
-/* Forms that libcurl makes for itself, forms within forms, and parts of a form that another one came after. */
+/* Forms that libcurl makes for itself, forms within forms, and parts of a form that another one
+ * came after. */
 static void test_others(void **state)
 {
     (void)state;

@@ -1,4 +1,5 @@
-/* multipart.c: fields and files of forms in any cutting, boundaries that almost match, forms that lie. */
+/* multipart.c: fields and files of forms in any cutting, boundaries that almost match, forms that
+ * lie. */
 #include "shim/llm/framing/multipart.h"
 
 #include <setjmp.h>
@@ -163,7 +164,8 @@ static void heads(void **state)
     assert_string_equal(log.text, "=v\n");
 }
 
-/* A part's head is its own: what an earlier part was called, or that it was a file, is forgotten. */
+/* A part's head is its own: what an earlier part was called, or that it was a file, is
+ * forgotten. */
 static void parts_forget(void **state)
 {
     static const char body[] = "--b\r\ncontent-disposition: form-data; name=a; filename=x\r\n\r\n12345\r\n--b\r\n"
@@ -219,7 +221,8 @@ static void files_unasked(void **state)
     assert_int_equal(log.bytes, 0);
 }
 
-/* Every byte replaced by those that mean something here: nothing but sane calls comes out (ASan watches the rest). */
+/* Every byte replaced by those that mean something here: nothing but sane calls comes out (ASan
+ * watches the rest). */
 static void damaged(void **state)
 {
     char body[sizeof(form)];

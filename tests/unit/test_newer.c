@@ -1,6 +1,7 @@
 /*
- * What a later version wrote, told apart from damage: frames, blocks, spool files, journals, stores. It stays where it
- * is, is counted, and those who meet it say so and what to do. A flipped bit in a version's number is damage.
+ * What a later version wrote, told apart from damage: frames, blocks, spool files, journals,
+ * stores. It stays where it is, is counted, and those who meet it say so and what to do. A flipped
+ * bit in a version's number is damage.
  */
 #include "collector_tests.h"
 
@@ -24,11 +25,11 @@ static int set_up(void **state)
 {
     (void)state;
     test_directory(top);
-    snprintf(spool, sizeof spool, "%s/libpprof/spool", top); /* where it is with XDG_STATE_HOME=top */
-    snprintf(file, sizeof file, "%s/libpprof", top);
+    snprintf(spool, sizeof(spool), "%s/libpprof/spool", top); /* where it is with XDG_STATE_HOME=top */
+    snprintf(file, sizeof(file), "%s/libpprof", top);
     assert_int_equal(mkdir(file, 0700), 0);
     assert_int_equal(mkdir(spool, 0700), 0);
-    snprintf(file, sizeof file, "%s/libpprof/pprof.db", top);
+    snprintf(file, sizeof(file), "%s/libpprof/pprof.db", top);
     assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
     return 0;
 }
@@ -38,7 +39,7 @@ static int tear_down(void **state)
     char command[128];
     (void)state;
     store_close(store);
-    snprintf(command, sizeof command, "rm -r %s", top);
+    snprintf(command, sizeof(command), "rm -r %s", top);
     return system(command);
 }
 
@@ -70,7 +71,7 @@ static void make_journal(uint8_t journal[JOURNAL], uint8_t version, bool frame_t
     struct span_buffer greeting, frame;
     memset(journal, 0, JOURNAL);
     test_process(&process, 2);
-    memcpy(head.identity, process.identity, sizeof head.identity);
+    memcpy(head.identity, process.identity, sizeof(head.identity));
     span_buffer_init(&greeting, SPAN_JOURNAL_GREETING_BYTES);
     span_buffer_init(&frame, SPAN_JOURNAL_RING_BYTES);
     test_greeting(&greeting, 2);
@@ -89,7 +90,7 @@ static void make_journal(uint8_t journal[JOURNAL], uint8_t version, bool frame_t
 static void write_file(const char *name, const void *data, size_t bytes)
 {
     char path[256];
-    snprintf(path, sizeof path, "%s/%s", spool, name);
+    snprintf(path, sizeof(path), "%s/%s", spool, name);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     assert_int_equal(write(fd, data, bytes), bytes);
     close(fd);
@@ -98,7 +99,7 @@ static void write_file(const char *name, const void *data, size_t bytes)
 static bool is_there(const char *name)
 {
     char path[256];
-    snprintf(path, sizeof path, "%s/%s", spool, name);
+    snprintf(path, sizeof(path), "%s/%s", spool, name);
     return access(path, F_OK) == 0;
 }
 
@@ -163,7 +164,7 @@ static void test_frames(void **state)
     struct listen_stats stats;
     struct store_loss loss;
     (void)state;
-    snprintf(address.sun_path, sizeof address.sun_path, "%s/socket", top);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket", top);
     const struct listen_config config = {.socket_path = address.sun_path, .store = store};
     assert_int_equal(listen_open(&config, &listener), 0);
     for (int kind = 0; kind < 2; kind++) {
@@ -180,7 +181,7 @@ static void test_frames(void **state)
         if (kind == 1)
             frame_of_version(&bytes, at, 2);
         int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-        assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+        assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
         assert_int_equal(send(fd, bytes.data, bytes.bytes, 0), bytes.bytes);
         do {
             assert_int_equal(listen_turn(listener, 100), 0);
@@ -232,7 +233,7 @@ static void test_spool_files(void **state)
     waiting_look(&waiting, &(struct journal_reader){.spool = spool, .said = true}, 1, NULL);
     assert_int_equal(waiting.newer, 1);
     assert_int_equal(waiting.spool_files, 2); /* nobody reads on to tell */
-    snprintf(path, sizeof path, "%s/block.part", spool);
+    snprintf(path, sizeof(path), "%s/block.part", spool);
     assert_int_equal(unlink(path), 0); /* its frame would be a repeat, of any version */
     /* The same file, whole; then one bit of the number of the version alone. */
     bytes.bytes = second;
@@ -255,9 +256,9 @@ static void test_journals(void **state)
     struct waiting waiting;
     (void)state;
     make_journal(journal, 2, false);
-    write_file("head.live", journal, sizeof journal);
+    write_file("head.live", journal, sizeof(journal));
     make_journal(journal, 1, true);
-    write_file("frame.live", journal, sizeof journal);
+    write_file("frame.live", journal, sizeof(journal));
     for (int twice = 0; twice < 2; twice++) {
         const struct listen_stats stats = collect();
         assert_int_equal(stats.newer, 2);
@@ -269,11 +270,11 @@ static void test_journals(void **state)
     assert_int_equal(waiting.newer, 1);
     assert_int_equal(waiting.damaged, 0);
     make_journal(journal, 1, false);
-    write_file("frame.live", journal, sizeof journal);
+    write_file("frame.live", journal, sizeof(journal));
     assert_int_equal(collect().journals, 1);
     expect_in_store(ROWS_PER_FRAME, 0);
     journal[4] ^= 2;
-    write_file("frame.live", journal, sizeof journal);
+    write_file("frame.live", journal, sizeof(journal));
     assert_int_equal(collect().newer, 1);
     assert_true(is_there("frame.live.damaged"));
     expect_in_store(ROWS_PER_FRAME, 1);
@@ -289,7 +290,7 @@ static void test_stores(void **state)
     for (int i = 0; i < 2; i++) {
         struct store *other;
         char path[160];
-        snprintf(path, sizeof path, "%s/%d.db", top, i);
+        snprintf(path, sizeof(path), "%s/%d.db", top, i);
         assert_int_equal(store_open(path, STORE_WRITE, &other), STORE_OK);
         store_close(other);
         int fd = open(path, O_WRONLY);
@@ -308,10 +309,10 @@ static void expect_said(const char *command, const char *words)
 {
     static char said[65536];
     char whole[512];
-    snprintf(whole, sizeof whole, "env -u LD_PRELOAD XDG_STATE_HOME=%s XDG_RUNTIME_DIR=%s HOME=%s %s 2>&1", top, top,
+    snprintf(whole, sizeof(whole), "env -u LD_PRELOAD XDG_STATE_HOME=%s XDG_RUNTIME_DIR=%s HOME=%s %s 2>&1", top, top,
              top, command);
     FILE *out = popen(whole, "r");
-    said[fread(said, 1, sizeof said - 1, out)] = '\0';
+    said[fread(said, 1, sizeof(said) - 1, out)] = '\0';
     (void)pclose(out);
     if (strstr(said, words) == NULL)
         fail_msg("%s\nsays: %s\nand not: %s", whole, said, words);
@@ -324,17 +325,17 @@ static void test_a_run_of_a_later_version(void **state)
     char command[512], path[256], real[PATH_MAX], mark[PATH_MAX + 16];
     (void)state;
     assert_non_null(realpath(file, real));
-    snprintf(path, sizeof path, "%s/libpprof/runs", top);
+    snprintf(path, sizeof(path), "%s/libpprof/runs", top);
     assert_int_equal(mkdir(path, 0700), 0);
-    snprintf(spool, sizeof spool, "%s/libpprof/runs/0123456789abcdef0123456789abcdef", top);
+    snprintf(spool, sizeof(spool), "%s/libpprof/runs/0123456789abcdef0123456789abcdef", top);
     assert_int_equal(mkdir(spool, 0700), 0);
-    snprintf(mark, sizeof mark, "0 0 0 %s", real);
+    snprintf(mark, sizeof(mark), "0 0 0 %s", real);
     write_file("run", (const uint8_t *)mark, strlen(mark));
     span_buffer_init(&frame, SPAN_FRAME_PAYLOAD_MAX);
     test_frame(&frame, 0, 1);
     frame_of_version(&frame, 0, 2);
     write_file("one.frames", frame.data, frame.bytes);
-    snprintf(command, sizeof command, PPROFCTL " report %s", file);
+    snprintf(command, sizeof(command), PPROFCTL " report %s", file);
     expect_said(command, "a later version of libpprof wrote them; upgrade this one");
     frame.bytes = 0;
     test_greeting(&frame, 0);
@@ -354,18 +355,18 @@ static void test_it_is_said(void **state)
     char command[512];
     (void)state;
     make_journal(journal, 2, false);
-    write_file("one.live", journal, sizeof journal);
+    write_file("one.live", journal, sizeof(journal));
     span_buffer_init(&frame, SPAN_FRAME_PAYLOAD_MAX);
     test_frame(&frame, 0, 1);
     frame_of_version(&frame, 0, 2);
     write_file("two.frames", frame.data, frame.bytes);
     expect_said(PPROFD " --once",
                 "2 files are left where they are, as a later version of libpprof wrote them: upgrade pprofd");
-    snprintf(command, sizeof command, PPROFCTL " check %s", file);
+    snprintf(command, sizeof(command), PPROFCTL " check %s", file);
     expect_said(command, "Not taken in: 2 files that a later version of libpprof wrote; upgrade pprofd");
-    snprintf(command, sizeof command, PPROFCTL " dump %s/one.live", spool);
+    snprintf(command, sizeof(command), PPROFCTL " dump %s/one.live", spool);
     expect_said(command, "is a journal of a later version; use that version's pprofctl");
-    snprintf(command, sizeof command, PPROFCTL " dump %s/two.frames", spool);
+    snprintf(command, sizeof(command), PPROFCTL " dump %s/two.frames", spool);
     expect_said(command, "a frame of a later version at byte 0; use that version's pprofctl");
     frame_of_version(&frame, 0, 1);
     block_of_format(&frame, 2);
@@ -375,7 +376,7 @@ static void test_it_is_said(void **state)
     test_fill(store, 1, 1, 1);
     struct sqlite3 *db = store_sqlite(store);
     assert_int_equal(sqlite3_exec(db, "UPDATE block SET raw=x'02'||substr(raw,2)", NULL, NULL, NULL), SQLITE_OK);
-    snprintf(command, sizeof command, PPROFCTL " check %s", file);
+    snprintf(command, sizeof(command), PPROFCTL " check %s", file);
     expect_said(command, "a later version of libpprof wrote it; that version reads it");
     span_buffer_done(&frame);
 }

@@ -1,7 +1,7 @@
 /*
- * Each allocation of an exchange fails: our own fixtures through the dialects, alone and in a crowd that has to be
- * packed. Nothing is read that is not there, nothing leaks, and what a span then says is what it says otherwise, or it
- * is absent.
+ * Each allocation of an exchange fails: our own fixtures through the dialects, alone and in a crowd
+ * that has to be packed. Nothing is read that is not there, nothing leaks, and what a span then
+ * says is what it says otherwise, or it is absent.
  */
 #include "failing.h"
 
@@ -62,14 +62,14 @@ static void crowd_leaves(void)
     static struct span span;
     const struct exchange_end end = {EXCHANGE_END_UNKNOWN};
     for (unsigned i = 0; i < DESKS; i++)
-        if (crowd[i])
+        if (crowd[i] != NULL)
             (void)exchange_close(crowd[i], &end, &span);
 }
 
 static void drive_out(void)
 {
     for (unsigned i = 0; i < DESKS; i++)
-        if (crowd[i])
+        if (crowd[i] != NULL)
             exchange_pause(crowd[i], 1);
 }
 
@@ -91,8 +91,8 @@ static bool run(const struct kept *kept, struct span *ret_span, bool *ret_refuse
     bool no_memory = false, made = false;
     crowd_comes(kept->crowd);
     struct exchange *const exchange = open_one(kept->method, kept->url, &no_memory);
-    *ret_refused = !exchange && no_memory;
-    if (exchange) {
+    *ret_refused = exchange == NULL && no_memory;
+    if (exchange != NULL) {
         feed(exchange, kept->asked, true);
         exchange_request_headers(exchange, kept->headers, strlen(kept->headers));
         for (const char *line = kept->response; *line;) {

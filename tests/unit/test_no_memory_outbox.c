@@ -1,7 +1,7 @@
 /*
- * Each allocation of the outbox fails, without a collector, with one, with a journal: nobody crashes, nothing leaks,
- * each span leaves the process once or is counted as lost, the count is told, and what comes later, with memory, is
- * there.
+ * Each allocation of the outbox fails, without a collector, with one, with a journal: nobody
+ * crashes, nothing leaks, each span leaves the process once or is counted as lost, the count is
+ * told, and what comes later, with memory, is there.
  */
 #include "failing.h"
 #include "outbox_peer.h"
@@ -18,9 +18,8 @@ static void gather(void)
 {
     for (size_t i = 0; i < heard.n; i++) {
         assert_true(heard.frame[i].sequence < SEQUENCES);
-        if (heard.frame[i].kind == SPAN_FRAME_SPANS) {
+        if (heard.frame[i].kind == SPAN_FRAME_SPANS)
             rows[heard.frame[i].sequence] = heard.frame[i].rows;
-        }
         told = heard.frame[i].loss.spans > told ? heard.frame[i].loss.spans : told;
     }
 }
@@ -33,12 +32,11 @@ static void gather_journal(void)
         char path[512];
         struct span_journal_found found;
         struct span_buffer frames;
-        if (strstr(entry->d_name, ".live") == NULL) {
+        if (strstr(entry->d_name, ".live") == NULL)
             continue;
-        }
-        (void)snprintf(path, sizeof path, "%s/%s", top, entry->d_name);
+        (void)snprintf(path, sizeof(path), "%s/%s", top, entry->d_name);
         int fd = open(path, O_RDONLY);
-        const ssize_t bytes = read(fd, input, sizeof input);
+        const ssize_t bytes = read(fd, input, sizeof(input));
         (void)close(fd);
         span_buffer_init(&frames, 2 * SPAN_JOURNAL_BYTES_MAX);
         assert_int_equal(span_journal_frames(&frames, input, (size_t)bytes, &found), SPAN_JOURNAL_OK);
@@ -53,32 +51,27 @@ static void gather_journal(void)
 static void begin(int way)
 {
     struct outbox_config config = {.socket_path = socket_path, .spool_dir = spool_dir};
-    memset(config.process.identity, 0x5a, sizeof config.process.identity);
+    memset(config.process.identity, 0x5a, sizeof(config.process.identity));
     config.process.pid = 1;
     config.spool_said = true;
     config.journal_disk_first = true;
-    if (way == JOURNAL) {
+    if (way == JOURNAL)
         config.journal[0].directory = top;
-    }
     (void)outbox_start(&config); /* without memory it goes on as soon as there is some */
     clock_ns = tape_now_ns();
 }
 
 static void hear_and_acknowledge(int listener, int *connection)
 {
-    if (*connection < 0) {
+    if (*connection < 0)
         *connection = accept_one(listener);
-    }
-    if (*connection < 0) {
+    if (*connection < 0)
         return;
-    }
     hear(*connection);
     gather();
-    for (size_t i = 0; i < heard.n; i++) {
-        if (heard.frame[i].sequence > 0) {
+    for (size_t i = 0; i < heard.n; i++)
+        if (heard.frame[i].sequence > 0)
             acknowledge(*connection, heard.frame[i].sequence);
-        }
-    }
 }
 
 static void live(void *context, long at, bool more)
@@ -87,7 +80,7 @@ static void live(void *context, long at, bool more)
     const int listener = way == COLLECTOR ? listen_here() : -1;
     int connection = -1;
     uint64_t out = 0;
-    memset(rows, 0, sizeof rows);
+    memset(rows, 0, sizeof(rows));
     told = 0;
     (void)nftw(spool_dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     failing_begin(at, more);
@@ -96,9 +89,8 @@ static void live(void *context, long at, bool more)
     (void)turn_after(OUTBOX_AGE_MAX_MS);
     (void)turn_after(OUTBOX_SPOOL_AFTER_MS);
     failing.on = false; /* what the test takes is its own */
-    if (way == COLLECTOR) {
+    if (way == COLLECTOR)
         hear_and_acknowledge(listener, &connection);
-    }
     failing.on = true;
     add(MANY);
     (void)turn_after(OUTBOX_AGE_MAX_MS);
@@ -122,13 +114,11 @@ static void live(void *context, long at, bool more)
         (void)close(listener);
     }
     assert_int_equal(spool_files(".part"), 0);
-    if (spool_files(".frames") > 0) {
+    if (spool_files(".frames") > 0)
         gather();
-    }
     gather_journal();
-    for (size_t i = 0; i < SEQUENCES; i++) {
+    for (size_t i = 0; i < SEQUENCES; i++)
         out += rows[i];
-    }
     assert_int_equal(out + outbox_lost_spans(), ALL);
     assert_true(out >= LATER);
     assert_int_equal(told, outbox_lost_spans());

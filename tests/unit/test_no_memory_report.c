@@ -1,6 +1,7 @@
 /*
- * Each allocation of a report fails: opening the store, grouping, names, times. Nothing is read that is not there,
- * nothing leaks, and what is reported without an error is what is reported with memory.
+ * Each allocation of a report fails: opening the store, grouping, names, times. Nothing is read
+ * that is not there, nothing leaks, and what is reported without an error is what is reported with
+ * memory.
  */
 #include "collector_tests.h"
 #include "failing.h"
@@ -22,7 +23,7 @@ static int make_frames(void **state)
             test_frame(&frames[i], 0, i);
     }
     test_directory(directory);
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", directory);
     return 0;
 }
 
@@ -57,14 +58,15 @@ struct said {
     char names[2048];
 };
 
-/* Everything that depends on memory: the groups' names, sums and times. False: it says that it cannot. */
+/* Everything that depends on memory: the groups' names, sums and times. False: it says that it
+ * cannot. */
 static bool report(struct said *ret_said)
 {
     const struct key *by[REPORT_KEYS] = {key_find("prompt", 6), key_find("model", 5)};
     struct store *store = NULL;
     struct grouping grouping;
     bool good = false;
-    memset(ret_said, 0, sizeof *ret_said);
+    memset(ret_said, 0, sizeof(*ret_said));
     if (grouping_init(&grouping, by, REPORT_KEYS) != 0)
         return false;
     grouping.until_ns = UINT64_MAX;
@@ -79,7 +81,7 @@ static bool report(struct said *ret_said)
         for (size_t i = 0; i < grouping.n_groups; i++)
             for (size_t key = 0; key < REPORT_KEYS; key++) {
                 const size_t used = strlen(ret_said->names);
-                (void)snprintf(ret_said->names + used, sizeof ret_said->names - used, "%s ",
+                (void)snprintf(ret_said->names + used, sizeof(ret_said->names) - used, "%s ",
                                grouping_text(&grouping, &grouping.group[i], key, NULL));
             }
     }
@@ -95,7 +97,7 @@ static void report_with_failure(void *context, long at, bool more)
     const bool good = report(&said);
     failing_end();
     if (good)
-        assert_memory_equal(&said, context, sizeof said);
+        assert_memory_equal(&said, context, sizeof(said));
 }
 
 static void test_every_allocation_of_a_report(void **state)

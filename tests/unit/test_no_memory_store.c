@@ -1,8 +1,9 @@
 /*
- * Each allocation of the collector's side fails: making and opening a store, taking frames in, merging, checking,
- * reading, what is said of losses, taking in a spool file and a journal; ours each, of SQLite's and of the columns that
- * it gives some ($LIBPPROF_ALLOCATIONS=all: each). Nothing is read that is not there, nothing leaks,
- * what failed says so, no memory is never damage, and the store holds afterwards, sound, what was committed.
+ * Each allocation of the collector's side fails: making and opening a store, taking frames in,
+ * merging, checking, reading, what is said of losses, taking in a spool file and a journal; ours
+ * each, of SQLite's and of the columns that it gives some ($LIBPPROF_ALLOCATIONS=all: each).
+ * Nothing is read that is not there, nothing leaks, what failed says so, no memory is never damage,
+ * and the store holds afterwards, sound, what was committed.
  */
 #include "collector_tests.h"
 #include "failing.h"
@@ -33,7 +34,8 @@ static void *sqlite_realloc(void *memory, int bytes)
     return fails == SQLITES && fails_now() ? NULL : behind.xRealloc(memory, bytes);
 }
 
-/* A column for which there is no memory is NULL, and SQLite's code says why, until it is called again. */
+/* A column for which there is no memory is NULL, and SQLite's code says why, until it is called
+ * again. */
 const void *__real_sqlite3_column_blob(sqlite3_stmt *row, int column);
 const unsigned char *__real_sqlite3_column_text(sqlite3_stmt *row, int column);
 int __real_sqlite3_step(sqlite3_stmt *statement);
@@ -90,7 +92,7 @@ static int make_frames(void **state)
     strcpy(directory, "/dev/shm/pprof-test-XXXXXX"); /* thousands of stores: not on a disk, if that can be had */
     if (mkdtemp(directory) == NULL)
         test_directory(directory);
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", directory);
     return 0;
 }
 
@@ -108,7 +110,7 @@ static void empty(void)
     static const char *const names[] = {"", "-wal", "-shm"};
     char path[160];
     for (unsigned i = 0; i < 3; i++) {
-        snprintf(path, sizeof path, "%s%s", file, names[i]);
+        snprintf(path, sizeof(path), "%s%s", file, names[i]);
         (void)unlink(path);
     }
 }
@@ -275,8 +277,8 @@ static void test_a_damaged_store(void **state)
     each_of(COLUMNS, check_with_failure, NULL, 5);
 }
 
-/* ---- what programs left: a spool file of process 1, a journal of process 2 with a frame, a span, and a call in flight
- * ---- */
+/* ---- what programs left: a spool file of process 1, a journal of process 2 with a frame, a span,
+ * and a call in flight ---- */
 
 enum { LEFT_SPANS = 3 * ROWS_PER_FRAME + 2 };
 
@@ -285,7 +287,7 @@ static char left[160];
 static void write_left(const char *name, const void *data, size_t bytes)
 {
     char path[200];
-    snprintf(path, sizeof path, "%s/%s", left, name);
+    snprintf(path, sizeof(path), "%s/%s", left, name);
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
     assert_int_equal(write(fd, data, bytes), bytes);
     close(fd);
@@ -316,9 +318,9 @@ static void leave_journal(void)
     struct span_journal_head head = {0};
     struct span_process process;
     struct span_buffer greeting, frame;
-    memset(journal, 0, sizeof journal);
+    memset(journal, 0, sizeof(journal));
     test_process(&process, 2);
-    memcpy(head.identity, process.identity, sizeof head.identity);
+    memcpy(head.identity, process.identity, sizeof(head.identity));
     span_buffer_init(&greeting, SPAN_JOURNAL_GREETING_BYTES);
     span_buffer_init(&frame, SPAN_JOURNAL_RING_BYTES);
     test_greeting(&greeting, 2);
@@ -328,7 +330,7 @@ static void leave_journal(void)
     seal_span(journal + SPAN_JOURNAL_AT_PENDING + SPAN_JOURNAL_PENDING_HEAD, 7, 2, ROWS_PER_FRAME + 1);
     memcpy(journal + SPAN_JOURNAL_AT_RING, frame.data, frame.bytes);
     seal_span(journal + SPAN_JOURNAL_AT_FLIGHTS, 8, 1, 0);
-    write_left("two.live", journal, sizeof journal);
+    write_left("two.live", journal, sizeof(journal));
     span_buffer_done(&greeting);
     span_buffer_done(&frame);
 }
@@ -383,7 +385,7 @@ static void left_with_failure(void *context, long at, bool more)
 static void test_what_programs_left(void **state)
 {
     (void)state;
-    snprintf(left, sizeof left, "%s/left", directory);
+    snprintf(left, sizeof(left), "%s/left", directory);
     each_of(OURS, left_with_failure, NULL, 100);
     each_of(SQLITES, left_with_failure, NULL, 5);
     each_of(COLUMNS, left_with_failure, NULL, 1);

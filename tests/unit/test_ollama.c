@@ -1,4 +1,5 @@
-/* Ollama's own API: streams and plain answers, formats that ask for JSON, models that are loaded and nothing more. */
+/* Ollama's own API: streams and plain answers, formats that ask for JSON, models that are loaded
+ * and nothing more. */
 #include "dialect_expect.h"
 
 static void test_ollama(void **state)

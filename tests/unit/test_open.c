@@ -1,7 +1,8 @@
 /*
- * A sound store is never refused and never called damaged: whoever was killed while making, opening, writing, merging
- * or closing it, whoever writes to it now, and wherever it lies (no write permission, read-only media, a log without
- * its index). And what was put into a file that went away is never called stored.
+ * A sound store is never refused and never called damaged: whoever was killed while making,
+ * opening, writing, merging or closing it, whoever writes to it now, and wherever it lies (no write
+ * permission, read-only media, a log without its index). And what was put into a file that went
+ * away is never called stored.
  */
 #include "store_file.h"
 
@@ -19,7 +20,8 @@ static void failed(const char *what)
     _exit(1);
 }
 
-/* Opens (or makes) the store, writes, merges and closes, again and again; in a child, until it is killed. */
+/* Opens (or makes) the store, writes, merges and closes, again and again; in a child, until it is
+ * killed. */
 static void live(unsigned process)
 {
     for (uint64_t s = 1;; s++) {
@@ -142,7 +144,7 @@ static void test_through_links(void **state)
     struct stat st;
 
     (void)state;
-    snprintf(real, sizeof real, "%s/real.db", directory);
+    snprintf(real, sizeof(real), "%s/real.db", directory);
     assert_int_equal(symlink("real.db", beside("1")), 0);
     assert_int_equal(symlink("pprof.db1", file), 0);
     store_close(open_store(STORE_WRITE));
@@ -264,7 +266,8 @@ static void test_read_on_read_only_media(void **state)
     assert_int_equal(code, 0);
 }
 
-/* A change of SQLite's own that was interrupted: whoever may write undoes it, others are told so. */
+/* A change of SQLite's own that was interrupted: whoever may write undoes it, others are told
+ * so. */
 static void test_interrupted_change(void **state)
 {
     struct store *store = open_store(STORE_WRITE);
@@ -308,7 +311,7 @@ static void put_away(enum away how)
     struct store *store;
     char aside[160];
 
-    snprintf(aside, sizeof aside, "%s/aside.db", directory);
+    snprintf(aside, sizeof(aside), "%s/aside.db", directory);
     switch (how) {
     case REMOVED:
         assert_int_equal(unlink(file), 0);
@@ -402,7 +405,8 @@ static void test_directory_removed_and_foreign_file(void **state)
     store_close(store);
 }
 
-/* Nothing that is asked of a handle whose file is gone, and cannot be made anew, is told as something else. */
+/* Nothing that is asked of a handle whose file is gone, and cannot be made anew, is told as
+ * something else. */
 static void test_a_handle_without_a_file_says_so(void **state)
 {
     struct store *store = open_store(STORE_WRITE);

@@ -1,5 +1,5 @@
-/* OpenAI Responses on exchanges written from the documentation: plain, streamed, in the background, compacted, failed;
- * other servers' habits. */
+/* OpenAI Responses on exchanges written from the documentation: plain, streamed, in the background,
+ * compacted, failed; other servers' habits. */
 #include "dialect_expect.h"
 
 static const char url[] = "https://api.openai.com/v1/responses";
@@ -48,7 +48,8 @@ static void test_plain(void **state)
            {SPAN_response_stream, "0"}, {SPAN_server_tool_calls, "2"}, {SPAN_completeness, "whole"},
            {SPAN_error_type, "-"}, {SPAN_service_tier, "default"}, {SPAN_empty_answer, "-"}, {SPAN_api, "responses"},
            {SPAN_operation, "chat"});
-    /* The type may stand behind the arguments: then they are not checked, but the call is counted. */
+    /* The type may stand after the arguments: then they are not checked, but the call is
+     * counted. */
     EXPECT(text, {SPAN_tool_calls, "2"}, {SPAN_tool_args_invalid, "-"});
     text.response = "{\"output\":[{\"type\":\"function_call\",\"name\":\"f\",\"arguments\":\"{\\\"a\\\":\"}],"
                     "\"status\":\"completed\"}";
@@ -153,7 +154,8 @@ static void test_stream(void **state)
 static void test_other_servers(void **state)
 {
     (void)state;
-    /* No event lines, the type behind everything, no output_index: items are told apart by their ids. */
+    /* No event lines, the type after everything, no output_index: items are told apart by their
+     * ids. */
     struct exchange_text text = {
         .url = "http://127.0.0.1:8080/v1/responses",
         .request = streamed,

@@ -1,4 +1,5 @@
-/* Runs of assistants and batches, from the documentation: made, streamed, asked after; tokens are counted once. */
+/* Runs of assistants and batches, from the documentation: made, streamed, asked after; tokens are
+ * counted once. */
 #include "dialect_expect.h"
 
 static const char runs[] = "https://api.openai.com/v1/threads/thread_1/runs";
@@ -80,7 +81,8 @@ static void test_stream(void **state)
            {SPAN_input_tokens, "123"}, {SPAN_output_tokens, "456"}, {SPAN_response_id, "run_1"},
            {SPAN_response_model, "gpt-4o"}, {SPAN_finish_reasons, "completed"}, {SPAN_completeness, "whole"},
            {SPAN_request_stream, "1"}, {SPAN_error_type, "-"}, {SPAN_tool_args_invalid, "-"});
-    /* The calls asked for at the end are those of the deltas. No event names: the objects say what they are. */
+    /* The calls asked for at the end are those of the deltas. No event names: the objects say what
+     * they are. */
     text.response = "data: " RUN("queued", "\"usage\":null") "\n\n" CALLS(
         "{\"index\":0,\"id\":\"c1\",\"type\":"
         "\"function\",\"function\":{\"name\":\"f\","

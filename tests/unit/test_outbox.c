@@ -1,7 +1,7 @@
 /*
- * The outbox against a collector played by the test: acknowledgements in all shapes, none, garbage; restarts, floods,
- * hangs, stolen descriptors, forks. Time is passed in where the outbox takes it, so that seconds of waiting cost
- * nothing.
+ * The outbox against a collector played by the test: acknowledgements in all shapes, none, garbage;
+ * restarts, floods, hangs, stolen descriptors, forks. Time is passed in where the outbox takes it,
+ * so that seconds of waiting cost nothing.
  */
 #include "outbox_peer.h"
 
@@ -44,7 +44,8 @@ static void test_spans_arrive_and_are_acknowledged(void **state)
     (void)close(listener);
 }
 
-/* The last frame of a process says that it is the last, whatever it carries; one that sent nothing says nothing. */
+/* The last frame of a process says that it is the last, whatever it carries; one that sent nothing
+ * says nothing. */
 static void test_the_end_is_said_once(void **state)
 {
     (void)state;
@@ -87,7 +88,8 @@ static void test_full_blocks_go_at_once(void **state)
     (void)close(listener);
 }
 
-/* A connection that has proved useful breaks: what is unacknowledged is sent again, nothing goes to the spool. */
+/* A connection that has proved useful breaks: what is unacknowledged is sent again, nothing goes to
+ * the spool. */
 static void test_restart_of_the_collector(void **state)
 {
     (void)state;
@@ -157,19 +159,17 @@ static void test_acknowledgement_in_pieces_and_among_others(void **state)
     (void)turn_after(OUTBOX_AGE_MAX_MS);
     int connection = accept_one(listener);
     uint8_t bytes[512];
-    size_t n = make_frame(bytes, sizeof bytes, 77, 9); /* a kind from the future */
-    n += make_frame(bytes + n, sizeof bytes - n, SPAN_FRAME_ACK, 1);
+    size_t n = make_frame(bytes, sizeof(bytes), 77, 9); /* a kind from the future */
+    n += make_frame(bytes + n, sizeof(bytes) - n, SPAN_FRAME_ACK, 1);
     for (size_t i = 0; i < n; i++) {
         assert_true(turn_after(0) > 0);
         assert_int_equal(write(connection, bytes + i, 1), 1);
     }
     assert_int_equal(turn_after(0), -1);
-    for (int i = 0; i < 100; i++) { /* more than is read in one turn */
+    for (int i = 0; i < 100; i++) /* more than is read in one turn */
         acknowledge(connection, 1);
-    }
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 10; i++)
         assert_int_equal(turn_after(0), -1);
-    }
     (void)close(connection);
     (void)close(listener);
 }
@@ -182,7 +182,7 @@ static void test_garbage_is_no_acknowledgement(void **state)
     (void)turn_after(OUTBOX_AGE_MAX_MS);
     int connection = accept_one(listener);
     uint8_t frame[256];
-    size_t bytes = make_frame(frame, sizeof frame, SPAN_FRAME_ACK, 1);
+    size_t bytes = make_frame(frame, sizeof(frame), SPAN_FRAME_ACK, 1);
     frame[bytes / 2] ^= 0x40;
     assert_int_equal(write(connection, frame, bytes), bytes);
     (void)turn_after(1);
@@ -198,8 +198,8 @@ static void test_garbage_is_no_acknowledgement(void **state)
     hear(connection);
     assert_int_equal(heard.frame[1].sequence, 2);
     char noise[6000];
-    memset(noise, 'G', sizeof noise);
-    assert_int_equal(write(connection, noise, sizeof noise), sizeof noise);
+    memset(noise, 'G', sizeof(noise));
+    assert_int_equal(write(connection, noise, sizeof(noise)), sizeof(noise));
     (void)turn_after(1);
     assert_int_equal(outbox_lost_spans(), 0);
     assert_int_equal(spool_files(".part") + spool_files(".frames"), 2);
@@ -213,7 +213,7 @@ static void test_acknowledged_too_much(void **state)
     (void)state;
     int listener = listen_here();
     int small = 1;
-    (void)setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    (void)setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
     add_noise(300); /* more than the socket's buffers take */
     (void)turn_after(OUTBOX_AGE_MAX_MS);
     int connection = accept_one(listener);
@@ -224,9 +224,8 @@ static void test_acknowledged_too_much(void **state)
         hear(connection);
         (void)turn_after(1);
     }
-    for (size_t i = 0; i < heard.n; i++) {
+    for (size_t i = 0; i < heard.n; i++)
         rows += heard.frame[i].rows;
-    }
     assert_int_equal(rows, 300);
     assert_int_equal(heard.rest, 0);
     (void)close(connection);
@@ -255,10 +254,10 @@ static void test_peer_that_never_reads(void **state)
     hear(connection);
     acknowledge(connection, heard.frame[heard.n - 1].sequence);
     (void)turn_after(1);
-    for (size_t i = 0; i < heard.n; i++) {
+    for (size_t i = 0; i < heard.n; i++)
         rows += heard.frame[i].rows;
-    }
-    /* Evicted after they were sent whole they are counted as lost although they came: never the other way round. */
+    /* Evicted after they were sent whole they are counted as lost although they came: never the
+     * other way round. */
     assert_true(rows + outbox_lost_spans() >= 2000);
     assert_true(rows <= 2000);
     assert_int_equal(heard.frame[heard.n - 1].loss.spans, outbox_lost_spans()); /* and the loss was told */
@@ -279,9 +278,8 @@ static void test_overflow_goes_to_the_spool(void **state)
     outbox_finish(0, &no_loss);
     assert_true(spool_files(".frames") > 0);
     uint64_t rows = 0;
-    for (size_t i = 0; i < heard.n; i++) {
+    for (size_t i = 0; i < heard.n; i++)
         rows += heard.frame[i].rows;
-    }
     assert_int_equal(rows, 2000);
     (void)close(listener);
 }
@@ -294,18 +292,16 @@ static void test_peer_that_hangs_up_at_once(void **state)
         add(1);
         (void)turn_after(OUTBOX_RECONNECT_MS);
         int connection = accept_one(listener);
-        if (connection >= 0) {
+        if (connection >= 0)
             (void)close(connection);
-        }
         (void)turn_after(OUTBOX_AGE_MAX_MS);
         (void)turn_after(OUTBOX_AGE_MAX_MS);
     }
     outbox_finish(50, &no_loss);
     (void)spool_files(".frames");
     uint64_t rows = 0;
-    for (size_t i = 0; i < heard.n; i++) {
+    for (size_t i = 0; i < heard.n; i++)
         rows += heard.frame[i].rows;
-    }
     assert_int_equal(rows, 5);
     (void)close(listener);
 }
@@ -314,9 +310,8 @@ static int outbox_socket(void)
 {
     for (int fd = 100; fd < 140; fd++) {
         struct stat st;
-        if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode)) {
+        if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode))
             return fd;
-        }
     }
     return -1;
 }
@@ -332,7 +327,7 @@ static void test_stolen_descriptor(void **state)
     assert_true(number >= 100);
     assert_true(fcntl(number, F_GETFD) & FD_CLOEXEC);
     char path[128];
-    (void)snprintf(path, sizeof path, "%s/theirs", top);
+    (void)snprintf(path, sizeof(path), "%s/theirs", top);
     int theirs = open(path, O_RDWR | O_CREAT, 0600);
     assert_int_equal(dup2(theirs, number), number);
     add(1);
@@ -414,7 +409,7 @@ static void test_fork(void **state)
     pid_t child = fork();
     if (child == 0) {
         struct span_process mine = {.pid = 2, .start_ns = 3};
-        memset(mine.identity, 0x77, sizeof mine.identity);
+        memset(mine.identity, 0x77, sizeof(mine.identity));
         struct outbox_config config = {.socket_path = socket_path, .process = mine};
         int rc = outbox_start(&config);
         add(5);
@@ -449,9 +444,8 @@ static void test_no_descriptors_left(void **state)
     pid_t child = fork();
     if (child == 0) {
         struct rlimit three = {.rlim_cur = 3, .rlim_max = 3};
-        if (setrlimit(RLIMIT_NOFILE, &three) != 0) {
+        if (setrlimit(RLIMIT_NOFILE, &three) != 0)
             _exit(2);
-        }
         add(3);
         (void)turn_after(OUTBOX_AGE_MAX_MS);
         outbox_finish(20, &no_loss);

@@ -1,6 +1,6 @@
 /*
- * What the outbox tells of loss and of what may become one: in frames of spans, in frames of their own, and no more
- * often than there is something new to tell.
+ * What the outbox tells of loss and of what may become one: in frames of spans, in frames of their
+ * own, and no more often than there is something new to tell.
  */
 #include "outbox_peer.h"
 
@@ -36,23 +36,21 @@ static void test_loss_alone_is_told(void **state)
     (void)close(listener);
 }
 
-/* Somebody else's collector is sent nothing, which is told once however often it is met; so is one that comes after a
- * collector of our own. */
+/* Somebody else's collector is sent nothing, which is told once however often it is met; so is one
+ * that comes after a collector of our own. */
 static void test_foreign_collector_is_told(void **state)
 {
     (void)state;
-    if (geteuid() != 0) {
+    if (geteuid() != 0)
         skip();
-    }
     int listener = listen_here();
     assert_int_equal(chmod(top, 0777), 0); /* anybody could have put it there */
     assert_int_equal(seteuid(65534), 0);
     assert_int_equal(listen(listener, 8), 0); /* the kernel notes who called it last */
     assert_int_equal(seteuid(0), 0);
     add(1);
-    for (unsigned i = 0; i < 9; i++) {
+    for (unsigned i = 0; i < 9; i++)
         (void)turn_after(20000);
-    }
     assert_int_equal(accept_one(listener) < 0 ? errno : 0, 0); /* it came, and left without a word */
     (void)close(listener);
     listener = listen_here();
@@ -72,9 +70,8 @@ static void test_foreign_collector_is_told(void **state)
 static void test_foreign_collector_at_the_end_is_told(void **state)
 {
     (void)state;
-    if (geteuid() != 0) {
+    if (geteuid() != 0)
         skip();
-    }
     int listener = listen_here();
     assert_int_equal(chmod(top, 0777), 0);
     assert_int_equal(seteuid(65534), 0);
@@ -116,7 +113,8 @@ static unsigned long said_to_be_lost(void)
     return lost;
 }
 
-/* Who finds no way out at its end says how many calls that costs, and takes it back when they find one after all. */
+/* Who finds no way out at its end says how many calls that costs, and takes it back when they find
+ * one after all. */
 static void test_refused_at_the_end_is_counted_exactly(void **state)
 {
     (void)state;
@@ -139,7 +137,8 @@ static void test_refused_at_the_end_is_counted_exactly(void **state)
     assert_int_equal(rows, 5);
 }
 
-/* What a collector has got whole and not acknowledged is not said to be lost: it knows by the numbers. */
+/* What a collector has got whole and not acknowledged is not said to be lost: it knows by the
+ * numbers. */
 static void test_handed_over_is_not_counted(void **state)
 {
     (void)state;
@@ -171,7 +170,7 @@ static void test_journal_that_steps_aside_is_told(void **state)
     (void)state;
     char nowhere[160], above[160];
     struct outbox_config config = {.socket_path = socket_path, .spool_dir = spool_dir, .process = process};
-    (void)snprintf(nowhere, sizeof nowhere, "%s/missing/journals", top);
+    (void)snprintf(nowhere, sizeof(nowhere), "%s/missing/journals", top);
     config.journal[0].directory = nowhere;
     assert_int_equal(outbox_start(&config), 0);
     int listener = listen_here(), connection = -1;
@@ -186,7 +185,7 @@ static void test_journal_that_steps_aside_is_told(void **state)
     hear(connection);
     assert_true(heard.n > 9);
     assert_int_equal(heard.frame[heard.n - 1].loss.journals, 1);
-    (void)snprintf(above, sizeof above, "%s/missing", top);
+    (void)snprintf(above, sizeof(above), "%s/missing", top);
     assert_int_equal(mkdir(above, 0700), 0);
     add(1);
     (void)turn_after(2000);

@@ -1,4 +1,5 @@
-/* Who may listen at the collector's path: ourselves, root, and those whom only root, we or they can have put there. */
+/* Who may listen at the collector's path: ourselves, root, and those whom only root, we or they can
+ * have put there. */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -55,7 +56,7 @@ static void need_root(void)
 static bool in(const char *directory, uid_t peer)
 {
     char path[PATH_MAX];
-    (void)snprintf(path, sizeof path, "%s/socket", directory);
+    (void)snprintf(path, sizeof(path), "%s/socket", directory);
     return peer_trusted(peer, US, path);
 }
 
@@ -122,8 +123,8 @@ static void test_directories_above_and_links(void **state)
     char below[128], link[128];
     (void)state;
     need_root();
-    (void)snprintf(below, sizeof below, "%s/below", safe);
-    (void)snprintf(link, sizeof link, "%s/link", safe);
+    (void)snprintf(below, sizeof(below), "%s/below", safe);
+    (void)snprintf(link, sizeof(link), "%s/link", safe);
     assert_return_code(mkdir(below, 0755), 0);
     own(below, COLLECTOR, 0755);
     assert_true(in(below, COLLECTOR));

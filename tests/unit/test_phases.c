@@ -1,5 +1,5 @@
-/* Phases from libcurl's cumulative times: differences, absent where unknown, never negative, never together longer than
- * the total. */
+/* Phases from libcurl's cumulative times: differences, absent where unknown, never negative, never
+ * together longer than the total. */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -64,7 +64,8 @@ static void test_fresh_connection(void **state)
     assert_null(out.error);
 }
 
-/* The beginning of a call lies before libcurl's clock: it waited in a multi handle, or the shim had to start. */
+/* The beginning of a call lies before libcurl's clock: it waited in a multi handle, or the shim had
+ * to start. */
 static void test_before_libcurl_begins(void **state)
 {
     (void)state;
@@ -176,7 +177,7 @@ static void test_nothing_known(void **state)
 {
     (void)state;
     struct tape_end end;
-    memset(&end, 0xff, sizeof end);
+    memset(&end, 0xff, sizeof(end));
     end.how = TAPE_REMOVED;
     struct exchange_end out = compute(&end, TAPE_UNKNOWN);
     assert_int_equal(out.queue_ns, ABSENT);
@@ -199,15 +200,15 @@ static void test_how_it_ended(void **state)
     } ends[] = {{CURLE_OK, TAPE_DONE, EXCHANGE_ENDED},
                 {TAPE_UNKNOWN, TAPE_DONE, EXCHANGE_ENDED},
                 {CURLE_RECV_ERROR, TAPE_DONE, EXCHANGE_FAILED},
-                {CURLE_WRITE_ERROR, TAPE_DONE, EXCHANGE_FAILED}, /* junk behind a gzip stream: no callback refused */
+                {CURLE_WRITE_ERROR, TAPE_DONE, EXCHANGE_FAILED}, /* junk after a gzip stream: no callback refused */
                 {CURLE_WRITE_ERROR, TAPE_REFUSED, EXCHANGE_CANCELLED},
                 {CURLE_ABORTED_BY_CALLBACK, TAPE_DONE, EXCHANGE_CANCELLED},
                 {TAPE_UNKNOWN, TAPE_REMOVED, EXCHANGE_CANCELLED},
                 {CURLE_OK, TAPE_ABANDONED, EXCHANGE_CANCELLED}};
     (void)state;
-    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
         struct tape_end end;
-        memset(&end, 0xff, sizeof end);
+        memset(&end, 0xff, sizeof(end));
         end.code = ends[i].code;
         end.how = ends[i].how;
         struct exchange_end out = compute(&end, TAPE_UNKNOWN);
@@ -233,7 +234,7 @@ static void test_sum_never_exceeds_total(void **state)
         struct tape_end end = fresh_tls();
         uint64_t *points[] = {&end.queue_us,       &end.namelookup_us,   &end.connect_us,       &end.appconnect_us,
                               &end.pretransfer_us, &end.posttransfer_us, &end.starttransfer_us, &end.total_us};
-        for (size_t p = 0; p < sizeof points / sizeof points[0]; p++) {
+        for (size_t p = 0; p < sizeof(points) / sizeof(points[0]); p++) {
             uint64_t r = next_random(&seed);
             *points[p] = r % 16 == 0 ? TAPE_UNKNOWN : r % 16 == 1 ? 0 : r % 16 == 2 ? r : (r >> 8) % 1000;
         }
@@ -241,7 +242,7 @@ static void test_sum_never_exceeds_total(void **state)
         struct exchange_end out = compute(&end, next_random(&seed) % 2000);
         uint64_t phases[] = {out.queue_ns, out.dns_ns, out.connect_ns, out.tls_ns, out.send_ns, out.wait_ns};
         uint64_t left = out.total_ns;
-        for (size_t p = 0; p < sizeof phases / sizeof phases[0] && out.total_ns != ABSENT; p++) {
+        for (size_t p = 0; p < sizeof(phases) / sizeof(phases[0]) && out.total_ns != ABSENT; p++) {
             if (phases[p] != ABSENT) {
                 assert_true(phases[p] <= left);
                 left -= phases[p];
@@ -290,7 +291,7 @@ static void test_versions(void **state)
                     {CURL_HTTP_VERSION_NONE, UINT64_MAX},
                     {32, UINT64_MAX}};
     (void)state;
-    for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++) {
+    for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
         struct tape_end end = fresh_tls();
         end.http_version = versions[i].curl;
         assert_int_equal(compute(&end, TAPE_UNKNOWN).http_version10, versions[i].version10);

@@ -1,5 +1,5 @@
-/* Which directory is the runtime directory: every way in which a candidate is not to be trusted, and both sides'
- * answers are one. */
+/* Which directory is the runtime directory: every way in which a candidate is not to be trusted,
+ * and both sides' answers are one. */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -46,12 +46,12 @@ static const char *below(const char *name)
     static char path[64][128];
     static unsigned n;
     char *one = path[n++ % 64];
-    (void)snprintf(one, sizeof path[0], "%s/%s", top, name);
+    (void)snprintf(one, sizeof(path[0]), "%s/%s", top, name);
     return one;
 }
 
-/* A user whom this machine does not know, so that neither /run/pprofd nor /run/user/UID is there; what must belong to
- * him is made his, where this test may do that. */
+/* A user whom this machine does not know, so that neither /run/pprofd nor /run/user/UID is there;
+ * what must belong to him is made his, where this test may do that. */
 static const uid_t stranger = 4123456;
 
 static void test_candidates(void **state)
@@ -62,47 +62,47 @@ static void test_candidates(void **state)
                                          "/tmp/libpprof-1000"};
     char out[96];
     for (unsigned i = 0; i < SPAN_PATH_RUNTIMES; i++) {
-        assert_int_equal(span_path_runtime(out, sizeof out, &base, i), 0);
+        assert_int_equal(span_path_runtime(out, sizeof(out), &base, i), 0);
         assert_string_equal(out, wanted[i]);
     }
     base.uid = 0;
-    assert_int_equal(span_path_runtime(out, sizeof out, &base, 1), 0);
+    assert_int_equal(span_path_runtime(out, sizeof(out), &base, 1), 0);
     assert_string_equal(out, "/run/pprofd");
     base = (struct span_path_base){.runtime_dir = "r", .state_home = "", .uid = UINT64_MAX};
-    assert_int_equal(span_path_runtime(out, sizeof out, &base, 0), -1);
+    assert_int_equal(span_path_runtime(out, sizeof(out), &base, 0), -1);
     assert_string_equal(out, "");
-    assert_int_equal(span_path_runtime(out, sizeof out, &base, 2), -1);
-    assert_int_equal(span_path_runtime(out, sizeof out, &base, 3), -1);
-    assert_int_equal(span_path_runtime(out, sizeof out, &base, 4), 0);
+    assert_int_equal(span_path_runtime(out, sizeof(out), &base, 2), -1);
+    assert_int_equal(span_path_runtime(out, sizeof(out), &base, 3), -1);
+    assert_int_equal(span_path_runtime(out, sizeof(out), &base, 4), 0);
     assert_string_equal(out, "/tmp/libpprof-18446744073709551615");
     assert_int_equal(span_path_runtime(out, 10, &base, 4), -1);
     char longest[200] = "/";
     memset(longest + 1, 'l', 120);
     base.runtime_dir = longest;
-    assert_int_equal(span_path_runtime(out, sizeof out, &base, 0), -1); /* no room for a socket behind it */
-    assert_int_equal(span_path_runtime(longest, sizeof longest, &base, 99), -1);
+    assert_int_equal(span_path_runtime(out, sizeof(out), &base, 0), -1); /* no room for a socket after it */
+    assert_int_equal(span_path_runtime(longest, sizeof(longest), &base, 99), -1);
 }
 
 static void test_state_paths(void **state)
 {
     (void)state;
     char out[64];
-    assert_int_equal(span_path_state(out, sizeof out, NULL, "/h"), 0);
+    assert_int_equal(span_path_state(out, sizeof(out), NULL, "/h"), 0);
     assert_string_equal(out, "/h/.local/state/libpprof");
-    assert_int_equal(span_path_spool(out, sizeof out, "/s/", "/h"), 0);
+    assert_int_equal(span_path_spool(out, sizeof(out), "/s/", "/h"), 0);
     assert_string_equal(out, "/s/libpprof/spool");
     assert_int_equal(span_path_spool(out, 16, "/s/", "/h"), -1);
     assert_string_equal(out, "");
-    assert_int_equal(span_path_store(out, sizeof out, NULL, NULL), 0);
+    assert_int_equal(span_path_store(out, sizeof(out), NULL, NULL), 0);
     assert_string_equal(out, "/var/lib/pprofd/pprof.db");
-    assert_int_equal(span_path_spool(out, sizeof out, "relative", ""), -1);
+    assert_int_equal(span_path_spool(out, sizeof(out), "relative", ""), -1);
 }
 
 static void expect_runtime(const struct span_path_base *base, const char *wanted)
 {
     char out[96], looked[96];
-    int seen = span_place_runtime(looked, sizeof looked, base, false); /* who only looks says the same */
-    int made = span_place_runtime(out, sizeof out, base, true);
+    int seen = span_place_runtime(looked, sizeof(looked), base, false); /* who only looks says the same */
+    int made = span_place_runtime(out, sizeof(out), base, true);
     assert_int_equal(made, wanted == NULL ? -1 : 0);
     assert_string_equal(out, wanted == NULL ? "" : wanted);
     assert_int_equal(seen, made);
@@ -120,13 +120,13 @@ static void test_own_directory_is_taken(void **state)
     expect_runtime(&base, base.runtime_dir);
 }
 
-/* Without XDG_RUNTIME_DIR, with one that others can write, one that is not there, one that is a file. */
+/* Without XDG_RUNTIME_DIR, with one that others can write, one that is not there, one that is a
+ * file. */
 static void test_unsafe_directory_is_passed_over(void **state)
 {
     (void)state;
-    if (geteuid() != 0) {
+    if (geteuid() != 0)
         skip(); /* only root can make directories of a stranger's */
-    }
     struct span_path_base base = {.runtime_dir = below("run"), .home = below("home"), .uid = stranger};
     const char *fallback = below("home/.local/state/libpprof/run");
     for (unsigned i = 0; i < 5; i++) {
@@ -159,10 +159,9 @@ static void test_fallbacks_are_made(void **state)
     struct stat st;
     assert_int_equal(mkdir(base.home, 0755), 0);
     char out[96];
-    assert_int_equal(span_place_runtime(out, sizeof out, &base, true), 0);
-    if (geteuid() != 0 && strstr(out, "/run/user/") == NULL) {
+    assert_int_equal(span_place_runtime(out, sizeof(out), &base, true), 0);
+    if (geteuid() != 0 && strstr(out, "/run/user/") == NULL)
         assert_string_equal(out, below("home/.local/state/libpprof/run"));
-    }
     assert_int_equal(stat(out, &st), 0);
     assert_int_equal(st.st_uid, geteuid());
     assert_int_equal(st.st_mode & 022, 0);
@@ -173,7 +172,8 @@ static void test_fallbacks_are_made(void **state)
     assert_int_equal(stat(below("mount"), &st), -1);
 }
 
-/* Names of every length, more than are read at a time; without memory, which a fork meanwhile would lose. */
+/* Names of every length, more than are read at a time; without memory, which a fork meanwhile would
+ * lose. */
 static void test_names_are_counted(void **state)
 {
     (void)state;
@@ -182,7 +182,7 @@ static void test_names_are_counted(void **state)
     int names = span_place_open(below("names"), geteuid(), false);
     for (int i = 0; i < FILES; i++) {
         char name[256];
-        (void)snprintf(name, sizeof name, "%0*d%s", 1 + i % 200, i, i % 4 == 0 ? ".live" : ".new");
+        (void)snprintf(name, sizeof(name), "%0*d%s", 1 + i % 200, i, i % 4 == 0 ? ".live" : ".new");
         (void)close(openat(names, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     }
     (void)close(names);
@@ -191,7 +191,7 @@ static void test_names_are_counted(void **state)
         long most, wanted;
     } asked[] = {{"", 1000, FILES + 2},     {".live", 1000, LIVE}, {".live", LIVE, LIVE},
                  {".live", LIVE - 1, LIVE}, {".live", 0, 1},       {".none", 0, 0}};
-    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+    for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
         int fd = span_place_open(below("names"), geteuid(), false);
         const size_t held = mallinfo2().uordblks;
         assert_true(fd >= 0);
@@ -223,7 +223,7 @@ static void test_usable_is_what_make_makes(void **state)
                                  "none/none/libpprof/more",
                                  "/none-of-ours/none/libpprof/more",
                                  "/libpprof-test-place"};
-    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         struct stat st;
         bool usable = span_place_usable(paths[i]);
         span_place_make(paths[i]);
@@ -241,12 +241,11 @@ static void test_usable_is_what_make_makes(void **state)
 static void test_planted_in_tmp(void **state)
 {
     (void)state;
-    if (geteuid() != 0) {
+    if (geteuid() != 0)
         skip();
-    }
     char planted[96];
     struct span_path_base base = {.uid = stranger};
-    (void)snprintf(planted, sizeof planted, "/tmp/libpprof-%llu", (unsigned long long)stranger);
+    (void)snprintf(planted, sizeof(planted), "/tmp/libpprof-%llu", (unsigned long long)stranger);
     assert_int_equal(mkdir(planted, 0700), 0);
     expect_runtime(&base, NULL);
     assert_int_equal(rmdir(planted), 0);
@@ -284,9 +283,9 @@ static void test_open_refuses(void **state)
 static void test_open_follows_no_planted_link(void **state)
 {
     (void)state;
-    char link[sizeof top + 32];
+    char link[sizeof(top) + 32];
     assert_int_equal(mkdir(below("d"), 0700), 0);
-    (void)snprintf(link, sizeof link, "%s/link", top);
+    (void)snprintf(link, sizeof(link), "%s/link", top);
     assert_int_equal(symlink(below("d"), link), 0);
     int fd = span_place_open(link, geteuid(), true);
     assert_true(fd >= 0);

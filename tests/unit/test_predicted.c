@@ -1,5 +1,5 @@
-/* Predicted columns (span/predicted.c): what is written is read again with the same sources, damage is noticed, and a
- * reader that knows no other columns refuses them. */
+/* Predicted columns (span/predicted.c): what is written is read again with the same sources, damage
+ * is noticed, and a reader that knows no other columns refuses them. */
 #include "span_tests.h"
 
 #include "span/codec.h"
@@ -88,9 +88,8 @@ static void test_sums(void **state)
     for (int kind = 0; kind < 3; kind++) {
         for (size_t i = 0; i < ROWS; i++) {
             total[i] = waits[i] + decode.u64[i] + 5000 + (kind > 0 ? i % 3 * 1000 : 0);
-            if (kind == 2 && i % 100 == 0) {
+            if (kind == 2 && i % 100 == 0)
                 total[i] = i % 200 == 0 ? 0 : UINT64_MAX;
-            }
         }
         out.bytes = 0;
         assert_int_equal(
@@ -119,9 +118,8 @@ static void test_no_sources(void **state)
     const uint8_t how = out.data[0];
     for (unsigned bit = 0; bit < 8; bit++) {
         out.data[0] = how ^ (uint8_t)(1U << bit); /* of another codec */
-        if ((SPAN_CODEC_PRESENCE & 1U << bit) == 0) {
+        if ((SPAN_CODEC_PRESENCE & 1U << bit) == 0)
             assert_int_equal(span_column_decode_predicted_u64(&column, out.data, out.bytes, ROWS, sources), -1);
-        }
     }
     out.data[0] = how;
     memmove(out.data + 2, out.data + 3, out.bytes - 3);
@@ -142,9 +140,8 @@ static void test_scaled(void **state)
     decode_to(&source, tokens, some);
     const struct span_column *const sources[] = {&source};
     span_buffer_init(&out, 1 << 20);
-    for (size_t i = 0; i < ROWS; i++) {
+    for (size_t i = 0; i < ROWS; i++)
         bytes[i] = i % 20 == 7 ? 1500 : source.u64[i] * 210 + 1200;
-    }
     assert_int_equal(span_column_predict_u64(&out, bytes, all, ROWS, sources, (const uint8_t *)"\x47", 1, true, 3), 0);
     assert_true(out.bytes < ROWS);
     expect_numbers(&out, bytes, all, sources, 1);

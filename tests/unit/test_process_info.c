@@ -1,5 +1,5 @@
-/* Facts about the process, and the container's id in texts of /proc as Docker, Podman, Kubernetes and plain hosts show
- * them. */
+/* Facts about the process, and the container's id in texts of /proc as Docker, Podman, Kubernetes
+ * and plain hosts show them. */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -21,7 +21,7 @@ static const char *find(const char *text, const char *before)
 {
     static char id[80];
     id[0] = '\0';
-    return process_info_container(id, sizeof id, text, strlen(text), before) ? id : NULL;
+    return process_info_container(id, sizeof(id), text, strlen(text), before) ? id : NULL;
 }
 
 static void test_container(void **state)
@@ -39,22 +39,22 @@ static void test_container(void **state)
     assert_string_equal(find(mounts, "containers/"), ID);
     assert_null(find("overlay2/" OTHER "/diff", "containers/"));
     char small[64];
-    assert_false(process_info_container(small, sizeof small, ID, 64, ""));
+    assert_false(process_info_container(small, sizeof(small), ID, 64, ""));
 }
 
 static void test_collect(void **state)
 {
     (void)state;
     char long_text[1024];
-    memset(long_text, 'x', sizeof long_text - 1);
-    long_text[sizeof long_text - 1] = '\0';
+    memset(long_text, 'x', sizeof(long_text) - 1);
+    long_text[sizeof(long_text) - 1] = '\0';
     struct span_process one, two;
     uint8_t identity[2][16];
     process_info_identity(identity[0]);
     process_info_identity(identity[1]);
     process_info_collect(&one, identity[0], &(struct process_info_names){.service = "billing", .labels = long_text});
     process_info_collect(&two, identity[1], &(struct process_info_names){.team = "search"});
-    assert_memory_not_equal(one.identity, two.identity, sizeof one.identity);
+    assert_memory_not_equal(one.identity, two.identity, sizeof(one.identity));
     assert_int_equal(one.pid, getpid());
     assert_true(one.has_uid);
     assert_int_equal(one.uid, geteuid());
@@ -63,12 +63,13 @@ static void test_collect(void **state)
     assert_string_equal(one.service, "billing");
     assert_string_equal(one.team, "");
     assert_string_equal(two.team, "search");
-    assert_int_equal(strlen(one.labels), sizeof one.labels - 1);
+    assert_int_equal(strlen(one.labels), sizeof(one.labels) - 1);
     assert_true(strlen(one.host) > 0);
     assert_string_equal(one.version, PPROF_VERSION);
 }
 
-/* What a thread finds whose main thread has ended: it is alone, and with what code the main thread went. */
+/* What a thread finds whose main thread has ended: it is alone, and with what code the main thread
+ * went. */
 static void *alone(void *unused)
 {
     int code = -1;
@@ -87,7 +88,7 @@ static void test_alone(void **state)
     (void)state;
     int code = -1, status;
     assert_int_equal(process_info_threads(getpid(), &code), THREADS_SEVERAL);
-    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
         const pid_t child = fork();
         if (child == 0) {
             pthread_t thread;

@@ -1,5 +1,5 @@
-/* Prompt identity: the same whatever the cutting, white space, escapes and key order; different when what is constant
- * differs. */
+/* Prompt identity: the same whatever the cutting, white space, escapes and key order; different
+ * when what is constant differs. */
 #include "exchange_run.h"
 #include "shim/llm/identity/prompt.h"
 #include "shim/llm/identity/prompt_begin.h"
@@ -119,7 +119,8 @@ static const char *preview_of(const char *system, const char *user)
 {
     char request[1024];
     snprintf(request, sizeof(request), "{\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}%s%s%s]}", user,
-             system ? ",{\"role\":\"system\",\"content\":\"" : "", system ? system : "", system ? "\"}" : "");
+             system != NULL ? ",{\"role\":\"system\",\"content\":\"" : "", system != NULL ? system : "",
+             system != NULL ? "\"}" : "");
     id_of(request, NULL, 7);
     return exchange_field(&span, SPAN_prompt_preview);
 }
@@ -154,7 +155,8 @@ static void test_preview_of_the_same(void **state)
     assert_int_equal(strlen(exchange_field(&span, SPAN_prompt_preview)), 18);
 }
 
-/* Of texts that differ, the words that three of them have; names, however they stand, stay inside. */
+/* Of texts that differ, the words that three of them have; names, however they stand, stay
+ * inside. */
 static void test_preview_of_the_shared(void **state)
 {
     (void)state;
@@ -212,7 +214,8 @@ static const char *preview_of_tools(const char *url, const char *request)
 
 #define CHAT "https://api.openai.com/v1/chat/completions"
 
-/* Without instructions, the names of tools by the same rule; never what else a tool says, and no user's text. */
+/* Without instructions, the names of tools by the same rule; never what else a tool says, and no
+ * user's text. */
 static void test_preview_of_tools(void **state)
 {
     (void)state;
@@ -341,7 +344,8 @@ static void test_rewind(void **state)
     assert_true(span.value[SPAN_prompt_id].u64 == id);
 }
 
-/* Whatever of the body had been read by then: a body that is sent again counts from its beginning. */
+/* Whatever of the body had been read by then: a body that is sent again counts from its
+ * beginning. */
 static void test_rewind_anywhere(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /*
- * Nothing can be stored that the store's own check would reject, nor anything that costs out of proportion: what does
- * not hold is refused before the first write, and counted.
+ * Nothing can be stored that the store's own check would reject, nor anything that costs out of
+ * proportion: what does not hold is refused before the first write, and counted.
  */
 #include "collector_tests.h"
 
@@ -18,7 +18,7 @@ static int setup(void **state)
 
     (void)state;
     test_directory(directory);
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", directory);
     assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
     assert_int_equal(store_begin(store), STORE_OK);
     test_process(&process, 0);
@@ -49,7 +49,7 @@ static void begin(struct made *made, size_t n)
 
 static void numbers(struct made *made, enum span_field field, uint64_t from, uint64_t step, const uint64_t *present)
 {
-    uint64_t *values = calloc(made->n, sizeof *values);
+    uint64_t *values = calloc(made->n, sizeof(*values));
 
     for (size_t i = 0; i < made->n; i++)
         values[i] = from + i * step;
@@ -75,7 +75,7 @@ static int give(struct made *made, uint64_t sequence)
     int status;
 
     test_process(&process, 0);
-    memcpy(frame.identity, process.identity, sizeof frame.identity);
+    memcpy(frame.identity, process.identity, sizeof(frame.identity));
     status = store_take_frame(store, &frame, &repeat);
     if (status == STORE_DAMAGED)
         assert_int_equal(store_reject_frame(store, &frame), 0);
@@ -100,7 +100,7 @@ static uint64_t refuse_columns(uint64_t sequence)
                    {SPAN_redirects, "\x03\x00\x00", 3},                        /* a transform that is none */
                    {SPAN_redirects, "\x44(\xb5/\xfd\xa0\xff\xff\xff\x7f", 10}, /* unpacks to 2 GB */
                    {SPAN_gap_sketch, "\x0f", 1}};
-    for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
+    for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
         begin(&made, 3);
         numbers(&made, SPAN_seq, 1, 1, NULL);
         numbers(&made, SPAN_start_ns, NOW, 1, NULL);
@@ -116,14 +116,15 @@ static int see_row(void *context, const struct store_rows *rows)
     return 0;
 }
 
-/* Programs with clocks of any year: what SQLite can hold is kept in its own hour, the rest (before 1970, too) is
- * refused and counted; nothing is put into another hour, merged away or found by a period that it is not in. */
+/* Programs with clocks of any year: what SQLite can hold is kept in its own hour, the rest (before
+ * 1970, too) is refused and counted; nothing is put into another hour, merged away or found by a
+ * period that it is not in. */
 static void test_clocks_of_any_year(void **state)
 {
     static const uint64_t kept[] = {0, 1, UINT64_C(7258118400000000000) /* 2200 */, (uint64_t)INT64_MAX - 2};
     static const uint64_t refused[] = {(uint64_t)INT64_MAX, UINT64_C(10413792000000000000) /* 2300 */,
                                        UINT64_MAX - 100000000000000 /* the day before 1970 */, UINT64_MAX - 2};
-    enum { KEPT = sizeof kept / sizeof *kept, REFUSED = sizeof refused / sizeof *refused };
+    enum { KEPT = sizeof(kept) / sizeof(*kept), REFUSED = sizeof(refused) / sizeof(*refused) };
     static const enum span_field fields[] = {SPAN_start_ns};
     struct store_totals totals;
     struct store_loss loss;
@@ -241,9 +242,9 @@ static void test_absurd_counts(void **state)
         bool repeat;
 
         test_process(&process, p);
-        memcpy(frame.identity, process.identity, sizeof frame.identity);
+        memcpy(frame.identity, process.identity, sizeof(frame.identity));
         if (p == 1)
-            memset(&frame.loss, 0xff, sizeof frame.loss);
+            memset(&frame.loss, 0xff, sizeof(frame.loss));
         assert_int_equal(store_take_process(store, &process), STORE_OK);
         assert_int_equal(store_take_frame(store, &frame, &repeat), STORE_OK);
         frame.sequence = UINT64_MAX - p;
@@ -260,7 +261,8 @@ static void test_absurd_counts(void **state)
     assert_int_equal(store_check(store, test_fault, NULL), 0);
 }
 
-/* Many hours, many ranges, and blocks that reach from the first hour to the last: the check reads each block once. */
+/* Many hours, many ranges, and blocks that reach from the first hour to the last: the check reads
+ * each block once. */
 static void test_check_reads_each_block_once(void **state)
 {
     enum { BLOCKS = 3000 };

@@ -1,5 +1,4 @@
-/* recognise.c: which requests are calls of a model; own list, hostile URLs, LIBPPROF_ENDPOINTS, all URLs of the
- * fixtures and of the corpus when it is there. */
+/* Which requests are calls: own list, hostile URLs, LIBPPROF_ENDPOINTS, fixtures, the corpus. */
 #include "shim/llm/recognise/recognise.h"
 #include "shim/llm/recognise/recognise_host.h"
 
@@ -277,12 +276,11 @@ static void example_of(const char *pattern, char *to)
 {
     if (pattern[0] == '.')
         *to++ = 'x';
-    for (; *pattern; pattern++) {
+    for (; *pattern; pattern++)
         if (*pattern != '*')
             *to++ = *pattern;
         else if (pattern[1] == '.' || !pattern[1])
             to += sprintf(to, "eu-1");
-    }
     *to = '\0';
 }
 
@@ -298,7 +296,7 @@ static void hosts_are_sorted_and_alone(void **state)
         example_of(hosts[i].host, host);
         strcat(strcat(url, host), "/v1/chat/completions");
         assert_true(look("POST", url, "", &got));
-        if (!got.provider ||
+        if (got.provider == NULL ||
             (strcmp(got.provider, hosts[i].name) != 0 && strcmp(hosts[i].name, "azure.ai.inference") != 0))
             fail_msg("%s: %s, not %s", url, got.provider ? got.provider : "nobody", hosts[i].name);
     }
@@ -461,7 +459,8 @@ static void endpoints(void **state)
     assert_false(look("POST", "http://ok/", "", &got));
 }
 
-/* Cut and damaged at every byte: no read outside (ASan), and whatever recognise accepts is a candidate (look). */
+/* Cut and damaged at every byte: no read outside (ASan), and whatever recognise accepts is a
+ * candidate (look). */
 static void hostile(void **state)
 {
     struct recognised got;
@@ -498,9 +497,10 @@ static unsigned compare(const struct record *record)
         print_error("%s but %s: %s %s\n", record->api, found ? got.api : "nothing", record->method, record->url);
         return 1;
     }
-    /* The body may say it again, with "models/" before it; the corpus left some URLs' models out. */
+    /* The body may say it again, with "models/" before it; the corpus left some URLs' models
+     * out. */
     const char *const model = strncmp(record->model, "models/", 7) ? record->model : record->model + 7;
-    if (found && record->api[0] && got.model_bytes && model[0] && !strstr(record->url, "/deployments/") &&
+    if (found && record->api[0] && got.model_bytes && model[0] && strstr(record->url, "/deployments/") == NULL &&
         (strlen(model) != got.model_bytes || memcmp(model, got.model, got.model_bytes) != 0)) {
         print_error("model %s but %.*s: %s\n", record->model, (int)got.model_bytes, got.model, record->url);
         return 1;
@@ -556,7 +556,7 @@ static void corpus(void **state)
 {
     const char *const directory = corpus_directory();
     (void)state;
-    if (!directory)
+    if (directory == NULL)
         skip();
     compare_all(directory, 1000);
 }

@@ -1,5 +1,5 @@
-/* Rollups equal a recount from the spans by other means; unknown is not zero; too many groups are folded and stay
- * summed. */
+/* Rollups equal a recount from the spans by other means; unknown is not zero; too many groups are
+ * folded and stay summed. */
 #include "collector_tests.h"
 
 #include <signal.h>
@@ -17,7 +17,7 @@ static int setup(void **state)
 {
     (void)state;
     test_directory(directory);
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", directory);
     return 0;
 }
 
@@ -37,7 +37,7 @@ static int64_t query(const char *format, ...)
     int64_t value;
 
     va_start(arguments, format);
-    vsnprintf(sql, sizeof sql, format, arguments);
+    vsnprintf(sql, sizeof(sql), format, arguments);
     va_end(arguments);
     assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
     assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
@@ -171,7 +171,7 @@ static void test_folding(void **state)
     for (int i = 0; i < 1000; i++) {
         char name[32];
 
-        snprintf(name, sizeof name, "prompt-%d", i);
+        snprintf(name, sizeof(name), "prompt-%d", i);
         assert_int_equal(add_one(&rollup, name, true, 1), 0);
         assert_int_equal(add_one(&rollup, "popular", true, 1), 0);
         assert_true(rollup.hour[0].n <= 65);
@@ -194,15 +194,15 @@ static void test_folding(void **state)
     rollup_done(&rollup);
 }
 
-/* The groups that keep their prompt are the half with the most calls, whether they have few or very many, and of those
- * with as many the ones that came first. */
+/* The groups that keep their prompt are the half with the most calls, whether they have few or very
+ * many, and of those with as many the ones that came first. */
 static void test_folding_keeps_the_most_called(void **state)
 {
     enum { GROUPS = 65, KEPT = 32 };
     static const uint64_t calls[][2] = {{1, 9}, {1, 1}, {255, 256}, {200, 300}, {256, 257}, {5, 1000}};
 
     (void)state;
-    for (size_t c = 0; c < sizeof calls / sizeof calls[0]; c++)
+    for (size_t c = 0; c < sizeof(calls) / sizeof(calls[0]); c++)
         for (unsigned many = 0; many <= GROUPS - 1; many += 8) {
             struct rollup rollup;
             unsigned kept = 0;
@@ -210,7 +210,7 @@ static void test_folding_keeps_the_most_called(void **state)
             rollup_init(&rollup, GROUPS - 1, NULL, NULL);
             for (unsigned i = 0; i < GROUPS; i++) {
                 char name[32];
-                int bytes = snprintf(name, sizeof name, "prompt-%02u", i);
+                int bytes = snprintf(name, sizeof(name), "prompt-%02u", i);
 
                 assert_int_equal(add_one(&rollup, name, true, 1), 0);
                 if (i + 1 < GROUPS) /* the last one comes, and folds, when all others have theirs */
@@ -302,7 +302,7 @@ static void test_killed_writers(void **state)
         1, 2, STORE_ROLLUP_COMMITS - 1, 1, STORE_ROLLUP_COMMITS, STORE_ROLLUP_COMMITS + 1};
     uint64_t frames = 0;
     (void)state;
-    for (size_t i = 0; i < sizeof commits / sizeof commits[0]; i++) {
+    for (size_t i = 0; i < sizeof(commits) / sizeof(commits[0]); i++) {
         die_after(frames + 1, commits[i], i % 3 == 2);
         frames += commits[i];
         const struct sums want = recount(1, frames * ROWS_PER_FRAME, 0);

@@ -1,4 +1,5 @@
-/* Stores whose tables are not as pprofd makes them: a view without an end in a table's place, triggers, virtual tables. */
+/* Stores whose tables are not as pprofd makes them: a view without an end in a table's place,
+ * triggers, virtual tables. */
 #include "store_file.h"
 
 #include <sqlite3.h>
@@ -52,7 +53,7 @@ static void test_what_pprofd_did_not_make(void **state)
                    {"DROP TABLE loss; CREATE VIRTUAL TABLE loss USING fts5(kind, events, spans)", "table \"loss\""}};
 
     (void)state;
-    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
         make();
         change(changes[i].sql);
         expect_refused(STORE_READ, changes[i].what);

@@ -1,7 +1,7 @@
 /*
- * The scribe with a tape written by hand and exchanges that only count: life of the thread, forks, full tables, ends of
- * the process. There is one scribe per process, so every test runs in a child of its own and reports by its exit
- * status.
+ * The scribe with a tape written by hand and exchanges that only count: life of the thread, forks,
+ * full tables, ends of the process. There is one scribe per process, so every test runs in a child
+ * of its own and reports by its exit status.
  */
 #include "scribe_child.h"
 
@@ -65,7 +65,7 @@ static int damaged_records(void)
     CHECK(scribe_ensure() == 0);
     uint64_t lost = 0;
     struct tape_begin lies = {.url_bytes = UINT32_MAX, .method_bytes = UINT16_MAX, .headers_bytes = UINT32_MAX};
-    (void)tape_write(TAPE_BEGIN, 1, 1, &lies, sizeof lies, "abc", 3, &lost);
+    (void)tape_write(TAPE_BEGIN, 1, 1, &lies, sizeof(lies), "abc", 3, &lost);
     (void)tape_write(TAPE_BEGIN, 2, 1, "abc", 3, NULL, 0, &lost);
     write_begin(3, "chat");
     (void)tape_write(TAPE_END, 3, tape_now_ns(), "abc", 3, NULL, 0, &lost);
@@ -86,12 +86,10 @@ enum { WRITERS = 4, PER_WRITER = 200 };
 static void *writer(void *argument)
 {
     uint64_t first = *(const uint64_t *)argument;
-    if (scribe_ensure() != 0) {
+    if (scribe_ensure() != 0)
         return (void *)1;
-    }
-    for (uint64_t i = 0; i < PER_WRITER; i++) {
+    for (uint64_t i = 0; i < PER_WRITER; i++)
         write_all(first + i);
-    }
     return NULL;
 }
 
@@ -101,15 +99,14 @@ static unsigned scribe_threads(int *ret_tid)
     DIR *tasks = opendir("/proc/self/task");
     for (struct dirent *entry; tasks != NULL && (entry = readdir(tasks)) != NULL;) {
         char path[300], name[32] = "";
-        (void)snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
+        (void)snprintf(path, sizeof(path), "/proc/self/task/%s/comm", entry->d_name);
         int fd = open(path, O_RDONLY);
-        if (fd >= 0 && read(fd, name, sizeof name - 1) > 0 && strcmp(name, "pprof-scribe\n") == 0) {
+        if (fd >= 0 && read(fd, name, sizeof(name) - 1) > 0 && strcmp(name, "pprof-scribe\n") == 0) {
             n++;
             *ret_tid = atoi(entry->d_name);
         }
-        if (fd >= 0) {
+        if (fd >= 0)
             (void)close(fd);
-        }
     }
     (void)closedir(tasks);
     return n;
@@ -141,9 +138,8 @@ static int full_table(void)
     CHECK(scribe_ensure() == 0);
     for (uint64_t i = 1; i <= FLIGHTS_MAX + 10; i++) {
         write_begin(i, "chat");
-        while (tape_backlog_bytes() > TAPE_RING_BYTES / 16) {
+        while (tape_backlog_bytes() > TAPE_RING_BYTES / 16)
             (void)usleep(1000); /* that the tape is not full instead */
-        }
     }
     CHECK(wait_for(&closed, 10, 50000)); /* those that found no place */
     CHECK(tape_losses().records == 0);
@@ -172,12 +168,10 @@ static int lost_end(void)
     CHECK(scribe_ensure() == 0);
     write_begin(1, "chat");
     write_begin(2, "hold");
-    while (tape_losses().records == 0) {
+    while (tape_losses().records == 0)
         write_piece(TAPE_RESPONSE_BODY, 3, 1000);
-    }
-    while (tape_losses().ends == 0) {
+    while (tape_losses().ends == 0)
         write_end(4); /* transfers that nobody began, so that nobody kept room for them */
-    }
     write_end(1);
     CHECK(tape_losses().ends == 2);
     atomic_store(&held, false);
@@ -187,8 +181,8 @@ static int lost_end(void)
     return 0;
 }
 
-/* The process ends before the scribe has read what is on the tape: calls that ended did end, what was not read of their
- * bodies is counted. */
+/* The process ends before the scribe has read what is on the tape: calls that ended did end, what
+ * was not read of their bodies is counted. */
 static int no_time_to_read(void)
 {
     enum { CALLS = 3000 };
@@ -196,9 +190,8 @@ static int no_time_to_read(void)
     atomic_store(&held, true);
     CHECK(scribe_ensure() == 0);
     write_begin(1, "hold");
-    for (uint64_t i = 2; i < 2 + CALLS; i++) {
+    for (uint64_t i = 2; i < 2 + CALLS; i++)
         write_all(i);
-    }
     CHECK(tape_losses().records == 0);
     CHECK(pthread_create(&thread, NULL, let_go, NULL) == 0);
     scribe_finish(0);
@@ -210,27 +203,25 @@ static int no_time_to_read(void)
     return 0;
 }
 
-/* The process ends and the scribe has no processor: the calls that it did not come to are said to be lost. */
+/* The process ends and the scribe has no processor: the calls that it did not come to are said to
+ * be lost. */
 static int no_time_at_all(void)
 {
     atomic_store(&held, true);
     CHECK(scribe_ensure() == 0);
     write_begin(1, "hold");
-    while (tape_unheard_calls() > 0) {
+    while (tape_unheard_calls() > 0)
         (void)usleep(1000);
-    }
-    for (uint64_t i = 2; i < 7; i++) {
+    for (uint64_t i = 2; i < 7; i++)
         write_all(i);
-    }
     errno = 77;
     scribe_finish(0);
     scribe_finish(0); /* said once */
     CHECK(errno == 77);
     CHECK(marks_of("-5.unread") == 1 && marks_of(".unread") == 1 && marks_of(".refused") == 0);
     atomic_store(&held, false); /* the process lives on after all: nothing is lost, and nobody says so any more */
-    while (marks_of(".unread") > 0) {
+    while (marks_of(".unread") > 0)
         scribe_finish(5000);
-    }
     CHECK(read_spool());
     CHECK(out.rows == 6 && out.loss.exchanges == 0);
     return 0;
@@ -258,9 +249,8 @@ static int fork_with_requests_in_flight(void)
     for (uint64_t i = 0; i < 20; i++) {
         write_all(10 + i);
         pid_t child = fork();
-        if (child == 0) {
+        if (child == 0)
             _exit(forked_child() == 0 ? 0 : 1);
-        }
         int status;
         CHECK(waitpid(child, &status, 0) == child && status == 0);
     }
@@ -297,23 +287,22 @@ static int hung_collector(void)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     strcpy(address.sun_path, socket_path);
     int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK(bind(listener, (struct sockaddr *)&address, sizeof address) == 0 && listen(listener, 8) == 0);
+    CHECK(bind(listener, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(listener, 8) == 0);
     CHECK(scribe_ensure() == 0);
-    for (uint64_t i = 1; i <= 300; i++) {
+    for (uint64_t i = 1; i <= 300; i++)
         write_all(i);
-    }
     uint64_t before_ns = tape_now_ns();
     scribe_finish(200);
     CHECK(tape_now_ns() - before_ns >=
           150 * MS); /* it waited for the collector, which never answers, and not for ever */
-    while (read_spool() && out.rows < 300) {
+    while (read_spool() && out.rows < 300)
         scribe_finish(200); /* where it had no processor before */
-    }
     CHECK(out.rows == 300);
     return 0;
 }
 
-/* In place of syscall (linked with --wrap): once this is wanted, a wait of a second or more has no end but the bell. */
+/* In place of syscall (linked with --wrap): once this is wanted, a wait of a second or more has no
+ * end but the bell. */
 static _Atomic bool long_waits_are_endless;
 static _Atomic uint64_t endless_waits;
 long __real_syscall(long number, ...);
@@ -358,9 +347,9 @@ static int signals_are_not_for_us(void)
     int tid = 0;
     CHECK(scribe_threads(&tid) == 1);
     char path[64], text[4096] = "";
-    (void)snprintf(path, sizeof path, "/proc/self/task/%d/status", tid);
+    (void)snprintf(path, sizeof(path), "/proc/self/task/%d/status", tid);
     int fd = open(path, O_RDONLY);
-    CHECK(read(fd, text, sizeof text - 1) > 0);
+    CHECK(read(fd, text, sizeof(text) - 1) > 0);
     (void)close(fd);
     const char *line = strstr(text, "SigBlk:");
     CHECK(line != NULL);
@@ -375,7 +364,8 @@ static int signals_are_not_for_us(void)
 #ifndef __SANITIZE_THREAD__
 static int told[2];
 
-/* What the test framework's own thread had on its stack looks like a leak once that thread has ended. */
+/* What the test framework's own thread had on its stack looks like a leak once that thread has
+ * ended. */
 static void leave_without_leak_check(void)
 {
     scribe_finish(1000);                          /* as the library's own end does */
@@ -410,9 +400,8 @@ static int main_ends(void (*end)(void), int code)
         (void)usleep(10000);
         ended = waitpid(child, &status, WNOHANG);
     }
-    if (ended == 0) {
+    if (ended == 0)
         (void)kill(child, SIGKILL);
-    }
     CHECK(ended == child && WIFEXITED(status) && WEXITSTATUS(status) == code);
     CHECK(read_spool());
     CHECK(out.rows == 1);
@@ -442,9 +431,8 @@ static int all_descriptors_closed(void)
     write_all(1);
     CHECK(wait_for(&closed, 1, 50000));
     CHECK(wait_for_part()); /* it is in an open spool file now */
-    for (int fd = 100; fd < 200; fd++) {
+    for (int fd = 100; fd < 200; fd++)
         CHECK(close(fd) != 0); /* ours lie in a table of their own (own_fd.h) */
-    }
     write_all(2);
     CHECK(wait_for(&closed, 2, 50000));
     scribe_finish(1000);
@@ -480,7 +468,7 @@ CHILD_TEST(all_descriptors_closed)
 static void test_flights(void **state)
 {
     (void)state;
-    struct flights *flights = calloc(1, sizeof *flights);
+    struct flights *flights = calloc(1, sizeof(*flights));
     assert_non_null(flights);
     uint64_t numbers[] = {1,
                           1 + FLIGHTS_SLOTS,
@@ -490,7 +478,7 @@ static void test_flights(void **state)
                           FLIGHTS_SLOTS - 1,
                           2 * FLIGHTS_SLOTS - 1,
                           3 * (uint64_t)FLIGHTS_SLOTS - 1};
-    enum { N = sizeof numbers / sizeof numbers[0] };
+    enum { N = sizeof(numbers) / sizeof(numbers[0]) };
     for (size_t first = 0; first < N; first++) {
         for (size_t step = 1; step < N; step += 2) {
             for (size_t i = 0; i < N; i++) {

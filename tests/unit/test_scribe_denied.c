@@ -1,15 +1,16 @@
 /*
- * The scribe where something is denied: memory, threads, descriptors, system calls. What could not be recorded is told
- * by the first frame that leaves the process, or by a mark where none ever will. Each test runs in a child of its own.
+ * The scribe where something is denied: memory, threads, descriptors, system calls. What could not
+ * be recorded is told by the first frame that leaves the process, or by a mark where none ever
+ * will. Each test runs in a child of its own.
  */
 #include "scribe_child.h"
 
-/* Nothing of what such handles do is seen, perhaps nothing at all of the process: then that is what is told. */
+/* Nothing of what such handles do is seen, perhaps nothing at all of the process: then that is what
+ * is told. */
 static int refused_handles(void)
 {
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < 3; i++)
         (void)tally_add(TALLY_CALLS);
-    }
     (void)tally_add(TALLY_SESSIONS);
     CHECK(scribe_ensure() == 0);
     scribe_finish(1000);
@@ -18,7 +19,8 @@ static int refused_handles(void)
     return 0;
 }
 
-/* Calls that came while there was no memory for a scribe are told by the first frame, once there is some. */
+/* Calls that came while there was no memory for a scribe are told by the first frame, once there is
+ * some. */
 static int no_memory_at_first(void)
 {
     unsigned long pages = 0;
@@ -34,9 +36,8 @@ static int no_memory_at_first(void)
         CHECK(setrlimit(RLIMIT_AS, &limit) == 0);
         int rc = scribe_ensure();
         CHECK(setrlimit(RLIMIT_AS, &before) == 0);
-        if (rc == 0) {
+        if (rc == 0)
             break;
-        }
         CHECK(!scribe_running());
         lost++;
         (void)tally_add(TALLY_CALLS);
@@ -79,10 +80,9 @@ static int deny(unsigned first, unsigned second)
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
     };
-    struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+    struct sock_fprog program = {.len = sizeof(code) / sizeof(code[0]), .filter = code};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return -1;
-    }
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
@@ -93,16 +93,14 @@ static int threads_denied(void)
     CHECK(scribe_ensure() < 0);
     CHECK(errno == 77);
     CHECK(!scribe_running());
-    for (unsigned i = 0; i < 1000; i++) {
+    for (unsigned i = 0; i < 1000; i++)
         CHECK(scribe_ensure() < 0);
-    }
     CHECK(atomic_load(&said) == 11); /* tried again more and more seldom */
     scribe_wake_if_asleep();
     scribe_finish(1000);
     CHECK(marks_of("unread") == 0); /* nobody wanted to record a call */
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < 3; i++)
         (void)tally_add(TALLY_CALLS);
-    }
     scribe_finish(1000);
     CHECK(marks_of("-3.unread") == 1); /* no frame will ever say it */
     scribe_finish(1000);
@@ -115,7 +113,7 @@ static int sockets_and_memory_files_denied(void)
     int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     strcpy(address.sun_path, socket_path);
-    CHECK(bind(listener, (struct sockaddr *)&address, sizeof address) == 0 && listen(listener, 8) == 0);
+    CHECK(bind(listener, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(listener, 8) == 0);
     CHECK(deny(SYS_socket, SYS_memfd_create) == 0);
     CHECK(scribe_ensure() == 0);
     write_all(1);

@@ -1,7 +1,7 @@
 /*
- * No free text leaves an exchange: words of the services, shapes of keys and addresses, echoes of the request, paths
- * that hold keys. Keys, names and addresses are planted in every place where a server or a URL can put them; none may
- * stand in any text of the span.
+ * No free text leaves an exchange: words of the services, shapes of keys and addresses, echoes of
+ * the request, paths that hold keys. Keys, names and addresses are planted in every place where a
+ * server or a URL can put them; none may stand in any text of the span.
  */
 #include "exchange_run.h"
 #include "echo_forms.h"
@@ -152,7 +152,7 @@ static void test_shapes(void **state)
         fail_msg("%s must not be an id", secrets[i]);
     assert_false(secret_free_id("Erika Mustermann", 16));
     assert_false(secret_free_name("a\nb", 3));
-    /* Nothing behind the text is looked at. */
+    /* Nothing after the text is looked at. */
     FOR(i, secrets)
     {
         const size_t bytes = strlen(secrets[i]);
@@ -265,8 +265,9 @@ static void test_paths(void **state)
     }
 }
 
-/* An answer that the query asks for has the id that was asked for, whatever the parameter is called; what the query
- * holds beside that comes back nowhere, and no id elsewhere than as the answer's. */
+/* An answer that the query asks for has the id that was asked for, whatever the parameter is
+ * called; what the query holds beside that comes back nowhere, and no id elsewhere than as the
+ * answer's. */
 static void test_asked_ids(void **state)
 {
     (void)state;
@@ -467,8 +468,8 @@ static void test_what_stays(void **state)
     assert_string_equal(exchange_field(&span, SPAN_error_type), "CURLE_OPERATION_TIMEDOUT");
 }
 
-/* The id of a user that a request names leaves as a hash under the installation's key, and not at all where there is
- * none; what the server says back of it does not. */
+/* The id of a user that a request names leaves as a hash under the installation's key, and not at
+ * all where there is none; what the server says back of it does not. */
 static void test_users(void **state)
 {
     (void)state;
@@ -506,21 +507,21 @@ static void test_users(void **state)
     {
         char body[512], alias[SPAN_ALIAS_BYTES] = "-";
         struct exchange_config without_key = config;
-        const char *const id = cases[i].id ? cases[i].id : "-none-";
+        const char *const id = cases[i].id != NULL ? cases[i].id : "-none-";
         snprintf(body, sizeof(body), "{\"id\":\"r-%s\",\"model\":\"m-%s\",\"error\":{\"type\":\"%s\",\"code\":\"%s\"}}",
                  id, id, id, id);
         const struct exchange_text text = {.url = cases[i].url, .request = cases[i].request, .response = body};
-        if (cases[i].id)
+        if (cases[i].id != NULL)
             span_key_alias(config.hash_key, id, strlen(id), alias);
         assert_true(exchange_run(&config, &text, &span));
         if (strcmp(exchange_field(&span, SPAN_user_alias), alias) != 0)
             fail_msg("%s: %s instead of %s", cases[i].request, exchange_field(&span, SPAN_user_alias), alias);
-        if (cases[i].id)
+        if (cases[i].id != NULL)
             no_text_holds(&span, id, cases[i].request);
         without_key.has_hash_key = false;
         assert_true(exchange_run(&without_key, &text, &span));
         assert_false(span_has(&span, SPAN_user_alias));
-        if (cases[i].id)
+        if (cases[i].id != NULL)
             no_text_holds(&span, id, cases[i].request);
     }
     /* So long that it was cut: the hash of a part would be that of many. */

@@ -127,7 +127,8 @@ static void test_url_options(void **state)
     assert_url("");
 }
 
-/* A URL that is set over another leaves nothing of it, whichever two they are: some are known to be the same at once.
+/* A URL that is set over another leaves nothing of it, whichever two they are: some are known to be
+ * the same at once.
  */
 static void test_url_over_url(void **state)
 {

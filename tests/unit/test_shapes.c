@@ -1,7 +1,7 @@
 /*
- * Paths that calls of a model share with others: on hosts that nobody knows, and on platforms that serve much else,
- * only an answer of the API's own shape makes a span (on platforms also a request that only a language model gets).
- * Answers of others are written after their documentation.
+ * Paths that calls of a model share with others: on hosts that nobody knows, and on platforms that
+ * serve much else, only an answer of the API's own shape makes a span (on platforms also a request
+ * that only a language model gets). Answers of others are written after their documentation.
  */
 #include "dialect_expect.h"
 

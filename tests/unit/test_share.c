@@ -1,4 +1,5 @@
-/* Shares: no process and no other user takes the collector's time, memory or connections from the rest. */
+/* Shares: no process and no other user takes the collector's time, memory or connections from the
+ * rest. */
 #include "collector_tests.h"
 
 #include <sys/epoll.h>
@@ -13,7 +14,7 @@ static struct listener listener;
 static int setup(void **state)
 {
     (void)state;
-    memset(&listener, 0, sizeof listener);
+    memset(&listener, 0, sizeof(listener));
     listener.epoll = epoll_create1(EPOLL_CLOEXEC);
     return listener.epoll < 0;
 }
@@ -37,7 +38,7 @@ static uint32_t user(int which)
 
 static int join(struct connection *connection, int who, uint32_t pid)
 {
-    memset(connection, 0, sizeof *connection);
+    memset(connection, 0, sizeof(*connection));
     connection->fd = -1;
     return listen_share_join(&listener, connection, user(who), pid);
 }
@@ -134,7 +135,8 @@ static void test_time(void **state)
     listen_share_leave(&listener, &other);
 }
 
-/* A commit's time is its senders', in proportion to the work that they gave it; what was too much is owed. */
+/* A commit's time is its senders', in proportion to the work that they gave it; what was too much
+ * is owed. */
 static void test_commits(void **state)
 {
     const uint64_t share_ns = LISTEN_SHARE_MS * UINT64_C(1000000), busy_ns = LISTEN_SHARE_BUSY_MS * UINT64_C(1000000);
@@ -193,7 +195,8 @@ static void test_commits(void **state)
     listen_share_leave(&listener, &honest);
 }
 
-/* What a commit will write is known before: blocks, and a page for each group that changes, once. */
+/* What a commit will write is known before: blocks, and a page for each group that changes,
+ * once. */
 static void test_work_is_counted(void **state)
 {
     char directory[64], file[96];
@@ -204,7 +207,7 @@ static void test_work_is_counted(void **state)
 
     (void)state;
     test_directory(directory);
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", directory);
     assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
     test_process(&process, 0);
     assert_int_equal(store_begin(store), STORE_OK);
@@ -249,7 +252,8 @@ static void test_bytes(void **state)
                            LISTEN_READ_BYTES);
 }
 
-/* Files in a spool that all may drop into: one user's endless ones wait, another's and our own do not. */
+/* Files in a spool that all may drop into: one user's endless ones wait, another's and our own do
+ * not. */
 static void test_files(void **state)
 {
     enum { FILES = 40 };

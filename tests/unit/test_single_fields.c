@@ -1,4 +1,5 @@
-/* Where a single field of an answer decides: each with it, without it, and with what is almost it. */
+/* Where a single field of an answer decides: each with it, without it, and with what is almost
+ * it. */
 #include "dialect_expect.h"
 
 #include <stdlib.h>
@@ -131,7 +132,8 @@ static void test_responses_items(void **state)
     }
 }
 
-/* Texts end before a character that does not fit; arguments of any length are checked to their end. */
+/* Texts end before a character that does not fit; arguments of any length are checked to their
+ * end. */
 static void test_long_texts(void **state)
 {
     enum { ARGUMENTS = 200000 };

@@ -1,4 +1,5 @@
-/* The histogram (span/sketch.c) and its column (span/column_sketch.c): error bound, merging, bytes, damage. */
+/* The histogram (span/sketch.c) and its column (span/column_sketch.c): error bound, merging, bytes,
+ * damage. */
 #include "span_tests.h"
 
 #include "span/codec.h"
@@ -9,9 +10,8 @@ static void test_error_is_bounded(void **state)
     (void)state;
     uint64_t seed = 21;
     unsigned before = 0;
-    for (uint64_t value = 0; value < 16; value++) {
+    for (uint64_t value = 0; value < 16; value++)
         assert_int_equal(span_sketch_middle(span_sketch_bucket(value)), value);
-    }
     for (uint64_t value = 0; value < 100000; value++) {
         const unsigned bucket = span_sketch_bucket(value);
         assert_true(bucket == before || bucket == before + 1 || value < 64);
@@ -35,9 +35,8 @@ static void test_quantiles(void **state)
     static struct span_sketch sketch;
     span_sketch_init(&sketch);
     assert_int_equal(span_sketch_quantile(&sketch, 0.5), 0);
-    for (uint64_t value = 1; value <= 12; value++) {
+    for (uint64_t value = 1; value <= 12; value++)
         span_sketch_add(&sketch, value, 1);
-    }
     assert_int_equal(span_sketch_quantile(&sketch, 0), 1);
     assert_int_equal(span_sketch_quantile(&sketch, 0.5), 6);
     assert_int_equal(span_sketch_quantile(&sketch, 0.99), 12);
@@ -82,8 +81,8 @@ static void test_merge_is_addition(void **state)
     span_buffer_done(&out);
 }
 
-/* Counts of one byte are added another way than longer ones: the same sums on both sides of the border, up to the last
- * bucket, and one bucket too many is refused both ways. */
+/* Counts of one byte are added another way than longer ones: the same sums on both sides of the
+ * border, up to the last bucket, and one bucket too many is refused both ways. */
 static void test_short_and_long_counts(void **state)
 {
     (void)state;
@@ -160,23 +159,19 @@ static void make_texts(struct span_text *texts, uint64_t *present, struct span_b
     memset(present, 0, (ROWS + 63) / 64 * sizeof(*present));
     for (size_t i = 0; i < ROWS; i++) {
         at[i] = bytes->bytes;
-        if (i % 9 == 8) {
+        if (i % 9 == 8)
             continue;
-        }
         present[i / 64] |= UINT64_C(1) << (i % 64);
         span_sketch_init(&sketch);
-        for (uint64_t gaps = random_next(&seed) % 500 + 1; gaps > 0; gaps--) {
+        for (uint64_t gaps = random_next(&seed) % 500 + 1; gaps > 0; gaps--)
             span_sketch_add(&sketch, 10000000 + random_next(&seed) % 20000000, 1 + gaps % 2 * 200);
-        }
-        if (i == 77) {
+        if (i == 77)
             span_sketch_add(&sketch, UINT64_C(60000000000), 1);
-        }
         assert_int_equal(span_sketch_write(bytes, &sketch), 0);
     }
     at[ROWS] = bytes->bytes;
-    for (size_t i = 0; i < ROWS; i++) {
+    for (size_t i = 0; i < ROWS; i++)
         texts[i] = (struct span_text){(const char *)bytes->data + at[i], (uint32_t)(at[i + 1] - at[i])};
-    }
 }
 
 static void test_column_round_trip(void **state)

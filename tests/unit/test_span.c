@@ -8,9 +8,8 @@ static void test_table_is_in_order(void **state)
         assert_true(f == 0 || span_fields[f].number > span_fields[f - 1].number);
         assert_int_equal(span_field_by_number(span_fields[f].number), f);
         assert_int_equal(span_field_by_name(span_fields[f].ident, strlen(span_fields[f].ident)), f);
-        if (span_fields[f].name[0] != '\0') {
+        if (span_fields[f].name[0] != '\0')
             assert_int_equal(span_field_by_name(span_fields[f].name, strlen(span_fields[f].name)), f);
-        }
     }
     assert_int_equal(span_field_by_number(0), SPAN_FIELD_COUNT);
     assert_int_equal(span_field_by_number(255), SPAN_FIELD_COUNT);
@@ -45,16 +44,14 @@ static void test_texts_are_bounded(void **state)
     assert_int_equal(span.value[SPAN_host].text.bytes, SPAN_TEXT_MAX - 1);
     span_set_text(&span, SPAN_gap_sketch, text, sizeof(text));
     assert_false(span_has(&span, SPAN_gap_sketch));
-    /* The last text gives its room back; when the arena is full the field is absent, not half there. */
-    for (int i = 0; i < 100; i++) {
+    /* The last text gives its room back; when the arena is full the field is absent, not half
+     * there. */
+    for (int i = 0; i < 100; i++)
         span_set_text(&span, SPAN_host, text, 500);
-    }
     assert_int_equal(span.arena_used, 500);
-    for (unsigned f = 0; f < SPAN_FIELD_COUNT; f++) {
-        if (span_fields[f].type == SPAN_STR) {
+    for (unsigned f = 0; f < SPAN_FIELD_COUNT; f++)
+        if (span_fields[f].type == SPAN_STR)
             span_set_text(&span, (enum span_field)f, text, 500);
-        }
-    }
     assert_true(span.arena_used <= SPAN_ARENA_BYTES);
     assert_true(span_has(&span, SPAN_host));
     assert_false(span_has(&span, SPAN_key_alias));
@@ -77,9 +74,8 @@ static void test_lists(void **state)
                         "stop\x1f\x1f"
                         "a b",
                         9);
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 1000; i++)
         span_list_add(&span, SPAN_finish_reasons, "length", 6);
-    }
     assert_true(text->bytes <= SPAN_TEXT_MAX);
     assert_memory_equal(text->data + text->bytes - 6, "length", 6);
 }
@@ -119,9 +115,8 @@ static void test_ids(void **state)
         span_derive_ids(identity, &span, trace, ids[i]);
     }
     qsort(ids, N, sizeof(ids[0]), compare_ids);
-    for (unsigned i = 1; i < N; i++) {
+    for (unsigned i = 1; i < N; i++)
         assert_memory_not_equal(ids[i - 1], ids[i], sizeof(ids[i]));
-    }
     uint8_t id[8];
     span_derive_ids(identity, &span, other, id);
     assert_memory_equal(trace, other, sizeof(trace));
@@ -129,9 +124,8 @@ static void test_ids(void **state)
     span_derive_ids(identity, &span, other, id);
     assert_memory_not_equal(trace, other, sizeof(trace));
     /* Others derived the same from what was stored long ago. */
-    for (uint8_t i = 0; i < 16; i++) {
+    for (uint8_t i = 0; i < 16; i++)
         identity[i] = (uint8_t)(i + 1);
-    }
     span_set_u64(&span, SPAN_seq, 5);
     span_derive_ids(identity, &span, trace, id);
     assert_memory_equal(id, "\x4e\x44\x4d\xfb\x29\x2d\x92\xcb", 8);

@@ -49,9 +49,8 @@ static void test_whole_object(void **state)
     char wanted[2048];
     span_derive_ids(process.identity, &span, trace, id);
     int at = snprintf(wanted, sizeof(wanted), "{\"trace_id\":\"000000000000000100000000000000ff\",\"span_id\":\"");
-    for (size_t i = 0; i < 8; i++) {
+    for (size_t i = 0; i < 8; i++)
         at += snprintf(wanted + at, sizeof(wanted) - (size_t)at, "%02x", id[i]);
-    }
     snprintf(wanted + at, sizeof(wanted) - (size_t)at,
              "\",\"start_time_unix_nano\":18446744073709551000,\"end_time_unix_nano\":18446744073709551600,"
              "\"service.name\":\"shop\",\"host.name\":\"h1\",\"process.pid\":4711,\"process.executable.name\":\"app\","

@@ -25,7 +25,7 @@
 static const uint8_t identity[16] = {0xab, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0xcd};
 #define IDENTITY "ab0102030405060708090a0b0c0d0ecd"
 static const uint8_t greeting[] = "greeting";
-enum { GREETING = sizeof greeting - 1 };
+enum { GREETING = sizeof(greeting) - 1 };
 static const uint64_t SECOND = 1000000000U;
 
 static char top[64];
@@ -43,10 +43,9 @@ static int set_up(void **state)
 {
     (void)state;
     strcpy(top, "/tmp/test_spool_XXXXXX");
-    if (mkdtemp(top) == NULL) {
+    if (mkdtemp(top) == NULL)
         return -1;
-    }
-    (void)snprintf(directory, sizeof directory, "%s/spool", top);
+    (void)snprintf(directory, sizeof(directory), "%s/spool", top);
     return 0;
 }
 
@@ -66,7 +65,7 @@ static void init(struct spool *spool, const char *where, uint64_t bytes_max)
 static const char *path_of(const char *name)
 {
     static char path[256];
-    (void)snprintf(path, sizeof path, "%s/%s", directory, name);
+    (void)snprintf(path, sizeof(path), "%s/%s", directory, name);
     return path;
 }
 
@@ -75,7 +74,7 @@ static void assert_content(const char *name, const char *wanted)
     char text[256] = "";
     int fd = open(path_of(name), O_RDONLY);
     assert_true(fd >= 0);
-    ssize_t got = read(fd, text, sizeof text - 1);
+    ssize_t got = read(fd, text, sizeof(text) - 1);
     (void)close(fd);
     assert_int_equal(got, strlen(wanted));
     assert_string_equal(text, wanted);
@@ -153,7 +152,8 @@ static void test_tried_again_in_time(void **state)
     spool_close(&spool);
 }
 
-/* A thread that parts with the descriptors of the others keeps standard error alone, and only if asked to. */
+/* A thread that parts with the descriptors of the others keeps standard error alone, and only if
+ * asked to. */
 static void *part(void *keep)
 {
     int *const left = keep;
@@ -183,17 +183,17 @@ static void test_parents_are_made_where_ours(void **state)
     (void)state;
     struct spool spool;
     char path[256];
-    (void)snprintf(path, sizeof path, "%s/.local/state/libpprof/spool", top);
+    (void)snprintf(path, sizeof(path), "%s/.local/state/libpprof/spool", top);
     init(&spool, path, 1000);
     assert_int_equal(append_text(&spool, 1, "x"), 0);
     spool_close(&spool);
-    (void)snprintf(path, sizeof path, "%s/xdg", top);
+    (void)snprintf(path, sizeof(path), "%s/xdg", top);
     assert_int_equal(mkdir(path, 0700), 0);
-    (void)snprintf(path, sizeof path, "%s/xdg/libpprof/spool", top);
+    (void)snprintf(path, sizeof(path), "%s/xdg/libpprof/spool", top);
     init(&spool, path, 1000);
     assert_int_equal(append_text(&spool, 1, "x"), 0);
     spool_close(&spool);
-    (void)snprintf(path, sizeof path, "%s/not/ours/spool", top);
+    (void)snprintf(path, sizeof(path), "%s/not/ours/spool", top);
     init(&spool, path, 1000);
     assert_int_equal(append_text(&spool, 1, "x"), -ENOENT);
 }
@@ -217,7 +217,7 @@ static void test_planted_link_is_not_followed(void **state)
     (void)state;
     struct spool spool;
     char victim[128];
-    (void)snprintf(victim, sizeof victim, "%s/victim", top);
+    (void)snprintf(victim, sizeof(victim), "%s/victim", top);
     assert_int_equal(mkdir(directory, 0700), 0);
     assert_int_equal(symlink(victim, path_of(IDENTITY "-1.part")), 0);
     init(&spool, directory, 1000);
@@ -228,7 +228,8 @@ static void test_planted_link_is_not_followed(void **state)
     assert_content(IDENTITY "-2.frames", "greetingx");
 }
 
-/* A limit on the file's size stands for the full disk: the kernel writes a part of the frame, then refuses. */
+/* A limit on the file's size stands for the full disk: the kernel writes a part of the frame, then
+ * refuses. */
 static void test_full_disk_leaves_whole_frames(void **state)
 {
     (void)state;
@@ -283,7 +284,7 @@ static void test_stolen_descriptor(void **state)
     assert_int_equal(append_text(&spool, 1, "one"), 0);
     int fd = spool.own.fd;
     char theirs[128];
-    (void)snprintf(theirs, sizeof theirs, "%s/theirs", top);
+    (void)snprintf(theirs, sizeof(theirs), "%s/theirs", top);
     int file = open(theirs, O_RDWR | O_CREAT, 0600);
     assert_int_equal(dup2(file, fd), fd);
     assert_int_equal(append_text(&spool, 1, "two"), 0);
@@ -305,7 +306,7 @@ static void test_too_many_files(void **state)
     assert_int_equal(mkdir(directory, 0700), 0);
     for (int i = 0; i < SPOOL_FILES_MAX; i++) {
         char name[32];
-        (void)snprintf(name, sizeof name, "%d", i);
+        (void)snprintf(name, sizeof(name), "%d", i);
         int fd = open(path_of(name), O_WRONLY | O_CREAT, 0600);
         assert_true(fd >= 0);
         (void)close(fd);
@@ -321,9 +322,8 @@ static void test_killed_writer(void **state)
     if (child == 0) {
         struct spool spool;
         init(&spool, directory, 1000);
-        if (append_text(&spool, 1, "one") == 0) {
+        if (append_text(&spool, 1, "one") == 0)
             (void)raise(SIGKILL);
-        }
         _exit(1);
     }
     int status;
@@ -332,8 +332,8 @@ static void test_killed_writer(void **state)
     assert_content(IDENTITY "-1.part", "greetingone");
 }
 
-/* As a collector does it: claims the file, reads it all, and removes it. Returns what was in it; "" when it was not to
- * be had. */
+/* As a collector does it: claims the file, reads it all, and removes it. Returns what was in it; ""
+ * when it was not to be had. */
 static const char *collect(const char *name)
 {
     static char text[4096];
@@ -343,13 +343,12 @@ static const char *collect(const char *name)
     struct stat st, named;
     if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &reading) == 0 && fstat(fd, &st) == 0 && stat(path_of(name), &named) == 0 &&
         st.st_ino == named.st_ino) {
-        ssize_t got = read(fd, text, sizeof text - 1);
+        ssize_t got = read(fd, text, sizeof(text) - 1);
         text[got > 0 ? got : 0] = '\0';
         (void)unlink(path_of(name));
     }
-    if (fd >= 0) {
+    if (fd >= 0)
         (void)close(fd);
-    }
     return text;
 }
 
@@ -374,7 +373,8 @@ static void test_taken_from_a_living_writer(void **state)
     assert_content(IDENTITY "-3.frames", "greetingthree");
 }
 
-/* Nobody's lock outlives a frame: not a forked child's, nor that of a parent whose child goes on. */
+/* Nobody's lock outlives a frame: not a forked child's, nor that of a parent whose child goes
+ * on. */
 static void test_no_lock_is_inherited(void **state)
 {
     (void)state;
@@ -382,11 +382,9 @@ static void test_no_lock_is_inherited(void **state)
     init(&spool, directory, 1000);
     assert_int_equal(append_text(&spool, 1, "one"), 0);
     pid_t child = fork();
-    if (child == 0) {
-        for (;;) {
+    if (child == 0)
+        for (;;)
             (void)pause();
-        }
-    }
     assert_int_equal(append_text(&spool, 1, "two"), 0);
     assert_string_equal(collect(IDENTITY "-1.part"), "greetingonetwo");
     assert_int_equal(kill(child, SIGKILL), 0);
@@ -405,41 +403,36 @@ static void test_collector_that_never_rests(void **state)
         init(&spool, directory, UINT64_MAX / 2);
         for (unsigned n = 0; n < WRITTEN; n++) {
             char frame[16];
-            (void)snprintf(frame, sizeof frame, "<%u>", n);
-            if (append_text(&spool, 1, frame) != 0) {
+            (void)snprintf(frame, sizeof(frame), "<%u>", n);
+            if (append_text(&spool, 1, frame) != 0)
                 _exit(1);
-            }
-            if (n % IN_A_FILE == 0) {
+            if (n % IN_A_FILE == 0)
                 spool_close(&spool);
-            }
         }
         spool_close(&spool);
         _exit(0);
     }
     static uint8_t times[WRITTEN];
-    memset(times, 0, sizeof times);
+    memset(times, 0, sizeof(times));
     int status = -1;
     for (unsigned rounds_after = 0; rounds_after < 2;) {
         rounds_after += status != -1 || waitpid(child, &status, WNOHANG) == child;
         DIR *names = opendir(directory);
         for (struct dirent *entry; names != NULL && (entry = readdir(names)) != NULL;) {
-            if (strstr(entry->d_name, ".part") == NULL && strstr(entry->d_name, ".frames") == NULL) {
+            if (strstr(entry->d_name, ".part") == NULL && strstr(entry->d_name, ".frames") == NULL)
                 continue;
-            }
             for (const char *at = collect(entry->d_name); (at = strchr(at, '<')) != NULL; at++) {
                 unsigned n = (unsigned)strtoul(at + 1, NULL, 10);
                 assert_true(n < WRITTEN && strchr(at, '>') != NULL); /* no half frames */
                 times[n]++;
             }
         }
-        if (names != NULL) {
+        if (names != NULL)
             (void)closedir(names);
-        }
     }
     assert_int_equal(status, 0);
-    for (unsigned n = 0; n < WRITTEN; n++) {
+    for (unsigned n = 0; n < WRITTEN; n++)
         assert_int_equal(times[n], 1);
-    }
 }
 
 int main(void)

@@ -1,6 +1,7 @@
 /*
- * Names that the request itself states (model, deployment, prompt): what of them repeats a key of the request's own
- * headers or URL, or is an address cut in two, leaves no exchange; what only looks like such an echo stays.
+ * Names that the request itself states (model, deployment, prompt): what of them repeats a key of
+ * the request's own headers or URL, or is an address cut in two, leaves no exchange; what only
+ * looks like such an echo stays.
  */
 #include "exchange_run.h"
 
@@ -16,7 +17,8 @@
 static struct exchange_config config = {.hash_key = {9, 9}, .has_hash_key = true};
 static struct span span;
 
-/* What the request itself states as a name: keys of its headers, whole or in part, and addresses that are cut in two.
+/* What the request itself states as a name: keys of its headers, whole or in part, and addresses
+ * that are cut in two.
  */
 static void test_stated_names(void **state)
 {
@@ -32,7 +34,7 @@ static void test_stated_names(void **state)
     FOR(i, forms)
     FOR(j, bodies)
     {
-        const bool in_path = !strstr(bodies[j], "%s");
+        const bool in_path = strstr(bodies[j], "%s") == NULL;
         snprintf(headers, sizeof(headers), forms[i], key);
         snprintf(headers + strlen(headers), 128, "X-Pprof-Prompt: n-%s\n", in_path ? part : "");
         snprintf(body, sizeof(body), bodies[j], part);
@@ -58,7 +60,8 @@ static void test_stated_names(void **state)
     }
 }
 
-/* Words that are sent as keys where none is needed, and names of models in headers and queries, take no name away. */
+/* Words that are sent as keys where none is needed, and names of models in headers and queries,
+ * take no name away. */
 static void test_stated_names_stay(void **state)
 {
     (void)state;

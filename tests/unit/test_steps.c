@@ -1,6 +1,6 @@
 /*
- * Reading step by step: each span once though blocks are merged between any two steps, and a reader that is held up by
- * its output holds nothing in the store: the log behind it stays small.
+ * Reading step by step: each span once though blocks are merged between any two steps, and a reader
+ * that is held up by its output holds nothing in the store: the log behind it stays small.
  */
 #include "collector_tests.h"
 
@@ -14,7 +14,7 @@ static int setup(void **state)
 {
     (void)state;
     test_directory(directory);
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", directory);
     return 0;
 }
 
@@ -87,7 +87,7 @@ static void test_each_once_while_blocks_are_merged(void **state)
         uint64_t damaged = 1;
 
         unlink(file);
-        memset(&moving, 0, sizeof moving);
+        memset(&moving, 0, sizeof(moving));
         moving.writer = open_store(STORE_WRITE);
         moving.random = seed;
         moving.sent = FRAMES;
@@ -114,11 +114,12 @@ static int64_t log_bytes(void)
     char name[160];
     struct stat st;
 
-    snprintf(name, sizeof name, "%s-wal", file);
+    snprintf(name, sizeof(name), "%s-wal", file);
     return stat(name, &st) == 0 ? st.st_size : 0;
 }
 
-/* Sixty megabytes of changes: as much as the log holds when a reader keeps it from beginning anew. */
+/* Sixty megabytes of changes: as much as the log holds when a reader keeps it from beginning
+ * anew. */
 static void write_much(void)
 {
     sqlite3 *db;
@@ -144,7 +145,7 @@ static void reader_start(struct reader *reader, const char *command, const char 
 {
     int out[2];
 
-    memset(reader, 0, sizeof *reader);
+    memset(reader, 0, sizeof(*reader));
     assert_int_equal(pipe(out), 0);
     reader->child = fork();
     if (reader->child == 0) {
@@ -171,11 +172,11 @@ static void reader_stall(const struct reader *reader)
 static void reader_end(struct reader *reader)
 {
     char *last = reader->last;
-    const size_t half = sizeof reader->last / 2;
+    const size_t half = sizeof(reader->last) / 2;
     ssize_t got;
     int code;
 
-    while ((got = read(reader->out, last + reader->bytes, sizeof reader->last - 1 - reader->bytes)) > 0) {
+    while ((got = read(reader->out, last + reader->bytes, sizeof(reader->last) - 1 - reader->bytes)) > 0) {
         reader->bytes += (size_t)got;
         if (reader->bytes > half) {
             memmove(last, last + reader->bytes - half, half);
@@ -224,7 +225,8 @@ static unsigned long long dumped(const struct reader *reader)
     return strtoull(at, NULL, 10);
 }
 
-/* `dump` shows one moment of the store: each block once, though all are merged before its output is read. */
+/* `dump` shows one moment of the store: each block once, though all are merged before its output is
+ * read. */
 static void test_dump_while_blocks_are_merged(void **state)
 {
     static const char *const options[] = {NULL, "--raw"};

@@ -1,4 +1,5 @@
-/* The store: what goes in comes out, once; foreign files stay as they are; damage changes nothing. */
+/* The store: what goes in comes out, once; foreign files stay as they are; damage changes
+ * nothing. */
 #include "collector_tests.h"
 
 #include <sqlite3.h>
@@ -10,7 +11,7 @@ static int setup(void **state)
 {
     (void)state;
     test_directory(directory);
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", directory);
     return 0;
 }
 
@@ -123,7 +124,7 @@ static void test_repeats(void **state)
 
     (void)state;
     test_process(&process, 0);
-    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
         bool repeat = false;
 
         assert_int_equal(store_begin(store), STORE_OK);
@@ -182,7 +183,7 @@ static void test_foreign(void **state)
     assert_refused(STORE_FOREIGN);
     assert_int_equal(store_open(directory, STORE_WRITE, &store), STORE_FOREIGN);
     assert_int_equal(store_open("/dev/null", STORE_WRITE, &store), STORE_FOREIGN);
-    snprintf(path, sizeof path, "%s/none/pprof.db", directory);
+    snprintf(path, sizeof(path), "%s/none/pprof.db", directory);
     assert_int_equal(store_open(path, STORE_WRITE, &store), STORE_MISSING);
 }
 
@@ -199,7 +200,8 @@ static void test_empty_file(void **state)
     store_close(store);
 }
 
-/* A store whose tables are others is told by its version, in words, before any of them is looked for. */
+/* A store whose tables are others is told by its version, in words, before any of them is looked
+ * for. */
 static void test_other_versions(void **state)
 {
     static const struct {
@@ -209,7 +211,7 @@ static void test_other_versions(void **state)
                   {"PRAGMA user_version=0", "earlier"}};
 
     (void)state;
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
         sqlite3 *db;
 
         unlink(file);
@@ -313,7 +315,7 @@ static void test_check_finds(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof harm / sizeof harm[0]; i++) {
+    for (size_t i = 0; i < sizeof(harm) / sizeof(harm[0]); i++) {
         struct store *store = open_write();
         sqlite3 *db;
 

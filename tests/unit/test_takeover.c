@@ -1,6 +1,6 @@
 /*
- * Who takes a journal over, and when: only of the dead, whatever holds its lock or its pid; by the collector that it
- * names, or by who looks after the orphans.
+ * Who takes a journal over, and when: only of the dead, whatever holds its lock or its pid; by the
+ * collector that it names, or by who looks after the orphans.
  */
 #include "journal_process.h"
 
@@ -47,14 +47,15 @@ static void test_only_the_dead_are_taken_over(void **state)
     assert_int_equal(count_files(journals, ""), 2); /* . and .. */
 }
 
-/* A journal that its writer is making has a lock and no head yet: it lives, and nothing is read of a head. */
+/* A journal that its writer is making has a lock and no head yet: it lives, and nothing is read of
+ * a head. */
 static void test_a_journal_without_a_head(void **state)
 {
     static const struct journal_reader reads = {.spool = "/default/spool"};
     char path[160];
     (void)state;
     (void)mkdir(journals, 0700);
-    (void)snprintf(path, sizeof path, "%s/new.live", journals);
+    (void)snprintf(path, sizeof(path), "%s/new.live", journals);
     int writer = open(path, O_RDWR | O_CREAT, 0600), reader = open(path, O_RDONLY);
     assert_true(writer >= 0 && reader >= 0);
     assert_int_equal(flock(writer, LOCK_EX), 0);
@@ -63,8 +64,8 @@ static void test_a_journal_without_a_head(void **state)
     (void)close(writer);
 }
 
-/* Whoever asks for a journal that names another spool never holds its lock, which that spool's collector would take for
- * the writer's at that moment, and leave the journal. */
+/* Whoever asks for a journal that names another spool never holds its lock, which that spool's
+ * collector would take for the writer's at that moment, and leave the journal. */
 static void test_the_lock_of_anothers_is_left_alone(void **state)
 {
     static const struct journal_reader another = {.spool = "/another/spool", .said = true};
@@ -79,7 +80,8 @@ static void test_the_lock_of_anothers_is_left_alone(void **state)
     (void)close(taking);
 }
 
-/* A recorded run's spool has gone with its run: who has the default spool looks after its journals. */
+/* A recorded run's spool has gone with its run: who has the default spool looks after its
+ * journals. */
 static void test_orphans_are_taken_over(void **state)
 {
     (void)state;
@@ -103,8 +105,8 @@ static void live_without_spool(int to)
     live_with(NULL, to); /* as LIBPPROF_SPOOL=off has it: said, and none */
 }
 
-/* Whose program wants no spool is owed to no other collector: who has the default spool, or none, takes it over at
- * once. */
+/* Whose program wants no spool is owed to no other collector: who has the default spool, or none,
+ * takes it over at once. */
 static void taken_over_without_a_spool(const char *spool_dir)
 {
     end_by_kill(start_waiting(live_without_spool));
@@ -156,7 +158,8 @@ static void test_a_forked_child_holds_nothing(void **state)
     assert_int_equal(kill((pid_t)step.call, SIGKILL), 0);
 }
 
-/* A child that was forked in the instant in which the lock was on a descriptor: it holds it, and its parent is dead. */
+/* A child that was forked in the instant in which the lock was on a descriptor: it holds it, and
+ * its parent is dead. */
 static void test_an_inherited_lock(void **state)
 {
     (void)state;
@@ -170,8 +173,8 @@ static void test_an_inherited_lock(void **state)
     uint8_t head[SPAN_JOURNAL_AT_LOSS];
     struct span_journal_head known;
     struct span_buffer greeting;
-    assert_int_equal(pread(fd, head, sizeof head, 0), sizeof head);
-    assert_int_equal(span_journal_head_read(&known, head, sizeof head), 0);
+    assert_int_equal(pread(fd, head, sizeof(head), 0), sizeof(head));
+    assert_int_equal(span_journal_head_read(&known, head, sizeof(head)), 0);
     assert_int_equal(stat("/proc/self/ns/pid", &st), 0);
     known.owner.pid_namespace = st.st_ino;
     int boot = open("/proc/sys/kernel/random/boot_id", O_RDONLY);
@@ -182,7 +185,7 @@ static void test_an_inherited_lock(void **state)
     for (unsigned alive = 2; alive-- > 0;) {
         known.owner.pid = alive ? (uint64_t)getpid() : (uint64_t)child;
         assert_int_equal(span_journal_head_write(head, &known, greeting.data, greeting.bytes), 0);
-        assert_int_equal(pwrite(fd, head, sizeof head, 0), sizeof head);
+        assert_int_equal(pwrite(fd, head, sizeof(head), 0), sizeof(head));
         assert_int_equal(collect(spool, true).journals, alive ? 0 : 1);
     }
     span_buffer_done(&greeting);
@@ -225,8 +228,8 @@ static void test_exec(void **state)
     assert_int_equal(taken, 1);
 }
 
-/* No collector and no spool: what the ring holds is not lost when the process ends, and what it does not hold is a
- * number in it. */
+/* No collector and no spool: what the ring holds is not lost when the process ends, and what it
+ * does not hold is a number in it. */
 static void no_way_out(int to)
 {
     begin(NULL);
@@ -252,13 +255,14 @@ static void test_no_way_out(void **state)
     assert_int_equal(loss.counted.spans, 0);
 }
 
-/* One flipped byte of a frame in the ring, in its head or in its spans: that frame's calls are gone, which is said. */
+/* One flipped byte of a frame in the ring, in its head or in its spans: that frame's calls are
+ * gone, which is said. */
 static void test_flipped_frame_is_damage(void **state)
 {
     static const size_t places[] = {8, 60, SPAN_FRAME_HEADER_BYTES - 1, SPAN_FRAME_HEADER_BYTES + 9};
 
     (void)state;
-    for (unsigned i = 0; i < sizeof places / sizeof places[0]; i++) {
+    for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         struct store_loss loss;
         struct dirent *entry;
         char name[400] = "";
@@ -270,7 +274,7 @@ static void test_flipped_frame_is_damage(void **state)
         DIR *files = opendir(journals);
         while ((entry = readdir(files)) != NULL)
             if (strstr(entry->d_name, ".live") != NULL)
-                snprintf(name, sizeof name, "%s/%s", journals, entry->d_name);
+                snprintf(name, sizeof(name), "%s/%s", journals, entry->d_name);
         closedir(files);
         int fd = open(name, O_RDWR);
         const off_t at = (off_t)(SPAN_JOURNAL_AT_RING + places[i]);
@@ -291,7 +295,7 @@ static void test_not_a_journal_is_set_aside(void **state)
     (void)state;
     char name[200];
     assert_int_equal(mkdir(journals, 0700), 0);
-    snprintf(name, sizeof name, "%s/noise-1.live", journals);
+    snprintf(name, sizeof(name), "%s/noise-1.live", journals);
     int fd = open(name, O_WRONLY | O_CREAT, 0600);
     for (unsigned i = 0; i < 3000; i++)
         assert_int_equal(write(fd, &name, 100), 100);
@@ -302,21 +306,22 @@ static void test_not_a_journal_is_set_aside(void **state)
     assert_int_equal(collect("/default/spool", false).damaged, 0);
 }
 
-/* Whatever names files have: each damaged one counts once, and is kept under a name that a file can have. */
+/* Whatever names files have: each damaged one counts once, and is kept under a name that a file can
+ * have. */
 static void test_damaged_files_of_any_name_count_once(void **state)
 {
     static const size_t lengths[] = {20, 246, 247, 248, 250, 255};
     static const char *const ends[] = {".live", ".frames"};
     struct listen_stats stats;
     char name[256], path[400];
-    const unsigned files = 2 * sizeof lengths / sizeof *lengths;
+    const unsigned files = 2 * sizeof(lengths) / sizeof(*lengths);
     (void)state;
     (void)mkdir(journals, 0700);
     (void)mkdir(spool, 0700);
     for (unsigned i = 0; i < files; i++) {
-        memset(name, 'a', sizeof name);
+        memset(name, 'a', sizeof(name));
         memcpy(name + lengths[i / 2] - strlen(ends[i % 2]), ends[i % 2], strlen(ends[i % 2]) + 1);
-        (void)snprintf(path, sizeof path, "%s/%s", i % 2 == 0 ? journals : spool, name);
+        (void)snprintf(path, sizeof(path), "%s/%s", i % 2 == 0 ? journals : spool, name);
         const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
         assert_true(fd >= 0);
         for (unsigned j = 0; j < 700; j++)
@@ -330,7 +335,8 @@ static void test_damaged_files_of_any_name_count_once(void **state)
     assert_int_equal(stats.damaged, 0);
 }
 
-/* The mark of this process is in `journals`, and may not be taken away any more: is it counted as unheard? */
+/* The mark of this process is in `journals`, and may not be taken away any more: is it counted as
+ * unheard? */
 static void leave_mark(unsigned number, bool has_identity)
 {
     struct span_mark mark = {.pid = 0x7ffffffe, .has_identity = has_identity, .spool_said = true, .spool = spool};
@@ -338,15 +344,15 @@ static void leave_mark(unsigned number, bool has_identity)
     char text[SPAN_MARK_TEXT_BYTES], path[200];
     struct timespec before[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = time(NULL) - JOURNAL_ORPHAN_S - 100}};
     test_process(&process, number);
-    memcpy(mark.identity, process.identity, sizeof mark.identity);
+    memcpy(mark.identity, process.identity, sizeof(mark.identity));
     assert_true(span_mark_write(text, &mark));
-    (void)snprintf(path, sizeof path, "%s/00%u%d.mark", journals, number, has_identity);
+    (void)snprintf(path, sizeof(path), "%s/00%u%d.mark", journals, number, has_identity);
     assert_int_equal(symlink(text, path), 0);
     assert_int_equal(utimensat(AT_FDCWD, path, before, AT_SYMLINK_NOFOLLOW), 0);
 }
 
-/* Whose journal or frames came was heard, though its mark still lies there; a mark made later, without an identity, and
- * that of a process of which nothing came stand for one death each. */
+/* Whose journal or frames came was heard, though its mark still lies there; a mark made later,
+ * without an identity, and that of a process of which nothing came stand for one death each. */
 static void test_who_was_heard_is_not_unheard(void **state)
 {
     struct store_loss loss;
@@ -369,7 +375,7 @@ static void test_who_was_heard_is_not_unheard(void **state)
 static int setup(void **state)
 {
     (void)directories_setup(state);
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", directory);
     return store_open(file, STORE_WRITE, &store);
 }
 

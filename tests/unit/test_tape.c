@@ -1,6 +1,7 @@
 /*
- * The tape: order, wrap-around, loss, spills, several writers, fork, and a writer that jumps out of its copy.
- * Built a second time with ThreadSanitizer (test_tape_tsan), there without the cases that fork or fault.
+ * The tape: order, wrap-around, loss, spills, several writers, fork, and a writer that jumps out of
+ * its copy. Built a second time with ThreadSanitizer (test_tape_tsan), there without the cases that
+ * fork or fault.
  */
 #include "shim/tape/tape.h"
 
@@ -62,8 +63,8 @@ static void *start_and_write(void *argument)
     return tape_start() == 0 && write_text(1, "first", &lost) ? NULL : argument;
 }
 
-/* Threads whose first requests come at the same moment: none waits, none loses a record. In children, which
- * find no tape, or later a dead one. */
+/* Threads whose first requests come at the same moment: none waits, none loses a record. In
+ * children, which find no tape, or later a dead one. */
 static void test_started_by_many(void **state)
 {
     (void)state;
@@ -127,7 +128,8 @@ static void test_wrap_around(void **state)
     uint64_t lost = 0, written = 0, read = 0;
     struct tape_record record;
 
-    /* Records of changing size, always a few behind, so that the ring goes round about ten times without being empty.
+    /* Records of changing size, always a few after, so that the ring goes round about ten times
+     * without being empty.
      */
     for (unsigned i = 0; i < 1200; i++) {
         size_t bytes = (i * 7919u) % sizeof(text);
@@ -190,7 +192,8 @@ static void fill(uint64_t transfer, uint64_t *lost)
             continue;
 }
 
-/* Each beginning that the tape took keeps room for its end, whatever comes between, wherever the ring's end lies. */
+/* Each beginning that the tape took keeps room for its end, whatever comes between, wherever the
+ * ring's end lies. */
 static void test_ends_of_all_open_transfers_fit(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /*
- * Dialects of text generation servers on exchanges written from their documentation: TGI, SageMaker, SGLang, Triton,
- * watsonx, llama.cpp, Aleph Alpha, AI21.
+ * Dialects of text generation servers on exchanges written from their documentation: TGI,
+ * SageMaker, SGLang, Triton, watsonx, llama.cpp, Aleph Alpha, AI21.
  */
 #include "dialect_expect.h"
 

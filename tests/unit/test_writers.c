@@ -1,6 +1,6 @@
 /*
- * Several writers on one store, which open, write, merge and close it as they please: none is refused, none is told
- * that the file went away, and what each committed is there once.
+ * Several writers on one store, which open, write, merge and close it as they please: none is
+ * refused, none is told that the file went away, and what each committed is there once.
  */
 #include "collector_tests.h"
 
@@ -15,7 +15,7 @@ static int setup(void **state)
 {
     (void)state;
     test_directory(directory);
-    snprintf(file, sizeof file, "%s/pprof.db", directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", directory);
     return 0;
 }
 
@@ -135,7 +135,8 @@ static void test_none_is_kept_out(void **state)
     store_close(store);
 }
 
-/* Somebody has the store at rest locked while it is opened: SQLite itself does not wait to change it to a log. */
+/* Somebody has the store at rest locked while it is opened: SQLite itself does not wait to change
+ * it to a log. */
 static void test_opening_waits(void **state)
 {
     struct store *store = NULL;
@@ -200,7 +201,7 @@ static void test_waiting_is_as_long_as_is_said(void **state)
     assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
     assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", 0, 0, 0), SQLITE_OK);
-    snprintf(log, sizeof log, "%s-wal", file);
+    snprintf(log, sizeof(log), "%s-wal", file);
     int queue = open(log, O_RDONLY);
     for (int queued = 0; queued < 2; queued++) {
         if (queued)

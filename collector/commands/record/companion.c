@@ -1,6 +1,7 @@
 /*
- * The common beginning of record's helper processes. Called in a forked child of record; must keep nothing open that
- * belongs to the program, record or the store, for others wait until that is closed.
+ * The common beginning of record's helper processes. Called in a forked child of record; must keep
+ * nothing open that belongs to the program, record or the store, for others wait until that is
+ * closed.
  */
 #include "companion.h"
 

@@ -1,7 +1,8 @@
 /*
  * The keeper process. See keeper.h; called by launch.c.
  *
- * record stopped, the program not:  somebody stopped record by its process id -> the program is stopped too
+ * record stopped, the program not:  somebody stopped record by its process id -> the program is
+ *   stopped too
  * both were stopped, the program runs again:  somebody continued the program -> record is continued
  * record runs again:  whoever continued it is answered by record itself, which passes SIGCONT on
  */
@@ -42,7 +43,8 @@ static char state(int stat)
     return end != NULL && end[1] == ' ' ? end[2] : '\0';
 }
 
-/* How often the process was taken off a processor: as long as it does not change, it is in the same stop. */
+/* How often the process was taken off a processor: as long as it does not change, it is in the same
+ * stop. */
 static uint64_t switches(int status)
 {
     char text[4096];
@@ -81,7 +83,8 @@ static void look(struct watch *watch, const struct keeper_shared *shared)
     watch->switches = now;
     char program = state(watch->program_stat);
     bool program_stopped = program == 'T' || program == 't';
-    /* A stop of the group stopped the witness as well, even if the program was continued before we looked. */
+    /* A stop of the group stopped the witness as well, even if the program was continued before we
+     * looked. */
     watch->both =
         watch->both || program_stopped || atomic_load(&shared->with_program) || state(watch->witness_stat) == 'T';
     if (program_stopped)

@@ -1,8 +1,9 @@
 /*
  * Runs a program for record: starting it, its stops, its end. Signals: launch_signals.c.
  *
- * When the program stops we stop with it, so that the shell above sees it, and not before: a program may ignore ctrl-Z.
- * As process 1, or where others left us theirs, we take in the children that end.
+ * When the program stops we stop with it, so that the shell above sees it, and not before: a
+ * program may ignore ctrl-Z. As process 1, or where others left us theirs, we take in the children
+ * that end.
  */
 #include "launch.h"
 
@@ -21,7 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A stop that is taken back at once is not followed: our SIGSTOP would take a SIGCONT that is on its way away. */
+/* A stop that is taken back at once is not followed: our SIGSTOP would take a SIGCONT that is on
+ * its way away. */
 enum { STOP_AFTER_MS = 10 };
 
 static const int timers[LAUNCH_TIMERS] = {ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF};
@@ -46,7 +48,8 @@ static void take_signals(struct launch *launch)
     launch->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* What exec keeps and fork does not: `perl -e 'alarm 5; exec @ARGV'` is a well-known way to limit a program. */
+/* What exec keeps and fork does not: `perl -e 'alarm 5; exec @ARGV'` is a well-known way to limit a
+ * program. */
 static void take_attributes(struct launch *launch)
 {
     const struct itimerval none = {0};
@@ -96,9 +99,9 @@ void launch_guard(void)
         (void)close(fd);
 }
 
-/* Somebody may wait until everybody has closed a pipe or a connection that was handed to the program: we must not be
- * the one who keeps it open. All that we opened ourselves closes on exec. Plain files stay, because closing one gives
- * up the locks that a caller took on it. */
+/* Somebody may wait until everybody has closed a pipe or a connection that was handed to the
+ * program: we must not be the one who keeps it open. All that we opened ourselves closes on exec.
+ * Plain files stay, because closing one gives up the locks that a caller took on it. */
 static void drop_inherited(void)
 {
     DIR *directory = opendir("/proc/self/fd");
@@ -121,7 +124,8 @@ static void drop_inherited(void)
         (void)close(null);
 }
 
-/* Lets the program go, and serves its signals until it has begun. Returns 0 or the errno of exec. */
+/* Lets the program go, and serves its signals until it has begun. Returns 0 or the errno of
+ * exec. */
 static int open_gate(struct launch *launch, int gate)
 {
     int error = 0;

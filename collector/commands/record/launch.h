@@ -1,9 +1,10 @@
 /*
- * Runs a program as if nobody stood between it and whoever called us: same terminal, same process group, signals and
- * exit code passed on. For record; one thread. At most one program at a time.
+ * Runs a program as if nobody stood between it and whoever called us: same terminal, same process
+ * group, signals and exit code passed on. For record; one thread. At most one program at a time.
  *
- * We are the program's parent. Two helpers stand beside us: the witness, by which we know which signals the program got
- * already with its group, and the keeper, which acts when we are stopped. The program has no child but its own.
+ * We are the program's parent. Two helpers stand beside us: the witness, by which we know which
+ * signals the program got already with its group, and the keeper, which acts when we are stopped.
+ * The program has no child but its own.
  */
 #pragma once
 
@@ -36,25 +37,25 @@ struct launch {
 };
 
 /*
- * To be called before any file is opened. Keeps the numbers 0 to 2 from becoming descriptors of ours when we were
- * started without them, and a limit on the length of files from ending us: writing fails then. The program finds all as
- * we did.
+ * To be called before any file is opened. Keeps the numbers 0 to 2 from becoming descriptors of
+ * ours when we were started without them, and a limit on the length of files from ending us:
+ * writing fails then. The program finds all as we did.
  */
 void launch_guard(void);
 /*
- * Starts argv (looked up in PATH) in the environment that `prepare` leaves in the child, between fork and exec. Returns
- * 0, or the errno of exec when the program could not be started. From then on nothing but standard error is open here
- * of what we were started with, except plain files.
+ * Starts argv (looked up in PATH) in the environment that `prepare` leaves in the child, between
+ * fork and exec. Returns 0, or the errno of exec when the program could not be started. From then
+ * on nothing but standard error is open here of what we were started with, except plain files.
  */
 int launch_start(struct launch *launch, char *const argv[], void (*prepare)(void *context), void *context);
 /* Passes pending signals on, stops and goes on with the program, and notes its end. */
 void launch_turn(struct launch *launch);
 /* Milliseconds until launch_turn wants to be called even without input; -1: never. */
 int launch_wait_ms(const struct launch *launch);
-/* The exit code to end with; when a signal ended the program, ends this process by the same signal and returns 128 +
- * its number only if that failed. */
+/* The exit code to end with; when a signal ended the program, ends this process by the same signal
+ * and returns 128 + its number only if that failed. */
 int launch_finish(struct launch *launch);
 
-/* launch_signals.c: reads what has come and passes on what came to us alone. `gated`: the program has not begun, and
- * its signals wait in it. */
+/* launch_signals.c: reads what has come and passes on what came to us alone. `gated`: the program
+ * has not begun, and its signals wait in it. */
 void launch_pass_on(struct launch *launch, bool gated);

@@ -1,9 +1,10 @@
 /*
- * Which of the signals that record gets are the program's too. Called by launch.c; all signals are blocked and read
- * from a descriptor, so none is missed and none hurts.
+ * Which of the signals that record gets are the program's too. Called by launch.c; all signals are
+ * blocked and read from a descriptor, so none is missed and none hurts.
  *
- * The program is in our process group: what goes to the group (the terminal's keys, hang-up and size, kill with a
- * negative number) it has got by itself, and must not get again. What goes to our process id alone is meant for it.
+ * The program is in our process group: what goes to the group (the terminal's keys, hang-up and
+ * size, kill with a negative number) it has got by itself, and must not get again. What goes to our
+ * process id alone is meant for it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -50,8 +51,8 @@ static bool is_stop(int number)
     return number == SIGTSTP || number == SIGTTIN || number == SIGTTOU;
 }
 
-/* Whether one of these waits to be read by us: all that came to the group until now has come to us too (witness.c tells
- * why). */
+/* Whether one of these waits to be read by us: all that came to the group until now has come to us
+ * too (witness.c tells why). */
 static bool pending_here(const int *number, size_t n)
 {
     sigset_t set;
@@ -97,20 +98,22 @@ static void send(const struct launch *launch, const struct signalfd_siginfo *inf
         (void)kill(launch->child, number);
 }
 
-/* Passed on late, it must not undo a stop that has come since: the program has that one from its group already. The
- * kernel forgets a SIGCONT behind which a stop comes, in the witness too, whose word is therefore worth nothing then.
+/* Passed on late, it must not undo a stop that has come since: the program has that one from its
+ * group already. The kernel forgets a SIGCONT after which a stop comes, in the witness too, whose
+ * word is therefore worth nothing then.
  */
 static void pass_on_continue(struct launch *launch, const struct signalfd_siginfo *info, bool group)
 {
-    /* A program that got SIGCONT is not stopped, so a stopped one did not, unless it was stopped again since. */
+    /* A program that got SIGCONT is not stopped, so a stopped one did not, unless it was stopped
+     * again since. */
     if ((group && !is_stopped(launch->child)) || stop_pending())
         return;
     send(launch, info);
     launch->stop_again = stop_pending(); /* before or after: nobody knows */
 }
 
-/* What the kernel says of our own doing: a child, a reader who went away, a limit on files or on time, which the
- * program has for itself as well. */
+/* What the kernel says of our own doing: a child, a reader who went away, a limit on files or on
+ * time, which the program has for itself as well. */
 static bool is_about_us(const struct signalfd_siginfo *info)
 {
     switch (info->ssi_signo) {

@@ -1,8 +1,10 @@
 /*
- * pprofctl record: runs a program under libpprof.so with a collector of its own in this process, then says what it saw.
+ * pprofctl record: runs a program under libpprof.so with a collector of its own in this process,
+ * then says what it saw.
  *
- * The program comes first: whatever goes wrong with recording once it runs is said at the end and does not touch it.
- * Before it runs, everything that can be wrong is tried, so that nothing has happened yet when record refuses.
+ * The program comes first: whatever goes wrong with recording once it runs is said at the end and
+ * does not touch it. Before it runs, everything that can be wrong is tried, so that nothing has
+ * happened yet when record refuses.
  */
 #include <errno.h>
 #include <poll.h>
@@ -88,7 +90,8 @@ static int prepare(struct record *record)
     if (place_make(&record->place, record->path) < 0)
         return -1;
     places_find(&record->places);
-    /* Where we are root, programs may give up their rights and still be ours: the socket's name is what lets them in.
+    /* Where we are root, programs may give up their rights and still be ours: the socket's name is
+     * what lets them in.
      */
     struct listen_config config = {.socket_path = record->place.socket,
                                    .spool_dir = record->place.run.path,
@@ -147,7 +150,8 @@ static uint64_t connected(const struct record *record)
     return stats.connected;
 }
 
-/* Whether programs hold a connection, or a journal, whose lock outlives a killed one's last turn for a moment. */
+/* Whether programs hold a connection, or a journal, whose lock outlives a killed one's last turn
+ * for a moment. */
 static bool some_are_there(const struct record *record)
 {
     struct waiting waiting;
@@ -172,14 +176,15 @@ static uint64_t more_of(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-/* Programs that CMD left behind: those that were started with our folder, and those that still hold a connection or a
- * journal and hid what they were started with. */
+/* Programs that CMD left behind: those that were started with our folder, and those that still hold
+ * a connection or a journal and hid what they were started with. */
 static uint64_t still_running(const struct record *record, const struct listen_stats *stats, uint64_t journals)
 {
     return more_of(run_users(&record->place.run), more_of(stats->connected, journals));
 }
 
-/* The losses of this run. A store that had to be begun anew meanwhile holds nothing from before it. */
+/* The losses of this run. A store that had to be begun anew meanwhile holds nothing from before
+ * it. */
 static int losses(struct record *record, struct loss *ret_loss)
 {
     bool anew = store_times_away(record->store) > 0;

@@ -68,8 +68,8 @@ int place_find_library(struct record_place *place)
     return -1;
 }
 
-/* A directory for sockets that can be used by those whose programs may run under us: ours alone, and, where we are
- * root, open to whoever knows a name in it. */
+/* A directory for sockets that can be used by those whose programs may run under us: ours alone,
+ * and, where we are root, open to whoever knows a name in it. */
 static bool socket_directory(char out[PATH_MAX], unsigned i)
 {
     struct span_path_base base = {.runtime_dir = getenv("XDG_RUNTIME_DIR"), .uid = geteuid()};

@@ -1,5 +1,5 @@
-/* What record needs around a run: libpprof.so, a socket whose name nobody can guess, a folder for what programs leave,
- * the program's environment. One thread. */
+/* What record needs around a run: libpprof.so, a socket whose name nobody can guess, a folder for
+ * what programs leave, the program's environment. One thread. */
 #pragma once
 
 #include <limits.h>
@@ -18,11 +18,12 @@ struct record_place {
     bool preview;                  /* the beginning of the instructions may leave the program */
 };
 
-/* Finds libpprof.so: $LIBPPROF_SO, else beside this program. Returns 0, or -1 after having said where it was looked
- * for. */
+/* Finds libpprof.so: $LIBPPROF_SO, else beside this program. Returns 0, or -1 after having said
+ * where it was looked for. */
 int place_find_library(struct record_place *place);
-/* Chooses the socket's name and makes the folder, for a recording into `store_path`. Where we are root both can be used
- * by every user who knows their names: programs may give up their rights. Returns 0, or -1 after having said why not.
+/* Chooses the socket's name and makes the folder, for a recording into `store_path`. Where we are
+ * root both can be used by every user who knows their names: programs may give up their rights.
+ * Returns 0, or -1 after having said why not.
  */
 int place_make(struct record_place *place, const char *store_path);
 /* Gives it up, as run_leave. */

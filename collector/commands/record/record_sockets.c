@@ -1,8 +1,10 @@
 /*
- * What killed records left among the sockets: a socket and the lock of it. See record_sockets.h. Called by record.
+ * What killed records left among the sockets: a socket and the lock of it. See record_sockets.h.
+ * Called by record.
  *
- * Must never touch what is somebody else's, or of a record that lives or is just beginning: its lock is there a moment
- * before it is held. What names the library (.so) stays: a program that runs on may yet start others with it.
+ * Must never touch what is somebody else's, or of a record that lives or is just beginning: its
+ * lock is there a moment before it is held. What names the library (.so) stays: a program that runs
+ * on may yet start others with it.
  */
 #include "record_sockets.h"
 

@@ -1,6 +1,6 @@
 /*
- * The summary of a recorded run. Called by record, after the program has ended; writes to standard error only, because
- * standard output belongs to the program.
+ * The summary of a recorded run. Called by record, after the program has ended; writes to standard
+ * error only, because standard output belongs to the program.
  */
 #include "summary.h"
 

@@ -1,9 +1,10 @@
 /*
  * The witness process and its questioning. See witness.h; called by launch_signals.c.
  *
- * Order: kill() to a group and to everybody holds the kernel's lock of the task list for reading while it goes from
- * process to process. setpgid takes it for writing: once that has returned, everybody has got the signal that we got.
- * Where a service manager goes from process to process by itself, a second look a little later sees it.
+ * Order: kill() to a group and to everybody holds the kernel's lock of the task list for reading
+ * while it goes from process to process. setpgid takes it for writing: once that has returned,
+ * everybody has got the signal that we got. Where a service manager goes from process to process by
+ * itself, a second look a little later sees it.
  */
 #include "witness.h"
 
@@ -59,8 +60,8 @@ static void look(int signals, struct sight *sight, size_t *n, pid_t parent)
     }
 }
 
-/* Several ordinary signals of a kind may have come to record as one, so all of them are answered; real-time signals are
- * queued, there and here. */
+/* Several ordinary signals of a kind may have come to record as one, so all of them are answered;
+ * real-time signals are queued, there and here. */
 static bool recall(struct sight *sight, size_t *n, const struct question *question)
 {
     bool seen = false;

@@ -1,5 +1,6 @@
 /*
- * Aleph Alpha's completion; AI21's Jurassic completion, whose path and list of completions are alike.
+ * Aleph Alpha's completion; AI21's Jurassic completion, whose path and list of completions are
+ * alike.
  *
  * A dialect (dialect.h): rules and handlers, called on the scribe's thread.
  */
@@ -54,7 +55,8 @@ static const struct json_rule request_rules[] = {
 };
 /* clang-format on */
 
-/* Of a plain answer: its position; in a stream the events say it, before or after what they have to say. */
+/* Of a plain answer: its position; in a stream the events say it, before or after what they have to
+ * say. */
 static uint32_t choice_of(const struct json_value *value)
 {
     return value->indexes ? value->index[0] : 0;

@@ -1,8 +1,8 @@
 /*
  * Anthropic messages, at Anthropic, Azure, Vertex (rawPredict), OpenRouter and gateways.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Input tokens as stated exclude what the
- * cache gave or took.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Input tokens as stated
+ * exclude what the cache gave or took.
  */
 #include "dialect.h"
 #include "shim/llm/facts/dialect_answer.h"
@@ -284,8 +284,8 @@ static void on_event_begin(struct facts *facts, const char *name, size_t name_by
     state->index_known = state->server_block = false;
 }
 
-/* Now the block's index is known, wherever it stood: the fragment belongs to that block, unless the service runs that
- * tool itself. */
+/* Now the block's index is known, wherever it stood: the fragment belongs to that block, unless the
+ * service runs that tool itself. */
 static void on_event_end(struct facts *facts)
 {
     struct state *const state = state_of(facts);
@@ -308,9 +308,9 @@ static void on_request(void *context, const struct json_value *value)
     dialect_request_value(context, value);
 }
 
-/* What message_start says of the output is a small placeholder, which the first message_delta replaces. It counts only
- * where a stream is whole and nothing else was said: relays that cut a finished answer into events. 0 beside content is
- * no count even there. */
+/* What message_start says of the output is a small placeholder, which the first message_delta
+ * replaces. It counts only where a stream is whole and nothing else was said: relays that cut a
+ * finished answer into events. 0 beside content is no count even there. */
 static void sum(struct facts *facts)
 {
     const struct state *const state = state_of(facts);

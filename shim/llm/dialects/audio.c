@@ -1,9 +1,9 @@
 /*
- * Sound: speech, transcriptions, translations, as OpenAI writes them (Azure, Groq, Mistral, vLLM, local servers copy
- * it).
+ * Sound: speech, transcriptions, translations, as OpenAI writes them (Azure, Groq, Mistral, vLLM,
+ * local servers copy it).
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Sound itself is no JSON and is passed over
- * by the body's reader; only its content-type says that something came.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Sound itself is no JSON
+ * and is passed over by the body's reader; only its content-type says that something came.
  */
 #include "dialect.h"
 #include "shim/llm/facts/dialect_answer.h"
@@ -144,7 +144,8 @@ static void on_event_begin(struct facts *facts, const char *name, size_t bytes)
     set_event(facts, name, bytes);
 }
 
-/* A segment repeats the deltas it consists of, if there were any; the text of the last event always repeats. */
+/* A segment repeats the deltas it consists of, if there were any; the text of the last event always
+ * repeats. */
 static void on_event_end(struct facts *facts)
 {
     const struct state *const state = state_of(facts);
@@ -170,7 +171,8 @@ static void on_header(struct facts *facts, const char *name, size_t name_bytes, 
         }
 }
 
-/* Text or sound is anybody's answer: on a host that nobody knows the request must have named a model, as it has to. */
+/* Text or sound is anybody's answer: on a host that nobody knows the request must have named a
+ * model, as it has to. */
 static void on_close(struct facts *facts)
 {
     facts->shape_seen = facts->shape_seen && facts_has_text(facts, FACT_REQUEST_MODEL);

@@ -1,6 +1,6 @@
 /*
- * Batches of OpenAI, Anthropic, Mistral and Google: made, asked after, listed, cancelled; Anthropic's results, a line
- * per request.
+ * Batches of OpenAI, Anthropic, Mistral and Google: made, asked after, listed, cancelled;
+ * Anthropic's results, a line per request.
  *
  * A dialect (dialect.h): rules and handlers, called on the scribe's thread.
  */
@@ -79,8 +79,8 @@ static void add(struct facts *facts, enum facts_number which, const struct json_
             state_of(facts)->stated[i] = value->u64;
 }
 
-/* One answer in Anthropic's words, by Anthropic's arithmetic: what its runs of models had beside the last one is added
- * when all is known. */
+/* One answer in Anthropic's words, by Anthropic's arithmetic: what its runs of models had beside
+ * the last one is added when all is known. */
 static void result_usage(struct facts *facts, const struct json_value *value)
 {
     struct state *const state = state_of(facts);
@@ -131,8 +131,8 @@ static void on_answer(void *context, const struct json_value *value)
     }
 }
 
-/* Requests of a batch name many models and prompts, or a file of them: nothing to say about the one call that hands
- * them in. */
+/* Requests of a batch name many models and prompts, or a file of them: nothing to say about the one
+ * call that hands them in. */
 static void on_request(void *context, const struct json_value *value)
 {
     (void)context;

@@ -1,10 +1,11 @@
 /*
- * Amazon Bedrock: Converse, and InvokeModel for the families whose bodies are their own (Nova, Titan, Llama, Mistral,
- * Cohere, AI21). Anthropic's and OpenAI's bodies within InvokeModel are read by their own dialects (recognise.c tells
- * by the model's name).
+ * Amazon Bedrock: Converse, and InvokeModel for the families whose bodies are their own (Nova,
+ * Titan, Llama, Mistral, Cohere, AI21). Anthropic's and OpenAI's bodies within InvokeModel are read
+ * by their own dialects (recognise.c tells by the model's name).
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Streams are AWS event streams; Nova's
- * InvokeModel events are Converse events with the event's name as a key around them.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Streams are AWS event
+ * streams; Nova's InvokeModel events are Converse events with the event's name as a key around
+ * them.
  */
 #include "dialect.h"
 #include "shim/llm/facts/dialect_answer.h"
@@ -155,7 +156,8 @@ static const struct json_rule event_rules[] = {
     CONVERSE_EVENTS("contentBlockDelta.", "contentBlockStart.", "messageStop.", "metadata."),
     RULE("contentBlockStart.contentBlockIndex", INDEX, 0),
     RULE("tool_call_delta", FAMILY_CALL_PIECE, 0), /* Cohere; the calls come whole later */
-    /* Anthropic's, where the ARN of an inference profile or of a deployment does not tell the family. */
+    /* Anthropic's, where the ARN of an inference profile or of a deployment does not tell the
+     * family. */
     RULE("message.id", ANSWER_ID, 0),
     RULE("message.model", ANSWER_MODEL, 0),
     STATED_USAGE("message.usage"),
@@ -376,7 +378,8 @@ static void on_event_begin(struct facts *facts, const char *name, size_t bytes)
     facts->shape_seen = facts->shape_seen || bytes;
 }
 
-/* The block's index and the tool's type are known now: a tool that the service runs is none of the client's calls. */
+/* The block's index and the tool's type are known now: a tool that the service runs is none of the
+ * client's calls. */
 static void on_event_end(struct facts *facts)
 {
     struct state *const state = state_of(facts);

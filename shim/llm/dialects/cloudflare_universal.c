@@ -1,9 +1,10 @@
 /*
- * The universal endpoint of Cloudflare's AI gateway: a list of calls to try one after the other, answered by one of
- * them in its own shape.
+ * The universal endpoint of Cloudflare's AI gateway: a list of calls to try one after the other,
+ * answered by one of them in its own shape.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. It reads the list and what the gateway
- * itself refuses; the header cf-aig-step tells which call was answered, whose dialect then reads the body.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. It reads the list and
+ * what the gateway itself refuses; the header cf-aig-step tells which call was answered, whose
+ * dialect then reads the body.
  */
 #include "dialect.h"
 #include "shim/llm/facts/dialect_answer.h"
@@ -78,7 +79,8 @@ static void step_end(struct facts *facts, uint32_t step)
     if (!recognise("POST", 4, url, (size_t)bytes, "", 0, &recognised) ||
         !strcmp(recognised.api, "cloudflare-universal"))
         return;
-    facts->step[step] = (struct facts_step){recognised.api, recognised.shape ? recognised.shape : recognised.api};
+    facts->step[step] =
+        (struct facts_step){recognised.api, recognised.shape != NULL ? recognised.shape : recognised.api};
     if (step)
         return;
     facts_set_text(facts, FACT_REQUEST_MODEL, recognised.model, recognised.model_bytes);

@@ -1,8 +1,9 @@
 /*
  * Cohere's own API: chat of both versions, and the old generate.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Cohere counts tokens twice: all of them
- * (`tokens`) and those it asks money for (`billed_units`); the former count here if stated.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Cohere counts tokens
+ * twice: all of them (`tokens`) and those it asks money for (`billed_units`); the former count here
+ * if stated.
  */
 #include "dialect.h"
 #include "shim/llm/facts/dialect_answer.h"

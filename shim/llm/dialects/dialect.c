@@ -1,8 +1,8 @@
 /*
  * The table of dialects and look-up by API shape.
  *
- * Called by the exchange on the scribe's thread, by the generator of docs/dialects.md and by tests. A table is
- * read-only once compiled.
+ * Called by the exchange on the scribe's thread, by the generator of docs/dialects.md and by tests.
+ * A table is read-only once compiled.
  */
 #include "dialect.h"
 
@@ -21,7 +21,8 @@ struct dialect *const dialects[] = {
     NULL,
 };
 
-/* At the first call that needs it: all tables together would take the first call of a process milliseconds. */
+/* At the first call that needs it: all tables together would take the first call of a process
+ * milliseconds. */
 static void compile(struct dialect *dialect)
 {
     if (dialect->compiled)
@@ -32,11 +33,11 @@ static void compile(struct dialect *dialect)
     json_rules_compile(&dialect_answer_common);
     json_rules_under(&dialect->plain.rules, &dialect_answer_common);
     json_rules_under(&dialect->event.rules, &dialect_answer_common);
-    if (dialect->envelopes) {
+    if (dialect->envelopes != NULL) {
         json_rules_envelopes(&dialect->plain.rules, dialect->envelopes);
         json_rules_envelopes(&dialect->event.rules, dialect->envelopes);
     }
-    if (dialect->request_envelope)
+    if (dialect->request_envelope != NULL)
         json_rules_envelopes(&dialect->request.rules, dialect->request_envelope);
     dialect->compiled = true;
 }

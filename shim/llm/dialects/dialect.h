@@ -1,11 +1,14 @@
 /*
- * The table of dialects: one small file per API shape, each of them rules, handlers and a page of documentation.
+ * The table of dialects: one small file per API shape, each of them rules, handlers and a page of
+ * documentation.
  *
- * Under the rules of each dialect's answers lie the common ones for usage and errors (dialect_answer.h).
+ * Under the rules of each dialect's answers lie the common ones for usage and errors
+ * (dialect_answer.h).
  *
- * A dialect only reads JSON values and puts facts into struct facts (facts.h); decoding, framing, counting of events,
- * timing, errors of the transport and the span are the exchange's business. Handlers run on the scribe's thread; they
- * must not keep pointers to values. Adding one: CONTRIBUTING.md.
+ * A dialect only reads JSON values and puts facts into struct facts (facts.h); decoding, framing,
+ * counting of events, timing, errors of the transport and the span are the exchange's business.
+ * Handlers run on the scribe's thread; they must not keep pointers to values. Adding one:
+ * CONTRIBUTING.md.
  */
 #pragma once
 
@@ -39,8 +42,9 @@ struct dialect {
     void (*open)(struct facts *facts, const char *api, const char *provider); /* before anything else */
     void (*response_header)(struct facts *facts, const char *name, size_t name_bytes, const char *value,
                             size_t value_bytes);
-    /* name: SSE "event:" or AWS ":event-type", "" if none; given before the event's data where the framing allows it
-     * (AWS always; SSE when the line stands before data:, as everybody writes it). */
+    /* name: SSE "event:" or AWS ":event-type", "" if none; given before the event's data where the
+     * framing allows it (AWS always; SSE when the line stands before data:, as everybody writes
+     * it). */
     void (*event_begin)(struct facts *facts, const char *name, size_t name_bytes);
     void (*event_end)(struct facts *facts);
     void (*sum)(struct facts *facts); /* puts counts that the dialect's state holds into usage and numbers, and changes

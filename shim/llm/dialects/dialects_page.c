@@ -1,7 +1,7 @@
 /*
- * Writes docs/dialects.md to standard output, from the tables that libpprof.so reads: apis.def, endpoints.def,
- * providers.def and the dialects' own pages. A program of the build, not part of the library; run by scripts/bless and
- * by the test that compares its output with the file.
+ * Writes docs/dialects.md to standard output, from the tables that libpprof.so reads: apis.def,
+ * endpoints.def, providers.def and the dialects' own pages. A program of the build, not part of the
+ * library; run by scripts/bless and by the test that compares its output with the file.
  */
 #include "dialect.h"
 #include "shim/llm/recognise/endpoint_flags.h"
@@ -67,7 +67,7 @@ static void write_apis(void)
     for (size_t a = 0; a < COUNT(apis); a++) {
         const struct dialect *const dialect = dialect_by_api(apis[a].name);
         bool first = true;
-        printf("| `%s` | `%s` | %s | ", apis[a].name, apis[a].operation, dialect ? dialect->name : "");
+        printf("| `%s` | `%s` | %s | ", apis[a].name, apis[a].operation, dialect != NULL ? dialect->name : "");
         for (size_t i = 0; i < COUNT(endpoints); i++)
             if (!strcmp(endpoints[i].api, apis[a].name)) {
                 write_endpoint(i, first);

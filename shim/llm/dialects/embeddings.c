@@ -1,5 +1,6 @@
 /*
- * Embeddings and reranking, whoever serves them: vectors or scores go past unread, only the accounts are of interest.
+ * Embeddings and reranking, whoever serves them: vectors or scores go past unread, only the
+ * accounts are of interest.
  *
  * A dialect (dialect.h): rules and handlers, called on the scribe's thread.
  */
@@ -31,8 +32,9 @@ static const struct json_rule answer_rules[] = {
     ANSWER_IDENTITY,
     ANSWER_FLAT_ERRORS,
     RULE("usage", ANSWER_USAGE, 0),
-    /* OpenAI and its relatives, Voyage: data[]; Cohere, Ollama, Gemini: embeddings, embedding; Vertex: predictions[];
-     * rerankers: results[]; a bare list of lists or numbers, or of scores: text-embeddings-inference. */
+    /* OpenAI and its relatives, Voyage: data[]; Cohere, Ollama, Gemini: embeddings, embedding;
+     * Vertex: predictions[]; rerankers: results[]; a bare list of lists or numbers, or of scores:
+     * text-embeddings-inference. */
     RULE("", DOCUMENT, 0),
     RULE("data[]", PRODUCT, 0),
     RULE("data[].embedding", DATUM, 0),

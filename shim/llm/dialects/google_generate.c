@@ -1,9 +1,9 @@
 /*
  * Google generateContent: Gemini API and Vertex, plain, as SSE and as one JSON array.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Candidates' tokens exclude thoughts; each
- * chunk of a stream carries the usage so far. What a part is may be said after its text ("thought" follows "text"), so
- * a part is undone if it turns out to be a thought.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Candidates' tokens
+ * exclude thoughts; each chunk of a stream carries the usage so far. What a part is may be said
+ * after its text ("thought" follows "text"), so a part is undone if it turns out to be a thought.
  */
 #include "dialect.h"
 #include "shim/llm/facts/dialect_answer.h"
@@ -80,7 +80,8 @@ static const struct json_rule answer_rules[] = {
     DETAILS("usageMetadata.candidatesTokensDetails", OUTPUT_DETAIL),
 };
 
-/* Both customs may be mixed: Google's own examples write "generationConfig": {"response_mime_type": ...}. */
+/* Both customs may be mixed: Google's own examples write "generationConfig": {"response_mime_type":
+ * ...}. */
 #define CONFIG(at) \
     RULE(at ".maxOutputTokens", REQUEST_MAX_TOKENS, 0), \
     RULE(at ".max_output_tokens", REQUEST_MAX_TOKENS, 0), \
@@ -134,7 +135,8 @@ static void candidate_index(struct facts *facts, const struct json_value *value)
     struct state *const state = state_of(facts);
     if (!value->has_u64 || value->u64 > UINT32_MAX)
         return;
-    /* The text came before its index, and went to another candidate's check: that check says nothing any more. */
+    /* The text came before its index, and went to another candidate's check: that check says
+     * nothing any more. */
     if (state->text_seen && state->choice != (uint32_t)value->u64)
         facts->json_asked = false;
     state->choice = (uint32_t)value->u64;

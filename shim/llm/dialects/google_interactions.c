@@ -1,8 +1,8 @@
 /*
  * Google's Interactions API: steps of thought, output and tool calls.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Reads the names of both revisions: steps[]
- * and step.*, before them outputs[] and content.*.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Reads the names of both
+ * revisions: steps[] and step.*, before them outputs[] and content.*.
  */
 #include "dialect.h"
 #include "shim/llm/facts/dialect_answer.h"

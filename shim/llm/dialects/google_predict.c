@@ -1,6 +1,6 @@
 /*
- * Vertex AI's predict: pictures, and the text models before Gemini. (Embedding models that are asked this way are read
- * by embeddings.c.)
+ * Vertex AI's predict: pictures, and the text models before Gemini. (Embedding models that are
+ * asked this way are read by embeddings.c.)
  *
  * A dialect (dialect.h): rules and handlers, called on the scribe's thread.
  */

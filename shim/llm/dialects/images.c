@@ -1,7 +1,9 @@
 /*
- * Pictures: generations, edits, variations, as OpenAI writes them (Azure, xAI, Together and others copy it).
+ * Pictures: generations, edits, variations, as OpenAI writes them (Azure, xAI, Together and others
+ * copy it).
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Pictures themselves pass unread.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Pictures themselves
+ * pass unread.
  */
 #include "dialect.h"
 #include "shim/llm/facts/dialect_answer.h"
@@ -10,8 +12,8 @@
 enum rule { PICTURE = ANSWER_OWN, LINK, PARTIAL, CREATED, TYPE };
 
 /* clang-format off */
-/* The answer, and events image_generation.partial_image, image_generation.completed, image_edit.* (each one object with
- * the picture in it). */
+/* The answer, and events image_generation.partial_image, image_generation.completed, image_edit.*
+ * (each one object with the picture in it). */
 static const struct json_rule plain_rules[] = {
     ANSWER_IDENTITY,
     ANSWER_NAMED_ERRORS,

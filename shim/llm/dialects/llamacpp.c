@@ -1,8 +1,9 @@
 /*
  * llama.cpp's own completion and infill. (Its /v1 paths speak OpenAI's shapes.)
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Rules and reader serve other dialects too
- * (llamacpp.h), because the server answers so, or adds its timings, at their paths as well.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Rules and reader serve
+ * other dialects too (llamacpp.h), because the server answers so, or adds its timings, at their
+ * paths as well.
  */
 #include "llamacpp.h"
 
@@ -21,8 +22,8 @@ static struct llamacpp *state_of(struct facts *facts)
 _Static_assert(sizeof(struct llamacpp) <= FACTS_SCRATCH * sizeof(uint64_t), "the state must fit");
 
 /* clang-format off */
-/* Plain answers and events look alike; several prompts in one request are answered by a list, or by events that say
- * whose they are. */
+/* Plain answers and events look alike; several prompts in one request are answered by a list, or by
+ * events that say whose they are. */
 static const struct json_rule answer_rules[] = {
     RULE("", DOCUMENT, 0),
     RULE("model", ANSWER_MODEL, 0),

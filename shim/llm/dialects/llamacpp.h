@@ -1,6 +1,6 @@
 /*
- * llama.cpp's own answers, which also stand at paths of OpenAI's (bare /completions): the rules and their reader. For
- * dialects only; scribe's thread.
+ * llama.cpp's own answers, which also stand at paths of OpenAI's (bare /completions): the rules and
+ * their reader. For dialects only; scribe's thread.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /*
  * Moderations: OpenAI, Mistral and who copies them.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. What was judged and how it was judged is
- * nobody's business here.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. What was judged and how
+ * it was judged is nobody's business here.
  */
 #include "dialect.h"
 #include "shim/llm/facts/dialect_answer.h"

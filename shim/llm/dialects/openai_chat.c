@@ -1,8 +1,8 @@
 /*
  * OpenAI chat completions and text completions, and everybody who speaks them.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. The many spellings of usage are
- * dialect_usage.c's.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. The many spellings of
+ * usage are dialect_usage.c's.
  */
 #include "dialect.h"
 #include "shim/llm/facts/dialect_answer.h"
@@ -61,8 +61,8 @@ static struct state *state_of(struct facts *facts)
 }
 
 /* clang-format off */
-/* Where the answer's parts stand: under "delta" in a stream, under "message" else. (Perplexity's chunks have both: the
- * message so far is no news.) */
+/* Where the answer's parts stand: under "delta" in a stream, under "message" else. (Perplexity's
+ * chunks have both: the message so far is no news.) */
 #define PARTS(at) \
     RULE(at ".content", TEXT, JSON_PIECES), \
     RULE(at ".content[]", TEXT, JSON_PIECES), \
@@ -196,7 +196,8 @@ static void choice_index(struct facts *facts, const struct json_value *value)
     struct state *const state = state_of(facts);
     if (!value->has_u64 || value->u64 > UINT32_MAX)
         return;
-    /* The text came before its index, and went to another choice's check: that check says nothing any more. */
+    /* The text came before its index, and went to another choice's check: that check says nothing
+     * any more. */
     if (state->text_seen && state->choice != (uint32_t)value->u64)
         facts->json_asked = false;
     state->choice = (uint32_t)value->u64;
@@ -224,8 +225,8 @@ static void content(struct facts *facts, const struct json_value *value, enum fa
     facts_content(facts, kind, state->choice, value->text, value->bytes);
 }
 
-/* In a plain answer each element is a call of its own, even where a server leaves ids empty; in a stream elements are
- * fragments. */
+/* In a plain answer each element is a call of its own, even where a server leaves ids empty; in a
+ * stream elements are fragments. */
 static void begin_call(struct facts *facts, const struct json_value *value)
 {
     const bool listed = value->indexes > 1; /* the old "function_call" is none of a list */
@@ -351,8 +352,9 @@ static void part_count(const struct facts *facts, struct facts_part *part, unsig
 }
 
 /*
- * llama.cpp adds its timings to each of several answers by itself, with or without usage; the choice that they belong
- * to stands in the same event or ended in the one before. At its bare path the answer is its own in all things.
+ * llama.cpp adds its timings to each of several answers by itself, with or without usage; the
+ * choice that they belong to stands in the same event or ended in the one before. At its bare path
+ * the answer is its own in all things.
  */
 static void on_end(struct facts *facts)
 {
@@ -459,9 +461,10 @@ static void on_request(void *context, const struct json_value *value)
 static void on_open(struct facts *facts, const char *api, const char *provider)
 {
     state_of(facts)->invoked = !strcmp(api, "invoke");
-    facts->output_excludes_reasoning = provider && !strcmp(provider, "x_ai");
-    facts->reasoning_beside = provider && !strcmp(provider, "perplexity");
-    facts->reasoning_within = provider && !strcmp(provider, "openrouter"); /* whose own tokenizer counts it once more */
+    facts->output_excludes_reasoning = provider != NULL && !strcmp(provider, "x_ai");
+    facts->reasoning_beside = provider != NULL && !strcmp(provider, "perplexity");
+    facts->reasoning_within =
+        provider != NULL && !strcmp(provider, "openrouter"); /* whose own tokenizer counts it once more */
     facts->total_tells = true;
 }
 

@@ -1,8 +1,9 @@
 /*
  * OpenAI Responses and their compaction, and everybody who speaks them.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. The whole request and the whole answer are
- * repeated in events of a stream; only the small events carry content here, the large ones state facts.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. The whole request and
+ * the whole answer are repeated in events of a stream; only the small events carry content here,
+ * the large ones state facts.
  */
 #include "dialect.h"
 #include "shim/llm/facts/dialect_answer.h"
@@ -185,7 +186,8 @@ static void set_event(struct state *state, const char *name, size_t bytes)
         }
 }
 
-/* Calls that are not the client's are the service's: web search, files, code, images, MCP, and what will be invented.
+/* Calls that are not the client's are the service's: web search, files, code, images, MCP, and what
+ * will be invented.
  */
 static void set_item(struct state *state, const struct json_value *value)
 {
@@ -224,8 +226,8 @@ static void put_status(struct facts *facts)
 }
 
 /*
- * Who runs a call is said by its type, except for two kinds: a search of tools says "execution", a shell says where its
- * environment is (a container of the service, or the client's own machine).
+ * Who runs a call is said by its type, except for two kinds: a search of tools says "execution", a
+ * shell says where its environment is (a container of the service, or the client's own machine).
  */
 static enum item_kind item_kind(const struct state *state)
 {
@@ -241,8 +243,8 @@ static void item_begin(struct state *state)
     state->by_client = state->by_service = false;
 }
 
-/* The place of an item in the output tells calls apart, and its call_id where a stream has several answers; its id only
- * where a server leaves the place out. */
+/* The place of an item in the output tells calls apart, and its call_id where a stream has several
+ * answers; its id only where a server leaves the place out. */
 static void place_call(struct facts *facts)
 {
     const struct state *const state = state_of(facts);
@@ -464,7 +466,7 @@ static void item_begins(struct facts *facts)
         facts_call_free_input(facts);
 }
 
-/* The type may stand behind the delta: then the kind of content is known only here. */
+/* The type may stand after the delta: then the kind of content is known only here. */
 static void late_delta(struct facts *facts)
 {
     facts->json_asked = false; /* its text was not checked */

@@ -1,9 +1,9 @@
 /*
  * OpenAI assistants' runs: made, streamed, continued with tool outputs, or asked after.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. A stream mixes objects of several kinds
- * (threads, runs, steps, messages) with keys of the same names; only a run states id, status and usage of the whole, so
- * those wait until the event's kind is known.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. A stream mixes objects
+ * of several kinds (threads, runs, steps, messages) with keys of the same names; only a run states
+ * id, status and usage of the whole, so those wait until the event's kind is known.
  */
 #include "dialect.h"
 #include "shim/llm/facts/dialect_answer.h"
@@ -266,7 +266,8 @@ static void on_event_end(struct facts *facts)
             facts->done = true;
 }
 
-/* A plain answer is one object. The calls that a run asks for were mostly seen as they came, in the deltas of a step.
+/* A plain answer is one object. The calls that a run asks for were mostly seen as they came, in the
+ * deltas of a step.
  */
 static void on_close(struct facts *facts)
 {

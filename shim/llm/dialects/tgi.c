@@ -1,9 +1,9 @@
 /*
- * Text generation inference and what answers alike: Hugging Face's inference API and endpoints, SageMaker's containers,
- * SGLang and Triton.
+ * Text generation inference and what answers alike: Hugging Face's inference API and endpoints,
+ * SageMaker's containers, SGLang and Triton.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. SageMaker passes the container's answer on,
- * which may also be OpenAI's shape.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. SageMaker passes the
+ * container's answer on, which may also be OpenAI's shape.
  */
 #include "dialect.h"
 #include "shim/llm/facts/dialect_answer.h"
@@ -219,7 +219,8 @@ static void part_begin(struct state *state)
     state->finish_bytes = 0;
 }
 
-/* SGLang states of each of several answers what it has cost so far; which one it is may stand behind that. */
+/* SGLang states of each of several answers what it has cost so far; which one it is may stand after
+ * that. */
 static void part(struct facts *facts, const struct json_value *value)
 {
     struct state *const state = state_of(facts);
@@ -253,9 +254,9 @@ static void part_end(struct facts *facts)
 static void document(struct facts *facts, const struct json_value *value)
 {
     struct state *const state = state_of(facts);
-    const bool numbers = value->rule == EMBEDDED
-                             ? value->type == JSON_ARRAY_BEGIN
-                             : value->type == JSON_NUMBER && state->huggingface && !state->compared && !facts->api;
+    const bool numbers = value->rule == EMBEDDED ? value->type == JSON_ARRAY_BEGIN
+                                                 : value->type == JSON_NUMBER && state->huggingface &&
+                                                       !state->compared && facts->api == NULL;
     if (numbers) {
         facts->api = "embeddings";
         dialect_answer_product(facts);
@@ -337,7 +338,8 @@ static void on_event_begin(struct facts *facts, const char *name, size_t name_by
     part_begin(state_of(facts));
 }
 
-/* Of Hugging Face's inference API, in seconds. (The headers with counts and milliseconds are read for everybody.) */
+/* Of Hugging Face's inference API, in seconds. (The headers with counts and milliseconds are read
+ * for everybody.) */
 static void on_header(struct facts *facts, const char *name, size_t name_bytes, const char *value, size_t value_bytes)
 {
     static const char compute_time[] = "x-compute-time";
@@ -349,7 +351,8 @@ static void on_header(struct facts *facts, const char *name, size_t name_bytes, 
     facts_set_time(facts, FACT_SERVER_PROCESSING_NS, &number, 1e9);
 }
 
-/* What the body leaves out, headers may state; and the prompt's tokens, where they are listed, can be counted. */
+/* What the body leaves out, headers may state; and the prompt's tokens, where they are listed, can
+ * be counted. */
 static void sum(struct facts *facts)
 {
     static const enum facts_number counts[] = {FACT_INPUT, FACT_OUTPUT};
@@ -382,7 +385,7 @@ static void on_request(void *context, const struct json_value *value)
 static void on_open(struct facts *facts, const char *api, const char *provider)
 {
     (void)api;
-    state_of(facts)->huggingface = provider && !strcmp(provider, "huggingface");
+    state_of(facts)->huggingface = provider != NULL && !strcmp(provider, "huggingface");
 }
 
 struct dialect dialect_tgi = {

@@ -60,7 +60,7 @@ static bool take_off(struct facts *facts, enum facts_number which, uint64_t *cou
 void counted_once(struct facts *facts, const char *path, size_t path_bytes, bool tail_id, bool asked_after)
 {
     const char *const slash = tail_id && path_bytes ? memrchr(path, '/', path_bytes) : NULL;
-    const char *const name = slash ? slash + 1 : path;
+    const char *const name = slash != NULL ? slash + 1 : path;
     const size_t name_bytes = path_bytes - (size_t)(name - path);
     const size_t bytes = facts->text_bytes[FACT_RESPONSE_ID];
     bool first;

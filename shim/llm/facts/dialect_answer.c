@@ -1,5 +1,6 @@
 /*
- * The parts of answers that look alike in the smaller APIs (embeddings, images, audio, ...): id, model, errors, usage.
+ * The parts of answers that look alike in the smaller APIs (embeddings, images, audio, ...): id,
+ * model, errors, usage.
  *
  * Called from the dialects' handlers on the scribe's thread.
  */

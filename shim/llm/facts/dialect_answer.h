@@ -1,4 +1,5 @@
-/* What answers of the smaller APIs have in common: id, model, errors in every known spelling, usage. For dialects only.
+/* What answers of the smaller APIs have in common: id, model, errors in every known spelling,
+ * usage. For dialects only.
  */
 #pragma once
 
@@ -6,8 +7,8 @@
 #include "facts.h"
 #include "failure.h"
 
-/* Ids of the rules that dialect_answer_value understands; a dialect's own begin at ANSWER_OWN, usage numbers at
- * ANSWER_COUNT. */
+/* Ids of the rules that dialect_answer_value understands; a dialect's own begin at ANSWER_OWN,
+ * usage numbers at ANSWER_COUNT. */
 enum {
     ANSWER_ID = 1,
     ANSWER_MODEL,
@@ -24,15 +25,16 @@ enum {
 };
 
 /*
- * What every answer may state, whatever the API: "usage" by any known name, and errors of any shape. dialect.c lays
- * these rules under those of each dialect's answers and events: where a dialect has a rule of its own for a path, that
- * one counts. So no dialect repeats them (unit/dialects).
+ * What every answer may state, whatever the API: "usage" by any known name, and errors of any
+ * shape. dialect.c lays these rules under those of each dialect's answers and events: where a
+ * dialect has a rule of its own for a path, that one counts. So no dialect repeats them
+ * (unit/dialects).
  */
 extern struct json_rules dialect_answer_common;
 
 /* clang-format off */
-/* Errors beside the common ones: {"type","code"} flat (Mistral), {"code","error":"text"} (xAI), {"error":"text",
- * "error_type"} (Hugging Face's servers). */
+/* Errors beside the common ones: {"type","code"} flat (Mistral), {"code","error":"text"} (xAI),
+ * {"error":"text", "error_type"} (Hugging Face's servers). */
 #define ANSWER_FLAT_ERRORS \
     RULE("type", ANSWER_TOP_TYPE, 0), \
     RULE("code", ANSWER_TOP_CODE, 0)
@@ -58,10 +60,12 @@ extern struct json_rules dialect_answer_common;
     RULE(at ".generation_time_ms", ANSWER_DECODE_MS, 0)
 /* clang-format on */
 
-/* Understands all of these, and the common ones: what a dialect's handler has no case for goes here. */
+/* Understands all of these, and the common ones: what a dialect's handler has no case for goes
+ * here. */
 void dialect_answer_value(struct facts *facts, const struct json_value *value);
 
-/* An error's type as model servers spell it at paths that anybody may have: "not_supported_error". */
+/* An error's type as model servers spell it at paths that anybody may have:
+ * "not_supported_error". */
 bool dialect_answer_names_error(const struct json_value *value);
 /* Something was produced that is neither text nor a call: vectors, scores, pictures, sound. */
 void dialect_answer_content(struct facts *facts);

@@ -1,5 +1,6 @@
 /*
- * The parts of requests that look alike in several dialects: model, stream, limits, tools, messages, said prompt names.
+ * The parts of requests that look alike in several dialects: model, stream, limits, tools,
+ * messages, said prompt names.
  *
  * Called from the dialects' request handlers on the scribe's thread.
  */
@@ -18,8 +19,8 @@ static uint8_t follow(const char *mark, uint8_t matched, char c)
     return (uint8_t)(c == mark[matched] ? matched + 1 : c == mark[0]);
 }
 
-/* Does the response format demand JSON? All that do spell it "json..." (json_object, json_schema, json),
- * "application/json" or give a schema. */
+/* Does the response format demand JSON? All that do spell it "json..." (json_object, json_schema,
+ * json), "application/json" or give a schema. */
 static void look_for_json(struct facts *facts, const struct json_value *raw)
 {
     static const char type[] = "\"json", mime[] = "/json\"";
@@ -74,7 +75,7 @@ static void end_user(struct facts *facts, const struct json_value *value)
     const struct exchange_config *const config = facts->prompt.config;
     if ((value->type != JSON_STRING && value->type != JSON_NUMBER) || !value->bytes)
         return;
-    if (facts->echo)
+    if (facts->echo != NULL)
         secret_echo_take(facts->echo, value->text, value->bytes, ' ');
     if (value->rule < facts->end_user_said || value->cut || !config->has_hash_key)
         return;

@@ -42,8 +42,8 @@ enum {
     RULE("metadata.prompt_name", REQUEST_META_NAME, 0), \
     RULE("metadata.prompt_version", REQUEST_META_VERSION, 0)
 
-/* Whose call the application says it is; hashed. The application's own id of a user (OpenAI's older and newer name,
- * Anthropic's, Z.ai's and Baidu's, Azure's). */
+/* Whose call the application says it is; hashed. The application's own id of a user (OpenAI's older
+ * and newer name, Anthropic's, Z.ai's and Baidu's, Azure's). */
 #define REQUEST_END_USERS(at) \
     RULE(at "user", REQUEST_END_USER, 0), \
     RULE(at "safety_identifier", REQUEST_END_USER_SAFE, 0), \

@@ -1,11 +1,12 @@
-/* Dialects that are tables alone: what answers of chats and completions state, whatever they call it. For dialects
- * only; what the smaller APIs share (ids, models, errors, usage) is in dialect_answer.h and understood here as well. */
+/* Dialects that are tables alone: what answers of chats and completions state, whatever they call
+ * it. For dialects only; what the smaller APIs share (ids, models, errors, usage) is in
+ * dialect_answer.h and understood here as well. */
 #pragma once
 
 #include "dialect_answer.h"
 
-/* Ids of the rules that dialect_table_value understands beside those of dialect_answer.h; a dialect's own begin at
- * TABLE_OWN and are handled before the rest is handed on. */
+/* Ids of the rules that dialect_table_value understands beside those of dialect_answer.h; a
+ * dialect's own begin at TABLE_OWN and are handled before the rest is handed on. */
 enum {
     TABLE_CHOICE =
         ANSWER_OWN,  /* an element of the list of choices, or the object that is the only one: proves the shape */
@@ -38,17 +39,19 @@ enum {
 _Static_assert((int)TABLE_ADDED_OUTPUT < (int)TABLE_OWN, "room for all");
 
 /* clang-format off */
-/* A list of messages, with the names of its members; REQUEST_MESSAGES (dialect_request.h) is the usual one. */
+/* A list of messages, with the names of its members; REQUEST_MESSAGES (dialect_request.h) is the
+ * usual one. */
 #define TABLE_MESSAGES(list, role, content) \
     RULE(list "[]", REQUEST_MESSAGE, 0), \
     RULE(list "[]." role, REQUEST_ROLE, 0), \
     RULE(list "[]." content, REQUEST_TEXT, JSON_PIECES)
 /* clang-format on */
 
-/* Words of facts->scratch that belong to this file; a dialect's own state stands behind them. */
+/* Words of facts->scratch that belong to this file; a dialect's own state stands after them. */
 enum { TABLE_SCRATCH = 8 };
 
-/* As a json_handler: a dialect without rules of its own names it in its table. `context` is the struct facts. */
+/* As a json_handler: a dialect without rules of its own names it in its table. `context` is the
+ * struct facts. */
 void dialect_table_value(void *context, const struct json_value *value);
 
 /* Same for requests: all that dialect_request.h knows. */

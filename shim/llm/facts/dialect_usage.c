@@ -1,6 +1,6 @@
 /*
- * Names within usage objects, see dialect_usage.h. Sources: the pages that docs/dialects.md names for each service, the
- * relays' own code and bug reports.
+ * Names within usage objects, see dialect_usage.h. Sources: the pages that docs/dialects.md names
+ * for each service, the relays' own code and bug reports.
  *
  * Called from the dialects' handlers on the scribe's thread.
  */

@@ -1,6 +1,7 @@
 /*
- * What services call the numbers of a usage object: one list for all dialects, so that a spelling that is known from
- * one service is understood wherever a relay or a newer server writes it. For dialects only.
+ * What services call the numbers of a usage object: one list for all dialects, so that a spelling
+ * that is known from one service is understood wherever a relay or a newer server writes it. For
+ * dialects only.
  *
  * Pure but for the facts; scribe's thread.
  */
@@ -23,7 +24,8 @@ enum {
     RULE(at ".*", USAGE_INPUT_PART, 0), \
     RULE(at ".cache_creation.*", USAGE_INPUT_PART, 0)
 
-/* The keys of the usage object at `at`, in every known place. The object itself is the dialect's own rule. */
+/* The keys of the usage object at `at`, in every known place. The object itself is the dialect's
+ * own rule. */
 #define USAGE_RULES(at) \
     RULE(at ".*", USAGE_NAMED, 0), \
     USAGE_INPUT_PARTS(at ".prompt_tokens_details"), \

@@ -1,7 +1,8 @@
 /*
  * Putting facts in, see facts.h: bounded copies, last wins, tool calls told apart.
  *
- * Called by dialects within JSON callbacks on the scribe's thread. It must never keep a pointer into the body.
+ * Called by dialects within JSON callbacks on the scribe's thread. It must never keep a pointer
+ * into the body.
  */
 #include "facts.h"
 
@@ -44,15 +45,16 @@ static struct facts_call *call_of_fragment(struct facts *facts)
     const uint64_t id = facts->fragment.id;
     struct facts_call *const known =
         index == FACTS_NO_INDEX ? call_last(facts, choice) : call_by_index(facts, choice, index);
-    const bool other_id = known && id && known->id && known->id != id;
-    /* Without an index a new id begins a call; without both, a name does, because names stand at the beginning. */
-    const bool anew = id ? !known || known->id != id : facts->fragment.listed && facts->fragment.named;
+    const bool other_id = known != NULL && id && known->id && known->id != id;
+    /* Without an index a new id begins a call; without both, a name does, because names stand at
+     * the beginning. */
+    const bool anew = id ? known == NULL || known->id != id : facts->fragment.listed && facts->fragment.named;
     const bool starts = index == FACTS_NO_INDEX && anew;
-    if (known && !other_id && !starts) {
+    if (known != NULL && !other_id && !starts) {
         known->id = known->id ? known->id : id;
         return known;
     }
-    if (!known && !id && !facts->fragment.content && index == FACTS_NO_INDEX)
+    if (known == NULL && !id && !facts->fragment.content && index == FACTS_NO_INDEX)
         return NULL; /* an empty object is no call */
     return call_new(facts, choice, index, id);
 }
@@ -79,7 +81,8 @@ static void usage_raise(struct facts_usage *usage, enum facts_number which, uint
         usage_put(usage, which, value);
 }
 
-/* A later statement: 0 erases nothing. A smaller one corrects (Gemini's first count of a prompt may be too high). */
+/* A later statement: 0 erases nothing. A smaller one corrects (Gemini's first count of a prompt may
+ * be too high). */
 static void usage_restate(struct facts_usage *usage, enum facts_number which, uint64_t value)
 {
     if (value || !((usage->present >> which) & 1))
@@ -306,7 +309,8 @@ void facts_part(struct facts *facts, uint32_t index, const struct facts_part *pa
         facts->parts = index + 1;
 }
 
-/* The sum of one count over all parts; of input and what a cache gave of it, once for each prompt. */
+/* The sum of one count over all parts; of input and what a cache gave of it, once for each
+ * prompt. */
 static void sum_parts(struct facts *facts, unsigned which, enum facts_number fact)
 {
     const uint64_t choices = facts_number(facts, FACT_CHOICES_ASKED), each = choices ? choices : 1;
@@ -491,10 +495,10 @@ void facts_call_arguments(struct facts *facts, const char *text, size_t bytes)
     if (!facts->fragment.spilled) { /* decide now, by what is known */
         facts->fragment.spilled = true;
         facts->fragment.target = call_of_fragment(facts);
-        if (facts->fragment.target)
+        if (facts->fragment.target != NULL)
             json_check_push(&facts->fragment.target->arguments, facts->fragment.arguments, facts->fragment.bytes);
     }
-    if (facts->fragment.target)
+    if (facts->fragment.target != NULL)
         json_check_push(&facts->fragment.target->arguments, text, bytes);
 }
 
@@ -510,14 +514,14 @@ void facts_call_end(struct facts *facts)
     facts->fragment.open = false;
     struct facts_call *const call = facts->fragment.target;
     if (facts->fragment.spilled) { /* what was said after the long arguments still names the call */
-        if (call) {
+        if (call != NULL) {
             call->id = facts->fragment.id ? facts->fragment.id : call->id;
             call->index = facts->fragment.index != FACTS_NO_INDEX ? facts->fragment.index : call->index;
         }
         return;
     }
     struct facts_call *const target = call_of_fragment(facts);
-    if (target)
+    if (target != NULL)
         json_check_push(&target->arguments, facts->fragment.arguments, facts->fragment.bytes);
 }
 

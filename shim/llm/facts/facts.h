@@ -1,8 +1,9 @@
 /*
- * What is known so far about one exchange, in neutral terms: dialects put facts in, the exchange takes a span out.
+ * What is known so far about one exchange, in neutral terms: dialects put facts in, the exchange
+ * takes a span out.
  *
- * Written by dialects from JSON callbacks, on the scribe's thread only. Fixed size, no allocation. A fact that was not
- * stated stays absent; a later statement replaces an earlier one ("last wins").
+ * Written by dialects from JSON callbacks, on the scribe's thread only. Fixed size, no allocation.
+ * A fact that was not stated stays absent; a later statement replaces an earlier one ("last wins").
  */
 #pragma once
 
@@ -15,8 +16,8 @@
 #include "shim/llm/json/json_scan.h"
 #include "shim/llm/identity/prompt.h"
 
-/* Token classes and times as the provider states them. The arithmetic (input includes cached, output includes
- * reasoning) is done once, at the end, from the three switches below. */
+/* Token classes and times as the provider states them. The arithmetic (input includes cached,
+ * output includes reasoning) is done once, at the end, from the three switches below. */
 enum facts_number {
     FACT_INPUT,
     FACT_OUTPUT,
@@ -61,8 +62,8 @@ enum facts_text {
     FACT_TEXT_COUNT
 };
 
-/* Kinds of generated content; an event can be in several. Signatures, citations, annotations, pings, roles and empty
- * deltas are none. */
+/* Kinds of generated content; an event can be in several. Signatures, citations, annotations,
+ * pings, roles and empty deltas are none. */
 enum facts_content {
     CONTENT_TEXT = 1,
     CONTENT_REASONING = 2,
@@ -130,8 +131,8 @@ struct facts {
     uint16_t end_user_said;          /* rule of dialect_request.h */
     char end_user[SPAN_ALIAS_BYTES]; /* hashed id of the user that the application named, "": none */
 
-    /* ---- from here on of the answer, but for what requests state among the numbers and texts (facts_forget_answer)
-     * ---- Switches that a dialect or the provider table sets: */
+    /* ---- from here on of the answer, but for what requests state among the numbers and texts
+     * (facts_forget_answer) ---- Switches that a dialect or the provider table sets: */
     bool input_excludes_cache;      /* the stated input lacks cache reads and writes (Anthropic, Converse) */
     bool output_excludes_reasoning; /* the stated output lacks reasoning (xAI chat, Gemini) */
     bool reasoning_beside;          /* always, whatever the stated total says (Perplexity) */
@@ -206,8 +207,8 @@ struct facts {
 struct exchange_config;
 /* `*facts` is all zero bytes. */
 void facts_init(struct facts *facts, const struct exchange_config *config);
-/* Another response to the same request: all that the one before stated is forgotten, and the switches stand as at
- * first. */
+/* Another response to the same request: all that the one before stated is forgotten, and the
+ * switches stand as at first. */
 void facts_forget_answer(struct facts *facts);
 
 /* Zeroes what no longer matters of texts. */
@@ -220,24 +221,26 @@ void facts_set_value(struct facts *facts, enum facts_text which, const struct js
 bool facts_has_text(const struct facts *facts, enum facts_text which);
 
 /*
- * Numbers. facts_set_number replaces. facts_set_count takes has_u64 values only, others change nothing. Services repeat
- * usage within one answer as it grows, and leave names out or state 0 where an earlier object had more to say: a later
- * count of usage replaces an earlier one, but 0 and a missing name erase nothing. Between facts_usage_begin and _end
- * the counts of one object gather and are then laid over the former by that rule; of several names for one number
- * within an object the largest counts (relays state 0 or a part under those that they do not use). An object that
- * facts_usage_drop ends never was.
+ * Numbers. facts_set_number replaces. facts_set_count takes has_u64 values only, others change
+ * nothing. Services repeat usage within one answer as it grows, and leave names out or state 0
+ * where an earlier object had more to say: a later count of usage replaces an earlier one, but 0
+ * and a missing name erase nothing. Between facts_usage_begin and _end the counts of one object
+ * gather and are then laid over the former by that rule; of several names for one number within an
+ * object the largest counts (relays state 0 or a part under those that they do not use). An object
+ * that facts_usage_drop ends never was.
  */
 #define FACTS_TOKENS_MAX ((uint64_t)1 << 40) /* a larger count changes nothing */
 void facts_set_number(struct facts *facts, enum facts_number which, uint64_t value);
 void facts_set_count(struct facts *facts, enum facts_number which, const struct json_value *value);
 void facts_add_count(struct facts *facts, enum facts_number which, const struct json_value *value);
-/* value times ns_per_unit, fractions kept: seconds 1e9, milliseconds 1e6, nanoseconds 1. What no call or job can last
- * changes nothing: batches, the longest of them, are given up after two days. */
+/* value times ns_per_unit, fractions kept: seconds 1e9, milliseconds 1e6, nanoseconds 1. What no
+ * call or job can last changes nothing: batches, the longest of them, are given up after two
+ * days. */
 #define FACTS_TIME_NS_MAX (UINT64_C(7) * 86400 * 1000000000)
 void facts_set_time(struct facts *facts, enum facts_number which, const struct json_value *value, double ns_per_unit);
 #define FACTS_COST_NANOUSD_MAX (UINT64_C(1000000) * 1000000000) /* a million dollars: a larger cost changes nothing */
-/* A cost (number, or text that spells one) times 10^power is nano-dollars: 9 for dollars, -1 for xAI's ticks (1e10 of
- * them are a dollar). Exact. */
+/* A cost (number, or text that spells one) times 10^power is nano-dollars: 9 for dollars, -1 for
+ * xAI's ticks (1e10 of them are a dollar). Exact. */
 void facts_set_cost(struct facts *facts, const struct json_value *value, int power);
 bool facts_has_number(const struct facts *facts, enum facts_number which);
 uint64_t facts_number(const struct facts *facts, enum facts_number which); /* 0 if absent */
@@ -251,18 +254,20 @@ void facts_usage_drop(struct facts *facts);
 /*
  * Several answers in one response.
  *
- * A stream may state usage of each by itself, each time as it stands, when it is under way or ends (llama.cpp, for
- * several prompts or choices): facts_part is such a statement, the last of an index counts, and facts_parts_end lays
- * their sums over the usage. Input of the choices of one prompt is one input.
+ * A stream may state usage of each by itself, each time as it stands, when it is under way or ends
+ * (llama.cpp, for several prompts or choices): facts_part is such a statement, the last of an index
+ * counts, and facts_parts_end lays their sums over the usage. Input of the choices of one prompt is
+ * one input.
  *
- * A plain body may be a list of answers: facts_document_end says that one is complete; what the next one states is
- * added to it. facts_documents_end makes the sums at the end.
+ * A plain body may be a list of answers: facts_document_end says that one is complete; what the
+ * next one states is added to it. facts_documents_end makes the sums at the end.
  */
 void facts_part(struct facts *facts, uint32_t index, const struct facts_part *part);
 /* True: more than one stated something. */
 bool facts_parts_end(struct facts *facts);
-/* A look at the counts while more may come: between the two, usage and numbers may be finished as if this were the end
- * (a dialect's `sum`, facts_fallback_use); facts_peek_end undoes that. A usage object under way states nothing yet. */
+/* A look at the counts while more may come: between the two, usage and numbers may be finished as
+ * if this were the end (a dialect's `sum`, facts_fallback_use); facts_peek_end undoes that. A usage
+ * object under way states nothing yet. */
 struct facts_peek {
     struct facts_usage usage;
     uint32_t number_present;
@@ -284,15 +289,15 @@ void facts_choice_seen(struct facts *facts, uint32_t choice);
 void facts_finish(struct facts *facts, uint32_t choice, const struct json_value *value);
 
 /*
- * Generated content of the event (or plain answer) under way. Empty pieces count for nothing. Visible text
- * (CONTENT_TEXT) also goes to the JSON check of its choice when JSON was asked for.
+ * Generated content of the event (or plain answer) under way. Empty pieces count for nothing.
+ * Visible text (CONTENT_TEXT) also goes to the JSON check of its choice when JSON was asked for.
  */
 void facts_content(struct facts *facts, enum facts_content kind, uint32_t choice, const char *text, size_t bytes);
 
 /*
- * Tool calls that the client is to run, from fragments or whole: begin at the call's object, say what is known in any
- * order, end. Calls are told apart by (choice, index); without an index, or with an index that stays the same, by a new
- * id.
+ * Tool calls that the client is to run, from fragments or whole: begin at the call's object, say
+ * what is known in any order, end. Calls are told apart by (choice, index); without an index, or
+ * with an index that stays the same, by a new id.
  */
 void facts_call_begin(struct facts *facts, uint32_t choice);
 void facts_call_index(struct facts *facts, uint64_t index);
@@ -306,14 +311,14 @@ void facts_call_whole(struct facts *facts);
 
 void facts_server_call(struct facts *facts);
 
-/* Whether the text is one of the words, whatever the case of letters. They stand in one text, separated by one blank: a
- * table of pointers would be relocated at the start of every program. */
+/* Whether the text is one of the words, whatever the case of letters. They stand in one text,
+ * separated by one blank: a table of pointers would be relocated at the start of every program. */
 bool facts_is_word(const char *words, const char *text, size_t bytes);
 
 /* An error object or text. `type` wins over `code` in error.type. */
 void facts_error_seen(struct facts *facts);
-/* What an event of a stream calls itself is an error's name only if that event is an error; the first error names the
- * answer's. */
+/* What an event of a stream calls itself is an error's name only if that event is an error; the
+ * first error names the answer's. */
 static inline void facts_error_event_begin(struct facts *facts)
 {
     if (!facts->error_seen)

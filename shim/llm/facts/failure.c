@@ -1,6 +1,6 @@
 /*
- * Failures within a success, see failure.h: Z.ai {"code","msg","success":false}, MiniMax "base_resp", iFlytek and Baidu
- * codes beside a message, a finish reason "error".
+ * Failures within a success, see failure.h: Z.ai {"code","msg","success":false}, MiniMax
+ * "base_resp", iFlytek and Baidu codes beside a message, a finish reason "error".
  *
  * Called by dialects and by exchange_close on the scribe's thread.
  */
@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-/* Finish reasons that say that no answer was to be had: Mistral, OpenRouter, Cohere, DeepSeek, Z.ai, vLLM's relatives.
+/* Finish reasons that say that no answer was to be had: Mistral, OpenRouter, Cohere, DeepSeek,
+ * Z.ai, vLLM's relatives.
  */
 static const char error_reasons[] = "error insufficient_system_resource network_error engine_error server_error "
                                     "internal_error model_error timeout failed";
@@ -42,7 +43,7 @@ bool failure_is_well(const struct json_value *value)
 
 static enum member member_of(const struct json_value *value)
 {
-    for (size_t i = 0; value->key && i < sizeof(members) / sizeof(members[0]); i++)
+    for (size_t i = 0; value->key != NULL && i < sizeof(members) / sizeof(members[0]); i++)
         if (strlen(members[i].key) == value->key_bytes && !memcmp(members[i].key, value->key, value->key_bytes))
             return (enum member)members[i].member;
     return MEMBER_UNKNOWN;

@@ -1,6 +1,6 @@
 /*
- * Failures that a success of HTTP carries: what vendors say instead of an "error". For dialects and exchange.c;
- * scribe's thread.
+ * Failures that a success of HTTP carries: what vendors say instead of an "error". For dialects and
+ * exchange.c; scribe's thread.
  */
 #pragma once
 
@@ -22,12 +22,13 @@ enum {
     RULE("base_resp.status_code", FAILURE_STATUS, 0)
 
 /*
- * An error of any shape: {"error":"text"}, {"error":{"type"|"name","status","code","message",...}}. Many services
- * send an error object with every answer and leave it empty, or fill it with the words of a success, where nothing
- * failed: an error is seen when something in it says so. A name, a status or a message does, and a code, if they are
- * no success's; so do members that nobody knows, where no known one stands beside them. An answer that is nothing
- * but an error object which says nothing is no error either, but an answer without content: every failure in the
- * documents and in recorded traffic has a name, a code or a message.
+ * An error of any shape: {"error":"text"}, {"error":{"type"|"name","status","code","message",...}}.
+ * Many services send an error object with every answer and leave it empty, or fill it with the
+ * words of a success, where nothing failed: an error is seen when something in it says so. A name,
+ * a status or a message does, and a code, if they are no success's; so do members that nobody
+ * knows, where no known one stands beside them. An answer that is nothing but an error object which
+ * says nothing is no error either, but an answer without content: every failure in the documents
+ * and in recorded traffic has a name, a code or a message.
  */
 #define FAILURE_ERROR(at) \
     RULE(at, FAILURE_OBJECT, 0), \
@@ -40,7 +41,8 @@ static inline bool failure_is(const struct json_value *value)
 }
 
 void failure_value(struct facts *facts, const struct json_value *value);
-/* The same for FAILURE_OBJECT and FAILURE_MEMBER, but for facts_error_seen. True: the error is one. */
+/* The same for FAILURE_OBJECT and FAILURE_MEMBER, but for facts_error_seen. True: the error is
+ * one. */
 bool failure_error(struct facts *facts, const struct json_value *value);
 /* A member that names the kind of error; dialects look at these to tell whose they are. */
 bool failure_is_type(const struct json_value *value);

@@ -1,4 +1,5 @@
-/* Sums of Anthropic's `usage.iterations`, see iterations.h. Scribe's thread; pure on the caller's memory. */
+/* Sums of Anthropic's `usage.iterations`, see iterations.h. Scribe's thread; pure on the caller's
+ * memory. */
 #include "iterations.h"
 
 #include <string.h>

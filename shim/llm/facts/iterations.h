@@ -1,8 +1,9 @@
 /*
- * Anthropic's `usage.iterations`: one request may be several runs of models: a compaction before the answer, attempts
- * of models that declined, advice. The usage above the list states the last ones alone. What is billed is the sum,
- * without attempts that were declined before they wrote anything, and without advice, which is another model's.
- * Source: https://docs.anthropic.com/en/docs/build-with-claude/compaction and reports of users.
+ * Anthropic's `usage.iterations`: one request may be several runs of models: a compaction before
+ * the answer, attempts of models that declined, advice. The usage above the list states the last
+ * ones alone. What is billed is the sum, without attempts that were declined before they wrote
+ * anything, and without advice, which is another model's. Source:
+ * https://docs.anthropic.com/en/docs/build-with-claude/compaction and reports of users.
  *
  * For dialects, on the scribe's thread; memory is the caller's, all zero at first.
  */
@@ -18,8 +19,8 @@ struct iterations {
     bool advice, attempt, any;
 };
 
-/* What of the list a value is: the list (its begin forgets what was: stated again is not once more), an element,
- * its type, one of its counts. */
+/* What of the list a value is: the list (its begin forgets what was: stated again is not once
+ * more), an element, its type, one of its counts. */
 enum iterations_part { ITERATIONS_LIST, ITERATIONS_ONE, ITERATIONS_TYPE, ITERATIONS_COUNT };
 void iterations_value(struct iterations *iterations, enum iterations_part part, const struct json_value *value);
 /* What the sum of `iterated[i]` has above `stated`; 0: nothing, or no iteration counted. */

@@ -1,6 +1,6 @@
 /*
- * Quality signals from finish reasons and incremental checks, see quality.h. A signal is set or absent; false is never
- * stated, because the traffic states none of them as false.
+ * Quality signals from finish reasons and incremental checks, see quality.h. A signal is set or
+ * absent; false is never stated, because the traffic states none of them as false.
  *
  * Called by exchange_close on the scribe's thread.
  */
@@ -8,7 +8,8 @@
 
 #include "span/span.h"
 
-/* Every spelling of "the token limit ended it", of "a filter did", of "the model refused", in any case of letters. */
+/* Every spelling of "the token limit ended it", of "a filter did", of "the model refused", in any
+ * case of letters. */
 static const char truncated[] =
     "length max_tokens max_output_tokens max_length model_context_window_exceeded model_length token_limit "
     "maximum_tokens limit max_completion_tokens "

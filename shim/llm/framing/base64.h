@@ -11,5 +11,6 @@ struct base64 { /* all zero bytes are a fresh one */
     bool bad;     /* a byte that is neither of the alphabet, padding nor white space was passed over */
 };
 
-/* Decodes `bytes` characters into `ret_data`, which has room for bytes * 3 / 4 + 1. Returns the bytes written. */
+/* Decodes `bytes` characters into `ret_data`, which has room for bytes * 3 / 4 + 1. Returns the
+ * bytes written. */
 size_t base64_push(struct base64 *base64, const char *text, size_t bytes, uint8_t *ret_data);

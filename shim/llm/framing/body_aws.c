@@ -1,9 +1,10 @@
 /*
- * AWS event streams as bodies, see body_aws.h. An event `chunk` is InvokeModel's: its payload holds the model's own
- * event as base64. A `PayloadPart` is SageMaker's: a piece of what the container streams (SSE or JSON lines), cut
- * anywhere; the message counts as the event, the container's events are read across them
- * (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_PayloadPart.html). Exceptions and errors are
- * events with an error's name.
+ * AWS event streams as bodies, see body_aws.h. An event `chunk` is InvokeModel's: its payload holds
+ * the model's own event as base64. A `PayloadPart` is SageMaker's: a piece of what the container
+ * streams (SSE or JSON lines), cut anywhere; the message counts as the event, the container's
+ * events are read across them
+ * (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_PayloadPart.html).
+ * Exceptions and errors are events with an error's name.
  */
 #include "body_aws.h"
 

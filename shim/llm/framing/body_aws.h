@@ -1,6 +1,6 @@
 /*
- * A body framed as an AWS event stream: messages become events; the chunks of InvokeModel are unwrapped, the parts of
- * SageMaker put together. Scribe's thread; no allocation.
+ * A body framed as an AWS event stream: messages become events; the chunks of InvokeModel are
+ * unwrapped, the parts of SageMaker put together. Scribe's thread; no allocation.
  */
 #pragma once
 

@@ -33,7 +33,7 @@ enum decode_kind decode_kind(const char *value, size_t bytes)
                  {"br", DECODE_BROTLI}, {"zstd", DECODE_ZSTD},   {"identity", DECODE_NONE}};
     while (bytes && (*value == ' ' || *value == '\t'))
         value++, bytes--;
-    while (bytes && strchr(" \t\r\n", value[bytes - 1]))
+    while (bytes && strchr(" \t\r\n", value[bytes - 1]) != NULL)
         bytes--;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strlen(names[i].name) == bytes && !strncasecmp(names[i].name, value, bytes))
@@ -41,14 +41,15 @@ enum decode_kind decode_kind(const char *value, size_t bytes)
     return bytes ? DECODE_UNKNOWN : DECODE_NONE;
 }
 
-/* Brotli has no limit of its own for its window: its allocator gets one. Each block remembers its size. */
+/* Brotli has no limit of its own for its window: its allocator gets one. Each block remembers its
+ * size. */
 static void *brotli_allocate(void *opaque, size_t bytes)
 {
     struct decode *decode = opaque;
     if (bytes > DECODE_WINDOW_MAX || decode->allocated + bytes > DECODE_WINDOW_MAX + DECODE_WINDOW_MAX / 2)
         return NULL;
     size_t *block = malloc(bytes + 2 * sizeof(size_t)); /* two words keep the alignment */
-    if (!block)
+    if (block == NULL)
         return NULL;
     block[0] = bytes;
     decode->allocated += bytes;
@@ -58,7 +59,7 @@ static void *brotli_allocate(void *opaque, size_t bytes)
 static void brotli_free(void *opaque, void *address)
 {
     struct decode *decode = opaque;
-    if (!address)
+    if (address == NULL)
         return;
     size_t *block = (size_t *)address - 2;
     decode->allocated -= block[0];
@@ -77,7 +78,7 @@ static bool open_decoder(struct decode *decode)
         return decode->brotli != NULL;
     case DECODE_ZSTD:
         decode->zstd = ZSTD_createDStream();
-        return decode->zstd &&
+        return decode->zstd != NULL &&
                !ZSTD_isError(ZSTD_DCtx_setParameter(decode->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX));
     default:
         return false;
@@ -88,9 +89,9 @@ static void close_decoder(struct decode *decode)
 {
     if (decode->kind == DECODE_GZIP || (decode->kind == DECODE_DEFLATE && decode->begun))
         inflateEnd(&decode->zlib);
-    if (decode->brotli)
+    if (decode->brotli != NULL)
         BrotliDecoderDestroyInstance(decode->brotli);
-    if (decode->zstd)
+    if (decode->zstd != NULL)
         ZSTD_freeDStream(decode->zstd);
 }
 
@@ -125,7 +126,8 @@ static bool push_zlib(struct decode *decode, const uint8_t *data, size_t bytes)
     }
 }
 
-/* A zlib header is 0x78-like with a checksum modulo 31; without one it is raw deflate (as some servers send it). */
+/* A zlib header is 0x78-like with a checksum modulo 31; without one it is raw deflate (as some
+ * servers send it). */
 static bool push_deflate(struct decode *decode, const uint8_t *data, size_t bytes)
 {
     while (!decode->begun && decode->head_bytes < DEFLATE_HEAD_BYTES && bytes) {
@@ -183,7 +185,7 @@ struct decode *decode_open(enum decode_kind kind, decode_output *output, void *c
     if (kind == DECODE_NONE || kind == DECODE_UNKNOWN)
         return NULL;
     struct decode *decode = malloc(sizeof(*decode));
-    if (!decode)
+    if (decode == NULL)
         return NULL;
     memset(decode, 0, offsetof(struct decode, piece));
     decode->kind = kind;
@@ -220,7 +222,7 @@ bool decode_complete(const struct decode *decode)
 
 void decode_close(struct decode *decode)
 {
-    if (!decode)
+    if (decode == NULL)
         return;
     close_decoder(decode);
     free(decode);

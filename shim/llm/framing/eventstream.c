@@ -1,4 +1,5 @@
-/* AWS event streams, see eventstream.h. Called by body.c; the format: https://smithy.io/2.0/aws/amazon-eventstream.html
+/* AWS event streams, see eventstream.h. Called by body.c; the format:
+ * https://smithy.io/2.0/aws/amazon-eventstream.html
  */
 #include "eventstream.h"
 

@@ -1,11 +1,11 @@
 /*
- * AWS event streams (application/vnd.amazon.eventstream): cuts bytes of any cutting into messages, hands their payloads
- * on in pieces.
+ * AWS event streams (application/vnd.amazon.eventstream): cuts bytes of any cutting into messages,
+ * hands their payloads on in pieces.
  *
- * Owned by the body of an exchange, scribe's thread. Keeps no payload: what a message says is given before its checksum
- * was seen, so that nothing needs to be buffered; end() tells whether the checksum agreed. The prelude's checksum is
- * verified before its lengths are believed; after damage nothing more is given (the stream has no marks to find the
- * next message by).
+ * Owned by the body of an exchange, scribe's thread. Keeps no payload: what a message says is given
+ * before its checksum was seen, so that nothing needs to be buffered; end() tells whether the
+ * checksum agreed. The prelude's checksum is verified before its lengths are believed; after damage
+ * nothing more is given (the stream has no marks to find the next message by).
  */
 #pragma once
 
@@ -22,8 +22,8 @@ enum {
 enum eventstream_type { EVENTSTREAM_EVENT, EVENTSTREAM_EXCEPTION, EVENTSTREAM_ERROR };
 
 struct eventstream_handler {
-    /* `name`: ":event-type", ":exception-type" or ":error-code", whichever the message type asks for; "" if it has
-     * none. */
+    /* `name`: ":event-type", ":exception-type" or ":error-code", whichever the message type asks
+     * for; "" if it has none. */
     void (*begin)(void *context, enum eventstream_type type, const char *name, size_t bytes);
     void (*data)(void *context, const char *data, size_t bytes);
     void (*end)(void *context, bool intact);

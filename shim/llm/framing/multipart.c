@@ -11,14 +11,14 @@ static bool ends_crlf(const char *line, size_t bytes)
     return bytes && line[bytes - 1] == '\n';
 }
 
-/* The value of `; key=` in a Content-Disposition line, quoted or not. NULL: not there. Quoted values may hold
- * semicolons. */
+/* The value of `; key=` in a Content-Disposition line, quoted or not. NULL: not there. Quoted
+ * values may hold semicolons. */
 static const char *parameter(const char *line, size_t bytes, const char *key, size_t *ret_bytes)
 {
     const size_t key_bytes = strlen(key);
     const char *const end = line + bytes;
     const char *p = memchr(line, ';', bytes);
-    while (p && ++p < end) {
+    while (p != NULL && ++p < end) {
         while (p < end && (*p == ' ' || *p == '\t'))
             p++;
         const char *const name = p;
@@ -47,12 +47,12 @@ static void take_header(struct multipart *m)
     if (m->line_bytes < sizeof(disposition) - 1 || strncasecmp(m->line, disposition, sizeof(disposition) - 1) != 0)
         return;
     const char *const name = parameter(m->line, m->line_bytes, "name", &bytes);
-    if (name) {
+    if (name != NULL) {
         m->name_bytes = (uint8_t)(bytes < MULTIPART_NAME_MAX ? bytes : MULTIPART_NAME_MAX);
         memcpy(m->name, name, m->name_bytes);
     }
-    m->file =
-        parameter(m->line, m->line_bytes, "filename", &bytes) || parameter(m->line, m->line_bytes, "filename*", &bytes);
+    m->file = parameter(m->line, m->line_bytes, "filename", &bytes) != NULL ||
+              parameter(m->line, m->line_bytes, "filename*", &bytes) != NULL;
 }
 
 static void begin_part(struct multipart *m)
@@ -75,7 +75,7 @@ static void end_part(struct multipart *m)
 {
     if (!m->file)
         m->handler->field(m->context, m->name, m->name_bytes, m->value, m->value_bytes, m->part_bytes > m->value_bytes);
-    else if (m->handler->file)
+    else if (m->handler->file != NULL)
         m->handler->file(m->context, m->name, m->name_bytes, m->part_bytes);
     m->state = AFTER_BOUNDARY;
     m->tail = 0;
@@ -106,7 +106,7 @@ static void first_line_byte(struct multipart *m, char c)
     if (!ends_crlf(m->line, m->line_bytes))
         return;
     size_t bytes = m->line_bytes;
-    while (bytes && strchr("\r\n \t", m->line[bytes - 1]))
+    while (bytes && strchr("\r\n \t", m->line[bytes - 1]) != NULL)
         bytes--;
     m->bad = bytes < 3 || memcmp(m->line, "--", 2) != 0;
     memcpy(m->boundary, "\r\n", 2);
@@ -124,12 +124,13 @@ static void keep(struct multipart *m, const char *data, size_t bytes)
     m->part_bytes += bytes;
 }
 
-/* CR stands only at the boundary's beginning, so after a mismatch nothing but the byte at hand can begin it anew. */
+/* CR stands only at the boundary's beginning, so after a mismatch nothing but the byte at hand can
+ * begin it anew. */
 static size_t push_body(struct multipart *m, const char *data, size_t bytes)
 {
     if (!m->matched) {
         const char *const cr = memchr(data, '\r', bytes);
-        const size_t plain = cr ? (size_t)(cr - data) : bytes;
+        const size_t plain = cr != NULL ? (size_t)(cr - data) : bytes;
         keep(m, data, plain);
         m->matched = cr != NULL;
         return plain + (cr != NULL);

@@ -1,9 +1,9 @@
 /*
  * An incremental scanner of multipart/form-data: short text fields come whole, files as their size.
  *
- * For requests whose model stands in a form part (audio, image edits). Scribe's thread; no allocation; keeps at most
- * MULTIPART_VALUE_MAX bytes of a field. The boundary is taken from the body's first line, so no header is needed; any
- * cutting.
+ * For requests whose model stands in a form part (audio, image edits). Scribe's thread; no
+ * allocation; keeps at most MULTIPART_VALUE_MAX bytes of a field. The boundary is taken from the
+ * body's first line, so no header is needed; any cutting.
  */
 #pragma once
 

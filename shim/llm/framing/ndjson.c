@@ -1,6 +1,6 @@
 /*
- * Framing of JSON lines, see ndjson.h. A line end never occurs inside JSON text (it is escaped there), so lines are
- * what stands between them.
+ * Framing of JSON lines, see ndjson.h. A line end never occurs inside JSON text (it is escaped
+ * there), so lines are what stands between them.
  *
  * Runs on the scribe's thread inside exchange_response_body.
  */
@@ -34,8 +34,8 @@ void ndjson_push(struct ndjson *ndjson, const char *bytes, size_t count)
             ndjson->handler->begin(ndjson->context);
         }
         const char *const lf = memchr(p, '\n', (size_t)(end - p));
-        ndjson->handler->data(ndjson->context, p, (size_t)((lf ? lf : end) - p));
-        if (!lf)
+        ndjson->handler->data(ndjson->context, p, (size_t)((lf != NULL ? lf : end) - p));
+        if (lf == NULL)
             return;
         ndjson->open = false;
         ndjson->handler->end(ndjson->context);

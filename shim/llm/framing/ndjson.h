@@ -1,5 +1,6 @@
 /*
- * One JSON value per line: bytes in any cutting -> lines, handed on as they come. Lines of nothing but blanks are none.
+ * One JSON value per line: bytes in any cutting -> lines, handed on as they come. Lines of nothing
+ * but blanks are none.
  *
  * Scribe's thread; no allocation, no buffering. The last line may lack its line end.
  */

@@ -1,8 +1,8 @@
 /*
  * Framing of server-sent events (WHATWG HTML, 9.2), see sse.h.
  *
- * Runs on the scribe's thread inside exchange_response_body. It must never wait for a complete line: lines of 100 KB
- * are usual.
+ * Runs on the scribe's thread inside exchange_response_body. It must never wait for a complete
+ * line: lines of 100 KB are usual.
  */
 #include "sse.h"
 
@@ -22,7 +22,8 @@ static void begin(struct sse *sse)
         sse->handler->data(sse->context, sse->held, sse->held_bytes);
 }
 
-/* Data before it is known whether this is an event at all. Returns how many bytes were dealt with. */
+/* Data before it is known whether this is an event at all. Returns how many bytes were dealt
+ * with. */
 static size_t hold(struct sse *sse, const char *p, size_t count)
 {
     size_t i = 0;
@@ -76,7 +77,7 @@ static void line_end(struct sse *sse)
     sse->line = LINE_START;
 }
 
-/* The colon behind a field's name was read. */
+/* The colon after a field's name was read. */
 static void field_named(struct sse *sse)
 {
     sse->value = true;
@@ -106,14 +107,14 @@ static const char *field(struct sse *sse, const char *p, const char *end)
     return p;
 }
 
-/* Where this line ends within [p, end). Data is JSON, which has neither LF nor CR inside, so this is a search over long
- * runs. */
+/* Where this line ends within [p, end). Data is JSON, which has neither LF nor CR inside, so this
+ * is a search over long runs. */
 static const char *find_line_end(const char *p, const char *end)
 {
     const char *const lf = memchr(p, '\n', (size_t)(end - p));
-    const char *const stop = lf ? lf : end;
+    const char *const stop = lf != NULL ? lf : end;
     const char *const cr = memchr(p, '\r', (size_t)(stop - p));
-    return cr ? cr : stop;
+    return cr != NULL ? cr : stop;
 }
 
 static const char *line_value(struct sse *sse, const char *p, const char *end)

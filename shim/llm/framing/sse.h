@@ -1,10 +1,11 @@
 /*
  * Server-sent events: bytes in any cutting -> data of events, handed on as it comes.
  *
- * Scribe's thread; no allocation, no buffering of data. LF, CR LF and CR end lines, cut anywhere; one BOM at the start
- * is passed over; comments are counted; a last event without its blank line is completed by sse_end. The data of an
- * event goes to `data` in pieces (several data: lines are joined by LF); whether it was "[DONE]" or blank is found out
- * on the way, without keeping more than a few bytes.
+ * Scribe's thread; no allocation, no buffering of data. LF, CR LF and CR end lines, cut anywhere;
+ * one BOM at the start is passed over; comments are counted; a last event without its blank line is
+ * completed by sse_end. The data of an event goes to `data` in pieces (several data: lines are
+ * joined by LF); whether it was "[DONE]" or blank is found out on the way, without keeping more
+ * than a few bytes.
  */
 #pragma once
 
@@ -15,8 +16,8 @@
 enum { SSE_NAME_MAX = 64, SSE_HELD_MAX = 8 };
 
 struct sse_handler {
-    /* An event begins: it has data that is neither blank nor [DONE]. `name` is "" if no event: line came before the
-     * data. */
+    /* An event begins: it has data that is neither blank nor [DONE]. `name` is "" if no event: line
+     * came before the data. */
     void (*begin)(void *context, const char *name, size_t name_bytes);
     void (*data)(void *context, const char *data, size_t bytes);
     void (*end)(void *context);
@@ -30,10 +31,10 @@ struct sse {
     uint8_t line;              /* what kind of line we are in */
     uint8_t bom;               /* bytes of a BOM seen */
     bool after_cr;             /* a CR was the last byte: an LF belongs to it */
-    bool value;                /* behind the colon (and the one blank that may follow it) */
+    bool value;                /* after the colon (and the one blank that may follow it) */
     bool open;                 /* begin() was called */
     bool has_data;             /* a data: line was seen in this event */
-    bool over;                 /* [DONE] was: what comes behind it is not read */
+    bool over;                 /* [DONE] was: what comes after it is not read */
     uint8_t field_bytes, name_bytes, held_bytes;
     char field[8]; /* name of the field under way */
     char name[SSE_NAME_MAX];

@@ -1,8 +1,9 @@
 /*
  * The order-independent hash of json_canon.h: a scanner whose rules match everything, and a sum.
  *
- * Called by prompt.c on the scribe's thread with the raw bytes of `tools` and `response_format`. It must give the same
- * sums in every process and on every machine: no addresses, no byte order of the machine, no random seeds.
+ * Called by prompt.c on the scribe's thread with the raw bytes of `tools` and `response_format`. It
+ * must give the same sums in every process and on every machine: no addresses, no byte order of the
+ * machine, no random seeds.
  */
 #include "json_canon.h"
 
@@ -83,7 +84,7 @@ static uint64_t value_path(struct json_canon *canon, const struct json_value *va
     if (level->array) {
         const uint64_t index = level->index++;
         hash.a ^= mix(index + 1);
-    } else if (canon->depth && value->key) {
+    } else if (canon->depth && value->key != NULL) {
         text_hash_push(&hash, value->key, value->key_bytes);
     }
     text_hash_end(&hash, digest);
@@ -106,13 +107,14 @@ static bool key_is(const struct json_value *value, const char *word)
     return value->key_bytes == strlen(word) && !strncasecmp(value->key, word, value->key_bytes);
 }
 
-/* What opens below a level of this sort: [{"name"}], [{"function": {"name"}}] and the like, and Gemini's
- * [{"functionDeclarations": [{"name"}]}]. Names of other depths are those of parameters. */
+/* What opens below a level of this sort: [{"name"}], [{"function": {"name"}}] and the like, and
+ * Gemini's [{"functionDeclarations": [{"name"}]}]. Names of other depths are those of
+ * parameters. */
 static uint8_t tools_below(uint8_t tools, const struct json_value *value)
 {
     if (tools == TOOLS_LIST)
         return value->type == JSON_OBJECT_BEGIN ? TOOLS_ONE : TOOLS_NOT;
-    if (tools == TOOLS_NOT || !value->key)
+    if (tools == TOOLS_NOT || value->key == NULL)
         return TOOLS_NOT;
     if (value->type == JSON_ARRAY_BEGIN)
         return key_is(value, "functionDeclarations") || key_is(value, "function_declarations") ? TOOLS_LIST : TOOLS_NOT;
@@ -149,7 +151,7 @@ static void on_value(void *context, const struct json_value *value)
         text_hash_push(&canon->text, &value->type, 1);
     }
     text_hash_push(&canon->text, value->text, value->bytes);
-    if (canon->name && value->type == JSON_STRING && canon->level[canon->depth].tools == TOOLS_ONE &&
+    if (canon->name != NULL && value->type == JSON_STRING && canon->level[canon->depth].tools == TOOLS_ONE &&
         key_is(value, "name"))
         canon->name(canon->name_context, value);
     if (value->last)

@@ -1,10 +1,10 @@
 /*
- * A hash of a JSON value that does not depend on white space, escapes or the order of keys: the sum over all leaves of
- * a hash of (path, value), array positions being part of the path. Incremental over raw JSON bytes, bounded, no
- * allocation.
+ * A hash of a JSON value that does not depend on white space, escapes or the order of keys: the sum
+ * over all leaves of a hash of (path, value), array positions being part of the path. Incremental
+ * over raw JSON bytes, bounded, no allocation.
  *
- * Serves the prompt's fingerprint (tools, response format). Not cryptographic by itself: its sums go into a keyed hash.
- * Also here: the plain incremental hash of decoded text that both use.
+ * Serves the prompt's fingerprint (tools, response format). Not cryptographic by itself: its sums
+ * go into a keyed hash. Also here: the plain incremental hash of decoded text that both use.
  */
 #pragma once
 
@@ -39,7 +39,7 @@ struct json_canon {
     struct json_canon_level level[JSON_PATH_DEPTH + 2]; /* what lies deeper counts for nothing */
 };
 
-/* Without `name`; set it behind this. */
+/* Without `name`; set it after this. */
 void json_canon_init(struct json_canon *canon);
 void json_canon_push(struct json_canon *canon, const char *json, size_t bytes);
 /* Between two pushes: zeroes what no longer matters. */

@@ -1,8 +1,10 @@
 /*
- * Prompt identity, see prompt.h: hashes of the constant parts, joined under the key when the request is over.
+ * Prompt identity, see prompt.h: hashes of the constant parts, joined under the key when the
+ * request is over.
  *
- * Runs on the scribe's thread within JSON callbacks of the request. Text must never outlive the exchange, and never
- * reach the span but for the preview that the configuration asked for, of which shown.c says what may be seen.
+ * Runs on the scribe's thread within JSON callbacks of the request. Text must never outlive the
+ * exchange, and never reach the span but for the preview that the configuration asked for, of which
+ * shown.c says what may be seen.
  */
 #include "prompt.h"
 
@@ -84,7 +86,7 @@ void prompt_init(struct prompt *prompt, const struct exchange_config *config)
     prompt->said = prompt->version_said = PROMPT_SAID_NOT;
     prompt->name_bytes = prompt->version_bytes = 0;
     forget_body(prompt);
-    if (config->prompt)
+    if (config->prompt != NULL)
         prompt_said(prompt, PROMPT_SAID_ENVIRONMENT, config->prompt, strlen(config->prompt));
 }
 
@@ -238,11 +240,12 @@ static void set_name(char *to, uint16_t *to_bytes, const char *text, size_t byte
     *to_bytes = (uint16_t)taken;
 }
 
-/* Whole it is an address, and neither part shows it: "jane.doe@example.org" is no version of a prompt. */
+/* Whole it is an address, and neither part shows it: "jane.doe@example.org" is no version of a
+ * prompt. */
 static bool hides_address(const char *text, size_t name_bytes, size_t bytes)
 {
     const char *const before = memrchr(text, '@', name_bytes);
-    const char *const from = before ? before + 1 : text;
+    const char *const from = before != NULL ? before + 1 : text;
     const size_t part = name_bytes - (size_t)(from - text);
     return name_bytes < bytes && secret_address_shaped(from, bytes - (size_t)(from - text)) &&
            !secret_address_shaped(from, part) && !secret_address_shaped(text + name_bytes + 1, bytes - name_bytes - 1);
@@ -253,7 +256,7 @@ void prompt_said(struct prompt *prompt, enum prompt_said by, const char *text, s
     if (!bytes || by < prompt->said)
         return;
     const char *const at = memrchr(text, '@', bytes);
-    const size_t name_bytes = at && at > text ? (size_t)(at - text) : bytes;
+    const size_t name_bytes = at != NULL && at > text ? (size_t)(at - text) : bytes;
     if (by > PROMPT_SAID_ENVIRONMENT && hides_address(text, name_bytes, bytes))
         return;
     prompt->said = (uint8_t)by;
@@ -334,8 +337,9 @@ static bool gather(const struct prompt *prompt, struct constant *ret)
     return true;
 }
 
-/* Of instructions, and of names of tools where there are none, what several texts share, or a text that came often; of
- * the user's text, which is there only where it was asked for, all but what looks like data. */
+/* Of instructions, and of names of tools where there are none, what several texts share, or a text
+ * that came often; of the user's text, which is there only where it was asked for, all but what
+ * looks like data. */
 static void finish_preview(const struct prompt *prompt, struct span *span)
 {
     static const char label[] = "tools: ";
@@ -377,6 +381,6 @@ void prompt_peek(const struct prompt *prompt, struct span *span)
 void prompt_finish(struct prompt *prompt, struct span *span)
 {
     prompt_peek(prompt, span);
-    if (prompt->config->preview_chars && prompt->config->shown)
+    if (prompt->config->preview_chars && prompt->config->shown != NULL)
         finish_preview(prompt, span);
 }

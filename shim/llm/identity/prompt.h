@@ -1,10 +1,12 @@
 /*
- * Which prompt was that? Said names first, else a keyed fingerprint of what is constant in the request.
+ * Which prompt was that? Said names first, else a keyed fingerprint of what is constant in the
+ * request.
  *
- * Fed by dialects from the request's JSON on the scribe's thread. Prompt text is hashed as it passes and forgotten;
- * only `preview` keeps some of it, and only if the configuration asks; of that, shown.h decides what is seen. The
- * fingerprint does not depend on how the body was cut, on JSON white space, on escapes, nor on the order of keys:
- * instructions, tools and response format are hashed apart and joined at the end.
+ * Fed by dialects from the request's JSON on the scribe's thread. Prompt text is hashed as it
+ * passes and forgotten; only `preview` keeps some of it, and only if the configuration asks; of
+ * that, shown.h decides what is seen. The fingerprint does not depend on how the body was cut, on
+ * JSON white space, on escapes, nor on the order of keys: instructions, tools and response format
+ * are hashed apart and joined at the end.
  */
 #pragma once
 
@@ -61,15 +63,16 @@ void prompt_rewind(struct prompt *prompt);
 /* Pieces of the body are missing: no fingerprint, no preview; names that were said stay. */
 void prompt_torn(struct prompt *prompt);
 
-/* One message (an element of messages[], contents[], input[]): role and text may come in any order and in pieces. */
+/* One message (an element of messages[], contents[], input[]): role and text may come in any order
+ * and in pieces. */
 void prompt_message_begin(struct prompt *prompt);
 void prompt_message_role(struct prompt *prompt, const char *role,
                          size_t bytes); /* system, developer: instructions; user, human: user */
 void prompt_message_text(struct prompt *prompt, const char *text, size_t bytes);
 void prompt_message_end(struct prompt *prompt);
 
-/* A part of the same kind outside of messages: Anthropic "system", Responses "instructions", Ollama "system". Pieces as
- * json_value gives them. */
+/* A part of the same kind outside of messages: Anthropic "system", Responses "instructions", Ollama
+ * "system". Pieces as json_value gives them. */
 void prompt_instructions(struct prompt *prompt, const struct json_value *piece);
 /* User text outside of messages: "prompt", a string "input". */
 void prompt_user(struct prompt *prompt, const struct json_value *piece);
@@ -78,7 +81,8 @@ void prompt_user(struct prompt *prompt, const struct json_value *piece);
 void prompt_tools(struct prompt *prompt, const struct json_value *raw);
 void prompt_format(struct prompt *prompt, const struct json_value *raw);
 
-/* Said names. `text` is name or name@version; what is a mail address and not the user's own setting is neither. */
+/* Said names. `text` is name or name@version; what is a mail address and not the user's own setting
+ * is neither. */
 void prompt_said(struct prompt *prompt, enum prompt_said by, const char *text, size_t bytes);
 void prompt_said_version(struct prompt *prompt, enum prompt_said by, const char *text, size_t bytes);
 /* A request header, if it is one that names prompts. */

@@ -1,10 +1,10 @@
 /*
- * Where does a template end and the data begin? Signs of data: a line end, ": ", quotes, brackets, a word with a digit,
- * an address or path, a capitalised word that does not begin a sentence. At most PROMPT_BEGIN_WORDS words of
- * PROMPT_BEGIN_BYTES bytes.
+ * Where does a template end and the data begin? Signs of data: a line end, ": ", quotes, brackets,
+ * a word with a digit, an address or path, a capitalised word that does not begin a sentence. At
+ * most PROMPT_BEGIN_WORDS words of PROMPT_BEGIN_BYTES bytes.
  *
- * Called by prompt.c on the scribe's thread, once per request without instructions. Pure; ASCII rules alone, so that
- * the locale plays no part.
+ * Called by prompt.c on the scribe's thread, once per request without instructions. Pure; ASCII
+ * rules alone, so that the locale plays no part.
  */
 #include "prompt_begin.h"
 
@@ -28,7 +28,7 @@ static bool is_upper(char c)
 static bool opens_data(const char *p, size_t left)
 {
     const unsigned char *const u = (const unsigned char *)p;
-    if (memchr("\"`{}[]()<>=|#*", *p, 14))
+    if (memchr("\"`{}[]()<>=|#*", *p, 14) != NULL)
         return true;
     if (left >= 3 && u[0] == 0xe2 && u[1] == 0x80 && u[2] >= 0x98 && u[2] <= 0x9f)
         return u[2] != 0x99; /* the apostrophe */
@@ -38,7 +38,7 @@ static bool opens_data(const char *p, size_t left)
 struct word {
     size_t bytes;
     bool data; /* a sign of data lies in it: it does not belong to the beginning */
-    bool stop; /* nothing behind it belongs to the beginning */
+    bool stop; /* nothing after it belongs to the beginning */
     bool sentence_end;
 };
 

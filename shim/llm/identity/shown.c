@@ -1,6 +1,6 @@
 /*
- * What of instructions may be seen, see shown.h. Called by prompt_finish on the scribe's thread, once per call and only
- * where previews were asked for. Must never keep text.
+ * What of instructions may be seen, see shown.h. Called by prompt_finish on the scribe's thread,
+ * once per call and only where previews were asked for. Must never keep text.
  */
 #include "shown.h"
 
@@ -91,8 +91,8 @@ static size_t word_most(bool name)
     return name ? SHOWN_NAME_BYTES_MAX : SHOWN_WORD_BYTES_MAX;
 }
 
-/* Not a word but data: digits, addresses, paths, keys, very long ones, control characters. Scripts that part no words
- * by blanks have long ones. */
+/* Not a word but data: digits, addresses, paths, keys, very long ones, control characters. Scripts
+ * that part no words by blanks have long ones. */
 static bool is_data(const char *word, size_t bytes, bool name)
 {
     if ((bytes > word_most(name) && is_ascii(word, bytes)) || secret_key_shaped(word, bytes) ||
@@ -102,7 +102,7 @@ static bool is_data(const char *word, size_t bytes, bool name)
         const unsigned char c = (unsigned char)word[i];
         if (c == '_' && name)
             continue;
-        if ((c >= '0' && c <= '9') || c < 0x20 || c == 0x7f || memchr("@/\\_=<>{}[]|^~`$#%&+*", c, 21))
+        if ((c >= '0' && c <= '9') || c < 0x20 || c == 0x7f || memchr("@/\\_=<>{}[]|^~`$#%&+*", c, 21) != NULL)
             return true;
     }
     return false;

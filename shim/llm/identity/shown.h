@@ -1,10 +1,12 @@
 /*
- * What of the beginning of instructions, or of names of tools, may be seen outside: a word when three different texts
- * have had it, or all words of a text that has come three times. Instructions hold names and data of single users;
- * those are in one text or few. Only keyed hashes are kept, no text.
+ * What of the beginning of instructions, or of names of tools, may be seen outside: a word when
+ * three different texts have had it, or all words of a text that has come three times. Instructions
+ * hold names and data of single users; those are in one text or few. Only keyed hashes are kept, no
+ * text.
  *
- * Scribe's thread only; fixed size, no allocation. Counts may be read from and written to a file (shown_file.c), so
- * that programs that make one call each are counted together. Forgetting (the table is bounded) shows less, never more.
+ * Scribe's thread only; fixed size, no allocation. Counts may be read from and written to a file
+ * (shown_file.c), so that programs that make one call each are counted together. Forgetting (the
+ * table is bounded) shows less, never more.
  */
 #pragma once
 
@@ -21,7 +23,8 @@ enum {
     SHOWN_DIRTY_MAX = 128,     /* slots changed and not yet saved; more are saved when they change again */
 };
 
-/* A word: two of the texts that had it. A text: how often it came, and 0. SHOWN_PUBLIC in `seen[0]`: enough. */
+/* A word: two of the texts that had it. A text: how often it came, and 0. SHOWN_PUBLIC in
+ * `seen[0]`: enough. */
 struct shown_slot {
     uint64_t hash; /* 0: free */
     uint32_t seen[2];
@@ -47,8 +50,9 @@ struct shown_text {
 void shown_init(struct shown *shown, const uint8_t key[32]);
 
 /*
- * Counts the text and the words among its first `chars` characters, and writes those of them that may be seen,
- * separated by one blank; "…" stands for others before them. Words with digits, addresses, paths and keys are never
- * seen. Returns the bytes written to ret_text; 0: nothing may be seen.
+ * Counts the text and the words among its first `chars` characters, and writes those of them that
+ * may be seen, separated by one blank; "…" stands for others before them. Words with digits,
+ * addresses, paths and keys are never seen. Returns the bytes written to ret_text; 0: nothing may
+ * be seen.
  */
 size_t shown_preview(struct shown *shown, const struct shown_text *text, unsigned chars, char *ret_text, size_t room);

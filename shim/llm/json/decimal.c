@@ -1,5 +1,6 @@
 /*
- * Decimal text times a power of ten, exactly: digits are shifted, never multiplied as floats. See decimal.h.
+ * Decimal text times a power of ten, exactly: digits are shifted, never multiplied as floats. See
+ * decimal.h.
  *
  * Called for costs that providers state, on the scribe's thread. Pure.
  */

@@ -5,5 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* "0.000375" with power 9: 375000 (half up). False: no number >= 0 as JSON spells them, or too large. */
+/* "0.000375" with power 9: 375000 (half up). False: no number >= 0 as JSON spells them, or too
+ * large. */
 bool decimal_scaled(const char *text, size_t bytes, int power, uint64_t *ret);

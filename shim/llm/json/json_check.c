@@ -1,8 +1,8 @@
 /*
  * The validator of json_check.h: one byte at a time through a table-less state machine.
  *
- * Called with generated text on the scribe's thread, only where JSON was asked for or a tool call has arguments. It
- * must never keep text.
+ * Called with generated text on the scribe's thread, only where JSON was asked for or a tool call
+ * has arguments. It must never keep text.
  */
 #include "json_check.h"
 
@@ -164,7 +164,7 @@ static void in_escape(struct json_check *check, char c)
         check->state = IN_HEX;
         check->detail = 4;
     } else {
-        check->bad = !c || !strchr("\"\\/bfnrt", c);
+        check->bad = !c || strchr("\"\\/bfnrt", c) == NULL;
         check->state = IN_STRING;
     }
 }

@@ -1,8 +1,10 @@
 /*
- * Does a text parse as JSON? Incremental, on decoded pieces of any cutting, a few bytes of state, no allocation.
+ * Does a text parse as JSON? Incremental, on decoded pieces of any cutting, a few bytes of state,
+ * no allocation.
  *
- * Used for answers where JSON was asked for and for arguments of tool calls. Strict (RFC 8259) up to JSON_CHECK_DEPTH
- * levels; below that brackets are only counted, so that it errs towards "parses".
+ * Used for answers where JSON was asked for and for arguments of tool calls. Strict (RFC 8259) up
+ * to JSON_CHECK_DEPTH levels; below that brackets are only counted, so that it errs towards
+ * "parses".
  */
 #pragma once
 

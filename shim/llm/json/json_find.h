@@ -1,6 +1,7 @@
 /*
- * The two searches that a JSON scanner spends its time in: the end of a run within a string, and the next bracket or
- * quote. SSE2 where the compiler has it, byte by byte otherwise; both read only [p, end).
+ * The two searches that a JSON scanner spends its time in: the end of a run within a string, and
+ * the next bracket or quote. SSE2 where the compiler has it, byte by byte otherwise; both read only
+ * [p, end).
  */
 #pragma once
 

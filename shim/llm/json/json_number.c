@@ -1,5 +1,6 @@
 /*
- * Numbers as JSON spells them, without the C locale (a host that called setlocale would make strtod want a comma).
+ * Numbers as JSON spells them, without the C locale (a host that called setlocale would make strtod
+ * want a comma).
  *
  * Called by the scanner on the scribe's thread for values that a rule names. Pure.
  */

@@ -1,9 +1,10 @@
 /*
  * Compiles tables of JSON paths into tries, once per table.
  *
- * Called on the scribe's thread when a dialect is first needed (and by tests). All nodes lie in one static pool,
- * because the tables are known when the program is built; it must never grow at run time. A table that did not fit
- * would match nothing, which unit/fixtures would show: it reads an exchange of every API.
+ * Called on the scribe's thread when a dialect is first needed (and by tests). All nodes lie in one
+ * static pool, because the tables are known when the program is built; it must never grow at run
+ * time. A table that did not fit would match nothing, which unit/fixtures would show: it reads an
+ * exchange of every API.
  */
 #include "json_rules.h"
 
@@ -33,7 +34,8 @@ static uint16_t key_below(uint16_t node, const char *key, size_t bytes)
     const uint16_t child = node_new(key, bytes);
     if (!child)
         return 0;
-    /* Keys are looked for in the order of the table: what comes in every event should stand first. */
+    /* Keys are looked for in the order of the table: what comes in every event should stand
+     * first. */
     uint16_t *link = &json_nodes[node].child;
     while (*link)
         link = &json_nodes[*link].next;
@@ -49,7 +51,7 @@ static uint16_t special_below(uint16_t *slot)
     return *slot;
 }
 
-/* One step of a path: "name", "*" or "[]"; *path moves behind it. */
+/* One step of a path: "name", "*" or "[]"; *path moves after it. */
 static uint16_t step(uint16_t node, const char **path)
 {
     const char *p = *path;

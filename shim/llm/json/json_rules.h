@@ -1,5 +1,5 @@
-/* The trie behind json_rules: built by json_rules.c, walked by json_scan.c. Besides those, json_canon.c alone includes
- * this. */
+/* The trie behind json_rules: built by json_rules.c, walked by json_scan.c. Besides those,
+ * json_canon.c alone includes this. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,8 +1,10 @@
 /*
- * The scanner of json_scan.h: a small state machine over matched containers; everything unmatched goes through skip().
+ * The scanner of json_scan.h: a small state machine over matched containers; everything unmatched
+ * goes through skip().
  *
- * Runs on the scribe's thread. It must never allocate, recurse, or read beyond the pushed bytes; its stack of frames
- * holds matched levels only, which the tables bound, so depth of the input is no matter.
+ * Runs on the scribe's thread. It must never allocate, recurse, or read beyond the pushed bytes;
+ * its stack of frames holds matched levels only, which the tables bound, so depth of the input is
+ * no matter.
  */
 #include "json_scan.h"
 
@@ -90,7 +92,7 @@ static void value_done(struct json_scan *scan)
     scan->state = AT_VALUE;
     scan->node = scan->root;
     scan->documents++;
-    if (scan->document)
+    if (scan->document != NULL)
         scan->document(scan->context);
 }
 
@@ -297,7 +299,7 @@ static void escaped(struct json_scan *scan, char c)
     static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
     const char *const at = c ? strchr(from, c) : NULL;
     high_flush(scan);
-    text_append(scan, at ? &to[at - from] : &c, 1);
+    text_append(scan, at != NULL ? &to[at - from] : &c, 1);
 }
 
 static void cut_at_character(const char *text, uint16_t *bytes)
@@ -375,7 +377,8 @@ static void start_string(struct json_scan *scan, bool key)
         scan->text_bytes = 0;
 }
 
-/* `p` is behind the opening quote. Most strings are whole and without escapes: no copy is made of those. */
+/* `p` is after the opening quote. Most strings are whole and without escapes: no copy is made of
+ * those. */
 static const char *open_string(struct json_scan *scan, const char *p, const char *end, bool key)
 {
     const char *const q = json_find_string_end(p, end);

@@ -1,14 +1,17 @@
 /*
- * An incremental JSON scanner: bytes are pushed in any cutting, values at known paths come back by callback.
+ * An incremental JSON scanner: bytes are pushed in any cutting, values at known paths come back by
+ * callback.
  *
- * Called by the exchange (scribe's thread) for request bodies, plain answers and the events of streams. It allocates
- * nothing, keeps at most JSON_CAPTURE_MAX bytes of a value, and never reads outside of what it was given. What no rule
- * names is skipped by counting brackets, so neither depth nor length of the input matters. It is a reader of facts, not
- * a validator: garbage is passed over (json_check.h validates).
+ * Called by the exchange (scribe's thread) for request bodies, plain answers and the events of
+ * streams. It allocates nothing, keeps at most JSON_CAPTURE_MAX bytes of a value, and never reads
+ * outside of what it was given. What no rule names is skipped by counting brackets, so neither
+ * depth nor length of the input matters. It is a reader of facts, not a validator: garbage is
+ * passed over (json_check.h validates).
  *
- * Paths: "choices[].delta.content", "usage.prompt_tokens", "[]" (element), "*" (any key), "" (the document itself).
- * Where a key has an edge of its own, "*" beside it is not tried. A rule on an object or array gets its begin and end.
- * With duplicate keys each value is reported: the last wins by overwriting.
+ * Paths: "choices[].delta.content", "usage.prompt_tokens", "[]" (element), "*" (any key), "" (the
+ * document itself). Where a key has an edge of its own, "*" beside it is not tried. A rule on an
+ * object or array gets its begin and end. With duplicate keys each value is reported: the last wins
+ * by overwriting.
  */
 #pragma once
 
@@ -94,8 +97,8 @@ struct json_scan {
     char any[JSON_KEY_MAX];
 };
 
-/* `rules` must be compiled. `elements`: a top-level array is passed through, each of its elements is a document of its
- * own. */
+/* `rules` must be compiled. `elements`: a top-level array is passed through, each of its elements
+ * is a document of its own. */
 void json_scan_init(struct json_scan *scan, const struct json_rules *rules, json_handler *handler, void *context,
                     bool elements);
 
@@ -108,10 +111,12 @@ bool json_scan_at_rest(const struct json_scan *scan);
 /* Zeroes what no longer matters: texts, keys and levels of values that are over. */
 void json_scan_tidy(struct json_scan *scan);
 
-/* Takes everything. Several documents may follow one another with or without white space between. */
+/* Takes everything. Several documents may follow one another with or without white space
+ * between. */
 void json_scan_push(struct json_scan *scan, const char *data, size_t bytes);
 
-/* The input is over: completes a number or literal at the top level. True: the last document was complete. */
+/* The input is over: completes a number or literal at the top level. True: the last document was
+ * complete. */
 bool json_scan_end(struct json_scan *scan);
 
 /* Documents completed since init or reset. */
@@ -120,7 +125,8 @@ static inline uint64_t json_scan_documents(const struct json_scan *scan)
     return scan->documents;
 }
 
-/* "12", "12.0", "1e3" as a whole number; locale-independent. False: not a number (*ret_number is then untouched). */
+/* "12", "12.0", "1e3" as a whole number; locale-independent. False: not a number (*ret_number is
+ * then untouched). */
 bool json_number_parse(const char *text, size_t bytes, double *ret_number, bool *ret_whole, uint64_t *ret_u64);
 
 /* Is this string value the same as a literal? */

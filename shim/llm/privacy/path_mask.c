@@ -1,6 +1,7 @@
 /*
- * The path as it may be stored, see secret.h: what is not of the API's known shape becomes "*", because keys stand in
- * paths too (/v1/KEY/chat, /bot12345:KEY/…, proxies that take a tenant's secret as a prefix).
+ * The path as it may be stored, see secret.h: what is not of the API's known shape becomes "*",
+ * because keys stand in paths too (/v1/KEY/chat, /bot12345:KEY/…, proxies that take a tenant's
+ * secret as a prefix).
  *
  * Called when an exchange opens, on the scribe's thread.
  */
@@ -13,7 +14,7 @@
 
 enum { SEGMENT_BYTES_MAX = 256 };
 
-/* What stands behind these in the APIs' paths is the id or the name of one of them. */
+/* What stands after these in the APIs' paths is the id or the name of one of them. */
 /* No pointers: nothing to relocate at start. */
 static const char collections[][24] = {
     "accounts",
@@ -54,7 +55,7 @@ static const char collections[][24] = {
     "vector_stores",
 };
 
-/* How ids of these collections begin; behind them, generated letters and digits are expected. */
+/* How ids of these collections begin; after them, generated letters and digits are expected. */
 static const char id_beginnings[][12] = {"thread_", "run_",  "batch_", "msgbatch_", "resp_",     "asst_", "msg_",
                                          "file-",   "file_", "step_",  "conv_",     "chatcmpl-", "pred_"};
 
@@ -81,7 +82,7 @@ static bool has_id_beginning(const char *segment, size_t bytes)
 static bool is_model(const char *whole, size_t bytes, const char *model, size_t model_bytes)
 {
     const char *const at = bytes && model_bytes ? memmem(model, model_bytes, whole, bytes) : NULL;
-    return at && (at == model || at[-1] == '/') && (at + bytes == model + model_bytes || at[bytes] == '/') &&
+    return at != NULL && (at == model || at[-1] == '/') && (at + bytes == model + model_bytes || at[bytes] == '/') &&
            secret_free_name(whole, bytes);
 }
 
@@ -89,7 +90,7 @@ static bool is_model(const char *whole, size_t bytes, const char *model, size_t 
 static size_t before_verb(const char *segment, size_t bytes)
 {
     const char *const colon = bytes ? memrchr(segment, ':', bytes) : NULL;
-    if (!colon || colon == segment || colon + 1 == segment + bytes)
+    if (colon == NULL || colon == segment || colon + 1 == segment + bytes)
         return bytes;
     const size_t verb = (size_t)(segment + bytes - colon - 1);
     return words_of_path(colon + 1, verb) ? (size_t)(colon - segment) : bytes;

@@ -1,8 +1,8 @@
 /*
  * Shapes of keys and addresses, echoes of the request; see secret.h.
  *
- * Called on the scribe's thread for a few short texts per exchange, and by the constructor for labels. Must never keep
- * a pointer into what it was given.
+ * Called on the scribe's thread for a few short texts per exchange, and by the constructor for
+ * labels. Must never keep a pointer into what it was given.
  */
 #include "secret.h"
 
@@ -42,10 +42,10 @@ static bool is_hex(char c)
 /* ---- keys ---- */
 
 /*
- * How keys begin, from the services' documents and the rules of public secret scanners. Behind a beginning that only
- * keys have, any `any` bytes of the key's alphabet make a key. Most beginnings could begin a name as well
- * ("sk-summary-of-calls-v2", "xai-chat-stream", "key-facts"): there the pieces that no word has (see is_wordy) must
- * reach `random` bytes.
+ * How keys begin, from the services' documents and the rules of public secret scanners. Behind a
+ * beginning that only keys have, any `any` bytes of the key's alphabet make a key. Most beginnings
+ * could begin a name as well ("sk-summary-of-calls-v2", "xai-chat-stream", "key-facts"): there the
+ * pieces that no word has (see is_wordy) must reach `random` bytes.
  */
 static const struct {
     char text[15];
@@ -71,7 +71,8 @@ static const struct {
     {"access_token=", 1, 0}, {"key=", 1, 0},      {"-----BEGIN", 1, 0},    {"AGE-SECRET-", 1, 0},
 };
 
-/* Shorter pieces are names of models and abbreviations, unless digits and letters of both cases alternate in them. */
+/* Shorter pieces are names of models and abbreviations, unless digits and letters of both cases
+ * alternate in them. */
 enum {
     RANDOM_PIECE_MIN = 10,
     RANDOM_MIX_MIN = 5,
@@ -89,8 +90,8 @@ static bool in_key(char c)
     return is_alnum(c) || c == '-' || c == '_' || c == '.' || c == '+' || c == '/' || c == '=' || c == '~';
 }
 
-/* Could people have written these letters and digits? A word in lower or upper case, with humps, with a number before
- * or behind it, a date with its time. */
+/* Could people have written these letters and digits? A word in lower or upper case, with humps,
+ * with a number before or after it, a date with its time. */
 static bool is_wordy(const char *text, size_t bytes)
 {
     size_t digits = 0, uppers = 0, changes = 0;
@@ -127,9 +128,9 @@ static bool is_change(char before, char c)
     return alnums && (is_digit(before) != is_digit(c) || (before >= 'a' && before <= 'z' && c >= 'A' && c <= 'Z'));
 }
 
-/* How many bytes no word has, in what the key's alphabet goes on with: those of the pieces that are not wordy; all at a
- * UUID, and where dashes cut a generated text short but both
- * cases and digits change at every fifth byte. A short hash behind words is none. */
+/* How many bytes no word has, in what the key's alphabet goes on with: those of the pieces that are
+ * not wordy; all at a UUID, and where dashes cut a generated text short but both cases and digits
+ * change at every fifth byte. A short hash after words is none. */
 static size_t random_bytes(const char *text, size_t bytes)
 {
     size_t found = 0, changes = 0, alnums = 0, uppers = 0;
@@ -178,8 +179,8 @@ static bool has_known_key(const char *text, size_t bytes)
     return false;
 }
 
-/* A run of letters and digits as generators make them: 32 hex digits and more, or 20 characters in which letters of
- * both cases and digits mix. */
+/* A run of letters and digits as generators make them: 32 hex digits and more, or 20 characters in
+ * which letters of both cases and digits mix. */
 static bool is_random_run(const char *text, size_t bytes)
 {
     size_t hex = 0, digits = 0, uppers = 0, lowers = 0;
@@ -274,7 +275,8 @@ static bool has_ip(const char *text, size_t bytes)
     return false;
 }
 
-/* Numbers of telephones: "+" and seven digits or more, or nine to fifteen digits in groups and nothing else. */
+/* Numbers of telephones: "+" and seven digits or more, or nine to fifteen digits in groups and
+ * nothing else. */
 static bool is_phone(const char *text, size_t bytes)
 {
     size_t digits = 0, signs = 0;
@@ -289,8 +291,8 @@ static bool is_phone(const char *text, size_t bytes)
 
 bool secret_address_shaped(const char *text, size_t bytes)
 {
-    return bytes &&
-           (memmem(text, bytes, "://", 3) || has_mail(text, bytes) || has_ip(text, bytes) || is_phone(text, bytes));
+    return bytes && (memmem(text, bytes, "://", 3) != NULL || has_mail(text, bytes) || has_ip(text, bytes) ||
+                     is_phone(text, bytes));
 }
 
 /* ---- names and ids ---- */
@@ -317,7 +319,7 @@ static bool has_long_number(const char *text, size_t bytes)
 bool secret_free_answered_name(const char *text, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i++)
-        if (!is_alnum(text[i]) && (unsigned char)text[i] < 0x80 && !memchr("-_.:/@+,() ", text[i], 11))
+        if (!is_alnum(text[i]) && (unsigned char)text[i] < 0x80 && memchr("-_.:/@+,() ", text[i], 11) == NULL)
             return false;
     return secret_free_name(text, bytes) && !has_long_number(text, bytes) &&
            random_bytes(text, bytes) < SECRET_NAME_RANDOM_MAX;
@@ -326,7 +328,7 @@ bool secret_free_answered_name(const char *text, size_t bytes)
 bool secret_free_id(const char *text, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i++)
-        if (!is_alnum(text[i]) && !memchr("-_.:=+/~", text[i], 8))
+        if (!is_alnum(text[i]) && memchr("-_.:=+/~", text[i], 8) == NULL)
             return false;
     return bytes && !has_known_key(text, bytes) && !has_long_number(text, bytes) && !secret_address_shaped(text, bytes);
 }
@@ -401,7 +403,7 @@ void secret_echo_take(struct secret_echo *echo, const char *text, size_t bytes, 
 {
     char decoded[1024];
     take_pieces(echo, text, bytes, mark);
-    if (bytes && memchr(text, '%', bytes))
+    if (bytes && memchr(text, '%', bytes) != NULL)
         take_pieces(echo, decoded, url_decode(text, bytes, decoded, sizeof(decoded)), mark);
     if (bytes > 6 && !strncasecmp(text, "basic ", 6)) {
         struct base64 base64 = {0};
@@ -467,14 +469,15 @@ static void take_parameter(struct secret_echo *echo, const char *text, size_t by
 {
     static const char *const harmless[] = {"alt", "api-version", "model", "stream", "beta", "version", NULL};
     const char *const equals = memchr(text, '=', bytes);
-    const size_t name_bytes = equals ? (size_t)(equals - text) : 0;
-    for (size_t i = 0; harmless[i] && equals; i++)
+    const size_t name_bytes = equals != NULL ? (size_t)(equals - text) : 0;
+    for (size_t i = 0; harmless[i] != NULL && equals != NULL; i++)
         if (strlen(harmless[i]) == name_bytes && !strncasecmp(text, harmless[i], name_bytes))
             return;
     const char *const value = text + name_bytes + (equals != NULL);
     const size_t value_bytes = bytes - (size_t)(value - text);
     char id[SPAN_TEXT_MAX];
-    const size_t id_bytes = equals && names_id(text, name_bytes) ? url_decode(value, value_bytes, id, sizeof(id)) : 0;
+    const size_t id_bytes =
+        equals != NULL && names_id(text, name_bytes) ? url_decode(value, value_bytes, id, sizeof(id)) : 0;
     if (id_bytes && secret_free_id(id, id_bytes))
         take_piece(echo, id, id_bytes, '#');
     else
@@ -484,7 +487,7 @@ static void take_parameter(struct secret_echo *echo, const char *text, size_t by
 void secret_echo_beside(struct secret_echo *echo, const char *text, size_t bytes)
 {
     const char *const mark = bytes ? memchr(text, '?', bytes) : NULL;
-    const size_t before = mark ? (size_t)(mark - text) : bytes;
+    const size_t before = mark != NULL ? (size_t)(mark - text) : bytes;
     secret_echo_take(echo, text, before, '!');
     for (size_t at = before + 1; at < bytes;) {
         size_t piece = 0;
@@ -524,7 +527,7 @@ static bool shares_run(const char *text, size_t bytes, const char *piece, size_t
         for (size_t j = 0; j < sizeof(run); j++)
             run[j] = lower(text[i + j]);
         if (has_letter(run, sizeof(run)) && !words_of_path(run, sizeof(run)) &&
-            memmem(piece, piece_bytes, run, sizeof(run)))
+            memmem(piece, piece_bytes, run, sizeof(run)) != NULL)
             return true;
     }
     return false;

@@ -1,10 +1,10 @@
 /*
  * Echoes of the request that a server says in another form: see secret.h.
  *
- * A text is turned in every way known here, and what comes out of that again: cut by signs, in another case, backwards,
- * letters turned by thirteen; in base64, base32, hexadecimal and percent signs, forwards and backwards, and those in
- * each other twice. In what comes out, letters and digits alone are compared with those of the request's pieces, whole
- * or each second one.
+ * A text is turned in every way known here, and what comes out of that again: cut by signs, in
+ * another case, backwards, letters turned by thirteen; in base64, base32, hexadecimal and percent
+ * signs, forwards and backwards, and those in each other twice. In what comes out, letters and
+ * digits alone are compared with those of the request's pieces, whole or each second one.
  *
  * Called on the scribe's thread for a few short texts per exchange. Must never keep a decoded byte.
  */
@@ -222,7 +222,7 @@ static size_t turn(const char *text, size_t bytes, unsigned variant, char *ret_t
     size_t n = 0;
     for (size_t i = 0; i < bytes; i++) {
         char c = text[variant & REVERSED ? bytes - 1 - i : i];
-        if (variant & CLOSED && memchr("-._: ", c, 5))
+        if (variant & CLOSED && memchr("-._: ", c, 5) != NULL)
             continue;
         if (variant & ROTATED && is_letter(c))
             c = (char)(lower(c) < 'n' ? c + 13 : c - 13);
@@ -238,7 +238,7 @@ static bool look_inside(struct search *search, const char *text, size_t bytes, u
     bool found = false;
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]) && !found; i++)
         found = look_into(search, text, bytes, i, rounds);
-    if (!found && memchr(text, '%', bytes)) {
+    if (!found && memchr(text, '%', bytes) != NULL) {
         found = look_at_printed(search, plain, url_decode(text, bytes, plain, sizeof(plain)), rounds);
         explicit_bzero(plain, sizeof(plain));
     }

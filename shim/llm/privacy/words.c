@@ -1,8 +1,9 @@
 /*
- * The words of the services, see words.h: a table of the hashes of what words.def lists, made at the first question.
+ * The words of the services, see words.h: a table of the hashes of what words.def lists, made at
+ * the first question.
  *
- * Called on the scribe's thread. A forked child may find the table half made: then it is made again, which adds nothing
- * twice.
+ * Called on the scribe's thread. A forked child may find the table half made: then it is made
+ * again, which adds nothing twice.
  */
 #include "words.h"
 

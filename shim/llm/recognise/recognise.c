@@ -1,4 +1,5 @@
-/* Is this a call of a language model? See recognise.h; the tables are apis.def, endpoints.def and providers.def. */
+/* Is this a call of a language model? See recognise.h; the tables are apis.def, endpoints.def and
+ * providers.def. */
 #include "recognise.h"
 
 #include <string.h>
@@ -12,8 +13,8 @@
 
 enum method { METHOD_UNKNOWN, METHOD_POST, METHOD_GET, METHOD_OTHER };
 
-/* Who serves the host; a platform serves other things beside models, under the same paths (classifiers, notebooks,
- * chats about tables, queues). */
+/* Who serves the host; a platform serves other things beside models, under the same paths
+ * (classifiers, notebooks, chats about tables, queues). */
 struct served {
     const char *provider;
     bool platform;
@@ -22,7 +23,7 @@ struct served {
 struct row {
     uint8_t last_bytes;
     uint8_t flags;
-    char tail; /* what stands behind `last`: '*' one segment, '@' at least one, the model; 0: nothing */
+    char tail; /* what stands after `last`: '*' one segment, '@' at least one, the model; 0: nothing */
     char last[32], before[32], provider[20], api[24], hint[20]; /* no pointers: nothing to relocate at start */
 };
 
@@ -78,7 +79,7 @@ static struct url_view pop(struct url_view *path)
     while (path->bytes && path->data[path->bytes - 1] == '/')
         path->bytes--;
     const char *slash = path->bytes ? memrchr(path->data, '/', path->bytes) : NULL;
-    const size_t at = slash ? (size_t)(slash + 1 - path->data) : 0;
+    const size_t at = slash != NULL ? (size_t)(slash + 1 - path->data) : 0;
     const struct url_view last = {path->bytes ? path->data + at : NULL, path->bytes - at};
     path->bytes = at;
     return last;
@@ -89,8 +90,8 @@ static bool view_equals(struct url_view view, const char *text, size_t bytes)
     return view.bytes == bytes && bytes && !memcmp(view.data, text, bytes);
 }
 
-/* Compares a pattern of endpoints.def with what stands before the last segment, from the right. *ret_model: what '@'
- * stands for. */
+/* Compares a pattern of endpoints.def with what stands before the last segment, from the right.
+ * *ret_model: what '@' stands for. */
 static bool before_matches(const char *pattern, struct url_view path, struct url_view *ret_model)
 {
     struct url_view rest = {pattern, strlen(pattern)};
@@ -106,11 +107,11 @@ static bool before_matches(const char *pattern, struct url_view path, struct url
             continue;
         }
         struct url_view segment = pop(&path);
-        while (model_end && segment.bytes && !view_equals(segment, word.data, word.bytes))
+        while (model_end != NULL && segment.bytes && !view_equals(segment, word.data, word.bytes))
             segment = pop(&path);
         if (!segment.bytes || (word.data[0] != '*' && !view_equals(segment, word.data, word.bytes)))
             return false;
-        if (model_end) {
+        if (model_end != NULL) {
             const char *begin = segment.data + segment.bytes + 1;
             *ret_model = (struct url_view){begin, (size_t)(model_end - begin)};
             model_end = NULL;
@@ -124,7 +125,8 @@ static bool model_has(const struct recognised *ret, const char *word)
     return memmem(ret->model, ret->model_bytes, word, strlen(word)) != NULL;
 }
 
-/* Takes what stands behind a row's `last` off the path, and `last` itself. False: it does not stand there. */
+/* Takes what stands behind a row's `last` off the path, and `last` itself. False: it does not stand
+ * there. */
 static bool pop_tail(const struct row *row, struct url_view *path, struct url_view *ret_model)
 {
     while (path->bytes && path->data[path->bytes - 1] == '/')
@@ -157,7 +159,7 @@ static enum verdict_claim claim_of(uint8_t flags, const struct served *served)
         return CLAIM_FIRM;
     if (flags & BARE)
         return CLAIM_SHARED_BARE;
-    return served->provider && !served->platform ? CLAIM_FIRM : CLAIM_SHARED;
+    return served->provider != NULL && !served->platform ? CLAIM_FIRM : CLAIM_SHARED;
 }
 
 /* The same on a host that is known to serve models beside other things. */
@@ -185,7 +187,7 @@ static void take_row(const struct row *row, const struct url *url, enum method m
     ret->tail_id = ret->poll && row->tail == '*';
     ret->stream_known = (row->flags & (STREAM | WHOLE)) != 0;
     ret->stream = (row->flags & STREAM) != 0;
-    if (!served->provider && row->hint[0])
+    if (served->provider == NULL && row->hint[0])
         ret->provider = row->hint;
     ret->model_bytes = url_decode(model.data, model.bytes, ret->model, sizeof(ret->model));
 }
@@ -197,7 +199,7 @@ static bool recognise_row(const struct row *table, size_t count, const struct ur
     for (size_t i = 0; i < count; i++) {
         const struct row *row = &table[i];
         if (!method_allowed(method, row->flags) || !row_matches(row, url->path, &model) ||
-            (row->provider[0] && (!served->provider || strcmp(served->provider, row->provider))))
+            (row->provider[0] && (served->provider == NULL || strcmp(served->provider, row->provider))))
             continue;
         take_row(row, url, method, model, served, ret);
         return true;
@@ -210,11 +212,11 @@ static void take_deployment(struct url_view path, struct recognised *ret)
 {
     static const char word[] = "/deployments/";
     const char *at = path.bytes ? memmem(path.data, path.bytes, word, sizeof(word) - 1) : NULL;
-    if (!at || ret->model_bytes)
+    if (at == NULL || ret->model_bytes)
         return;
     at += sizeof(word) - 1;
     const char *end = path.data + path.bytes, *slash = memchr(at, '/', (size_t)(end - at));
-    ret->model_bytes = url_decode(at, (size_t)((slash ? slash : end) - at), ret->model, sizeof(ret->model));
+    ret->model_bytes = url_decode(at, (size_t)((slash != NULL ? slash : end) - at), ret->model, sizeof(ret->model));
 }
 
 /* What an InvokeModel call does depends on the model's family. */
@@ -280,7 +282,7 @@ void recognise_headers(const char *headers, size_t headers_bytes, struct recogni
     for (size_t i = 0; i < sizeof(models) / sizeof(models[0]) && !recognised->model_bytes; i++) {
         const struct url_view model = recognise_header(headers, headers_bytes, models[i]);
         recognised->model_bytes = model.bytes < sizeof(recognised->model) ? model.bytes : 0;
-        memcpy(recognised->model, model.data ? model.data : "", recognised->model_bytes);
+        memcpy(recognised->model, model.data != NULL ? model.data : "", recognised->model_bytes);
     }
 }
 
@@ -289,7 +291,7 @@ static void correct(const struct url *url, const char *headers, size_t headers_b
 {
     const bool known = ret->provider != NULL;
     if (known && !strcmp(ret->provider, "azure.ai.inference") && url->path.bytes &&
-        memmem(url->path.data, url->path.bytes, "/openai/", 8))
+        memmem(url->path.data, url->path.bytes, "/openai/", 8) != NULL)
         ret->provider = "azure.ai.openai";
     if (!known || strcmp(ret->provider, "sap") != 0) /* whose deployments have numbers, no names */
         take_deployment(url->path, ret);
@@ -315,17 +317,17 @@ bool recognise(const char *method, size_t method_bytes, const char *url_text, si
     const struct recognise_endpoint *said = recognise_endpoint_find(&url);
     struct served served;
     served.provider = recognise_host_provider(&url, &served.platform);
-    if (said && said->provider)
+    if (said != NULL && said->provider != NULL)
         served.provider = said->provider;
     ret->provider = served.provider;
-    const bool forced = said && said->path.bytes && how != METHOD_GET;
+    const bool forced = said != NULL && said->path.bytes && how != METHOD_GET;
     if (forced || !recognise_path(&url, how, &served, headers, headers_bytes, ret)) {
-        if (!said || how == METHOD_GET)
+        if (said == NULL || how == METHOD_GET)
             return false;
         *ret = (struct recognised){.api = said->api, .provider = served.provider};
     }
     correct(&url, headers, headers_bytes, ret);
-    if (said) {
+    if (said != NULL) {
         ret->claim = ret->claim == CLAIM_KIND_OPEN ? CLAIM_KIND_OPEN : CLAIM_FIRM;
         ret->said_path_bytes = said->path.bytes;
     }
@@ -371,8 +373,8 @@ bool recognise_candidate(const char *method, size_t method_bytes, const char *ur
            recognise_endpoint_find(&url) != NULL;
 }
 
-/* How realtime APIs' paths end: OpenAI's, Azure's, xAI's, Qwen's ("realtime", alone or before what prepares it), Gemini
- * Live's, DashScope's. *ret_sure: nobody else's end so. */
+/* How realtime APIs' paths end: OpenAI's, Azure's, xAI's, Qwen's ("realtime", alone or before what
+ * prepares it), Gemini Live's, DashScope's. *ret_sure: nobody else's end so. */
 static bool marks_session(struct url_view path, bool *ret_sure)
 {
     static const char prepares[][24] = {"sessions", "client_secrets", "calls", "transcription_sessions"};

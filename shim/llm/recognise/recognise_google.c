@@ -29,7 +29,7 @@ static const struct verb {
 static const struct verb *find_verb(struct url_view last)
 {
     const char *colon = memrchr(last.data, ':', last.bytes);
-    if (!colon)
+    if (colon == NULL)
         return NULL;
     const struct url_view name = {colon + 1, (size_t)(last.data + last.bytes - colon - 1)};
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
@@ -65,7 +65,8 @@ static void take_model(struct url_view path, struct recognised *ret)
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]) && !model.bytes; i++)
         model = after(path, words[i]);
     const char *colon = model.bytes ? memrchr(model.data, ':', model.bytes) : NULL;
-    ret->model_bytes = colon ? url_decode(model.data, (size_t)(colon - model.data), ret->model, sizeof(ret->model)) : 0;
+    ret->model_bytes =
+        colon != NULL ? url_decode(model.data, (size_t)(colon - model.data), ret->model, sizeof(ret->model)) : 0;
 }
 
 static bool model_has(const struct recognised *ret, const char *word)
@@ -77,21 +78,21 @@ bool recognise_google(struct url_view path, const char *provider, struct recogni
 {
     const char *slash = memrchr(path.data, '/', path.bytes);
     const struct verb *verb =
-        slash ? find_verb((struct url_view){slash, (size_t)(path.data + path.bytes - slash)}) : NULL;
-    if (!verb)
+        slash != NULL ? find_verb((struct url_view){slash, (size_t)(path.data + path.bytes - slash)}) : NULL;
+    if (verb == NULL)
         return false;
     const bool publisher = contains(path, "/publishers/");
-    const bool google = provider && (!strcmp(provider, "gcp.vertex_ai") || !strcmp(provider, "gcp.gemini"));
+    const bool google = provider != NULL && (!strcmp(provider, "gcp.vertex_ai") || !strcmp(provider, "gcp.gemini"));
     take_model(path, ret);
     ret->api = verb->api;
     ret->stream_known = (verb->flags & (VERB_STREAM | VERB_WHOLE)) != 0;
     ret->stream = (verb->flags & VERB_STREAM) != 0;
     if (verb->flags & VERB_SNOWFLAKE)
-        return provider && !strcmp(provider, "snowflake");
+        return provider != NULL && !strcmp(provider, "snowflake");
     if (!ret->model_bytes) {
         static const char code_assist[] = "/v1internal:"; /* the body names the model */
-        ret->claim = provider ? CLAIM_FIRM : CLAIM_SHARED;
-        ret->provider = provider ? provider : "gcp.gen_ai";
+        ret->claim = provider != NULL ? CLAIM_FIRM : CLAIM_SHARED;
+        ret->provider = provider != NULL ? provider : "gcp.gen_ai";
         return !strncmp(slash, code_assist, sizeof(code_assist) - 1);
     }
     if (verb->flags & VERB_PREDICT) {
@@ -111,7 +112,7 @@ bool recognise_google(struct url_view path, const char *provider, struct recogni
             ret->model_bytes = 0; /* the body names it */
         }
     }
-    if (!provider)
+    if (provider == NULL)
         ret->provider = publisher ? "gcp.vertex_ai" : "gcp.gemini";
     return true;
 }

@@ -1,5 +1,5 @@
-/* Who serves a host, see recognise_host.h. recognise_endpoint_find() also runs on the application's thread; the rest on
- * the scribe's or at start. */
+/* Who serves a host, see recognise_host.h. recognise_endpoint_find() also runs on the application's
+ * thread; the rest on the scribe's or at start. */
 #include "recognise_host.h"
 
 #include <stdint.h>
@@ -21,7 +21,8 @@ static const struct {
 #undef PLATFORM
 };
 
-/* What most rows are told from a host by, without a look at them: the length of the pattern, and how it is to be read.
+/* What most rows are told from a host by, without a look at them: the length of the pattern, and
+ * how it is to be read.
  */
 enum { SHAPE_BELOW = 0x40, SHAPE_STARS = 0x80, SHAPE_BYTES = 0x3f };
 _Static_assert(sizeof(providers[0].host) <= SHAPE_BYTES, "a pattern's length must fit");
@@ -75,7 +76,8 @@ static bool pattern_matches(struct url_view host, size_t row)
     return shapes[row] & SHAPE_BELOW ? url_view_ends(host, pattern) : stars_match(host, pattern);
 }
 
-/* The row of the host, or sizeof(shapes). No two match the same one, so whole names, which are found fast, come first.
+/* The row of the host, or sizeof(shapes). No two match the same one, so whole names, which are
+ * found fast, come first.
  */
 static size_t row_of(struct url_view host)
 {
@@ -83,7 +85,7 @@ static size_t row_of(struct url_view host)
         return sizeof(shapes);
     for (const uint8_t *at = shapes; host.bytes <= SHAPE_BYTES; at++) {
         at = memchr(at, (int)host.bytes, (size_t)(shapes + sizeof(shapes) - at));
-        if (!at)
+        if (at == NULL)
             break;
         if (url_view_ends(host, providers[at - shapes].host))
             return (size_t)(at - shapes);
@@ -120,7 +122,7 @@ const struct recognise_endpoint *recognise_endpoint_find(const struct url *url)
             continue;
         if (e->path.bytes && (!url->path.bytes || !path_below(url->path, e->path)))
             continue;
-        if (!found || e->path.bytes > found->path.bytes)
+        if (found == NULL || e->path.bytes > found->path.bytes)
             found = e;
     }
     return found;
@@ -130,34 +132,34 @@ static char *trim(char *text)
 {
     text += strspn(text, " \t\n");
     size_t bytes = strlen(text);
-    while (bytes && strchr(" \t\n", text[bytes - 1]))
+    while (bytes && strchr(" \t\n", text[bytes - 1]) != NULL)
         text[--bytes] = '\0';
     return text;
 }
 
-/* "host[:port][/path]=api[,provider]", NUL-terminated, in endpoints_text; blanks may stand around each part. Returns
- * what is wrong, or NULL. */
+/* "host[:port][/path]=api[,provider]", NUL-terminated, in endpoints_text; blanks may stand around
+ * each part. Returns what is wrong, or NULL. */
 static const char *add_endpoint(char *entry)
 {
     char *equals = strrchr(entry, '=');
-    if (!equals)
+    if (equals == NULL)
         return "has no '='";
     *equals = '\0';
     char *api = equals + 1, *comma = strchr(api, ',');
-    if (comma)
+    if (comma != NULL)
         *comma = '\0';
     entry = trim(entry);
     api = trim(api);
-    const char *const provider = comma ? trim(comma + 1) : NULL;
+    const char *const provider = comma != NULL ? trim(comma + 1) : NULL;
     struct url url;
-    if (strchr(entry, '*'))
+    if (strchr(entry, '*') != NULL)
         return "has a '*' (hosts and paths are compared as they stand)";
     if (!url_split(entry, strlen(entry), &url) || url.query.bytes)
         return "does not begin with host[:port][/path]";
     const char *name = recognise_api_name(api, strlen(api));
-    if (!name)
+    if (name == NULL)
         return "names an API that libpprof does not know";
-    if (provider && !provider[0])
+    if (provider != NULL && !provider[0])
         return "has no provider after the comma";
     if (endpoints_count == RECOGNISE_ENDPOINTS_MAX)
         return "is one too many";
@@ -172,7 +174,7 @@ const char *recognise_configure(const char *list)
 {
     endpoints_count = 0;
     endpoints_error[0] = '\0';
-    if (!list)
+    if (list == NULL)
         return NULL;
     if (strlen(list) >= sizeof(endpoints_text)) {
         snprintf(endpoints_error, sizeof(endpoints_error), "LIBPPROF_ENDPOINTS is longer than %d bytes and is ignored",
@@ -186,7 +188,7 @@ const char *recognise_configure(const char *list)
         char shown[81];
         snprintf(shown, sizeof(shown), "%s", entry);
         const char *wrong = entry[0] ? add_endpoint(entry) : NULL;
-        if (wrong && !endpoints_error[0])
+        if (wrong != NULL && !endpoints_error[0])
             snprintf(endpoints_error, sizeof(endpoints_error), "LIBPPROF_ENDPOINTS: \"%s\" %s and is ignored", shown,
                      wrong);
     }

@@ -1,10 +1,11 @@
 /*
  * Hosts whose paths do not tell what is called, see recognise_root.h.
  *
- * recognise_root_host() also runs on the application's thread; the rest on the scribe's. Nothing here allocates, locks
- * or changes errno.
+ * recognise_root_host() also runs on the application's thread; the rest on the scribe's. Nothing
+ * here allocates, locks or changes errno.
  *
- * Sources: https://huggingface.co/docs/inference-providers, https://cloud.tencent.com/document/api/1729/101835,
+ * Sources: https://huggingface.co/docs/inference-providers,
+ * https://cloud.tencent.com/document/api/1729/101835,
  * https://developers.cloudflare.com/ai-gateway/usage/universal/.
  */
 #include "recognise_root.h"
@@ -18,17 +19,17 @@ struct url_view recognise_header(const char *headers, size_t bytes, const char *
 {
     const size_t name_bytes = strlen(name);
     const char *const end = headers + bytes;
-    for (const char *line = headers; line && (size_t)(end - line) > name_bytes;) {
+    for (const char *line = headers; line != NULL && (size_t)(end - line) > name_bytes;) {
         const char *const lf = memchr(line, '\n', (size_t)(end - line));
         if (line[name_bytes] == ':' && !strncasecmp(line, name, name_bytes)) {
-            const char *from = line + name_bytes + 1, *to = lf ? lf : end;
+            const char *from = line + name_bytes + 1, *to = lf != NULL ? lf : end;
             while (from < to && (*from == ' ' || *from == '\t'))
                 from++;
             while (to > from && (to[-1] == ' ' || to[-1] == '\t' || to[-1] == '\r'))
                 to--;
             return (struct url_view){from, (size_t)(to - from)};
         }
-        line = lf ? lf + 1 : NULL;
+        line = lf != NULL ? lf + 1 : NULL;
     }
     return (struct url_view){0};
 }
@@ -72,7 +73,8 @@ static bool names_embedder(const struct recognised *ret)
     return false;
 }
 
-/* Text generation inference at the root, "models/M[/pipeline/feature-extraction]" and "pipeline/feature-extraction/M".
+/* Text generation inference at the root, "models/M[/pipeline/feature-extraction]" and
+ * "pipeline/feature-extraction/M".
  */
 static bool huggingface(struct url_view path, struct recognised *ret)
 {
@@ -81,21 +83,21 @@ static bool huggingface(struct url_view path, struct recognised *ret)
     const char *extract = whole.bytes ? memmem(whole.data, whole.bytes, pipeline, sizeof(pipeline) - 1) : NULL;
     const char *models = whole.bytes ? memmem(whole.data, whole.bytes, "models/", 7) : NULL;
     const char *end = whole.data + whole.bytes, *model = NULL;
-    if (models) {
+    if (models != NULL) {
         model = models + 7;
         if (extract > model)
             end = extract - 1;
-    } else if (extract && end > extract + sizeof(pipeline)) {
+    } else if (extract != NULL && end > extract + sizeof(pipeline)) {
         model = extract + sizeof(pipeline);
     } else if (whole.bytes) {
         return false;
     }
-    if (model && !extract && memmem(model, (size_t)(end - model), "/pipeline/", 10))
+    if (model != NULL && extract == NULL && memmem(model, (size_t)(end - model), "/pipeline/", 10) != NULL)
         return false; /* other pipelines are no language models */
-    if (model)
+    if (model != NULL)
         ret->model_bytes = url_decode(model, (size_t)(end - model), ret->model, sizeof(ret->model));
-    ret->api = extract || names_embedder(ret) ? "embeddings" : "tgi-generate";
-    if (!extract)
+    ret->api = extract != NULL || names_embedder(ret) ? "embeddings" : "tgi-generate";
+    if (extract == NULL)
         ret->claim = CLAIM_KIND_OPEN; /* classifiers, pictures, speech */
     return true;
 }
@@ -116,8 +118,8 @@ void recognise_tencent_action(const char *headers, size_t headers_bytes, struct 
         }
 }
 
-/* Everything is a POST to the root. What it is, a header says, which may be known later: until then the answer must
- * show it. */
+/* Everything is a POST to the root. What it is, a header says, which may be known later: until then
+ * the answer must show it. */
 static bool tencent(struct url_view path, const char *headers, size_t headers_bytes, struct recognised *ret)
 {
     if (without_slashes(path).bytes)

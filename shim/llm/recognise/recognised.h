@@ -1,4 +1,5 @@
-/* What URL, method and headers tell of a call: shape of API, provider, model, and how sure that is. */
+/* What URL, method and headers tell of a call: shape of API, provider, model, and how sure that
+ * is. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-/* Splitting URLs, see url.h. Called by recognise.c, on the application's thread as well: it must stay free of side
- * effects. */
+/* Splitting URLs, see url.h. Called by recognise.c, on the application's thread as well: it must
+ * stay free of side effects. */
 #include "url.h"
 
 #include <string.h>
@@ -53,22 +53,21 @@ static bool split_authority(const char *p, const char *end, struct url *url)
     const char *colon = NULL;
     if (p < end && *p == '[') {
         const char *close = memchr(p, ']', (size_t)(end - p));
-        if (!close || (close + 1 < end && close[1] != ':'))
+        if (close == NULL || (close + 1 < end && close[1] != ':'))
             return false;
         url->ipv6 = true;
         url->host = (struct url_view){p + 1, (size_t)(close - p - 1)};
         colon = close + 1 < end ? close + 1 : NULL;
     } else {
         colon = memchr(p, ':', (size_t)(end - p));
-        url->host = (struct url_view){p, (size_t)((colon ? colon : end) - p)};
+        url->host = (struct url_view){p, (size_t)((colon != NULL ? colon : end) - p)};
         if (url->host.bytes && url->host.data[url->host.bytes - 1] == '.')
             url->host.bytes--;
     }
     uint32_t port = 0;
-    for (const char *digit = colon ? colon + 1 : end; digit < end; digit++) {
+    for (const char *digit = colon != NULL ? colon + 1 : end; digit < end; digit++)
         if (*digit < '0' || *digit > '9' || (port = port * 10 + (uint32_t)(*digit - '0')) > 65535)
             return false;
-    }
     url->port_given = port != 0;
     url->port = (uint16_t)port;
     return url->host.bytes != 0;
@@ -101,13 +100,13 @@ bool url_split(const char *url, size_t bytes, struct url *ret_url)
             user = stop;
         stop++;
     }
-    if (!split_authority(user ? user + 1 : p, stop, ret_url))
+    if (!split_authority(user != NULL ? user + 1 : p, stop, ret_url))
         return false;
     const char *fragment = memchr(stop, '#', (size_t)(end - stop));
-    if (fragment)
+    if (fragment != NULL)
         end = fragment;
     const char *mark = memchr(stop, '?', (size_t)(end - stop));
-    if (mark)
+    if (mark != NULL)
         ret_url->query = (struct url_view){mark + 1, (size_t)(end - mark - 1)};
     else
         mark = end;

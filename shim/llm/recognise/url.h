@@ -1,5 +1,6 @@
 /*
- * Splits a URL into bounded views. Any thread; no allocation, no errno, never reads outside of what it was given.
+ * Splits a URL into bounded views. Any thread; no allocation, no errno, never reads outside of what
+ * it was given.
  *
  * As lenient as libcurl: the scheme may be missing, slashes may be doubled. It normalises nothing.
  */
@@ -27,7 +28,8 @@ struct url {
 /* False: there is no host in it (relative, file:, malformed authority). */
 bool url_split(const char *url, size_t bytes, struct url *ret_url);
 
-/* Undoes %XX into `ret_text`, at most `room` bytes; what is no escape stays. Returns the bytes written. */
+/* Undoes %XX into `ret_text`, at most `room` bytes; what is no escape stays. Returns the bytes
+ * written. */
 size_t url_decode(const char *text, size_t bytes, char *ret_text, size_t room);
 
 /* ASCII case is ignored. */

@@ -1,18 +1,19 @@
 /*
- * The callbacks that libcurl calls instead of the application's (callbacks.h), on the application's thread, in the
- * middle of a transfer.
+ * The callbacks that libcurl calls instead of the application's (callbacks.h), on the application's
+ * thread, in the middle of a transfer.
  *
- * They note time and bytes on the tape and call through. They hold nothing across the application's callback: it may
- * jump out, throw, end the thread, clean the handle up or start other transfers. After it returned, a handle is ours to
- * note on only if it still has the transfer's number. What arrives is noted before the application sees it, because the
- * application may change the buffer in place; what a paused transfer delivers again is skipped.
+ * They note time and bytes on the tape and call through. They hold nothing across the application's
+ * callback: it may jump out, throw, end the thread, clean the handle up or start other transfers.
+ * After it returned, a handle is ours to note on only if it still has the transfer's number. What
+ * arrives is noted before the application sees it, because the application may change the buffer in
+ * place; what a paused transfer delivers again is skipped.
  *
- * No context is followed before it proved to be ours: it is the address of the CURL* plus one, which is no object's,
- * and leads to the record only through the table of handles.
+ * No context is followed before it proved to be ours: it is the address of the CURL* plus one,
+ * which is no object's, and leads to the record only through the table of handles.
  *
- * Both the write and the header callback are always armed: with HEADERDATA but no HEADERFUNCTION libcurl calls the
- * write function with the header pointer (lib/cw-out.c). With neither, headers go nowhere, which is what accepting them
- * all amounts to.
+ * Both the write and the header callback are always armed: with HEADERDATA but no HEADERFUNCTION
+ * libcurl calls the write function with the header pointer (lib/cw-out.c). With neither, headers go
+ * nowhere, which is what accepting them all amounts to.
  *
  * HOT: on_write, on_header, on_read. Budget: 100 ns for a piece of 300 bytes.
  */
@@ -30,8 +31,8 @@
 
 /* ---- what the application uses ---- */
 
-/* A set is claimed by counting up, filled, then published; it never changes again, as a duplicate of a handle may call
- * it at any later time. A child forked in between loses the set. */
+/* A set is claimed by counting up, filled, then published; it never changes again, as a duplicate
+ * of a handle may call it at any later time. A child forked in between loses the set. */
 static struct callbacks sets[CALLBACKS_SETS];
 static _Atomic unsigned claimed;
 static _Atomic bool published[CALLBACKS_SETS];
@@ -83,8 +84,8 @@ static inline __attribute__((always_inline)) struct handle *owner(const void *co
     return ((uintptr_t)context & 1) == 0 ? NULL : handles_find((const char *)context - 1, HANDLE_EASY);
 }
 
-/* For a context of somebody else where the function is not known either: the transfer fails as if the application had
- * refused, instead of ending in a function that cannot be meant. */
+/* For a context of somebody else where the function is not known either: the transfer fails as if
+ * the application had refused, instead of ending in a function that cannot be meant. */
 static size_t refuse_piece(char *data, size_t size, size_t count, void *context)
 {
     (void)data, (void)context;
@@ -100,8 +101,8 @@ static size_t refuse_read(char *data, size_t size, size_t count, void *context)
     return CURL_READFUNC_ABORT;
 }
 
-/* Of a call for a handle that is gone or never was ours: those of the handle that was duplicated, when that is gone;
- * else the set's functions with the pointer that came. */
+/* Of a call for a handle that is gone or never was ours: those of the handle that was duplicated,
+ * when that is gone; else the set's functions with the pointer that came. */
 static __attribute__((noinline)) const struct shadow_callbacks *serve_stranger(unsigned set, void *context,
                                                                                struct shadow_callbacks *lent)
 {
@@ -173,8 +174,9 @@ static uint64_t transfer_of(const struct handle *handle)
 /* ---- the response ---- */
 
 /*
- * With CURLOPT_HEADER the write callback gets each header line too, before the header callback does. A header block can
- * follow another one (100-continue, redirect, authentication); the bodies between them are never delivered.
+ * With CURLOPT_HEADER the write callback gets each header line too, before the header callback
+ * does. A header block can follow another one (100-continue, redirect, authentication); the bodies
+ * between them are never delivered.
  */
 static bool is_header_copy(struct handle *handle, const char *data, size_t bytes)
 {
@@ -252,9 +254,9 @@ void callbacks_set_pair(const struct handle *handle, CURL *easy, CURLoption func
 }
 
 /*
- * libcurl takes the seek function, else the ioctl function, else rewinds the default input itself while its read
- * function is fread, which ours is not. So with neither of the two our seek function has to do that, and where it could
- * not, nothing is set.
+ * libcurl takes the seek function, else the ioctl function, else rewinds the default input itself
+ * while its read function is fread, which ours is not. So with neither of the two our seek function
+ * has to do that, and where it could not, nothing is set.
  */
 void callbacks_arm_rewind(struct handle *handle, CURL *easy)
 {
@@ -273,8 +275,8 @@ void callbacks_arm_rewind(struct handle *handle, CURL *easy)
 }
 
 /*
- * libcurl is about to read from the default input, so from now on that may be looked at. What cannot be rewound loses
- * our seek function: libcurl then says so in its own words.
+ * libcurl is about to read from the default input, so from now on that may be looked at. What
+ * cannot be rewound loses our seek function: libcurl then says so in its own words.
  */
 static void look_at_input(struct handle *handle)
 {
@@ -321,8 +323,8 @@ static void note_rewind(struct handle *handle, uint64_t transfer)
 }
 
 /*
- * Without a seek function libcurl rewinds its default input itself, but only while the read function is fread. As ours
- * is not, the same has to be done here.
+ * Without a seek function libcurl rewinds its default input itself, but only while the read
+ * function is fread. As ours is not, the same has to be done here.
  */
 static int rewind_file(FILE *file, curl_off_t offset, int origin)
 {
@@ -365,9 +367,9 @@ static curlioerr on_ioctl(CURL *easy, int command, void *context, unsigned set)
 }
 
 /*
- * Between connection and request: what libcurl reads of the application's memory to make the request may be read from
- * now on. It comes again for each request of a transfer (redirect, authentication), and with each libcurl takes what
- * was set for the input anew.
+ * Between connection and request: what libcurl reads of the application's memory to make the
+ * request may be read from now on. It comes again for each request of a transfer (redirect,
+ * authentication), and with each libcurl takes what was set for the input anew.
  */
 static int on_prereq(void *context, char *remote, char *local, int remote_port, int local_port, unsigned set)
 {

@@ -1,9 +1,10 @@
 /*
- * Arming and disarming (capture.h): which options of libcurl hold our callbacks (callbacks.c) while a transfer is
- * recorded. Called by the hooks on the application's thread, around a transfer and for each option set within one.
+ * Arming and disarming (capture.h): which options of libcurl hold our callbacks (callbacks.c) while
+ * a transfer is recorded. Called by the hooks on the application's thread, around a transfer and
+ * for each option set within one.
  *
- * Must never touch what the application's options point to: libcurl itself does not before it needs it, and then it may
- * be another object.
+ * Must never touch what the application's options point to: libcurl itself does not before it needs
+ * it, and then it may be another object.
  */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations" /* old options are still in use */
 #include "capture.h"

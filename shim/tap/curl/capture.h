@@ -1,14 +1,16 @@
 /*
- * Our callbacks in a handle for the duration of one transfer: armed when it starts, disarmed when it ends.
+ * Our callbacks in a handle for the duration of one transfer: armed when it starts, disarmed when
+ * it ends.
  *
- * In between, what the application sets for the callbacks is absorbed into the shadow and takes effect at the same
- * moment as it would in libcurl. Application threads only.
+ * In between, what the application sets for the callbacks is absorbed into the shadow and takes
+ * effect at the same moment as it would in libcurl. Application threads only.
  */
 #pragma once
 
 #include "handles.h"
 
-/* Puts our callbacks in place of the application's; touches nothing that these point to. Errno is preserved. */
+/* Puts our callbacks in place of the application's; touches nothing that these point to. Errno is
+ * preserved. */
 void capture_arm(struct handle *handle, CURL *easy);
 /* Gives the handle back exactly as the application configured it. Does nothing when not armed. */
 void capture_disarm(struct handle *handle, CURL *easy);

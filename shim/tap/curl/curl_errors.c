@@ -1,6 +1,6 @@
 /*
- * CURLcode numbers as names. curl_easy_strerror would say it in words, but the words differ between versions and
- * libraries. Pure; used by the scribe.
+ * CURLcode numbers as names. curl_easy_strerror would say it in words, but the words differ between
+ * versions and libraries. Pure; used by the scribe.
  */
 #include "phases.h"
 
@@ -102,5 +102,5 @@ static const char names[][40] = {
 
 const char *phases_curl_error(uint64_t code)
 {
-    return code < sizeof names / sizeof names[0] && names[code][0] != '\0' ? names[code] : NULL;
+    return code < sizeof(names) / sizeof(names[0]) && names[code][0] != '\0' ? names[code] : NULL;
 }

@@ -1,8 +1,8 @@
 /*
- * The functions that the application calls instead of libcurl's: exported ones, for callers bound by symbol, and
- * trampolines, for those that looked the name up by dlsym or that were loaded with RTLD_DEEPBIND. They say how they
- * were entered and go on to hook_*.c; where libpprof does nothing, straight to libcurl. Application's threads. The list
- * is hooks.def.
+ * The functions that the application calls instead of libcurl's: exported ones, for callers bound
+ * by symbol, and trampolines, for those that looked the name up by dlsym or that were loaded with
+ * RTLD_DEEPBIND. They say how they were entered and go on to hook_*.c; where libpprof does nothing,
+ * straight to libcurl. Application's threads. The list is hooks.def.
  */
 #include "shim/loader/tap.h"
 
@@ -17,7 +17,8 @@
 #define AND(...) , ##__VA_ARGS__
 #define BY_SYMBOL ((struct origin){.caller = __builtin_return_address(0)})
 
-/* The third parameter travels as one machine word, whatever its type: on LP64 it is passed on as it came. */
+/* The third parameter travels as one machine word, whatever its type: on LP64 it is passed on as it
+ * came. */
 _Static_assert(sizeof(uintptr_t) == sizeof(curl_off_t), "curl_off_t arguments would be cut");
 
 #define THIRD_WORD(last, word)                                                                                         \
@@ -56,7 +57,8 @@ _Static_assert(sizeof(uintptr_t) == sizeof(curl_off_t), "curl_off_t arguments wo
         struct origin origin = BY_SYMBOL;                                                                              \
         FORWARD(name, failure, args)                                                                                   \
     }
-/* Such calls come by the thousand, and most have nothing new: those go straight on, without a frame. */
+/* Such calls come by the thousand, and most have nothing new: those go straight on, without a
+ * frame. */
 #define STRAIGHT_ON(name, args)                                                                                        \
     const struct handle *quiet = hook_multi_quiet(multi);                                                              \
     if (quiet != NULL && quiet->library->real.name != NULL)                                                            \
@@ -108,7 +110,8 @@ _Static_assert(LIBRARIES_MAX == 8, "EACH_LIBRARY and origins have eight");
 #undef HOOK
 #undef SETOPT
 
-/* Names and cases instead of a table of pointers, which the loader would have to relocate in every process. */
+/* Names and cases instead of a table of pointers, which the loader would have to relocate in every
+ * process. */
 #define HOOK(type, name, failure, params, args) #name,
 #define SETOPT(type, name, failure, object_type, option_type) #name,
 static const char names[][32] = {
@@ -122,10 +125,9 @@ const char tap_prefix[] = "curl_";
 
 bool tap_hooks(const char *name)
 {
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
         if (strcmp(names[i], name) == 0)
             return true;
-    }
     return false;
 }
 

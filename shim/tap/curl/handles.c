@@ -1,6 +1,7 @@
 /*
- * The table of handles (handles.h). Every hook begins here, on the application's thread: no lock, no allocation from
- * the application's heap, and a record once published never goes away, so that a late look at it is harmless.
+ * The table of handles (handles.h). Every hook begins here, on the application's thread: no lock,
+ * no allocation from the application's heap, and a record once published never goes away, so that a
+ * late look at it is harmless.
  */
 #include "handles.h"
 
@@ -112,7 +113,8 @@ void handles_leave(struct handle *easy)
     own->pending = false;
 }
 
-/* All that a record owns, and its places in lists. The one place that knows what that is, by kind. */
+/* All that a record owns, and its places in lists. The one place that knows what that is, by
+ * kind. */
 static void drop_parts(struct handle *handle)
 {
     switch (handle->kind) {

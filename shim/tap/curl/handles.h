@@ -1,9 +1,10 @@
 /*
  * From a CURL*, a CURLM* or a form to what libpprof knows about it.
  *
- * A lock-free table: fixed buckets, nodes that are never unlinked and recycled in place, memory from anonymous mappings
- * that are never unmapped. A handle's record belongs to whoever may use the handle, one thread at a time, as libcurl
- * demands; only finding, taking and giving back are safe against everybody.
+ * A lock-free table: fixed buckets, nodes that are never unlinked and recycled in place, memory
+ * from anonymous mappings that are never unmapped. A handle's record belongs to whoever may use the
+ * handle, one thread at a time, as libcurl demands; only finding, taking and giving back are safe
+ * against everybody.
  */
 #pragma once
 
@@ -13,8 +14,8 @@
 
 enum { HANDLES_BUCKETS = 8192 };
 
-/* What is recorded. libcurl frees handles of its own without a call that is seen, and the address is soon another thing's:
- * a record of another kind says nothing about it. */
+/* What is recorded. libcurl frees handles of its own without a call that is seen, and the address
+ * is soon another thing's: a record of another kind says nothing about it. */
 enum handle_kind { HANDLE_EASY, HANDLE_MULTI, HANDLE_FORM };
 
 /* Of an easy handle: the transfer under way (transfer.c), and what the application set. */
@@ -96,17 +97,19 @@ static inline struct handle *handles_find(const void *key, enum handle_kind kind
     return handle != NULL && handle->kind == kind ? handle : NULL;
 }
 
-/* The record of a handle that was released, if its place was not taken since: its callbacks are still in its shadow. */
+/* The record of a handle that was released, if its place was not taken since: its callbacks are
+ * still in its shadow. */
 const struct handle *handles_find_released(const void *key);
-/* The record of something new, cleared, a shadow initialised. NULL when there is no memory, or its library is not
- * followed: then a call is counted as lost. A stale record of the same address, of whatever kind, gives up what it owns
- * and is taken over. */
+/* The record of something new, cleared, a shadow initialised. NULL when there is no memory, or its
+ * library is not followed: then a call is counted as lost. A stale record of the same address, of
+ * whatever kind, gives up what it owns and is taken over. */
 struct handle *handles_insert(const void *key, enum handle_kind kind, struct library *library);
-/* Wipes and gives back, with all that it owns, and leaves every list; what an easy handle knew of callbacks stays until
- * the place is taken (handles_find_released). */
+/* Wipes and gives back, with all that it owns, and leaves every list; what an easy handle knew of
+ * callbacks stays until the place is taken (handles_find_released). */
 void handles_release(struct handle *handle);
 
-/* The list of a multi handle's easy handles. Who joins is pending, until it was begun or has left; NULL is in none. */
+/* The list of a multi handle's easy handles. Who joins is pending, until it was begun or has left;
+ * NULL is in none. */
 void handles_join(struct handle *easy, struct handle *multi);
 void handles_leave(struct handle *easy);
 /* How many records exist, free ones included. */

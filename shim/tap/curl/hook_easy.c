@@ -1,7 +1,7 @@
 /*
- * The hooks of libcurl's easy interface (library.h): look the handle up, forward, note one thing. Called by entry.c on
- * the application's thread; errno stays as the real function left it; a handle that we did not see being made is only
- * forwarded.
+ * The hooks of libcurl's easy interface (library.h): look the handle up, forward, note one thing.
+ * Called by entry.c on the application's thread; errno stays as the real function left it; a handle
+ * that we did not see being made is only forwarded.
  */
 #include "callbacks.h"
 #include "capture.h"
@@ -64,8 +64,8 @@ CURL *hook_curl_easy_duphandle(const struct origin *origin, CURL *easy)
 }
 
 /*
- * A new libcurl silently refuses a reset inside a callback, and then everything stays as it was. The application's
- * private pointer is lent for the answer: it survives only a refusal.
+ * A new libcurl silently refuses a reset inside a callback, and then everything stays as it was.
+ * The application's private pointer is lent for the answer: it survives only a refusal.
  */
 static bool reset_happened(const struct curl_api *real, CURL *easy)
 {
@@ -113,8 +113,8 @@ void hook_curl_easy_cleanup(const struct origin *origin, CURL *easy)
     if (library == NULL)
         return;
     if (handle != NULL) {
-        /* First ours: the address can be another thread's new handle as soon as libcurl freed it, and a cleanup that
-         * libcurl refuses leaves a handle that is simply no longer ours. */
+        /* First ours: the address can be another thread's new handle as soon as libcurl freed it,
+         * and a cleanup that libcurl refuses leaves a handle that is simply no longer ours. */
         transfer_close(handle, easy, TAPE_UNKNOWN, TAPE_ABANDONED);
         capture_disarm(handle, easy);
         handles_release(handle);
@@ -129,7 +129,8 @@ CURLcode hook_curl_easy_perform(const struct origin *origin, CURL *easy)
 
     if (library == NULL)
         return CURLE_FAILED_INIT;
-    /* Recursion, after a jump out of a callback, or in a multi handle: libcurl refuses, and looks at nothing. */
+    /* Recursion, after a jump out of a callback, or in a multi handle: libcurl refuses, and looks
+     * at nothing. */
     if (handle == NULL || handle->easy.performing || handle->easy.armed || handle->easy.multi != NULL)
         return library->real.curl_easy_perform(easy);
 

@@ -1,12 +1,13 @@
 /*
- * The hooks of libcurl's MIME functions (library.h). `curl -F model=whisper-1 -F file=@speech.mp3` names its model in a
- * form that libcurl puts together itself and does not give back, so the short text parts are noted as they are set.
- * Called by entry.c on the application's thread; errno stays as the real function left it.
+ * The hooks of libcurl's MIME functions (library.h). `curl -F model=whisper-1 -F file=@speech.mp3`
+ * names its model in a form that libcurl puts together itself and does not give back, so the short
+ * text parts are noted as they are set. Called by entry.c on the application's thread; errno stays
+ * as the real function left it.
  *
- * A form's record stands in the table of handles under its address plus one, which is no handle's: libcurl frees the
- * forms within a form without telling us, and a handle that comes to lie at such an address must not be taken for one
- * that we saw being made. A part belongs to the form that this thread added a part to last; parts that are set later,
- * or by another thread, are not seen.
+ * A form's record stands in the table of handles under its address plus one, which is no handle's:
+ * libcurl frees the forms within a form without telling us, and a handle that comes to lie at such
+ * an address must not be taken for one that we saw being made. A part belongs to the form that this
+ * thread added a part to last; parts that are set later, or by another thread, are not seen.
  */
 #include "form.h"
 
@@ -68,7 +69,7 @@ static void add_part(struct handle *record, const void *mime, const curl_mimepar
     static const struct parts empty;
     last.mime = mime;
     last.record = record;
-    if (parts_of(record) == NULL && keep_set(&record->form.parts, &empty, sizeof empty) < 0)
+    if (parts_of(record) == NULL && keep_set(&record->form.parts, &empty, sizeof(empty)) < 0)
         return;
     struct parts *parts = parts_of(record);
     if (parts->n < PARTS_MAX)
@@ -131,7 +132,7 @@ CURLcode hook_curl_mime_name(const struct origin *origin, curl_mimepart *part, c
         return CURLE_FAILED_INIT;
     CURLcode code = library->real.curl_mime_name(part, name);
     if (code == CURLE_OK && seen != NULL)
-        seen->name_bytes = take(seen->name, sizeof seen->name, name, name != NULL ? strlen(name) : 0);
+        seen->name_bytes = take(seen->name, sizeof(seen->name), name, name != NULL ? strlen(name) : 0);
     return code;
 }
 
@@ -145,7 +146,7 @@ CURLcode hook_curl_mime_data(const struct origin *origin, curl_mimepart *part, c
     if (code == CURLE_OK && seen != NULL) {
         if (bytes == CURL_ZERO_TERMINATED)
             bytes = data != NULL ? strlen(data) : 0;
-        seen->value_bytes = take(seen->value, sizeof seen->value, data, bytes);
+        seen->value_bytes = take(seen->value, sizeof(seen->value), data, bytes);
     }
     return code;
 }
@@ -184,8 +185,8 @@ size_t form_write(const void *mime, char *out, size_t room)
     static const char boundary[] = "--libpprof-form", before[] = "\r\nContent-Disposition: form-data; name=\"";
     const struct handle *record = record_of(mime);
     const struct parts *parts = record != NULL ? parts_of(record) : NULL;
-    const size_t end_bytes = sizeof boundary - 1 + 4; /* "--" CR LF */
-    size_t used = sizeof boundary - 1;
+    const size_t end_bytes = sizeof(boundary) - 1 + 4; /* "--" CR LF */
+    size_t used = sizeof(boundary) - 1;
     unsigned written = 0;
 
     if (parts == NULL || room < used + end_bytes)
@@ -195,12 +196,12 @@ size_t form_write(const void *mime, char *out, size_t room)
         const struct part *part = &parts->part[i];
         if (!is_plain(part, boundary))
             continue;
-        size_t at = append(out, used, room - end_bytes, before, sizeof before - 1);
+        size_t at = append(out, used, room - end_bytes, before, sizeof(before) - 1);
         at = append(out, at, room - end_bytes, part->name, part->name_bytes);
         at = append(out, at, room - end_bytes, "\"\r\n\r\n", 5);
         at = append(out, at, room - end_bytes, part->value, part->value_bytes);
         at = append(out, at, room - end_bytes, "\r\n", 2);
-        at = append(out, at, room - end_bytes, boundary, sizeof boundary - 1);
+        at = append(out, at, room - end_bytes, boundary, sizeof(boundary) - 1);
         if (at == 0)
             break;
         used = at;

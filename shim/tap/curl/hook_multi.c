@@ -1,18 +1,19 @@
 /*
- * The hooks of libcurl's multi interface (library.h): look the handle up, forward, note one thing. Called by entry.c on
- * the application's thread; errno stays as the real function left it.
+ * The hooks of libcurl's multi interface (library.h): look the handle up, forward, note one thing.
+ * Called by entry.c on the application's thread; errno stays as the real function left it.
  *
- * A handle that is added waits: libcurl looks at its options no sooner than in the next call that drives the multi
- * handle (curl_multi_perform, curl_multi_socket_action and its older forms), and until then the application may set
- * others and free what the earlier ones pointed to. So it is armed at the beginning of that call; its time counts from
- * the moment it was added. Such a call costs one look at the record for what is new; one on the handle that the thread
- * drove before does not get here when there is nothing new (hook_multi.h).
+ * A handle that is added waits: libcurl looks at its options no sooner than in the next call that
+ * drives the multi handle (curl_multi_perform, curl_multi_socket_action and its older forms), and
+ * until then the application may set others and free what the earlier ones pointed to. So it is
+ * armed at the beginning of that call; its time counts from the moment it was added. Such a call
+ * costs one look at the record for what is new; one on the handle that the thread drove before does
+ * not get here when there is nothing new (hook_multi.h).
  *
- * A handle that the server pushes is a duplicate that libcurl makes by itself. It is given back to the application as
- * it would be without us before the application's push callback sees it.
+ * A handle that the server pushes is a duplicate that libcurl makes by itself. It is given back to
+ * the application as it would be without us before the application's push callback sees it.
  *
- * libcurl itself calls these for the private multi handle of curl_easy_perform; such calls are known by the easy
- * handle's `performing`.
+ * libcurl itself calls these for the private multi handle of curl_easy_perform; such calls are
+ * known by the easy handle's `performing`.
  */
 #include "hook_multi.h"
 
@@ -40,7 +41,8 @@ static void finish(struct handle *handle, CURL *easy, uint64_t curl_code, enum t
     capture_disarm(handle, easy);
 }
 
-/* The record of a multi handle; made when a handle that we know is added, or a push callback set. */
+/* The record of a multi handle; made when a handle that we know is added, or a push callback
+ * set. */
 static struct handle *multi_record(CURLM *multi, struct library *library)
 {
     struct handle *record = handles_find(multi, HANDLE_MULTI);
@@ -167,8 +169,8 @@ CURLMcode hook_curl_multi_socket_all(const struct origin *origin, CURLM *multi, 
 /* ---- the end ---- */
 
 /*
- * Takes the multi handle's record away before libcurl frees the address, which another thread may get at once. The
- * transfers stay linked by multi_next.
+ * Takes the multi handle's record away before libcurl frees the address, which another thread may
+ * get at once. The transfers stay linked by multi_next.
  */
 static struct multi detach_all(struct handle *record)
 {
@@ -225,9 +227,9 @@ static void *push_context(CURLM *multi)
 }
 
 /*
- * The new handle is a duplicate of `parent`, with its callbacks: ours, where libcurl's own curl_easy_duphandle did not
- * come by here. Its URL is the promised one, which we do not know, so a later request with it is recorded only after
- * the application set another.
+ * The new handle is a duplicate of `parent`, with its callbacks: ours, where libcurl's own
+ * curl_easy_duphandle did not come by here. Its URL is the promised one, which we do not know, so a
+ * later request with it is recorded only after the application set another.
  */
 static struct handle *take_pushed(const struct handle *source, CURL *pushed)
 {

@@ -5,11 +5,13 @@
 
 #include "handles.h"
 
-/* The record of the multi handle that this thread drove last, where its libcurl lets no callback add to it. Records
- * are never unmapped: one that was given back, or taken over, has another key. */
+/* The record of the multi handle that this thread drove last, where its libcurl lets no callback
+ * add to it. Records are never unmapped: one that was given back, or taken over, has another
+ * key. */
 extern _Thread_local const struct handle *hook_multi_driven;
 
-/* The record of `multi`, when the thread's last call that drove one drove this, and nothing was added since; else NULL.
+/* The record of `multi`, when the thread's last call that drove one drove this, and nothing was
+ * added since; else NULL.
  */
 static inline const struct handle *hook_multi_quiet(const CURLM *multi)
 {

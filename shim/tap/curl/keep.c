@@ -1,11 +1,11 @@
 /*
- * Private copies (keep.h). Called on the application's threads from setopt, duphandle, reset and cleanup; takes no lock
- * and does not touch the application's heap.
+ * Private copies (keep.h). Called on the application's threads from setopt, duphandle, reset and
+ * cleanup; takes no lock and does not touch the application's heap.
  *
- * Small copies: a slab holds blocks of one size. Blocks never used are handed out by a counter, blocks given back by a
- * list per size whose head carries a count of its changes beside the place of its first block, so that a head that
- * comes back is not taken for the one that went. The links lie beside the blocks, not in them. Slabs are never
- * unmapped.
+ * Small copies: a slab holds blocks of one size. Blocks never used are handed out by a counter,
+ * blocks given back by a list per size whose head carries a count of its changes beside the place
+ * of its first block, so that a head that comes back is not taken for the one that went. The links
+ * lie beside the blocks, not in them. Slabs are never unmapped.
  */
 #include "keep.h"
 
@@ -27,7 +27,7 @@ _Static_assert(SLAB_BYTES / (KEEP_SMALL_BYTES_MIN + sizeof(uint32_t)) < 1 << SLO
 struct slab {
     uint32_t number;
     _Atomic uint32_t used;   /* slots handed out at least once */
-    _Atomic uint32_t next[]; /* by slot: the place behind it in the list of free ones */
+    _Atomic uint32_t next[]; /* by slot: the place after it in the list of free ones */
 };
 
 static _Atomic(struct slab *) slabs[SLABS_MAX];
@@ -163,7 +163,8 @@ static uint32_t take_fresh(unsigned class)
         struct slab *fresh = map_slab();
         if (fresh == NULL)
             return 0;
-        /* Another thread may have been faster: then this one stays empty, and the next finds that one's. */
+        /* Another thread may have been faster: then this one stays empty, and the next finds that
+         * one's. */
         if (!atomic_compare_exchange_strong_explicit(&newest_slab[class], &slab, fresh, memory_order_acq_rel,
                                                      memory_order_relaxed))
             give_back_slab(fresh);

@@ -1,10 +1,11 @@
 /*
- * A private copy of something that libcurl copied too and does not give back: a body given by CURLOPT_COPYPOSTFIELDS, a
- * bearer token, the part of a URL that matters.
+ * A private copy of something that libcurl copied too and does not give back: a body given by
+ * CURLOPT_COPYPOSTFIELDS, a bearer token, the part of a URL that matters.
  *
- * Lives in anonymous mappings, never in the application's heap. Small copies lie in slabs, by sizes, so that
- * ten thousand handles cost what they hold; a few larger blocks are recycled, so that a program that makes a handle for
- * every request costs no system call. Wiped when dropped. Any thread, one owner; errno is preserved.
+ * Lives in anonymous mappings, never in the application's heap. Small copies lie in slabs, by
+ * sizes, so that ten thousand handles cost what they hold; a few larger blocks are recycled, so
+ * that a program that makes a handle for every request costs no system call. Wiped when dropped.
+ * Any thread, one owner; errno is preserved.
  */
 #pragma once
 

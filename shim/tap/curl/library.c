@@ -1,15 +1,16 @@
 /*
- * See library.h. Called by the hooks on the application's threads, and by loader.c for what dlsym hands out and for
- * plugins with RTLD_DEEPBIND.
+ * See library.h. Called by the hooks on the application's threads, and by loader.c for what dlsym
+ * hands out and for plugins with RTLD_DEEPBIND.
  *
- * The libcurl of a caller is looked for where the loader would have looked without us: the caller's own object, what
- * that depends on, what follows us in the global scope (RTLD_NEXT: alone it fails for every language binding, which
- * load libcurl RTLD_LOCAL), and at last any libcurl that is mapped. The table of functions is then read from that
- * library's own symbol table, so that two flavours never mix; only where another preload after us wraps single
- * functions do callers that were bound by symbol go through it, as they would have without us.
+ * The libcurl of a caller is looked for where the loader would have looked without us: the caller's
+ * own object, what that depends on, what follows us in the global scope (RTLD_NEXT: alone it fails
+ * for every language binding, which load libcurl RTLD_LOCAL), and at last any libcurl that is
+ * mapped. The table of functions is then read from that library's own symbol table, so that two
+ * flavours never mix; only where another preload after us wraps single functions do callers that
+ * were bound by symbol go through it, as they would have without us.
  *
- * Must never answer with a function of libpprof itself, take a lock (a forked child may inherit it) or leave an error
- * for dlerror().
+ * Must never answer with a function of libpprof itself, take a lock (a forked child may inherit it)
+ * or leave an error for dlerror().
  */
 #include "library_inner.h"
 
@@ -28,15 +29,15 @@
 
 struct library library_table[LIBRARIES_MAX];
 
-/* An entry is claimed by counting up, filled, then published; between the two nobody looks at it. A child forked in
- * between loses the entry. */
+/* An entry is claimed by counting up, filled, then published; between the two nobody looks at it. A
+ * child forked in between loses the entry. */
 static _Atomic unsigned claimed;
 static _Atomic bool published[LIBRARIES_MAX];
 
 /*
- * Which library serves a return address: caller (48 bits), loader_closes (12), index + 1 (4) in one word, so that
- * reading and writing need no lock. dlclose may put another object at the same address: then the count differs and the
- * answer is looked for again.
+ * Which library serves a return address: caller (48 bits), loader_closes (12), index + 1 (4) in one
+ * word, so that reading and writing need no lock. dlclose may put another object at the same
+ * address: then the count differs and the answer is looked for again.
  */
 enum { CACHE_WORDS = 1024, CACHE_WAYS = 4, CACHE_CLOSES_BITS = 12, CACHE_INDEX_BITS = 4 };
 static _Atomic uint64_t cache[CACHE_WORDS];
@@ -127,8 +128,8 @@ static bool libcurl_of_dependencies(struct elf_object *ret_object, const struct 
     return found;
 }
 
-/* What follows us in the global scope. The result is used after the call: a jump to dlsym would look from our caller's
- * place. */
+/* What follows us in the global scope. The result is used after the call: a jump to dlsym would
+ * look from our caller's place. */
 static void *next_in_scope(const char *name)
 {
     void *symbol = loader_real()->dlsym(RTLD_NEXT, name);
@@ -146,11 +147,9 @@ struct candidates {
 static bool needs(const struct elf_object *object, const char *soname)
 {
     const char *strings = elf_dynamic_pointer(object, DT_STRTAB);
-    for (const ElfW(Dyn) *entry = object->dynamic; entry != NULL && strings != NULL && entry->d_tag != DT_NULL;
-         entry++) {
+    for (const ElfW(Dyn) *entry = object->dynamic; entry != NULL && strings != NULL && entry->d_tag != DT_NULL; entry++)
         if (entry->d_tag == DT_NEEDED && strcmp(strings + entry->d_un.d_val, soname) == 0)
             return true;
-    }
     return false;
 }
 
@@ -179,9 +178,9 @@ static int take_candidate(struct dl_phdr_info *info, size_t bytes, void *context
 }
 
 /*
- * The caller has nothing to do with libcurl: a plugin jumped to us at the end of a function of its own, so the return
- * address is that of its caller. If one libcurl alone is something that others depend on, that is the plugin's;
- * otherwise the first mapped is as good as any.
+ * The caller has nothing to do with libcurl: a plugin jumped to us at the end of a function of its
+ * own, so the return address is that of its caller. If one libcurl alone is something that others
+ * depend on, that is the plugin's; otherwise the first mapped is as good as any.
  */
 static bool libcurl_of_others(struct elf_object *ret_object)
 {
@@ -275,16 +274,15 @@ static void read_wrappers(struct curl_api *api, const void *caller)
 
 static struct library *find_entry(const struct curl_api *api)
 {
-    for (unsigned i = 0; i < LIBRARIES_MAX; i++) {
+    for (unsigned i = 0; i < LIBRARIES_MAX; i++)
         if (atomic_load_explicit(&published[i], memory_order_acquire) &&
-            memcmp(&library_table[i].real, api, sizeof *api) == 0)
+            memcmp(&library_table[i].real, api, sizeof(*api)) == 0)
             return &library_table[i];
-    }
     return NULL;
 }
 
-/* The entry for these functions, made if there is none; NULL where there is no place for it, or it could go away. Two
- * threads may make one each; that costs an entry and nothing else. */
+/* The entry for these functions, made if there is none; NULL where there is no place for it, or it
+ * could go away. Two threads may make one each; that costs an entry and nothing else. */
 static struct library *entry_for(const struct curl_api *api, const struct elf_object *object)
 {
     struct library *library = find_entry(api);
@@ -306,7 +304,8 @@ static struct library *entry_for(const struct curl_api *api, const struct elf_ob
     return library;
 }
 
-/* A libcurl that has no entry serves its callers all the same; found anew for each call, as nothing is kept of it. */
+/* A libcurl that has no entry serves its callers all the same; found anew for each call, as nothing
+ * is kept of it. */
 static struct library *serve_only(const struct curl_api *api, const struct elf_object *object)
 {
     static _Thread_local struct library served;
@@ -339,7 +338,8 @@ struct library *library_defining(const void *function)
     struct curl_api api;
     read_api(&api, &object);
     struct library *library = entry_for(&api, &object);
-    /* What is called through these is seen by nobody: one call at least, as somebody asks for them. */
+    /* What is called through these is seen by nobody: one call at least, as somebody asks for
+     * them. */
     if (library == NULL &&
         (function == (void *)api.curl_easy_perform || function == (void *)api.curl_multi_add_handle ||
          function == elf_symbol(&object, tap_hallmark))) {

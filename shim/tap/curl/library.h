@@ -1,7 +1,7 @@
 /*
- * The libcurls of this process. Each loaded libcurl (there can be several: OpenSSL, GnuTLS, a private copy) has one
- * entry, found from the caller or from the dlsym handle, never by RTLD_NEXT alone, and pinned for the life of the
- * process.
+ * The libcurls of this process. Each loaded libcurl (there can be several: OpenSSL, GnuTLS, a
+ * private copy) has one entry, found from the caller or from the dlsym handle, never by RTLD_NEXT
+ * alone, and pinned for the life of the process.
  *
  * Entries are made once and never change (but for `lacks`) or go away; reading needs no lock.
  */
@@ -46,14 +46,15 @@ struct origin {
     const void *caller;      /* return address, used when library is NULL */
 };
 
-/* The library that serves this call, or NULL when none can be found (then the hook returns the API's failure value).
- * Cheap after the first call from the same place. One that is not followed is good until this thread asks again. */
+/* The library that serves this call, or NULL when none can be found (then the hook returns the
+ * API's failure value). Cheap after the first call from the same place. One that is not followed is
+ * good until this thread asks again. */
 struct library *library_of(const struct origin *origin);
 
 /*
- * The bodies of the hooks, called by entry.c on the application's thread. Each forwards to the real function, preserves
- * errno as the real function left it, and never fails on its own account. For a handle that libpprof knows its own
- * library wins over `origin`.
+ * The bodies of the hooks, called by entry.c on the application's thread. Each forwards to the real
+ * function, preserves errno as the real function left it, and never fails on its own account. For a
+ * handle that libpprof knows its own library wins over `origin`.
  */
 #define HOOK(type, name, failure, params, args) type hook_##name(const struct origin *origin LIBRARY_AND params);
 #define HOOK0(type, name, failure) type hook_##name(const struct origin *origin);

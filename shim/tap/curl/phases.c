@@ -1,13 +1,14 @@
 /*
  * Phases of a transfer as differences of libcurl's cumulative times. Called by the scribe; pure.
  *
- * They are counted from the beginning of the call, which is when the application handed it over: libcurl begins to
- * count when it first looks at it. libcurl (lib/progress.c, Curl_pgrsTime) measures each point from the start of the
- * single request and adds it up over redirects, so that the difference of two points is the sum of that phase over all
- * requests of the transfer. A point that was not reached is 0: reached points are at least 1 µs. On a connection that
- * was open already the TLS point stays 0. Rounding, and sums in which only some requests did a handshake, can put a
- * later point slightly before an earlier one; phases are clamped, so they are never negative and together never longer
- * than the total.
+ * They are counted from the beginning of the call, which is when the application handed it over:
+ * libcurl begins to count when it first looks at it. libcurl (lib/progress.c, Curl_pgrsTime)
+ * measures each point from the start of the single request and adds it up over redirects, so that
+ * the difference of two points is the sum of that phase over all requests of the transfer. A point
+ * that was not reached is 0: reached points are at least 1 µs. On a connection that was open
+ * already the TLS point stays 0. Rounding, and sums in which only some requests did a handshake,
+ * can put a later point slightly before an earlier one; phases are clamped, so they are never
+ * negative and together never longer than the total.
  */
 #include "phases.h"
 
@@ -26,14 +27,12 @@ static bool reached(uint64_t point_us)
 /* The time from the last point to this one. */
 static uint64_t advance(struct clock *clock, uint64_t point_us)
 {
-    if (point_us <= clock->reached_us) {
+    if (point_us <= clock->reached_us)
         return 0;
-    }
     uint64_t us = point_us - clock->reached_us;
     uint64_t ns = us > UINT64_MAX / 1000 ? UINT64_MAX : us * 1000;
-    if (ns > clock->left_ns) {
+    if (ns > clock->left_ns)
         ns = clock->left_ns;
-    }
     clock->left_ns -= ns;
     clock->reached_us = point_us;
     return ns;
@@ -43,38 +42,31 @@ static void compute_connection(struct clock *clock, const struct tape_end *end, 
 {
     if (end->num_connects == 0) {
         /* What libcurl reports here is the microseconds of looking the connection up. */
-        if (reached(end->pretransfer_us)) {
+        if (reached(end->pretransfer_us))
             ret_end->dns_ns = ret_end->connect_ns = ret_end->tls_ns = 0;
-        }
         return;
     }
-    if (reached(end->namelookup_us)) {
+    if (reached(end->namelookup_us))
         ret_end->dns_ns = advance(clock, end->namelookup_us);
-    }
-    if (reached(end->connect_us)) {
+    if (reached(end->connect_us))
         ret_end->connect_ns = advance(clock, end->connect_us);
-    }
-    if (reached(end->appconnect_us)) {
+    if (reached(end->appconnect_us))
         ret_end->tls_ns = advance(clock, end->appconnect_us);
-    }
 }
 
 static void compute_exchange(struct clock *clock, const struct tape_end *end, uint64_t body_sent_us,
                              struct exchange_end *ret_end)
 {
-    if (!reached(end->pretransfer_us)) {
+    if (!reached(end->pretransfer_us))
         return;
-    }
     (void)advance(clock, end->pretransfer_us); /* libcurl's own work between connection and request: part of no phase */
-    if (reached(end->posttransfer_us)) {
+    if (reached(end->posttransfer_us))
         ret_end->send_ns = advance(clock, end->posttransfer_us);
-    } else if (end->redirects == 0 && body_sent_us != TAPE_UNKNOWN && body_sent_us > end->pretransfer_us &&
-               (!reached(end->starttransfer_us) || body_sent_us <= end->starttransfer_us)) {
+    else if (end->redirects == 0 && body_sent_us != TAPE_UNKNOWN && body_sent_us > end->pretransfer_us &&
+             (!reached(end->starttransfer_us) || body_sent_us <= end->starttransfer_us))
         ret_end->send_ns = advance(clock, body_sent_us);
-    }
-    if (reached(end->starttransfer_us)) {
+    if (reached(end->starttransfer_us))
         ret_end->wait_ns = advance(clock, end->starttransfer_us);
-    }
 }
 
 static uint64_t http_version10(uint64_t version)
@@ -116,8 +108,8 @@ static struct tape_end from_beginning(const struct tape_end *end, uint64_t befor
     return from;
 }
 
-/* What passes before libcurl begins is its queue where the application let it wait; the rest is our own work and part
- * of no phase. */
+/* What passes before libcurl begins is its queue where the application let it wait; the rest is our
+ * own work and part of no phase. */
 static void compute_queue(struct clock *clock, const struct tape_end *from, uint64_t before_us,
                           struct exchange_end *ret_end)
 {
@@ -131,9 +123,9 @@ static void compute_queue(struct clock *clock, const struct tape_end *from, uint
 }
 
 /*
- * A callback of the application's refused, or a handle was removed that was not to go on either. CURLE_WRITE_ERROR
- * alone says nothing: libcurl gives it, too, for an answer that it could not write out itself (junk behind the end of a
- * gzip stream, lib/content_encoding.c).
+ * A callback of the application's refused, or a handle was removed that was not to go on either.
+ * CURLE_WRITE_ERROR alone says nothing: libcurl gives it, too, for an answer that it could not
+ * write out itself (junk after the end of a gzip stream, lib/content_encoding.c).
  */
 static enum exchange_how how(const struct tape_end *end)
 {

@@ -1,5 +1,6 @@
 /*
- * From libcurl's clock readings to phases, and from its numbers to names. Pure functions, used by the scribe.
+ * From libcurl's clock readings to phases, and from its numbers to names. Pure functions, used by
+ * the scribe.
  */
 #pragma once
 
@@ -7,8 +8,8 @@
 #include "shim/tape/tape.h"
 
 /*
- * Fills all of *ret_end but time_ns. `body_sent_us`: when the last byte left the application's read callback, counted
- * from the transfer's start, TAPE_UNKNOWN when the body was handed over at once.
+ * Fills all of *ret_end but time_ns. `body_sent_us`: when the last byte left the application's read
+ * callback, counted from the transfer's start, TAPE_UNKNOWN when the body was handed over at once.
  */
 void phases_compute(const struct tape_end *end, uint64_t body_sent_us, struct exchange_end *ret_end);
 

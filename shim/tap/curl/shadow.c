@@ -1,8 +1,10 @@
 /*
- * The shadow of a handle's options (shadow.h). Called by the hooks on the application's thread after libcurl accepted
- * an option; must never call libcurl, nor read memory that libcurl itself would not read at that moment.
+ * The shadow of a handle's options (shadow.h). Called by the hooks on the application's thread
+ * after libcurl accepted an option; must never call libcurl, nor read memory that libcurl itself
+ * would not read at that moment.
  *
- * The rules are those of libcurl's lib/setopt.c: which option sets the request, when a copied body becomes invalid.
+ * The rules are those of libcurl's lib/setopt.c: which option sets the request, when a copied body
+ * becomes invalid.
  */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations" /* old options are still in use */
 #include "shadow.h"
@@ -59,7 +61,8 @@ static void set_beside(struct shadow *shadow, const char *user, size_t user_byte
     texts->beside[used + rest] = '\0';
 }
 
-/* The same URL again, as programs set it that use a handle again; one with user info or query never is. */
+/* The same URL again, as programs set it that use a handle again; one with user info or query never
+ * is. */
 static bool is_same_url(const struct shadow *shadow, const char *text)
 {
     if (text == NULL || shadow->url_bytes == 0 || shadow->url_cut)

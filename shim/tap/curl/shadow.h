@@ -1,8 +1,9 @@
 /*
- * What the application set on a handle. libcurl has no way to ask for an option, so the ones that matter are noted as
- * they pass.
+ * What the application set on a handle. libcurl has no way to ask for an option, so the ones that
+ * matter are noted as they pass.
  *
- * Pure bookkeeping with libcurl's own rules (lib/setopt.c); calls nothing of libcurl. Owned by the handle's thread.
+ * Pure bookkeeping with libcurl's own rules (lib/setopt.c); calls nothing of libcurl. Owned by the
+ * handle's thread.
  */
 #pragma once
 
@@ -18,8 +19,8 @@ enum {
     SHADOW_TOLD_BYTES_MAX = 32,    /* of each option in shadow_told */
 };
 
-/* Options whose texts go with the request and may come back in an answer: their beginnings are noted, so that an echo
- * can be told. */
+/* Options whose texts go with the request and may come back in an answer: their beginnings are
+ * noted, so that an echo can be told. */
 enum shadow_told {
     SHADOW_TOLD_USERPWD,
     SHADOW_TOLD_USERNAME,
@@ -97,7 +98,8 @@ struct shadow {
     struct keep url;                          /* host and path, without scheme, user info, query and fragment; no NUL */
 };
 
-/* As libcurl has it after curl_easy_init, and after curl_easy_reset. `drop` wipes and frees what is kept. */
+/* As libcurl has it after curl_easy_init, and after curl_easy_reset. `drop` wipes and frees what is
+ * kept. */
 void shadow_init(struct shadow *shadow);
 void shadow_reset(struct shadow *shadow);
 void shadow_drop(struct shadow *shadow);

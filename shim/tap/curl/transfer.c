@@ -1,10 +1,10 @@
 /*
- * Beginning and end of a recorded transfer (transfer.h). Called by the hooks on the application's thread, once each per
- * request.
+ * Beginning and end of a recorded transfer (transfer.h). Called by the hooks on the application's
+ * thread, once each per request.
  *
- * Reads the application's memory when libcurl is about to do so and not before: the URL object and a body in memory
- * when libcurl begins the transfer, the list of headers when it makes the request. Must never fail the transfer, log,
- * or touch a handle whose making we did not see.
+ * Reads the application's memory when libcurl is about to do so and not before: the URL object and
+ * a body in memory when libcurl begins the transfer, the list of headers when it makes the request.
+ * Must never fail the transfer, log, or touch a handle whose making we did not see.
  */
 #include "transfer.h"
 
@@ -72,8 +72,8 @@ static uint64_t wall_now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* A session with a model over a socket of its own (WebSocket, or bytes by hand) is no exchange, and no span is made up
- * for it: it is said. */
+/* A session with a model over a socket of its own (WebSocket, or bytes by hand) is no exchange, and
+ * no span is made up for it: it is said. */
 static void say_of_session(const struct shadow *shadow, bool socket)
 {
     if (shadow->url_bytes == 0 || !recognise_session(shadow->url.data, shadow->url_bytes, socket))
@@ -105,7 +105,8 @@ static bool is_candidate(struct shadow *shadow, const char *method, size_t metho
     return shadow->judged == SHADOW_CANDIDATE;
 }
 
-/* The clock is read first: what a process' first call has to start must not be missing in its times. */
+/* The clock is read first: what a process' first call has to start must not be missing in its
+ * times. */
 static bool prepare(struct handle *handle, uint64_t queued_ns, struct opening *opening)
 {
     struct shadow *shadow = &handle->easy.shadow;
@@ -263,8 +264,8 @@ static uint64_t add_known(uint64_t a, uint64_t b)
 }
 
 /*
- * REQUEST_SIZE is what libcurl sent in one go with the headers. A body in memory is in it when it was small enough to
- * be sent along (lib/http.c); one that was read is not.
+ * REQUEST_SIZE is what libcurl sent in one go with the headers. A body in memory is in it when it
+ * was small enough to be sent along (lib/http.c); one that was read is not.
  */
 static uint64_t sent_bytes(const struct handle *handle, CURL *easy)
 {
@@ -276,7 +277,8 @@ static uint64_t sent_bytes(const struct handle *handle, CURL *easy)
     return add_known(request, upload);
 }
 
-/* The way to the connection; on one that was open already nothing of it happened, and phases.c looks at none of it. */
+/* The way to the connection; on one that was open already nothing of it happened, and phases.c
+ * looks at none of it. */
 static void connection_facts(const struct handle *handle, CURL *easy, struct tape_end *facts)
 {
     bool open_already = facts->num_connects == 0;

@@ -1,6 +1,6 @@
 /*
- * See transfer_headers.h. Reads the application's list of headers when libcurl is about to, never later, and keeps
- * nothing of it.
+ * See transfer_headers.h. Reads the application's list of headers when libcurl is about to, never
+ * later, and keeps nothing of it.
  */
 #include "transfer_headers.h"
 

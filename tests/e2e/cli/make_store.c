@@ -1,6 +1,7 @@
 /*
- * Writes a store with a fixed set of spans, for the golden tests of pprofctl: make_store FILE [many N]. Also a spool
- * file (make_store --frames FILE). Every number is made from the call's position, so that each run writes the same.
+ * Writes a store with a fixed set of spans, for the golden tests of pprofctl: make_store FILE [many
+ * N]. Also a spool file (make_store --frames FILE). Every number is made from the call's position,
+ * so that each run writes the same.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,7 +85,8 @@ static void add_usage(struct span *span, uint64_t i, bool reasons)
     text(span, SPAN_usage_source, "provider");
 }
 
-/* Four prompts: a named one with two versions, one with a preview, one with a text that means mischief, one unknown. */
+/* Four prompts: a named one with two versions, one with a preview, one with a text that means
+ * mischief, one unknown. */
 static void add_prompt(struct span *span, uint64_t i)
 {
     switch (i % 5) {

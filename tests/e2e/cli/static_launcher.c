@@ -1,4 +1,5 @@
-/* A program into which nothing can be loaded, and which starts another: static_launcher CMD ARGS. Built with -static.
+/* A program into which nothing can be loaded, and which starts another: static_launcher CMD ARGS.
+ * Built with -static.
  */
 #include <unistd.h>
 

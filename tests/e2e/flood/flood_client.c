@@ -1,13 +1,14 @@
 /*
- * A program whose calls come faster than anybody can read of them: the library's own thread is stopped, by a tracer as
- * a debugger would be one, until all its calls are made. Prints how many that were, and exits with 0 when each got its
- * answer.
+ * A program whose calls come faster than anybody can read of them: the library's own thread is
+ * stopped, by a tracer as a debugger would be one, until all its calls are made. Prints how many
+ * that were, and exits with 0 when each got its answer.
  *
  *   flood_client URL CALLS THREADS
- *   flood_client URL CALLS never      the library's thread gets no processor at all, as where there are too few
+ *   flood_client URL CALLS never      the library's thread gets no processor at all
  *
- * CALLS with easy handles in THREADS threads, a quarter as many more in one multi handle. The tracer is a child of this
- * program, so everything is over when it is. Exits with 77 where the system allows no tracing.
+ * CALLS with easy handles in THREADS threads, a quarter as many more in one multi handle. The
+ * tracer is a child of this program, so everything is over when it is. Exits with 77 where the
+ * system allows no tracing.
  */
 #include <curl/curl.h>
 #include <dirent.h>
@@ -79,7 +80,7 @@ static void run_multi(int rounds)
         all[i] = call(&answers[i]);
     for (int round = 0; round < rounds; round++) {
         int running = 1, left;
-        memset(answers, 0, sizeof answers);
+        memset(answers, 0, sizeof(answers));
         for (int i = 0; i < AT_ONCE; i++)
             curl_multi_add_handle(multi, all[i]);
         while (running != 0) {
@@ -113,7 +114,8 @@ static pid_t other_thread(void)
     return found;
 }
 
-/* In the child: stops the thread, says so, and lets it go when the other end of `until` is closed. */
+/* In the child: stops the thread, says so, and lets it go when the other end of `until` is
+ * closed. */
 static void hold(pid_t thread, int say, int until)
 {
     char byte = 'x';

@@ -1,11 +1,14 @@
 /*
- * A program that ends within its first call, before the library's thread ever ran: that thread gets no processor at
- * all, whatever the machine. Prints "called" when the answer has come, then it ends:
+ * A program that ends within its first call, before the library's thread ever ran: that thread gets
+ * no processor at all, whatever the machine. Prints "called" when the answer has come, then it
+ * ends:
  *
  *   killed_client URL kill     by SIGKILL
  *   killed_client URL exec     by exec of sleep, under the same number, until it is killed
- *   killed_client URL fork     a child of fork so, after a call of the parent's that is seen; then the parent by exit
- *   killed_client URL denied   not at all: it may make no links (seccomp), and goes on with a thread as it should
+ *   killed_client URL fork     a child of fork so, after a call of the parent's that is seen; then
+ *                              the parent by exit
+ *   killed_client URL denied   not at all: it may make no links (seccomp), and goes on with a
+ *                              thread as it should
  */
 #include <curl/curl.h>
 #include <dlfcn.h>
@@ -82,7 +85,7 @@ static int refuse_links(void)
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
-    struct sock_fprog program = {.len = sizeof filter / sizeof filter[0], .filter = filter};
+    struct sock_fprog program = {.len = sizeof(filter) / sizeof(filter[0]), .filter = filter};
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return -1;
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);

@@ -1,19 +1,22 @@
 /*
- * A program that calls a model again and again until it is killed, and keeps a ledger of what it got: on a descriptor
- * that it is given, one line per completed call, "ID PROCESS LIVED_US MONOTONIC_NS", written when curl_easy_perform has
- * returned. A pipe holds what its writer wrote, however the writer ended.
+ * A program that calls a model again and again until it is killed, and keeps a ledger of what it
+ * got: on a descriptor that it is given, one line per completed call, "ID PROCESS LIVED_US
+ * MONOTONIC_NS", written when curl_easy_perform has returned. A pipe holds what its writer wrote,
+ * however the writer ended.
  *
  *   ledger_client URL LEDGER COUNTS THREADS STREAMS [fork]
  *
- * LEDGER and COUNTS are numbers of open descriptors: the pipe, and a file of zeros.
- * THREADS threads with an easy handle each; STREAMS of them ask for streams. "fork": after every tenth call of the
- * first thread a child is forked, makes one call, and is killed by SIGKILL or ends by _exit, in turns.
+ * LEDGER and COUNTS are numbers of open descriptors: the pipe, and a file of zeros. THREADS threads
+ * with an easy handle each; STREAMS of them ask for streams. "fork": after every tenth call of the
+ * first thread a child is forked, makes one call, and is killed by SIGKILL or ends by _exit, in
+ * turns.
  *
- * How long a process went on after a call is counted without the time in which the thread that records was ready to run
- * and got no processor, and without its running while it had to share one: then it works off what came while it waited.
- * All else that it does or waits for counts. A thread of this program looks every 2 ms at what the kernel says of it;
- * of a longer time between two looks, in which nothing of this process may have run, 4 ms count. The count lies in the
- * file (struct process), which the killer reads afterwards.
+ * How long a process went on after a call is counted without the time in which the thread that
+ * records was ready to run and got no processor, and without its running while it had to share one:
+ * then it works off what came while it waited. All else that it does or waits for counts. A thread
+ * of this program looks every 2 ms at what the kernel says of it; of a longer time between two
+ * looks, in which nothing of this process may have run, 4 ms count. The count lies in the file
+ * (struct process), which the killer reads afterwards.
  */
 #include <curl/curl.h>
 #include <dirent.h>
@@ -82,19 +85,20 @@ static void wait_for_threads(void)
 /* The thread that records: what is known of it from /proc. */
 struct recorder {
     int stat, schedstat; /* descriptors; -1: none seen yet */
-    /* By the last look: for how many nanoseconds it ran and waited for a processor, and when that was. */
+    /* By the last look: for how many nanoseconds it ran and waited for a processor, and when that
+     * was. */
     unsigned long long ran, waited, looked;
 };
 
 static int open_of_task(long task, const char *what)
 {
     char path[64];
-    (void)snprintf(path, sizeof path, "/proc/self/task/%ld/%s", task, what);
+    (void)snprintf(path, sizeof(path), "/proc/self/task/%ld/%s", task, what);
     return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* The first that is none of ours, all of which are known by now. Not by its name, which it gives itself when it first
- * runs: until then it may wait for long. */
+/* The first that is none of ours, all of which are known by now. Not by its name, which it gives
+ * itself when it first runs: until then it may wait for long. */
 static void find_recorder(struct recorder *recorder)
 {
     DIR *tasks = opendir("/proc/self/task");
@@ -112,16 +116,16 @@ static void find_recorder(struct recorder *recorder)
         (void)closedir(tasks);
 }
 
-/* Adds what has passed since the last look, unless the recorder waits for a processor right now: how long it did is
- * known when it has one. */
+/* Adds what has passed since the last look, unless the recorder waits for a processor right now:
+ * how long it did is known when it has one. */
 static void look(struct recorder *recorder)
 {
     char stat[512] = "", schedstat[128] = "";
     unsigned long long ran = 0, waited = 0;
     if (recorder->stat < 0)
         find_recorder(recorder);
-    if (pread(recorder->stat, stat, sizeof stat - 1, 0) > 0 &&
-        pread(recorder->schedstat, schedstat, sizeof schedstat - 1, 0) > 0)
+    if (pread(recorder->stat, stat, sizeof(stat) - 1, 0) > 0 &&
+        pread(recorder->schedstat, schedstat, sizeof(schedstat) - 1, 0) > 0)
         (void)sscanf(schedstat, "%llu %llu", &ran, &waited);
     const char *state = strrchr(stat, ')');
     if (state != NULL && strncmp(state, ") R", 3) == 0 && ran == recorder->ran)
@@ -150,7 +154,8 @@ static void *count(void *context)
     return NULL;
 }
 
-/* The calling thread is the first; n: how many there will be. Nobody makes a call before all are known. */
+/* The calling thread is the first; n: how many there will be. Nobody makes a call before all are
+ * known. */
 static void start_threads(int n, void *(*caller)(void *))
 {
     pthread_t thread;
@@ -173,7 +178,7 @@ struct answer {
 static size_t on_body(char *data, size_t size, size_t n, void *context)
 {
     struct answer *answer = context;
-    size_t room = sizeof answer->start - 1 - answer->bytes;
+    size_t room = sizeof(answer->start) - 1 - answer->bytes;
     size_t take = n * size < room ? n * size : room;
     memcpy(answer->start + answer->bytes, data, take);
     answer->bytes += take;
@@ -188,7 +193,7 @@ static void note(const struct answer *answer)
     const char *at = strstr(answer->start, "\"id\":");
     if (at == NULL || sscanf(at + 5, " \"%63[^\"]\"", id) != 1)
         return;
-    int bytes = snprintf(line, sizeof line, "%s %u %llu %llu\n", id, self,
+    int bytes = snprintf(line, sizeof(line), "%s %u %llu %llu\n", id, self,
                          (unsigned long long)atomic_load(&processes[self].lived_us), now_ns());
     (void)!write(ledger, line, (size_t)bytes);
 }
@@ -198,7 +203,7 @@ static void one_call(CURL *easy, unsigned long long number, int stream)
 {
     struct answer answer = {0};
     char body[256];
-    (void)snprintf(body, sizeof body,
+    (void)snprintf(body, sizeof(body),
                    "{\"model\":\"gpt-4o\",\"stream\":%s,\"max_tokens\":8,\"messages\":[{\"role\":\"user\","
                    "\"content\":\"number %ld.%llu.%llu\"}]}",
                    stream ? "true" : "false", (long)getpid(), begun_ns, number);
@@ -271,7 +276,7 @@ int main(int argc, char **argv)
     forks = argc > 6 && strcmp(argv[6], "fork") == 0;
     (void)signal(SIGPIPE, SIG_DFL);
     begun_ns = now_ns();
-    processes = mmap(NULL, PROCESSES_MAX * sizeof *processes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    processes = mmap(NULL, PROCESSES_MAX * sizeof(*processes), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (processes == MAP_FAILED || n_callers + 1 > THREADS_MAX)
         return 1;
     curl_global_init(CURL_GLOBAL_DEFAULT);

@@ -1,5 +1,5 @@
-/* Prints what dlsym and dlvsym answer for the names on stdin, through RTLD_DEFAULT, RTLD_NEXT and a handle: object and
- * offset. */
+/* Prints what dlsym and dlvsym answer for the names on stdin, through RTLD_DEFAULT, RTLD_NEXT and a
+ * handle: object and offset. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>

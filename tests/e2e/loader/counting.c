@@ -1,6 +1,7 @@
 /*
- * Another preload: counts what the program's first thread asks of the C library's heap and locks, libpprof included,
- * and says it at the end in the file COUNTING_FILE: "allocations frees locks". Read by tests/e2e/costs.
+ * Another preload: counts what the program's first thread asks of the C library's heap and locks,
+ * libpprof included, and says it at the end in the file COUNTING_FILE: "allocations frees locks".
+ * Read by tests/e2e/costs.
  */
 #include <pthread.h>
 #include <stdio.h>

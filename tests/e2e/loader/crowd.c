@@ -1,6 +1,6 @@
 /*
- * Many copies of libcurl in one process, as where plugins bring their own: fetches a URL with each. What a copy calls
- * of itself goes by symbol. Usage: crowd URL COPY...
+ * Many copies of libcurl in one process, as where plugins bring their own: fetches a URL with each.
+ * What a copy calls of itself goes by symbol. Usage: crowd URL COPY...
  */
 #include <curl/curl.h>
 #include <dlfcn.h>

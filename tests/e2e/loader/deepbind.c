@@ -1,6 +1,6 @@
 /*
- * Loads a plugin as PHP loads its extensions. Says where its import of libcurl leads, whether pages that were read-only
- * still are, and what it fetched. Arguments: plugin, URL, lazy or now.
+ * Loads a plugin as PHP loads its extensions. Says where its import of libcurl leads, whether pages
+ * that were read-only still are, and what it fetched. Arguments: plugin, URL, lazy or now.
  */
 #include <curl/curl.h>
 #include <dlfcn.h>
@@ -13,13 +13,13 @@ static size_t print(char *data, size_t size, size_t n, void *unused)
     return fwrite(data, size, n, stdout);
 }
 
-/* Whether the plugin has a page that is both writable and within what the loader had made read-only: its table of
- * pointers lies there. */
+/* Whether the plugin has a page that is both writable and within what the loader had made
+ * read-only: its table of pointers lies there. */
 static const char *protection(const void *address)
 {
     static char line[512];
     FILE *maps = fopen("/proc/self/maps", "re");
-    while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
+    while (maps != NULL && fgets(line, sizeof(line), maps) != NULL) {
         unsigned long begin, end;
         char flags[8];
         if (sscanf(line, "%lx-%lx %7s", &begin, &end, flags) == 3 && (unsigned long)address >= begin &&

@@ -1,7 +1,8 @@
 /*
- * Preloaded into a program: the allocation with the number FAIL_AT (from 1) fails, as do the FAIL_MORE behind it.
- * Counted are malloc, calloc, realloc, reallocarray and mmap; with FAIL_FROM only those called from the object whose
- * path ends so. At the end the count goes to the file FAIL_COUNT. Of a forked child the count begins anew.
+ * Preloaded into a program: the allocation with the number FAIL_AT (from 1) fails, as do the
+ * FAIL_MORE after it. Counted are malloc, calloc, realloc, reallocarray and mmap; with FAIL_FROM
+ * only those called from the object whose path ends so. At the end the count goes to the file
+ * FAIL_COUNT. Of a forked child the count begins anew.
  *
  * glibc only. Any thread; the order of several threads' allocations is the program's own.
  */

@@ -1,7 +1,7 @@
 /*
- * Two libcurls in one process. Each has its own allocator here, so that a handle made by the wrong one shows. Reached
- * by dlsym and by plugins that are bound by symbol and loaded RTLD_LOCAL. Arguments: the plugin of the first flavour,
- * of the second.
+ * Two libcurls in one process. Each has its own allocator here, so that a handle made by the wrong
+ * one shows. Reached by dlsym and by plugins that are bound by symbol and loaded RTLD_LOCAL.
+ * Arguments: the plugin of the first flavour, of the second.
  */
 #include <curl/curl.h>
 #include <dlfcn.h>

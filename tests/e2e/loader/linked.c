@@ -43,10 +43,9 @@ static int status_of_vforked(void)
 
 static int vforks(void)
 {
-    for (int i = 0; i < 50; i++) {
+    for (int i = 0; i < 50; i++)
         if (status_of_vforked() != 7)
             return 1;
-    }
     return get("file:///etc/hostname") != CURLE_OK;
 }
 

@@ -1,5 +1,5 @@
-/* Makes many calls over one connection and says on stderr how long they took: "p50_us p99_us max_us". Usage: many URL
- * CALLS [PAUSE_US] */
+/* Makes many calls over one connection and says on stderr how long they took: "p50_us p99_us
+ * max_us". Usage: many URL CALLS [PAUSE_US] */
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +38,7 @@ int main(int argc, char **argv)
         return 2;
     int calls = atoi(argv[2]);
     int failures = 0;
-    long *took = calloc((size_t)calls + 1, sizeof *took);
+    long *took = calloc((size_t)calls + 1, sizeof(*took));
     CURL *easy = curl_easy_init();
     if (took == NULL || easy == NULL || calls < 1)
         return 2;
@@ -54,7 +54,7 @@ int main(int argc, char **argv)
             (void)usleep((unsigned)atoi(argv[3]));
     }
     curl_easy_cleanup(easy);
-    qsort(took, (size_t)calls, sizeof *took, by_size);
+    qsort(took, (size_t)calls, sizeof(*took), by_size);
     printf("%d calls, %d failures, %zu bytes\n", calls, failures, total);
     fprintf(stderr, "%ld %ld %ld\n", took[calls / 2], took[calls - 1 - calls / 100], took[calls - 1]);
     free(took);

@@ -1,5 +1,5 @@
-/* Has a curl_easy_perform of its own, which is what it must get, and calls libcurl's under its real name through
- * RTLD_NEXT. */
+/* Has a curl_easy_perform of its own, which is what it must get, and calls libcurl's under its real
+ * name through RTLD_NEXT. */
 #include <curl/curl.h>
 #undef curl_easy_setopt
 #include <dlfcn.h>

@@ -1,5 +1,5 @@
-/* Loads and unloads libcurl, and a plugin bound to it, two hundred times (each takes 30 ms without the shim), using
- * both each time. Arguments: plugin, URL. */
+/* Loads and unloads libcurl, and a plugin bound to it, two hundred times (each takes 30 ms without
+ * the shim), using both each time. Arguments: plugin, URL. */
 #include <curl/curl.h>
 #undef curl_easy_setopt
 #include <dlfcn.h>

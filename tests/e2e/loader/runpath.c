@@ -1,5 +1,5 @@
-/* Loads a plugin by its bare name: only this program's RUNPATH, $ORIGIN/plugins, leads there, and glibc tells by the
- * return address. */
+/* Loads a plugin by its bare name: only this program's RUNPATH, $ORIGIN/plugins, leads there, and
+ * glibc tells by the return address. */
 #include <dlfcn.h>
 #include <stdio.h>
 

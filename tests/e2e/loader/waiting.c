@@ -1,9 +1,10 @@
 /*
- * Many calls in one multi handle that wait for an answer which does not come; says how much the process' memory grew by
- * them, in bytes, once it grows no more. Usage: waiting CALLS [WAY]
+ * Many calls in one multi handle that wait for an answer which does not come; says how much the
+ * process' memory grew by them, in bytes, once it grows no more. Usage: waiting CALLS [WAY]
  *
- * WAY is how the body is given: fields (CURLOPT_POSTFIELDS), copied (CURLOPT_COPYPOSTFIELDS). The server is a socket of
- * this program that accepts nobody. Calls are begun in small groups, as a program that opens connections would.
+ * WAY is how the body is given: fields (CURLOPT_POSTFIELDS), copied (CURLOPT_COPYPOSTFIELDS). The
+ * server is a socket of this program that accepts nobody. Calls are begun in small groups, as a
+ * program that opens connections would.
  */
 #include <curl/curl.h>
 #include <netinet/in.h>

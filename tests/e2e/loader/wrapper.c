@@ -1,4 +1,5 @@
-/* Another preload: wraps curl_easy_perform and, the ordinary way, dlsym. Says at the end how often it was called. */
+/* Another preload: wraps curl_easy_perform and, the ordinary way, dlsym. Says at the end how often
+ * it was called. */
 #include <curl/curl.h>
 #include <dlfcn.h>
 #include <stdio.h>

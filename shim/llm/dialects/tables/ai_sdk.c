@@ -1,8 +1,10 @@
 /*
- * The language-model API of Vercel's AI gateway: what the AI SDK itself sends and gets (specification v1 to v4).
+ * The language-model API of Vercel's AI gateway: what the AI SDK itself sends and gets
+ * (specification v1 to v4).
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. The type of a part stands before its text.
- * Newer specifications state counts as objects and the finish reason in two words.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. The type of a part
+ * stands before its text. Newer specifications state counts as objects and the finish reason in two
+ * words.
  */
 #include "shim/llm/dialects/dialect.h"
 #include "shim/llm/facts/dialect_request.h"

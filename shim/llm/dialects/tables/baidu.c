@@ -1,5 +1,6 @@
 /*
- * Baidu's ERNIE by its older API (wenxinworkshop). The newer one, /v2/chat/completions, is OpenAI's.
+ * Baidu's ERNIE by its older API (wenxinworkshop). The newer one, /v2/chat/completions, is
+ * OpenAI's.
  *
  * A dialect (dialect.h) that is a table alone (dialect_table.h).
  */

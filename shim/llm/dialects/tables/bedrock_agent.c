@@ -1,8 +1,9 @@
 /*
- * Amazon Bedrock's agents, made beforehand or with the request, and its knowledge bases that answer.
+ * Amazon Bedrock's agents, made beforehand or with the request, and its knowledge bases that
+ * answer.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. One call runs models several times; only
- * traces, where they are asked for, tell how often and with how many tokens.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. One call runs models
+ * several times; only traces, where they are asked for, tell how often and with how many tokens.
  */
 #include "shim/llm/dialects/dialect.h"
 #include "shim/llm/facts/dialect_request.h"

@@ -1,7 +1,8 @@
 /*
  * Coze's bots: chats in a stream, or handed in and asked after.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. The event's name says what its data is.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. The event's name says
+ * what its data is.
  */
 #include "shim/llm/dialects/dialect.h"
 #include "shim/llm/facts/dialect_request.h"

@@ -1,6 +1,7 @@
 /*
- * Alibaba Cloud's DashScope (Model Studio) by its own API: text, multimodal, applications, tasks that are asked after.
- * (Its /compatible-mode/ is OpenAI's; vectors and scores are read by embeddings.c.)
+ * Alibaba Cloud's DashScope (Model Studio) by its own API: text, multimodal, applications, tasks
+ * that are asked after. (Its /compatible-mode/ is OpenAI's; vectors and scores are read by
+ * embeddings.c.)
  *
  * A dialect (dialect.h) that is a table alone (dialect_table.h).
  */

@@ -1,8 +1,9 @@
 /*
- * Dify's applications: chats, completions and agents that others build there, hosted or self-hosted.
+ * Dify's applications: chats, completions and agents that others build there, hosted or
+ * self-hosted.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. The event's name stands before what it
- * holds.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. The event's name stands
+ * before what it holds.
  */
 #include "shim/llm/dialects/dialect.h"
 #include "shim/llm/facts/dialect_request.h"

@@ -1,7 +1,8 @@
 /*
  * LM Studio's own chat, /api/v1/chat.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. The type of a part stands before its text.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. The type of a part
+ * stands before its text.
  */
 #include "shim/llm/dialects/dialect.h"
 #include "shim/llm/facts/dialect_request.h"

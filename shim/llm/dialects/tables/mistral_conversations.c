@@ -1,8 +1,8 @@
 /*
  * Mistral's conversations (agents with the service's own tools).
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. The type of an entry stands before what it
- * holds; entries of all types have names and ids.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. The type of an entry
+ * stands before what it holds; entries of all types have names and ids.
  */
 #include "shim/llm/dialects/dialect.h"
 #include "shim/llm/facts/dialect_request.h"

@@ -1,8 +1,8 @@
 /*
  * Naver's HyperCLOVA X by its own API (Clova Studio).
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. The last event of a stream, named "result",
- * repeats the whole message.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. The last event of a
+ * stream, named "result", repeats the whole message.
  */
 #include "shim/llm/dialects/dialect.h"
 #include "shim/llm/facts/dialect_request.h"

@@ -1,8 +1,10 @@
 /*
- * Oracle Cloud's generative AI inference: chat in its generic and its Cohere format, and text generation.
+ * Oracle Cloud's generative AI inference: chat in its generic and its Cohere format, and text
+ * generation.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. The last event of a Cohere stream repeats
- * the whole answer; that it does is said behind its text, so an event's text is undone then.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. The last event of a
+ * Cohere stream repeats the whole answer; that it does is said after its text, so an event's text
+ * is undone then.
  */
 #include "shim/llm/dialects/dialect.h"
 #include "shim/llm/facts/dialect_request.h"

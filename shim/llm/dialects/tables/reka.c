@@ -1,7 +1,8 @@
 /*
  * Reka's own chat. (Its /v1/chat/completions is OpenAI's.)
  *
- * A dialect (dialect.h) that is a table alone (dialect_table.h). Each event of a stream has the message so far.
+ * A dialect (dialect.h) that is a table alone (dialect_table.h). Each event of a stream has the
+ * message so far.
  */
 #include "shim/llm/dialects/dialect.h"
 #include "shim/llm/facts/dialect_request.h"

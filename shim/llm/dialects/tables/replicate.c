@@ -1,8 +1,8 @@
 /*
  * Replicate's predictions: made, waited for, and asked after.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Models of every kind are served there; what
- * is asked by a prompt or messages, or counts tokens, is a call.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Models of every kind
+ * are served there; what is asked by a prompt or messages, or counts tokens, is a call.
  */
 #include "shim/llm/dialects/dialect.h"
 #include "shim/llm/facts/dialect_request.h"

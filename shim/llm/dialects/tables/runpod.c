@@ -1,8 +1,8 @@
 /*
  * RunPod's serverless endpoints: a job handed in and waited for, handed in alone, and asked after.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Workers of every kind run there; what is
- * asked by a prompt or messages, or answers as the vLLM worker does, is a call.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Workers of every kind
+ * run there; what is asked by a prompt or messages, or answers as the vLLM worker does, is a call.
  */
 #include "shim/llm/dialects/dialect.h"
 #include "shim/llm/facts/dialect_request.h"

@@ -1,7 +1,8 @@
 /*
  * Tencent Cloud's Hunyuan by its own API. (api.hunyuan.cloud.tencent.com is OpenAI's.)
  *
- * A dialect (dialect.h) that is a table alone (dialect_table.h). Plain answers stand below "Response", events bare.
+ * A dialect (dialect.h) that is a table alone (dialect_table.h). Plain answers stand below
+ * "Response", events bare.
  */
 #include "shim/llm/dialects/dialect.h"
 #include "shim/llm/facts/dialect_request.h"

@@ -1,8 +1,9 @@
 /*
  * Cloudflare Workers AI by its own path, /ai/run/MODEL, and below the AI gateway's /workers-ai/.
  *
- * A dialect (dialect.h) that is a table alone (dialect_table.h). REST puts the model's answer below "result"; a stream
- * has it bare. What is in it depends on the model: text, chat completions, Responses, vectors, scores, pictures, sound.
+ * A dialect (dialect.h) that is a table alone (dialect_table.h). REST puts the model's answer below
+ * "result"; a stream has it bare. What is in it depends on the model: text, chat completions,
+ * Responses, vectors, scores, pictures, sound.
  */
 #include "shim/llm/dialects/dialect.h"
 #include "shim/llm/facts/dialect_request.h"

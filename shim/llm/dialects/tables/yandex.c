@@ -1,8 +1,8 @@
 /*
  * YandexGPT by its own API (foundationModels). Its /v1/chat/completions is OpenAI's.
  *
- * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Answers and lines of a stream stand below
- * "result"; each line has the text so far.
+ * A dialect (dialect.h): rules and handlers, called on the scribe's thread. Answers and lines of a
+ * stream stand below "result"; each line has the text so far.
  */
 #include "shim/llm/dialects/dialect.h"
 #include "shim/llm/facts/dialect_request.h"
