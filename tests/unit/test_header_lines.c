@@ -57,7 +57,8 @@ static void what_does_not_fit(void **state)
     assert_string_equal(lines(NULL, 0, 0), "");
 }
 
-/* A beginning on the tape is whole, or none: its three texts fill what the record holds, and each may be empty. */
+/* A beginning on the tape is whole, or none: its three texts fill what the record holds, and each
+ * may be empty. */
 static void what_begins(void **state)
 {
     static const char text[] = "POSThttp://h/A: b\0";

@@ -441,8 +441,9 @@ static bool ready(struct journal *journal, const struct span_buffer *greeting)
     return journal_ready(journal, 1, 1, 0, &fresh) && fresh;
 }
 
-/* A file without room is no journal, a file system that cannot promise any has one all the same; spans of any size are
- * kept as they are; what the collector has is never said to be less than before. */
+/* A file without room is no journal, a file system that cannot promise any has one all the same;
+ * spans of any size are kept as they are; what the collector has is never said to be less than
+ * before. */
 static void test_single_steps(void **state)
 {
     (void)state;
@@ -473,7 +474,7 @@ static void test_single_steps(void **state)
     assert_int_equal(journal.acked, 5);
     assert_int_equal(pread(journal.own.fd, &acked, sizeof(acked), SPAN_JOURNAL_AT_ACKED), sizeof(acked));
     assert_int_equal(acked, 5);
-    /* A head of which the end is missing is none, whatever lies behind. */
+    /* A head of which the end is missing is none, whatever lies after. */
     uint8_t head[SPAN_JOURNAL_AT_LOSS];
     struct span_journal_head known;
     assert_int_equal(pread(journal.own.fd, head, sizeof(head), 0), sizeof(head));

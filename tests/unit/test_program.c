@@ -199,7 +199,7 @@ static const char *write_linked(const char *name, Elf64_Sxword how, const char *
     linked.dynamic[n++] = (Elf64_Dyn){DT_STRTAB, {DATA_AT}};
     if (runpath != NULL)
         linked.dynamic[n++] = (Elf64_Dyn){how, {add_string(&linked, &used, runpath)}};
-    linked.dynamic[n + 1] = (Elf64_Dyn){DT_NEEDED, {add_string(&linked, &used, "libc.so.6")}}; /* behind the end */
+    linked.dynamic[n + 1] = (Elf64_Dyn){DT_NEEDED, {add_string(&linked, &used, "libc.so.6")}}; /* after the end */
     /* What the headers do not count. */
     linked.segment[3] = (Elf64_Phdr){.p_type = PT_INTERP, .p_offset = offsetof(struct linked, strings)};
     return write_file(name, &linked, sizeof(linked), 0755);
@@ -264,7 +264,7 @@ static void test_needs_out_of_the_file(void **state)
         linked = good;                                                                                                 \
     } while (0)
     READS(two);
-    linked.dynamic[0].d_un.d_val = sizeof(linked.strings); /* the first byte behind the file */
+    linked.dynamic[0].d_un.d_val = sizeof(linked.strings); /* the first byte after the file */
     READS(second);
     linked.dynamic[0].d_un.d_val = sizeof(linked.strings) - 1; /* its last one is a text of no bytes */
     READS(((const char *const[]){"", "libtwo.so.2", NULL}));
@@ -343,7 +343,8 @@ static void test_libraries(void **state)
     assert_int_equal(libraries.n, 0);
 }
 
-/* Every cut and every changed byte of the headers of a real program: no read outside the file (the sanitizer watches).
+/* Every cut and every changed byte of the headers of a real program: no read outside the file (the
+ * sanitizer watches).
  */
 static void test_damage(void **state)
 {
