@@ -1,6 +1,6 @@
 /*
  * --help of a command: one screen, example first. All words come from the table (arguments.h).
- * Called by main and help.
+ * Called by main and help, and by pprofd.
  */
 #include "usage.h"
 
