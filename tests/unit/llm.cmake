@@ -6,8 +6,8 @@ foreach(module desk json_scan json_check sse ndjson dialects exchange prompt sec
   pprof_unit_test(${module} pprof_llm)
 endforeach()
 
-# Dialects in files of their own.
-foreach(module ollama openai_responses openai_runs single_fields)
+# What of dialects has more to it than an exchange and its facts.
+foreach(module counted facts shapes delivery)
   pprof_unit_test(${module} pprof_llm)
 endforeach()
 
@@ -46,7 +46,12 @@ endforeach()
 add_test(NAME unit/reports COMMAND test_kinds reports)
 set_tests_properties(unit/reports PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120 LABELS unit)
 
-# Dialects beside those of test_dialects.
-foreach(module google cohere text_servers shapes delivery bedrock embeddings)
-  pprof_unit_test(${module} pprof_llm)
+# Exchanges of the dialects, a test each file.
+add_executable(test_dialect_cases test_dialect_cases.c)
+target_link_libraries(test_dialect_cases PRIVATE pprof_options pprof_llm ${CMOCKA_LIBRARY})
+file(GLOB dialects CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fixtures/dialects/*.txt)
+foreach(dialect ${dialects})
+  get_filename_component(name ${dialect} NAME_WE)
+  add_test(NAME unit/dialect/${name} COMMAND test_dialect_cases ${dialect})
+  set_tests_properties(unit/dialect/${name} PROPERTIES TIMEOUT 120 LABELS unit)
 endforeach()
