@@ -227,7 +227,7 @@ static int no_time_at_all(void)
     return 0;
 }
 
-#ifndef __SANITIZE_ADDRESS__
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 static int forked_child(void)
 {
     CHECK(!scribe_running());
@@ -450,7 +450,7 @@ CHILD_TEST(full_table)
 CHILD_TEST(lost_end)
 CHILD_TEST(no_time_to_read)
 CHILD_TEST(no_time_at_all)
-#ifndef __SANITIZE_ADDRESS__
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 CHILD_TEST(fork_with_requests_in_flight)
 #endif
 CHILD_TEST(child_of_vfork)
@@ -510,8 +510,8 @@ int main(void)
         TEST(lost_end),
         TEST(no_time_to_read),
         TEST(no_time_at_all),
-#ifndef __SANITIZE_ADDRESS__ /* its allocator's locks stay taken in a child that is forked while the scribe allocates  \
-                              */
+/* Their allocators' locks stay taken in a child that is forked while the scribe allocates. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
         TEST(fork_with_requests_in_flight),
 #endif
         TEST(child_of_vfork),

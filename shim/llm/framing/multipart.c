@@ -29,7 +29,7 @@ static const char *parameter(const char *line, size_t bytes, const char *key, si
         const bool quoted = p < end && *p == '"';
         p += quoted;
         const char *const value = p;
-        while (p < end && (quoted ? *p != '"' : !memchr("; \t\r\n", *p, 5)))
+        while (p < end && (quoted ? *p != '"' : memchr("; \t\r\n", *p, 5) == NULL))
             p++;
         if (name_bytes == key_bytes && !strncasecmp(name, key, key_bytes)) {
             *ret_bytes = (size_t)(p - value);
