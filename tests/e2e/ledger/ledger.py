@@ -174,6 +174,14 @@ class Run:
         self.ledger.close(program.kill())
         self.ledger.kills["program"] += 1
 
+    @staticmethod
+    def rounds(n):
+        """0 to n - 1; on a terminal it says how far it is."""
+        for i in range(n):
+            if sys.stderr.isatty():
+                print(f"\r{i} of {n}", end="\r", file=sys.stderr, flush=True)
+            yield i
+
     def wait(self, least, most):
         time.sleep(self.random.uniform(least, most))
 
@@ -186,7 +194,7 @@ class Run:
 
     def kill_programs(self, n):
         self.start_collector()
-        for _ in range(n):
+        for _ in self.rounds(n):
             program = self.program()
             self.live(program)
             self.kill_program(program)
@@ -194,7 +202,7 @@ class Run:
 
     def kill_collectors(self, n):
         program = self.program()
-        for i in range(n):
+        for i in self.rounds(n):
             self.start_collector()
             self.wait(0.02, 0.3)
             program.drain()
@@ -207,7 +215,7 @@ class Run:
         self.kill_program(program)
 
     def kill_both(self, n):
-        for _ in range(n):
+        for _ in self.rounds(n):
             programs = [self.program() for _ in range(2)]
             self.start_collector()
             self.live(*programs)
