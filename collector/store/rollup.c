@@ -249,8 +249,7 @@ static int most_calls_first(struct rollup_hour *hour, size_t keep)
 {
     enum { MANY = 256 };
     size_t with[MANY + 1] = {0};
-    size_t limit = MANY;
-    size_t above = 0;
+    size_t limit = MANY, above = 0;
     struct rollup_group **ordered;
     size_t last = keep;
 
@@ -281,9 +280,11 @@ static int most_calls_first(struct rollup_hour *hour, size_t keep)
     return 0;
 }
 
+static const struct span_text other = {"other", 5};
+
 static bool is_other(const struct span_text *text)
 {
-    return text->bytes == 5 && memcmp(text->data, "other", 5) == 0;
+    return text->bytes == other.bytes && memcmp(text->data, other.data, other.bytes) == 0;
 }
 
 /*
@@ -293,7 +294,6 @@ static bool is_other(const struct span_text *text)
  */
 static int fold(struct rollup *rollup, struct rollup_hour *hour, bool whole)
 {
-    static const struct span_text other = {"other", 5};
     size_t keep = hour->n / 2;
     size_t n = hour->n;
 
@@ -471,7 +471,7 @@ static int assign(struct rollup *rollup, const struct store_rows *rows, struct r
             varying[n_varying++] = text_fields[t];
     hash_rows(rows, varying, n_varying, hash);
     for (size_t i = 0; i < rows->n; i++) {
-        size_t at = (size_t)(hash[i] ^ hash[i] >> 32) & (slots - 1);
+        size_t at = (size_t)hash[i] & (slots - 1);
 
         while (table[at].group != NULL &&
                (hash[table[at].row] != hash[i] || !same_row(rows, table[at].row, i, varying, n_varying)))

@@ -27,12 +27,22 @@ static void text(struct span *span, enum span_field field, const char *value)
 }
 
 /* Call number i: two prompts, the second without a name; every third call states no tokens, every
- * tenth is an error. */
+ * tenth is an error. From MODELS_AT on: models of which each calls a few times, for a prompt that
+ * has a model's name. */
+enum { MODELS_AT = 1000, MODELS = 100 };
+
 static void make_span(struct span *span, uint64_t i)
 {
     span_init(span);
     span_set_u64(span, SPAN_seq, i + 1);
     span_set_u64(span, SPAN_start_ns, START + i * SECOND);
+    if (i >= MODELS_AT) {
+        char name[32];
+        (void)snprintf(name, sizeof(name), "model-%u", (unsigned)(i % MODELS));
+        text(span, SPAN_request_model, name);
+        text(span, SPAN_prompt_name, "large");
+        return;
+    }
     span_set_u64(span, SPAN_total_ns, (i + 1) * 1000000);
     span_set_u64(span, SPAN_wait_ns, (i + 1) * 500000);
     text(span, SPAN_request_model, i % 2 == 0 ? "small" : "large");
@@ -246,11 +256,50 @@ static void test_quantiles(void **state)
     quantiles_done(&gaps);
 }
 
+/* Each call is counted in its group, however many there are, and while they become more. */
+static void test_many_groups(void **state)
+{
+    enum { TIMES = 3 };
+    struct grouping grouping;
+    struct store *store;
+    (void)state;
+    assert_int_equal(store_open(path, STORE_WRITE, &store), STORE_OK);
+    for (unsigned i = 0; i < TIMES; i++)
+        put_block(store, MODELS_AT + i * MODELS, MODELS);
+    store_close(store);
+    scan(&grouping, "model", NULL, 0, UINT64_MAX);
+    assert_int_equal(grouping.n_groups, 2 + MODELS);
+    for (unsigned i = 0; i < MODELS; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof(name), "model-%u", i);
+        assert_int_equal(find(&grouping, name, NULL)->calls, TIMES);
+    }
+    assert_int_equal(find(&grouping, "large", NULL)->calls, 50);
+    assert_int_equal(grouping.total.calls, 100 + TIMES * MODELS);
+    grouping_done(&grouping);
+}
+
+/* A prompt's name is its label, also where a model of the same name called for prompts without. */
+static void test_labels_are_of_prompts(void **state)
+{
+    struct grouping grouping;
+    (void)state;
+    scan(&grouping, "model", "prompt", 0, UINT64_MAX);
+    assert_non_null(find(&grouping, "large", "\"You are a clerk\""));
+    assert_non_null(find(&grouping, "model-7", "large"));
+    grouping_done(&grouping);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_prompts), cmocka_unit_test(test_two_keys_and_totals), cmocka_unit_test(test_values),
-        cmocka_unit_test(test_period),  cmocka_unit_test(test_quantiles),
+        cmocka_unit_test(test_prompts),
+        cmocka_unit_test(test_two_keys_and_totals),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_period),
+        cmocka_unit_test(test_quantiles),
+        cmocka_unit_test(test_many_groups),
+        cmocka_unit_test(test_labels_are_of_prompts),
     };
     (void)setlocale(LC_CTYPE, "C.UTF-8");
     return cmocka_run_group_tests(tests, make_store, remove_store);
