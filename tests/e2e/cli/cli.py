@@ -30,13 +30,14 @@ def expect(condition, message):
 
 def until(condition, what, seconds=60):
     """What `condition` gives at last; a test that waits in vain says for what, which may be a function."""
-    end = time.monotonic() + seconds
+    begun = time.monotonic()
     while True:
         value = condition()
         if value:
             return value
-        expect(time.monotonic() < end, f"waited in vain: {what() if callable(what) else what}")
-        time.sleep(0.005)
+        waited = time.monotonic() - begun
+        expect(waited < seconds, f"waited in vain: {what() if callable(what) else what}")
+        time.sleep(max(0.005, min(0.1, waited / 8)))  # what is asked may start a process each time
 
 
 def state(pid):
