@@ -299,39 +299,6 @@ static void test_damage(void **state)
     assert_int_equal(query("SELECT count(*) FROM process"), 1);
 }
 
-static void test_check_finds(void **state)
-{
-    static const char *const harm[] = {
-        "UPDATE rollup_cell SET calls=calls+1",
-        "UPDATE rollup_cell SET input=input+1",
-        "UPDATE block SET t_min=t_min-1 WHERE id=1",
-        "UPDATE block SET raw=substr(raw,1,length(raw)-1) WHERE id=2",
-        "UPDATE block SET process=99 WHERE id=1",
-        "INSERT INTO seen VALUES(1,2,2)",
-        "UPDATE process_row SET lost_spans=-1",
-        "INSERT INTO col VALUES(77,1,x'00')",
-        "UPDATE rollup_cell SET id=-1 WHERE id=(SELECT min(id) FROM rollup_cell)",
-        "UPDATE rollup_cell SET id=9223372036854775807 WHERE id=(SELECT min(id) FROM rollup_cell)",
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(harm) / sizeof(harm[0]); i++) {
-        struct store *store = open_write();
-        sqlite3 *db;
-
-        test_fill(store, 1, 1, 3);
-        assert_int_equal(store_check(store, test_fault, NULL), 0);
-        store_close(store);
-        assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
-        assert_int_equal(sqlite3_exec(db, harm[i], 0, 0, 0), SQLITE_OK);
-        sqlite3_close(db);
-        assert_int_equal(store_open(file, STORE_READ, &store), STORE_OK);
-        assert_true(store_check(store, test_fault, NULL) > 0);
-        store_close(store);
-        unlink(file);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -343,7 +310,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_other_versions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_read_while_writing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_check_finds, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
