@@ -299,6 +299,23 @@ static void test_damage(void **state)
     assert_int_equal(query("SELECT count(*) FROM process"), 1);
 }
 
+/* A loss is dated by the moment in which it was last noted. */
+static void test_losses_are_dated(void **state)
+{
+    struct store *store = open_write();
+    struct timespec now;
+    (void)state;
+    for (int twice = 0; twice < 2; twice++) {
+        (void)clock_gettime(CLOCK_REALTIME, &now);
+        const int64_t before = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+        assert_int_equal(store_note_loss(store, STORE_LOSS_spool_damaged, 1, 0), STORE_OK);
+        (void)clock_gettime(CLOCK_REALTIME, &now);
+        const int64_t noted = query("SELECT last_ns FROM loss");
+        assert_true(noted >= before && noted <= (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
+    }
+    store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +327,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_other_versions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_read_while_writing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_losses_are_dated, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
