@@ -2,7 +2,10 @@
  * nothing. */
 #include "collector_tests.h"
 
+#include <errno.h>
 #include <sqlite3.h>
+
+#include "collector/store/store_inner.h"
 
 static char directory[64];
 static char file[128];
@@ -299,6 +302,32 @@ static void test_damage(void **state)
     assert_int_equal(query("SELECT count(*) FROM process"), 1);
 }
 
+static void expect_why(int code, int error, const char *want)
+{
+    assert_true(store_code("reading failed", code, error) < 0);
+    if (strstr(store_why(), want) == NULL)
+        fail_msg("code %d, errno %d: %s, not %s", code, error, store_why(), want);
+}
+
+/* What the system said is told where SQLite could not open or read for that; else what SQLite said,
+ * whatever the system said last. */
+static void test_why(void **state)
+{
+    (void)state;
+    expect_why(SQLITE_CANTOPEN, EACCES, "permission denied");
+    expect_why(SQLITE_IOERR_READ, EIO, strerror(EIO));
+    expect_why(SQLITE_CANTOPEN, 0, sqlite3_errstr(SQLITE_CANTOPEN));
+    expect_why(SQLITE_IOERR, 0, sqlite3_errstr(SQLITE_IOERR));
+    expect_why(SQLITE_CORRUPT, EACCES, sqlite3_errstr(SQLITE_CORRUPT));
+    expect_why(SQLITE_ERROR, ENOENT, sqlite3_errstr(SQLITE_ERROR));
+    expect_why(SQLITE_FULL, 0, "its disk is full");
+    expect_why(SQLITE_NOMEM, 0, "no memory");
+    expect_why(SQLITE_IOERR_NOMEM, EIO, "no memory");
+    assert_int_equal(store_code("x", SQLITE_BUSY, 0), STORE_BUSY);
+    assert_int_equal(store_code("x", SQLITE_LOCKED, EACCES), STORE_BUSY);
+    assert_non_null(strstr(store_why(), "another process has kept it locked"));
+}
+
 /* A loss is dated by the moment in which it was last noted. */
 static void test_losses_are_dated(void **state)
 {
@@ -327,6 +356,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_other_versions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_read_while_writing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
+        cmocka_unit_test(test_why),
         cmocka_unit_test_setup_teardown(test_losses_are_dated, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
