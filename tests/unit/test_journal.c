@@ -206,6 +206,37 @@ static void test_nothing_between_calls(void **state)
         assert_int_equal(found.ended[n], 1);
 }
 
+static uint64_t last_alive(void)
+{
+    size_t bytes;
+    return span_load64(slurp(own_journal(), &bytes) + SPAN_JOURNAL_AT_ALIVE);
+}
+
+/* That a process lives is noted now and then, not at each opportunity: each note is a write. */
+static void live_on(int to)
+{
+    begin(spool);
+    add_call(1);
+    outbox_alive(now_ns + 70 * MS);
+    const uint64_t first = last_alive();
+    outbox_alive(now_ns + 71 * MS);
+    const uint64_t soon = last_alive();
+    outbox_alive(now_ns + 90 * MS);
+    const uint64_t later = last_alive();
+    tell(to, first == now_ns + 70 * MS && soon == first && later == now_ns + 90 * MS ? 'x' : 'e', 0);
+}
+
+static void test_alive_now_and_then(void **state)
+{
+    (void)state;
+    struct step step;
+    int from;
+    assert_int_equal(in_child(live_on, -1, &from), 0);
+    assert_int_equal(read(from, &step, sizeof(step)), sizeof(step));
+    close(from);
+    assert_int_equal(step.what, 'x');
+}
+
 static void closes_everything(int to)
 {
     begin(NULL);
@@ -542,6 +573,7 @@ int main(void)
         WITH_DIRECTORY(test_death_at_every_write),
         WITH_DIRECTORY(test_cut_short_by_another),
         WITH_DIRECTORY(test_nothing_between_calls),
+        WITH_DIRECTORY(test_alive_now_and_then),
         WITH_DIRECTORY(test_descriptors_closed),
         WITH_DIRECTORY(test_spool_waits),
         WITH_DIRECTORY(test_limit_on_files),
