@@ -105,9 +105,9 @@ static inline void failing_end(void)
 
 /*
  * Runs `what` with each single allocation failing, then with each and all after it; every
- * `stride`-th number only (0: none), of the latter every `stride_more`-th. `what` calls failing_begin(at,
- * more) and failing_end around the code under test, and looks at what came of it. Returns how many
- * runs had a failure.
+ * `stride`-th number only (0: none), of the latter every `stride_more`-th. `what` calls
+ * failing_begin(at, more) and failing_end around the code under test, and looks at what came of it.
+ * Returns how many runs had a failure.
  */
 static inline long each_allocation_of(void (*what)(void *context, long at, bool more), void *context, long stride,
                                       long stride_more)

@@ -1,10 +1,9 @@
 /*
  * Each allocation of the collector's side fails: making and opening a store, taking frames in,
- * merging, checking, reading, what is said of losses, taking in a spool file and a journal; ours and
- * the columns that SQLite gives by each path of calls, of SQLite's own some
- * ($LIBPPROF_ALLOCATIONS=all: each).
- * Nothing is read that is not there, nothing leaks, what failed says so, no memory is never damage,
- * and the store holds afterwards, sound, what was committed.
+ * merging, checking, reading, what is said of losses, taking in a spool file and a journal; ours
+ * and the columns that SQLite gives by each path of calls, of SQLite's own some
+ * ($LIBPPROF_ALLOCATIONS=all: each). Nothing is read that is not there, nothing leaks, what failed
+ * says so, no memory is never damage, and the store holds afterwards, sound, what was committed.
  */
 #include "collector_tests.h"
 #include "failing.h"
