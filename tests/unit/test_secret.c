@@ -244,6 +244,12 @@ static void test_paths(void **state)
          "/client/v4/accounts/*/ai/run/@cf/meta/llama-3", 0},
         {"/v1/threads/thread_1HjgF1qM3kuRK2aviYYaLlxF/runs", "", "/v1/threads/thread_1HjgF1qM3kuRK2aviYYaLlxF/runs", 0},
         {"/model/anthropic.claude-v2%3A1/invoke", "anthropic.claude-v2:1", "/model/anthropic.claude-v2%3A1/invoke", 0},
+        /* A verb stays, behind a name. */
+        {"/v1/erika:predict", "", "/v1/*:predict", 0},
+        {"/v1/:predict", "", "/v1/:predict", 0},
+        {"/v1/erika:", "", "/v1/*", 0},
+        {"/v1/erika:erika", "", "/v1/*", 0},
+        {"/v1/predict:erika:predict", "", "/v1/*:predict", 0},
         {"//v1//messages/", "", "//v1//messages/", 0},
         {"", "", "", 0},
     };

@@ -91,7 +91,7 @@ static bool is_model(const char *whole, size_t bytes, const char *model, size_t 
 static size_t before_verb(const char *segment, size_t bytes)
 {
     const char *const colon = bytes ? memrchr(segment, ':', bytes) : NULL;
-    if (colon == NULL || colon == segment || colon + 1 == segment + bytes)
+    if (colon == NULL || colon + 1 == segment + bytes)
         return bytes;
     const size_t verb = (size_t)(segment + bytes - colon - 1);
     return words_of_path(colon + 1, verb) ? (size_t)(colon - segment) : bytes;
