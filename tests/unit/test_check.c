@@ -97,11 +97,15 @@ static const struct {
     {"UPDATE rollup_cell SET calls=calls+1 WHERE id=(SELECT min(id) FROM rollup_cell)", "calls stored, ", 1},
     {"UPDATE rollup_cell SET input=input+1 WHERE id=(SELECT min(id) FROM rollup_cell)",
      "1 groups differ from the blocks", 1},
+    {"UPDATE rollup_cell SET ttft=x'ffff' WHERE id=(SELECT min(id) FROM rollup_cell)",
+     "a sketch of the rollups is damaged", 1},
     {"UPDATE rollup_key SET model='another' WHERE id=(SELECT max(id) FROM rollup_key)", "groups differ from the blocks",
      9},
     {"DELETE FROM rollup_cell WHERE id=(SELECT min(id) FROM rollup_cell)", "calls stored, ", 1},
     {"UPDATE rollup_cell SET id=id+(4000000<<32) WHERE id=(SELECT max(id) FROM rollup_cell)", "rollups of ", 3},
-    {"UPDATE rollup_cell SET id=id-(1<<62) WHERE id=(SELECT max(id) FROM rollup_cell)", "rollups of ", 3},
+    {"UPDATE rollup_cell SET id=-1 WHERE id=(SELECT min(id) FROM rollup_cell)",
+     "rollups of an hour that is not possible: -1", 2},
+    {"UPDATE rollup_cell SET id=9223372036854775807 WHERE id=(SELECT min(id) FROM rollup_cell)", "rollups of hour", 2},
 };
 
 static void each_fault_is_said(void **state)
@@ -119,10 +123,146 @@ static void each_fault_is_said(void **state)
     }
 }
 
+static int any(void *context, const struct store_rows *rows)
+{
+    (void)context;
+    return rows->n == 0 || rows->n > SPAN_BLOCK_ROWS_MAX;
+}
+
+/* Nobody reads as many rows as no block has, of fresh blocks or of merged ones. */
+static void impossible_numbers_of_rows(void **state)
+{
+    static const char *const made[] = {"UPDATE block SET n=0", "UPDATE block SET n=-1", "UPDATE block SET n=1<<40"};
+    static const enum span_field fields[] = {SPAN_start_ns};
+    const struct store_query query = {0, UINT64_MAX, fields, 1};
+    char copy[128];
+    bool more = true;
+    (void)state;
+    snprintf(copy, sizeof(copy), "%s/copy.db", directory);
+    for (int merged = 0; merged < 2; merged++) {
+        for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++) {
+            uint64_t damaged = 0;
+            change(copy, made[i]);
+            assert_true(check_file(copy) > 0);
+            assert_int_equal(store_open(copy, STORE_READ, &store), STORE_OK);
+            assert_int_equal(store_scan(store, &query, any, NULL, &damaged), 0);
+            assert_true(damaged > 0);
+            store_close(store);
+        }
+        assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
+        while (more)
+            assert_int_equal(store_merge_step(store, &more), STORE_OK);
+        store_close(store);
+    }
+}
+
+/* ---- while others write ---- */
+
+enum { HOUR = 500000 };
+
+static struct store *writer;
+
+/* A frame with calls of this hour and of the next one, counted in the rollups at once. */
+static void put_two_hours(uint64_t sequence, uint64_t hour)
+{
+    enum { ROWS = 8 };
+    static struct span spans[ROWS];
+    const struct span *rows[ROWS];
+    struct span_process process;
+    struct span_buffer block;
+    struct span_frame frame = {.kind = SPAN_FRAME_SPANS, .sequence = sequence};
+    bool repeat;
+    test_process(&process, 0);
+    memcpy(frame.identity, process.identity, sizeof(frame.identity));
+    for (unsigned i = 0; i < ROWS; i++) {
+        span_init(&spans[i]);
+        span_set_u64(&spans[i], SPAN_seq, sequence * ROWS + i);
+        span_set_u64(&spans[i], SPAN_start_ns, (hour + i % 2) * STORE_HOUR_NS + sequence * 1000 + i);
+        rows[i] = &spans[i];
+    }
+    span_buffer_init(&block, SPAN_FRAME_PAYLOAD_MAX);
+    assert_int_equal(span_block_encode(&block, rows, ROWS, 1), 0);
+    frame.payload = block.data;
+    frame.payload_bytes = block.bytes;
+    assert_int_equal(store_begin(writer), STORE_OK);
+    assert_int_equal(store_take_process(writer, &process), STORE_OK);
+    assert_int_equal(store_take_frame(writer, &frame, &repeat), STORE_OK);
+    writer->unsaved_commits = STORE_ROLLUP_COMMITS;
+    assert_int_equal(store_commit(writer), STORE_OK);
+    span_buffer_done(&block);
+}
+
+static uint64_t writes; /* still to come while hour HOUR is compared */
+
+int __real_store_rollup_load(void *handle, struct rollup *rollup, uint64_t hour);
+int __wrap_store_rollup_load(void *handle, struct rollup *rollup, uint64_t hour);
+int __wrap_store_rollup_load(void *handle, struct rollup *rollup, uint64_t hour)
+{
+    const int status = __real_store_rollup_load(handle, rollup, hour);
+    if (handle == store && hour == HOUR && writes > 0) {
+        put_two_hours(1 + writes, HOUR);
+        writes--;
+    }
+    return status;
+}
+
+/* What is written between two hours of a check, and reaches into both, is no fault; what is wrong
+ * besides is found all the same. */
+static void what_is_being_written_is_no_fault(void **state)
+{
+    (void)state;
+    (void)unlink(file);
+    assert_int_equal(store_open(file, STORE_WRITE, &writer), STORE_OK);
+    put_two_hours(1, HOUR);
+    writes = 1;
+    assert_int_equal(check_file(file), 0);
+    assert_string_equal(said, "");
+    assert_int_equal(writes, 0);
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "UPDATE rollup_cell SET calls=calls+1 WHERE id>>32=500001", NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_changes(db), 1);
+    sqlite3_close(db);
+    writes = 2;
+    assert_int_equal(check_file(file), 1);
+    assert_non_null(strstr(said, "rollups of hour 500001: "));
+    store_close(writer);
+}
+
+static int64_t count(const char *sql)
+{
+    sqlite3 *db;
+    int64_t n = -1;
+    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+    assert_int_equal(store_pragma_int(db, sql, &n), SQLITE_OK);
+    sqlite3_close(db);
+    return n;
+}
+
+/* What calls have in common is kept once, whichever writers count them in whichever hours. */
+static void keys_are_kept_once(void **state)
+{
+    (void)state;
+    (void)unlink(file);
+    for (unsigned i = 1; i <= 3; i++) {
+        assert_int_equal(store_open(file, STORE_WRITE, &writer), STORE_OK);
+        put_two_hours(i, HOUR + 10 * i);
+        store_close(writer);
+        assert_int_equal(check_file(file), 0);
+        assert_int_equal(count("SELECT count(*) FROM rollup_key"), 1);
+        assert_int_equal(count("SELECT count(*) FROM rollup_cell"), 2 * i);
+        assert_int_equal(count("SELECT count(*) FROM program"), 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_fault_is_said, setup, teardown),
+        cmocka_unit_test_setup_teardown(impossible_numbers_of_rows, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_being_written_is_no_fault, setup, teardown),
+        cmocka_unit_test_setup_teardown(keys_are_kept_once, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

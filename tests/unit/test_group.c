@@ -11,7 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../collector/query/report_columns.h"
+#include "../../collector/base/display.h"
+#include "../../collector/query/order.h"
 
 #define SECOND UINT64_C(1000000000)
 #define START (UINT64_C(1764000000) * SECOND)
@@ -41,6 +42,10 @@ static void make_span(struct span *span, uint64_t i)
         (void)snprintf(name, sizeof(name), "model-%u", (unsigned)(i % MODELS));
         text(span, SPAN_request_model, name);
         text(span, SPAN_prompt_name, "large");
+        span_set_u64(span, SPAN_status, 200);
+        span_set_u64(span, SPAN_output_tokens, 10 + i % 7);
+        span_set_u64(span, SPAN_decode_ns, SECOND * (1 + i % MODELS) / 10);
+        span_set_u64(span, SPAN_total_ns, SECOND * (1 + i % MODELS % 13));
         return;
     }
     span_set_u64(span, SPAN_total_ns, (i + 1) * 1000000);
@@ -256,6 +261,31 @@ static void test_quantiles(void **state)
     quantiles_done(&gaps);
 }
 
+/* A sum that not all calls stated says so by a +; what none stated is not 0. */
+static void test_values_as_text(void **state)
+{
+    static const struct {
+        enum report_unit unit;
+        struct report_value value;
+        const char *text;
+    } values[] = {
+        {REPORT_COUNT, {.seen = true, .whole = 12}, "12"},
+        {REPORT_TOKENS, {.seen = true, .whole = 12}, "12"},
+        {REPORT_TOKENS, {.seen = true, .whole = 12, .partial = true}, "12+"},
+        {REPORT_TOKENS, {.seen = true, .partial = true}, "0+"},
+        {REPORT_TOKENS, {.whole = 12, .partial = true}, "-"},
+        {REPORT_NS, {.whole = 12}, "-"},
+        {REPORT_SHARE, {.seen = true, .real = 0.25}, "25%"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        const struct report_column column = {.unit = values[i].unit};
+        char text[DISPLAY_BYTES];
+        report_value_text(text, &column, &values[i].value);
+        assert_string_equal(text, values[i].text);
+    }
+}
+
 /* Each call is counted in its group, however many there are, and while they become more. */
 static void test_many_groups(void **state)
 {
@@ -279,6 +309,36 @@ static void test_many_groups(void **state)
     grouping_done(&grouping);
 }
 
+/* By each column the largest first, what was not seen last; by a key, in the order of its names. */
+static void test_orders(void **state)
+{
+    struct grouping grouping;
+    struct order order;
+    (void)state;
+    scan(&grouping, "model", NULL, 0, UINT64_MAX);
+    for (size_t c = 0; c < n_report_columns; c++) {
+        const struct report_column *const column = &report_columns[c];
+        const bool real = column->unit == REPORT_RATE || column->unit == REPORT_SHARE;
+        assert_int_equal(order_find(column->name, &grouping, &order), 0);
+        struct group **const row = order_groups(&grouping, &order);
+        for (size_t i = 1; i < grouping.n_groups; i++) {
+            const struct report_value before = report_value(column, row[i - 1]), after = report_value(column, row[i]);
+            assert_true(before.seen || !after.seen);
+            if (before.seen && after.seen)
+                assert_true(real ? before.real >= after.real : before.whole >= after.whole);
+        }
+        free((void *)row);
+    }
+    assert_int_equal(order_find("model", &grouping, &order), 0);
+    struct group **const row = order_groups(&grouping, &order);
+    for (size_t i = 1; i < grouping.n_groups; i++)
+        assert_true(strcmp(grouping_text(&grouping, row[i - 1], 0, NULL), grouping_text(&grouping, row[i], 0, NULL)) <
+                    0);
+    free((void *)row);
+    assert_int_equal(order_find("provider", &grouping, &order), -1);
+    grouping_done(&grouping);
+}
+
 /* A prompt's name is its label, also where a model of the same name called for prompts without. */
 static void test_labels_are_of_prompts(void **state)
 {
@@ -298,7 +358,9 @@ int main(void)
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_period),
         cmocka_unit_test(test_quantiles),
+        cmocka_unit_test(test_values_as_text),
         cmocka_unit_test(test_many_groups),
+        cmocka_unit_test(test_orders),
         cmocka_unit_test(test_labels_are_of_prompts),
     };
     (void)setlocale(LC_CTYPE, "C.UTF-8");

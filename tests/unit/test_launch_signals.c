@@ -240,6 +240,51 @@ static int about_record(void)
     return 0;
 }
 
+/* The letter of proc(5). */
+static char state_of(pid_t pid)
+{
+    char path[64], text[512] = "";
+    snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+    const int fd = open(path, O_RDONLY);
+    (void)!read(fd, text, sizeof(text) - 1);
+    close(fd);
+    const char *const end = strrchr(text, ')');
+    return end != NULL ? end[2] : '\0';
+}
+
+/* Continues the program once record, its parent, has stopped; 0 if it did. */
+static int continue_when_stopped(pid_t record)
+{
+    const struct timespec pause = {.tv_nsec = 5000000};
+    for (int i = 0; i < 2000; i++) {
+        if (state_of(record) == 'T')
+            return kill(program.pid, SIGCONT) != 0;
+        (void)nanosleep(&pause, NULL);
+    }
+    return 1;
+}
+
+/* Stopped with its program, record goes on when somebody continues that. */
+static int stopped_with_it(void)
+{
+    const pid_t record = getpid();
+    int status;
+    MUST(kill(program.pid, SIGSTOP) == 0);
+    MUST(waitpid(program.pid, &status, WUNTRACED) == program.pid && WIFSTOPPED(status));
+    MUST(keeper_start(&launch.keeper, program.pid, launch.witness.pid) == 0);
+    const pid_t other = fork();
+    if (other == 0)
+        _exit(continue_when_stopped(record));
+    keeper_stop_with_program(&launch.keeper, SIGSTOP);
+    MUST(waitpid(other, &status, 0) == other && status == 0);
+    MUST(waitpid(program.pid, &status, WCONTINUED) == program.pid && WIFCONTINUED(status));
+    const pid_t keeper = launch.keeper.pid;
+    keeper_end(&launch.keeper);
+    MUST(kill(keeper, 0) != 0 && errno == ESRCH);
+    MUST(launch.keeper.pid == 0);
+    return 0;
+}
+
 #define SCENE(what, own_group)                                                                                         \
     static void test_##what(void **state)                                                                              \
     {                                                                                                                  \
@@ -253,6 +298,7 @@ SCENE(stopped_elsewhere, true)
 SCENE(not_stopped, false)
 SCENE(stops, false)
 SCENE(about_record, false)
+SCENE(stopped_with_it, false)
 
 int main(void)
 {
@@ -260,7 +306,7 @@ int main(void)
         cmocka_unit_test(test_alone),        cmocka_unit_test(test_to_the_group),
         cmocka_unit_test(test_at_the_gate),  cmocka_unit_test(test_stopped_elsewhere),
         cmocka_unit_test(test_not_stopped),  cmocka_unit_test(test_stops),
-        cmocka_unit_test(test_about_record),
+        cmocka_unit_test(test_about_record), cmocka_unit_test(test_stopped_with_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
