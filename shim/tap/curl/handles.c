@@ -88,8 +88,8 @@ void handles_join(struct handle *easy, struct handle *multi)
     else
         list->first = easy;
     list->last = easy;
-    if (list->pending == NULL)
-        list->pending = easy;
+    if (multi->pending == NULL)
+        multi->pending = easy;
     own->pending = true;
 }
 
@@ -107,8 +107,8 @@ void handles_leave(struct handle *easy)
         own->multi_next->easy.multi_previous = own->multi_previous;
     else
         list->last = own->multi_previous;
-    if (list->pending == easy)
-        list->pending = own->multi_next;
+    if (own->multi->pending == easy)
+        own->multi->pending = own->multi_next;
     own->multi = own->multi_next = own->multi_previous = NULL;
     own->pending = false;
 }

@@ -49,7 +49,6 @@ struct easy {
 /* Of a multi handle: what the application added, in that order. */
 struct multi {
     struct handle *first, *last;
-    struct handle *pending; /* from here on they wait to be begun; NULL: none */
     curl_push_callback push_function;
     void *push_data;
     bool driving; /* inside one of the calls that drive it */
@@ -65,6 +64,9 @@ struct handle {
     enum handle_kind kind;
     struct handle *next;  /* in the bucket; fixed once published */
     const void *released; /* the CURL* that it was of; NULL: none */
+    /* Of a multi handle: from here on its easy handles wait to be begun; NULL: none. Here, so that
+     * a call that drives it need not look what the record is of (hook_multi.h). */
+    struct handle *pending;
     struct library *library;
     union { /* by kind; handles.c makes and frees them */
         struct easy easy;

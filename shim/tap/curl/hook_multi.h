@@ -11,13 +11,12 @@
 extern _Thread_local const struct handle *hook_multi_driven;
 
 /* The record of `multi`, when the thread's last call that drove one drove this, and nothing was
- * added since; else NULL.
- */
+ * added since; else NULL. A record that is another thing's by now has nothing pending either, and
+ * the call goes where it would: to that thing's libcurl. */
 static inline const struct handle *hook_multi_quiet(const CURLM *multi)
 {
     const struct handle *record = hook_multi_driven;
-    if (record == NULL || atomic_load_explicit(&record->key, memory_order_acquire) != multi ||
-        record->kind != HANDLE_MULTI || record->multi.pending != NULL)
+    if (record == NULL || atomic_load_explicit(&record->key, memory_order_acquire) != multi || record->pending != NULL)
         return NULL;
     return record;
 }
