@@ -5,6 +5,7 @@ Usage: bare_pointers.py DIRECTORY FILE...
 DIRECTORY holds compile_commands.json. Prints path:line: the pointer. Exit code 1 when there is one. Run by scripts/lint;
 clang-tidy's check for it (readability-implicit-bool-conversion) knows C++ only. What a macro's body says is not looked at.
 """
+import functools
 import json
 import shlex
 import sys
@@ -63,14 +64,21 @@ def find(cursor, found):
         find(child, found)
 
 
+@functools.cache
+def is_ours(name):
+    return Path(name).resolve().is_relative_to(ROOT)
+
+
 def main():
     commands = {entry["file"]: entry["command"] for entry in json.loads((Path(sys.argv[1]) / "compile_commands.json").read_text())}
     index, found = clang.Index.create(), set()
+    seen_by = {}  # of each place in our files the first source that had it: what headers say is looked at once
     for name in sys.argv[2:]:
         words = shlex.split(commands[name])
         arguments = [w for i, w in enumerate(words) if w.startswith(("-D", "-I", "-std")) or "-isystem" in words[max(i - 1, 0):i + 1]]
         for cursor in index.parse(name, args=arguments).cursor.get_children():
-            if cursor.location.file is not None and Path(cursor.location.file.name).resolve().is_relative_to(ROOT):
+            file = cursor.location.file
+            if file is not None and seen_by.setdefault((file.name, cursor.extent.start.offset), name) == name and is_ours(file.name):
                 find(cursor, found)
     for path, line, text in sorted(found):
         print(f"{path}:{line}: {text}: a pointer is compared with NULL")

@@ -31,20 +31,7 @@ static void print_option(const struct option *option)
         printf("\n%*s", OPTION_COLUMN, "");
     else
         printf("%*s", OPTION_COLUMN - bytes, "");
-    /* The first line stands where the cursor is: wrap into the rest of the line by hand. */
-    const char *text = option->help;
-    size_t used = 0;
-    while (*text != '\0') {
-        size_t word = strcspn(text, " ");
-        if (used > 0 && OPTION_COLUMN + used + 1 + word > WRAP_WIDTH) {
-            printf("\n%*s", OPTION_COLUMN, "");
-            used = 0;
-        }
-        printf("%s%.*s", used > 0 ? " " : "", (int)word, text);
-        used += word + (used > 0);
-        text += word + strspn(text + word, " ");
-    }
-    printf("\n");
+    wrap_rest(stdout, option->help, OPTION_COLUMN, WRAP_WIDTH);
 }
 
 void usage_print(const struct command *command)

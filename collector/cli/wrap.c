@@ -6,21 +6,21 @@
 
 #include <string.h>
 
-/* Prints words up to an empty line; returns what follows. */
-static const char *wrap_paragraph(FILE *out, const char *text, size_t indent, size_t width)
+/* Prints words up to an empty line, the first one after `before` spaces; returns what follows. */
+static const char *wrap_paragraph(FILE *out, const char *text, size_t before, size_t indent, size_t width)
 {
-    size_t used = 0;
+    size_t used = indent;
     while (*text != '\0' && *text != '\n') {
         size_t bytes = strcspn(text, " \n");
-        if (used > 0 && indent + used + 1 + bytes > width) {
+        if (used > indent && used + 1 + bytes > width) {
             (void)fputc('\n', out);
-            used = 0;
+            before = used = indent;
         }
-        (void)fprintf(out, "%*s%.*s", used == 0 ? (int)indent : 1, "", (int)bytes, text);
-        used += bytes + (used > 0);
+        (void)fprintf(out, "%*s%.*s", (int)before, "", (int)bytes, text);
+        used += bytes + (used > indent);
+        before = 1;
         text += bytes;
-        while (*text == ' ')
-            text++;
+        text += strspn(text, " ");
     }
     (void)fputc('\n', out);
     return text;
@@ -29,10 +29,15 @@ static const char *wrap_paragraph(FILE *out, const char *text, size_t indent, si
 void wrap_text(FILE *out, const char *text, size_t indent, size_t width)
 {
     while (*text != '\0') {
-        text = wrap_paragraph(out, text, indent, width);
+        text = wrap_paragraph(out, text, indent, indent, width);
         if (*text == '\0')
             break;
         text += strspn(text, "\n");
         (void)fputc('\n', out);
     }
+}
+
+void wrap_rest(FILE *out, const char *text, size_t indent, size_t width)
+{
+    (void)wrap_paragraph(out, text, 0, indent, width);
 }

@@ -520,7 +520,7 @@ int listen_close(struct listener *listener)
         if (n <= 0)
             break;
         status = handle(listener, events, n);
-        if (status == 0 && commit_due(listener, false))
+        if (commit_due(listener, false)) /* nothing is open after a failure */
             status = listen_flush(listener);
     }
     (void)listen_note_refused(listener);

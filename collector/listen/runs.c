@@ -29,8 +29,7 @@
 enum {
     ROOTS = 4,
     NAME_BYTES = 32,
-    PROCESS_BYTES = 1 << 20, /* read of a file of a process */
-    STAT_START_FIELD = 22,   /* proc(5) */
+    STAT_START_FIELD = 22, /* proc(5) */
     MARK_BYTES = PATH_MAX + 64,
 };
 
@@ -176,44 +175,60 @@ int run_make(struct run *run, const char *store_path)
     return status;
 }
 
-/* The whole file, with an end; its bytes. */
-static size_t read_of(const char *process, const char *what, char *buffer)
+static FILE *open_of(const char *process, const char *what)
 {
     char path[64];
     (void)snprintf(path, sizeof(path), "/proc/%.32s/%s", process, what);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    size_t have = 0;
-    ssize_t got = 0;
-    while (fd >= 0 && have < PROCESS_BYTES && (got = read(fd, buffer + have, PROCESS_BYTES - have)) > 0)
-        have += (size_t)got;
-    if (fd >= 0)
-        (void)close(fd);
-    buffer[have] = '\0';
-    return have;
+    return fopen(path, "re");
+}
+
+static bool has_shim(const char *process)
+{
+    char line[PATH_MAX + 128]; /* proc(5): what is mapped where, and the file's name */
+    FILE *maps = open_of(process, "maps");
+    bool found = false;
+    while (maps != NULL && !found && fgets(line, sizeof(line), maps) != NULL)
+        found = strstr(line, "/libpprof.so") != NULL;
+    if (maps != NULL)
+        (void)fclose(maps);
+    return found;
+}
+
+/* When it began, in clock ticks since the machine did; false when that cannot be told. */
+static bool began_at(const char *process, uint64_t *ret_ticks)
+{
+    char text[1024] = "";
+    FILE *stat = open_of(process, "stat");
+    if (stat != NULL) {
+        (void)!fread(text, 1, sizeof(text) - 1, stat);
+        (void)fclose(stat);
+    }
+    const char *at = strrchr(text, ')');
+    for (int field = 2; at != NULL && field < STAT_START_FIELD; field++)
+        at = strchr(at + 1, ' ');
+    if (at != NULL)
+        *ret_ticks = strtoumax(at, NULL, 10);
+    return at != NULL;
 }
 
 /* Whether it began after the run did: the folder's mark is as old. */
-static bool is_younger(const char *process, const char *folder, char *buffer)
+static bool is_younger(const char *process, const char *folder)
 {
     struct timespec booted, now;
     struct stat st;
+    uint64_t ticks;
     char path[RUN_PATH_BYTES + 8];
     (void)snprintf(path, sizeof(path), "%s/run", folder);
-    (void)read_of(process, "stat", buffer);
-    const char *at = strrchr(buffer, ')');
-    for (int field = 2; at != NULL && field < STAT_START_FIELD; field++)
-        at = strchr(at + 1, ' ');
-    if (at == NULL || stat(path, &st) < 0 || clock_gettime(CLOCK_BOOTTIME, &booted) < 0 ||
+    if (!began_at(process, &ticks) || stat(path, &st) < 0 || clock_gettime(CLOCK_BOOTTIME, &booted) < 0 ||
         clock_gettime(CLOCK_REALTIME, &now) < 0)
         return false;
-    uint64_t ticks = strtoumax(at + 1, NULL, 10);
     int64_t began = now.tv_sec - booted.tv_sec + (int64_t)(ticks / (uint64_t)sysconf(_SC_CLK_TCK));
     return began >= st.st_mtim.tv_sec - 1;
 }
 
 /* Whether the process was started with the folder as its spool, or may have been: it has the shim,
  * began since, and what it was started with can no longer be read. */
-static bool uses(const char *process, const char *folder, char *buffer)
+static bool uses(const char *process, const char *folder)
 {
     char spool[RUN_PATH_BYTES];
     switch (process_variable(process, "LIBPPROF_SPOOL", spool, sizeof(spool))) {
@@ -222,22 +237,19 @@ static bool uses(const char *process, const char *folder, char *buffer)
     case PROCESS_VARIABLE_UNSET:
         return false;
     default:
-        (void)read_of(process, "maps", buffer);
-        return strstr(buffer, "/libpprof.so") != NULL && is_younger(process, folder, buffer);
+        return has_shim(process) && is_younger(process, folder);
     }
 }
 
 static uint64_t users_of(const char *folder)
 {
-    char *buffer = malloc(PROCESS_BYTES + 1);
     DIR *processes = opendir("/proc");
     struct dirent *entry;
     uint64_t n = 0;
-    while (buffer != NULL && processes != NULL && (entry = readdir(processes)) != NULL)
-        n += entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && uses(entry->d_name, folder, buffer);
+    while (processes != NULL && (entry = readdir(processes)) != NULL)
+        n += entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && uses(entry->d_name, folder);
     if (processes != NULL)
         (void)closedir(processes);
-    free(buffer);
     return n;
 }
 

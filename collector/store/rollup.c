@@ -209,8 +209,7 @@ static int most_calls_first(struct rollup_hour *hour, size_t keep)
 {
     enum { MANY = 256 };
     size_t with[MANY + 1] = {0};
-    size_t limit = MANY;
-    size_t above = 0;
+    size_t limit = MANY, above = 0;
     struct rollup_group **ordered;
     size_t last = keep;
 

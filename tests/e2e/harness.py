@@ -4,16 +4,19 @@ Everything listens on loopback or on a socket in a temporary directory. Standard
 PPROF_BIN (directory of pprofd, pprofctl, model_server) and PPROF_SHIM (path of libpprof.so).
 """
 import atexit
+import contextlib
 import functools
 import itertools
 import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[2]
@@ -32,11 +35,13 @@ def expect(condition, message):
 
 
 def wait_for(condition, seconds, what):
-    """Polls until condition() is true; a bound, not a measurement."""
-    end = time.monotonic() + seconds
+    """Polls until condition() is true; a bound, not a measurement. The longer it takes the more seldom it asks: what is asked costs a processor that others
+    wait for."""
+    begun = time.monotonic()
     while not condition():
-        expect(time.monotonic() < end, f"waited {seconds} s for {what}")
-        time.sleep(0.01)
+        waited = time.monotonic() - begun
+        expect(waited < seconds, f"waited {seconds} s for {what}")
+        time.sleep(max(0.01, min(0.25, waited / 4)))
 
 
 class Process:
@@ -91,20 +96,26 @@ class Collector(Process):
     def export(self):
         return export(self.store)
 
+    def wait_until_stored(self, count, seconds=20):
+        try:
+            wait_for(lambda: stored_spans(self.store) >= count, seconds, f"{count} spans")
+        except Failure as failure:
+            spans = self.export()
+            raise Failure(f"{failure}; there are {len(spans)}: {json.dumps(spans)[:2000]}") from None
+
     def wait_for_spans(self, count, seconds=20):
         """All spans once at least `count` are stored."""
-        spans = []
+        self.wait_until_stored(count, seconds)
+        return self.export()
 
-        def enough():
-            nonlocal spans
-            spans = self.export()
-            return len(spans) >= count
 
-        try:
-            wait_for(enough, seconds, f"{count} spans")
-        except Failure as failure:
-            raise Failure(f"{failure}; there are {len(spans)}: {json.dumps(spans)[:2000]}") from None
-        return spans
+def stored_spans(store):
+    """How many spans the blocks of a store hold; asked again and again, so no program is started for it."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{urllib.parse.quote(str(store))}?mode=ro", uri=True)) as database:
+            return database.execute("SELECT total(n) FROM block").fetchone()[0]
+    except sqlite3.OperationalError: # it is not made yet
+        return 0
 
 
 def export(store):
@@ -128,7 +139,7 @@ def state_directory():
     return made.name
 
 
-def run(command, shim=False, env=None, stdin=b"", seconds=120, cwd=None):
+def run(command, shim=False, env=None, stdin=b"", seconds=400, cwd=None):
     """(exit code, stdout, stderr) of a program, with the shim preloaded or without."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("LIBPPROF_") and k != "LD_PRELOAD"}
     environment["XDG_STATE_HOME"] = state_directory()

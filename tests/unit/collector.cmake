@@ -1,4 +1,4 @@
-foreach(name crash departed left listen merge newer open proof rollup schema share steps store store_log writers)
+foreach(name check crash departed left listen listen_edges merge newer open proof rollup runs schema share steps store store_log writers)
   pprof_unit_test(${name} pprof_collector)
 endforeach()
 target_compile_definitions(test_crash PRIVATE PPROFD="$<TARGET_FILE:pprofd>")
@@ -15,6 +15,7 @@ pprof_unit_test(no_memory_store pprof_collector)
 target_link_options(test_no_memory_store PRIVATE ${UNIT_FAILING}
   -Wl,--wrap=sqlite3_column_blob,--wrap=sqlite3_column_text,--wrap=sqlite3_step,--wrap=sqlite3_errcode,--wrap=sqlite3_extended_errcode)
 set_tests_properties(unit/no_memory_store PROPERTIES TIMEOUT 900)
+target_link_options(test_check PRIVATE -Wl,--wrap=store_rollup_load)
 target_link_options(test_writers PRIVATE -Wl,--wrap=store_now_ms,--wrap=sqlite3_busy_timeout)
 find_library(CJSON_LIBRARY cjson REQUIRED)
 find_path(CJSON_INCLUDE_DIR cJSON.h PATH_SUFFIXES cjson REQUIRED)

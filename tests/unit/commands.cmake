@@ -1,4 +1,4 @@
-foreach(name arguments display files_named group histogram loss program table when)
+foreach(name arguments display dump files_named group histogram launch_signals loss program table when wrap)
   pprof_unit_test(${name} pprof_commands)
 endforeach()
 target_compile_definitions(test_loss PRIVATE PPROFCTL="$<TARGET_FILE:pprofctl>")

@@ -62,21 +62,18 @@ size_t corpus_each(const char *directory, corpus_visit *visit, void *context)
     return count;
 }
 
-static int digit64(char c)
+struct corpus_bytes corpus_base64(const char *text)
 {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *const at = c ? strchr(alphabet, c) : NULL;
-    return at != NULL ? (int)(at - alphabet) : -1;
-}
-
-static struct corpus_bytes from_base64(const char *text)
-{
-    struct corpus_bytes bytes = {.data = malloc(strlen(text) + 1), .count = 0};
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const size_t n = strspn(text, digits);
+    if (text[n + strspn(text + n, "=")] != '\0') {
+        fprintf(stderr, "no base64: %s\n", text);
+        exit(1);
+    }
+    struct corpus_bytes bytes = {.data = malloc(n + 1), .count = 0};
     unsigned bits = 0, have = 0;
-    for (const char *p = text; *p; p++) {
-        if (digit64(*p) < 0)
-            continue;
-        bits = bits << 6 | (unsigned)digit64(*p);
+    for (size_t i = 0; i < n; i++) {
+        bits = bits << 6 | (unsigned)(strchr(digits, text[i]) - digits);
         have += 6;
         if (have >= 8) {
             have -= 8;
@@ -110,5 +107,5 @@ struct corpus_bytes corpus_body(const cJSON *part)
         return joined(lines);
     if (cJSON_IsString(text))
         return (struct corpus_bytes){.data = (uint8_t *)strdup(text->valuestring), .count = strlen(text->valuestring)};
-    return from_base64(cJSON_IsString(base64) ? base64->valuestring : "");
+    return corpus_base64(cJSON_IsString(base64) ? base64->valuestring : "");
 }

@@ -28,5 +28,8 @@ const char *corpus_directory(void);
  * there were. A line that is none ends the program with a failure. */
 size_t corpus_each(const char *directory, corpus_visit *visit, void *context);
 
+/* What a base64 text says. Free data. A text that is none ends the program with a failure. */
+struct corpus_bytes corpus_base64(const char *text);
+
 /* The body of a record's request or response, however it is written. Free data. */
 struct corpus_bytes corpus_body(const cJSON *part);

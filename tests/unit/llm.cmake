@@ -47,8 +47,9 @@ add_test(NAME unit/reports COMMAND test_kinds reports)
 set_tests_properties(unit/reports PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120 LABELS unit)
 
 # Exchanges of the dialects, a test each file.
-add_executable(test_dialect_cases test_dialect_cases.c)
-target_link_libraries(test_dialect_cases PRIVATE pprof_options pprof_llm ${CMOCKA_LIBRARY})
+add_executable(test_dialect_cases test_dialect_cases.c corpus.c)
+target_link_libraries(test_dialect_cases PRIVATE pprof_options pprof_llm ${CMOCKA_LIBRARY} ${CJSON_LIBRARY})
+target_compile_definitions(test_dialect_cases PRIVATE PPROF_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 file(GLOB dialects CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fixtures/dialects/*.txt)
 foreach(dialect ${dialects})
   get_filename_component(name ${dialect} NAME_WE)

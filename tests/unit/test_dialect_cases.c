@@ -2,6 +2,7 @@
  * The dialects' exchanges of tests/fixtures/dialects: each, fed in several cuttings, must give the
  * facts that stand below it. Usage: test_dialect_cases FILE. The format: README.md there.
  */
+#include "corpus.h"
 #include "dialect_expect.h"
 
 #include <stdio.h>
@@ -48,19 +49,9 @@ static void add(struct text *text, const char *between, const char *line, const 
 
 static void add_base64(struct text *text, const char *line)
 {
-    uint32_t bits = 0;
-    unsigned have = 0;
-    for (; *line != '\0' && *line != '='; line++) {
-        static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        const char *const digit = strchr(digits, *line);
-        assert_non_null(digit);
-        bits = bits << 6 | (uint32_t)(digit - digits);
-        have += 6;
-        if (have >= 8) {
-            have -= 8;
-            fputc((int)(bits >> have & 0xff), text->stream);
-        }
-    }
+    const struct corpus_bytes bytes = corpus_base64(line);
+    fwrite(bytes.data, 1, bytes.count, text->stream);
+    free(bytes.data);
     text->any = true;
 }
 

@@ -11,7 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../collector/query/report_columns.h"
+#include "../../collector/base/display.h"
+#include "../../collector/query/order.h"
 
 #define SECOND UINT64_C(1000000000)
 #define START (UINT64_C(1764000000) * SECOND)
@@ -27,12 +28,26 @@ static void text(struct span *span, enum span_field field, const char *value)
 }
 
 /* Call number i: two prompts, the second without a name; every third call states no tokens, every
- * tenth is an error. */
+ * tenth is an error. From MODELS_AT on: models of which each calls a few times, for a prompt that
+ * has a model's name. */
+enum { MODELS_AT = 1000, MODELS = 100 };
+
 static void make_span(struct span *span, uint64_t i)
 {
     span_init(span);
     span_set_u64(span, SPAN_seq, i + 1);
     span_set_u64(span, SPAN_start_ns, START + i * SECOND);
+    if (i >= MODELS_AT) {
+        char name[32];
+        (void)snprintf(name, sizeof(name), "model-%u", (unsigned)(i % MODELS));
+        text(span, SPAN_request_model, name);
+        text(span, SPAN_prompt_name, "large");
+        span_set_u64(span, SPAN_status, 200);
+        span_set_u64(span, SPAN_output_tokens, 10 + i % 7);
+        span_set_u64(span, SPAN_decode_ns, SECOND * (1 + i % MODELS) / 10);
+        span_set_u64(span, SPAN_total_ns, SECOND * (1 + i % MODELS % 13));
+        return;
+    }
     span_set_u64(span, SPAN_total_ns, (i + 1) * 1000000);
     span_set_u64(span, SPAN_wait_ns, (i + 1) * 500000);
     text(span, SPAN_request_model, i % 2 == 0 ? "small" : "large");
@@ -246,11 +261,107 @@ static void test_quantiles(void **state)
     quantiles_done(&gaps);
 }
 
+/* A sum that not all calls stated says so by a +; what none stated is not 0. */
+static void test_values_as_text(void **state)
+{
+    static const struct {
+        enum report_unit unit;
+        struct report_value value;
+        const char *text;
+    } values[] = {
+        {REPORT_COUNT, {.seen = true, .whole = 12}, "12"},
+        {REPORT_TOKENS, {.seen = true, .whole = 12}, "12"},
+        {REPORT_TOKENS, {.seen = true, .whole = 12, .partial = true}, "12+"},
+        {REPORT_TOKENS, {.seen = true, .partial = true}, "0+"},
+        {REPORT_TOKENS, {.whole = 12, .partial = true}, "-"},
+        {REPORT_NS, {.whole = 12}, "-"},
+        {REPORT_SHARE, {.seen = true, .real = 0.25}, "25%"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        const struct report_column column = {.unit = values[i].unit};
+        char text[DISPLAY_BYTES];
+        report_value_text(text, &column, &values[i].value);
+        assert_string_equal(text, values[i].text);
+    }
+}
+
+/* Each call is counted in its group, however many there are, and while they become more. */
+static void test_many_groups(void **state)
+{
+    enum { TIMES = 3 };
+    struct grouping grouping;
+    struct store *store;
+    (void)state;
+    assert_int_equal(store_open(path, STORE_WRITE, &store), STORE_OK);
+    for (unsigned i = 0; i < TIMES; i++)
+        put_block(store, MODELS_AT + i * MODELS, MODELS);
+    store_close(store);
+    scan(&grouping, "model", NULL, 0, UINT64_MAX);
+    assert_int_equal(grouping.n_groups, 2 + MODELS);
+    for (unsigned i = 0; i < MODELS; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof(name), "model-%u", i);
+        assert_int_equal(find(&grouping, name, NULL)->calls, TIMES);
+    }
+    assert_int_equal(find(&grouping, "large", NULL)->calls, 50);
+    assert_int_equal(grouping.total.calls, 100 + TIMES * MODELS);
+    grouping_done(&grouping);
+}
+
+/* By each column the largest first, what was not seen last; by a key, in the order of its names. */
+static void test_orders(void **state)
+{
+    struct grouping grouping;
+    struct order order;
+    (void)state;
+    scan(&grouping, "model", NULL, 0, UINT64_MAX);
+    for (size_t c = 0; c < n_report_columns; c++) {
+        const struct report_column *const column = &report_columns[c];
+        const bool real = column->unit == REPORT_RATE || column->unit == REPORT_SHARE;
+        assert_int_equal(order_find(column->name, &grouping, &order), 0);
+        struct group **const row = order_groups(&grouping, &order);
+        for (size_t i = 1; i < grouping.n_groups; i++) {
+            const struct report_value before = report_value(column, row[i - 1]), after = report_value(column, row[i]);
+            assert_true(before.seen || !after.seen);
+            if (before.seen && after.seen)
+                assert_true(real ? before.real >= after.real : before.whole >= after.whole);
+        }
+        free((void *)row);
+    }
+    assert_int_equal(order_find("model", &grouping, &order), 0);
+    struct group **const row = order_groups(&grouping, &order);
+    for (size_t i = 1; i < grouping.n_groups; i++)
+        assert_true(strcmp(grouping_text(&grouping, row[i - 1], 0, NULL), grouping_text(&grouping, row[i], 0, NULL)) <
+                    0);
+    free((void *)row);
+    assert_int_equal(order_find("provider", &grouping, &order), -1);
+    grouping_done(&grouping);
+}
+
+/* A prompt's name is its label, also where a model of the same name called for prompts without. */
+static void test_labels_are_of_prompts(void **state)
+{
+    struct grouping grouping;
+    (void)state;
+    scan(&grouping, "model", "prompt", 0, UINT64_MAX);
+    assert_non_null(find(&grouping, "large", "\"You are a clerk\""));
+    assert_non_null(find(&grouping, "model-7", "large"));
+    grouping_done(&grouping);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_prompts), cmocka_unit_test(test_two_keys_and_totals), cmocka_unit_test(test_values),
-        cmocka_unit_test(test_period),  cmocka_unit_test(test_quantiles),
+        cmocka_unit_test(test_prompts),
+        cmocka_unit_test(test_two_keys_and_totals),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_period),
+        cmocka_unit_test(test_quantiles),
+        cmocka_unit_test(test_values_as_text),
+        cmocka_unit_test(test_many_groups),
+        cmocka_unit_test(test_orders),
+        cmocka_unit_test(test_labels_are_of_prompts),
     };
     (void)setlocale(LC_CTYPE, "C.UTF-8");
     return cmocka_run_group_tests(tests, make_store, remove_store);

@@ -174,7 +174,7 @@ static void test_another_kind_at_the_address(void **state)
     struct handle *multi = handles_insert(key(900), HANDLE_MULTI, &other);
     assert_ptr_equal(handles_find(key(900), HANDLE_MULTI), multi);
     assert_ptr_equal(multi->library, &other);
-    assert_null(multi->pending);
+    assert_null(multi->multi.pending);
     assert_null(handles_find(key(900), HANDLE_EASY));
     handles_release(multi);
 }

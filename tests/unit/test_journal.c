@@ -5,6 +5,7 @@
  * descriptors; and any bit of it wrong.
  */
 #include "journal_process.h"
+#include "span/varint.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -157,6 +158,83 @@ static void test_cut_short_by_another(void **state)
     assert_int_equal(take_directory(&found, journals, ".live"), 1);
     for (unsigned n = 1; n <= 5; n++)
         assert_int_equal(found.ended[n], 1);
+}
+
+/* The calls, and one that says as much as a span can. */
+static void say_much(int to)
+{
+    static char text[SPAN_TEXT_MAX];
+    struct span span;
+    begin(spool);
+    for (unsigned n = 1; n < CALLS; n++)
+        add_call(n);
+    make_call(&span, CALLS);
+    memset(text, 'x', sizeof(text));
+    for (unsigned f = 0; f < SPAN_FIELD_COUNT; f++) {
+        if (span_fields[f].type == SPAN_STR && f != SPAN_response_id)
+            span_set_text(&span, (enum span_field)f, text, sizeof(text));
+        if (span_fields[f].type == SPAN_U64 && f != SPAN_seq && f != SPAN_start_ns)
+            span_set_u64(&span, (enum span_field)f, UINT64_MAX);
+    }
+    span_clear(&span, SPAN_completeness);
+    outbox_add(now_ns, &span, CALLS, &(struct journal_slot){0});
+    tell(to, 'r', 0);
+    (void)raise(SIGKILL);
+}
+
+/* Calls of any size are kept, and between them there is nothing: no bytes of whatever else the
+ * program had in its memory. */
+static void test_nothing_between_calls(void **state)
+{
+    (void)state;
+    struct found found = {0};
+    size_t bytes, gaps = 0, at = SPAN_JOURNAL_AT_PENDING + SPAN_JOURNAL_PENDING_HEAD;
+    int from;
+    (void)in_child(say_much, -1, &from);
+    close(from);
+    const uint8_t *const data = slurp(own_journal(), &bytes);
+    for (unsigned n = 1; n <= CALLS; n++) {
+        const size_t record = (size_t)span_load64(data + at + 16);
+        const size_t end = at + span_journal_entry_bytes(record);
+        assert_true(record > 0 && end < SPAN_JOURNAL_AT_PENDING + SPAN_JOURNAL_PENDING_BYTES);
+        for (at += SPAN_JOURNAL_ENTRY_HEAD + record; at < end; at++, gaps++)
+            assert_int_equal(data[at], 0);
+    }
+    assert_true(gaps > 0);
+    assert_int_equal(take_directory(&found, journals, ".live"), 1);
+    for (unsigned n = 1; n <= CALLS; n++)
+        assert_int_equal(found.ended[n], 1);
+}
+
+static uint64_t last_alive(void)
+{
+    size_t bytes;
+    return span_load64(slurp(own_journal(), &bytes) + SPAN_JOURNAL_AT_ALIVE);
+}
+
+/* That a process lives is noted now and then, not at each opportunity: each note is a write. */
+static void live_on(int to)
+{
+    begin(spool);
+    add_call(1);
+    outbox_alive(now_ns + 70 * MS);
+    const uint64_t first = last_alive();
+    outbox_alive(now_ns + 71 * MS);
+    const uint64_t soon = last_alive();
+    outbox_alive(now_ns + 90 * MS);
+    const uint64_t later = last_alive();
+    tell(to, first == now_ns + 70 * MS && soon == first && later == now_ns + 90 * MS ? 'x' : 'e', 0);
+}
+
+static void test_alive_now_and_then(void **state)
+{
+    (void)state;
+    struct step step;
+    int from;
+    assert_int_equal(in_child(live_on, -1, &from), 0);
+    assert_int_equal(read(from, &step, sizeof(step)), sizeof(step));
+    close(from);
+    assert_int_equal(step.what, 'x');
 }
 
 static void closes_everything(int to)
@@ -494,6 +572,8 @@ int main(void)
         WITH_DIRECTORY(test_single_steps),
         WITH_DIRECTORY(test_death_at_every_write),
         WITH_DIRECTORY(test_cut_short_by_another),
+        WITH_DIRECTORY(test_nothing_between_calls),
+        WITH_DIRECTORY(test_alive_now_and_then),
         WITH_DIRECTORY(test_descriptors_closed),
         WITH_DIRECTORY(test_spool_waits),
         WITH_DIRECTORY(test_limit_on_files),

@@ -62,29 +62,37 @@ static void block_of_format(struct span_buffer *frame, uint8_t format)
 }
 
 enum { JOURNAL = SPAN_JOURNAL_BYTES };
+enum newer { NOTHING, HEAD, FRAME, BLOCK };
 
-/* A journal of process 2 with one frame in its ring. */
-static void make_journal(uint8_t journal[JOURNAL], uint8_t version, bool frame_too)
+/* A journal of process 2 with two frames in its ring; what of it is of a later version. */
+static void make_journal(uint8_t journal[JOURNAL], enum newer newer)
 {
     struct span_journal_head head = {0};
     struct span_process process;
-    struct span_buffer greeting, frame;
+    struct span_buffer greeting, frame, second;
     memset(journal, 0, JOURNAL);
     test_process(&process, 2);
     memcpy(head.identity, process.identity, sizeof(head.identity));
     span_buffer_init(&greeting, SPAN_JOURNAL_GREETING_BYTES);
     span_buffer_init(&frame, SPAN_JOURNAL_RING_BYTES);
     test_greeting(&greeting, 2);
+    span_buffer_init(&second, SPAN_JOURNAL_RING_BYTES);
     test_frame(&frame, 2, 1);
-    if (frame_too)
-        frame_of_version(&frame, 0, 2);
+    test_frame(&second, 2, 2);
+    if (newer == FRAME)
+        frame_of_version(&second, 0, 2);
+    if (newer == BLOCK)
+        block_of_format(&second, 2);
+    span_buffer_append(&frame, "\0\0\0\0\0\0\0", (8 - frame.bytes % 8) % 8); /* frames lie on multiples of 8 */
+    span_buffer_append(&frame, second.data, second.bytes);
     assert_int_equal(span_journal_head_write(journal, &head, greeting.data, greeting.bytes), 0);
-    journal[4] = version;
+    journal[4] = newer == HEAD ? 2 : 1;
     span_store64(journal + 96, XXH3_64bits(journal, 96) ^ XXH3_64bits(journal + 256, 5376 - 256));
-    span_journal_pending_write(journal + SPAN_JOURNAL_AT_PENDING, 2, ROWS_PER_FRAME);
+    span_journal_pending_write(journal + SPAN_JOURNAL_AT_PENDING, 3, UINT64_C(2) * ROWS_PER_FRAME);
     memcpy(journal + SPAN_JOURNAL_AT_RING, frame.data, frame.bytes);
     span_buffer_done(&greeting);
     span_buffer_done(&frame);
+    span_buffer_done(&second);
 }
 
 static void write_file(const char *name, const void *data, size_t bytes)
@@ -250,34 +258,41 @@ static void test_spool_files(void **state)
     span_buffer_done(&frame);
 }
 
+/* From its head, from a frame or from a block on: nothing of it is taken in, not what comes before
+ * either. */
 static void test_journals(void **state)
 {
     static uint8_t journal[JOURNAL];
     struct waiting waiting;
+    char path[256];
     (void)state;
-    make_journal(journal, 2, false);
+    make_journal(journal, HEAD);
     write_file("head.live", journal, sizeof(journal));
-    make_journal(journal, 1, true);
+    make_journal(journal, FRAME);
     write_file("frame.live", journal, sizeof(journal));
+    make_journal(journal, BLOCK);
+    write_file("block.live", journal, sizeof(journal));
     for (int twice = 0; twice < 2; twice++) {
         const struct listen_stats stats = collect();
-        assert_int_equal(stats.newer, 2);
+        assert_int_equal(stats.newer, 3);
         assert_int_equal(stats.journals + stats.damaged + stats.store_failures, 0);
-        assert_true(is_there("head.live") && is_there("frame.live"));
+        assert_true(is_there("head.live") && is_there("frame.live") && is_there("block.live"));
         expect_in_store(0, 0);
     }
     waiting_look(&waiting, &(struct journal_reader){.spool = spool, .said = true}, 1, NULL);
     assert_int_equal(waiting.newer, 1);
     assert_int_equal(waiting.damaged, 0);
-    make_journal(journal, 1, false);
+    snprintf(path, sizeof(path), "%s/block.live", spool);
+    assert_int_equal(unlink(path), 0); /* as above */
+    make_journal(journal, NOTHING);
     write_file("frame.live", journal, sizeof(journal));
     assert_int_equal(collect().journals, 1);
-    expect_in_store(ROWS_PER_FRAME, 0);
+    expect_in_store(UINT64_C(2) * ROWS_PER_FRAME, 0);
     journal[4] ^= 2;
     write_file("frame.live", journal, sizeof(journal));
     assert_int_equal(collect().newer, 1);
     assert_true(is_there("frame.live.damaged"));
-    expect_in_store(ROWS_PER_FRAME, 1);
+    expect_in_store(UINT64_C(2) * ROWS_PER_FRAME, 1);
 }
 
 static void test_stores(void **state)
@@ -354,7 +369,7 @@ static void test_it_is_said(void **state)
     struct span_buffer frame;
     char command[512];
     (void)state;
-    make_journal(journal, 2, false);
+    make_journal(journal, HEAD);
     write_file("one.live", journal, sizeof(journal));
     span_buffer_init(&frame, SPAN_FRAME_PAYLOAD_MAX);
     test_frame(&frame, 0, 1);

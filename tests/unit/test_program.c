@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "../../collector/program/program.h"
@@ -385,6 +386,42 @@ static int remove_directory(void **state)
     return rmdir(directory);
 }
 
+/* Whose file it is matters where it is to run with its owner's or its group's rights. Root alone
+ * can give files away. */
+static void test_whose_rights(void **state)
+{
+    enum { OTHER = 65534 };
+    const uid_t me = geteuid(), my = getegid();
+    const struct {
+        uid_t user;
+        gid_t group;
+        mode_t mode;
+        bool raises;
+    } files[] = {
+        {me, my, 06755, false},      {me, OTHER, 0755, false},  {OTHER, my, 0755, false},
+        {OTHER, my, 04755, true},    {me, OTHER, 02755, true},  {me, OTHER, 04755, false},
+        {OTHER, my, 02755, false},   {me, OTHER, 02745, false}, /* to lock it, before Linux 5.15 */
+        {OTHER, OTHER, 06755, true},
+    };
+    static uint8_t self[1 << 26];
+    struct statvfs filesystem;
+    (void)state;
+    if (geteuid() != 0 || statvfs(directory, &filesystem) != 0 || (filesystem.f_flag & ST_NOSUID) != 0)
+        skip();
+    int fd = open("/proc/self/exe", O_RDONLY);
+    const ssize_t bytes = read(fd, self, sizeof(self));
+    assert_true(bytes > 0 && (size_t)bytes < sizeof(self));
+    (void)close(fd);
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        const char *const path = write_file("rights", self, (size_t)bytes, 0755);
+        assert_int_equal(chown(path, files[i].user, files[i].group), 0);
+        assert_int_equal(chmod(path, files[i].mode), 0);
+        program_inspect(&program, path);
+        assert_int_equal(program.verdict, files[i].raises ? PROGRAM_PRIVILEGED : PROGRAM_LOADABLE);
+        (void)unlink(path);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -392,7 +429,7 @@ int main(void)
         cmocka_unit_test(test_missing),           cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_curl_inside),       cmocka_unit_test(test_damage),
         cmocka_unit_test(test_what_a_file_needs), cmocka_unit_test(test_needs_out_of_the_file),
-        cmocka_unit_test(test_libraries),
+        cmocka_unit_test(test_libraries),         cmocka_unit_test(test_whose_rights),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }

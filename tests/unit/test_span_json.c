@@ -2,6 +2,7 @@
 #include "span_tests.h"
 
 #include "span/json.h"
+#include "span/sketch.h"
 
 static void expect(const struct span_process *process, const struct span *span, const char *wanted)
 {
@@ -81,6 +82,36 @@ static void test_end_is_not_invented(void **state)
     span_buffer_done(&out);
 }
 
+/* Gaps are told where there is one at least; of what cannot be read nothing is told. */
+static void test_gaps(void **state)
+{
+    (void)state;
+    const struct span_process process = {.pid = 1};
+    for (unsigned gaps = 0; gaps <= 3; gaps++) {
+        struct span_sketch sketch = {0};
+        struct span_buffer bytes, out;
+        struct span span;
+        char count[64];
+        span_buffer_init(&bytes, 4096);
+        span_buffer_init(&out, 4096);
+        span_sketch_add(&sketch, 64, gaps);
+        if (gaps > 0)
+            assert_int_equal(span_sketch_write(&bytes, &sketch), 0);
+        else
+            span_buffer_append(&bytes, "\5\0", 2); /* as nobody writes it */
+        span_init(&span);
+        span_set_u64(&span, SPAN_start_ns, 1);
+        span_set_text(&span, SPAN_gap_sketch, (const char *)bytes.data, bytes.bytes);
+        assert_int_equal(span_json_write(&out, &process, &span), 0);
+        span_buffer_append(&out, "", 1);
+        snprintf(count, sizeof(count), "\"pprof.gap.count\":%u,\"pprof.gap.p50_ns\":", gaps);
+        assert_int_equal(strstr((const char *)out.data, count) != NULL, gaps > 0);
+        assert_int_equal(strstr((const char *)out.data, "pprof.gap") != NULL, gaps > 0);
+        span_buffer_done(&bytes);
+        span_buffer_done(&out);
+    }
+}
+
 static void test_escaping(void **state)
 {
     (void)state;
@@ -118,6 +149,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole_object),
         cmocka_unit_test(test_end_is_not_invented),
+        cmocka_unit_test(test_gaps),
         cmocka_unit_test(test_escaping),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,10 @@
  * nothing. */
 #include "collector_tests.h"
 
+#include <errno.h>
 #include <sqlite3.h>
+
+#include "collector/store/store_inner.h"
 
 static char directory[64];
 static char file[128];
@@ -299,37 +302,47 @@ static void test_damage(void **state)
     assert_int_equal(query("SELECT count(*) FROM process"), 1);
 }
 
-static void test_check_finds(void **state)
+static void expect_why(int code, int error, const char *want)
 {
-    static const char *const harm[] = {
-        "UPDATE rollup_cell SET calls=calls+1",
-        "UPDATE rollup_cell SET input=input+1",
-        "UPDATE block SET t_min=t_min-1 WHERE id=1",
-        "UPDATE block SET raw=substr(raw,1,length(raw)-1) WHERE id=2",
-        "UPDATE block SET process=99 WHERE id=1",
-        "INSERT INTO seen VALUES(1,2,2)",
-        "UPDATE process_row SET lost_spans=-1",
-        "INSERT INTO col VALUES(77,1,x'00')",
-        "UPDATE rollup_cell SET id=-1 WHERE id=(SELECT min(id) FROM rollup_cell)",
-        "UPDATE rollup_cell SET id=9223372036854775807 WHERE id=(SELECT min(id) FROM rollup_cell)",
-    };
+    assert_true(store_code("reading failed", code, error) < 0);
+    if (strstr(store_why(), want) == NULL)
+        fail_msg("code %d, errno %d: %s, not %s", code, error, store_why(), want);
+}
 
+/* What the system said is told where SQLite could not open or read for that; else what SQLite said,
+ * whatever the system said last. */
+static void test_why(void **state)
+{
     (void)state;
-    for (size_t i = 0; i < sizeof(harm) / sizeof(harm[0]); i++) {
-        struct store *store = open_write();
-        sqlite3 *db;
+    expect_why(SQLITE_CANTOPEN, EACCES, "permission denied");
+    expect_why(SQLITE_IOERR_READ, EIO, strerror(EIO));
+    expect_why(SQLITE_CANTOPEN, 0, sqlite3_errstr(SQLITE_CANTOPEN));
+    expect_why(SQLITE_IOERR, 0, sqlite3_errstr(SQLITE_IOERR));
+    expect_why(SQLITE_CORRUPT, EACCES, sqlite3_errstr(SQLITE_CORRUPT));
+    expect_why(SQLITE_ERROR, ENOENT, sqlite3_errstr(SQLITE_ERROR));
+    expect_why(SQLITE_FULL, 0, "its disk is full");
+    expect_why(SQLITE_NOMEM, 0, "no memory");
+    expect_why(SQLITE_IOERR_NOMEM, EIO, "no memory");
+    assert_int_equal(store_code("x", SQLITE_BUSY, 0), STORE_BUSY);
+    assert_int_equal(store_code("x", SQLITE_LOCKED, EACCES), STORE_BUSY);
+    assert_non_null(strstr(store_why(), "another process has kept it locked"));
+}
 
-        test_fill(store, 1, 1, 3);
-        assert_int_equal(store_check(store, test_fault, NULL), 0);
-        store_close(store);
-        assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
-        assert_int_equal(sqlite3_exec(db, harm[i], 0, 0, 0), SQLITE_OK);
-        sqlite3_close(db);
-        assert_int_equal(store_open(file, STORE_READ, &store), STORE_OK);
-        assert_true(store_check(store, test_fault, NULL) > 0);
-        store_close(store);
-        unlink(file);
+/* A loss is dated by the moment in which it was last noted. */
+static void test_losses_are_dated(void **state)
+{
+    struct store *store = open_write();
+    struct timespec now;
+    (void)state;
+    for (int twice = 0; twice < 2; twice++) {
+        (void)clock_gettime(CLOCK_REALTIME, &now);
+        const int64_t before = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+        assert_int_equal(store_note_loss(store, STORE_LOSS_spool_damaged, 1, 0), STORE_OK);
+        (void)clock_gettime(CLOCK_REALTIME, &now);
+        const int64_t noted = query("SELECT last_ns FROM loss");
+        assert_true(noted >= before && noted <= (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
     }
+    store_close(store);
 }
 
 int main(void)
@@ -343,7 +356,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_other_versions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_read_while_writing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_check_finds, setup, teardown),
+        cmocka_unit_test(test_why),
+        cmocka_unit_test_setup_teardown(test_losses_are_dated, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

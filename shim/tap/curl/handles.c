@@ -43,9 +43,20 @@ static struct handle *make_handle(void)
     }
 }
 
+static void set_loud(struct handle *handle)
+{
+    atomic_store_explicit(&handle->quiet, handle, memory_order_release);
+}
+
+void handles_set_quiet(struct handle *multi)
+{
+    atomic_store_explicit(&multi->quiet, atomic_load_explicit(&multi->key, memory_order_relaxed), memory_order_release);
+}
+
 /* Everything from `released` on is the owner's and starts from zero. */
 static void clear(struct handle *handle)
 {
+    set_loud(handle);
     uint8_t *begin = (uint8_t *)&handle->released;
     memset(begin, 0, (size_t)((uint8_t *)(handle + 1) - begin));
 }
@@ -88,9 +99,10 @@ void handles_join(struct handle *easy, struct handle *multi)
     else
         list->first = easy;
     list->last = easy;
-    if (multi->pending == NULL)
-        multi->pending = easy;
+    if (list->pending == NULL)
+        list->pending = easy;
     own->pending = true;
+    set_loud(multi);
 }
 
 void handles_leave(struct handle *easy)
@@ -107,8 +119,8 @@ void handles_leave(struct handle *easy)
         own->multi_next->easy.multi_previous = own->multi_previous;
     else
         list->last = own->multi_previous;
-    if (own->multi->pending == easy)
-        own->multi->pending = own->multi_next;
+    if (list->pending == easy)
+        list->pending = own->multi_next;
     own->multi = own->multi_next = own->multi_previous = NULL;
     own->pending = false;
 }

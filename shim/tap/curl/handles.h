@@ -49,6 +49,7 @@ struct easy {
 /* Of a multi handle: what the application added, in that order. */
 struct multi {
     struct handle *first, *last;
+    struct handle *pending; /* from here on they wait to be begun; NULL: none */
     curl_push_callback push_function;
     void *push_data;
     bool driving; /* inside one of the calls that drive it */
@@ -62,11 +63,11 @@ struct form {
 struct handle {
     _Atomic(const void *) key; /* NULL: free */
     enum handle_kind kind;
+    /* Of a multi handle that was driven and got nothing since: its key. Else what no handle is: the
+     * record itself, or NULL before the record was ever driven (hook_multi.h). */
+    _Atomic(const void *) quiet;
     struct handle *next;  /* in the bucket; fixed once published */
     const void *released; /* the CURL* that it was of; NULL: none */
-    /* Of a multi handle: from here on its easy handles wait to be begun; NULL: none. Here, so that
-     * a call that drives it need not look what the record is of (hook_multi.h). */
-    struct handle *pending;
     struct library *library;
     union { /* by kind; handles.c makes and frees them */
         struct easy easy;
@@ -114,5 +115,7 @@ void handles_release(struct handle *handle);
  * NULL is in none. */
 void handles_join(struct handle *easy, struct handle *multi);
 void handles_leave(struct handle *easy);
+/* The multi handle is being driven, and nothing waits to be begun. */
+void handles_set_quiet(struct handle *multi);
 /* How many records exist, free ones included. */
 size_t handles_capacity(void);

@@ -22,7 +22,7 @@
 
 #include <errno.h>
 
-_Thread_local const struct handle *hook_multi_driven;
+_Thread_local struct handle *hook_multi_driven;
 
 static struct library *library_for(const struct handle *handle, const struct origin *origin)
 {
@@ -53,13 +53,13 @@ static struct handle *multi_record(CURLM *multi, struct library *library)
 static __attribute__((noinline)) void begin_pending(struct handle *record)
 {
     struct handle *next;
-    for (struct handle *handle = record->pending; handle != NULL; handle = next) {
+    for (struct handle *handle = record->multi.pending; handle != NULL; handle = next) {
         next = handle->easy.multi_next;
         handle->easy.pending = false;
         if (!handle->easy.armed && !handle->easy.performing)
             (void)transfer_begin(handle, easy_of(handle), handle->easy.queued_ns);
     }
-    record->pending = NULL;
+    record->multi.pending = NULL;
 }
 
 CURLMcode hook_curl_multi_add_handle(const struct origin *origin, CURLM *multi, CURL *easy)
@@ -123,11 +123,11 @@ static struct library *drive(struct handle *record, const struct origin *origin)
 {
     if (record == NULL)
         return library_of(origin);
-    if (record->pending != NULL)
+    if (record->multi.pending != NULL)
         begin_pending(record);
     record->multi.driving = true;
     if (record->library->real.curl_easy_header != NULL)
-        hook_multi_driven = record;
+        handles_set_quiet(hook_multi_driven = record);
     return record->library;
 }
 

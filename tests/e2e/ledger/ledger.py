@@ -27,7 +27,7 @@ import harness  # noqa: E402
 from harness import BIN, SHIM, Failure, expect  # noqa: E402
 
 CLIENT = BIN / "ledger_client"
-LOOK_MS_MAX = 4  # as in ledger_client.c, and the size of its table
+LOOK_MS_MAX = 8  # as in ledger_client.c, and the size of its table
 TABLE_BYTES = 4096 * 16
 
 # How long its process went on after it by its own count (for ever, where it exited), and how long before the program's death it was complete.
@@ -85,7 +85,7 @@ class Program:
 
 class Ledger:
     def __init__(self, bound_ms):
-        self.bound_ms = bound_ms + LOOK_MS_MAX  # the count that a call notes may be so old
+        self.bound_ms = bound_ms + LOOK_MS_MAX  # the count that a call notes may be so far behind
         self.due = set()  # must be in the store
         self.known = {}  # may be; the Call, by its id
         self.programs = []  # the calls of each
@@ -174,6 +174,14 @@ class Run:
         self.ledger.close(program.kill())
         self.ledger.kills["program"] += 1
 
+    @staticmethod
+    def rounds(n):
+        """0 to n - 1; on a terminal it says how far it is."""
+        for i in range(n):
+            if sys.stderr.isatty():
+                print(f"\r{i} of {n}", end="\r", file=sys.stderr, flush=True)
+            yield i
+
     def wait(self, least, most):
         time.sleep(self.random.uniform(least, most))
 
@@ -186,7 +194,7 @@ class Run:
 
     def kill_programs(self, n):
         self.start_collector()
-        for _ in range(n):
+        for _ in self.rounds(n):
             program = self.program()
             self.live(program)
             self.kill_program(program)
@@ -194,7 +202,7 @@ class Run:
 
     def kill_collectors(self, n):
         program = self.program()
-        for i in range(n):
+        for i in self.rounds(n):
             self.start_collector()
             self.wait(0.02, 0.3)
             program.drain()
@@ -207,7 +215,7 @@ class Run:
         self.kill_program(program)
 
     def kill_both(self, n):
-        for _ in range(n):
+        for _ in self.rounds(n):
             programs = [self.program() for _ in range(2)]
             self.start_collector()
             self.live(*programs)
