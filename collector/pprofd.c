@@ -400,6 +400,10 @@ static int run(struct store *store, const struct options *options)
              options->socket, options->store, options->spool[0] == '\0' ? "off" : options->spool);
     if (options->any_user)
         say_closed(options);
+    if (!listen_has_name(listener))
+        complain("another program has the abstract name of the socket %s: until it is free, programs that change their "
+                 "root or mounts before they call do not find this collector",
+                 options->socket);
     runs_take_in(store, options->store, true, &left);
     code = serve(store, listener, signals, options);
     if (listen_close(listener) != 0) {

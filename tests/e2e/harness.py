@@ -139,7 +139,7 @@ def state_directory():
     return made.name
 
 
-def run(command, shim=False, env=None, stdin=b"", seconds=120, cwd=None):
+def run(command, shim=False, env=None, stdin=b"", seconds=400, cwd=None):
     """(exit code, stdout, stderr) of a program, with the shim preloaded or without."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("LIBPPROF_") and k != "LD_PRELOAD"}
     environment["XDG_STATE_HOME"] = state_directory()

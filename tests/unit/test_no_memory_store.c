@@ -1,9 +1,9 @@
 /*
  * Each allocation of the collector's side fails: making and opening a store, taking frames in,
  * merging, checking, reading, what is said of losses, taking in a spool file and a journal; ours
- * each, of SQLite's and of the columns that it gives some ($LIBPPROF_ALLOCATIONS=all: each).
- * Nothing is read that is not there, nothing leaks, what failed says so, no memory is never damage,
- * and the store holds afterwards, sound, what was committed.
+ * and the columns that SQLite gives by each path of calls, of SQLite's own some
+ * ($LIBPPROF_ALLOCATIONS=all: each). Nothing is read that is not there, nothing leaks, what failed
+ * says so, no memory is never damage, and the store holds afterwards, sound, what was committed.
  */
 #include "collector_tests.h"
 #include "failing.h"
@@ -196,14 +196,24 @@ static void live(void *context, long at, bool more)
     assert_int_equal(sqlite3_memory_used(), 0);
 }
 
-/* How far apart the failures are: primes, of different runs of a loop. */
+/* How far apart the failures are, and those that last: primes, of different runs of a loop. Of ours
+ * and of columns, each path of calls. */
 static void each_of(int what, void (*run)(void *context, long at, bool more), void *context, long least)
 {
-    static const long strides[] = {[OURS] = 1, [SQLITES] = 97, [COLUMNS] = 3};
+    static const struct {
+        bool paths;
+        long stride, stride_more;
+    } how[] = {[OURS] = {true, 0, 7}, [SQLITES] = {false, 97, 679}, [COLUMNS] = {true, 0, 21}};
     const char *all = getenv("LIBPPROF_ALLOCATIONS");
-    const bool each = all != NULL && strcmp(all, "all") == 0;
+    long runs = 0;
     fails = what;
-    const long runs = each_allocation_of(run, context, each ? 1 : strides[what], each ? 1 : 7 * strides[what]);
+    if (all != NULL && strcmp(all, "all") == 0) {
+        runs = each_allocation(run, context, 1);
+    } else {
+        if (how[what].paths)
+            runs += each_path_of(run, context);
+        runs += each_allocation_of(run, context, how[what].stride, how[what].stride_more);
+    }
     print_message("%ld runs with failures\n", runs);
     fails = OURS;
     nothing_leaked();

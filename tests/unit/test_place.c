@@ -83,6 +83,22 @@ static void test_candidates(void **state)
     assert_int_equal(span_path_runtime(longest, sizeof(longest), &base, 99), -1);
 }
 
+static void test_abstract_names(void **state)
+{
+    (void)state;
+    char name[SPAN_PATH_ABSTRACT_BYTES], longest[SPAN_PATH_ABSTRACT_BYTES + 1];
+    assert_int_equal(span_path_abstract(name, "/run/pprofd/pprofd.sock", false), 24);
+    assert_memory_equal(name, "\0/run/pprofd/pprofd.sock", 24);
+    assert_int_equal(span_path_abstract(name, "/run/pprofd/pprofd.sock", true), 24);
+    assert_memory_equal(name, "\0*run/pprofd/pprofd.sock", 24);
+    assert_int_equal(span_path_abstract(name, "pprofd.sock", false), 0);
+    assert_int_equal(span_path_abstract(name, "", false), 0);
+    memset(longest, '/', sizeof(longest));
+    longest[sizeof(longest) - 1] = '\0';
+    assert_int_equal(span_path_abstract(name, longest, false), 0);
+    assert_int_equal(span_path_abstract(name, longest + 1, false), sizeof(name)); /* what a path may have at most */
+}
+
 static void test_state_paths(void **state)
 {
     (void)state;
@@ -303,6 +319,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_candidates),
+        cmocka_unit_test(test_abstract_names),
         cmocka_unit_test(test_state_paths),
         cmocka_unit_test_setup_teardown(test_own_directory_is_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_unsafe_directory_is_passed_over, set_up, tear_down),

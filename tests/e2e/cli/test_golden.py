@@ -164,4 +164,4 @@ def full_disk_is_an_error(bench):
 
 if __name__ == "__main__":
     main([make_test(name, lines) for name, lines in CASES.items()] +
-         [data_formats_are_valid, docs_are_current, completion_works, manual_pages_are_clean, full_disk_is_an_error])
+         [data_formats_are_valid, docs_are_current, completion_works, manual_pages_are_clean, full_disk_is_an_error], leaks=True)

@@ -310,4 +310,4 @@ if __name__ == "__main__":
     main([streams_and_codes, arguments_are_untouched, closed_descriptors, no_descriptors_leak, signal_state, killed_by_signal,
           signals_are_passed_on, stops_with_the_program, terminal, environment, a_run_is_recorded, no_preview, nothing_seen,
           a_background_program_does_not_hold_it, what_cannot_be_preloaded, raised_privileges, other_files_survive, two_runs_into_one_file,
-          a_full_disk_does_not_hurt_the_program, a_limit_on_files_is_the_programs, a_failed_beginning_leaves_no_file])
+          a_full_disk_does_not_hurt_the_program, a_limit_on_files_is_the_programs, a_failed_beginning_leaves_no_file], leaks=True)

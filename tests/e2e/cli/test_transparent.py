@@ -286,6 +286,7 @@ def what_exec_keeps(bench):
         script = ("import ctypes, os, subprocess, sys; p = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, preexec_fn=lambda: ctypes.CDLL(None).prctl(1, 9));"
                   "print(p.stdout.readline().decode(), flush=True); os._exit(0)")
         done = bench.run(PYTHON, "-c", script, *words, PYTHON, "-c", "import os, time; print(os.getpid(), flush=True); os.close(1); os.close(2); time.sleep(50)")
+        expect(done.stdout.strip().isdigit(), f"the program's pid: {done}")
         until(lambda: state(int(done.stdout)) in ("gone", "Z"), "the program dies with the parent that asked for it")
 
 
