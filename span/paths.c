@@ -76,6 +76,19 @@ int span_path_socket(char *out, size_t cap, const char *runtime)
     return join(out, cap, runtime, "/pprofd.sock");
 }
 
+size_t span_path_abstract(char out[SPAN_PATH_ABSTRACT_BYTES], const char *socket, bool any_user)
+{
+    size_t bytes = strlen(socket);
+
+    if (!absolute(socket) || bytes >= SPAN_PATH_ABSTRACT_BYTES)
+        return 0;
+    out[0] = '\0';
+    memcpy(out + 1, socket, bytes);
+    if (any_user)
+        out[1] = '*';
+    return 1 + bytes;
+}
+
 int span_path_journals(char *out, size_t cap, const char *runtime)
 {
     return join(out, cap, runtime, "/libpprof");

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +39,15 @@ int span_path_runtime(char *out, size_t cap, const struct span_path_base *base, 
 /* The collector's socket in the runtime directory. A unix socket's path holds 107 bytes: pass
  * sizeof sun_path. */
 int span_path_socket(char *out, size_t cap, const char *runtime);
+
+/*
+ * The same collector's abstract name (unix(7)), under which it is found where the socket's path
+ * leads nowhere: by a program that has changed its root or its mounts. The path itself behind a
+ * NUL; with `any_user`, a `*` in the place of its first slash, so that who would be sent away does
+ * not come. Returns its bytes, which no NUL ends; 0 for a path that is not absolute or too long.
+ */
+enum { SPAN_PATH_ABSTRACT_BYTES = 108 }; /* sun_path */
+size_t span_path_abstract(char out[SPAN_PATH_ABSTRACT_BYTES], const char *socket, bool any_user);
 
 /* Where journals of living processes lie below it. */
 int span_path_journals(char *out, size_t cap, const char *runtime);

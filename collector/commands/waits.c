@@ -36,7 +36,7 @@ static void print_count(FILE *out, const char *before, uint64_t n, const char *o
 static bool has_default_store(void)
 {
     char store[PATH_MAX];
-    struct span_path_base base = places_base();
+    struct span_path_base base = places_base(NULL);
     char *slash;
     if (span_path_store(store, sizeof(store), base.state_home, base.home) != 0)
         return false;
@@ -178,7 +178,7 @@ static void print_key(FILE *out)
 {
     char directory[SPAN_PLACE_BYTES], path[SPAN_PLACE_BYTES + 8] = "";
     uint8_t key[SPAN_KEY_BYTES];
-    struct span_path_base base = places_base();
+    struct span_path_base base = places_base(NULL);
     const char *value;
     if (said("LIBPPROF_HASH_KEY", &value)) {
         (void)fputs("Ids of prompts and aliases of keys and users come from the key in LIBPPROF_HASH_KEY.\n", out);
@@ -204,7 +204,7 @@ static void print_key(FILE *out)
 void waits_print_way(FILE *out)
 {
     char runtime[SPAN_PATH_RUNTIME_BYTES_MAX + 1], socket_path[PATH_MAX] = "", spool[PATH_MAX] = "";
-    struct span_path_base base = places_base();
+    struct span_path_base base = places_base(NULL);
     const char *value;
     bool own_socket = said("LIBPPROF_SOCKET", &value);
     if (own_socket)

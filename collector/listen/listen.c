@@ -45,14 +45,31 @@ uint64_t listen_now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static void set_accepting(struct listener *listener, bool accepting)
+static int watch_socket(const struct listener *listener, int fd, bool watched)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
 
+    return fd < 0 ? 0 : epoll_ctl(listener->epoll, watched ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd, &event);
+}
+
+static void set_accepting(struct listener *listener, bool accepting)
+{
     if (listener->fd < 0 || listener->accepting == accepting)
         return;
-    if (epoll_ctl(listener->epoll, accepting ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, listener->fd, &event) == 0)
+    if (watch_socket(listener, listener->fd, accepting) == 0) {
+        (void)watch_socket(listener, listener->named, accepting);
         listener->accepting = accepting;
+    }
+}
+
+/* The name may have been taken when it was last tried. */
+static void have_name(struct listener *listener)
+{
+    if (listener->fd < 0 || listener->named >= 0)
+        return;
+    listen_named_open(listener);
+    if (listener->accepting)
+        (void)watch_socket(listener, listener->named, true);
 }
 
 void listen_watch(struct listener *listener, struct connection *connection)
@@ -98,12 +115,10 @@ static void free_closed(struct listener *listener)
     }
 }
 
-static bool welcome(const struct listener *listener, int fd, struct ucred *ret_peer)
+static bool is_known(const struct listener *listener, int fd, struct ucred *ret_peer)
 {
     socklen_t bytes = sizeof(*ret_peer);
 
-    if (listener->stats.connected >= LISTEN_CONNECTIONS_MAX)
-        return false;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret_peer, &bytes) != 0)
         return false;
     return listener->config.any_user || ret_peer->uid == geteuid() || ret_peer->uid == 0;
@@ -138,11 +153,12 @@ static int add_connection(struct listener *listener, int fd, const struct ucred 
     return 0;
 }
 
-static void accept_some(struct listener *listener)
+static void accept_some(struct listener *listener, int socket)
 {
     for (int i = 0; i < EVENTS; i++) {
-        int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        int fd = accept4(socket, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         struct ucred peer;
+        bool known;
 
         if (fd < 0) {
             /* Out of descriptors: the queue would keep epoll awake for nothing until some
@@ -152,8 +168,10 @@ static void accept_some(struct listener *listener)
                 set_accepting(listener, false);
             return;
         }
-        if (!welcome(listener, fd, &peer) || add_connection(listener, fd, &peer) != 0) {
-            listener->stats.refused++;
+        known = is_known(listener, fd, &peer);
+        if (!known || listener->stats.connected >= LISTEN_CONNECTIONS_MAX || add_connection(listener, fd, &peer) != 0) {
+            /* At the name anybody can knock, and as often as it likes: that is nobody's loss. */
+            listener->stats.refused += known || socket != listener->named;
             (void)close(fd);
         }
     }
@@ -356,7 +374,9 @@ static int handle(struct listener *listener, const struct epoll_event *events, i
         struct connection *connection = events[i].data.ptr;
 
         if (connection == NULL) {
-            accept_some(listener);
+            accept_some(listener, listener->fd);
+            if (listener->named >= 0)
+                accept_some(listener, listener->named);
             continue;
         }
         if (!connection->closing && (events[i].events & EPOLLOUT))
@@ -455,6 +475,7 @@ int listen_turn(struct listener *listener, int timeout_ms)
     if (status == 0 && commit_due(listener, n <= 0))
         status = listen_flush(listener);
     if (status == 0 && !listener->open && looks(listener) && listen_now_ns() >= look_ns(listener)) {
+        have_name(listener);
         long files = listen_spool(listener);
 
         status = files < 0 ? (int)files : 0;
@@ -472,11 +493,13 @@ int listen_open(const struct listen_config *config, struct listener **ret_listen
     listener->config = *config;
     listener->fd = -1;
     listener->lock = -1;
+    listener->named = -1;
     listener->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (listener->epoll < 0) {
         (void)listen_because(-1, "epoll: %s", strerror(errno));
     } else if (config->socket_path == NULL || listen_socket_open(listener) == 0) {
         set_accepting(listener, true);
+        have_name(listener);
         *ret_listener = listener;
         return 0;
     }
@@ -489,6 +512,11 @@ int listen_open(const struct listen_config *config, struct listener **ret_listen
         (void)close(listener->epoll);
     free(listener);
     return -1;
+}
+
+bool listen_has_name(const struct listener *listener)
+{
+    return listener->named >= 0;
 }
 
 int listen_fd(const struct listener *listener)

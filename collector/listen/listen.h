@@ -78,6 +78,10 @@ const char *listen_why(void);
  * on which nobody answers is replaced; one on which somebody does is an error. */
 int listen_open(const struct listen_config *config, struct listener **ret_listener);
 
+/* Whether programs that see other directories find it too, by its socket's abstract name
+ * (span/paths.h). Where another program has that, it is tried again at each look into the spool. */
+bool listen_has_name(const struct listener *listener);
+
 /* Becomes readable when listen_turn has something to do; to be polled together with
  * listen_wait_ms. */
 int listen_fd(const struct listener *listener);

@@ -56,6 +56,7 @@ struct listener {
     struct listen_config config;
     char socket_path[108];
     int fd, epoll, lock;
+    int named; /* listens at the abstract name of the socket's path; -1: that is taken, or there is none */
     bool accepting;
     struct connection *connections;
     struct connection *closed; /* freed at the end of the turn: events may still point to them */
@@ -92,6 +93,8 @@ int listen_because(int status, const char *format, ...) __attribute__((format(pr
 /* listen_socket.c: makes the socket; 0 or -1. */
 int listen_socket_open(struct listener *listener);
 void listen_socket_close(struct listener *listener);
+/* listen_socket.c: also listens at the abstract name, where it does not and nobody else does. */
+void listen_named_open(struct listener *listener);
 
 /* listen_share.c: makes the connection a member of its process and user. 0, or -1 when these have
  * enough. */

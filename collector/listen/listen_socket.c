@@ -1,18 +1,27 @@
 /*
- * Making and removing the socket. Called by listen_open and listen_close; must never take a socket
- * away from somebody who still answers on it, nor delete anything that is not a socket.
+ * Making and removing the socket, and the abstract name beside it. That goes with its process; it
+ * has no mode, so who comes there is let in by who it is. Called by listen_open, listen_close and
+ * now and then between them; must never take a socket away from somebody who still answers on it,
+ * nor delete anything that is not a socket.
  */
 #include "listen_inner.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "../../span/paths.h"
+
+enum { BACKLOG = 4096 };
 
 /* A directory that bears our name was made by us: for the user alone, unless others are to come
  * in. */
@@ -108,14 +117,46 @@ int listen_socket_open(struct listener *listener)
     if (listener->fd < 0 || fchmod(listener->fd, listener->config.any_user ? 0666 : 0600) != 0 ||
         bind(listener->fd, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
         (listener->config.any_user && chmod(path, 0666) != 0) || /* what the umask took away */
-        listen(listener->fd, 4096) != 0)
+        listen(listener->fd, BACKLOG) != 0)
         return listen_because(-1, "the socket %s cannot be made: %s", path, strerror(errno));
     return 0;
+}
+
+/* Programs take it from the path that they were told, which is never relative. */
+static size_t name_of(char out[SPAN_PATH_ABSTRACT_BYTES], const struct listener *listener)
+{
+    char path[PATH_MAX];
+    bool relative = listener->socket_path[0] != '/';
+
+    if (relative && realpath(listener->socket_path, path) == NULL)
+        return 0;
+    return span_path_abstract(out, relative ? path : listener->socket_path, listener->config.any_user);
+}
+
+void listen_named_open(struct listener *listener)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t bytes = name_of(address.sun_path, listener);
+
+    if (bytes == 0 || listener->named >= 0)
+        return;
+    listener->named = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (listener->named >= 0 &&
+        bind(listener->named, (const struct sockaddr *)&address,
+             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + bytes)) == 0 &&
+        listen(listener->named, BACKLOG) == 0)
+        return;
+    if (listener->named >= 0)
+        (void)close(listener->named);
+    listener->named = -1;
 }
 
 void listen_socket_close(struct listener *listener)
 {
     char path[sizeof(listener->socket_path) + 8];
+
+    if (listener->named >= 0)
+        (void)close(listener->named);
 
     if (listener->fd >= 0) {
         (void)unlink(listener->socket_path);

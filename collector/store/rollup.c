@@ -2,8 +2,8 @@
  * Counting spans into the groups of their hour, see rollup.h.
  *
  * Called by store_take.c for each block (hot: about 60 ns per span) and by the store's check. Works
- * on dictionary positions: the combination of texts is looked up once per distinct combination in a
- * block, not once per span. Must not touch the file.
+ * on the numbers of texts (rollup_names.c): a text is looked up once per dictionary, a span's group
+ * by numbers alone. Must not touch the file.
  */
 #include "rollup.h"
 
@@ -14,25 +14,17 @@
 
 #define HOUR_NS 3600000000000ull
 
-enum {
-    PROMPT_NAME,
-    PROMPT_VERSION,
-    PROVIDER,
-    RESPONSE_MODEL,
-    REQUEST_MODEL,
-    OPERATION,
-    ERROR_TYPE,
-    COMPLETENESS,
-    API,
-    TIER,
-    SPEED,
-    TEXTS,
+/* The texts of keys and their places in it; of two in one place the later one counts. */
+static const struct {
+    enum span_field field;
+    enum rollup_key key;
+} texts[] = {
+    {SPAN_prompt_version, ROLLUP_version}, {SPAN_provider, ROLLUP_provider},   {SPAN_request_model, ROLLUP_model},
+    {SPAN_response_model, ROLLUP_model},   {SPAN_operation, ROLLUP_operation}, {SPAN_api, ROLLUP_api},
+    {SPAN_service_tier, ROLLUP_tier},      {SPAN_speed, ROLLUP_speed},         {SPAN_completeness, ROLLUP_outcome},
+    {SPAN_error_type, ROLLUP_outcome},     {SPAN_prompt_name, ROLLUP_prompt},
 };
-
-static const enum span_field text_fields[TEXTS] = {
-    SPAN_prompt_name, SPAN_prompt_version, SPAN_provider, SPAN_response_model, SPAN_request_model, SPAN_operation,
-    SPAN_error_type,  SPAN_completeness,   SPAN_api,      SPAN_service_tier,   SPAN_speed,
-};
+enum { TEXTS = sizeof(texts) / sizeof(texts[0]) };
 
 static const enum span_field sum_fields[ROLLUP_SUM_COUNT] = {
 #define X(column, field) field,
@@ -65,12 +57,6 @@ const enum span_field rollup_fields[] = {SPAN_start_ns,
 };
 const size_t rollup_n_fields = sizeof(rollup_fields) / sizeof(rollup_fields[0]);
 
-/* One distinct combination in the rows at hand. */
-struct combination {
-    uint32_t row; /* a row that has it */
-    struct rollup_group *group;
-};
-
 static uint64_t mix(uint64_t h, uint64_t value)
 {
     h = (h ^ value) * 0x9E3779B97F4A7C15ull;
@@ -95,18 +81,20 @@ static int list_room(struct rollup_group ***list, size_t n, size_t *capacity)
     return 0;
 }
 
+/* A slot holds the upper half of the hash too, so that nearly no group is looked at in vain. */
 static void index_group(struct rollup_hour *hour, size_t i)
 {
-    size_t at = (size_t)hour->group[i]->hash & (hour->slots - 1);
+    const uint64_t hash = hour->group[i]->hash;
+    size_t at = (size_t)hash & (hour->slots - 1);
 
     while (hour->slot[at] != 0)
         at = (at + 1) & (hour->slots - 1);
-    hour->slot[at] = (uint32_t)i + 1;
+    hour->slot[at] = (hash & ~(uint64_t)UINT32_MAX) | (i + 1);
 }
 
 static int index_all(struct rollup_hour *hour, size_t slots)
 {
-    uint32_t *slot = calloc(slots, sizeof(*slot));
+    uint64_t *slot = calloc(slots, sizeof(*slot));
 
     if (slot == NULL)
         return -1;
@@ -118,96 +106,68 @@ static int index_all(struct rollup_hour *hour, size_t slots)
     return 0;
 }
 
-static bool same_key(const struct span_text *a, const struct span_text *b)
+static uint64_t hash_parts(const struct rollup_parts *parts)
 {
-    for (int k = 0; k < ROLLUP_KEY_COUNT; k++)
-        if (a[k].bytes != b[k].bytes || (a[k].bytes > 0 && memcmp(a[k].data, b[k].data, a[k].bytes) != 0))
-            return false;
-    return true;
-}
+    uint64_t h = parts->prompt;
 
-/* Fewer than eight bytes as a number; texts of one length are told apart, others by their
- * length. */
-static uint64_t short_piece(const char *text, uint32_t bytes)
-{
-    uint32_t low, high;
-
-    if (bytes >= sizeof(low)) {
-        memcpy(&low, text, sizeof(low));
-        memcpy(&high, text + bytes - sizeof(high), sizeof(high));
-        return (uint64_t)high << 32 | low;
-    }
-    if (bytes == 0)
-        return 0;
-    return (uint64_t)(uint8_t)text[0] << 16 | (uint64_t)(uint8_t)text[bytes / 2] << 8 | (uint8_t)text[bytes - 1];
-}
-
-static uint64_t hash_key(const struct span_text key[ROLLUP_KEY_COUNT])
-{
-    uint64_t h = 0;
-
-    for (int k = 0; k < ROLLUP_KEY_COUNT; k++) {
-        const char *text = key[k].data;
-        uint32_t left = key[k].bytes;
-        uint64_t piece;
-
-        for (; left >= sizeof(piece); left -= (uint32_t)sizeof(piece), text += sizeof(piece)) {
-            memcpy(&piece, text, sizeof(piece));
-            h = mix(h, piece);
-        }
-        h = mix(h, short_piece(text, left) ^ (uint64_t)key[k].bytes << 56);
-    }
+    for (int k = 0; k + 1 < ROLLUP_KEY_COUNT; k += 2)
+        h = mix(h, (uint64_t)parts->name[k] << 32 | parts->name[k + 1]);
     return mix(h, h >> 32);
 }
+_Static_assert(ROLLUP_KEY_COUNT % 2 == 0, "a part would not be in the hash");
 
-static struct rollup_group *group_find(const struct rollup_hour *hour, const struct span_text *key, uint64_t hash)
+static struct rollup_group *group_find(const struct rollup_hour *hour, const struct rollup_parts *parts, uint64_t hash)
 {
     if (hour->slots == 0)
         return NULL;
     for (size_t at = (size_t)hash;; at++) {
-        uint32_t i = hour->slot[at & (hour->slots - 1)];
+        const uint64_t slot = hour->slot[at & (hour->slots - 1)];
+        struct rollup_group *group;
 
-        if (i == 0)
+        if (slot == 0)
             return NULL;
-        if (hour->group[i - 1]->hash == hash && same_key(hour->group[i - 1]->key, key))
-            return hour->group[i - 1];
+        if ((slot ^ hash) >> 32 != 0)
+            continue;
+        group = hour->group[(uint32_t)slot - 1];
+        if (memcmp(&group->parts, parts, sizeof(*parts)) == 0)
+            return group;
     }
 }
 
-static struct rollup_group *group_new(struct rollup_hour *hour, const struct span_text *key, uint64_t hash)
+/* The group that it is most likely to be, which is not looked at; or NULL. */
+static const struct rollup_group *group_likely(const struct rollup_hour *hour, uint64_t hash)
 {
-    size_t bytes = 0;
+    const uint64_t slot = hour->slots == 0 ? 0 : hour->slot[hash & (hour->slots - 1)];
+
+    return slot == 0 ? NULL : hour->group[(uint32_t)slot - 1];
+}
+
+static struct rollup_group *group_new(const struct rollup *rollup, struct rollup_hour *hour,
+                                      const struct rollup_parts *parts, uint64_t hash)
+{
     struct rollup_group *group;
-    char *text;
 
     if (list_room(&hour->group, hour->n, &hour->capacity) != 0)
         return NULL;
     if ((hour->n + 1) * 2 > hour->slots && index_all(hour, hour->slots == 0 ? 64 : hour->slots * 2) != 0)
         return NULL;
-    for (int k = 0; k < ROLLUP_KEY_COUNT; k++)
-        bytes += key[k].bytes;
-    group = calloc(1, sizeof(*group) + bytes);
+    group = calloc(1, sizeof(*group));
     if (group == NULL)
         return NULL;
     group->hash = hash;
-    text = (char *)(group + 1);
-    for (int k = 0; k < ROLLUP_KEY_COUNT; k++) {
-        group->key[k] = (struct span_text){text, key[k].bytes};
-        if (key[k].bytes > 0)
-            memcpy(text, key[k].data, key[k].bytes);
-        text += key[k].bytes;
-    }
+    group->parts = *parts;
+    rollup_names_texts(&rollup->names, parts, group->id_text, group->key);
     hour->group[hour->n++] = group;
     index_group(hour, hour->n - 1);
     return group;
 }
 
-static struct rollup_group *group_put(struct rollup_hour *hour, const struct span_text *key)
+static struct rollup_group *group_put(const struct rollup *rollup, struct rollup_hour *hour,
+                                      const struct rollup_parts *parts, uint64_t hash)
 {
-    uint64_t hash = hash_key(key);
-    struct rollup_group *group = group_find(hour, key, hash);
+    struct rollup_group *group = group_find(hour, parts, hash);
 
-    return group != NULL ? group : group_new(hour, key, hash);
+    return group != NULL ? group : group_new(rollup, hour, parts, hash);
 }
 
 /* ---- folding ---- */
@@ -280,13 +240,6 @@ static int most_calls_first(struct rollup_hour *hour, size_t keep)
     return 0;
 }
 
-static const struct span_text other = {"other", 5};
-
-static bool is_other(const struct span_text *text)
-{
-    return text->bytes == other.bytes && memcmp(text->data, other.data, other.bytes) == 0;
-}
-
 /*
  * Too many groups: the half with the fewest calls gives up its prompt (whole = false) or everything
  * but provider, own price and outcome (whole = true) and is counted as `other`. Half, so that the
@@ -304,22 +257,23 @@ static int fold(struct rollup *rollup, struct rollup_hour *hour, bool whole)
         return -1;
     for (size_t i = keep; i < n; i++) {
         struct rollup_group *from = hour->group[i];
-        struct span_text key[ROLLUP_KEY_COUNT];
+        struct rollup_parts parts = from->parts;
         struct rollup_group *to;
 
-        memcpy(key, from->key, sizeof(key));
-        if (!is_other(&key[ROLLUP_prompt]))
+        if (parts.name[ROLLUP_prompt] != ROLLUP_NAME_other)
             rollup->folded += from->calls;
-        key[ROLLUP_prompt] = other;
-        key[ROLLUP_version] = (struct span_text){"", 0};
+        parts.prompt = 0;
+        parts.name[ROLLUP_prompt] = ROLLUP_NAME_other;
+        parts.name[ROLLUP_version] = 0;
         if (whole)
-            key[ROLLUP_service] = key[ROLLUP_team] = key[ROLLUP_model] = key[ROLLUP_operation] = key[ROLLUP_api] =
-                key[ROLLUP_tier] = key[ROLLUP_speed] = other;
+            parts.name[ROLLUP_service] = parts.name[ROLLUP_team] = parts.name[ROLLUP_model] =
+                parts.name[ROLLUP_operation] = parts.name[ROLLUP_api] = parts.name[ROLLUP_tier] =
+                    parts.name[ROLLUP_speed] = ROLLUP_NAME_other;
         if (list_room(&hour->removed, hour->n_removed, &hour->removed_capacity) != 0)
             return -1;
         /* group_put appends at hour->n, which is at most i: the slot of a group that was handled
          * already. */
-        to = group_put(hour, key);
+        to = group_put(rollup, hour, &parts, hash_parts(&parts));
         if (to == NULL || group_join(to, from) != 0)
             return -1;
         hour->removed[hour->n_removed++] = from;
@@ -329,224 +283,238 @@ static int fold(struct rollup *rollup, struct rollup_hour *hour, bool whole)
 
 /* ---- counting ---- */
 
-static bool has_cost(const struct store_rows *rows, size_t i)
+enum { BATCH = 64 };
+
+/*
+ * Some rows on their way to their groups, which are scattered over memory: what the next step needs
+ * is called for before the step is taken for the first row.
+ */
+struct batch {
+    const struct store_rows *rows;
+    size_t first, n;
+    const uint32_t *number[TEXTS]; /* of each text of a column's dictionary; NULL: no row has the field */
+    const struct span_process *process;
+    uint32_t service, team; /* of the process */
+    struct rollup_parts parts[BATCH];
+    uint64_t hash[BATCH], hour[BATCH];
+    struct rollup_group *group[BATCH];
+};
+
+/* The numbers of all texts that rows may point to, one after another in `number`. */
+static int number_texts(struct rollup *rollup, struct batch *batch, uint32_t *number)
 {
-    return rows->has[SPAN_cost_nanousd] && span_bit(rows->column[SPAN_cost_nanousd]->present, i);
-}
+    for (int t = 0; t < TEXTS; t++) {
+        const struct span_column *column = batch->rows->column[texts[t].field];
 
-/* Whether column `field` says the same in every row, so that it cannot tell rows apart. */
-static bool is_constant(const struct store_rows *rows, enum span_field field)
-{
-    const struct span_column *column = rows->column[field];
-
-    if (!rows->has[field])
-        return true;
-    if (column->n_dict > 1)
-        return false;
-    for (size_t i = 1; column->present != NULL && i < rows->n; i++)
-        if (span_bit(column->present, i) != span_bit(column->present, 0))
-            return false;
-    return true;
-}
-
-/* A hash of what tells rows apart, for each row; column by column. */
-static void hash_rows(const struct store_rows *rows, const enum span_field *varying, size_t n_varying, uint64_t *hash)
-{
-    const struct span_column *start = rows->has[SPAN_start_ns] ? rows->column[SPAN_start_ns] : NULL;
-    const struct span_column *prompt = rows->has[SPAN_prompt_id] ? rows->column[SPAN_prompt_id] : NULL;
-
-    for (size_t i = 0; i < rows->n; i++)
-        hash[i] = mix((uint64_t)(uintptr_t)rows->process[i], start != NULL ? start->u64[i] / HOUR_NS : 0);
-    for (size_t i = 0; prompt != NULL && i < rows->n; i++)
-        hash[i] = mix(hash[i], prompt->u64[i] + span_bit(prompt->present, i));
-    for (size_t i = 0; rows->has[SPAN_cost_nanousd] && i < rows->n; i++)
-        hash[i] = mix(hash[i], has_cost(rows, i));
-    for (size_t t = 0; t < n_varying; t++) {
-        const uint64_t *present = rows->column[varying[t]]->present;
-        const uint32_t *code = rows->column[varying[t]]->code;
-
-        for (size_t i = 0; i < rows->n; i++)
-            hash[i] = mix(hash[i], span_bit(present, i) ? code[i] + 1 : 0);
-    }
-}
-
-static bool same_row(const struct store_rows *rows, size_t a, size_t b, const enum span_field *varying,
-                     size_t n_varying)
-{
-    if (rows->process[a] != rows->process[b] || has_cost(rows, a) != has_cost(rows, b))
-        return false;
-    if (rows->has[SPAN_start_ns]) {
-        const uint64_t *start_ns = rows->column[SPAN_start_ns]->u64;
-
-        if (start_ns[a] / HOUR_NS != start_ns[b] / HOUR_NS)
-            return false;
-    }
-    if (rows->has[SPAN_prompt_id]) {
-        const struct span_column *column = rows->column[SPAN_prompt_id];
-
-        if (column->u64[a] != column->u64[b] || span_bit(column->present, a) != span_bit(column->present, b))
-            return false;
-    }
-    for (size_t t = 0; t < n_varying; t++) {
-        const struct span_column *column = rows->column[varying[t]];
-        bool has = span_bit(column->present, a);
-
-        if (has != span_bit(column->present, b) || (has && column->code[a] != column->code[b]))
-            return false;
-    }
-    return true;
-}
-
-static bool has_text(const struct store_rows *rows, size_t i, int which, struct span_text *ret_text)
-{
-    enum span_field field = text_fields[which];
-
-    if (!rows->has[field] || !span_bit(rows->column[field]->present, i))
-        return false;
-    *ret_text = rows->column[field]->dict[rows->column[field]->code[i]];
-    return true;
-}
-
-static void row_texts(const struct store_rows *rows, size_t i, struct span_text key[ROLLUP_KEY_COUNT], char hex[17])
-{
-    static const char digits[] = "0123456789abcdef";
-    const struct span_process *process = rows->process[i];
-
-    for (int k = 0; k < ROLLUP_KEY_COUNT; k++)
-        key[k] = (struct span_text){"", 0};
-    key[ROLLUP_service] = (struct span_text){process->service, (uint32_t)strlen(process->service)};
-    key[ROLLUP_team] = (struct span_text){process->team, (uint32_t)strlen(process->team)};
-    if (!has_text(rows, i, PROMPT_NAME, &key[ROLLUP_prompt]) && rows->has[SPAN_prompt_id] &&
-        span_bit(rows->column[SPAN_prompt_id]->present, i)) {
-        uint64_t id = rows->column[SPAN_prompt_id]->u64[i];
-
-        for (int d = 0; d < 16; d++)
-            hex[d] = digits[(id >> (60 - 4 * d)) & 15];
-        key[ROLLUP_prompt] = (struct span_text){hex, 16};
-    }
-    (void)has_text(rows, i, PROMPT_VERSION, &key[ROLLUP_version]);
-    (void)has_text(rows, i, PROVIDER, &key[ROLLUP_provider]);
-    if (!has_text(rows, i, RESPONSE_MODEL, &key[ROLLUP_model]))
-        (void)has_text(rows, i, REQUEST_MODEL, &key[ROLLUP_model]);
-    (void)has_text(rows, i, OPERATION, &key[ROLLUP_operation]);
-    (void)has_text(rows, i, API, &key[ROLLUP_api]);
-    (void)has_text(rows, i, TIER, &key[ROLLUP_tier]);
-    (void)has_text(rows, i, SPEED, &key[ROLLUP_speed]);
-    if (has_cost(rows, i))
-        key[ROLLUP_own_price] = (struct span_text){"own", 3};
-    if (!has_text(rows, i, ERROR_TYPE, &key[ROLLUP_outcome])) {
-        struct span_text end;
-
-        key[ROLLUP_outcome] = (struct span_text){"ok", 2};
-        if (has_text(rows, i, COMPLETENESS, &end) && !(end.bytes == 5 && memcmp(end.data, "whole", 5) == 0))
-            key[ROLLUP_outcome] = end;
-    }
-}
-
-static struct rollup_group *row_group(struct rollup *rollup, const struct store_rows *rows, size_t i)
-{
-    struct span_text key[ROLLUP_KEY_COUNT];
-    char hex[17];
-    int status;
-    uint64_t number = rows->has[SPAN_start_ns] ? rows->column[SPAN_start_ns]->u64[i] / HOUR_NS : 0;
-    struct rollup_hour *hour = rollup_hour_put(rollup, number, &status);
-
-    if (hour == NULL)
-        return NULL;
-    row_texts(rows, i, key, hex);
-    if (rollup->groups_max > 0 && hour->n >= rollup->groups_max)
-        rollup->overfull = true;
-    return group_put(hour, key);
-}
-
-/* Fills group[i] for every row. `table` has `slots` zeroed entries, `hash` a place for each row. */
-static int assign(struct rollup *rollup, const struct store_rows *rows, struct rollup_group **group,
-                  struct combination *table, size_t slots, uint64_t *hash)
-{
-    enum span_field varying[TEXTS];
-    size_t n_varying = 0;
-
-    for (int t = 0; t < TEXTS; t++)
-        if (!is_constant(rows, text_fields[t]))
-            varying[n_varying++] = text_fields[t];
-    hash_rows(rows, varying, n_varying, hash);
-    for (size_t i = 0; i < rows->n; i++) {
-        size_t at = (size_t)hash[i] & (slots - 1);
-
-        while (table[at].group != NULL &&
-               (hash[table[at].row] != hash[i] || !same_row(rows, table[at].row, i, varying, n_varying)))
-            at = (at + 1) & (slots - 1);
-        if (table[at].group == NULL) {
-            table[at].row = (uint32_t)i;
-            table[at].group = row_group(rollup, rows, i);
-            if (table[at].group == NULL)
+        if (!batch->rows->has[texts[t].field])
+            continue;
+        batch->number[t] = number;
+        for (size_t i = 0; i < column->n_dict; i++, number++) {
+            if (rollup_name(&rollup->names, column->dict[i].data, column->dict[i].bytes, number) != 0)
                 return -1;
+            if (texts[t].field == SPAN_completeness && *number == ROLLUP_NAME_whole)
+                *number = ROLLUP_NAME_ok;
         }
-        group[i] = table[at].group;
     }
     return 0;
 }
 
-static int count_sketches(const struct store_rows *rows, struct rollup_group *const *group)
+static const struct span_column *column_of(const struct batch *batch, enum span_field field)
 {
-    for (int s = 0; s < ROLLUP_SKETCH_COUNT; s++) {
-        const struct span_column *column = rows->has[sketch_fields[s]] ? rows->column[sketch_fields[s]] : NULL;
+    return batch->rows->has[field] ? batch->rows->column[field] : NULL;
+}
 
-        for (size_t i = 0; column != NULL && i < rows->n; i++)
-            if (span_bit(column->present, i) &&
-                rollup_sketch_add(&group[i]->sketch[s], span_sketch_bucket(column->u64[i]), 1) != 0)
+static int fill_processes(struct rollup *rollup, struct batch *batch)
+{
+    for (size_t j = 0; j < batch->n; j++) {
+        const struct span_process *process = batch->rows->process[batch->first + j];
+        struct rollup_parts *parts = &batch->parts[j];
+
+        if (process != batch->process) {
+            if (rollup_name(&rollup->names, process->service, (uint32_t)strlen(process->service), &batch->service) !=
+                    0 ||
+                rollup_name(&rollup->names, process->team, (uint32_t)strlen(process->team), &batch->team) != 0)
                 return -1;
+            batch->process = process;
+        }
+        memset(parts, 0, sizeof(*parts));
+        parts->name[ROLLUP_service] = batch->service;
+        parts->name[ROLLUP_team] = batch->team;
+        parts->name[ROLLUP_outcome] = ROLLUP_NAME_ok;
     }
     return 0;
 }
 
-static void count_sums(struct rollup *rollup, const struct store_rows *rows, struct rollup_group *const *group)
+static void fill_texts(struct batch *batch)
 {
-    const struct span_column *error = rows->has[SPAN_error_type] ? rows->column[SPAN_error_type] : NULL;
+    for (int t = 0; t < TEXTS; t++) {
+        const uint32_t *number = batch->number[t];
+        const struct span_column *column = batch->rows->column[texts[t].field];
 
-    for (size_t i = 0; i < rows->n; i++) {
-        group[i]->calls++;
-        group[i]->errors += error != NULL && span_bit(error->present, i);
-        rollup->soiled += !group[i]->dirty;
-        group[i]->dirty = true;
+        for (size_t j = 0; number != NULL && j < batch->n; j++)
+            if (span_bit(column->present, batch->first + j))
+                batch->parts[j].name[texts[t].key] = number[column->code[batch->first + j]];
     }
-    for (int s = 0; s < ROLLUP_SUM_COUNT; s++) {
-        const struct span_column *column = rows->has[sum_fields[s]] ? rows->column[sum_fields[s]] : NULL;
+}
 
-        for (size_t i = 0; column != NULL && i < rows->n; i++)
-            if (span_bit(column->present, i)) {
-                group[i]->sum[s] = capped(group[i]->sum[s], column->u64[i]);
-                group[i]->stated[s]++;
+/* After the texts: a prompt without a name goes by its id. */
+static void fill_prompts(const struct rollup *rollup, struct batch *batch)
+{
+    const struct span_column *name = column_of(batch, SPAN_prompt_name);
+    const struct span_column *id = column_of(batch, SPAN_prompt_id);
+
+    for (size_t j = 0; j < batch->n; j++) {
+        const size_t i = batch->first + j;
+
+        if (name != NULL && span_bit(name->present, i))
+            rollup_names_prompt(&rollup->names, batch->parts[j].name[ROLLUP_prompt], &batch->parts[j]);
+        else if (id != NULL && span_bit(id->present, i))
+            rollup_parts_prompt_id(&batch->parts[j], id->u64[i]);
+    }
+}
+
+static int fill_hours(struct rollup *rollup, struct batch *batch)
+{
+    const struct span_column *start = column_of(batch, SPAN_start_ns);
+    const struct span_column *cost = column_of(batch, SPAN_cost_nanousd);
+    struct rollup_hour *hour = NULL;
+    int status;
+
+    for (size_t j = 0; j < batch->n; j++) {
+        const size_t i = batch->first + j;
+
+        batch->hour[j] = start != NULL ? start->u64[i] / HOUR_NS : 0;
+        if (hour == NULL || hour->hour != batch->hour[j])
+            hour = rollup_hour_put(rollup, batch->hour[j], &status);
+        if (hour == NULL)
+            return -1;
+        if (cost != NULL && span_bit(cost->present, i))
+            batch->parts[j].name[ROLLUP_own_price] = ROLLUP_NAME_own;
+        batch->hash[j] = hash_parts(&batch->parts[j]);
+        if (hour->slots > 0)
+            __builtin_prefetch(&hour->slot[batch->hash[j] & (hour->slots - 1)]);
+    }
+    return 0;
+}
+
+/* Calls for the groups; from here on no hour is made, so that hours stay where they are. */
+static void call_groups(struct rollup *rollup, struct batch *batch)
+{
+    const struct rollup_hour *hour = NULL;
+
+    for (size_t j = 0; j < batch->n; j++) {
+        const char *group;
+
+        if (hour == NULL || hour->hour != batch->hour[j])
+            hour = rollup_hour_find(rollup, batch->hour[j]);
+        group = (const char *)group_likely(hour, batch->hash[j]);
+        for (size_t at = 0; group != NULL && at < offsetof(struct rollup_group, dirty); at += 64)
+            __builtin_prefetch(group + at, 1);
+    }
+}
+
+static int find_groups(struct rollup *rollup, struct batch *batch)
+{
+    struct rollup_hour *hour = NULL;
+
+    for (size_t j = 0; j < batch->n; j++) {
+        if (hour == NULL || hour->hour != batch->hour[j])
+            hour = rollup_hour_find(rollup, batch->hour[j]);
+        if (rollup->groups_max > 0 && hour->n >= rollup->groups_max)
+            rollup->overfull = true;
+        batch->group[j] = group_put(rollup, hour, &batch->parts[j], batch->hash[j]);
+        if (batch->group[j] == NULL)
+            return -1;
+        for (int s = 0; s < ROLLUP_SKETCH_COUNT; s++)
+            rollup_sketch_call(&batch->group[j]->sketch[s]);
+    }
+    return 0;
+}
+
+static void count_calls(struct rollup *rollup, struct batch *batch)
+{
+    const struct span_column *error = column_of(batch, SPAN_error_type);
+    const struct span_column *sum[ROLLUP_SUM_COUNT];
+
+    for (int s = 0; s < ROLLUP_SUM_COUNT; s++)
+        sum[s] = column_of(batch, sum_fields[s]);
+    for (size_t j = 0; j < batch->n; j++) {
+        const size_t i = batch->first + j;
+        struct rollup_group *group = batch->group[j];
+
+        group->calls++;
+        group->errors += error != NULL && span_bit(error->present, i);
+        rollup->soiled += !group->dirty;
+        group->dirty = true;
+        for (int s = 0; s < ROLLUP_SUM_COUNT; s++)
+            if (sum[s] != NULL && span_bit(sum[s]->present, i)) {
+                group->sum[s] = capped(group->sum[s], sum[s]->u64[i]);
+                group->stated[s]++;
             }
     }
 }
 
-int rollup_add(struct rollup *rollup, const struct store_rows *rows)
+static int count_sketches(struct batch *batch)
 {
-    size_t slots = 64;
-    size_t bytes;
-    struct rollup_group **group;
-    struct combination *table;
-    uint64_t *hash;
+    for (int s = 0; s < ROLLUP_SKETCH_COUNT; s++) {
+        const struct span_column *column = column_of(batch, sketch_fields[s]);
 
-    while (slots < rows->n * 2)
-        slots *= 2;
-    bytes = slots * sizeof(*table) + rows->n * (sizeof(struct rollup_group *) + sizeof(*hash));
-    if (bytes > rollup->scratch_bytes) {
-        void *grown = realloc(rollup->scratch, bytes);
+        for (size_t j = 0; column != NULL && j < batch->n; j++) {
+            const size_t i = batch->first + j;
+
+            if (span_bit(column->present, i) &&
+                rollup_sketch_add(&batch->group[j]->sketch[s], span_sketch_bucket(column->u64[i]), 1) != 0)
+                return -1;
+        }
+    }
+    return 0;
+}
+
+static int count_batch(struct rollup *rollup, struct batch *batch)
+{
+    if (fill_processes(rollup, batch) != 0)
+        return -1;
+    fill_texts(batch);
+    fill_prompts(rollup, batch);
+    if (fill_hours(rollup, batch) != 0)
+        return -1;
+    call_groups(rollup, batch);
+    if (find_groups(rollup, batch) != 0)
+        return -1;
+    count_calls(rollup, batch);
+    return count_sketches(batch);
+}
+
+/* Room for the numbers of all texts of the rows' dictionaries. */
+static uint32_t *room_for_numbers(struct rollup *rollup, const struct store_rows *rows)
+{
+    size_t n = 1;
+
+    for (int t = 0; t < TEXTS; t++)
+        n += rows->has[texts[t].field] ? rows->column[texts[t].field]->n_dict : 0;
+    if (n > rollup->n_scratch) {
+        uint32_t *grown = realloc(rollup->scratch, n * sizeof(*grown));
 
         if (grown == NULL)
-            return -1;
+            return NULL;
         rollup->scratch = grown;
-        rollup->scratch_bytes = bytes;
+        rollup->n_scratch = n;
     }
-    table = rollup->scratch;
-    memset(table, 0, slots * sizeof(*table));
-    group = (struct rollup_group **)(void *)(table + slots);
-    hash = (uint64_t *)(void *)(group + rows->n);
-    if (assign(rollup, rows, group, table, slots, hash) != 0 || count_sketches(rows, group) != 0)
+    return rollup->scratch;
+}
+
+int rollup_add(struct rollup *rollup, const struct store_rows *rows)
+{
+    struct batch batch = {.rows = rows};
+    uint32_t *numbers = room_for_numbers(rollup, rows);
+
+    if (numbers == NULL || number_texts(rollup, &batch, numbers) != 0)
         return -1;
-    count_sums(rollup, rows, group);
+    for (; batch.first < rows->n; batch.first += BATCH) {
+        batch.n = rows->n - batch.first < BATCH ? rows->n - batch.first : BATCH;
+        if (count_batch(rollup, &batch) != 0)
+            return -1;
+    }
     /* Only here, between blocks: folding frees groups, and rows point to them while they are
      * counted. */
     for (size_t i = 0; rollup->overfull && i < rollup->n_hours; i++) {
@@ -572,8 +540,11 @@ struct rollup_group *rollup_put(struct rollup *rollup, uint64_t number, const st
                                 int *ret_status)
 {
     struct rollup_hour *hour = rollup_hour_put(rollup, number, ret_status);
-    struct rollup_group *group = hour == NULL ? NULL : group_put(hour, key);
+    struct rollup_parts parts;
+    struct rollup_group *group = NULL;
 
+    if (hour != NULL && rollup_names_parts(&rollup->names, key, &parts) == 0)
+        group = group_put(rollup, hour, &parts, hash_parts(&parts));
     if (group == NULL && *ret_status == 0)
         *ret_status = -1;
     return group;
@@ -581,7 +552,7 @@ struct rollup_group *rollup_put(struct rollup *rollup, uint64_t number, const st
 
 int64_t rollup_key_id(const struct rollup *rollup, const struct rollup_group *group)
 {
-    const struct rollup_group *known = group_find(&rollup->keys, group->key, group->hash);
+    const struct rollup_group *known = group_find(&rollup->keys, &group->parts, group->hash);
 
     return known != NULL ? known->key_id : 0;
 }
@@ -594,7 +565,7 @@ void rollup_key_learn(struct rollup *rollup, const struct rollup_group *group)
         rollup_hour_done(&rollup->keys);
         rollup->keys = (struct rollup_hour){0};
     }
-    known = group_put(&rollup->keys, group->key);
+    known = group_put(rollup, &rollup->keys, &group->parts, group->hash);
     if (known != NULL) /* else there is no memory: it is looked up again */
         known->key_id = group->key_id;
 }

@@ -92,33 +92,57 @@ enum rollup_distribution {
 extern const enum span_field rollup_fields[];
 extern const size_t rollup_n_fields;
 
-/* A sketch with only the buckets in use, sorted; a whole span_sketch takes 4 KB, and there are
- * thousands of groups. */
+/* A sketch from its lowest bucket in use to its highest; a whole span_sketch takes 4 KB, and there
+ * are thousands of groups. */
 struct rollup_sketch {
-    uint64_t *cell; /* bucket << 48 | count */
-    uint32_t n, capacity;
+    uint64_t *count; /* of the buckets from `first` on; those at both ends are not 0 */
+    uint16_t first, n, capacity;
+};
+
+/* A key by the numbers of its texts (rollup_names.c): equal where the texts are equal. */
+struct rollup_parts {
+    uint64_t prompt; /* the id, where name[ROLLUP_prompt] is ROLLUP_NAME_ID; else 0 */
+    uint32_t name[ROLLUP_KEY_COUNT];
 };
 
 struct rollup_group {
-    uint64_t hash;
-    struct span_text key[ROLLUP_KEY_COUNT]; /* point after the struct */
+    uint64_t hash; /* of the parts */
+    struct rollup_parts parts;
     uint64_t calls, errors;
+    struct rollup_sketch sketch[ROLLUP_SKETCH_COUNT];
     uint64_t sum[ROLLUP_SUM_COUNT]; /* sticks at INT64_MAX */
     uint64_t stated[ROLLUP_SUM_COUNT];
-    struct rollup_sketch sketch[ROLLUP_SKETCH_COUNT];
-    int64_t key_id; /* of the key in the store; 0: not known yet */
-    bool dirty;     /* differs from what is stored */
+    bool dirty;                             /* differs from what is stored */
+    int64_t key_id;                         /* of the key in the store; 0: not known yet */
+    char id_text[16];                       /* the prompt's id as digits, where its key is one */
+    struct span_text key[ROLLUP_KEY_COUNT]; /* hold as long as the rollup's names */
 };
 
 struct rollup_hour {
     uint64_t hour; /* since 1970 */
     struct rollup_group **group;
     size_t n, capacity;
-    uint32_t *slot; /* open addressing: index + 1 */
+    uint64_t *slot; /* open addressing: the hash's upper half, index + 1 */
     size_t slots;
     struct rollup_group **removed; /* folded away; to be deleted where stored */
     size_t n_removed, removed_capacity;
     uint64_t used; /* clock of the last use */
+};
+
+/* A text that is part of keys. */
+struct rollup_text {
+    uint64_t hash;
+    struct span_text text;
+    bool is_id; /* it is how an id is written: 16 digits; then it is */
+    uint64_t id;
+};
+
+/* Every text has a number, from 1; "" is 0. */
+struct rollup_names {
+    struct rollup_text *name;
+    size_t n, capacity;
+    uint32_t *slot; /* open addressing: number */
+    size_t slots;
 };
 
 struct rollup {
@@ -136,8 +160,9 @@ struct rollup {
     int (*load)(void *context, struct rollup *rollup, uint64_t hour);
     void *context;
     struct rollup_hour keys; /* keys whose number in the store is known, whatever the hour: the same ones come again */
-    void *scratch;           /* of rollup_add */
-    size_t scratch_bytes;
+    struct rollup_names names; /* of all keys in memory */
+    uint32_t *scratch;         /* of rollup_add */
+    size_t n_scratch;
 };
 
 void rollup_init(struct rollup *rollup, size_t groups_max, int (*load)(void *, struct rollup *, uint64_t),
@@ -145,8 +170,8 @@ void rollup_init(struct rollup *rollup, size_t groups_max, int (*load)(void *, s
 void rollup_done(struct rollup *rollup);
 /* Forgets everything in memory (after a rollback, or when another process wrote). */
 void rollup_clear(struct rollup *rollup);
-/* Forgets the hours used longest ago until at most `keep` are left; only after everything was
- * saved. */
+/* Forgets the hours used longest ago until at most `keep` are left, all of them where there are too
+ * many names; only after everything was saved. */
 void rollup_trim(struct rollup *rollup, size_t keep);
 
 /* Counts rows in; rows need process[] and the columns of rollup_fields. 0, or negative: memory, or
@@ -165,6 +190,30 @@ enum { ROLLUP_KEYS_KEPT = 16384 }; /* about half a kilobyte each; when there are
 int64_t rollup_key_id(const struct rollup *rollup, const struct rollup_group *group);
 /* Remembers group->key_id. */
 void rollup_key_learn(struct rollup *rollup, const struct rollup_group *group);
+
+/* rollup_names.c. Names that every rollup has, so that code can ask for them by number. */
+#define ROLLUP_NAMES(X) X(other) X(own) X(ok) X(whole)
+enum rollup_name_number {
+    ROLLUP_NAME_none,
+#define X(name) ROLLUP_NAME_##name,
+    ROLLUP_NAMES(X)
+#undef X
+};
+#define ROLLUP_NAME_ID UINT32_MAX   /* not a name: rollup_parts.prompt */
+enum { ROLLUP_NAMES_KEPT = 65536 }; /* with more, everything in memory is forgotten when it was saved */
+
+/* The number of a text, which it is given if need be. 0, or -1 without memory. */
+int rollup_name(struct rollup_names *names, const char *text, uint32_t bytes, uint32_t *ret_number);
+/* A key's parts. 0, or -1 without memory. */
+int rollup_names_parts(struct rollup_names *names, const struct span_text key[ROLLUP_KEY_COUNT],
+                       struct rollup_parts *ret_parts);
+/* The prompt by its name's number, or by its id: one way of writing each. */
+void rollup_names_prompt(const struct rollup_names *names, uint32_t number, struct rollup_parts *parts);
+void rollup_parts_prompt_id(struct rollup_parts *parts, uint64_t id);
+/* The texts again; that of an id is written to `id_text` (16 bytes). */
+void rollup_names_texts(const struct rollup_names *names, const struct rollup_parts *parts, char id_text[16],
+                        struct span_text ret_key[ROLLUP_KEY_COUNT]);
+void rollup_names_done(struct rollup_names *names);
 
 /* rollup_hours.c: the hour with this number, made (and loaded) if need be; NULL without memory or
  * when load failed. */
@@ -185,3 +234,12 @@ int rollup_sketch_write(struct span_buffer *out, const struct rollup_sketch *ske
 int rollup_sketch_read(struct rollup_sketch *to, const uint8_t *data, size_t bytes);
 int rollup_sketch_join(struct rollup_sketch *to, const struct rollup_sketch *from);
 int rollup_sketch_add(struct rollup_sketch *sketch, unsigned bucket, uint64_t times);
+/* Calls for the memory that adding to it will touch. */
+static inline void rollup_sketch_call(const struct rollup_sketch *sketch)
+{
+    if (sketch->n == 0)
+        return;
+    __builtin_prefetch(&sketch->count[0], 1);
+    __builtin_prefetch(&sketch->count[8 < sketch->n ? 8 : 0], 1);
+    __builtin_prefetch(&sketch->count[16 < sketch->n ? 16 : 0], 1);
+}

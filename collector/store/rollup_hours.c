@@ -13,7 +13,7 @@
 static void group_free(struct rollup_group *group)
 {
     for (int s = 0; s < ROLLUP_SKETCH_COUNT; s++)
-        free(group->sketch[s].cell);
+        free(group->sketch[s].count);
     free(group);
 }
 
@@ -164,6 +164,8 @@ void rollup_hour_drop(struct rollup *rollup, uint64_t number)
     rollup->n_hours--;
     if (last != hour)
         place(rollup, (size_t)(hour - rollup->hour));
+    if (rollup->n_hours == 0 && rollup->names.n > ROLLUP_NAMES_KEPT)
+        rollup_clear(rollup);
 }
 
 void rollup_clear(struct rollup *rollup)
@@ -176,6 +178,7 @@ void rollup_clear(struct rollup *rollup)
     rollup->folded = 0;
     rollup_hour_done(&rollup->keys);
     rollup->keys = (struct rollup_hour){0};
+    rollup_names_done(&rollup->names);
 }
 
 void rollup_done(struct rollup *rollup)
@@ -197,6 +200,8 @@ static int by_use(const void *a, const void *b)
 
 void rollup_trim(struct rollup *rollup, size_t keep)
 {
+    if (rollup->names.n > ROLLUP_NAMES_KEPT)
+        rollup_clear(rollup);
     if (rollup->n_hours <= keep)
         return;
     qsort(rollup->hour, rollup->n_hours, sizeof(*rollup->hour), by_use);

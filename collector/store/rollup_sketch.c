@@ -1,8 +1,7 @@
 /*
- * The sparse form of a sketch: only the buckets in use, sorted, each with its count in one word.
+ * The short form of a sketch: a count for each bucket from the lowest in use to the highest.
  *
- * Called by rollup.c for every span (a binary search) and by the store when it loads and saves.
- * Touches nothing else.
+ * Called by rollup.c for every span and by the store when it loads and saves. Touches nothing else.
  */
 #include "rollup.h"
 
@@ -11,61 +10,65 @@
 
 #include "../../span/varint.h"
 
-enum { ROLLUP_BUCKET_SHIFT = 48 };
+#define COUNT_LIMIT (UINT64_C(1) << 48)
+
+/* Makes the sketch reach from bucket `first` to before `end`, both beyond what it has or as it
+ * has. */
+static int reach(struct rollup_sketch *sketch, unsigned first, unsigned end)
+{
+    const unsigned n = end - first;
+    const unsigned before = sketch->n == 0 ? 0 : sketch->first - first;
+
+    if (n > sketch->capacity) {
+        const unsigned wanted = n + n / 2 < 16 ? 16 : n + n / 2;
+        uint64_t *grown = realloc(sketch->count, wanted * sizeof(*grown));
+
+        if (grown == NULL)
+            return -1;
+        sketch->count = grown;
+        sketch->capacity = (uint16_t)wanted;
+    }
+    if (before > 0) {
+        memmove(sketch->count + before, sketch->count, sketch->n * sizeof(*sketch->count));
+        memset(sketch->count, 0, before * sizeof(*sketch->count));
+    }
+    memset(sketch->count + before + sketch->n, 0, (n - before - sketch->n) * sizeof(*sketch->count));
+    sketch->first = (uint16_t)first;
+    sketch->n = (uint16_t)n;
+    return 0;
+}
 
 int rollup_sketch_add(struct rollup_sketch *sketch, unsigned bucket, uint64_t times)
 {
-    uint64_t low = (uint64_t)bucket << ROLLUP_BUCKET_SHIFT;
-    uint32_t from = 0;
-    uint32_t to = sketch->n;
+    const unsigned first = sketch->n == 0 ? bucket : sketch->first;
+    const unsigned end = first + sketch->n;
 
-    while (from < to) {
-        uint32_t middle = (from + to) / 2;
-
-        if (sketch->cell[middle] < low)
-            from = middle + 1;
-        else
-            to = middle;
-    }
-    if (from == sketch->n || sketch->cell[from] >> ROLLUP_BUCKET_SHIFT != bucket) {
-        if (sketch->n == sketch->capacity) {
-            uint32_t capacity = sketch->capacity == 0 ? 8 : sketch->capacity * 2;
-            uint64_t *cell = realloc(sketch->cell, capacity * sizeof(*cell));
-
-            if (cell == NULL)
-                return -1;
-            sketch->cell = cell;
-            sketch->capacity = capacity;
-        }
-        memmove(sketch->cell + from + 1, sketch->cell + from, (sketch->n - from) * sizeof(*sketch->cell));
-        sketch->cell[from] = low;
-        sketch->n++;
-    }
-    /* A count never reaches 2^48, but a damaged file may say so; it must not spill into the
-     * bucket's number. */
-    if ((sketch->cell[from] - low) + times < 1ull << ROLLUP_BUCKET_SHIFT && times < 1ull << ROLLUP_BUCKET_SHIFT)
-        sketch->cell[from] += times;
+    if (times == 0 || times >= COUNT_LIMIT)
+        return 0; /* no count of calls: a damaged file */
+    if ((bucket < first || bucket >= end) &&
+        reach(sketch, bucket < first ? bucket : first, bucket >= end ? bucket + 1 : end) != 0)
+        return -1;
+    if (sketch->count[bucket - sketch->first] + times < COUNT_LIMIT)
+        sketch->count[bucket - sketch->first] += times;
     return 0;
 }
 
 int rollup_sketch_join(struct rollup_sketch *to, const struct rollup_sketch *from)
 {
-    for (uint32_t i = 0; i < from->n; i++) {
-        unsigned bucket = (unsigned)(from->cell[i] >> ROLLUP_BUCKET_SHIFT);
-
-        if (rollup_sketch_add(to, bucket, from->cell[i] & ((1ull << ROLLUP_BUCKET_SHIFT) - 1)) != 0)
+    for (unsigned i = 0; i < from->n; i++)
+        if (rollup_sketch_add(to, from->first + i, from->count[i]) != 0)
             return -1;
-    }
     return 0;
 }
 
 /* Counts below sixteen, as nearly all of an hour's are, lie two in a byte. */
 static bool fits_nibbles(const struct rollup_sketch *sketch)
 {
-    for (uint32_t i = 0; i < sketch->n; i++)
-        if ((sketch->cell[i] & ((1ull << ROLLUP_BUCKET_SHIFT) - 1)) > 15)
-            return false;
-    return true;
+    uint64_t all = 0;
+
+    for (unsigned i = 0; i < sketch->n; i++)
+        all |= sketch->count[i];
+    return all < 16;
 }
 
 /* varint: twice the first bucket, one more where two counts share a byte (the first in its low
@@ -73,25 +76,12 @@ static bool fits_nibbles(const struct rollup_sketch *sketch)
 int rollup_sketch_write(struct span_buffer *out, const struct rollup_sketch *sketch)
 {
     const bool nibbles = fits_nibbles(sketch);
-    const unsigned first = sketch->n == 0 ? 0 : (unsigned)(sketch->cell[0] >> ROLLUP_BUCKET_SHIFT);
-    unsigned next = first;
-    unsigned half = 0;
 
-    span_put_varint(out, (uint64_t)first * 2 + nibbles);
-    for (uint32_t i = 0; i < sketch->n; next++) {
-        const unsigned bucket = (unsigned)(sketch->cell[i] >> ROLLUP_BUCKET_SHIFT);
-        const uint64_t count = next == bucket ? sketch->cell[i++] & ((1ull << ROLLUP_BUCKET_SHIFT) - 1) : 0;
-
-        if (!nibbles) {
-            span_put_varint(out, count);
-        } else if ((next - first) % 2 == 0) {
-            half = (unsigned)count;
-            if (i == sketch->n)
-                span_put_byte(out, half);
-        } else {
-            span_put_byte(out, half | (unsigned)count << 4);
-        }
-    }
+    span_put_varint(out, (uint64_t)sketch->first * 2 + nibbles);
+    for (unsigned i = 0; !nibbles && i < sketch->n; i++)
+        span_put_varint(out, sketch->count[i]);
+    for (unsigned i = 0; nibbles && i < sketch->n; i += 2)
+        span_put_byte(out, (unsigned)(sketch->count[i] | (i + 1 < sketch->n ? sketch->count[i + 1] << 4 : 0)));
     return out->failed ? -1 : 0;
 }
 

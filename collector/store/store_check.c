@@ -305,7 +305,8 @@ static int list_blocks(struct check *check, const char *query, int64_t from, int
 
 static bool same_sketch(const struct rollup_sketch *a, const struct rollup_sketch *b)
 {
-    return a->n == b->n && (a->n == 0 || memcmp(a->cell, b->cell, a->n * sizeof(*a->cell)) == 0);
+    return a->n == b->n &&
+           (a->n == 0 || (a->first == b->first && memcmp(a->count, b->count, a->n * sizeof(*a->count)) == 0));
 }
 
 static bool same_group(const struct rollup_group *a, const struct rollup_group *b)

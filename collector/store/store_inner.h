@@ -26,6 +26,9 @@ enum {
     /* Hours whose groups stay in memory between transactions: the running one, the one before, and
      * late arrivals. */
     STORE_HOURS_KEPT = 4,
+    /* More of them are saved before their time, and all but STORE_HOURS_KEPT forgotten: calls of
+     * long ago come hour by hour, and each hour is then saved about once. */
+    STORE_HOURS_UNSAVED = 12,
     /* Rollups are saved after so many commits or rows, whatever comes first: what a crash leaves to
      * be counted again takes a fraction of a second. */
     STORE_ROLLUP_COMMITS = 64,

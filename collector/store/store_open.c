@@ -325,7 +325,7 @@ int store_open_reading(struct store *store, const char *path)
         if ((code & 0xff) == SQLITE_CANTOPEN || (code & 0xff) == SQLITE_READONLY)
             code = read_unwritable(store, path);
         if (code == SQLITE_OK) {
-            (void)sqlite3_exec(store->db, "PRAGMA trusted_schema=OFF; PRAGMA cache_size=-32768", NULL, NULL, NULL);
+            (void)sqlite3_exec(store->db, "PRAGMA trusted_schema=OFF", NULL, NULL, NULL);
             return store_schema_check(store);
         }
         if (code == STORE_OTHER_VERSION)
@@ -373,11 +373,12 @@ static int set_up_writing(struct store *store)
     (void)sqlite3_extended_result_codes(store->db, 1);
     (void)sqlite3_busy_timeout(store->db, STORE_BUSY_MS);
     /* Between the change to a log and the first look at it, somebody who closes the store may take
-     * the change back. Where a file system cannot have a log it stays without. */
+     * the change back. Where a file system cannot have a log it stays without. The cache holds a
+     * transaction with all rollups; more of it would be pages that nobody asks for again. */
     for (int i = 0; i < WAL_TRIES; i++) {
         if (sqlite3_exec(store->db,
                          "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=4000;"
-                         "PRAGMA cache_size=-32768; PRAGMA journal_size_limit=67108864; PRAGMA trusted_schema=OFF",
+                         "PRAGMA cache_size=-8192; PRAGMA journal_size_limit=67108864; PRAGMA trusted_schema=OFF",
                          NULL, NULL, NULL) != SQLITE_OK ||
             store_pragma_int(store->db, "PRAGMA user_version", &version) != SQLITE_OK ||
             store_in_wal_mode(store->db, &store->has_log) != SQLITE_OK)

@@ -256,11 +256,16 @@ int store_rollup_save(struct store *store)
     return status == 0 ? note_counted(store) : status;
 }
 
+/* Whether so much is in memory that it should go. */
+static bool is_large(const struct rollup *rollup)
+{
+    return rollup->n_hours > STORE_HOURS_UNSAVED || rollup->names.n > ROLLUP_NAMES_KEPT;
+}
+
 bool store_rollup_due(const struct store *store)
 {
-    return store->counted != store->saved &&
-           (store->unsaved_commits >= STORE_ROLLUP_COMMITS || store->unsaved_rows >= STORE_ROLLUP_ROWS ||
-            store->rollup->n_hours > STORE_HOURS_KEPT);
+    return store->counted != store->saved && (store->unsaved_commits >= STORE_ROLLUP_COMMITS ||
+                                              store->unsaved_rows >= STORE_ROLLUP_ROWS || is_large(store->rollup));
 }
 
 int store_rollup_counted(struct store *store, int64_t *ret_block)
@@ -310,7 +315,7 @@ static int count_above(struct store *store, struct rollup *rollup, int64_t after
             status = store_because(STORE_FAILED, "no memory");
         if (status != 0 && status != STORE_DAMAGED)
             return status;
-        if (rollup == store->rollup && rollup->n_hours > STORE_HOURS_KEPT) {
+        if (rollup == store->rollup && is_large(rollup)) {
             store->counted = id;
             status = store_rollup_save(store);
             if (status != 0)

@@ -49,6 +49,15 @@ static void clean_models(struct span *span, const struct secret_echo *echo)
         span_clear(span, SPAN_request_model);
 }
 
+static void clean_host(struct span *span, const struct secret_echo *echo)
+{
+    char host[SPAN_TEXT_MAX];
+    const struct span_text whole = text_of(span, SPAN_host);
+    const size_t bytes = secret_mask_host(whole.data, whole.bytes, echo, host, sizeof(host));
+    if (!same(whole, (struct span_text){host, (uint32_t)bytes}))
+        span_set_text(span, SPAN_host, host, bytes);
+}
+
 static void clean_id(struct span *span, const struct secret_echo *echo)
 {
     const struct span_text id = text_of(span, SPAN_response_id);
@@ -133,6 +142,7 @@ static void clean_prompt(struct span *span, const struct secret_echo *echo)
 
 void span_clean(struct span *span, const struct facts *facts, const struct secret_echo *echo)
 {
+    clean_host(span, echo);
     clean_models(span, echo);
     clean_id(span, echo);
     clean_word(span, SPAN_service_tier);

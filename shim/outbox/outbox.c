@@ -224,11 +224,23 @@ static void disconnect(uint64_t now_ns, uint64_t wait_ms)
     parcels_send_again(&box.queue);
 }
 
+/* By their paths; then by the names that still lead there where the paths do not. */
+static bool connect_to_one(void)
+{
+    for (unsigned i = 0; i < 2; i++)
+        if (wire_connect(&box.wire, box.socket_path[i]) == 0)
+            return true;
+    for (unsigned i = 0; i < OUTBOX_NAMED_MAX && box.named_socket[i][0] != '\0'; i++)
+        if (wire_connect_by_name(&box.wire, box.named_socket[i]) == 0)
+            return true;
+    return false;
+}
+
 static void connect_if_due(uint64_t now_ns)
 {
     if (wire_connected(&box.wire) || now_ns < box.connect_ns)
         return;
-    if (wire_connect(&box.wire, box.socket_path[0]) != 0 && wire_connect(&box.wire, box.socket_path[1]) != 0) {
+    if (!connect_to_one()) {
         box.connect_ns =
             now_ns + (now_ns < box.grace_ns ? (uint64_t)OUTBOX_RESTART_RETRY_MS : OUTBOX_RECONNECT_MS) * NS_PER_MS;
         box.connect_wait_ms = box.connect_wait_ms * 2 < OUTBOX_RECONNECT_IDLE_MS_MAX ? box.connect_wait_ms * 2
@@ -335,6 +347,9 @@ int outbox_start(const struct outbox_config *config)
     for (unsigned i = 0; i < 2; i++)
         if (paths[i] != NULL && strlen(paths[i]) < sizeof(box.socket_path[i]))
             memcpy(box.socket_path[i], paths[i], strlen(paths[i]) + 1);
+    for (unsigned i = 0; i < OUTBOX_NAMED_MAX && config->named_sockets[i] != NULL; i++)
+        memcpy(box.named_socket[i], config->named_sockets[i],
+               strnlen(config->named_sockets[i], sizeof(box.named_socket[i]) - 1));
     spool_init(&box.spooler.spool, config->spool_dir, box.identity, OUTBOX_SPOOL_BYTES_MAX);
     struct span_journal_head head = {.owner = config->owner, .spool_said = config->spool_said};
     memcpy(head.identity, box.identity, sizeof(head.identity));

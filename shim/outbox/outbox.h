@@ -9,11 +9,17 @@
 #pragma once
 
 #include "span/frame.h"
+#include "span/paths.h"
 #include "journal.h"
+
+enum { OUTBOX_NAMED_MAX = SPAN_PATH_RUNTIMES + 1 };
 
 struct outbox_config {
     const char *socket_path;
-    const char *socket_path_else;                 /* tried where nobody listens on the first; NULL: none */
+    const char *socket_path_else; /* tried where nobody listens on the first; NULL: none */
+    /* Paths of sockets, of which the abstract names alone are tried where nobody listens on these
+     * two (paths.h); NULL at the end. */
+    const char *named_sockets[OUTBOX_NAMED_MAX + 1];
     const char *spool_dir;                        /* NULL: no spool */
     struct journal_place journal[JOURNAL_PLACES]; /* where the journal may be, the best first */
     bool journal_disk_first;                      /* see struct journal */

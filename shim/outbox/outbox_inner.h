@@ -17,6 +17,7 @@ struct outbox {
     bool configured, started;
     struct span_process process;
     char socket_path[2][128]; /* the second is tried where nobody listens on the first */
+    char named_socket[OUTBOX_NAMED_MAX][SPAN_PATH_ABSTRACT_BYTES]; /* "" at the end, unless all are there */
     uint8_t identity[16];
     uint8_t greeting[SPAN_JOURNAL_GREETING_BYTES]; /* the PROCESS frame */
     size_t greeting_bytes;

@@ -9,6 +9,9 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+/* Users without a number in our user namespace, of whom we may be one. */
+enum { PEER_UNMAPPED = 65534 };
+
 static bool is_known(uid_t owner, uid_t peer, uid_t us)
 {
     return owner == 0 || owner == us || owner == peer;
@@ -35,6 +38,11 @@ static bool step(const char *path, const struct stat *above, uid_t peer, uid_t u
     if (!S_ISDIR(ret_st->st_mode) || !is_known(ret_st->st_uid, peer, us))
         return false;
     return is_closed(ret_st) || (ret_st->st_mode & S_ISVTX) != 0;
+}
+
+bool peer_trusted_by_name(uid_t peer, uid_t us, bool any_user)
+{
+    return peer != PEER_UNMAPPED && (peer == us || (peer == 0 && any_user));
 }
 
 bool peer_trusted(uid_t peer, uid_t us, const char *socket_path)

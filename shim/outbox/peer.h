@@ -14,3 +14,9 @@
  * that no fourth could have put them there.
  */
 bool peer_trusted(uid_t peer, uid_t us, const char *socket_path);
+
+/*
+ * The same of whoever listens at an abstract name, which anybody may take and which proves nothing:
+ * we ourselves, and root where it lets everybody in (`any_user`; else it would send us away).
+ */
+bool peer_trusted_by_name(uid_t peer, uid_t us, bool any_user);

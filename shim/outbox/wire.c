@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "span/frame.h"
+#include "span/paths.h"
 #include "shim/base/say.h"
 #include "peer.h"
 
@@ -29,21 +31,41 @@ bool wire_connected(const struct wire *wire)
     return wire->own.fd >= 0;
 }
 
-/* The kernel says who called listen(); nothing has been sent yet. */
-static int look_at_peer(struct wire *wire, const char *path)
+/* Connects, and asks the kernel who called listen(); nothing has been sent then. The socket is open
+ * after it, whatever it returns. */
+static int reach(struct wire *wire, const struct sockaddr_un *address, size_t path_bytes, struct ucred *ret_peer)
 {
-    struct ucred peer;
-    socklen_t bytes = sizeof(peer);
-    if (getsockopt(wire->own.fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0)
+    socklen_t bytes = sizeof(*ret_peer);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
         return -errno;
-    if (!peer_trusted(peer.uid, geteuid(), path)) {
+    int rc = own_fd_adopt(&wire->own, fd);
+    if (rc != 0)
+        return rc;
+    wire->input_bytes = 0;
+    /* A unix socket connects at once; EAGAIN means that the listener's queue is full. */
+    if (connect(wire->own.fd, (const struct sockaddr *)address,
+                (socklen_t)(offsetof(struct sockaddr_un, sun_path) + path_bytes)) != 0 ||
+        getsockopt(wire->own.fd, SOL_SOCKET, SO_PEERCRED, ret_peer, &bytes) != 0)
+        return -errno;
+    return 0;
+}
+
+static void have_peer(struct wire *wire, const struct ucred *peer)
+{
+    wire->distrusted = false;
+    wire->outside |= peer->pid == 0;
+}
+
+static int look_at_peer(struct wire *wire, const struct ucred *peer, const char *path)
+{
+    if (!peer_trusted(peer->uid, geteuid(), path)) {
         shim_say_once("another user's collector listens where anybody could have put it; it is sent nothing");
         wire->refused += !wire->distrusted;
         wire->distrusted = true;
         return -EPERM;
     }
-    wire->distrusted = false;
-    wire->outside |= peer.pid == 0;
+    have_peer(wire, peer);
     return 0;
 }
 
@@ -61,20 +83,33 @@ int wire_connect(struct wire *wire, const char *path)
         return -errno;
     if (!S_ISSOCK(st.st_mode))
         return -ENOTSOCK;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -errno;
-    int rc = own_fd_adopt(&wire->own, fd);
-    if (rc != 0)
-        return rc;
-    wire->input_bytes = 0;
-    /* A unix socket connects at once; EAGAIN means that the listener's queue is full. */
-    if (connect(wire->own.fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
-        rc = -errno;
-    else
-        rc = look_at_peer(wire, path);
+    struct ucred peer;
+    int rc = reach(wire, &address, bytes + 1, &peer);
+    if (rc == 0)
+        rc = look_at_peer(wire, &peer, path);
     if (rc != 0)
         wire_close(wire);
+    return rc;
+}
+
+int wire_connect_by_name(struct wire *wire, const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct ucred peer;
+    int rc = -ENAMETOOLONG;
+    for (unsigned any_user = 0; any_user < 2; any_user++) {
+        size_t bytes = span_path_abstract(address.sun_path, path, any_user != 0);
+        if (bytes == 0)
+            break;
+        rc = reach(wire, &address, bytes, &peer);
+        if (rc == 0 && !peer_trusted_by_name(peer.uid, geteuid(), any_user != 0))
+            rc = -EPERM;
+        if (rc == 0) {
+            have_peer(wire, &peer);
+            break;
+        }
+        wire_close(wire);
+    }
     return rc;
 }
 

@@ -25,6 +25,9 @@ struct wire {
  * wire must be closed.
  */
 int wire_connect(struct wire *wire, const char *path);
+/* The same at the abstract names that belong to the path (span/paths.h), for a process that sees
+ * other directories than the collector. Who is not to be trusted there is as good as nobody. */
+int wire_connect_by_name(struct wire *wire, const char *path);
 bool wire_connected(const struct wire *wire);
 /* Bytes that the kernel took, 0 when it takes none now; a negative errno when the connection is
  * gone (it is closed then). */

@@ -32,7 +32,7 @@ enum {
     TAPE_RING_BYTES =
         4 * 1024 * 1024, /* about 3 ms of memory bandwidth of parsing; the scribe looks every 2 ms while busy */
     TAPE_SPILL_BYTES = 256 * 1024,
-    TAPE_SPILL_TOTAL_MAX = 256 * 1024 * 1024,
+    TAPE_SPILL_TOTAL_MAX = 128 * 1024 * 1024,
     TAPE_ENDS_MAX = 16384, /* open transfers whose ends have room kept: as many as the scribe follows (flights.h) */
 };
 

@@ -138,6 +138,37 @@ static void test_request_beyond_bounds(void **state)
     assert_true(told);
 }
 
+/* A large body that goes to no model is not kept while it goes there; its handle then calls a model
+ * with it, and what was not seen is counted. */
+static void test_large_copy_for_others(void **state)
+{
+    (void)state;
+    enum { LARGE = SHADOW_COPY_SMALL_BYTES_MAX + 1 };
+    static char large[LARGE + 1];
+    memset(large, ' ', LARGE);
+    for (unsigned small = 0; small < 2; small++) {
+        char url[128]; /* the server hangs up on so much */
+        reset_sinks(NULL);
+        CURL *easy = make("/plain");
+        struct shadow *shadow = &handles_find(easy, HANDLE_EASY)->easy.shadow;
+        SET(easy, CURLOPT_COPYPOSTFIELDS, large + small);
+        assert_non_null(shadow->copied.data);
+        (void)hook_curl_easy_perform(&origin, easy);
+        assert_int_equal(shadow->fields_kind, small ? SHADOW_FIELDS_COPY : SHADOW_FIELDS_UNSEEN);
+        assert_int_equal(shadow->copied.data != NULL, small);
+        const struct tape_loss before = tape_losses();
+        (void)snprintf(url, sizeof(url), "%s/v1/plain", base);
+        SET(easy, CURLOPT_URL, url);
+        (void)hook_curl_easy_perform(&origin, easy);
+        if (!small) /* all of the other does not fit on a tape that nobody reads */
+            assert_int_equal(tape_losses().records - before.records, 1);
+        hook_curl_easy_cleanup(&origin, easy);
+        struct tape_record record;
+        while (tape_read(&record))
+            continue;
+    }
+}
+
 /* A session is no call: it is counted apart, and there must be somebody to tell it. */
 static void test_session(void **state)
 {
@@ -177,8 +208,13 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup(name, reset_sinks)
     const struct CMUnitTest tests[] = {
-        CASE(test_beginning_lost),        CASE(test_no_scribe),    CASE(test_session), CASE(test_library_not_followed),
-        CASE(test_request_beyond_bounds), CASE(test_stale_handle),
+        CASE(test_beginning_lost),
+        CASE(test_no_scribe),
+        CASE(test_session),
+        CASE(test_library_not_followed),
+        CASE(test_request_beyond_bounds),
+        CASE(test_stale_handle),
+        CASE(test_large_copy_for_others),
     };
     return cmocka_run_group_tests(tests, start_all, stop_all);
 }

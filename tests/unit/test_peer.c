@@ -145,12 +145,26 @@ static void test_directories_above_and_links(void **state)
     assert_return_code(rmdir(below), 0);
 }
 
+/* An abstract name anybody takes. Without a number here all look like 65534, also who is that. */
+static void test_names_prove_nothing(void **state)
+{
+    (void)state;
+    for (int any_user = 0; any_user < 2; any_user++) {
+        assert_true(peer_trusted_by_name(US, US, any_user));
+        assert_true(peer_trusted_by_name(0, 0, any_user));
+        assert_int_equal(peer_trusted_by_name(0, US, any_user), any_user);
+        assert_false(peer_trusted_by_name(STRANGER, US, any_user));
+        assert_false(peer_trusted_by_name(STRANGER, 0, any_user));
+        assert_false(peer_trusted_by_name(65534, 65534, any_user));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ourselves_and_root_always),   cmocka_unit_test(test_nobody_else_where_anybody_writes),
         cmocka_unit_test(test_a_folder_made_anew_in_tmp),   cmocka_unit_test(test_a_service_user_of_the_system),
-        cmocka_unit_test(test_directories_above_and_links),
+        cmocka_unit_test(test_directories_above_and_links), cmocka_unit_test(test_names_prove_nothing),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

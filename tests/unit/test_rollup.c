@@ -159,6 +159,87 @@ static void test_unknown_is_not_zero(void **state)
     rollup_done(&rollup);
 }
 
+/* Keys are compared by the numbers of their texts: equal where the texts are, whichever way they
+ * came, and not otherwise; the numbers end with what uses them. */
+static void test_texts_by_number(void **state)
+{
+    static const char *const prompts[] = {"00000000000000ff", "00000000000000FF", "0000000000000ff", "other", ""};
+    struct rollup rollup;
+    uint32_t number;
+    int status;
+
+    (void)state;
+    rollup_init(&rollup, 0, NULL, NULL);
+    for (size_t i = 0; i < sizeof(prompts) / sizeof(prompts[0]); i++) {
+        struct span_text key[ROLLUP_KEY_COUNT];
+        const struct rollup_group *group;
+
+        assert_int_equal(add_one(&rollup, prompts[i], true, 1), 0);
+        assert_int_equal(rollup.hour[0].n, i + 1);
+        group = rollup.hour[0].group[i];
+        assert_int_equal(group->key[ROLLUP_prompt].bytes, strlen(prompts[i]));
+        assert_memory_equal(group->key[ROLLUP_prompt].data, prompts[i], strlen(prompts[i]));
+        memcpy(key, group->key, sizeof(key));
+        assert_ptr_equal(rollup_put(&rollup, 7, key, &status), group);
+        key[ROLLUP_model] = (struct span_text){prompts[0], 16};
+        assert_ptr_not_equal(rollup_put(&rollup, 8, key, &status), group);
+    }
+    for (int way = 0; way < 2; way++) {
+        for (int i = 0; i <= ROLLUP_NAMES_KEPT; i++) {
+            char name[32];
+
+            snprintf(name, sizeof(name), "%d", i);
+            assert_int_equal(rollup_name(&rollup.names, name, (uint32_t)strlen(name), &number), 0);
+            assert_true(number != ROLLUP_NAME_none && number != ROLLUP_NAME_ID);
+        }
+        if (way == 0)
+            rollup_trim(&rollup, 4);
+        else
+            rollup_hour_drop(&rollup, 7);
+        assert_int_equal(rollup.n_hours, 0);
+        assert_int_equal(rollup.names.n, 0);
+        assert_int_equal(add_one(&rollup, "after", true, 1), 0);
+        assert_int_equal(rollup.hour[0].n, 1);
+        assert_memory_equal(rollup.hour[0].group[0]->key[ROLLUP_prompt].data, "after", 5);
+    }
+    rollup_done(&rollup);
+}
+
+/* A sketch that grows to both sides is what was added, and what is written is read again. */
+static void test_sketches_grow_both_ways(void **state)
+{
+    static const unsigned buckets[] = {100, 100, 90, 110, 91, 0, SPAN_SKETCH_BUCKETS - 1, 110};
+    struct rollup_sketch sketch = {0};
+    struct rollup_sketch read = {0};
+    uint64_t want[SPAN_SKETCH_BUCKETS] = {0};
+    struct span_buffer bytes;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(buckets) / sizeof(buckets[0]); i++) {
+        const uint64_t times = i % 2 == 0 ? 1 : 40;
+
+        assert_int_equal(rollup_sketch_add(&sketch, buckets[i], times), 0);
+        assert_int_equal(rollup_sketch_add(&sketch, 50, 0), 0);
+        assert_int_equal(rollup_sketch_add(&sketch, 50, UINT64_MAX), 0);
+        want[buckets[i]] += times;
+        for (unsigned b = 0; b < SPAN_SKETCH_BUCKETS; b++)
+            assert_int_equal(b >= sketch.first && b - sketch.first < sketch.n ? sketch.count[b - sketch.first] : 0,
+                             want[b]);
+        assert_true(sketch.count[0] > 0 && sketch.count[sketch.n - 1] > 0);
+        span_buffer_init(&bytes, 1 << 16);
+        assert_int_equal(rollup_sketch_write(&bytes, &sketch), 0);
+        free(read.count);
+        read = (struct rollup_sketch){0};
+        assert_int_equal(rollup_sketch_read(&read, bytes.data, bytes.bytes), 0);
+        assert_int_equal(read.first, sketch.first);
+        assert_int_equal(read.n, sketch.n);
+        assert_memory_equal(read.count, sketch.count, sketch.n * sizeof(*sketch.count));
+        span_buffer_done(&bytes);
+    }
+    free(read.count);
+    free(sketch.count);
+}
+
 static void test_folding(void **state)
 {
     struct rollup rollup;
@@ -408,10 +489,10 @@ static void test_when_they_are_saved(void **state)
     static const struct {
         unsigned commits, rows, hours;
         bool due;
-    } cases[] = {{STORE_ROLLUP_COMMITS - 1, STORE_ROLLUP_ROWS - 1, STORE_HOURS_KEPT, false},
+    } cases[] = {{STORE_ROLLUP_COMMITS - 1, STORE_ROLLUP_ROWS - 1, STORE_HOURS_UNSAVED, false},
                  {STORE_ROLLUP_COMMITS, 0, 0, true},
                  {0, STORE_ROLLUP_ROWS, 0, true},
-                 {0, 0, STORE_HOURS_KEPT + 1, true}};
+                 {0, 0, STORE_HOURS_UNSAVED + 1, true}};
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct rollup rollup = {.n_hours = cases[i].hours};
@@ -432,6 +513,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_damaged_block, setup, teardown),
         cmocka_unit_test_setup_teardown(test_recount, setup, teardown),
         cmocka_unit_test(test_unknown_is_not_zero),
+        cmocka_unit_test(test_texts_by_number),
+        cmocka_unit_test(test_sketches_grow_both_ways),
         cmocka_unit_test(test_hours),
         cmocka_unit_test(test_when_they_are_saved),
         cmocka_unit_test(test_folding),

@@ -271,6 +271,39 @@ static void test_paths(void **state)
     }
 }
 
+/* Names that services generate are no keys; a key, and what the request's credential says, is no
+ * name. */
+static void test_hosts(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"api.openai.com", "api.openai.com"},
+        {"my-firm-eu2.openai.azure.com", "my-firm-eu2.openai.azure.com"},
+        {"qk3zmx8t7u2hv9wa.us-east-1.aws.endpoints.huggingface.cloud",
+         "qk3zmx8t7u2hv9wa.us-east-1.aws.endpoints.huggingface.cloud"},
+        {"k8f3m1x9q2w7e5-8000.proxy.runpod.net", "k8f3m1x9q2w7e5-8000.proxy.runpod.net"},
+        {"127.0.0.1", "127.0.0.1"},
+        {"::1", "::1"},
+        {"sk-proj-Ab3dEf6hIj9kLmN0pQrS.example.com", "*.example.com"},
+        {"SK-PROJ-AB3DEF6HIJ9KLMN0PQRS.example.com", "*.example.com"},
+        {"eu.header-secret.example.com.", "eu.*.example.com."},
+        {"HEADER-SECRET", "*"},
+        {"a..b", "a..b"},
+        {"", ""},
+    };
+    FOR(i, cases)
+    {
+        struct secret_echo echo;
+        char out[SPAN_TEXT_MAX];
+        secret_echo_init(&echo);
+        secret_echo_take(&echo, "header-secret", 13, '!');
+        const size_t bytes = secret_mask_host(cases[i][0], strlen(cases[i][0]), &echo, out, sizeof(out) - 1);
+        out[bytes] = '\0';
+        assert_string_equal(out, cases[i][1]);
+        assert_true(secret_mask_host(cases[i][0], strlen(cases[i][0]), &echo, out, 5) <= 5);
+    }
+}
+
 /* An answer that the query asks for has the id that was asked for, whatever the parameter is
  * called; what the query holds beside that comes back nowhere, and no id elsewhere than as the
  * answer's. */
@@ -545,9 +578,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_words),          cmocka_unit_test(test_shapes),
         cmocka_unit_test(test_echoes),         cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_planted_shapes), cmocka_unit_test(test_planted_echoes),
-        cmocka_unit_test(test_encoded_echoes), cmocka_unit_test(test_what_stays),
-        cmocka_unit_test(test_asked_ids),      cmocka_unit_test(test_users),
+        cmocka_unit_test(test_hosts),          cmocka_unit_test(test_planted_shapes),
+        cmocka_unit_test(test_planted_echoes), cmocka_unit_test(test_encoded_echoes),
+        cmocka_unit_test(test_what_stays),     cmocka_unit_test(test_asked_ids),
+        cmocka_unit_test(test_users),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

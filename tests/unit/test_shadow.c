@@ -308,9 +308,28 @@ static void test_dropped_copies_are_wiped(void **state)
     assert_null(first.data);
 }
 
+static void test_large_copies_together(void **state)
+{
+    (void)state;
+    char *body = calloc(1, KEEP_BYTES_MAX);
+    struct keep copies[KEEP_TOTAL_BYTES_MAX / KEEP_BYTES_MAX] = {{0}}, another = {0};
+    assert_non_null(body);
+    for (unsigned i = 0; i < sizeof(copies) / sizeof(copies[0]); i++)
+        assert_int_equal(keep_set(&copies[i], body, KEEP_BYTES_MAX), 0);
+    assert_int_equal(keep_set(&another, body, KEEP_BLOCK_BYTES + 1), -12);
+    assert_int_equal(keep_set(&another, body, KEEP_BLOCK_BYTES), 0); /* small ones go on */
+    keep_drop(&copies[0]);
+    assert_int_equal(keep_set(&another, body, KEEP_BYTES_MAX), 0);
+    keep_drop(&another);
+    for (unsigned i = 0; i < sizeof(copies) / sizeof(copies[0]); i++)
+        keep_drop(&copies[i]);
+    free(body);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_large_copies_together),
         cmocka_unit_test_setup_teardown(test_url, init, drop),
         cmocka_unit_test_setup_teardown(test_url_too_long, init, drop),
         cmocka_unit_test_setup_teardown(test_url_options, init, drop),

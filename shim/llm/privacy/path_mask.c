@@ -1,7 +1,8 @@
 /*
- * The path as it may be stored, see secret.h: what is not of the API's known shape becomes "*",
- * because keys stand in paths too (/v1/KEY/chat, /bot12345:KEY/…, proxies that take a tenant's
- * secret as a prefix).
+ * Path and host as they may be stored, see secret.h: of a path, what is not of the API's known
+ * shape becomes "*", because keys stand in paths too (/v1/KEY/chat, /bot12345:KEY/…, proxies that
+ * take a tenant's secret as a prefix); of a host, labels that are keys (proxies that take it as a
+ * name).
  *
  * Called when an exchange opens, on the scribe's thread.
  */
@@ -183,4 +184,35 @@ void secret_echo_path(struct secret_echo *echo, const struct secret_path *path)
             secret_echo_take(echo, path->path + at, segment, '~');
         at += segment;
     }
+}
+
+/* Short credentials may be plain words, as most labels are. */
+static bool is_plain_word(const char *label, size_t bytes)
+{
+    size_t letters = 0;
+    while (letters < bytes && (unsigned char)((label[letters] | 0x20) - 'a') < 26)
+        letters++;
+    return letters == bytes && bytes <= SECRET_ECHO_WORD_MAX;
+}
+
+static bool label_may_stay(const char *label, size_t bytes, const struct secret_echo *echo)
+{
+    return is_plain_word(label, bytes) || (!secret_key_known(label, bytes) && !secret_echoed_name(echo, label, bytes));
+}
+
+size_t secret_mask_host(const char *host, size_t bytes, const struct secret_echo *echo, char *ret_host, size_t room)
+{
+    size_t used = 0;
+    for (size_t at = 0; at < bytes && used < room;) {
+        const char *const dot = memchr(host + at, '.', bytes - at);
+        const size_t label = dot != NULL ? (size_t)(dot - host) - at : bytes - at;
+        if (label_may_stay(host + at, label, echo))
+            used += append(ret_host + used, room - used, host + at, label);
+        else
+            used += append(ret_host + used, room - used, "*", 1);
+        if (dot != NULL)
+            used += append(ret_host + used, room - used, ".", 1);
+        at += label + 1;
+    }
+    return used;
 }

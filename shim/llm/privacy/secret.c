@@ -171,7 +171,7 @@ static bool begins_key(const char *p, size_t left)
 }
 
 /* Known beginnings, wherever a word begins. */
-static bool has_known_key(const char *text, size_t bytes)
+bool secret_key_known(const char *text, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i++)
         if ((i == 0 || !is_alnum(text[i - 1])) && begins_key(text + i, bytes - i))
@@ -208,7 +208,7 @@ static bool has_random_run(const char *text, size_t bytes)
 
 bool secret_key_shaped(const char *text, size_t bytes)
 {
-    return has_known_key(text, bytes) || has_random_run(text, bytes);
+    return secret_key_known(text, bytes) || has_random_run(text, bytes);
 }
 
 /* ---- addresses ---- */
@@ -330,7 +330,7 @@ bool secret_free_id(const char *text, size_t bytes)
     for (size_t i = 0; i < bytes; i++)
         if (!is_alnum(text[i]) && memchr("-_.:=+/~", text[i], 8) == NULL)
             return false;
-    return bytes && !has_known_key(text, bytes) && !has_long_number(text, bytes) && !secret_address_shaped(text, bytes);
+    return bytes && !secret_key_known(text, bytes) && !has_long_number(text, bytes) && !secret_address_shaped(text, bytes);
 }
 
 /* ---- echoes ---- */
@@ -433,7 +433,7 @@ bool secret_free_label(const char *name, size_t name_bytes, const char *value, s
 {
     static const char *const secrets[] = {"password", "passwd",  "secret", "token",      "api_key", "apikey",
                                           "api-key",  "api.key", "auth",   "credential", "cookie",  NULL};
-    return !name_has_any(name, name_bytes, secrets) && !has_known_key(value, bytes) && !has_mail(value, bytes) &&
+    return !name_has_any(name, name_bytes, secrets) && !secret_key_known(value, bytes) && !has_mail(value, bytes) &&
            !(bytes && is_phone(value, bytes));
 }
 

@@ -26,6 +26,8 @@ enum {
 /* Has it the shape of a key (known beginnings, long runs of mixed letters and digits), or does it
  * hold an e-mail address, a URL, an IP address or a telephone number? */
 bool secret_key_shaped(const char *text, size_t bytes);
+/* The known beginnings alone. */
+bool secret_key_known(const char *text, size_t bytes);
 bool secret_address_shaped(const char *text, size_t bytes);
 
 /* A model's or a prompt's name: no key, no address, no control characters. */
@@ -94,5 +96,9 @@ struct secret_path {
     size_t model_bytes;
 };
 size_t secret_mask_path(const struct secret_path *path, const struct secret_echo *echo, char *ret_path, size_t room);
+/* The host's name as it may be stored: labels with a known kind of key, or with a credential of the
+ * request, become "*"; what services generate stays. Returns the bytes written to ret_host, at most
+ * `room`. */
+size_t secret_mask_host(const char *host, size_t bytes, const struct secret_echo *echo, char *ret_host, size_t room);
 /* Takes the segments that are masked: they must not come back either. */
 void secret_echo_path(struct secret_echo *echo, const struct secret_path *path);

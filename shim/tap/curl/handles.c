@@ -43,9 +43,20 @@ static struct handle *make_handle(void)
     }
 }
 
+static void set_loud(struct handle *handle)
+{
+    atomic_store_explicit(&handle->quiet, handle, memory_order_release);
+}
+
+void handles_set_quiet(struct handle *multi)
+{
+    atomic_store_explicit(&multi->quiet, atomic_load_explicit(&multi->key, memory_order_relaxed), memory_order_release);
+}
+
 /* Everything from `released` on is the owner's and starts from zero. */
 static void clear(struct handle *handle)
 {
+    set_loud(handle);
     uint8_t *begin = (uint8_t *)&handle->released;
     memset(begin, 0, (size_t)((uint8_t *)(handle + 1) - begin));
 }
@@ -91,6 +102,7 @@ void handles_join(struct handle *easy, struct handle *multi)
     if (list->pending == NULL)
         list->pending = easy;
     own->pending = true;
+    set_loud(multi);
 }
 
 void handles_leave(struct handle *easy)

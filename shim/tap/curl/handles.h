@@ -63,6 +63,9 @@ struct form {
 struct handle {
     _Atomic(const void *) key; /* NULL: free */
     enum handle_kind kind;
+    /* Of a multi handle that was driven and got nothing since: its key. Else what no handle is: the
+     * record itself, or NULL before the record was ever driven (hook_multi.h). */
+    _Atomic(const void *) quiet;
     struct handle *next;  /* in the bucket; fixed once published */
     const void *released; /* the CURL* that it was of; NULL: none */
     struct library *library;
@@ -112,5 +115,7 @@ void handles_release(struct handle *handle);
  * NULL is in none. */
 void handles_join(struct handle *easy, struct handle *multi);
 void handles_leave(struct handle *easy);
+/* The multi handle is being driven, and nothing waits to be begun. */
+void handles_set_quiet(struct handle *multi);
 /* How many records exist, free ones included. */
 size_t handles_capacity(void);

@@ -22,7 +22,7 @@
 
 #include <errno.h>
 
-_Thread_local const struct handle *hook_multi_driven;
+_Thread_local struct handle *hook_multi_driven;
 
 static struct library *library_for(const struct handle *handle, const struct origin *origin)
 {
@@ -127,7 +127,7 @@ static struct library *drive(struct handle *record, const struct origin *origin)
         begin_pending(record);
     record->multi.driving = true;
     if (record->library->real.curl_easy_header != NULL)
-        hook_multi_driven = record;
+        handles_set_quiet(hook_multi_driven = record);
     return record->library;
 }
 

@@ -60,6 +60,8 @@ static int put_idle_block(char *block)
     return -ENOSPC;
 }
 
+static _Atomic size_t own_mappings_bytes; /* of those that are no block and no slab */
+
 static char *map_memory(size_t room)
 {
     char *memory = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -67,6 +69,21 @@ static char *map_memory(size_t room)
         return NULL;
     (void)madvise(memory, room, MADV_DONTDUMP);
     return memory;
+}
+
+static char *map_own(size_t room)
+{
+    const size_t before = atomic_fetch_add_explicit(&own_mappings_bytes, room, memory_order_relaxed);
+    char *memory = before <= KEEP_TOTAL_BYTES_MAX - room ? map_memory(room) : NULL;
+    if (memory == NULL)
+        atomic_fetch_sub_explicit(&own_mappings_bytes, room, memory_order_relaxed);
+    return memory;
+}
+
+static void unmap_own(char *memory, size_t room)
+{
+    (void)munmap(memory, room);
+    atomic_fetch_sub_explicit(&own_mappings_bytes, room, memory_order_relaxed);
 }
 
 static size_t class_bytes(unsigned class)
@@ -191,7 +208,9 @@ void keep_drop(struct keep *keep)
     explicit_bzero(keep->data, keep->bytes);
     if (keep->place != 0)
         put_free(class_of(keep->room), keep->place);
-    else if (keep->room != KEEP_BLOCK_BYTES || put_idle_block(keep->data) < 0)
+    else if (keep->room != KEEP_BLOCK_BYTES)
+        unmap_own(keep->data, keep->room);
+    else if (put_idle_block(keep->data) < 0)
         (void)munmap(keep->data, keep->room);
     *keep = (struct keep){0};
     errno = saved_errno;
@@ -205,10 +224,15 @@ static struct keep take(size_t bytes)
         keep.data = take_small(bytes, &keep);
     if (keep.data != NULL)
         return keep;
-    keep.room = bytes <= KEEP_BLOCK_BYTES ? KEEP_BLOCK_BYTES : (uint32_t)bytes;
-    keep.data = keep.room == KEEP_BLOCK_BYTES ? take_idle_block() : NULL;
+    if (bytes > KEEP_BLOCK_BYTES) {
+        keep.room = (uint32_t)bytes;
+        keep.data = map_own(bytes);
+        return keep;
+    }
+    keep.room = KEEP_BLOCK_BYTES;
+    keep.data = take_idle_block();
     if (keep.data == NULL)
-        keep.data = map_memory(keep.room);
+        keep.data = map_memory(KEEP_BLOCK_BYTES);
     return keep;
 }
 

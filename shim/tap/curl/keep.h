@@ -17,7 +17,10 @@ enum {
     KEEP_SMALL_BYTES_MAX = 2048,  /* up to here in slabs */
     KEEP_BLOCK_BYTES = 16 * 1024, /* what fits goes into a recycled block, anything larger into a mapping of its own */
     KEEP_BLOCKS_IDLE_MAX = 16,
-    KEEP_BYTES_MAX = 256 * 1024 * 1024,
+    /* More than any provider takes in one request; and of all such mappings together: they are
+     * memory that the program's container counts as the program's. */
+    KEEP_BYTES_MAX = 64 * 1024 * 1024,
+    KEEP_TOTAL_BYTES_MAX = 128 * 1024 * 1024,
 };
 
 struct keep {
@@ -27,6 +30,7 @@ struct keep {
     uint32_t place; /* of a block in a slab, else 0 */
 };
 
-/* Replaces the copy. Returns 0, or -ENOMEM (then nothing is kept). */
+/* Replaces the copy. Returns 0, or -ENOMEM where there is no memory or a bound is reached (then
+ * nothing is kept). */
 int keep_set(struct keep *keep, const void *data, size_t bytes);
 void keep_drop(struct keep *keep);

@@ -151,6 +151,14 @@ static void set_copied_fields(struct shadow *shadow, const char *fields)
     shadow->fields_kind = keep_set(&shadow->copied, fields, bytes) < 0 ? SHADOW_FIELDS_UNSEEN : SHADOW_FIELDS_COPY;
 }
 
+void shadow_forget_large_copy(struct shadow *shadow)
+{
+    if (shadow->copied.bytes <= SHADOW_COPY_SMALL_BYTES_MAX)
+        return;
+    keep_drop(&shadow->copied);
+    shadow->fields_kind = SHADOW_FIELDS_UNSEEN;
+}
+
 /* A size that grows makes an earlier copy invalid: libcurl forgets it. */
 static void set_fields_bytes(struct shadow *shadow, curl_off_t bytes)
 {

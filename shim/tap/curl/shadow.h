@@ -15,6 +15,7 @@
 enum {
     SHADOW_URL_BYTES_MAX = 2048, /* a call of a longer one is counted, and not followed */
     SHADOW_METHOD_BYTES_MAX = 15,
+    SHADOW_COPY_SMALL_BYTES_MAX = 1024 * 1024, /* a larger copy is given up before a transfer that is no call */
     SHADOW_BESIDE_BYTES_MAX = 128, /* of the URL's user info, query and fragment */
     SHADOW_TOLD_BYTES_MAX = 32,    /* of each option in shadow_told */
 };
@@ -103,6 +104,9 @@ struct shadow {
 void shadow_init(struct shadow *shadow);
 void shadow_reset(struct shadow *shadow);
 void shadow_drop(struct shadow *shadow);
+/* The next transfer is none of ours: a copied body that is large is memory for nothing. Should the
+ * handle come back with it to a model, the body is unseen, and that is counted. */
+void shadow_forget_large_copy(struct shadow *shadow);
 /* As curl_easy_duphandle does. */
 void shadow_copy(struct shadow *to, const struct shadow *from);
 /* After libcurl accepted the option. */

@@ -131,6 +131,7 @@ static bool prepare(struct handle *handle, uint64_t queued_ns, struct opening *o
         return false;
     }
     if (!candidate) {
+        shadow_forget_large_copy(shadow);
         say_of_session(shadow, shadow->scheme == SHADOW_SCHEME_SOCKET);
         return false;
     }

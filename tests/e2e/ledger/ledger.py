@@ -27,7 +27,7 @@ import harness  # noqa: E402
 from harness import BIN, SHIM, Failure, expect  # noqa: E402
 
 CLIENT = BIN / "ledger_client"
-LOOK_MS_MAX = 4  # as in ledger_client.c, and the size of its table
+LOOK_MS_MAX = 8  # as in ledger_client.c, and the size of its table
 TABLE_BYTES = 4096 * 16
 
 # How long its process went on after it by its own count (for ever, where it exited), and how long before the program's death it was complete.
@@ -85,7 +85,7 @@ class Program:
 
 class Ledger:
     def __init__(self, bound_ms):
-        self.bound_ms = bound_ms + LOOK_MS_MAX  # the count that a call notes may be so old
+        self.bound_ms = bound_ms + LOOK_MS_MAX  # the count that a call notes may be so far behind
         self.due = set()  # must be in the store
         self.known = {}  # may be; the Call, by its id
         self.programs = []  # the calls of each

@@ -15,7 +15,8 @@
  * records was ready to run and got no processor, and without its running while it had to share one:
  * then it works off what came while it waited. All else that it does or waits for counts. A thread
  * of this program looks every 2 ms at what the kernel says of it; of a longer time between two
- * looks, in which nothing of this process may have run, 4 ms count. The count lies in the file
+ * looks, in which nothing of this process may have run, 4 ms count. So the count is 8 ms behind at
+ * most: one look, and one whose share the next decides. It lies in the file
  * (struct process), which the killer reads afterwards.
  */
 #include <curl/curl.h>
@@ -24,6 +25,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,6 +90,7 @@ struct recorder {
     /* By the last look: for how many nanoseconds it ran and waited for a processor, and when that
      * was. */
     unsigned long long ran, waited, looked;
+    unsigned long long open_us; /* found on or before a processor: which, the next look tells */
 };
 
 static int open_of_task(long task, const char *what)
@@ -117,7 +120,8 @@ static void find_recorder(struct recorder *recorder)
 }
 
 /* Adds what has passed since the last look, unless the recorder waits for a processor right now:
- * how long it did is known when it has one. */
+ * how long it did is known when it has one. So what passed until a look that found it ready to run
+ * is added by the next look, less what it had waited by then. */
 static void look(struct recorder *recorder)
 {
     char stat[512] = "", schedstat[128] = "";
@@ -128,14 +132,20 @@ static void look(struct recorder *recorder)
         pread(recorder->schedstat, schedstat, sizeof(schedstat) - 1, 0) > 0)
         (void)sscanf(schedstat, "%llu %llu", &ran, &waited);
     const char *state = strrchr(stat, ')');
-    if (state != NULL && strncmp(state, ") R", 3) == 0 && ran == recorder->ran)
+    const bool ready = state != NULL && strncmp(state, ") R", 3) == 0;
+    if (ready && ran == recorder->ran)
         return;
     const unsigned long long now = now_ns(), passed = now - recorder->looked;
     unsigned long long others = waited > recorder->waited ? waited - recorder->waited : 0;
     if (others > passed / 10 && ran > recorder->ran)
         others += ran - recorder->ran;
     const unsigned long long counts = passed > others ? (passed - others) / 1000 : 0;
-    atomic_fetch_add(&processes[self].lived_us, counts < LOOK_US_MAX ? counts : LOOK_US_MAX);
+    const unsigned long long too_many = passed < others ? (others - passed) / 1000 : 0;
+    const unsigned long long added = recorder->open_us > too_many ? recorder->open_us - too_many : 0;
+    recorder->open_us = counts < LOOK_US_MAX ? counts : LOOK_US_MAX;
+    atomic_fetch_add(&processes[self].lived_us, ready ? added : added + recorder->open_us);
+    if (!ready)
+        recorder->open_us = 0;
     recorder->ran = ran;
     recorder->waited = waited;
     recorder->looked = now;
