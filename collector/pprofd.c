@@ -30,6 +30,7 @@ enum { MERGE_EVERY_MS = 10000 }; /* between looks for something to merge */
 
 struct options {
     char socket[4096], store[4096], spool[4096]; /* "": none */
+    bool foreign; /* a home that the environment names is left alone: it is another user's */
     bool once, any_user, spool_said, store_said, socket_said;
     struct places places;
 };
@@ -86,12 +87,11 @@ static int set_path(char *to, size_t room, const char *value, const char *option
 /* The environment is looked at here alone. */
 static void defaults(struct options *options)
 {
-    const char *home = getenv("HOME");
-    const char *state = getenv("XDG_STATE_HOME");
-
     memset(options, 0, sizeof(*options));
-    (void)span_path_store(options->store, sizeof(options->store), state, home);
-    (void)span_path_spool(options->spool, sizeof(options->spool), state, home);
+    struct span_path_base base = places_base(&options->foreign);
+
+    (void)span_path_store(options->store, sizeof(options->store), base.state_home, base.home);
+    (void)span_path_spool(options->spool, sizeof(options->spool), base.state_home, base.home);
 }
 
 /* The value of an option that names a path: 0, also where it was not given. */
@@ -148,7 +148,7 @@ static void make_directories(const char *file)
     (void)snprintf(path, sizeof(path), "%s", file);
     for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        (void)mkdir(path, 0700); /* what cannot be made will be said when the file is opened */
+        (void)span_place_make_one(path, 0700); /* what cannot be made will be said when the file is opened */
         *slash = '/';
     }
 }
@@ -156,7 +156,7 @@ static void make_directories(const char *file)
 /* The default socket is looked up after the options: nothing is made where it is not wanted. */
 static int find_places(struct options *options)
 {
-    struct span_path_base base = places_base();
+    struct span_path_base base = places_base(NULL);
     char runtime[SPAN_PATH_RUNTIME_BYTES_MAX + 1];
 
     if (options->any_user)
@@ -427,6 +427,9 @@ int main(int argc, char **argv)
         return code;
     if (find_places(&options) != 0)
         return EXIT_FAILURE;
+    if (options.foreign && !options.store_said)
+        complain("a home directory of another user's is left alone: the store is %s, the spool %s", options.store,
+                 options.spool[0] == '\0' ? "off" : options.spool);
     store = open_store(&options);
     if (store == NULL)
         return EXIT_FAILURE;

@@ -112,6 +112,68 @@ static const char *ours(const char *path)
     return from;
 }
 
+/* What we make in there shuts nobody out of what is his: it is our own, the system's, or
+ * everybody's. */
+static bool is_for_us(const struct stat *directory)
+{
+    const mode_t everybodys = S_ISVTX | S_IWOTH;
+
+    return directory->st_uid == geteuid() || directory->st_uid == 0 || (directory->st_mode & everybodys) == everybodys;
+}
+
+/* Cuts the last part off. What is left; "/" or "." where that is nothing. */
+static const char *cut_last(char *path)
+{
+    char *slash = strrchr(path, '/');
+
+    if (slash == NULL)
+        return ".";
+    *slash = '\0';
+    return slash == path ? "/" : path;
+}
+
+int span_place_make_one(const char *path, unsigned mode)
+{
+    char above[SPAN_PLACE_BYTES];
+    struct stat st;
+
+    if (strlen(path) >= sizeof(above))
+        return -ENAMETOOLONG;
+    memcpy(above, path, strlen(path) + 1);
+    if (fstatat(AT_FDCWD, cut_last(above), &st, 0) != 0)
+        return -errno;
+    if (!is_for_us(&st))
+        return fstatat(AT_FDCWD, path, &st, 0) == 0 ? -EEXIST : -EPERM;
+    return mkdir(path, mode) == 0 ? 0 : -errno;
+}
+
+/* Whether the nearest directory on the way to `state` that exists is somebody else's. */
+static bool is_somebody_elses(char state[SPAN_PLACE_BYTES])
+{
+    struct stat st;
+    const char *here = state;
+
+    while (fstatat(AT_FDCWD, here, &st, 0) != 0 && here[1] != '\0')
+        here = cut_last(state);
+    return here[1] != '\0' && !is_for_us(&st);
+}
+
+bool span_place_leave_foreign(struct span_path_base *base)
+{
+    char state[SPAN_PLACE_BYTES];
+    bool left = false;
+
+    if (span_path_state(state, sizeof(state), base->state_home, NULL) == 0 && is_somebody_elses(state)) {
+        base->state_home = NULL;
+        left = true;
+    }
+    if (span_path_state(state, sizeof(state), NULL, base->home) == 0 && is_somebody_elses(state)) {
+        base->home = NULL;
+        left = true;
+    }
+    return left;
+}
+
 void span_place_make(const char *path)
 {
     char part[SPAN_PLACE_BYTES];
@@ -126,10 +188,10 @@ void span_place_make(const char *path)
     for (const char *slash = from == NULL ? NULL : strchr(from + 1, '/'); slash != NULL;
          slash = strchr(slash + 1, '/')) {
         part[slash - path] = '\0';
-        (void)mkdir(part, 0700);
+        (void)span_place_make_one(part, 0700);
         part[slash - path] = '/';
     }
-    (void)mkdir(part, 0700);
+    (void)span_place_make_one(part, 0700);
 }
 
 /* It exists, is the user's own, is no link in a directory that others write, and nobody else writes
@@ -161,7 +223,7 @@ static bool can_be_made(const char *path)
         if (slash != NULL)
             *slash = '\0';
         if (fstatat(AT_FDCWD, parent, &st, 0) == 0)
-            return S_ISDIR(st.st_mode) && faccessat(AT_FDCWD, parent, W_OK | X_OK, AT_EACCESS) == 0;
+            return S_ISDIR(st.st_mode) && is_for_us(&st) && faccessat(AT_FDCWD, parent, W_OK | X_OK, AT_EACCESS) == 0;
         if (parent != part || from == NULL || slash <= part + (from - path))
             return false;
     }

@@ -37,9 +37,24 @@ long span_place_count(int directory, const char *part, long most);
 /*
  * Makes the directory with mode 0700, and its parents where they are ours to make: the home
  * directory's .local and what is below it, the directory that holds libpprof/ and what is below
- * that. That it exists already is fine; whether it does after the call is for the caller to see.
+ * that; nothing in somebody else's (span_place_make_one). That it exists already is fine; whether
+ * it does after the call is for the caller to see.
  */
 void span_place_make(const char *path);
+
+/*
+ * Makes one directory, unless the one above it is neither the effective user's nor root's nor one
+ * in which everybody may make things: root with another user's HOME (`sudo -E`) would shut that
+ * user out of what is his. Returns 0 or a negative errno (-EEXIST: it was there; -EPERM: not in
+ * that one).
+ */
+int span_place_make_one(const char *path, unsigned mode);
+
+/*
+ * Takes state_home and home out of `base` where nothing may be made below them for that reason, so
+ * that whoever makes something there goes on to the next place. Whether it did.
+ */
+bool span_place_leave_foreign(struct span_path_base *base);
 
 /* Whether we can write into this directory, or could once span_place_make has made it. */
 bool span_place_usable(const char *path);

@@ -14,17 +14,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct span_path_base places_base(void)
+struct span_path_base places_base(bool *ret_foreign)
 {
-    return (struct span_path_base){.runtime_dir = getenv("XDG_RUNTIME_DIR"),
-                                   .state_home = getenv("XDG_STATE_HOME"),
-                                   .home = getenv("HOME"),
-                                   .uid = geteuid()};
+    struct span_path_base base = {.runtime_dir = getenv("XDG_RUNTIME_DIR"),
+                                  .state_home = getenv("XDG_STATE_HOME"),
+                                  .home = getenv("HOME"),
+                                  .uid = geteuid()};
+    bool foreign = span_place_leave_foreign(&base);
+
+    if (ret_foreign != NULL)
+        *ret_foreign = foreign;
+    return base;
 }
 
 void places_find(struct places *ret_places)
 {
-    struct span_path_base base = places_base();
+    struct span_path_base base = places_base(NULL);
     char runtime[SPAN_PATH_RUNTIME_BYTES_MAX + 1];
     size_t n = 0;
 

@@ -15,8 +15,9 @@ struct places {
 
 /* Reads the environment. The object must stay where it is. */
 void places_find(struct places *ret_places);
-/* This user's base of default paths, from the environment. */
-struct span_path_base places_base(void);
+/* This user's base of default paths, from the environment; a home in which nothing may be made as
+ * it is another user's is left out, and *ret_foreign (if not NULL) says so. */
+struct span_path_base places_base(bool *ret_foreign);
 
 /* Opens a directory of journals. They are guessed: one that somebody else made is none of ours.
  * With another user's nothing else is believed than that it is that user's. A descriptor, the

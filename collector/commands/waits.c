@@ -36,7 +36,7 @@ static void print_count(FILE *out, const char *before, uint64_t n, const char *o
 static bool has_default_store(void)
 {
     char store[PATH_MAX];
-    struct span_path_base base = places_base();
+    struct span_path_base base = places_base(NULL);
     char *slash;
     if (span_path_store(store, sizeof(store), base.state_home, base.home) != 0)
         return false;
@@ -46,21 +46,29 @@ static bool has_default_store(void)
     return span_place_usable(store);
 }
 
-/* `n` of things that were counted wait: how they are taken in. */
+/* `n` of things that were counted wait: how they are taken in, each place on a line if there are
+ * two. */
 static void print_how(FILE *out, const struct waiting *waiting, uint64_t n, const char *path)
 {
     bool says = waiting->store_said || !has_default_store();
     const char *named = says ? " --store " : "";
     const char *store = waiting->store_said ? display_name(path) : says ? "FILE" : "";
     const char *spool = display_name(waiting->spool);
-    if (waiting->named < n)
-        (void)fprintf(out, "; `pprofd --once%s%s`, or pprofd when it runs, takes them in", named, store);
-    if (waiting->named < n && waiting->named > 0)
-        (void)fprintf(out, ", but for %" PRIu64, waiting->named);
-    if (waiting->named > 0)
-        (void)fprintf(out, "%s for the spool %s; `pprofd --once%s%s --spool %s` takes in what is there",
-                      waiting->named < n ? "" : ",", spool, named, store, spool);
-    (void)fputs(".\n", out);
+    if (waiting->named == 0) {
+        (void)fprintf(out, "; `pprofd --once%s%s`, or pprofd when it runs, takes them in.\n", named, store);
+        return;
+    }
+    if (waiting->named < n) {
+        (void)fprintf(out,
+                      ".\nOf these, %" PRIu64 " can be taken in by `pprofd --once%s%s`, or by pprofd when it runs.\n"
+                      "Of these, %" PRIu64,
+                      n - waiting->named, named, store, waiting->named);
+        (void)fputs(waiting->named == 1 ? " is" : " are", out);
+    } else {
+        (void)fputc(',', out);
+    }
+    (void)fprintf(out, " for the spool %s; `pprofd --once%s%s --spool %s` takes in what is there.\n", spool, named,
+                  store, spool);
 }
 
 void waits_print(FILE *out, const struct waiting *waiting, const char *path)
@@ -178,7 +186,7 @@ static void print_key(FILE *out)
 {
     char directory[SPAN_PLACE_BYTES], path[SPAN_PLACE_BYTES + 8] = "";
     uint8_t key[SPAN_KEY_BYTES];
-    struct span_path_base base = places_base();
+    struct span_path_base base = places_base(NULL);
     const char *value;
     if (said("LIBPPROF_HASH_KEY", &value)) {
         (void)fputs("Ids of prompts and aliases of keys and users come from the key in LIBPPROF_HASH_KEY.\n", out);
@@ -204,7 +212,7 @@ static void print_key(FILE *out)
 void waits_print_way(FILE *out)
 {
     char runtime[SPAN_PATH_RUNTIME_BYTES_MAX + 1], socket_path[PATH_MAX] = "", spool[PATH_MAX] = "";
-    struct span_path_base base = places_base();
+    struct span_path_base base = places_base(NULL);
     const char *value;
     bool own_socket = said("LIBPPROF_SOCKET", &value);
     if (own_socket)

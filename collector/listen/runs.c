@@ -70,7 +70,7 @@ bool run_directory(const char *path, bool make, bool shared)
     (void)snprintf(part, sizeof(part), "%s/", path);
     for (char *slash = strchr(part + 1, '/'); make && slash != NULL; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        if (mkdir(part, mode) == 0 && chmod(part, mode) < 0)
+        if (span_place_make_one(part, mode) == 0 && chmod(part, mode) < 0)
             return false;
         *slash = '/';
     }

@@ -195,7 +195,7 @@ void waiting_of_run(struct waiting *ret_waiting, const char *folder)
 /* The collector of this user's default store. */
 static struct journal_reader default_reader(char spool[PATH_MAX])
 {
-    struct span_path_base base = places_base();
+    struct span_path_base base = places_base(NULL);
     bool has_spool = span_path_spool(spool, PATH_MAX, base.state_home, base.home) == 0;
 
     return (struct journal_reader){.spool = has_spool ? spool : NULL};
@@ -204,7 +204,7 @@ static struct journal_reader default_reader(char spool[PATH_MAX])
 static bool is_default_store(const char *path)
 {
     char store[PATH_MAX];
-    struct span_path_base base = places_base();
+    struct span_path_base base = places_base(NULL);
     struct stat one, other;
 
     return span_path_store(store, sizeof(store), base.state_home, base.home) == 0 && stat(path, &one) == 0 &&

@@ -10,6 +10,7 @@
 
 #include "span/place.h"
 #include "shim/base/config.h"
+#include "shim/base/say.h"
 
 enum { INIT_PID_NAMESPACE = 0xeffffffc }; /* the host's: PROC_PID_INIT_INO of linux/proc_ns.h */
 
@@ -19,6 +20,7 @@ static struct {
     char named[OUTBOX_NAMED_MAX][CONFIG_SOCKET_BYTES_MAX];
     char journals[SPAN_PATH_RUNTIME_BYTES_MAX + 16];
     char memory[48];
+    char spool[CONFIG_PATH_BYTES_MAX];
 } places;
 
 /* Where a collector of ours has its socket as it sees the directories. We may see others, after a
@@ -47,6 +49,7 @@ void where_find(struct outbox_config *config)
 {
     struct span_path_base base = shim_config.base;
     base.uid = geteuid();
+    bool foreign = span_place_leave_foreign(&base);
     memset(&places, 0, sizeof(places));
     bool found = span_place_runtime(places.runtime, sizeof(places.runtime), &base, false) == 0;
     if (shim_config.socket != NULL)
@@ -57,8 +60,15 @@ void where_find(struct outbox_config *config)
     config->socket_path_else = shim_config.socket == NULL ? SPAN_PATH_SYSTEM_SOCKET : NULL;
     find_named(config, &base);
     config->spool_dir = shim_config.spool;
+    if (foreign && !shim_config.spool_said && shim_config.spool != NULL) {
+        bool other = span_path_spool(places.spool, sizeof(places.spool), base.state_home, base.home) == 0;
+        config->spool_dir = other ? places.spool : NULL;
+        if (!other || strcmp(places.spool, shim_config.spool) != 0)
+            shim_say_once_about("a home directory of another user's is left alone; calls that no collector takes go to",
+                                other ? places.spool : "the journal alone");
+    }
     config->spool_said = shim_config.spool_said;
-    struct journal_place runtime = {0}, spool = {.directory = shim_config.spool, .sticky = true};
+    struct journal_place runtime = {0}, spool = {.directory = config->spool_dir, .sticky = true};
     if (found) {
         (void)span_path_journals(places.journals, sizeof(places.journals), places.runtime);
         runtime = (struct journal_place){.directory = places.journals, .above = places.runtime};

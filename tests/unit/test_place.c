@@ -188,6 +188,41 @@ static void test_fallbacks_are_made(void **state)
     assert_int_equal(stat(below("mount"), &st), -1);
 }
 
+/* root with another user's HOME, or one of a group that may write in it: nothing is made there, the
+ * next place is taken; where everybody may make things, as ever. */
+static void test_nothing_is_made_in_homes_of_others(void **state)
+{
+    (void)state;
+    struct span_path_base base = {.home = below("home"), .state_home = below("home/s"), .uid = geteuid()};
+    struct stat st;
+    char out[96];
+    if (geteuid() != 0)
+        skip(); /* only root can make directories of a stranger's */
+    assert_int_equal(mkdir(base.home, 0777), 0);
+    assert_int_equal(span_place_usable(below("home/.local/state/libpprof/spool")), true);
+    assert_int_equal(chown(base.home, stranger, (gid_t)-1), 0);
+    static const char *const there[] = {"home/.local/state/libpprof/spool", "home/s/libpprof", "home/new"};
+    for (size_t i = 0; i < 3; i++) {
+        assert_false(span_place_usable(below(there[i])));
+        span_place_make(below(there[i]));
+        assert_int_equal(span_place_make_one(below(there[i]), 0700), i == 2 ? -EPERM : -ENOENT);
+    }
+    assert_int_equal(stat(base.home, &st), 0);
+    assert_int_equal(st.st_nlink, 2); /* nothing in it */
+    assert_int_equal(span_place_runtime(out, sizeof(out), &base, true), 0);
+    assert_null(strstr(out, top));
+    assert_true(span_place_leave_foreign(&base));
+    assert_null(base.home);
+    assert_null(base.state_home);
+    base.home = below("home");
+    assert_int_equal(chmod(base.home, 01777), 0);
+    assert_false(span_place_leave_foreign(&base));
+    span_place_make(below("home/.local/state/libpprof/spool"));
+    assert_int_equal(stat(below("home/.local/state/libpprof/spool"), &st), 0);
+    base.home = "/none-of-ours/none";
+    assert_false(span_place_leave_foreign(&base)); /* not to be made, and nobody's */
+}
+
 /* Names of every length, more than are read at a time; without memory, which a fork meanwhile would
  * lose. */
 static void test_names_are_counted(void **state)
@@ -324,6 +359,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_own_directory_is_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_unsafe_directory_is_passed_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_fallbacks_are_made, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_nothing_is_made_in_homes_of_others, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_names_are_counted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_usable_is_what_make_makes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_planted_in_tmp, set_up, tear_down),

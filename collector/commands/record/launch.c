@@ -26,9 +26,13 @@
  * its way away. */
 enum { STOP_AFTER_MS = 10 };
 
+enum { DESCRIPTORS = 1024 };
+
 static const int timers[LAUNCH_TIMERS] = {ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF};
 
 static struct sigaction file_limit_before; /* of SIGXFSZ */
+static struct rlimit descriptors_before;   /* the program's */
+static bool descriptors_raised;
 
 static uint64_t now_ns(void)
 {
@@ -81,6 +85,8 @@ _Noreturn static void become_program(const struct launch *launch, char *const ar
     (void)sigaction(SIGCHLD, &launch->child_before, NULL);
     (void)sigaction(SIGXFSZ, &file_limit_before, NULL);
     give_attributes(launch);
+    if (descriptors_raised)
+        (void)setrlimit(RLIMIT_NOFILE, &descriptors_before);
     (void)sigprocmask(SIG_SETMASK, &launch->mask_before, NULL);
     (void)execvp(argv[0], argv);
     int error = errno;
@@ -88,10 +94,40 @@ _Noreturn static void become_program(const struct launch *launch, char *const ar
     _exit(127);
 }
 
+/* What we need ourselves is not taken from what the program may have. Beyond its hard limit we get
+ * where that is permitted. */
+static void raise_descriptors(void)
+{
+    struct rlimit more;
+    if (getrlimit(RLIMIT_NOFILE, &descriptors_before) != 0)
+        return;
+    more = descriptors_before;
+    if (more.rlim_max < DESCRIPTORS)
+        more.rlim_max = DESCRIPTORS;
+    more.rlim_cur = more.rlim_max;
+    descriptors_raised = setrlimit(RLIMIT_NOFILE, &more) == 0;
+    if (!descriptors_raised) {
+        more.rlim_cur = more.rlim_max = descriptors_before.rlim_max;
+        descriptors_raised = setrlimit(RLIMIT_NOFILE, &more) == 0;
+    }
+}
+
+bool launch_has_descriptors(void)
+{
+    int fds[LAUNCH_DESCRIPTORS], n = 0;
+    while (n < LAUNCH_DESCRIPTORS && (fds[n] = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0)
+        n++;
+    const bool enough = n == LAUNCH_DESCRIPTORS || (errno != EMFILE && errno != ENFILE);
+    while (n > 0)
+        (void)close(fds[--n]);
+    return enough;
+}
+
 void launch_guard(void)
 {
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
     (void)sigaction(SIGXFSZ, &ignore, &file_limit_before);
+    raise_descriptors();
     int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     while (fd >= 0 && fd <= 2)
         fd = open("/dev/null", O_RDWR | O_CLOEXEC);

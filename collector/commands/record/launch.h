@@ -17,7 +17,10 @@
 #include "keeper.h"
 #include "witness.h"
 
-enum { LAUNCH_TIMERS = 3 };
+enum {
+    LAUNCH_TIMERS = 3,
+    LAUNCH_DESCRIPTORS = 13, /* that record cannot do without (tests/e2e/cli/test_record.py) */
+};
 
 struct launch {
     int signal_fd; /* readable when launch_turn has something to do */
@@ -39,9 +42,12 @@ struct launch {
 /*
  * To be called before any file is opened. Keeps the numbers 0 to 2 from becoming descriptors of
  * ours when we were started without them, and a limit on the length of files from ending us:
- * writing fails then. The program finds all as we did.
+ * writing fails then. Raises our own limit on descriptors. The program finds all as we did.
  */
 void launch_guard(void);
+/* Whether there are as many to be had as record needs: else any step could fail, in words about
+ * something else. */
+bool launch_has_descriptors(void);
 /*
  * Starts argv (looked up in PATH) in the environment that `prepare` leaves in the child, between
  * fork and exec. Returns 0, or the errno of exec when the program could not be started. From then

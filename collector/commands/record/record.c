@@ -265,6 +265,12 @@ int command_record(const struct arguments *arguments)
         return EXIT_USAGE;
     }
     launch_guard();
+    if (!launch_has_descriptors()) {
+        complain("record itself needs %d open files, and the limit leaves fewer (`ulimit -Hn` says it): raise it, or "
+                 "run the program without record.",
+                 LAUNCH_DESCRIPTORS);
+        return EXIT_RECORD;
+    }
     int refused = preflight(arguments->operand[0], anyway);
     if (refused != 0)
         return refused;

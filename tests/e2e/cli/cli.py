@@ -148,7 +148,9 @@ def main(tests, leaks=False):
     """Runs every function in `tests` with a bench of its own; says which failed and why. `leaks`: whether each process of a sanitizer build looks for leaks
     at its end, which is half of what a short one costs: where every verb is seen (test_golden, test_record)."""
     signal.signal(signal.SIGALRM, too_long)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts tests in the background has it ignored, and so would all that they start
+    # A shell that starts tests in the background has these ignored, and so would be all that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", required=True)
     parser.add_argument("--bless", action="store_true", help="rewrite the expected outputs")

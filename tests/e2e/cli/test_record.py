@@ -300,6 +300,24 @@ def a_limit_on_files_is_the_programs(bench):
         expect((done.returncode, done.stdout) == (bare.returncode, bare.stdout), f"{script}: {done}, without: {bare}")
 
 
+def few_descriptors(bench):
+    """record takes none of the descriptors that the program may have, and the program's limits stay what they were; where not even the hard limit leaves
+    record enough, nothing is run, and the words are about that."""
+    with Model() as model:
+        call = " ".join(f"'{word}'" for word in model.call())
+        script = f"ulimit -Sn; ulimit -Hn; exec {call}"
+        for soft, hard in ((6, 4096), (8, 4096), (12, 512), (14, 100), (16, 16), (15, 15), (12, 12), (8, 8), (6, 6)):
+            def limited():
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            bare = bench.run("sh", "-c", script, preexec_fn=limited)
+            done = record(bench, "-o", f"{soft}-{hard}.db", "--", "sh", "-c", script, preexec_fn=limited)
+            if hard < 16 and done.returncode == 125: # who may raise the hard limit is recorded
+                expect(done.stdout == b"" and b"`ulimit -Hn`" in done.stderr and done.stderr.count(b"\n") == 1, f"{soft} {hard}: {done}")
+                continue
+            expect((done.returncode, done.stdout) == (bare.returncode, bare.stdout), f"{soft} {hard}: alone {bare}, recorded {done}")
+            expect(bare.returncode != 0 or b"1 request" in done.stderr, f"{soft} {hard}: {done}")
+
+
 def a_failed_beginning_leaves_no_file(bench):
     done = record(bench, "--", "echo", "ran", preexec_fn=lambda: limit_files(20))
     expect((done.returncode, done.stdout) == (125, b"") and done.stderr.count(b"\n") == 1, f"{done}")
@@ -310,4 +328,4 @@ if __name__ == "__main__":
     main([streams_and_codes, arguments_are_untouched, closed_descriptors, no_descriptors_leak, signal_state, killed_by_signal,
           signals_are_passed_on, stops_with_the_program, terminal, environment, a_run_is_recorded, no_preview, nothing_seen,
           a_background_program_does_not_hold_it, what_cannot_be_preloaded, raised_privileges, other_files_survive, two_runs_into_one_file,
-          a_full_disk_does_not_hurt_the_program, a_limit_on_files_is_the_programs, a_failed_beginning_leaves_no_file], leaks=True)
+          a_full_disk_does_not_hurt_the_program, a_limit_on_files_is_the_programs, few_descriptors, a_failed_beginning_leaves_no_file], leaks=True)

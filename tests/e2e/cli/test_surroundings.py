@@ -210,5 +210,32 @@ def no_runtime_directory(bench):
             daemon.communicate(timeout=60)
 
 
+def a_home_of_another_user(bench):
+    """Root with another user's HOME (sudo -E, su -m): a program under the shim, pprofd and record make nothing in it, the calls are stored, and the other places are said."""
+    need_root()
+    environment = {"XDG_RUNTIME_DIR": "", "XDG_STATE_HOME": "", "LIBPPROF_LOG": "stderr"}
+    apart = ["unshare", "--mount", "sh", "-c", 'for i in /dev/shm /run /var/lib; do mount -t tmpfs none $i || exit; done; exec "$@"', "sh"]
+    if bench.run(*apart, "true").returncode != 0:
+        raise Skip("no mount namespace may be made here")
+    with Model() as model:
+        for what in ("program", "pprofd", "record"):
+            home = bench.scratch / what
+            home.mkdir(mode=0o755)
+            os.chown(home, NOBODY, NOBODY)
+            environment["HOME"] = str(home)
+            if what == "program":
+                done = bench.run(*model.call(), environment={**environment, "LD_PRELOAD": library(bench), "LIBPPROF_SOCKET": str(bench.scratch / "nobody")})
+                expect(done.returncode == 0 and b"another user's" in done.stderr, f"{done}")
+            elif what == "pprofd":
+                done = bench.run(*apart, bench.bin / "pprofd", "--once", environment=environment)
+                expect(done.returncode == 0 and b"another user's is left alone: the store is /var/lib/pprofd/pprof.db" in done.stderr, f"{done}")
+                done = bench.run(bench.pprofctl, "doctor", "--", "curl", environment=environment)
+                expect(str(home).encode() not in done.stdout, f"doctor knows it: {done}")
+            else:
+                done = record(bench, "-o", bench.scratch / "pprof.db", "--", *model.call(), environment=environment)
+                expect(done.returncode == 0 and b"1 request" in done.stderr, f"{done}")
+            expect(os.listdir(home) == [], f"{what}: {os.listdir(home)}")
+
+
 if __name__ == "__main__":
-    main([a_pool_is_terminated, namespaces_share_a_directory, what_a_filter_denies, su_and_sudo, a_pool_of_php_gives_up_its_rights, no_runtime_directory])
+    main([a_pool_is_terminated, namespaces_share_a_directory, what_a_filter_denies, su_and_sudo, a_pool_of_php_gives_up_its_rights, no_runtime_directory, a_home_of_another_user])
