@@ -110,7 +110,7 @@ struct store *open_store(const char *path, enum store_mode mode)
     int status = store_open(path, mode, &store);
     if (status == STORE_OK)
         return store;
-    if (mode == STORE_WRITE && status == STORE_MISSING)
+    if (mode == STORE_WRITE && status == STORE_MISSING && path[0] != '\0')
         complain("%s cannot be made: %sdirectory does not exist; make it or choose another FILE.", path,
                  lstat(path, &st) == 0 ? "it is a link, whose target's " : "its ");
     else

@@ -46,6 +46,11 @@ static int read_keys(const char *text, const struct key **by, size_t *ret_n)
             complain("--by has no key \"%.*s\"; see `pprofctl help keys`.", (int)bytes, text);
             return -1;
         }
+        for (size_t i = 0; i < n; i++)
+            if (by[i] == key) {
+                complain("--by has the key %s twice; name it once.", key->name);
+                return -1;
+            }
         if (n == KEYS_MAX) {
             complain("--by takes at most %d keys.", KEYS_MAX);
             return -1;

@@ -46,21 +46,29 @@ static bool has_default_store(void)
     return span_place_usable(store);
 }
 
-/* `n` of things that were counted wait: how they are taken in. */
+/* `n` of things that were counted wait: how they are taken in, each place on a line if there are
+ * two. */
 static void print_how(FILE *out, const struct waiting *waiting, uint64_t n, const char *path)
 {
     bool says = waiting->store_said || !has_default_store();
     const char *named = says ? " --store " : "";
     const char *store = waiting->store_said ? display_name(path) : says ? "FILE" : "";
     const char *spool = display_name(waiting->spool);
-    if (waiting->named < n)
-        (void)fprintf(out, "; `pprofd --once%s%s`, or pprofd when it runs, takes them in", named, store);
-    if (waiting->named < n && waiting->named > 0)
-        (void)fprintf(out, ", but for %" PRIu64, waiting->named);
-    if (waiting->named > 0)
-        (void)fprintf(out, "%s for the spool %s; `pprofd --once%s%s --spool %s` takes in what is there",
-                      waiting->named < n ? "" : ",", spool, named, store, spool);
-    (void)fputs(".\n", out);
+    if (waiting->named == 0) {
+        (void)fprintf(out, "; `pprofd --once%s%s`, or pprofd when it runs, takes them in.\n", named, store);
+        return;
+    }
+    if (waiting->named < n) {
+        (void)fprintf(out,
+                      ".\nOf these, %" PRIu64 " can be taken in by `pprofd --once%s%s`, or by pprofd when it runs.\n"
+                      "Of these, %" PRIu64,
+                      n - waiting->named, named, store, waiting->named);
+        (void)fputs(waiting->named == 1 ? " is" : " are", out);
+    } else {
+        (void)fputc(',', out);
+    }
+    (void)fprintf(out, " for the spool %s; `pprofd --once%s%s --spool %s` takes in what is there.\n", spool, named,
+                  store, spool);
 }
 
 void waits_print(FILE *out, const struct waiting *waiting, const char *path)

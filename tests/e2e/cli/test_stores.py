@@ -307,6 +307,33 @@ def sockets_of_the_killed(bench):
             process.communicate(timeout=60)
 
 
+def a_line_for_each_place(bench):
+    """What waits for the default collector, and what waits in a spool that was named: a line each, with what takes it in; where there is one place, no more."""
+    need_own_memory()
+    spool = bench.scratch / "told"
+    of_default, of_named = "1 can be taken in by `pprofd --once`, or by pprofd when it runs.", f"for the spool {spool}; `pprofd --once --spool {spool}` takes in what is there."
+    with Model() as model:
+        settled(bench, model)
+        killed_in_call(bench, model)
+        for text in said_of_loss(bench):
+            expect("; `pprofd --once`, or pprofd when it runs, takes them in.\n" in text and "Of these" not in text, f"one place: {text}")
+        killed_in_call(bench, model, LIBPPROF_SPOOL=str(spool))
+        for text in said_of_loss(bench):
+            said = [line for line in text.splitlines() if line.startswith("Of these, ")]
+            expect(said == [f"Of these, {of_default}", f"Of these, 1 is {of_named}"], f"two places: {text}")
+        expect(bench.run(bench.bin / "pprofd", "--once").returncode == 0, "the first takes in its part")
+        for text in said_of_loss(bench):
+            expect(f", {of_named}\n" in text and "Of these" not in text, f"the other place: {text}")
+
+
+def words_that_are_refused(bench):
+    """A name or a key that nothing can be meant by: said as what it is."""
+    for words, code, said in ((["record", "-o", "", "--", "true"], 125, "the name of FILE is empty"), (["report", ""], 1, "the name of FILE is empty"),
+                              (["report", "--by", "model,model"], 2, "--by has the key model twice"), (["report", "--by", "team,model,team"], 2, "--by has the key team twice")):
+        done = bench.run(bench.pprofctl, *words)
+        expect(done.returncode == code and said in done.stderr.decode() and done.stdout == b"", f"{words}: {done}")
+
+
 def taken_literally(bench):
     """Whatever a file is called, it is that file: names that SQLite takes for databases in memory, addresses or hosts, and what must be escaped in addresses."""
     for name in (":memory:", "file:x.db", "file:x.db?mode=memory", "file::memory:", f"/{bench.scratch}/two.db", "a?b#c%41.db", "-.db", "x" * 244 + ".db"):
@@ -366,4 +393,4 @@ def what_cannot_be_a_store(bench):
 if __name__ == "__main__":
     if "PPROF_OWN_MEMORY" not in os.environ and subprocess.run([*OWN, "true"], capture_output=True).returncode == 0:
         os.execvpe(OWN[0], [*OWN, sys.executable, *sys.argv], {**os.environ, "PPROF_OWN_MEMORY": "1"})
-    main([living_programs_of_a_named_store, damaged_journals, spools_that_no_collector_reads, emptied_in_a_run, its_directory_went, without_a_home, the_surroundings_alone, sockets_of_the_killed, taken_literally, what_cannot_be_a_store])
+    main([living_programs_of_a_named_store, damaged_journals, spools_that_no_collector_reads, emptied_in_a_run, its_directory_went, without_a_home, the_surroundings_alone, sockets_of_the_killed, a_line_for_each_place, words_that_are_refused, taken_literally, what_cannot_be_a_store])
