@@ -60,11 +60,6 @@ void shim_say_once(const char *message)
     (void)message;
     said++;
 }
-void shim_say_once_about(const char *message, const char *about)
-{
-    (void)about;
-    shim_say_once(message);
-}
 
 void shim_say_once_about(const char *message, const char *about)
 {
