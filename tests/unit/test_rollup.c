@@ -306,7 +306,7 @@ static void test_folding_keeps_the_most_called(void **state)
                 if (prompt->bytes != 9)
                     continue;
                 kept++;
-                i = (unsigned)strtoul(prompt->data + 7, NULL, 10);
+                i = (unsigned)(10 * (prompt->data[7] - '0') + prompt->data[8] - '0'); /* texts have no end */
                 for (unsigned other = 0; other < GROUPS - 1; other++) {
                     uint64_t mine = calls[c][i * 7 % (GROUPS - 1) < many];
                     uint64_t others = calls[c][other * 7 % (GROUPS - 1) < many];

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Outputs of pprofctl against tests/e2e/cli/golden/NAME.txt: command, exit code, standard output, standard error. scripts/bless rewrites them."""
 import difflib
+import glob
 import json
 import re
 import struct
@@ -154,6 +155,20 @@ def manual_pages_are_clean(bench):
         expect(done.returncode == 0 and done.stderr == b"", f"{page}: {done.stderr.decode()}")
 
 
+def extensions_are_said_where_they_are(bench):
+    """Of an interpreter doctor says which extensions it may load that use libcurl: those that are there."""
+    extensions = {("perl", "WWW::Curl"): ["/usr/lib/*/perl5/*/auto/WWW/Curl/Curl.so", "/usr/local/lib/*/perl/*/auto/WWW/Curl/Curl.so"],
+                  ("perl", "Net::Curl"): ["/usr/lib/*/perl5/*/auto/Net/Curl/Curl.so", "/usr/local/lib/*/perl/*/auto/Net/Curl/Curl.so"],
+                  ("lua", "Lua-cURL"): ["/usr/lib/*/lua/5.*/lcurl.so", "/usr/lib/*/lua/5.*/cURL.so", "/usr/lib/*/lua/5.*/curl.so"],
+                  ("R", "the R package RCurl"): ["/usr/lib/R/site-library/RCurl/libs/RCurl.so", "/usr/local/lib/R/site-library/RCurl/libs/RCurl.so"]}
+    for (program, extension), patterns in extensions.items():
+        (bench.scratch / program).write_bytes(Path("/bin/true").read_bytes())
+        (bench.scratch / program).chmod(0o755)
+        said = bench.run(bench.pprofctl, "doctor", "--", f"./{program}").stdout.decode()
+        expect((f"{extension}, when the program loads it" in said) == any(glob.glob(pattern) for pattern in patterns), f"{program}: {said}")
+        expect(("LWP and HTTP::Tiny" in said) == (program == "perl"), f"{program}: {said}")
+
+
 def full_disk_is_an_error(bench):
     prepare(bench)
     with open("/dev/full", "wb") as full:
@@ -164,4 +179,4 @@ def full_disk_is_an_error(bench):
 
 if __name__ == "__main__":
     main([make_test(name, lines) for name, lines in CASES.items()] +
-         [data_formats_are_valid, docs_are_current, completion_works, manual_pages_are_clean, full_disk_is_an_error], leaks=True)
+         [data_formats_are_valid, docs_are_current, completion_works, manual_pages_are_clean, extensions_are_said_where_they_are, full_disk_is_an_error], leaks=True)
