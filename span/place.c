@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -134,7 +135,7 @@ static const char *cut_last(char *path)
 
 int span_place_make_one(const char *path, unsigned mode)
 {
-    char above[SPAN_PLACE_BYTES];
+    char above[PATH_MAX];
     struct stat st;
 
     if (strlen(path) >= sizeof(above))
@@ -148,7 +149,7 @@ int span_place_make_one(const char *path, unsigned mode)
 }
 
 /* Whether the nearest directory on the way to `state` that exists is somebody else's. */
-static bool is_somebody_elses(char state[SPAN_PLACE_BYTES])
+static bool is_somebody_elses(char state[PATH_MAX])
 {
     struct stat st;
     const char *here = state;
@@ -160,7 +161,7 @@ static bool is_somebody_elses(char state[SPAN_PLACE_BYTES])
 
 bool span_place_leave_foreign(struct span_path_base *base)
 {
-    char state[SPAN_PLACE_BYTES];
+    char state[PATH_MAX];
     bool left = false;
 
     if (span_path_state(state, sizeof(state), base->state_home, NULL) == 0 && is_somebody_elses(state)) {

@@ -33,6 +33,11 @@ void span_init(struct span *span)
     span->arena_used = 0;
 }
 
+void span_wipe(struct span *span)
+{
+    memset(span, 0, offsetof(struct span, arena) + span->arena_used);
+}
+
 static void mark(struct span *span, enum span_field field)
 {
     span->present[field >> 6] |= UINT64_C(1) << (field & 63);
@@ -79,6 +84,8 @@ void span_set_text(struct span *span, enum span_field field, const char *data, s
     }
     if (take > 0)
         memmove(span->arena + start, data, take); /* data may be a text of this very span */
+    if (start + take < span->arena_used)          /* what was longer leaves nothing behind */
+        memset(span->arena + start + take, 0, span->arena_used - start - take);
     span->value[field].text = (struct span_text){span->arena + start, (uint32_t)take};
     span->arena_used = start + (uint32_t)take;
     mark(span, field);

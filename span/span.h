@@ -67,6 +67,9 @@ struct span {
 
 /* Makes a span that says nothing. Does not clear the arena's bytes. */
 void span_init(struct span *span);
+/* Makes all bytes of a span zero again that were zero when it was made; its arena is, past what the
+ * texts that it has take. */
+void span_wipe(struct span *span);
 
 static inline bool span_has(const struct span *span, enum span_field field)
 {

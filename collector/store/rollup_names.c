@@ -109,10 +109,9 @@ static int put(struct rollup_names *names, const char *text, uint32_t bytes, uin
         return -1;
     for (;; at++) {
         const uint32_t number = names->slot[at & (names->slots - 1)];
-        const struct rollup_text *known = number == 0 ? NULL : &names->name[number - 1];
-
-        if (known == NULL)
+        if (number == 0)
             break;
+        const struct rollup_text *known = &names->name[number - 1];
         if (known->hash == hash && known->text.bytes == bytes && memcmp(known->text.data, text, bytes) == 0) {
             *ret_number = number;
             return 0;

@@ -207,6 +207,15 @@ uint64_t desk_given_up(void)
     return given_up;
 }
 
+bool desk_idle_is_empty(void)
+{
+    uint64_t all = 0;
+    for (unsigned i = 0; i < count; i++)
+        for (size_t at = 0; desks[i]->at == NULL && at < desks[i]->kind->bytes / WORD; at++)
+            all |= desks[i]->place[at];
+    return !all;
+}
+
 size_t desk_memory(void)
 {
     return memory;

@@ -50,5 +50,8 @@ void desk_new_process(void);
 /* How many pieces of work were given up for want of memory since the process (or its forked parent)
  * began. */
 uint64_t desk_given_up(void);
+/* Whether every desk where nobody's work lies is all zero, as it must be: nothing of work outlives
+ * it. For tests. */
+bool desk_idle_is_empty(void);
 /* Bytes of all desks and packets now. */
 size_t desk_memory(void);

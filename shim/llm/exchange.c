@@ -44,12 +44,13 @@ struct work {
     struct request request;
     struct body body;
     struct response_headers headers;
-    struct secret_echo echo; /* what of the request must not come back */
     uint16_t path_bytes;
     char path[SPAN_TEXT_MAX]; /* of the URL; the span gets it when all is known that must not stand in it */
-    struct span span;
+    /* From here on each knows how much of it was used: wipe(). */
     struct facts facts;
-    struct timing timing; /* the last: wipe() */
+    struct secret_echo echo; /* what of the request must not come back */
+    struct span span;
+    struct timing timing;
 };
 _Static_assert(sizeof(struct work) <= EXCHANGE_BYTES_MAX, "an exchange must stay within its budget");
 _Static_assert(sizeof(struct work) % 8 == 0, "desks count in words");
@@ -73,12 +74,14 @@ static void tidy(void *place)
     json_scan_tidy(&work->body.scan);
 }
 
-/* All but the counts of gaps, which know by themselves whether there were any. */
 static void wipe(void *place)
 {
     struct work *const work = place;
+    facts_wipe(&work->facts);
+    secret_echo_wipe(&work->echo);
+    span_wipe(&work->span);
     timing_wipe(&work->timing);
-    memset(work, 0, offsetof(struct work, timing));
+    memset(work, 0, offsetof(struct work, facts));
 }
 
 static const struct desk_kind work_kind = {sizeof(struct work), tidy, wipe};

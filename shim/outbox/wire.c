@@ -36,6 +36,7 @@ bool wire_connected(const struct wire *wire)
 static int reach(struct wire *wire, const struct sockaddr_un *address, size_t path_bytes, struct ucred *ret_peer)
 {
     socklen_t bytes = sizeof(*ret_peer);
+    *ret_peer = (struct ucred){.uid = (uid_t)-1}; /* nobody */
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -errno;

@@ -20,6 +20,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -47,6 +48,7 @@
 
 enum {
     RECORDS_PER_TURN = 1024,
+    ADDRESSES_LEFT_MIN = 512 * 1024 * 1024, /* seven times what the scribe takes */
     FINISH_CHECK_RECORDS = 64,
     SKIM_RECORDS_MAX = TAPE_RING_BYTES / 40, /* a full tape of the smallest; other threads may go on writing */
     FINISH_SPOOL_MS = 300, /* what the caller of scribe_finish allows for writing the spool after its wait */
@@ -466,6 +468,20 @@ static bool may_try_again(struct scribe *scribe)
     return (vain & (vain - 1)) == 0 && atomic_compare_exchange_strong(&scribe->stage, &stage, STAGE_NONE);
 }
 
+/* Under a limit on address space what the scribe takes of it would be missing to the application:
+ * its stack, the tape, and the 64 MiB that glibc gives a thread that allocates. */
+static bool has_addresses(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return true;
+    void *addresses = mmap(NULL, ADDRESSES_LEFT_MIN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (addresses == MAP_FAILED)
+        return false;
+    (void)munmap(addresses, ADDRESSES_LEFT_MIN);
+    return true;
+}
+
 static int start(void)
 {
     struct scribe *scribe;
@@ -476,6 +492,8 @@ static int start(void)
     }
     if (atomic_load(&scribe->stage) == STAGE_FAILED && !may_try_again(scribe))
         return atomic_load(&scribe->error);
+    if (!has_addresses())
+        return fail(scribe, STAGE_NONE, -ENOMEM);
     rc = tape_start();
     if (rc != 0)
         return fail(scribe, STAGE_NONE, rc);

@@ -6,6 +6,8 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+enum { LITTLE = 100 * 1024 * 1024 };
+
 static UNUSED rlim_t address_space(void)
 {
     long pages = 0;
@@ -30,7 +32,9 @@ static void limited(const char *base, const char *name, int resource, rlim_t val
         setrlimit(resource, &limit);
         for (int i = 0; i < 2; i++)
             print_info(easy, curl_easy_perform(easy)); /* the words of an error say how many milliseconds it took */
-        printf("%s: %zu\n", name, total);
+        void *own = malloc(LITTLE);
+        printf("%s: %zu, memory for the program itself: %d\n", name, total, own != NULL);
+        free(own);
         curl_easy_cleanup(easy);
         exit(5);
     }
@@ -47,6 +51,7 @@ int main(int argc, char **argv)
     limited(argv[1], "no lock", RLIMIT_MEMLOCK, 0);
 #ifndef __SANITIZE_ADDRESS__
     limited(argv[1], "no address space", RLIMIT_AS, address_space() + 1024 * 1024);
+    limited(argv[1], "little address space", RLIMIT_AS, address_space() + LITTLE + 16 * 1024 * 1024);
 #endif
     return 0;
 }

@@ -158,7 +158,10 @@ static bool run(const cJSON *record, enum cutting cutting, struct span *ret_span
     feed_pieces(exchange, body, cutting, cJSON_GetObjectItem(response, "chunk_sizes"), exchange_response_body);
     free(body.data);
     const struct exchange_end end = {.time_ns = UINT64_C(1) << 40, EXCHANGE_END_UNKNOWN, .how = EXCHANGE_ENDED};
-    return exchange_close(exchange, &end, ret_span);
+    const bool made = exchange_close(exchange, &end, ret_span);
+    if (!desk_idle_is_empty())
+        abort(); /* something of the exchange was left behind */
+    return made;
 }
 
 bool corpus_run(const cJSON *record, enum cutting cutting, struct span *ret_span)

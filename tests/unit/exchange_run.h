@@ -1,9 +1,11 @@
 /* Feeds one exchange from texts, for the tests of dialects, quality, prompts and times. */
 #pragma once
 
+#include "shim/llm/desk.h"
 #include "shim/llm/exchange.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct exchange_text {
@@ -54,7 +56,10 @@ static inline bool exchange_run_close(struct exchange *exchange, const struct ex
                                             : text->error != NULL ? EXCHANGE_FAILED
                                                                   : EXCHANGE_ENDED,
                                      .error = text->error};
-    return exchange_close(exchange, &end, ret_span);
+    const bool made = exchange_close(exchange, &end, ret_span);
+    if (!desk_idle_is_empty())
+        abort(); /* something of the exchange was left behind */
+    return made;
 }
 
 static inline bool exchange_run(const struct exchange_config *config, const struct exchange_text *text,

@@ -146,6 +146,18 @@ void facts_tidy(struct facts *facts)
     prompt_tidy(&facts->prompt);
 }
 
+void facts_wipe(struct facts *facts)
+{
+    char *const at = (char *)facts;
+    const size_t after_parts = offsetof(struct facts, part) + sizeof(facts->part);
+    const size_t after_calls = offsetof(struct facts, call) + sizeof(facts->call);
+    memset(facts->part, 0, facts->parts * sizeof(facts->part[0]));
+    memset(facts->call, 0, facts->calls_followed * sizeof(facts->call[0]));
+    memset(at, 0, offsetof(struct facts, part));
+    memset(at + after_parts, 0, offsetof(struct facts, call) - after_parts);
+    memset(at + after_calls, 0, sizeof(*facts) - after_calls);
+}
+
 void facts_set_text(struct facts *facts, enum facts_text which, const char *text, size_t bytes)
 {
     if (!bytes || (facts->error_closed && (which == FACT_ERROR_TYPE || which == FACT_ERROR_CODE)))

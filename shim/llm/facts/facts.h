@@ -213,6 +213,8 @@ void facts_forget_answer(struct facts *facts);
 
 /* Zeroes what no longer matters of texts. */
 void facts_tidy(struct facts *facts);
+/* Makes all bytes zero again; parts and calls that nobody told of are. */
+void facts_wipe(struct facts *facts);
 
 /* Texts: empty ones change nothing. */
 void facts_set_text(struct facts *facts, enum facts_text which, const char *text, size_t bytes);
