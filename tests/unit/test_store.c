@@ -302,6 +302,29 @@ static void test_damage(void **state)
     assert_int_equal(query("SELECT count(*) FROM process"), 1);
 }
 
+/* Names that SQLite would take for something else are names of files. */
+static void test_any_name_is_a_files(void **state)
+{
+    static const char *const names[] = {":memory:", ":", "file:x.db", "file:y.db?mode=memory", "file", "f:z"};
+    const int before = open(".", O_RDONLY | O_DIRECTORY);
+    (void)state;
+    assert_int_equal(chdir(directory), 0);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct store *store;
+        char path[64];
+        snprintf(path, sizeof(path), "./%s", names[i]);
+        assert_int_equal(store_open(names[i], STORE_WRITE, &store), STORE_OK);
+        test_fill(store, 1, 1, 1);
+        store_close(store);
+        assert_int_equal(access(path, F_OK), 0);
+        assert_int_equal(store_open(path, STORE_READ, &store), STORE_OK);
+        test_holds(store, 1, 1);
+        store_close(store);
+    }
+    assert_int_equal(fchdir(before), 0);
+    (void)close(before);
+}
+
 static void expect_why(int code, int error, const char *want)
 {
     assert_true(store_code("reading failed", code, error) < 0);
@@ -356,6 +379,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_other_versions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_read_while_writing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_any_name_is_a_files, setup, teardown),
         cmocka_unit_test(test_why),
         cmocka_unit_test_setup_teardown(test_losses_are_dated, setup, teardown),
     };
