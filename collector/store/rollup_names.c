@@ -124,7 +124,8 @@ static int put(struct rollup_names *names, const char *text, uint32_t bytes, uin
     return 0;
 }
 
-/* Those that are asked for by number come first. */
+/* Those that are asked for by number come first, before even "" is asked for: a span without any
+ * text ended in some way, too. */
 static int put_fixed(struct rollup_names *names)
 {
     static const char *const fixed[] = {
@@ -143,9 +144,9 @@ static int put_fixed(struct rollup_names *names)
 int rollup_name(struct rollup_names *names, const char *text, uint32_t bytes, uint32_t *ret_number)
 {
     *ret_number = ROLLUP_NAME_none;
-    if (bytes == 0)
-        return 0;
-    return put_fixed(names) != 0 ? -1 : put(names, text, bytes, ret_number);
+    if (put_fixed(names) != 0)
+        return -1;
+    return bytes == 0 ? 0 : put(names, text, bytes, ret_number);
 }
 
 void rollup_parts_prompt_id(struct rollup_parts *parts, uint64_t id)

@@ -110,7 +110,7 @@ static int add_one(struct rollup *rollup, const char *prompt, bool has_input, ui
 {
     static struct span span;
     const struct span *spans[1] = {&span};
-    struct span_process process = {.service = "shop"};
+    struct span_process process = {.service = ""};
     const struct span_process *const processes[1] = {&process};
     struct store_rows rows = {.n = 1, .process = processes};
     static struct span_block block;
@@ -119,7 +119,8 @@ static int add_one(struct rollup *rollup, const char *prompt, bool has_input, ui
 
     span_init(&span);
     span_set_u64(&span, SPAN_start_ns, 3600000000000u * 7 + 1);
-    span_set_text(&span, SPAN_prompt_name, prompt, strlen(prompt));
+    if (prompt != NULL)
+        span_set_text(&span, SPAN_prompt_name, prompt, strlen(prompt));
     if (has_input)
         span_set_u64(&span, SPAN_input_tokens, input);
     span_buffer_init(&bytes, 1 << 20);
@@ -170,6 +171,9 @@ static void test_texts_by_number(void **state)
 
     (void)state;
     rollup_init(&rollup, 0, NULL, NULL);
+    assert_int_equal(add_one(&rollup, NULL, false, 0), 0); /* without any text */
+    assert_memory_equal(rollup.hour[0].group[0]->key[ROLLUP_outcome].data, "ok", 2);
+    rollup_clear(&rollup);
     for (size_t i = 0; i < sizeof(prompts) / sizeof(prompts[0]); i++) {
         struct span_text key[ROLLUP_KEY_COUNT];
         const struct rollup_group *group;
