@@ -200,6 +200,7 @@ struct store {
     int64_t crowd; /* which one is in crowd_column; -1: none */
     struct span_column crowd_column[STORE_CROWD_COLUMNS];
     bool look_for_departing; /* blocks were merged since nobody was found */
+    bool giving_back;        /* free pages to the file system, until there are none worth it */
     int64_t counted;         /* highest block that the rollups in memory count */
     int64_t saved;           /* ... that the stored ones count */
     unsigned unsaved_commits;

@@ -515,8 +515,8 @@ static void merge_done(struct merge *merge)
     span_column_done(&merge->column);
 }
 
-/* Pages that merging freed go back to the file system once they are an eighth of the file.
- * *ret_more as in store.h. */
+/* Pages that merging freed go back to the file system once they are an eighth of the file, then all
+ * of them, step by step. *ret_more as in store.h. */
 static int vacuum(struct store *store, bool *ret_more)
 {
     int64_t value[2] = {0, 0};
@@ -532,7 +532,8 @@ static int vacuum(struct store *store, bool *ret_more)
             value[i] = sqlite3_column_int64(statement, 0);
         (void)sqlite3_finalize(statement);
     }
-    if (value[0] < 64 || value[0] * 8 < value[1])
+    store->giving_back = value[0] >= 64 && (store->giving_back || value[0] * 8 >= value[1]);
+    if (!store->giving_back)
         return 0;
     status = store_begin(store);
     if (status != 0)

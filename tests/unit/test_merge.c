@@ -214,10 +214,48 @@ static void test_ids_go(void **state)
     store_close(store);
 }
 
+static int64_t pragma(sqlite3 *db, const char *text)
+{
+    sqlite3_stmt *statement;
+    int64_t value;
+
+    assert_int_equal(sqlite3_prepare_v2(db, text, -1, &statement, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    value = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return value;
+}
+
+/* What is free goes back to the file system whole, also where the steps of it leave less than is
+ * worth beginning for. */
+static void test_free_pages_go_back(void **state)
+{
+    struct store *store = open_store(STORE_WRITE);
+    sqlite3 *db;
+
+    (void)state;
+    store_close(store);
+    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "INSERT INTO meta VALUES('kept', zeroblob(10000000)), ('gone', zeroblob(9400000));"
+                                  "DELETE FROM meta WHERE key='gone'",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_true(pragma(db, "PRAGMA freelist_count") > 2048 + 64);
+    sqlite3_close(db);
+    store = open_store(STORE_WRITE);
+    merge_all(store);
+    store_close(store);
+    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+    assert_true(pragma(db, "PRAGMA freelist_count") < 64);
+    sqlite3_close(db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_ids_go, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_free_pages_go_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_same_rows, setup, teardown),
         cmocka_unit_test_setup_teardown(test_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(test_killed, setup, teardown),

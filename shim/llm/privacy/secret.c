@@ -330,7 +330,8 @@ bool secret_free_id(const char *text, size_t bytes)
     for (size_t i = 0; i < bytes; i++)
         if (!is_alnum(text[i]) && memchr("-_.:=+/~", text[i], 8) == NULL)
             return false;
-    return bytes && !secret_key_known(text, bytes) && !has_long_number(text, bytes) && !secret_address_shaped(text, bytes);
+    return bytes && !secret_key_known(text, bytes) && !has_long_number(text, bytes) &&
+           !secret_address_shaped(text, bytes);
 }
 
 /* ---- echoes ---- */

@@ -16,8 +16,8 @@ enum {
     SHADOW_URL_BYTES_MAX = 2048, /* a call of a longer one is counted, and not followed */
     SHADOW_METHOD_BYTES_MAX = 15,
     SHADOW_COPY_SMALL_BYTES_MAX = 1024 * 1024, /* a larger copy is given up before a transfer that is no call */
-    SHADOW_BESIDE_BYTES_MAX = 128, /* of the URL's user info, query and fragment */
-    SHADOW_TOLD_BYTES_MAX = 32,    /* of each option in shadow_told */
+    SHADOW_BESIDE_BYTES_MAX = 128,             /* of the URL's user info, query and fragment */
+    SHADOW_TOLD_BYTES_MAX = 32,                /* of each option in shadow_told */
 };
 
 /* Options whose texts go with the request and may come back in an answer: their beginnings are
