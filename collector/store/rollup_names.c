@@ -143,9 +143,9 @@ static int put_fixed(struct rollup_names *names)
 int rollup_name(struct rollup_names *names, const char *text, uint32_t bytes, uint32_t *ret_number)
 {
     *ret_number = ROLLUP_NAME_none;
-    if (bytes == 0)
-        return 0;
-    return put_fixed(names) != 0 ? -1 : put(names, text, bytes, ret_number);
+    if (put_fixed(names) != 0)
+        return -1;
+    return bytes == 0 ? 0 : put(names, text, bytes, ret_number);
 }
 
 void rollup_parts_prompt_id(struct rollup_parts *parts, uint64_t id)
