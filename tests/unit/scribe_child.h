@@ -49,7 +49,7 @@
 #include "../../span/frame.h"
 
 static const uint64_t MS = 1000000U;
-enum { CHILD_SECONDS_MAX = 60 };
+enum { CHILD_SECONDS_MAX = 240 };
 
 static char top[64], socket_path[100], spool_dir[128];
 struct shim_config shim_config;

@@ -58,7 +58,7 @@ add_custom_command(OUTPUT ${TAPE_TSAN}
   DEPENDS test_tape.c ${SHIM_DIR}/tape/tape.c ${SHIM_DIR}/tape/tape.h VERBATIM)
 add_custom_target(tape_tsan_binary ALL DEPENDS ${TAPE_TSAN})
 add_test(NAME unit/tape_tsan COMMAND ${TAPE_TSAN})
-set_tests_properties(unit/tape_tsan PROPERTIES TIMEOUT 120 LABELS unit)
+set_tests_properties(unit/tape_tsan PROPERTIES TIMEOUT 600 LABELS unit)
 pprof_unit_test(scribe pprof_span Threads::Threads)
 set(SHIM_SCRIBE_SOURCES ${SHIM_OUTBOX_SOURCES} ${SHIM_DIR}/scribe/scribe.c ${SHIM_DIR}/scribe/ending.c ${SHIM_DIR}/taps.c ${SHIM_DIR}/scribe/flights.c ${SHIM_DIR}/tap/curl/phases.c
     ${SHIM_DIR}/tap/curl/curl_errors.c ${SHIM_DIR}/base/process_info.c ${SHIM_DIR}/scribe/snapshots.c ${SHIM_DIR}/tape/tally.c ${SHIM_DIR}/outbox/where.c ${SHIM_DIR}/scribe/last_word.c ${SHIM_DIR}/scribe/mark.c
@@ -84,7 +84,7 @@ foreach(name tsan plain)
     DEPENDS test_scribe.c scribe_child.h ${SHIM_SCRIBE_SOURCES} ${SCRIBE_SPAN} VERBATIM COMMAND_EXPAND_LISTS)
   add_custom_target(scribe_${name}_binary ALL DEPENDS ${binary})
   add_test(NAME unit/scribe_${name} COMMAND ${binary})
-  set_tests_properties(unit/scribe_${name} PROPERTIES TIMEOUT 120 LABELS unit)
+  set_tests_properties(unit/scribe_${name} PROPERTIES TIMEOUT 600 LABELS unit)
 endforeach()
 set_tests_properties(unit/scribe_tsan PROPERTIES ENVIRONMENT TSAN_OPTIONS=die_after_fork=0)
 
