@@ -207,7 +207,9 @@ def its_directory_went(bench):
                 expect(not (bench.scratch / store).exists(), f"{verb} makes no store")
             done = bench.run(*[bench.pprofctl if word == "pprofctl" else word for word in command.replace("CMD", "true").split()])
             expect(b"1 earlier run left behind" in done.stderr, f"{done}")
-            expect(bench.run(bench.pprofctl, "export", store).stdout.count(b"\n") == 2, f"the calls that waited are in {store}")
+            # Two, and the first where its program's end outlasts the removal, as it may on a busy machine.
+            calls = bench.run(bench.pprofctl, "export", store).stdout.count(b"\n")
+            expect(calls in (2, 3), f"the calls that waited are in {store}: {calls}")
             expect(not Path(folder).exists(), "and the folder goes")
 
 
