@@ -7,7 +7,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -190,6 +192,17 @@ static inline void test_remove(const char *path)
     if (directory != NULL)
         closedir(directory);
     rmdir(path);
+}
+
+/* A connection to the socket at `path`. */
+static inline int test_dial(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    strcpy(address.sun_path, path);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    return fd;
 }
 
 /* Begins, and takes in a process and its `n` frames; no memory is never said to be their fault.

@@ -52,16 +52,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static int dial(void)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    strcpy(address.sun_path, path);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    return fd;
-}
-
 static void send_all(int fd, const uint8_t *data, size_t bytes)
 {
     assert_int_equal(send(fd, data, bytes, MSG_NOSIGNAL), (ssize_t)bytes);
@@ -112,7 +102,7 @@ static void test_many(void **state)
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
     for (unsigned p = 0; p < SENDERS; p++)
-        fd[p] = dial();
+        fd[p] = test_dial(path);
     for (uint64_t s = 1; s <= FRAMES; s++)
         for (unsigned p = 0; p < SENDERS; p++) {
             struct span_buffer bytes;
@@ -146,14 +136,14 @@ static void test_hostile(void **state)
     uint64_t random = 3;
     struct listen_stats stats;
     struct span_buffer good;
-    int honest = dial();
+    int honest = test_dial(path);
     bool closed;
 
     (void)state;
     make_stream(&good, 0, 1, 3);
     for (int i = 0; i < 200; i++) {
         struct span_buffer bytes;
-        int fd = dial();
+        int fd = test_dial(path);
 
         make_stream(&bytes, 1 + (unsigned)i, 1, 1);
         switch (i % 4) {
@@ -195,7 +185,7 @@ static void test_half_frame_and_resend(void **state)
 {
     struct span_buffer bytes;
     struct listen_stats stats;
-    int fd = dial();
+    int fd = test_dial(path);
 
     (void)state;
     make_stream(&bytes, 0, 1, 5);
@@ -204,7 +194,7 @@ static void test_half_frame_and_resend(void **state)
     assert_int_equal(acked(fd, NULL), 4);
     close(fd); /* died in the middle of frame 5 */
     turns(2);
-    fd = dial();
+    fd = test_dial(path);
     send_all(fd, bytes.data, bytes.bytes); /* sends everything again */
     turns(5);
     assert_int_equal(acked(fd, NULL), 5); /* repeats are acknowledged like the rest */
@@ -221,7 +211,7 @@ static void test_half_frame_and_resend(void **state)
 static void test_close_takes_rest(void **state)
 {
     struct span_buffer bytes;
-    int fd = dial();
+    int fd = test_dial(path);
 
     (void)state;
     make_stream(&bytes, 0, 1, 4);
@@ -466,7 +456,7 @@ static void test_bounds(void **state)
     (void)state;
     make_stream(&bytes, 0, 1, 1);
     for (int i = 0; i < 50; i++) {
-        fd[i] = dial();
+        fd[i] = test_dial(path);
         send_all(fd[i], bytes.data, bytes.bytes - 1);
     }
     turns(5);
@@ -498,7 +488,7 @@ static void test_refused_connections(void **state)
         skip();
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
     for (int i = 0; i < MOST + BEYOND; i++) {
-        fd[i] = dial();
+        fd[i] = test_dial(path);
         do {
             assert_int_equal(listen_turn(listener, 100), 0);
             listen_get_stats(listener, &stats);

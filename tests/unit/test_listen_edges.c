@@ -8,7 +8,6 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "collector/listen/listen_inner.h"
 
@@ -44,15 +43,6 @@ static int teardown(void **state)
     test_remove(journals);
     test_remove(directory);
     return 0;
-}
-
-static int dial(void)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    strcpy(address.sun_path, path);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    return fd;
 }
 
 /* Sends the frames `from` to `to` of process 0, but for the last `missing` bytes. */
@@ -110,7 +100,7 @@ static void turn_until(int fd, uint64_t last, bool closed)
 static void acknowledgements_that_do_not_fit(void **state)
 {
     const int small = 1;
-    int fd = dial();
+    int fd = test_dial(path);
     uint64_t s = 1;
     (void)state;
     send_frames(fd, s, s, 0);
@@ -133,15 +123,15 @@ static void acknowledgements_that_do_not_fit(void **state)
 static void halves_that_stay_halves(void **state)
 {
     struct store_loss loss;
-    int half = dial(), younger, silent;
+    int half = test_dial(path), younger, silent;
     (void)state;
     send_frames(half, 1, 1, 1);
     do
         assert_int_equal(listen_turn(listener, 5), 0);
     while (listener->connections == NULL || listener->connections->frame_ns == 0);
     struct connection *const first = listener->connections;
-    younger = dial();
-    silent = dial();
+    younger = test_dial(path);
+    silent = test_dial(path);
     send_frames(younger, 1, 1, 1);
     do
         assert_int_equal(listen_turn(listener, 5), 0);
@@ -165,7 +155,7 @@ static void halves_that_stay_halves(void **state)
 static void a_store_that_fails(void **state)
 {
     struct rlimit before, none;
-    int fd = dial(), status = 0;
+    int fd = test_dial(path), status = 0;
     (void)state;
     signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
@@ -182,7 +172,7 @@ static void a_store_that_fails(void **state)
     assert_true(listener->pause_ns >= begun_ns + LISTEN_PAUSE_MS * ms);
     assert_true(listen_wait_ms(listener) <= LISTEN_PAUSE_MS);
     close(fd);
-    fd = dial();
+    fd = test_dial(path);
     send_frames(fd, 1, 3, 0);
     listener->pause_ns = 1; /* it is over */
     turn_until(fd, 3, false);
