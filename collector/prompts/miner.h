@@ -13,7 +13,7 @@
 #include "../../span/prompt_features.h"
 
 enum {
-    MINER_WORDS = PROMPT_FEATURES_HEAD + PROMPT_FEATURES_TAIL + 1,
+    MINER_WORDS = 2 * (PROMPT_FEATURES_HEAD + PROMPT_FEATURES_TAIL), /* slots included */
     MINER_NOT = -1, /* miner_text.found: no template fits */
 };
 
