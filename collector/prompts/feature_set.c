@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Where a text begins and ends is a word, too: what is put there is an edit like any other. */
+enum { WORD_BEGIN = 1 << PROMPT_FEATURES_BITS, WORD_END };
 enum { KIND_RUN = 1, KIND_LINE = 2, KIND_SETUP = 3, KIND_BITS = 3 };
 
 static uint32_t mix(uint64_t hash, uint64_t value)
@@ -81,12 +83,16 @@ static void add_all(struct feature_set *set, uint32_t scope, uint32_t setup, con
 
 unsigned feature_words(const struct prompt_features *features, uint32_t ret_word[MINER_WORDS])
 {
-    unsigned words = features->heads;
-    memcpy(ret_word, features->head, words * sizeof(ret_word[0]));
+    unsigned words = 0;
+    ret_word[words++] = WORD_BEGIN;
+    memcpy(ret_word + words, features->head, features->heads * sizeof(ret_word[0]));
+    words += features->heads;
     if (features->has_between)
         ret_word[words++] = 0;
     memcpy(ret_word + words, features->tail, features->tails * sizeof(ret_word[0]));
-    return words + features->tails;
+    words += features->tails;
+    ret_word[words++] = WORD_END;
+    return words;
 }
 
 void feature_set_of_text(struct feature_set *ret, const struct prompt_features *features)
