@@ -52,3 +52,5 @@ void feature_set_common(struct feature_set *ret_set, const struct feature_set *p
 /* Words, lines and set-up of a template: those of the pivot that `common` holds. */
 void feature_template_of(struct miner_template *ret_template, const struct prompt_features *pivot,
                          const struct feature_set *common);
+/* Leaves of a template what `common` holds. */
+void feature_template_cut(struct miner_template *learned, const struct feature_set *common);
