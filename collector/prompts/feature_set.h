@@ -1,0 +1,56 @@
+/*
+ * The features of a text, or what several texts have in common, as a sorted set.
+ *
+ * A feature is a run of four words (weight 1, its last word being new), a pair of lines after the
+ * head, or the tools and response format (weight 10 each: so many words a line has). Features of
+ * different scopes are never equal. Pure; the collector's thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "miner.h"
+
+enum {
+    FEATURE_RUN = 4,
+    FEATURE_LINE_WEIGHT = 10,
+    FEATURE_SET_MAX = MINER_WORDS + PROMPT_FEATURES_LINES + 1,
+    FEATURE_FRONT = 20, /* words at the beginning whose runs texts are looked up by */
+    FEATURE_BACK = 12,  /* words at the end */
+    FEATURE_ANCHORS_MAX = FEATURE_FRONT + FEATURE_BACK + PROMPT_FEATURES_LINES,
+};
+
+struct feature_set {
+    uint16_t count;
+    uint32_t weight;
+    uint32_t lines_last; /* where lines_full: a line above this one is neither there nor absent */
+    bool lines_full;
+    uint32_t feature[FEATURE_SET_MAX]; /* ascending */
+};
+
+/* Words of a text as one row, its begin and end marked; 0 where words between head and tail are left out. */
+unsigned feature_words(const struct prompt_features *features, uint32_t ret_word[MINER_WORDS]);
+void feature_set_of_text(struct feature_set *ret_set, const struct prompt_features *features);
+void feature_set_of_template(struct feature_set *ret_set, const struct miner_template *learned);
+/* Those features of a text or template by which others like it are found. Returns how many. */
+unsigned feature_anchors(const struct prompt_features *features, uint32_t ret_anchor[FEATURE_ANCHORS_MAX]);
+unsigned feature_template_anchors(const struct miner_template *learned, uint32_t ret_anchor[FEATURE_ANCHORS_MAX]);
+
+unsigned feature_weight(uint32_t feature);
+bool feature_set_has(const struct feature_set *set, uint32_t feature);
+void feature_set_add(struct feature_set *set, uint32_t feature); /* the highest so far */
+/* Has it, or cannot tell. */
+bool feature_set_may_have(const struct feature_set *set, uint32_t feature);
+/* Weight of what `set` has of `common`, and of what it has certainly not. */
+void feature_set_compare(const struct feature_set *common, const struct feature_set *set, uint32_t *ret_shared,
+                         uint32_t *ret_missing);
+/* What at least `percent` of `count` sets have of the pivot's features. */
+void feature_set_common(struct feature_set *ret_set, const struct feature_set *pivot,
+                        const struct feature_set *const *sets, unsigned count, unsigned percent);
+
+/* Words, lines and set-up of a template: those of the pivot that `common` holds. */
+void feature_template_of(struct miner_template *ret_template, const struct prompt_features *pivot,
+                         const struct feature_set *common);
+/* Leaves of a template what `common` holds. */
+void feature_template_cut(struct miner_template *learned, const struct feature_set *common);

@@ -1,0 +1,368 @@
+/*
+ * Learning prompts, see miner.h: texts join what is known; those left over make clusters
+ * (miner_pool.c), a cluster falls into versions (miner_versions.c), and a new template that is mostly
+ * one that is known is its next version.
+ *
+ * The collector's thread. Pure but for memory.
+ */
+#include "miner.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "feature_set.h"
+#include "miner_pool.h"
+#include "miner_versions.h"
+
+enum {
+    MISSING_MAX = 1,     /* of a template's weight: a text that lacks more is perhaps a new version */
+    SURE_PERCENT = 97,   /* of a template's texts have what stands in it */
+    RELATED_MIN = 8,     /* weight that two versions share at least … */
+    RELATED_PERCENT = 60, /* … and how much of the larger */
+    RECURS = 3,
+    SETTLED_TEXTS = 16,
+    OWN_MIN = 2,          /* weight that each of two versions has and the other lacks … */
+    EDIT_MIN = 7,         /* … and both together */
+};
+
+struct entry { /* of the index: a template by one of its anchors */
+    uint32_t anchor;
+    uint32_t template;
+};
+
+struct miner {
+    struct miner_template *template;
+    struct feature_set *set; /* of each */
+    size_t templates, templates_room;
+    struct miner_text *text;
+    size_t texts, texts_room;
+    struct entry *entry; /* by anchor */
+    size_t entries, entries_room;
+};
+
+struct miner *miner_new(void)
+{
+    return calloc(1, sizeof(struct miner));
+}
+
+void miner_free(struct miner *miner)
+{
+    if (miner == NULL)
+        return;
+    free(miner->template);
+    free(miner->set);
+    free(miner->text);
+    free(miner->entry);
+    free(miner);
+}
+
+static int make_room(void **rows, size_t *room, size_t wanted, size_t bytes)
+{
+    if (wanted <= *room)
+        return 0;
+    const size_t more = wanted + wanted / 2 + 64;
+    void *const grown = realloc(*rows, more * bytes);
+    if (grown == NULL)
+        return -1;
+    *rows = grown;
+    *room = more;
+    return 0;
+}
+
+int miner_know(struct miner *miner, const struct miner_template *known)
+{
+    size_t room = miner->templates_room;
+    if (make_room((void **)&miner->set, &room, miner->templates + 1, sizeof(miner->set[0])) ||
+        make_room((void **)&miner->template, &miner->templates_room, miner->templates + 1, sizeof(*known)) ||
+        make_room((void **)&miner->entry, &miner->entries_room, miner->entries + FEATURE_ANCHORS_MAX,
+                  sizeof(miner->entry[0])))
+        return -1;
+    uint32_t anchor[FEATURE_ANCHORS_MAX];
+    const unsigned anchors = feature_template_anchors(known, anchor);
+    for (unsigned i = 0; i < anchors; i++)
+        miner->entry[miner->entries++] = (struct entry){anchor[i], (uint32_t)miner->templates};
+    feature_set_of_template(&miner->set[miner->templates], known);
+    miner->template[miner->templates++] = *known;
+    return 0;
+}
+
+int miner_add(struct miner *miner, const struct miner_text *text)
+{
+    if (make_room((void **)&miner->text, &miner->texts_room, miner->texts + 1, sizeof(*text)))
+        return -1;
+    miner->text[miner->texts] = *text;
+    miner->text[miner->texts++].found = MINER_NOT;
+    return 0;
+}
+
+const struct miner_text *miner_texts(const struct miner *miner, size_t *ret_count)
+{
+    *ret_count = miner->texts;
+    return miner->text;
+}
+
+const struct miner_template *miner_templates(const struct miner *miner, size_t *ret_count)
+{
+    *ret_count = miner->templates;
+    return miner->template;
+}
+
+/* ---- texts and what is known ---- */
+
+static int by_anchor(const void *a, const void *b)
+{
+    const struct entry *const x = a, *const y = b;
+    if (x->anchor != y->anchor)
+        return x->anchor < y->anchor ? -1 : 1;
+    return x->template < y->template ? -1 : x->template > y->template;
+}
+
+static size_t first_entry(const struct miner *miner, uint32_t anchor)
+{
+    size_t from = 0, to = miner->entries;
+    while (from < to) {
+        const size_t middle = (from + to) / 2;
+        if (miner->entry[middle].anchor < anchor)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
+/* The best of the templates that have an anchor of this set: all that they share counts, what the set
+ * lacks counts twice. MINER_NOT where each lacks more than `missing_max` allows. */
+static int32_t best_known(const struct miner *miner, const uint32_t *anchor, unsigned anchors,
+                          const struct feature_set *set, uint32_t missing_percent, uint32_t missing_max)
+{
+    int32_t best = MINER_NOT;
+    int64_t best_value = 0;
+    for (unsigned i = 0; i < anchors; i++)
+        for (size_t k = first_entry(miner, anchor[i]); k < miner->entries && miner->entry[k].anchor == anchor[i]; k++) {
+            const uint32_t number = miner->entry[k].template;
+            uint32_t shared, missing;
+            feature_set_compare(&miner->set[number], set, &shared, &missing);
+            const int64_t value = (int64_t)shared - 2 * (int64_t)missing;
+            if (value > best_value && (missing <= missing_max || missing * 100 <= (shared + missing) * missing_percent)) {
+                best_value = value;
+                best = (int32_t)number;
+            }
+        }
+    return best;
+}
+
+static void joined(struct miner *miner, struct miner_text *text, int32_t number)
+{
+    struct miner_template *const learned = &miner->template[number];
+    text->found = number;
+    learned->texts++;
+    if (!learned->first_ns || text->first_ns < learned->first_ns)
+        learned->first_ns = text->first_ns;
+    if (text->last_ns > learned->last_ns)
+        learned->last_ns = text->last_ns;
+}
+
+static void join_known(struct miner *miner, uint32_t missing_percent)
+{
+    qsort(miner->entry, miner->entries, sizeof(miner->entry[0]), by_anchor);
+    for (size_t i = 0; i < miner->texts; i++) {
+        struct feature_set set;
+        uint32_t anchor[FEATURE_ANCHORS_MAX];
+        if (miner->text[i].found != MINER_NOT)
+            continue;
+        feature_set_of_text(&set, &miner->text[i].features);
+        const unsigned anchors = feature_anchors(&miner->text[i].features, anchor);
+        const int32_t found = best_known(miner, anchor, anchors, &set, missing_percent, MISSING_MAX);
+        if (found != MINER_NOT)
+            joined(miner, &miner->text[i], found);
+    }
+}
+
+/* ---- new templates ---- */
+
+/* The set of a class of a cluster: what nearly all have, of the text that has most of it. */
+static const struct miner_text *describe(struct pool *pool, const unsigned *member, size_t members, const uint8_t *class,
+                                         uint8_t wanted, struct feature_set *ret_common)
+{
+    enum { LOOKED_AT = 128, PIVOTS = 4 };
+    const struct feature_set *set[LOOKED_AT];
+    const struct miner_text *text[PIVOTS], *best = NULL;
+    unsigned count = 0;
+    for (size_t i = 0; i < members && count < LOOKED_AT; i++)
+        if (class[i] == wanted) {
+            if (count < PIVOTS)
+                text[count] = pool_text(pool, member[i])->text;
+            set[count++] = &pool_text(pool, member[i])->set;
+        }
+    for (unsigned i = 0; i < count && i < PIVOTS; i++) {
+        struct feature_set common;
+        feature_set_common(&common, set[i], set, count, SURE_PERCENT);
+        if (best == NULL || common.weight > ret_common->weight) {
+            *ret_common = common;
+            best = text[i];
+        }
+    }
+    return best;
+}
+
+/* The prompt that this is a version of: its newest, by what they share. */
+static int32_t related(const struct miner *miner, const struct feature_set *set)
+{
+    int32_t best = MINER_NOT;
+    uint32_t best_shared = 0;
+    for (size_t i = 0; i < miner->templates; i++) {
+        const struct feature_set *const other = &miner->set[i];
+        const uint32_t larger = other->weight > set->weight ? other->weight : set->weight;
+        uint32_t shared, missing;
+        feature_set_compare(other, set, &shared, &missing);
+        if (shared >= RELATED_MIN && shared * 100 >= larger * RELATED_PERCENT && shared > best_shared) {
+            best_shared = shared;
+            best = (int32_t)i;
+        }
+    }
+    return best;
+}
+
+static uint32_t next_version(const struct miner *miner, uint64_t prompt)
+{
+    uint32_t last = 0;
+    for (size_t i = 0; i < miner->templates; i++)
+        if (miner->template[i].prompt == prompt && miner->template[i].version > last)
+            last = miner->template[i].version;
+    return last + 1;
+}
+
+/* The text that was called first gives the prompt its id: under that it was shown. */
+static const struct miner_text *earliest(struct pool *pool, const unsigned *member, size_t members, const uint8_t *class,
+                                         uint8_t wanted)
+{
+    const struct miner_text *first = NULL;
+    for (size_t i = 0; i < members; i++) {
+        const struct miner_text *const text = pool_text(pool, member[i])->text;
+        if (class[i] == wanted && (first == NULL || text->first_ns < first->first_ns))
+            first = text;
+    }
+    return first;
+}
+
+/* Enough texts for what they share to be no accident, or texts that come again and again. */
+static bool is_settled(struct pool *pool, const unsigned *member, size_t members, const uint8_t *class, uint8_t wanted)
+{
+    size_t texts = 0;
+    bool all_recur = true;
+    for (size_t i = 0; i < members; i++)
+        if (class[i] == wanted) {
+            texts++;
+            all_recur = all_recur && pool_text(pool, member[i])->text->calls >= RECURS;
+        }
+    return texts >= SETTLED_TEXTS || all_recur;
+}
+
+static uint32_t weight_beyond(const struct feature_set *set, const struct feature_set *other)
+{
+    uint32_t weight = 0;
+    for (unsigned i = 0; i < set->count; i++)
+        if (!feature_set_may_have(other, set->feature[i]))
+            weight += feature_weight(set->feature[i]);
+    return weight;
+}
+
+/* Both have something that the other has not; what a template has from too few texts it loses. */
+static bool is_version(const struct feature_set *older, const struct feature_set *newer)
+{
+    return weight_beyond(older, newer) >= OWN_MIN && weight_beyond(newer, older) >= OWN_MIN &&
+           weight_beyond(older, newer) + weight_beyond(newer, older) >= EDIT_MIN;
+}
+
+static void shrink(struct miner *miner, size_t number, const struct feature_set *to)
+{
+    struct feature_set kept = {0};
+    for (unsigned i = 0; i < miner->set[number].count; i++)
+        if (feature_set_may_have(to, miner->set[number].feature[i]))
+            feature_set_add(&kept, miner->set[number].feature[i]);
+    if (kept.weight < RELATED_MIN)
+        return;
+    feature_template_cut(&miner->template[number], &kept);
+    feature_set_of_template(&miner->set[number], &miner->template[number]);
+}
+
+static int make_template(struct miner *miner, struct pool *pool, const unsigned *member, size_t members,
+                         const uint8_t *class, uint8_t wanted)
+{
+    struct miner_template made = {0};
+    struct feature_set common = {0};
+    const struct miner_text *const pivot = describe(pool, member, members, class, wanted, &common);
+    const int32_t older = related(miner, &common);
+    int32_t number = older;
+    feature_template_of(&made, &pivot->features, &common);
+    made.settled = is_settled(pool, member, members, class, wanted);
+    if (older != MINER_NOT && !is_version(&miner->set[older], &common)) {
+        shrink(miner, (size_t)older, &common);
+        miner->template[older].settled = miner->template[older].settled || made.settled;
+    } else {
+        made.prompt =
+            older != MINER_NOT ? miner->template[older].prompt : earliest(pool, member, members, class, wanted)->id;
+        made.version = next_version(miner, made.prompt);
+        if (miner_know(miner, &made))
+            return -1;
+        number = (int32_t)miner->templates - 1;
+    }
+    for (size_t i = 0; i < members; i++)
+        if (class[i] == wanted)
+            joined(miner, &miner->text[pool_text(pool, member[i])->text - miner->text], number);
+    return 0;
+}
+
+/* Classes in the order in which they were called first. */
+static void in_order(struct pool *pool, const unsigned *member, size_t members, const uint8_t *class, unsigned classes,
+                     uint8_t *ret_order)
+{
+    for (unsigned i = 0; i < classes; i++) {
+        const uint64_t first = earliest(pool, member, members, class, (uint8_t)i)->first_ns;
+        unsigned at = i;
+        for (; at > 0 && earliest(pool, member, members, class, ret_order[at - 1])->first_ns > first; at--)
+            ret_order[at] = ret_order[at - 1];
+        ret_order[at] = (uint8_t)i;
+    }
+}
+
+static int make_templates(struct miner *miner, struct pool *pool)
+{
+    const unsigned *member;
+    struct feature_set common;
+    size_t members;
+    int status = 0;
+    while (status == 0 && (members = pool_next(pool, &member, &common)) > 0) {
+        uint8_t *const class = malloc(members);
+        uint8_t order[VERSIONS_MAX];
+        const int classes = class != NULL ? versions_of(pool, member, members, &common, class) : -1;
+        if (classes > 0)
+            in_order(pool, member, members, class, (unsigned)classes, order);
+        status = classes > 0 ? 0 : -1;
+        for (int i = 0; i < classes && status == 0; i++)
+            status = make_template(miner, pool, member, members, class, order[i]);
+        free(class);
+    }
+    return status;
+}
+
+int miner_run(struct miner *miner)
+{
+    enum { LOOSELY = 25 /* percent that a text may lack of a template when it makes none itself */ };
+    const struct miner_text **const left = malloc((miner->texts + 1) * sizeof(left[0]));
+    size_t count = 0;
+    if (left == NULL)
+        return -1;
+    join_known(miner, 0);
+    for (size_t i = 0; i < miner->texts; i++)
+        if (miner->text[i].found == MINER_NOT && miner->text[i].features.heads)
+            left[count++] = &miner->text[i];
+    struct pool *const pool = pool_new(left, count);
+    const int status = pool != NULL ? make_templates(miner, pool) : -1;
+    pool_free(pool);
+    free(left);
+    if (status == 0)
+        join_known(miner, LOOSELY);
+    return status;
+}

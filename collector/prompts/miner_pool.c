@@ -1,0 +1,325 @@
+/*
+ * Clusters of texts, see miner_pool.h.
+ *
+ * A template's anchors stand in all of its texts; those of a slot's value in few. What the texts with
+ * one anchor have in common is worth (texts − 1) × words²: the most valuable is taken first, then what
+ * the others are worth is looked at again. So a paragraph that three texts have retrieved is never
+ * preferred to the instructions that forty share. Values only fall, so that an old one is an upper
+ * bound (the queue is lazy). All orders are by the texts' ids: how they came in plays no part.
+ */
+#include "miner_pool.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SAMPLE = 24,        /* texts of an anchor that are compared */
+    PIVOTS = 4,         /* of them, each tried as the one that is no stranger */
+    SAMPLE_WIDE = 64,   /* texts of a cluster that say what it has in common */
+    SAMPLE_PERCENT = 80,
+    WIDE_PERCENT = 90,
+    RECURS = 3,         /* calls from which a text is no accident */
+    WEIGHT_MIN = 6,     /* 9 words in a row */
+    WEIGHT_ENOUGH = 35, /* in whatever text, some 20 words in two lines; less must be 3 tenths of it */
+};
+
+struct posting {
+    uint32_t anchor;
+    uint32_t text;
+};
+
+struct candidate {
+    double value;
+    uint32_t anchor;
+    uint32_t round; /* in which the value was found */
+    size_t from, count;
+};
+
+struct pool {
+    struct pool_text *text; /* by id */
+    size_t count;
+    struct posting *posting; /* by anchor, then text */
+    size_t postings;
+    struct candidate *queue; /* a heap */
+    size_t candidates;
+    uint32_t round;
+    unsigned *member;
+    bool *is_member;
+};
+
+static int by_id(const void *a, const void *b)
+{
+    const struct miner_text *const x = *(const struct miner_text *const *)a, *const y = *(const struct miner_text *const *)b;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static int by_anchor(const void *a, const void *b)
+{
+    const struct posting *const x = a, *const y = b;
+    if (x->anchor != y->anchor)
+        return x->anchor < y->anchor ? -1 : 1;
+    return x->text < y->text ? -1 : x->text > y->text;
+}
+
+static bool is_before(const struct candidate *a, const struct candidate *b)
+{
+    return a->value > b->value || (a->value == b->value && a->anchor < b->anchor);
+}
+
+static void sift(struct pool *pool, size_t at)
+{
+    for (;;) {
+        size_t best = at;
+        for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < pool->candidates; child++)
+            if (is_before(&pool->queue[child], &pool->queue[best]))
+                best = child;
+        if (best == at)
+            return;
+        const struct candidate moved = pool->queue[at];
+        pool->queue[at] = pool->queue[best];
+        pool->queue[best] = moved;
+        at = best;
+    }
+}
+
+static void drop_first(struct pool *pool)
+{
+    pool->queue[0] = pool->queue[--pool->candidates];
+    sift(pool, 0);
+}
+
+static void fill_postings(struct pool *pool)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < pool->count; i++) {
+        uint32_t anchor[FEATURE_ANCHORS_MAX];
+        const unsigned anchors = feature_anchors(&pool->text[i].text->features, anchor);
+        for (unsigned k = 0; k < anchors; k++)
+            pool->posting[pool->postings++] = (struct posting){anchor[k], (uint32_t)i};
+    }
+    qsort(pool->posting, pool->postings, sizeof(pool->posting[0]), by_anchor);
+    for (size_t i = 0; i < pool->postings; i++)
+        if (i == 0 || by_anchor(&pool->posting[i], &pool->posting[kept - 1]) != 0)
+            pool->posting[kept++] = pool->posting[i];
+    pool->postings = kept;
+}
+
+/* Before it is looked at, a candidate is worth at most what its texts could have in common. */
+static void fill_queue(struct pool *pool)
+{
+    for (size_t from = 0, to; from < pool->postings; from = to) {
+        double most = 0;
+        for (to = from; to < pool->postings && pool->posting[to].anchor == pool->posting[from].anchor; to++)
+            if (pool->text[pool->posting[to].text].set.weight > most)
+                most = pool->text[pool->posting[to].text].set.weight;
+        if (to - from >= 2)
+            pool->queue[pool->candidates++] =
+                (struct candidate){(double)(to - from - 1) * most * most, pool->posting[from].anchor, UINT32_MAX, from,
+                                   to - from};
+    }
+    for (size_t i = pool->candidates / 2 + 1; i-- > 0;)
+        sift(pool, i);
+}
+
+struct pool *pool_new(const struct miner_text *const *texts, size_t count)
+{
+    struct pool *const pool = calloc(1, sizeof(*pool));
+    const struct miner_text **const sorted = malloc((count + 1) * sizeof(sorted[0]));
+    if (pool == NULL || sorted == NULL) {
+        free(pool);
+        free(sorted);
+        return NULL;
+    }
+    const size_t postings = count * FEATURE_ANCHORS_MAX + 1;
+    pool->text = calloc(count + 1, sizeof(pool->text[0]));
+    pool->posting = malloc(postings * sizeof(pool->posting[0]));
+    pool->queue = malloc((postings / 2 + 1) * sizeof(pool->queue[0]));
+    pool->member = malloc((count + 1) * sizeof(pool->member[0]));
+    pool->is_member = calloc(count + 1, sizeof(pool->is_member[0]));
+    if (!pool->text || !pool->posting || !pool->queue || !pool->member || !pool->is_member) {
+        free(sorted);
+        pool_free(pool);
+        return NULL;
+    }
+    if (count)
+        memcpy(sorted, texts, count * sizeof(sorted[0]));
+    qsort(sorted, count, sizeof(sorted[0]), by_id);
+    for (pool->count = 0; pool->count < count; pool->count++) {
+        struct pool_text *const text = &pool->text[pool->count];
+        text->text = sorted[pool->count];
+        feature_set_of_text(&text->set, &text->text->features);
+    }
+    free(sorted);
+    fill_postings(pool);
+    fill_queue(pool);
+    return pool;
+}
+
+void pool_free(struct pool *pool)
+{
+    if (pool == NULL)
+        return;
+    free(pool->text);
+    free(pool->posting);
+    free(pool->queue);
+    free(pool->member);
+    free(pool->is_member);
+    free(pool);
+}
+
+struct pool_text *pool_text(struct pool *pool, unsigned number)
+{
+    return &pool->text[number];
+}
+
+static bool is_wide(const struct feature_set *common, const struct feature_set *pivot)
+{
+    return common->weight >= WEIGHT_MIN &&
+           (common->weight >= WEIGHT_ENOUGH || common->weight * 10 >= pivot->weight * 3);
+}
+
+/* Three quarters of what is common stand in it. */
+static bool fits(const struct feature_set *common, const struct feature_set *set)
+{
+    uint32_t shared, missing;
+    feature_set_compare(common, set, &shared, &missing);
+    return shared >= WEIGHT_MIN && shared >= 3 * missing;
+}
+
+/* Two texts can be chance, unless both are called again and again. */
+static bool are_enough(size_t texts, bool all_recur)
+{
+    return texts >= 3 || (texts == 2 && all_recur);
+}
+
+static double value_of(const struct pool *pool, const struct candidate *candidate, struct feature_set *ret_common)
+{
+    const struct feature_set *sample[SAMPLE];
+    unsigned sampled = 0;
+    size_t untaken = 0;
+    bool all_recur = true;
+    double best = 0;
+    for (size_t i = candidate->from; i < candidate->from + candidate->count; i++) {
+        const struct pool_text *const text = &pool->text[pool->posting[i].text];
+        if (text->taken)
+            continue;
+        untaken++;
+        all_recur = all_recur && text->text->calls >= RECURS;
+        if (sampled < SAMPLE)
+            sample[sampled++] = &text->set;
+    }
+    for (unsigned i = 0; are_enough(untaken, all_recur) && i < sampled && i < PIVOTS; i++) {
+        struct feature_set common;
+        unsigned fitting = 0;
+        feature_set_common(&common, sample[i], sample, sampled, SAMPLE_PERCENT);
+        for (unsigned k = 0; k < sampled; k++)
+            fitting += fits(&common, sample[k]);
+        if (!is_wide(&common, sample[i]) || fitting < 2)
+            continue;
+        const double texts = (double)untaken * fitting / sampled;
+        const double value = (texts - 1) * common.weight * common.weight;
+        if (value > best) {
+            best = value;
+            *ret_common = common;
+        }
+    }
+    return best;
+}
+
+static size_t first_posting(const struct pool *pool, uint32_t anchor)
+{
+    size_t from = 0, to = pool->postings;
+    while (from < to) {
+        const size_t middle = (from + to) / 2;
+        if (pool->posting[middle].anchor < anchor)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Every text that is not taken, has an anchor in common and fits. */
+static size_t gather(struct pool *pool, const struct feature_set *common)
+{
+    size_t members = 0;
+    for (unsigned i = 0; i < common->count; i++)
+        for (size_t k = first_posting(pool, common->feature[i]);
+             k < pool->postings && pool->posting[k].anchor == common->feature[i]; k++) {
+            const unsigned number = pool->posting[k].text;
+            if (pool->text[number].taken || pool->is_member[number] || !fits(common, &pool->text[number].set))
+                continue;
+            pool->is_member[number] = true;
+            pool->member[members++] = number;
+        }
+    for (size_t i = 0; i < members; i++)
+        pool->is_member[pool->member[i]] = false;
+    qsort(pool->member, members, sizeof(pool->member[0]), by_number);
+    return members;
+}
+
+/* What the members have in common, as the best of a few of them tells it. */
+static void look_wider(const struct pool *pool, size_t members, struct feature_set *common)
+{
+    const struct feature_set *sample[SAMPLE_WIDE];
+    const unsigned sampled = members < SAMPLE_WIDE ? (unsigned)members : SAMPLE_WIDE;
+    struct feature_set best = {0}, tried;
+    for (unsigned i = 0; i < sampled; i++)
+        sample[i] = &pool->text[pool->member[i]].set;
+    for (unsigned i = 0; i < sampled && i < PIVOTS; i++) {
+        feature_set_common(&tried, sample[i], sample, sampled, WIDE_PERCENT);
+        if (tried.weight > best.weight)
+            best = tried;
+    }
+    if (is_wide(&best, common))
+        *common = best;
+}
+
+static bool take(struct pool *pool, size_t members)
+{
+    bool all_recur = true;
+    for (size_t i = 0; i < members; i++)
+        all_recur = all_recur && pool->text[pool->member[i]].text->calls >= RECURS;
+    if (!are_enough(members, all_recur))
+        return false;
+    for (size_t i = 0; i < members; i++)
+        pool->text[pool->member[i]].taken = true;
+    pool->round++;
+    return true;
+}
+
+size_t pool_next(struct pool *pool, const unsigned **ret_member, struct feature_set *ret_common)
+{
+    while (pool->candidates) {
+        struct candidate *const first = &pool->queue[0];
+        const double value = value_of(pool, first, ret_common);
+        if (value <= 0) {
+            drop_first(pool);
+            continue;
+        }
+        if (first->round != pool->round && value < first->value) {
+            first->value = value;
+            first->round = pool->round;
+            sift(pool, 0);
+            continue;
+        }
+        size_t members = gather(pool, ret_common);
+        if (members >= 2) {
+            look_wider(pool, members, ret_common);
+            members = gather(pool, ret_common);
+        }
+        if (!take(pool, members)) {
+            drop_first(pool);
+            continue;
+        }
+        *ret_member = pool->member;
+        return members;
+    }
+    return 0;
+}

@@ -1,0 +1,16 @@
+/*
+ * Is a cluster of texts one template, or several versions of one? See miner_versions.c. The
+ * collector's thread; pure but for memory.
+ */
+#pragma once
+
+#include "miner_pool.h"
+
+enum { VERSIONS_MAX = 13 };
+
+/*
+ * Puts the class of each member, 0 to n - 1, into ret_class and returns n: 1 where the cluster is one
+ * template. -1: no memory.
+ */
+int versions_of(struct pool *pool, const unsigned *member, size_t members, const struct feature_set *common,
+                uint8_t *ret_class);
