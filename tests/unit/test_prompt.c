@@ -91,7 +91,7 @@ static void test_words(void **state)
     (void)state;
     const uint64_t id = id_of("{\"messages\":[" SYSTEM("Today is 2026-01-31, user a91f-33.\\nBe kind.") "]}", NULL, 99);
     const uint64_t text = text_id();
-    assert_true(id == id_of("{\"messages\":[" SYSTEM("Today is 2027-1-1, user 7.\\r\\n \\nBe  kind.") "]}", NULL, 99));
+    assert_true(id == id_of("{\"messages\":[" SYSTEM("Today is 2027-1-1, user 7.\\r\\n \\nBe kind.") "]}", NULL, 99));
     assert_true(text_id() != text);
     assert_true(id != id_of("{\"messages\":[" SYSTEM("Today is Monday, user 7.\\nBe kind.") "]}", NULL, 99));
     assert_true(id !=

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-enum { WORDS_MAX = 30000, TEXT_MAX = 300000 };
+enum { WORDS_MAX = 30000, TEXT_MAX = 300000, H = PROMPT_FEATURES_HEAD, T = PROMPT_FEATURES_TAIL };
 
 static const struct text_seed seed = {UINT64_C(0x0123456789abcdef), UINT64_C(0xfedcba9876543211)};
 
@@ -276,7 +276,7 @@ static void test_cuts(void **unused)
 static void test_ends(void **unused)
 {
     (void)unused;
-    for (unsigned n = 0; n < 140; n++) {
+    for (unsigned n = 0; n < H + T + 30; n++) {
         char text[2000];
         size_t used = 0;
         text[0] = '\0';
@@ -308,8 +308,8 @@ static void test_counts(void **unused)
     static const struct {
         unsigned words, heads, tails;
         bool between;
-    } cases[] = {{1, 1, 0, false},     {95, 95, 0, false},  {96, 96, 0, false},  {97, 96, 1, false},
-                 {128, 96, 32, false}, {129, 96, 32, true}, {200, 96, 32, true}, {20000, 96, 32, true}};
+    } cases[] = {{1, 1, 0, false},     {H - 1, H - 1, 0, false}, {H, H, 0, false},  {H + 1, H, 1, false},
+                 {H + T, H, T, false}, {H + T + 1, H, T, true},  {200, H, T, true}, {20000, H, T, true}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct prompt_features features = of_count(cases[i].words);
         uint8_t data[SPAN_TEXT_MAX];
@@ -394,8 +394,28 @@ static void test_lines(void **unused)
     assert_int_equal(shared_lines(&a, &c), 0);
     repeat("Say the same again. ", 9000); /* the same pair of lines counts once */
     assert_in_range(whole_result(made).features.lines, 1, 3);
-    (void)of_count(60); /* no line ends after the head: there is none */
-    assert_int_equal(whole_result(made).features.lines, 0);
+    assert_int_equal(of_count(60).lines, 1); /* none has ended but with the text */
+}
+
+/* Where a line stands, in the head, behind it or far away, is nothing to it. */
+static void test_lines_anywhere(void **unused)
+{
+    (void)unused;
+    static const unsigned before[] = {0, 3, 30, 61, 64, 200, 1000};
+    static char text[20000];
+    struct prompt_features features[7];
+    for (unsigned k = 0; k < 7; k++) {
+        size_t used = 0;
+        for (unsigned i = 0; i < before[k]; i++)
+            used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s", i ? " " : "", "front");
+        used += (size_t)snprintf(text + used, sizeof(text) - used, ".\n");
+        for (unsigned i = 0; i < 15; i++)
+            used += (size_t)snprintf(text + used, sizeof(text) - used, "Rule %c, of %u-%u, says so. And it is! \n",
+                                     'a' + (char)i, 7 + i, i * i * i * k);
+        features[k] = whole_result(text).features;
+        assert_in_range(features[k].lines, 30, PROMPT_FEATURES_LINES);
+        assert_in_range(shared_lines(&features[0], &features[k]), features[0].lines - 3U, features[0].lines);
+    }
 }
 
 static void part(struct text_features *features, const char *text, bool keep)
@@ -437,7 +457,7 @@ static void test_parts(void **unused)
     assert_true(order[0].whole[0] != order[1].whole[0]);
     /* The tail goes on over a short part, and begins anew in a long one. */
     text_features_init(&with, &seed);
-    (void)of_count(110);
+    (void)of_count(H + 14);
     part(&with, made, true);
     part(&with, "short one", true);
     assert_int_equal(result_of(&with).features.tails, 14 + 1 + 2);
@@ -478,7 +498,7 @@ static void test_constant(void **unused)
         sum = sum * 31 + result.features.tail[i];
     for (unsigned i = 0; i < result.features.lines; i++)
         sum = sum * 31 + result.features.line[i];
-    assert_int_equal(sum, UINT64_C(0x23e56c69680a582b));
+    assert_int_equal(sum, UINT64_C(0xbbe65028ce48ab21));
 }
 
 static void test_sent(void **unused)
@@ -504,10 +524,10 @@ static void test_sent(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_words),  cmocka_unit_test(test_cuts),  cmocka_unit_test(test_ends),
-        cmocka_unit_test(test_counts), cmocka_unit_test(test_masks), cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_parts),  cmocka_unit_test(test_seeds), cmocka_unit_test(test_constant),
-        cmocka_unit_test(test_sent),
+        cmocka_unit_test(test_words),    cmocka_unit_test(test_cuts),           cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_counts),   cmocka_unit_test(test_masks),          cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_parts),    cmocka_unit_test(test_lines_anywhere), cmocka_unit_test(test_seeds),
+        cmocka_unit_test(test_constant), cmocka_unit_test(test_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,23 +58,17 @@ static void add_line(struct text_state *now, uint32_t hash)
     now->line[at] = hash;
 }
 
-/* The hash of the line's words, which go into the head as long as it has room. */
-static uint64_t take_words(struct text_features *features, const uint8_t *from, size_t bytes)
+/* Words of the line, as long as the head has room. */
+static void take_head(struct text_features *features, const uint8_t *from, size_t bytes)
 {
     struct text_state *const now = &features->now;
     struct text_words words = {from, from + bytes, NULL};
-    uint64_t hash = 0, word;
-    while (text_words_next(&words, &features->seed, &word)) {
-        hash = text_mix(&features->seed, hash, word);
-        if (now->heads == PROMPT_FEATURES_HEAD) {
-            now->beyond = true;
-            continue;
-        }
+    uint64_t word;
+    while (now->heads < PROMPT_FEATURES_HEAD && text_words_next(&words, &features->seed, &word)) {
         now->head[now->heads++] = cut(word);
         features->tail_from = (uint16_t)(words.at - features->buffer);
         features->tail_whole = true;
     }
-    return hash;
 }
 
 static void take_line(struct text_features *features, const struct text_lines *lines, const struct text_line *line)
@@ -82,17 +76,13 @@ static void take_line(struct text_features *features, const struct text_lines *l
     struct text_state *const now = &features->now;
     const struct text_seed *const seed = &features->seed;
     const uint8_t *const from = features->buffer + features->at;
-    uint64_t hash;
-    if (now->heads < PROMPT_FEATURES_HEAD) {
-        hash = take_words(features, from, line->bytes);
-    } else {
-        hash = text_lines_hash(lines, features->at, line, now->digit_lines < TEXT_DIGIT_LINES, seed);
-        now->digit_lines = (uint16_t)(now->digit_lines + (line->digits && now->digit_lines < TEXT_DIGIT_LINES));
-        now->beyond = true;
-    }
+    const bool masked = line->digits && now->digit_lines < TEXT_DIGIT_LINES;
+    const uint64_t hash = text_lines_hash(lines, features->at, line, masked, seed);
+    if (now->heads < PROMPT_FEATURES_HEAD)
+        take_head(features, from, line->bytes);
+    now->digit_lines = (uint16_t)(now->digit_lines + masked);
     add_whole(features, hash);
-    if (now->beyond)
-        add_line(now, cut(text_mix(seed, ~now->before, hash)));
+    add_line(now, cut(text_mix(seed, ~now->before, hash)));
     now->before = hash;
     now->lines_taken = (uint16_t)(now->lines_taken + (now->lines_taken < TEXT_SHORT_LINES));
     features->at = (uint16_t)(features->at + line->bytes);
@@ -139,12 +129,10 @@ static void begin_part(struct text_features *features)
     const uint64_t mark = text_mix(&features->seed, PART_MARK, features->seed.b);
     add_whole(features, mark);
     now->before = mark;
-    if (now->heads < PROMPT_FEATURES_HEAD) {
+    if (now->heads < PROMPT_FEATURES_HEAD)
         now->head[now->heads++] = cut(mark);
-    } else {
-        now->beyond = true;
+    else
         add_tail(now, mark);
-    }
 }
 
 void text_features_part_begin(struct text_features *features)

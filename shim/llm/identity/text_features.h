@@ -3,8 +3,8 @@
  * while it passes in pieces; the same however it is cut.
  *
  * Words are made of the first PROMPT_FEATURES_HEAD and of what stands in the last TEXT_TAIL_BYTES
- * of a part; between them a line is hashed as it is, but for what holds digits: so 100 KB of text
- * cost little more than copying them. Several parts (messages) are one text, a mark between them.
+ * of a part; lines are hashed as they are, but for what holds digits: so 100 KB of text cost little
+ * more than copying them. Several parts (messages) are one text, a mark between them.
  *
  * Scribe's thread, within an exchange; bounded, no memory. Text lies here only while a part is
  * under way; what stays are keyed hashes.
@@ -20,20 +20,19 @@
 
 enum {
     TEXT_TAIL_BYTES = 512,  /* of a part, in which its last words are looked for */
-    TEXT_SHORT_LINES = 256, /* of a text; those after them are longer */
+    TEXT_SHORT_LINES = 512, /* of a text; those after them are longer: */
     TEXT_FAR_LINE_BYTES = 256,
-    TEXT_DIGIT_LINES = 64, /* lines after the head whose numbers and ids count as "0", however long */
+    TEXT_DIGIT_LINES = 128, /* lines in which numbers and ids count as "0", however long */
 };
 
 /* What is known of the text so far; no text. */
 struct text_state {
-    uint64_t whole[2];                 /* of all words and lines in order */
+    uint64_t whole[2];                 /* of all lines in order */
     uint64_t before;                   /* hash of the line before, or of the mark where a part begins */
     uint64_t bytes;                    /* of the text */
     uint16_t digit_lines, lines_taken; /* up to TEXT_DIGIT_LINES, TEXT_SHORT_LINES */
     uint8_t heads, lines, tails;
     uint8_t tail_at; /* the oldest of tail[], where that is full */
-    bool beyond;     /* there is more than the head */
     bool has_between;
     uint32_t head[PROMPT_FEATURES_HEAD];
     uint32_t tail[PROMPT_FEATURES_TAIL];

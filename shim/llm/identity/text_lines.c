@@ -45,13 +45,12 @@ static uint64_t bits_of(block b)
 #endif
 }
 
-static uint64_t stops_of(const uint8_t *p, block b)
+static uint64_t ends_of(const uint8_t *p, block b)
 {
-    const block before = load_block(p - 1);
-    block stops = (equal(before, '.') | equal(before, '!') | equal(before, '?')) & equal(b, ' ');
+    block ends = equal(b, '\n') | equal(b, '.') | equal(b, '!') | equal(b, '?');
     if (bits_of(b))
-        stops |= equal(b, 0x82) & equal(before, 0x80) & equal(load_block(p - 2), 0xe3);
-    return bits_of(stops);
+        ends |= equal(b, 0x82) & equal(load_block(p - 1), 0x80) & equal(load_block(p - 2), 0xe3);
+    return bits_of(ends);
 }
 
 /* The first bit from `at` on, or at least the end. */
@@ -70,18 +69,16 @@ void text_lines_init(struct text_lines *ret, const uint8_t *buffer, size_t at, s
 {
     ret->buffer = buffer;
     ret->end = end;
-    ret->next_end = ret->next_digit = 0;
+    ret->next_digit = 0;
     for (size_t group = at / 64; group * 64 < end; group++) {
-        uint64_t ends = 0, stops = 0, digits = 0;
+        uint64_t ends = 0, digits = 0;
         for (size_t i = 0; i < 64; i += BLOCK) {
             const uint8_t *const p = buffer + group * 64 + i;
             const block b = load_block(p);
-            ends |= bits_of(equal(b, '\n')) << i;
-            stops |= stops_of(p, b) << i;
+            ends |= ends_of(p, b) << i;
             digits |= bits_of(digits_of(b)) << i;
         }
         ret->ends[group] = ends;
-        ret->stops[group] = stops;
         ret->digits[group] = digits;
     }
 }
@@ -89,22 +86,15 @@ void text_lines_init(struct text_lines *ret, const uint8_t *buffer, size_t at, s
 struct text_line text_lines_next(struct text_lines *lines, size_t at, size_t least)
 {
     const size_t left = lines->end - at, most = left > TEXT_LINE_BYTES ? at + TEXT_LINE_BYTES : lines->end;
-    const size_t stops_from = at + (least > TEXT_LINE_LONG ? least : TEXT_LINE_LONG);
-    if (lines->next_end < at + least)
-        lines->next_end = next_bit(lines->ends, at + least, lines->end);
-    if (lines->next_digit < at)
-        lines->next_digit = next_bit(lines->digits, at, lines->end);
-    size_t last = lines->next_end;
-    if (last > stops_from && most > stops_from) {
-        const size_t stop = next_bit(lines->stops, stops_from, most);
-        last = stop < last ? stop : last;
-    }
+    const size_t last = next_bit(lines->ends, at + least, most);
     struct text_line line = {.bytes = last + 1 - at, .ended = last < most};
     if (!line.ended) {
         const uint8_t *const end = lines->buffer + most;
         const uint8_t *const cut = left > TEXT_LINE_BYTES ? text_words_start(end - CUT_LOOKBACK, end) : end;
         line.bytes = (size_t)(cut - lines->buffer) - at;
     }
+    if (lines->next_digit < at)
+        lines->next_digit = next_bit(lines->digits, at, lines->end);
     line.digits = lines->next_digit < at + line.bytes;
     return line;
 }

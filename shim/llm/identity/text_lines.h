@@ -1,7 +1,6 @@
 /*
- * Lines of instructions, found and hashed fast: a line goes up to and with a line end, or, once it
- * is TEXT_LINE_LONG bytes long, a blank after '.', '!' or '?', or U+3002. A text's lines are the
- * same whatever stands before them.
+ * Lines of instructions, found and hashed fast: a line goes up to and with a line end, '.', '!', '?'
+ * or U+3002. A text's lines are the same whatever stands before them.
  *
  * Scribe's thread. Pure, no memory; the same on every machine.
  */
@@ -10,7 +9,6 @@
 #include "text_words.h"
 
 enum {
-    TEXT_LINE_LONG = 64,
     TEXT_LINE_BYTES = 512,    /* a longer line counts as several */
     TEXT_BUFFER_BYTES = 2048, /* of text; TEXT_SLACK bytes lie before and behind it */
     TEXT_LINES_GROUPS = (TEXT_BUFFER_BYTES + TEXT_SLACK) / 64 + 1,
@@ -20,8 +18,8 @@ enum {
 struct text_lines {
     const uint8_t *buffer;
     size_t end;
-    size_t next_end, next_digit; /* of those not passed by */
-    uint64_t ends[TEXT_LINES_GROUPS], stops[TEXT_LINES_GROUPS], digits[TEXT_LINES_GROUPS];
+    size_t next_digit; /* of those not passed by */
+    uint64_t ends[TEXT_LINES_GROUPS], digits[TEXT_LINES_GROUPS];
 };
 
 struct text_line {
