@@ -225,6 +225,12 @@ void rollup_hour_drop(struct rollup *rollup, uint64_t number);
 /* Frees what an hour owns. */
 void rollup_hour_done(struct rollup_hour *hour);
 
+/* Adds a group of another rollup under a key. 0, or negative as rollup_put. */
+int rollup_group_add(struct rollup *rollup, uint64_t hour, const struct span_text key[ROLLUP_KEY_COUNT],
+                     const struct rollup_group *from);
+/* Forgets the numbers of keys: some of them are no longer in the store. */
+void rollup_keys_forget(struct rollup *rollup);
+
 /* After the store has deleted what was folded away. */
 void rollup_forget_removed(struct rollup_hour *hour);
 

@@ -133,7 +133,7 @@ static int check_ranges(struct check *check)
 
 /* ---- processes ---- */
 
-static void crowd_fault(void *context, const char *what, int64_t a, int64_t b)
+static void pair_fault(void *context, const char *what, int64_t a, int64_t b)
 {
     fault(context, "%s (%lld, %lld)", what, (long long)a, (long long)b);
 }
@@ -146,8 +146,16 @@ static int check_crowds(struct check *check)
 
     while (status == 0 && (code = sqlite3_step(statement)) == SQLITE_ROW)
         status = store_check_crowd(check->store, sqlite3_column_int64(statement, 0), sqlite3_column_int64(statement, 1),
-                                   crowd_fault, check);
+                                   pair_fault, check);
     return finish(check, statement, status, code);
+}
+
+static int check_prompts(struct check *check)
+{
+    int status = store_check_prompts(check->store, pair_fault, check);
+
+    say(check);
+    return status;
 }
 
 static int check_processes(struct check *check)
@@ -544,6 +552,8 @@ static int check_all(struct check *check)
                             "rollups count a block that is not there: block, last block");
     if (status == 0)
         status = check_processes(check);
+    if (status == 0)
+        status = check_prompts(check);
     if (status == 0)
         status = check_ranges(check);
     if (status == 0)

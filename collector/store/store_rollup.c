@@ -253,19 +253,22 @@ int store_rollup_save(struct store *store)
         span_buffer_done(&buffer[s]);
     if (status == 0)
         status = save_folded(store);
+    if (status == 0)
+        status = store_texts_save(store);
     return status == 0 ? note_counted(store) : status;
 }
 
 /* Whether so much is in memory that it should go. */
-static bool is_large(const struct rollup *rollup)
+static bool is_large(const struct store *store)
 {
-    return rollup->n_hours > STORE_HOURS_UNSAVED || rollup->names.n > ROLLUP_NAMES_KEPT;
+    return store->rollup->n_hours > STORE_HOURS_UNSAVED || store->rollup->names.n > ROLLUP_NAMES_KEPT ||
+           store->prompts.n_counts > STORE_TEXTS_UNSAVED;
 }
 
 bool store_rollup_due(const struct store *store)
 {
     return store->counted != store->saved && (store->unsaved_commits >= STORE_ROLLUP_COMMITS ||
-                                              store->unsaved_rows >= STORE_ROLLUP_ROWS || is_large(store->rollup));
+                                              store->unsaved_rows >= STORE_ROLLUP_ROWS || is_large(store));
 }
 
 int store_rollup_counted(struct store *store, int64_t *ret_block)
@@ -313,9 +316,11 @@ static int count_above(struct store *store, struct rollup *rollup, int64_t after
         status = store_read_block(store, id, &wanted, &rows);
         if (status == 0 && rollup_add(rollup, &rows) != 0)
             status = store_because(STORE_FAILED, "no memory");
+        if (status == 0 && rollup == store->rollup)
+            status = store_texts_count(store, &rows);
         if (status != 0 && status != STORE_DAMAGED)
             return status;
-        if (rollup == store->rollup && is_large(rollup)) {
+        if (rollup == store->rollup && is_large(store)) {
             store->counted = id;
             status = store_rollup_save(store);
             if (status != 0)
@@ -340,14 +345,36 @@ int store_rollup_catch_up(struct store *store)
 
 /* ---- reading ---- */
 
-static int give_hour(struct rollup *rollup, uint64_t number,
+/* The groups of an hour by the prompts that were learned: several of the stored ones may be one. */
+static int show_hour(struct store *store, const struct rollup_hour *stored, struct rollup *shown)
+{
+    int status = 0;
+
+    for (size_t i = 0; status == 0 && i < stored->n; i++) {
+        struct store_shown_key key;
+
+        status = store_prompt_key(store, stored->hour, stored->group[i], &key);
+        if (status == 0 && rollup_group_add(shown, stored->hour, key.key, stored->group[i]) != 0)
+            status = store_because(STORE_FAILED, "no memory");
+    }
+    return status;
+}
+
+static int give_hour(struct store *store, struct rollup *rollup, uint64_t number,
                      int (*each)(void *context, uint64_t hour, const struct rollup_group *group), void *context)
 {
     int status;
     const struct rollup_hour *hour = rollup_hour_put(rollup, number, &status);
+    struct rollup shown;
 
+    rollup_init(&shown, 0, NULL, NULL);
+    if (hour != NULL && store->prompts.any) {
+        status = show_hour(store, hour, &shown);
+        hour = rollup_hour_find(&shown, number);
+    }
     for (size_t i = 0; hour != NULL && status == 0 && i < hour->n; i++)
         status = each(context, number, hour->group[i]);
+    rollup_done(&shown);
     rollup_hour_drop(rollup, number);
     return status;
 }
@@ -385,14 +412,16 @@ int store_rollups(struct store *store, uint64_t from_hour, uint64_t until_hour,
     if (status != 0)
         return status;
     rollup_init(&rollup, STORE_GROUPS_PER_HOUR, store_rollup_load, store);
-    status = store_rollup_counted(store, &counted);
+    status = own ? store_prompts_look(store) : 0;
+    if (status == 0)
+        status = store_rollup_counted(store, &counted);
     if (status == 0)
         status = count_above(store, &rollup, counted, &last);
     for (uint64_t hour; status == 0; from_hour = hour + 1) {
         status = next_hour(store, &rollup, from_hour, &hour);
         if (status != 0 || hour >= until_hour)
             break;
-        status = give_hour(&rollup, hour, each, context);
+        status = give_hour(store, &rollup, hour, each, context);
     }
     rollup_done(&rollup);
     if (own)
