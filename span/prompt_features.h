@@ -15,9 +15,9 @@
 #include "span_limits.h"
 
 enum {
-    PROMPT_FEATURES_HEAD = 96,  /* words at the beginning */
-    PROMPT_FEATURES_TAIL = 32,  /* words at the end */
-    PROMPT_FEATURES_LINES = 36, /* the lowest hashes of pairs of lines after the head */
+    PROMPT_FEATURES_HEAD = 64,  /* words at the beginning */
+    PROMPT_FEATURES_TAIL = 24,  /* words at the end */
+    PROMPT_FEATURES_LINES = 76, /* the lowest hashes of pairs of neighbouring lines */
     PROMPT_FEATURES_BITS = 24,  /* of each hash */
 };
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Where a text begins and ends is a word, too: what is put there is an edit like any other. */
+enum { WORD_BEGIN = 1 << PROMPT_FEATURES_BITS, WORD_END };
 enum { KIND_RUN = 1, KIND_LINE = 2, KIND_SETUP = 3, KIND_BITS = 3 };
 
 static uint32_t mix(uint64_t hash, uint64_t value)
@@ -81,12 +83,16 @@ static void add_all(struct feature_set *set, uint32_t scope, uint32_t setup, con
 
 unsigned feature_words(const struct prompt_features *features, uint32_t ret_word[MINER_WORDS])
 {
-    unsigned words = features->heads;
-    memcpy(ret_word, features->head, words * sizeof(ret_word[0]));
+    unsigned words = 0;
+    ret_word[words++] = WORD_BEGIN;
+    memcpy(ret_word + words, features->head, features->heads * sizeof(ret_word[0]));
+    words += features->heads;
     if (features->has_between)
         ret_word[words++] = 0;
     memcpy(ret_word + words, features->tail, features->tails * sizeof(ret_word[0]));
-    return words + features->tails;
+    words += features->tails;
+    ret_word[words++] = WORD_END;
+    return words;
 }
 
 void feature_set_of_text(struct feature_set *ret, const struct prompt_features *features)
@@ -195,32 +201,60 @@ void feature_set_common(struct feature_set *ret, const struct feature_set *pivot
             feature_set_add(ret, pivot->feature[i]);
 }
 
-void feature_template_of(struct miner_template *ret, const struct prompt_features *pivot,
-                         const struct feature_set *common)
+/* Of `words` words those that a run in common covers, a 0 where what stood between is left out. */
+static unsigned keep_words(uint32_t scope, const uint32_t *word, unsigned words, const struct feature_set *common,
+                           uint32_t *ret_word)
 {
-    uint32_t word[MINER_WORDS];
     bool kept[MINER_WORDS] = {false}, joined[MINER_WORDS] = {false}; /* joined: with the word before */
-    const unsigned words = feature_words(pivot, word);
+    unsigned count = 0;
     for (unsigned i = 0; i + FEATURE_RUN <= words; i++) {
-        const uint32_t feature = run_feature(pivot->scope, word + i);
+        const uint32_t feature = run_feature(scope, word + i);
         if (feature == 0 || !feature_set_has(common, feature))
             continue;
         memset(kept + i, true, FEATURE_RUN * sizeof(kept[0]));
         memset(joined + i + 1, true, (FEATURE_RUN - 1) * sizeof(joined[0]));
     }
-    ret->words = ret->lines = 0;
     for (unsigned i = 0; i < words; i++) {
         if (!kept[i])
             continue;
-        if (ret->words && !joined[i])
-            ret->word[ret->words++] = 0;
-        ret->word[ret->words++] = word[i];
+        if (count && !joined[i])
+            ret_word[count++] = 0;
+        ret_word[count++] = word[i];
     }
-    for (unsigned i = 0; i < pivot->lines; i++)
-        if (feature_set_has(common, line_feature(pivot->scope, pivot->line[i])))
-            ret->line[ret->lines++] = pivot->line[i];
-    const bool same_setup =
-        pivot->setup != 0 && feature_set_has(common, setup_feature(pivot->scope, pivot->setup));
+    return count;
+}
+
+static unsigned keep_lines(uint32_t scope, const uint32_t *line, unsigned lines, const struct feature_set *common,
+                           uint32_t *ret_line)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < lines; i++)
+        if (feature_set_has(common, line_feature(scope, line[i])))
+            ret_line[count++] = line[i];
+    return count;
+}
+
+static uint32_t keep_setup(uint32_t scope, uint32_t setup, const struct feature_set *common)
+{
+    return setup != 0 && feature_set_has(common, setup_feature(scope, setup)) ? setup : 0;
+}
+
+void feature_template_of(struct miner_template *ret, const struct prompt_features *pivot,
+                         const struct feature_set *common)
+{
+    uint32_t word[MINER_WORDS];
+    const unsigned words = feature_words(pivot, word);
     ret->scope = pivot->scope;
-    ret->setup = same_setup ? pivot->setup : 0;
+    ret->words = (uint16_t)keep_words(pivot->scope, word, words, common, ret->word);
+    ret->lines = (uint16_t)keep_lines(pivot->scope, pivot->line, pivot->lines, common, ret->line);
+    ret->setup = keep_setup(pivot->scope, pivot->setup, common);
+}
+
+void feature_template_cut(struct miner_template *learned, const struct feature_set *common)
+{
+    uint32_t word[MINER_WORDS];
+    memcpy(word, learned->word, sizeof(word));
+    learned->words = (uint16_t)keep_words(learned->scope, word, learned->words, common, learned->word);
+    learned->lines = (uint16_t)keep_lines(learned->scope, learned->line, learned->lines, common, learned->line);
+    learned->setup = keep_setup(learned->scope, learned->setup, common);
 }

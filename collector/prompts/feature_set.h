@@ -29,7 +29,7 @@ struct feature_set {
     uint32_t feature[FEATURE_SET_MAX]; /* ascending */
 };
 
-/* Words of a text as one row, 0 where words between head and tail are left out. */
+/* Words of a text as one row, its begin and end marked; 0 where words between head and tail are left out. */
 unsigned feature_words(const struct prompt_features *features, uint32_t ret_word[MINER_WORDS]);
 void feature_set_of_text(struct feature_set *ret_set, const struct prompt_features *features);
 void feature_set_of_template(struct feature_set *ret_set, const struct miner_template *learned);
@@ -52,3 +52,5 @@ void feature_set_common(struct feature_set *ret_set, const struct feature_set *p
 /* Words, lines and set-up of a template: those of the pivot that `common` holds. */
 void feature_template_of(struct miner_template *ret_template, const struct prompt_features *pivot,
                          const struct feature_set *common);
+/* Leaves of a template what `common` holds. */
+void feature_template_cut(struct miner_template *learned, const struct feature_set *common);

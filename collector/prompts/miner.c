@@ -19,7 +19,11 @@ enum {
     MISSING_MAX = 1,     /* of a template's weight: a text that lacks more is perhaps a new version */
     SURE_PERCENT = 97,   /* of a template's texts have what stands in it */
     RELATED_MIN = 8,     /* weight that two versions share at least … */
-    RELATED_PERCENT = 60 /* … and how much of the smaller */
+    RELATED_PERCENT = 60, /* … and how much of the larger */
+    RECURS = 3,
+    SETTLED_TEXTS = 16,
+    OWN_MIN = 2,          /* weight that each of two versions has and the other lacks … */
+    EDIT_MIN = 7,         /* … and both together */
 };
 
 struct entry { /* of the index: a template by one of its anchors */
@@ -209,10 +213,10 @@ static int32_t related(const struct miner *miner, const struct feature_set *set)
     uint32_t best_shared = 0;
     for (size_t i = 0; i < miner->templates; i++) {
         const struct feature_set *const other = &miner->set[i];
-        const uint32_t smaller = other->weight < set->weight ? other->weight : set->weight;
+        const uint32_t larger = other->weight > set->weight ? other->weight : set->weight;
         uint32_t shared, missing;
         feature_set_compare(other, set, &shared, &missing);
-        if (shared >= RELATED_MIN && shared * 100 >= smaller * RELATED_PERCENT && shared > best_shared) {
+        if (shared >= RELATED_MIN && shared * 100 >= larger * RELATED_PERCENT && shared > best_shared) {
             best_shared = shared;
             best = (int32_t)i;
         }
@@ -242,21 +246,71 @@ static const struct miner_text *earliest(struct pool *pool, const unsigned *memb
     return first;
 }
 
+/* Enough texts for what they share to be no accident, or texts that come again and again. */
+static bool is_settled(struct pool *pool, const unsigned *member, size_t members, const uint8_t *class, uint8_t wanted)
+{
+    size_t texts = 0;
+    bool all_recur = true;
+    for (size_t i = 0; i < members; i++)
+        if (class[i] == wanted) {
+            texts++;
+            all_recur = all_recur && pool_text(pool, member[i])->text->calls >= RECURS;
+        }
+    return texts >= SETTLED_TEXTS || all_recur;
+}
+
+static uint32_t weight_beyond(const struct feature_set *set, const struct feature_set *other)
+{
+    uint32_t weight = 0;
+    for (unsigned i = 0; i < set->count; i++)
+        if (!feature_set_may_have(other, set->feature[i]))
+            weight += feature_weight(set->feature[i]);
+    return weight;
+}
+
+/* Both have something that the other has not; what a template has from too few texts it loses. */
+static bool is_version(const struct feature_set *older, const struct feature_set *newer)
+{
+    return weight_beyond(older, newer) >= OWN_MIN && weight_beyond(newer, older) >= OWN_MIN &&
+           weight_beyond(older, newer) + weight_beyond(newer, older) >= EDIT_MIN;
+}
+
+static void shrink(struct miner *miner, size_t number, const struct feature_set *to)
+{
+    struct feature_set kept = {0};
+    for (unsigned i = 0; i < miner->set[number].count; i++)
+        if (feature_set_may_have(to, miner->set[number].feature[i]))
+            feature_set_add(&kept, miner->set[number].feature[i]);
+    if (kept.weight < RELATED_MIN)
+        return;
+    feature_template_cut(&miner->template[number], &kept);
+    feature_set_of_template(&miner->set[number], &miner->template[number]);
+}
+
 static int make_template(struct miner *miner, struct pool *pool, const unsigned *member, size_t members,
                          const uint8_t *class, uint8_t wanted)
 {
-    struct miner_template made = {.is_new = true};
+    struct miner_template made = {0};
     struct feature_set common = {0};
     const struct miner_text *const pivot = describe(pool, member, members, class, wanted, &common);
-    feature_template_of(&made, &pivot->features, &common);
     const int32_t older = related(miner, &common);
-    made.prompt = older != MINER_NOT ? miner->template[older].prompt : earliest(pool, member, members, class, wanted)->id;
-    made.version = next_version(miner, made.prompt);
-    if (miner_know(miner, &made))
-        return -1;
+    int32_t number = older;
+    feature_template_of(&made, &pivot->features, &common);
+    made.settled = is_settled(pool, member, members, class, wanted);
+    if (older != MINER_NOT && !is_version(&miner->set[older], &common)) {
+        shrink(miner, (size_t)older, &common);
+        miner->template[older].settled = miner->template[older].settled || made.settled;
+    } else {
+        made.prompt =
+            older != MINER_NOT ? miner->template[older].prompt : earliest(pool, member, members, class, wanted)->id;
+        made.version = next_version(miner, made.prompt);
+        if (miner_know(miner, &made))
+            return -1;
+        number = (int32_t)miner->templates - 1;
+    }
     for (size_t i = 0; i < members; i++)
         if (class[i] == wanted)
-            joined(miner, &miner->text[pool_text(pool, member[i])->text - miner->text], (int32_t)miner->templates - 1);
+            joined(miner, &miner->text[pool_text(pool, member[i])->text - miner->text], number);
     return 0;
 }
 

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,7 +38,7 @@ struct miner_template {
     uint32_t line[PROMPT_FEATURES_LINES];
     uint64_t first_ns, last_ns;
     uint64_t alias;   /* not 0: this prompt turned out to be that one */
-    bool is_new;      /* out: made by this run */
+    bool settled;     /* enough was seen of it: it stays. Others are made anew by each run, from the same texts and more */
 };
 
 struct miner;
@@ -45,7 +46,7 @@ struct miner;
 struct miner *miner_new(void);
 void miner_free(struct miner *miner);
 
-/* What earlier runs found, then the texts that have no template yet; both are copied. -1: no memory. */
+/* What earlier runs settled, then the texts that are in no settled template; both are copied. -1: no memory. */
 int miner_know(struct miner *miner, const struct miner_template *known);
 int miner_add(struct miner *miner, const struct miner_text *text);
 /* Texts first join known templates; the rest makes new ones. -1: no memory (nothing is changed then). */

@@ -20,7 +20,7 @@ enum {
     WIDE_PERCENT = 90,
     RECURS = 3,         /* calls from which a text is no accident */
     WEIGHT_MIN = 6,     /* 9 words in a row */
-    WEIGHT_ENOUGH = 14, /* in whatever text; less must be 3 tenths of it */
+    WEIGHT_ENOUGH = 35, /* in whatever text, some 20 words in two lines; less must be 3 tenths of it */
 };
 
 struct posting {
