@@ -190,8 +190,9 @@ void feature_set_common(struct feature_set *ret, const struct feature_set *pivot
         for (unsigned i = 0, j = 0; i < pivot->count; i++) {
             while (j < sets[k]->count && sets[k]->feature[j] < pivot->feature[i])
                 j++;
-            have[i] += (j < sets[k]->count && sets[k]->feature[j] == pivot->feature[i]) ||
-                       cannot_tell(sets[k], pivot->feature[i]);
+            if ((j < sets[k]->count && sets[k]->feature[j] == pivot->feature[i]) ||
+                cannot_tell(sets[k], pivot->feature[i]))
+                have[i]++;
         }
     ret->count = 0;
     ret->weight = ret->lines_last = 0;

@@ -165,7 +165,8 @@ static void joined(struct miner *miner, struct miner_text *text, int32_t number)
 
 static void join_known(struct miner *miner, uint32_t missing_percent)
 {
-    qsort(miner->entry, miner->entries, sizeof(miner->entry[0]), by_anchor);
+    if (miner->entries > 0)
+        qsort(miner->entry, miner->entries, sizeof(miner->entry[0]), by_anchor);
     for (size_t i = 0; i < miner->texts; i++) {
         struct feature_set set;
         uint32_t anchor[FEATURE_ANCHORS_MAX];

@@ -156,23 +156,30 @@ enum {
                         "VALUES(?1,?2,?3,0,?4,?4) ON CONFLICT(id,setup) DO UPDATE SET "                                \
                         "first_ns=min(first_ns,excluded.first_ns), last_ns=max(last_ns,excluded.last_ns)")             \
     STORE_SQL(text_count, "UPDATE prompt_text SET calls=calls+?2, last_ns=max(last_ns,?3) WHERE id=?1")                \
-    STORE_SQL(text_steps, "SELECT prompt,version,first_ns FROM prompt_text WHERE id=?1 AND prompt IS NOT NULL "        \
+    STORE_SQL(text_steps, "SELECT prompt,version,first_ns,features IS NULL FROM prompt_text WHERE id=?1 AND prompt IS NOT NULL "        \
                           "ORDER BY first_ns,setup")                                                                   \
-    STORE_SQL(texts_open, "SELECT id,calls,first_ns,last_ns,features,setup FROM prompt_text WHERE prompt IS NULL "     \
+    STORE_SQL(texts_open, "SELECT id,calls,first_ns,last_ns,features,coalesce(prompt,0),coalesce(version,0) "          \
+                          "FROM prompt_text WHERE features IS NOT NULL "                                               \
                           "ORDER BY last_ns DESC,id LIMIT ?1")                                                         \
-    STORE_SQL(texts_open_count, "SELECT count(*) FROM prompt_text WHERE prompt IS NULL")                               \
-    STORE_SQL(texts_open_drop, "DELETE FROM prompt_text WHERE prompt IS NULL AND (last_ns<?1 OR rowid IN "             \
-                               "(SELECT rowid FROM prompt_text WHERE prompt IS NULL ORDER BY last_ns DESC "            \
-                               "LIMIT -1 OFFSET ?2))")                                                                 \
-    STORE_SQL(text_assign, "UPDATE prompt_text SET prompt=?3, version=?4, features=NULL, calls=max(calls,?5) "         \
-                           "WHERE id=?1 AND setup=?2")                                                                 \
-    STORE_SQL(texts_rare, "SELECT rowid,id,first_ns,last_ns FROM prompt_text WHERE prompt IS NOT NULL AND "            \
+    STORE_SQL(texts_any_open, "SELECT EXISTS(SELECT 1 FROM prompt_text WHERE features IS NOT NULL)")                   \
+    STORE_SQL(texts_unassigned, "SELECT count(*) FROM prompt_text WHERE features IS NOT NULL AND prompt IS NULL")      \
+    STORE_SQL(texts_drop_old, "DELETE FROM prompt_text WHERE features IS NOT NULL AND prompt IS NULL AND "             \
+                              "(last_ns<(SELECT max(last_ns) FROM prompt_text WHERE features IS NOT NULL)-?1 OR "      \
+                              "rowid IN (SELECT rowid FROM prompt_text WHERE features IS NOT NULL "     \
+                              "ORDER BY last_ns DESC LIMIT -1 OFFSET ?2))")                                            \
+    STORE_SQL(texts_cut_loose, "UPDATE prompt_text SET prompt=NULL, version=NULL WHERE features IS NOT NULL AND "      \
+                               "prompt IS NOT NULL AND NOT EXISTS(SELECT 1 FROM prompt_template t WHERE "              \
+                               "t.prompt=prompt_text.prompt AND t.version=prompt_text.version)")                       \
+    STORE_SQL(text_assign, "UPDATE prompt_text SET prompt=?3, version=?4 WHERE id=?1 AND setup=?2")                    \
+    STORE_SQL(text_settle, "UPDATE prompt_text SET features=NULL, calls=max(calls,?3) WHERE id=?1 AND setup=?2")       \
+    STORE_SQL(texts_rare, "SELECT rowid,id,first_ns,last_ns FROM prompt_text WHERE features IS NULL AND "              \
                           "calls<" STORE_SQL_RECURS " AND last_ns<?1 LIMIT ?2")                                        \
     STORE_SQL(text_drop, "DELETE FROM prompt_text WHERE rowid=?1")                                                     \
     STORE_SQL(template_list, "SELECT prompt,version,scope,setup,texts,data,first_ns,last_ns,alias "                    \
-                             "FROM prompt_template ORDER BY last_ns DESC,prompt,version LIMIT ?1")                     \
+                             "FROM prompt_template WHERE settled=1 ORDER BY last_ns DESC,prompt,version LIMIT ?1")                     \
     STORE_SQL(template_put, "INSERT OR REPLACE INTO prompt_template(prompt,version,scope,setup,texts,data,first_ns,"   \
-                            "last_ns,alias) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)")                                       \
+                            "last_ns,alias,settled) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)")                           \
+    STORE_SQL(templates_drop, "DELETE FROM prompt_template WHERE settled=0")                                           \
     STORE_SQL(template_alias, "SELECT count(*),max(alias) FROM prompt_template WHERE prompt=?1")                       \
     STORE_SQL(rule_get, "SELECT name,into_prompt FROM prompt_rule WHERE prompt=?1")                                    \
     STORE_SQL(key_of_prompt, "SELECT id FROM rollup_key WHERE prompt=?1")                                              \
@@ -223,6 +230,7 @@ struct store_place {
 struct store_prompt {
     uint64_t from_ns;
     uint64_t prompt;
+    bool settled;     /* it stays so; else what is learned may yet tell otherwise */
     uint32_t version; /* 0: not told by the id */
     char version_text[12];
     char *name; /* that people gave it, or NULL */

@@ -14,13 +14,13 @@
 
 static char top[64];
 
-static const char *const kept[] = {"fresh", "merged", "shipped", "calls"};
+static const char *const kept[] = {"v2-fresh", "v2-merged", "v2-shipped", "v2-calls", "v3-fresh", "v3-shipped"};
 enum { KEPT = sizeof(kept) / sizeof(kept[0]) };
 
 static char *unpack(const char *name, const char *tail, size_t *ret_bytes)
 {
     char path[512];
-    snprintf(path, sizeof(path), PPROF_TESTS_DIR "/fixtures/store/v2-%s.%s.zst", name, tail);
+    snprintf(path, sizeof(path), PPROF_TESTS_DIR "/fixtures/store/%s.%s.zst", name, tail);
     FILE *file = fopen(path, "rb");
     assert_non_null(file);
     static char packed[1 << 20];
@@ -105,7 +105,7 @@ static void compare_value(const cJSON *before, const cJSON *now)
 /* The workload of the shipped store invents its gaps and their quantiles apart from each other. */
 static bool compares(const char *name, const char *key)
 {
-    return strncmp(key, "pprof.gap.", 10) != 0 || strcmp(name, "fresh") == 0 || strcmp(name, "merged") == 0;
+    return strncmp(key, "pprof.gap.", 10) != 0 || strcmp(name, "v2-fresh") == 0 || strcmp(name, "v2-merged") == 0;
 }
 
 static int by_text(const void *a, const void *b)
@@ -191,7 +191,7 @@ static void test_read_only(void **state)
         print_message("root may write everywhere\n");
         skip();
     }
-    put_store("merged", path);
+    put_store("v2-merged", path);
     assert_int_equal(chmod(path, 0400), 0);
     assert_int_equal(store_open(path, STORE_READ, &store), STORE_OTHER_VERSION);
     assert_non_null(strstr(store_why(), "earlier version"));
@@ -205,7 +205,7 @@ static void test_all_or_nothing(void **state)
     struct store *store;
     sqlite3 *db;
     (void)state;
-    put_store("merged", path);
+    put_store("v2-merged", path);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db,
                                   "CREATE TRIGGER no BEFORE INSERT ON meta BEGIN SELECT raise(ABORT,'no'); END; "
@@ -230,8 +230,8 @@ static void test_all_or_nothing(void **state)
     snprintf(command, sizeof(command), "env -u LD_PRELOAD XDG_STATE_HOME=%s HOME=%s " PPROFCTL " export %s", top, top,
              path);
     size_t bytes;
-    char *before = unpack("merged", "jsonl", &bytes), *now = output_of(command);
-    compare_export("merged", before, now);
+    char *before = unpack("v2-merged", "jsonl", &bytes), *now = output_of(command);
+    compare_export("v2-merged", before, now);
     free(before);
     free(now);
     check_is_clean(path);

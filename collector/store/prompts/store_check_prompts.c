@@ -73,16 +73,16 @@ int store_check_prompts(struct store *store, void (*fault)(void *context, const 
                         void *context)
 {
     struct checking checking = {store, fault, context};
-    int status = each_row(&checking, "SELECT id,setup,features FROM prompt_text WHERE prompt IS NULL", check_text);
+    int status = each_row(&checking, "SELECT id,setup,features FROM prompt_text WHERE features IS NOT NULL", check_text);
 
     if (status == 0)
         status = each_row(&checking, "SELECT prompt,version,data FROM prompt_template", check_template);
     if (status == 0)
         status = each_row(&checking,
-                          "SELECT id,prompt,'a text belongs to a version of a prompt that is not there, or is kept "
-                          "though it is known: text, prompt' FROM prompt_text WHERE prompt IS NOT NULL AND (features "
-                          "IS NOT NULL OR NOT EXISTS(SELECT 1 FROM prompt_template t WHERE t.prompt=prompt_text.prompt "
-                          "AND t.version=prompt_text.version))",
+                          "SELECT id,prompt,'a text belongs to a version of a prompt that is not there: text, prompt' "
+                          "FROM prompt_text WHERE (features IS NULL OR prompt IS NOT NULL) AND NOT EXISTS(SELECT 1 "
+                          "FROM prompt_template t WHERE t.prompt=prompt_text.prompt AND t.version=prompt_text.version "
+                          "AND (t.settled=1 OR features IS NOT NULL))",
                           say);
     if (status == 0)
         status = each_row(&checking,

@@ -11,7 +11,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "../../../span/varint.h"
 #include "../../prompts/miner.h"
@@ -31,9 +30,13 @@ struct learning {
     struct store *store;
     struct miner *miner;
     struct span_buffer data;
-    uint64_t *was;    /* checksum of each template that was known, to see what changed */
-    uint32_t *setup;  /* of each text */
-    size_t n_known, n_texts;
+    uint64_t *was; /* checksum of each template that was known, to see what changed */
+    size_t n_known;
+    struct open_text { /* what else a text's row says */
+        uint32_t setup, version;
+        uint64_t prompt; /* 0: none */
+    } * open;
+    size_t n_texts;
 };
 
 static int no_memory(void)
@@ -109,6 +112,7 @@ static int know(struct learning *learning, sqlite3_stmt *row)
     template.first_ns = (uint64_t)sqlite3_column_int64(row, 6);
     template.last_ns = (uint64_t)sqlite3_column_int64(row, 7);
     template.alias = (uint64_t)sqlite3_column_int64(row, 8);
+    template.settled = true;
     if (status == 0)
         status = store_template_read(&template, data, bytes);
     if (status == STORE_DAMAGED)
@@ -133,7 +137,9 @@ static int add(struct learning *learning, sqlite3_stmt *row)
         return status;
     if (data == NULL || prompt_features_read(&text.features, data, bytes) != 0)
         return 0;
-    learning->setup[learning->n_texts++] = text.features.setup;
+    learning->open[learning->n_texts++] =
+        (struct open_text){text.features.setup, (uint32_t)sqlite3_column_int64(row, 6),
+                           (uint64_t)sqlite3_column_int64(row, 5)};
     return miner_add(learning->miner, &text) == 0 ? 0 : no_memory();
 }
 
@@ -175,6 +181,7 @@ static int put_template(struct learning *learning, const struct miner_template *
     (void)sqlite3_bind_int64(put, 7, store_int(template->first_ns));
     (void)sqlite3_bind_int64(put, 8, store_int(template->last_ns));
     (void)sqlite3_bind_int64(put, 9, (int64_t) template->alias);
+    (void)sqlite3_bind_int64(put, 10, template->settled);
     status = store_run(learning->store, put, "learning prompts");
     (void)sqlite3_clear_bindings(put);
     return status;
@@ -193,65 +200,105 @@ static int unsettle(struct store *store, const struct miner_text *text)
     return store_run(store, statement, "learning prompts");
 }
 
-static int assign(struct learning *learning, const struct miner_text *text, uint32_t setup,
-                  const struct miner_template *template)
+/* Whose the text is, or (template NULL) that it is nobody's. */
+static int assign(struct store *store, const struct miner_text *text, const struct miner_template *template)
 {
-    sqlite3_stmt *statement = store_statement(learning->store, STORE_SQL_text_assign);
+    sqlite3_stmt *statement = store_statement(store, STORE_SQL_text_assign);
+
+    if (statement == NULL)
+        return store_sqlite_failed(store, "learning prompts");
+    (void)sqlite3_clear_bindings(statement);
+    (void)sqlite3_bind_int64(statement, 1, (int64_t)text->id);
+    (void)sqlite3_bind_int64(statement, 2, text->features.setup);
+    if (template != NULL) {
+        (void)sqlite3_bind_int64(statement, 3, (int64_t) template->prompt);
+        (void)sqlite3_bind_int64(statement, 4, template->version);
+    }
+    return store_run(store, statement, "learning prompts");
+}
+
+/* It stays so: what the text looked like is needed no more. */
+static int settle(struct store *store, const struct miner_text *text)
+{
+    sqlite3_stmt *statement = store_statement(store, STORE_SQL_text_settle);
     const bool is_long = text->last_ns - text->first_ns > DAY_NS;
 
     if (statement == NULL)
-        return store_sqlite_failed(learning->store, "learning prompts");
+        return store_sqlite_failed(store, "learning prompts");
     (void)sqlite3_bind_int64(statement, 1, (int64_t)text->id);
-    (void)sqlite3_bind_int64(statement, 2, setup);
-    (void)sqlite3_bind_int64(statement, 3, (int64_t) template->prompt);
-    (void)sqlite3_bind_int64(statement, 4, template->version);
-    (void)sqlite3_bind_int64(statement, 5, is_long ? RECURS : 0);
-    int status = store_run(learning->store, statement, "learning prompts");
-    return status == 0 && !is_long ? unsettle(learning->store, text) : status;
+    (void)sqlite3_bind_int64(statement, 2, text->features.setup);
+    (void)sqlite3_bind_int64(statement, 3, is_long ? RECURS : 0);
+    int status = store_run(store, statement, "learning prompts");
+    return status == 0 && !is_long ? unsettle(store, text) : status;
 }
 
-static int save(struct learning *learning, bool *ret_any)
+static int save_text(struct learning *learning, const struct miner_text *text, const struct open_text *was,
+                     const struct miner_template *template)
+{
+    const uint64_t prompt = template == NULL ? 0 : template->prompt;
+    const uint32_t version = template == NULL ? 0 : template->version;
+    int status = 0;
+
+    if (prompt != was->prompt || version != was->version)
+        status = assign(learning->store, text, template);
+    return status == 0 && template != NULL && template->settled ? settle(learning->store, text) : status;
+}
+
+static int save(struct learning *learning, bool *ret_settled)
 {
     size_t n_templates;
     size_t n_texts;
     const struct miner_template *template = miner_templates(learning->miner, &n_templates);
     const struct miner_text *text = miner_texts(learning->miner, &n_texts);
-    int status = 0;
+    int status = store_run(learning->store, store_statement(learning->store, STORE_SQL_templates_drop),
+                           "learning prompts");
 
     for (size_t i = 0; status == 0 && i < n_templates; i++)
         if (i >= learning->n_known || checksum(&template[i]) != learning->was[i])
             status = put_template(learning, &template[i]);
-    for (size_t i = 0; status == 0 && i < n_texts && i < learning->n_texts; i++)
-        if (text[i].found != MINER_NOT) {
-            status = assign(learning, &text[i], learning->setup[i], &template[text[i].found]);
-            *ret_any = true;
-        }
+    for (size_t i = 0; status == 0 && i < n_texts && i < learning->n_texts; i++) {
+        const struct miner_template *found = text[i].found == MINER_NOT ? NULL : &template[text[i].found];
+
+        status = save_text(learning, &text[i], &learning->open[i], found);
+        *ret_settled |= found != NULL && found->settled;
+    }
+    /* Of those that were not looked at, some belonged to what was made anew. */
+    if (status == 0 && learning->n_texts == TEXTS_AT_ONCE)
+        status = store_run(learning->store, store_statement(learning->store, STORE_SQL_texts_cut_loose),
+                           "learning prompts");
     return status;
 }
 
-/* Texts that wait too long, or too many, go. */
+/* Texts that wait too long, by the newest of them, or too many, go. */
 static int drop_old(struct store *store)
 {
-    sqlite3_stmt *drop = store_statement(store, STORE_SQL_texts_open_drop);
-    struct timespec now;
-    uint64_t now_ns;
+    sqlite3_stmt *drop = store_statement(store, STORE_SQL_texts_drop_old);
 
     if (drop == NULL)
         return store_sqlite_failed(store, "learning prompts");
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    now_ns = (uint64_t)now.tv_sec * 1000000000;
-    (void)sqlite3_bind_int64(drop, 1, now_ns > TEXTS_OPEN_DAYS * DAY_NS ? store_int(now_ns - TEXTS_OPEN_DAYS * DAY_NS) : 0);
+    (void)sqlite3_bind_int64(drop, 1, TEXTS_OPEN_DAYS * (int64_t)DAY_NS);
     (void)sqlite3_bind_int64(drop, 2, TEXTS_OPEN_MAX);
     return store_run(store, drop, "learning prompts");
 }
 
+static int ask_number(struct store *store, enum store_sql which, uint64_t *ret_number)
+{
+    sqlite3_stmt *statement = store_statement(store, which);
+
+    if (statement == NULL || sqlite3_step(statement) != SQLITE_ROW)
+        return store_sqlite_failed(store, "reading");
+    *ret_number = (uint64_t)sqlite3_column_int64(statement, 0);
+    (void)sqlite3_reset(statement);
+    return 0;
+}
+
 static int learn(struct learning *learning, bool *ret_more)
 {
-    uint64_t waiting = 0;
-    bool any = false;
-    int status = store_texts_unassigned(learning->store, &waiting);
+    uint64_t open = 0;
+    bool settled = false;
+    int status = ask_number(learning->store, STORE_SQL_texts_any_open, &open);
 
-    if (status != 0 || waiting == 0)
+    if (status != 0 || open == 0)
         return status;
     status = each_row(learning, STORE_SQL_template_list, TEMPLATES_KNOWN, know);
     if (status == 0)
@@ -259,10 +306,10 @@ static int learn(struct learning *learning, bool *ret_more)
     if (status == 0 && miner_run(learning->miner) != 0)
         status = no_memory();
     if (status == 0)
-        status = save(learning, &any);
+        status = save(learning, &settled);
     if (status == 0)
         status = drop_old(learning->store);
-    *ret_more = status == 0 && any && learning->n_texts == TEXTS_AT_ONCE;
+    *ret_more = status == 0 && settled && learning->n_texts == TEXTS_AT_ONCE;
     return status;
 }
 
@@ -271,8 +318,8 @@ static int run(struct store *store, bool *ret_more)
     struct learning learning = {.store = store,
                                 .miner = miner_new(),
                                 .was = calloc(TEMPLATES_KNOWN, sizeof(*learning.was)),
-                                .setup = calloc(TEXTS_AT_ONCE, sizeof(*learning.setup))};
-    int status = learning.miner == NULL || learning.was == NULL || learning.setup == NULL ? no_memory() : 0;
+                                .open = calloc(TEXTS_AT_ONCE, sizeof(*learning.open))};
+    int status = learning.miner == NULL || learning.was == NULL || learning.open == NULL ? no_memory() : 0;
 
     span_buffer_init(&learning.data, TEMPLATE_BYTES_MAX);
     /* First what is in memory of calls: a text that recurs is no accident. */
@@ -284,7 +331,7 @@ static int run(struct store *store, bool *ret_more)
     if (learning.miner != NULL)
         miner_free(learning.miner);
     free(learning.was);
-    free(learning.setup);
+    free(learning.open);
     return status;
 }
 
@@ -316,11 +363,5 @@ int store_learn(struct store *store, bool *ret_more)
 
 int store_texts_unassigned(struct store *store, uint64_t *ret_texts)
 {
-    sqlite3_stmt *count = store_statement(store, STORE_SQL_texts_open_count);
-
-    if (count == NULL || sqlite3_step(count) != SQLITE_ROW)
-        return store_sqlite_failed(store, "reading");
-    *ret_texts = (uint64_t)sqlite3_column_int64(count, 0);
-    (void)sqlite3_reset(count);
-    return 0;
+    return ask_number(store, STORE_SQL_texts_unassigned, ret_texts);
 }

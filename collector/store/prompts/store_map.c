@@ -157,13 +157,16 @@ static int ask_prompts(struct store *store, uint64_t id)
 
         if (n == 0 || list[n - 1].prompt != prompt || list[n - 1].version != version)
             list[n++] = (struct store_prompt){
-                .from_ns = (uint64_t)sqlite3_column_int64(steps, 2), .prompt = prompt, .version = version};
+                .from_ns = (uint64_t)sqlite3_column_int64(steps, 2),
+                .prompt = prompt,
+                .version = version,
+                .settled = sqlite3_column_int64(steps, 3) != 0};
     }
     status = code == SQLITE_ROW || code == SQLITE_DONE ? 0 : store_sqlite_failed(store, "reading prompts");
     (void)sqlite3_reset(steps);
     if (status == 0 && n == 0) {
         status = ask_templates(store, id, &is_prompt, &alias);
-        list[0] = (struct store_prompt){.prompt = id};
+        list[0] = (struct store_prompt){.prompt = id, .settled = true};
         n = is_prompt;
     }
     for (size_t i = 0; status == 0 && i < n; i++)

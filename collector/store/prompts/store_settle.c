@@ -74,7 +74,7 @@ int store_settle_ids(struct store *store, struct store_settling *settling, const
 
         if (found < 0)
             return found;
-        if (found == 1)
+        if (found == 1 && prompt->settled)
             settling->found[i] = (uint32_t)(prompt - store->prompts.prompt) + 1;
     }
     return 0;
