@@ -18,10 +18,12 @@ enum {
     BITS = 64,
     GROUPS_SEEN = 512,
     GROUPS_MAX = VERSIONS_MAX - 1,
-    GROUP_PERCENT = 15,  /* of the texts, at least, have it, and as many have it not */
+    GROUP_PERCENT = 15,  /* of the calls, at least, have it, and as many have it not */
     GROUP_WEIGHT = 5,
     OWN_WEIGHT = 2,      /* that a version has and the others lack */
+    EDIT_RUNS = 8,
     CALLS_MIN = 3,
+    CALLS_WEIGHED = 8,
 };
 
 struct group {
@@ -38,6 +40,7 @@ struct look {
     struct pool *pool;
     const unsigned *member;
     unsigned count; /* of them looked at */
+    unsigned weight; /* of these */
     const struct feature_set *common;
     struct group group[GROUPS_SEEN];
     unsigned groups;
@@ -70,6 +73,22 @@ static bool go_together(const struct group *a, const struct group *b)
     return differ * 20 <= either;
 }
 
+/* A text that comes often weighs more, but not so much that it drowns the others. */
+static unsigned text_weight(const struct look *look, unsigned i)
+{
+    const uint64_t calls = pool_text(look->pool, look->member[i])->text->calls;
+    return calls < CALLS_WEIGHED ? (unsigned)calls : CALLS_WEIGHED;
+}
+
+static unsigned weight_of(const struct look *look, const struct group *group)
+{
+    unsigned weight = 0;
+    for (unsigned i = 0; i < look->count; i++)
+        if (group->has[i / BITS] >> i % BITS & 1)
+            weight += text_weight(look, i);
+    return weight;
+}
+
 static void add_to_groups(struct look *look, const struct group *one)
 {
     for (unsigned i = 0; i < look->groups; i++)
@@ -85,7 +104,6 @@ static void add_to_groups(struct look *look, const struct group *one)
 static int find_groups(struct look *look)
 {
     struct occurrence *const seen = malloc(look->count * sizeof(*seen) * FEATURE_SET_MAX);
-    const unsigned least = look->count * GROUP_PERCENT / 100 ? look->count * GROUP_PERCENT / 100 : 1;
     size_t count = 0;
     unsigned kept = 0;
     if (seen == NULL)
@@ -99,7 +117,8 @@ static int find_groups(struct look *look)
         struct group one = {.weight = feature_weight(seen[from].feature)};
         for (to = from; to < count && seen[to].feature == seen[from].feature; to++)
             one.has[seen[to].member / BITS] |= UINT64_C(1) << seen[to].member % BITS;
-        if (to - from >= least && look->count - (to - from) >= least)
+        const unsigned having = weight_of(look, &one);
+        if (having * 100 >= look->weight * GROUP_PERCENT && (look->weight - having) * 100 >= look->weight * GROUP_PERCENT)
             add_to_groups(look, &one);
     }
     free(seen);
@@ -168,6 +187,66 @@ static bool are_versions(struct look *look)
     return true;
 }
 
+static unsigned runs_of(const struct feature_set *set)
+{
+    unsigned runs = 0;
+    for (unsigned i = 0; i < set->count; i++)
+        runs += feature_weight(set->feature[i]) == 1;
+    return runs;
+}
+
+/* Words in which a text of the class goes beyond what all have, on average. */
+static double words_beyond(const struct look *look, unsigned class)
+{
+    unsigned words = 0, texts = 0;
+    for (unsigned i = 0; i < look->count; i++)
+        if (look->class_of[i] == class) {
+            words += runs_of(set_of(look, i));
+            texts++;
+        }
+    return (double)words / texts;
+}
+
+/* Two values of a slot part texts as an edit does, where other slots combine with it. An edit is longer, or it puts
+ * words where the other class has none: there at most three runs go over the place. And it changes lines, where a
+ * longer or shorter slot merely moves what is seen of the words. */
+static bool is_edit(const struct look *look)
+{
+    const unsigned a = runs_of(&look->own[0]), b = runs_of(&look->own[1]);
+    const double longer = words_beyond(look, 0) - words_beyond(look, 1);
+    if (a == look->own[0].weight && b == look->own[1].weight)
+        return false;
+    if (a >= EDIT_RUNS || b >= EDIT_RUNS)
+        return true;
+    return (a < FEATURE_RUN && longer <= -GROUP_WEIGHT) || (b < FEATURE_RUN && longer >= GROUP_WEIGHT);
+}
+
+/* Texts with this group and texts without it. */
+static bool find_two(struct look *look, unsigned group)
+{
+    look->classes = 2;
+    for (unsigned i = 0; i < look->count; i++)
+        look->class_of[i] = look->group[group].has[i / BITS] >> i % BITS & 1;
+    return are_versions(look) && is_edit(look);
+}
+
+/* All at once; where other things combine with an edit, the one group that parts the texts best. */
+static bool find_versions(struct look *look)
+{
+    unsigned best = 0;
+    uint32_t best_weight = 0;
+    if (look->groups == 0)
+        return false;
+    if (look->groups <= GROUPS_MAX && find_classes(look) && are_versions(look))
+        return true;
+    for (unsigned i = 0; i < look->groups; i++)
+        if (find_two(look, i) && look->own[0].weight + look->own[1].weight > best_weight) {
+            best_weight = look->own[0].weight + look->own[1].weight;
+            best = i;
+        }
+    return best_weight > 0 && find_two(look, best);
+}
+
 /* The class of whose own features a text has the largest share. */
 static uint8_t nearest(const struct look *look, const struct feature_set *set)
 {
@@ -197,9 +276,11 @@ int versions_of(struct pool *pool, const unsigned *member, size_t members, const
                           .count = members < LOOKED_AT ? (unsigned)members : LOOKED_AT,
                           .common = common};
     memset(ret_class, 0, members);
+    for (unsigned i = 0; i < look->count; i++)
+        look->weight += text_weight(look, i);
     if (find_groups(look)) {
         classes = -1;
-    } else if (look->groups >= 1 && look->groups <= GROUPS_MAX && find_classes(look) && are_versions(look)) {
+    } else if (find_versions(look)) {
         classes = (int)look->classes;
         for (size_t i = 0; i < members; i++)
             ret_class[i] = i < look->count ? look->class_of[i] : nearest(look, &pool_text(pool, member[i])->set);
