@@ -6,8 +6,8 @@
  *   program(id, executable, host, …); seen(process, first, last);
  *   crowd(id, n, data), departed(id, process, last): processes that are over;
  *   block(id, process, t_min, t_max, n, merged, raw, ids_until); col(block, field, data);
- *   prompt_text(id, setup, features, prompt, version, …): texts of instructions;
- *   prompt_template(prompt, version, …): what was learned from them; prompt_rule(prompt, name, into);
+ *   prompt_text(id, setup, features, prompt, …), prompt_template(prompt, version, …): texts of
+ *   instructions and what was learned of them; prompt_rule(prompt, name, into_prompt): what was said;
  *   rollup_key, rollup_cell; loss(kind, events, spans, last_ns); meta(key, value);
  *   views process, rollup_hour
  *
@@ -92,8 +92,9 @@ void store_rollback(struct store *store);
  * own. */
 int store_merge_step(struct store *store, bool *ret_more);
 
-/* Learns prompts from the texts that came since (collector/prompts/), in a transaction of its own:
- * at most some thousand texts, *ret_more tells whether others wait. Costs nothing where none came. */
+/* Learns prompts from the texts that came since (collector/prompts/), in a transaction of its
+ * own: at most some thousand texts, *ret_more tells whether others wait. Costs nothing where
+ * none came. */
 int store_learn(struct store *store, bool *ret_more);
 
 /* ---- reading ---- */
@@ -163,8 +164,8 @@ int store_column_text(struct sqlite3_stmt *row, int column, const char **ret_tex
       "logs of an earlier store were set aside beside this one")                                                       \
     X(log_missing, false, "copy or cut of this store without the log of what was being written",                       \
       "copies or cuts of this store without the log of what was being written")                                        \
-    X(features_damaged, false, "text of a prompt came without what tells it from others",                                \
-      "texts of prompts came without what tells them from others")                                                        \
+    X(features_damaged, false, "text of a prompt came without what tells it from others",                              \
+      "texts of prompts came without what tells them from others")                                                     \
     X(counters_absurd, false, "message with counts that cannot be right", "messages with counts that cannot be right")
 enum store_loss_kind {
 #define X(ident, certain, one, many) STORE_LOSS_##ident,

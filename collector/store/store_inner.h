@@ -156,8 +156,9 @@ enum {
                         "VALUES(?1,?2,?3,0,?4,?4) ON CONFLICT(id,setup) DO UPDATE SET "                                \
                         "first_ns=min(first_ns,excluded.first_ns), last_ns=max(last_ns,excluded.last_ns)")             \
     STORE_SQL(text_count, "UPDATE prompt_text SET calls=calls+?2, last_ns=max(last_ns,?3) WHERE id=?1")                \
-    STORE_SQL(text_steps, "SELECT prompt,version,first_ns,features IS NULL FROM prompt_text WHERE id=?1 AND prompt IS NOT NULL "        \
-                          "ORDER BY first_ns,setup")                                                                   \
+    STORE_SQL(text_steps,                                                                                              \
+              "SELECT prompt,version,first_ns,features IS NULL FROM prompt_text WHERE id=?1 AND prompt IS NOT NULL "   \
+              "ORDER BY first_ns,setup")                                                                               \
     STORE_SQL(texts_open, "SELECT id,calls,first_ns,last_ns,features,coalesce(prompt,0),coalesce(version,0) "          \
                           "FROM prompt_text WHERE features IS NOT NULL "                                               \
                           "ORDER BY last_ns DESC,id LIMIT ?1")                                                         \
@@ -165,7 +166,7 @@ enum {
     STORE_SQL(texts_unassigned, "SELECT count(*) FROM prompt_text WHERE features IS NOT NULL AND prompt IS NULL")      \
     STORE_SQL(texts_drop_old, "DELETE FROM prompt_text WHERE features IS NOT NULL AND prompt IS NULL AND "             \
                               "(last_ns<(SELECT max(last_ns) FROM prompt_text WHERE features IS NOT NULL)-?1 OR "      \
-                              "rowid IN (SELECT rowid FROM prompt_text WHERE features IS NOT NULL "     \
+                              "rowid IN (SELECT rowid FROM prompt_text WHERE features IS NOT NULL "                    \
                               "ORDER BY last_ns DESC LIMIT -1 OFFSET ?2))")                                            \
     STORE_SQL(texts_cut_loose, "UPDATE prompt_text SET prompt=NULL, version=NULL WHERE features IS NOT NULL AND "      \
                                "prompt IS NOT NULL AND NOT EXISTS(SELECT 1 FROM prompt_template t WHERE "              \
@@ -176,7 +177,7 @@ enum {
                           "calls<" STORE_SQL_RECURS " AND last_ns<?1 LIMIT ?2")                                        \
     STORE_SQL(text_drop, "DELETE FROM prompt_text WHERE rowid=?1")                                                     \
     STORE_SQL(template_list, "SELECT prompt,version,scope,setup,texts,data,first_ns,last_ns,alias "                    \
-                             "FROM prompt_template WHERE settled=1 ORDER BY last_ns DESC,prompt,version LIMIT ?1")                     \
+                             "FROM prompt_template WHERE settled=1 ORDER BY last_ns DESC,prompt,version LIMIT ?1")     \
     STORE_SQL(template_put, "INSERT OR REPLACE INTO prompt_template(prompt,version,scope,setup,texts,data,first_ns,"   \
                             "last_ns,alias,settled) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)")                           \
     STORE_SQL(templates_drop, "DELETE FROM prompt_template WHERE settled=0")                                           \
@@ -435,7 +436,8 @@ int store_predict(struct store *store, int64_t block, enum span_field field, con
 int store_prompts_look(struct store *store);
 void store_prompts_forget(struct store *store); /* without looking */
 void store_prompts_done(struct store *store);
-/* prompts/store_texts.c: the features that rows came with go into their table; a bad one is counted. */
+/* prompts/store_texts.c: the features that rows came with go into their table; a bad one is
+ * counted. */
 int store_texts_take(struct store *store, const struct store_rows *rows);
 /* prompts/store_texts.c: the block without the column of features, appended. */
 int store_without_features(const uint8_t *block, size_t bytes, struct span_buffer *out);
@@ -460,7 +462,8 @@ struct store_shown_key {
 };
 int store_prompt_key(struct store *store, uint64_t hour, const struct rollup_group *group,
                      struct store_shown_key *ret_key);
-/* prompts/store_forget.c: texts that were assigned and do not recur go, in a transaction of its own. */
+/* prompts/store_forget.c: texts that were assigned and do not recur go, in a transaction of its
+ * own. */
 int store_forget_step(struct store *store, uint64_t before_ns, bool *ret_more);
 /* What the merge of an hour that is over writes instead of what its calls came with. */
 struct store_settling {
@@ -488,15 +491,16 @@ int store_settle_field(const struct store *store, struct store_settling *settlin
 void store_settle_done(struct store_settling *settling);
 /* prompts/store_settle.c: counts the rollups of an hour again from its blocks. */
 int store_recount(struct store *store, uint64_t hour);
-/* prompts/store_learn.c: words and lines of a template as they lie in the store. 0 or STORE_DAMAGED. */
+/* prompts/store_learn.c: words and lines of a template as they lie in the store. 0 or
+ * STORE_DAMAGED. */
 struct miner_template;
 int store_template_read(struct miner_template *template, const uint8_t *data, size_t bytes);
 /* prompts/store_check_prompts.c: whether texts, templates and rules are as they should be. */
 int store_check_prompts(struct store *store, void (*fault)(void *context, const char *what, int64_t a, int64_t b),
                         void *context);
 
-/* store_retention.c: one step of letting go what time is over; an hour is over when it ended so long
- * ago. */
+/* store_retention.c: one step of letting go what time is over; an hour is over when it ended so
+ * long ago. */
 int store_let_go(struct store *store, uint64_t now_ns, uint64_t grace_ns, bool *ret_more);
 /* store_retention.c: notes until when (seconds since 1970) a merged block keeps them. */
 int store_ids_keep(struct store *store, int64_t block, int64_t until_s);

@@ -38,9 +38,8 @@ static const char schema[] =
     " PRIMARY KEY(process, first)) WITHOUT ROWID;"
     "CREATE TABLE block(id INTEGER PRIMARY KEY, process INTEGER, t_min INTEGER NOT NULL, t_max INTEGER "
     "NOT NULL,"
-    " n INTEGER NOT NULL, merged INTEGER NOT NULL, raw BLOB" STORE_SQL_IDS_UNTIL STORE_SQL_SETTLED ");"
-    STORE_SQL_IDS_INDEX STORE_SQL_SETTLED_INDEX
-    "CREATE INDEX block_time ON block(t_min, t_max, n);"
+    " n INTEGER NOT NULL, merged INTEGER NOT NULL, raw BLOB" STORE_SQL_IDS_UNTIL STORE_SQL_SETTLED
+    ");" STORE_SQL_IDS_INDEX STORE_SQL_SETTLED_INDEX "CREATE INDEX block_time ON block(t_min, t_max, n);"
     "CREATE INDEX block_fresh ON block(t_min, n) WHERE merged = 0;"
     "CREATE TABLE col(block INTEGER NOT NULL, field INTEGER NOT NULL, data BLOB NOT NULL);"
     "CREATE UNIQUE INDEX col_place ON col(block, field);"
@@ -85,18 +84,19 @@ const char store_schema_rollups[] =
     " FROM rollup_cell JOIN rollup_key ON rollup_key.id = rollup_cell.id & 4294967295;";
 
 const char store_schema_prompts[] =
-    /* Texts of instructions as prompt_id tells them apart; features until it is settled whose they are.
-     * One that went with several sets of tools or formats has a row of each. */
+    /* Texts of instructions as prompt_id tells them apart; features until it is settled whose
+     * they are. One that went with several sets of tools or formats has a row of each. */
     "CREATE TABLE prompt_text(id INTEGER NOT NULL, setup INTEGER NOT NULL, features BLOB, prompt INTEGER,"
     " version INTEGER, calls INTEGER NOT NULL, first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL);"
     "CREATE UNIQUE INDEX prompt_text_id ON prompt_text(id, setup);"
     "CREATE INDEX prompt_text_open ON prompt_text(last_ns, prompt) WHERE features IS NOT NULL;"
     "CREATE INDEX prompt_text_rare ON prompt_text(last_ns) WHERE features IS NULL AND calls<" STORE_SQL_RECURS ";"
-    /* What all texts of a version of a prompt have; data as store_learn.c writes it. One that is not
-     * settled is made anew whenever something is learned. */
+    /* What all texts of a version of a prompt have; data as store_learn.c writes it. One that is
+     * not settled is made anew whenever something is learned. */
     "CREATE TABLE prompt_template(prompt INTEGER NOT NULL, version INTEGER NOT NULL, scope INTEGER NOT NULL,"
     " setup INTEGER NOT NULL, texts INTEGER NOT NULL, data BLOB NOT NULL, first_ns INTEGER NOT NULL,"
-    " last_ns INTEGER NOT NULL, alias INTEGER NOT NULL, settled INTEGER NOT NULL, PRIMARY KEY(prompt, version)) WITHOUT ROWID;"
+    " last_ns INTEGER NOT NULL, alias INTEGER NOT NULL, settled INTEGER NOT NULL, PRIMARY KEY(prompt, version)) "
+    "WITHOUT ROWID;"
     "CREATE INDEX prompt_template_last ON prompt_template(last_ns);"
     /* What people said of a prompt: its name, and whether it is another one. */
     "CREATE TABLE prompt_rule(prompt INTEGER PRIMARY KEY, name TEXT, into_prompt INTEGER);"

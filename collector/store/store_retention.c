@@ -1,7 +1,7 @@
 /*
  * What the store lets go with time: the ids of responses, STORE_IDS_DAYS after their hour was
- * merged, texts that did not recur, processes that are over, free pages. Nothing else of a call goes,
- * and nothing that is counted changes.
+ * merged, texts that did not recur, processes that are over, free pages. Nothing else of a call
+ * goes, and nothing that is counted changes.
  *
  * Called by the merge when it has nothing else to do; each step in a transaction of its own.
  */

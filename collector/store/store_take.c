@@ -213,7 +213,8 @@ static int put_block(struct store *store, int64_t process, const uint8_t *data, 
     return status;
 }
 
-/* What a block says of texts of instructions goes where they are learned from, the rest as it came. */
+/* What a block says of texts of instructions goes where they are learned from, the rest as it
+ * came. */
 static int put_spans(struct store *store, int64_t process, const struct span_frame *frame,
                      const struct store_rows *rows)
 {

@@ -1,23 +1,18 @@
 /*
- * Prompts in the store: texts that vary are one prompt to every reader, before and after the merge; what
- * varies is forgotten; whoever is killed in between leaves a sound store in which the same is learned.
+ * Prompts in the store: texts that vary are one prompt to every reader, before and after the merge;
+ * what varies is forgotten; whoever is killed in between leaves a sound store in which the same is
+ * learned.
  */
-#include "collector_tests.h"
+#include "prompt_calls.h"
 
 #include <signal.h>
 
 #include <sqlite3.h>
 
 #include "collector/store/rollup.h"
-#include "span/prompt_features.h"
-
-#define BEGIN_NS UINT64_C(1767225600000000000) /* 2026-01-01, long over */
-#define MINUTE_NS UINT64_C(60000000000)
 
 static char directory[64];
 static char file[128];
-
-enum { WORDS = 48, LINE = 8, ROWS_MAX = 64 };
 
 static int setup(void **state)
 {
@@ -62,114 +57,8 @@ static void change(const char *sql)
     sqlite3_close(db);
 }
 
-/* ---- texts ---- */
-
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-    uint64_t state = a * UINT64_C(0x9e3779b97f4a7c15) + b;
-    return random_next(&state);
-}
-
-/* A text of a template with its own values in two slots; `edit` other words are an edit. */
-struct text {
-    unsigned template, value, edit;
-    uint32_t setup;
-};
-
-static uint32_t word_of(const struct text *text, unsigned i)
-{
-    const bool slot = i == 5 || i == 21;
-    const bool edited = text->edit > 0 && i >= 30 && i < 40;
-    const uint64_t of = mix(text->template, i + (edited ? 1000 * text->edit : 0));
-    return (uint32_t)(mix(of, slot ? text->value + 1 : 0) % ((1 << PROMPT_FEATURES_BITS) - 1)) + 1;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
-
-static uint64_t text_id(const struct text *text)
-{
-    uint64_t id = 1;
-    for (unsigned i = 0; i < WORDS; i++)
-        id = mix(id, word_of(text, i));
-    return id;
-}
-
-static size_t features_of(const struct text *text, uint8_t data[SPAN_TEXT_MAX])
-{
-    struct prompt_features features = {.scope = 1, .setup = text->setup, .bytes = WORDS * 6, .heads = WORDS};
-    for (unsigned i = 0; i < WORDS; i++)
-        features.head[i] = word_of(text, i);
-    for (unsigned l = 0; (l + 2) * LINE <= WORDS; l++) {
-        uint64_t hash = l;
-        for (unsigned i = 0; i < 2 * LINE; i++)
-            hash = mix(hash, word_of(text, l * LINE + i));
-        features.line[features.lines++] = (uint32_t)(hash % ((1 << PROMPT_FEATURES_BITS) - 1)) + 1;
-    }
-    qsort(features.line, features.lines, sizeof(features.line[0]), by_value);
-    return prompt_features_write(&features, data);
-}
-
-/* ---- calls ---- */
-
-struct call {
-    unsigned process;
-    uint64_t seq; /* within the process */
-    uint64_t start_ns;
-    struct text text;
-    bool first;       /* of this text in its process: it brings features */
-    const char *name; /* that the program said, or NULL */
-};
-
-static void make_call(struct span *span, const struct call *call)
-{
-    uint8_t data[SPAN_TEXT_MAX];
-    span_init(span);
-    span_set_u64(span, SPAN_seq, call->seq);
-    span_set_u64(span, SPAN_start_ns, call->start_ns);
-    span_set_u64(span, SPAN_total_ns, 1000000 + call->seq * 1000);
-    span_set_u64(span, SPAN_input_tokens, 100 + call->text.template);
-    set_text(span, SPAN_request_model, call->text.template % 2 ? "gpt-4o" : "gpt-4o-mini");
-    span_set_u64(span, SPAN_prompt_id, text_id(&call->text));
-    span_set_u64(span, SPAN_prompt_text_id, mix(text_id(&call->text), call->text.setup));
-    if (call->name != NULL)
-        set_text(span, SPAN_prompt_name, call->name);
-    if (call->first)
-        span_set_text(span, SPAN_prompt_features, (const char *)data, features_of(&call->text, data));
-}
-
-static void take(struct store *store, uint64_t sequence, const struct call *call, size_t n)
-{
-    static struct span spans[ROWS_MAX];
-    const struct span *rows[ROWS_MAX];
-    struct span_process process;
-    struct span_buffer block;
-    struct span_frame frame = {.kind = SPAN_FRAME_SPANS, .sequence = sequence};
-    bool repeat = true;
-    assert_true(n <= ROWS_MAX);
-    for (size_t i = 0; i < n; i++) {
-        make_call(&spans[i], &call[i]);
-        rows[i] = &spans[i];
-    }
-    test_process(&process, call->process);
-    memcpy(frame.identity, process.identity, sizeof(frame.identity));
-    span_buffer_init(&block, SPAN_FRAME_PAYLOAD_MAX);
-    assert_int_equal(span_block_encode(&block, rows, n, 1), 0);
-    frame.payload = block.data;
-    frame.payload_bytes = block.bytes;
-    assert_int_equal(store_begin(store), STORE_OK);
-    assert_int_equal(store_take_process(store, &process), STORE_OK);
-    assert_int_equal(store_take_frame(store, &frame, &repeat), STORE_OK);
-    assert_false(repeat);
-    assert_int_equal(store_commit(store), STORE_OK);
-    span_buffer_done(&block);
-}
-
-/* `values` calls of each of the first `templates`, each with a value of its own; every call in a block
- * of its own. `from` is where the numbers of the process begin. */
+/* `values` calls of each of the first `templates`, each with a value of its own; every call in a
+ * block of its own. `from` is where the numbers of the process begin. */
 static void take_templates(struct store *store, unsigned process, unsigned templates, unsigned from, unsigned values)
 {
     for (unsigned v = from; v < from + values; v++)
@@ -270,8 +159,7 @@ static int add_group(void *context, uint64_t hour, const struct rollup_group *gr
         char id[32];
         snprintf(id, sizeof(id), "%016llx", (unsigned long long)seen->at[i].id);
         const struct span_text *prompt = &group->key[ROLLUP_prompt], *version = &group->key[ROLLUP_version];
-        if (prompt->bytes == 16 && memcmp(prompt->data, id, 16) == 0 &&
-            version->bytes == strlen(seen->at[i].version) &&
+        if (prompt->bytes == 16 && memcmp(prompt->data, id, 16) == 0 && version->bytes == strlen(seen->at[i].version) &&
             memcmp(version->data, seen->at[i].version, version->bytes) == 0) {
             seen->at[i].calls -= group->calls;
             seen->at[i].tokens -= group->sum[ROLLUP_SUM_input];
@@ -422,7 +310,8 @@ static void test_nothing_of_it(void **state)
     store_close(store);
 }
 
-/* A text that recurs keeps its row, so that later calls of a process that said it once are known. */
+/* A text that recurs keeps its row, so that later calls of a process that said it once are
+ * known. */
 static void test_recurs(void **state)
 {
     struct store *store = open_store(STORE_WRITE);
@@ -590,8 +479,8 @@ static void test_bad_features(void **state)
     store_close(store);
 }
 
-/* A writer that takes in, learns and merges is killed at moments that walk through all of it; then the
- * same comes of it as without. */
+/* A writer that takes in, learns and merges is killed at moments that walk through all of it;
+ * then the same comes of it as without. */
 static void test_killed(void **state)
 {
     static struct seen want;

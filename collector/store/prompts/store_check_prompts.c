@@ -1,6 +1,6 @@
 /*
- * Whether what a store says of prompts is as this version writes it: features that can be read as long
- * as they are needed, a template for each text that was assigned, templates that can be read.
+ * Whether what a store says of prompts is as this version writes it: features that can be read as
+ * long as they are needed, a template for each text that was assigned, templates that can be read.
  *
  * Called by store_check.c. Changes nothing.
  */
@@ -73,7 +73,8 @@ int store_check_prompts(struct store *store, void (*fault)(void *context, const 
                         void *context)
 {
     struct checking checking = {store, fault, context};
-    int status = each_row(&checking, "SELECT id,setup,features FROM prompt_text WHERE features IS NOT NULL", check_text);
+    int status =
+        each_row(&checking, "SELECT id,setup,features FROM prompt_text WHERE features IS NOT NULL", check_text);
 
     if (status == 0)
         status = each_row(&checking, "SELECT prompt,version,data FROM prompt_template", check_template);

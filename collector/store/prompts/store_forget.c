@@ -28,9 +28,8 @@ static int list_rare(struct store *store, uint64_t before_ns, struct rare list[T
     (void)sqlite3_bind_int64(rare, 1, store_int(before_ns));
     (void)sqlite3_bind_int64(rare, 2, TEXTS_A_STEP);
     while (*ret_n < TEXTS_A_STEP && (code = sqlite3_step(rare)) == SQLITE_ROW)
-        list[(*ret_n)++] =
-            (struct rare){sqlite3_column_int64(rare, 0), sqlite3_column_int64(rare, 1), sqlite3_column_int64(rare, 2),
-                          sqlite3_column_int64(rare, 3)};
+        list[(*ret_n)++] = (struct rare){sqlite3_column_int64(rare, 0), sqlite3_column_int64(rare, 1),
+                                         sqlite3_column_int64(rare, 2), sqlite3_column_int64(rare, 3)};
     if (code != SQLITE_ROW && code != SQLITE_DONE)
         return store_sqlite_failed(store, "forgetting texts");
     (void)sqlite3_reset(rare);

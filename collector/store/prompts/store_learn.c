@@ -137,9 +137,8 @@ static int add(struct learning *learning, sqlite3_stmt *row)
         return status;
     if (data == NULL || prompt_features_read(&text.features, data, bytes) != 0)
         return 0;
-    learning->open[learning->n_texts++] =
-        (struct open_text){text.features.setup, (uint32_t)sqlite3_column_int64(row, 6),
-                           (uint64_t)sqlite3_column_int64(row, 5)};
+    learning->open[learning->n_texts++] = (struct open_text){
+        text.features.setup, (uint32_t)sqlite3_column_int64(row, 6), (uint64_t)sqlite3_column_int64(row, 5)};
     return miner_add(learning->miner, &text) == 0 ? 0 : no_memory();
 }
 
@@ -250,8 +249,8 @@ static int save(struct learning *learning, bool *ret_settled)
     size_t n_texts;
     const struct miner_template *template = miner_templates(learning->miner, &n_templates);
     const struct miner_text *text = miner_texts(learning->miner, &n_texts);
-    int status = store_run(learning->store, store_statement(learning->store, STORE_SQL_templates_drop),
-                           "learning prompts");
+    int status =
+        store_run(learning->store, store_statement(learning->store, STORE_SQL_templates_drop), "learning prompts");
 
     for (size_t i = 0; status == 0 && i < n_templates; i++)
         if (i >= learning->n_known || checksum(&template[i]) != learning->was[i])
@@ -264,8 +263,8 @@ static int save(struct learning *learning, bool *ret_settled)
     }
     /* Of those that were not looked at, some belonged to what was made anew. */
     if (status == 0 && learning->n_texts == TEXTS_AT_ONCE)
-        status = store_run(learning->store, store_statement(learning->store, STORE_SQL_texts_cut_loose),
-                           "learning prompts");
+        status =
+            store_run(learning->store, store_statement(learning->store, STORE_SQL_texts_cut_loose), "learning prompts");
     return status;
 }
 

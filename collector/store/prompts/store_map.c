@@ -156,11 +156,10 @@ static int ask_prompts(struct store *store, uint64_t id)
         const uint32_t version = (uint32_t)sqlite3_column_int64(steps, 1);
 
         if (n == 0 || list[n - 1].prompt != prompt || list[n - 1].version != version)
-            list[n++] = (struct store_prompt){
-                .from_ns = (uint64_t)sqlite3_column_int64(steps, 2),
-                .prompt = prompt,
-                .version = version,
-                .settled = sqlite3_column_int64(steps, 3) != 0};
+            list[n++] = (struct store_prompt){.from_ns = (uint64_t)sqlite3_column_int64(steps, 2),
+                                              .prompt = prompt,
+                                              .version = version,
+                                              .settled = sqlite3_column_int64(steps, 3) != 0};
     }
     status = code == SQLITE_ROW || code == SQLITE_DONE ? 0 : store_sqlite_failed(store, "reading prompts");
     (void)sqlite3_reset(steps);

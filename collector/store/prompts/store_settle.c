@@ -1,8 +1,8 @@
 /*
  * What the merge of an hour that is over writes of prompts: the id of the prompt instead of the
- * text's, its version where none was said, and no exact ids of texts that did not recur. The rollups
- * of these hours are then counted again from the blocks, within the same transaction, so that they
- * agree with them at every moment.
+ * text's, its version where none was said, and no exact ids of texts that did not recur. The
+ * rollups of these hours are then counted again from the blocks, within the same transaction, so
+ * that they agree with them at every moment.
  *
  * Called by store_merge.c.
  */
@@ -80,7 +80,8 @@ int store_settle_ids(struct store *store, struct store_settling *settling, const
     return 0;
 }
 
-static const struct store_prompt *prompt_of(const struct store *store, const struct store_settling *settling, size_t row)
+static const struct store_prompt *prompt_of(const struct store *store, const struct store_settling *settling,
+                                            size_t row)
 {
     return settling->found[row] == 0 ? NULL : &store->prompts.prompt[settling->found[row] - 1];
 }

@@ -1,6 +1,6 @@
 /*
- * Texts of instructions as they come: the features that tell one from another go from the blocks into
- * a table of their own, and calls are counted by their texts.
+ * Texts of instructions as they come: the features that tell one from another go from the blocks
+ * into a table of their own, and calls are counted by their texts.
  *
  * Called by store_take.c within the transaction that stores the block. Counts stay in memory as the
  * rollups do, are saved with them, and are counted again from the same blocks after a crash. Must
