@@ -7,7 +7,7 @@
  *   crowd(id, n, data), departed(id, process, last): processes that are over;
  *   block(id, process, t_min, t_max, n, merged, raw, ids_until); col(block, field, data);
  *   prompt_text(id, setup, features, prompt, …), prompt_template(prompt, version, …): texts of
- *   instructions and what was learned of them; prompt_rule(prompt, name, into_prompt): what was said;
+ *   instructions, what was learned of them; prompt_rule(prompt, name, into_prompt): what was said;
  *   rollup_key, rollup_cell; loss(kind, events, spans, last_ns); meta(key, value);
  *   views process, rollup_hour
  *
