@@ -22,8 +22,7 @@ enum {
     RELATED_PERCENT = 60, /* … and how much of the larger */
     RECURS = 3,
     SETTLED_TEXTS = 16,
-    OWN_MIN = 2,          /* weight that each of two versions has and the other lacks … */
-    EDIT_MIN = 7,         /* … and both together */
+    OWN_MIN = 2, /* weight that each of two versions has and the other lacks */
 };
 
 struct entry { /* of the index: a template by one of its anchors */
@@ -225,15 +224,6 @@ static int32_t related(const struct miner *miner, const struct feature_set *set)
     return best;
 }
 
-static uint32_t next_version(const struct miner *miner, uint64_t prompt)
-{
-    uint32_t last = 0;
-    for (size_t i = 0; i < miner->templates; i++)
-        if (miner->template[i].prompt == prompt && miner->template[i].version > last)
-            last = miner->template[i].version;
-    return last + 1;
-}
-
 /* The text that was called first gives the prompt its id: under that it was shown. */
 static const struct miner_text *earliest(struct pool *pool, const unsigned *member, size_t members, const uint8_t *class,
                                          uint8_t wanted)
@@ -260,20 +250,14 @@ static bool is_settled(struct pool *pool, const unsigned *member, size_t members
     return texts >= SETTLED_TEXTS || all_recur;
 }
 
-static uint32_t weight_beyond(const struct feature_set *set, const struct feature_set *other)
-{
-    uint32_t weight = 0;
-    for (unsigned i = 0; i < set->count; i++)
-        if (!feature_set_may_have(other, set->feature[i]))
-            weight += feature_weight(set->feature[i]);
-    return weight;
-}
-
 /* Both have something that the other has not; what a template has from too few texts it loses. */
 static bool is_version(const struct feature_set *older, const struct feature_set *newer)
 {
-    return weight_beyond(older, newer) >= OWN_MIN && weight_beyond(newer, older) >= OWN_MIN &&
-           weight_beyond(older, newer) + weight_beyond(newer, older) >= EDIT_MIN;
+    struct feature_set old_own, new_own;
+    feature_set_beyond(&old_own, older, newer);
+    feature_set_beyond(&new_own, newer, older);
+    return old_own.weight >= OWN_MIN && new_own.weight >= OWN_MIN &&
+           (feature_set_is_edit(&old_own) || feature_set_is_edit(&new_own));
 }
 
 static void shrink(struct miner *miner, size_t number, const struct feature_set *to)
@@ -304,7 +288,6 @@ static int make_template(struct miner *miner, struct pool *pool, const unsigned 
     } else {
         made.prompt =
             older != MINER_NOT ? miner->template[older].prompt : earliest(pool, member, members, class, wanted)->id;
-        made.version = next_version(miner, made.prompt);
         if (miner_know(miner, &made))
             return -1;
         number = (int32_t)miner->templates - 1;
@@ -348,10 +331,28 @@ static int make_templates(struct miner *miner, struct pool *pool)
     return status;
 }
 
+/* Of the prompts that this run made, the version that was called first is the first, and its first text gives the
+ * id; new versions of a known prompt are numbered on in that order. */
+static void number_versions(struct miner *miner, size_t known)
+{
+    for (size_t i = known; i < miner->templates; i++) {
+        struct miner_template *const one = &miner->template[i];
+        const uint64_t prompt = one->prompt;
+        uint32_t version = 1;
+        for (size_t k = 0; k < miner->templates; k++) {
+            const struct miner_template *const other = &miner->template[k];
+            if (k != i && other->prompt == prompt && (k < known || other->first_ns < one->first_ns))
+                version++;
+        }
+        one->version = version;
+    }
+}
+
 int miner_run(struct miner *miner)
 {
     enum { LOOSELY = 25 /* percent that a text may lack of a template when it makes none itself */ };
     const struct miner_text **const left = malloc((miner->texts + 1) * sizeof(left[0]));
+    const size_t known = miner->templates;
     size_t count = 0;
     if (left == NULL)
         return -1;
@@ -363,7 +364,9 @@ int miner_run(struct miner *miner)
     const int status = pool != NULL ? make_templates(miner, pool) : -1;
     pool_free(pool);
     free(left);
-    if (status == 0)
+    if (status == 0) {
         join_known(miner, LOOSELY);
+        number_versions(miner, known);
+    }
     return status;
 }

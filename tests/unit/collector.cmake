@@ -9,6 +9,8 @@ target_compile_definitions(test_store_log PRIVATE PPROFCTL="$<TARGET_FILE:pprofc
 add_dependencies(test_store_log pprofctl)
 target_compile_definitions(test_newer PRIVATE PPROFD="$<TARGET_FILE:pprofd>" PPROFCTL="$<TARGET_FILE:pprofctl>")
 add_dependencies(test_newer pprofd pprofctl)
+pprof_unit_test(miner pprof_collector)
+target_link_options(test_miner PRIVATE ${UNIT_FAILING})
 pprof_unit_test(no_memory_report pprof_commands)
 target_link_options(test_no_memory_report PRIVATE ${UNIT_FAILING})
 pprof_unit_test(no_memory_store pprof_collector)
