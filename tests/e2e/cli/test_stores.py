@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Stores with names and collectors of their own: what is said of loss while programs live, and what is said of a file that cannot be a store."""
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -97,6 +98,11 @@ def killed_in_call(bench, model, **told):
     expect(done.returncode == -signal.SIGKILL, f"{done}")
 
 
+def journals(bench):
+    """They lie in memory, and in a container, whose memory is its own, where a collector outside of it looks."""
+    return [path for place in (Path("/dev/shm"), bench.scratch) for path in place.rglob("*.live")]
+
+
 def need_own_memory():
     need_pycurl()
     if "PPROF_OWN_MEMORY" not in os.environ:
@@ -116,7 +122,7 @@ def damaged_journals(bench):
                 said = said_of_loss(bench, *store)
                 expect(all("a program waits" not in text and "damaged journal" not in text for text in said), f"{what}, before: {said}")
             killed_in_call(bench, model, LIBPPROF_SPOOL="off")
-            (journal,) = Path("/dev/shm").glob("libpprof-*/*.live")
+            (journal,) = journals(bench)
             with open(journal, "r+b") as file:
                 damage(file)
             for store in ([], ["named.db"]):
@@ -132,6 +138,7 @@ def spools_that_no_collector_reads(bench):
     need_own_memory()
     (bench.scratch / "file").write_text("")
     named = ["--store", "named.db", "--socket", "own.sock"]
+    afar = bench.scratch / "libpprof"
     with Model() as model:
         for store, options, inner in (([], [], ""), (["named.db"], named, " --store named.db")):
             settled(bench, model, options, {"LIBPPROF_SOCKET": f"{bench.scratch}/own.sock"} if options else None)
@@ -150,8 +157,9 @@ def spools_that_no_collector_reads(bench):
                 if not told:
                     killed_in_call(bench, model, LIBPPROF_SPOOL=spool)
                     if what == "killed":  # the journal lies where the spool is: it is found by another one's, which names it from afar
+                        afar.mkdir(mode=0o700, exist_ok=True)
                         for file in Path(spool).glob("*.live"):
-                            file.rename(next(Path("/dev/shm").glob("libpprof-*")) / file.name)
+                            shutil.move(file, afar / file.name)
                 said = said_of_loss(bench, *store, **told)
                 command = f"pprofd --once{inner} --spool {spool}"
                 expect(all("Nothing was lost" not in text and f"`{command}`" in text for text in said), f"{what}: {said}")
