@@ -69,8 +69,8 @@ static void test_single_steps(void **state)
     span_buffer_done(&greeting);
 }
 
-/* Whatever the collector was heard to say, and that the process lives, is said anew in the file that
- * comes after a removed one. */
+/* What the collector was heard to say, and that the process lives, is said anew in the file that
+ * follows a removed one. */
 static void test_a_new_file_says_it_anew(void **state)
 {
     (void)state;
@@ -144,8 +144,8 @@ static int frame_of(struct span_frame *ret_frame)
     return left > 0 ? (int)ret_frame->kind : 0;
 }
 
-/* Losses of a process that has no call to tell come in a frame of their own, and with a call in that
- * of the call. */
+/* Losses of a process that has no call to tell come in a frame of their own, with a call in that of
+ * the call. */
 static void test_losses_without_calls(void **state)
 {
     (void)state;
