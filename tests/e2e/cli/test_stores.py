@@ -103,6 +103,14 @@ def journals(bench):
     return [path for place in (Path("/dev/shm"), bench.scratch) for path in place.rglob("*.live")]
 
 
+def lie_afar(bench, spool):
+    """Journals that lie in the spool, as in a container, lie where those of all programs do: that one waits for this spool is known by its own words alone."""
+    afar = bench.scratch / "libpprof"
+    afar.mkdir(mode=0o700, exist_ok=True)
+    for file in Path(spool).glob("*.live"):
+        shutil.move(file, afar / file.name)
+
+
 def need_own_memory():
     need_pycurl()
     if "PPROF_OWN_MEMORY" not in os.environ:
@@ -138,7 +146,6 @@ def spools_that_no_collector_reads(bench):
     need_own_memory()
     (bench.scratch / "file").write_text("")
     named = ["--store", "named.db", "--socket", "own.sock"]
-    afar = bench.scratch / "libpprof"
     with Model() as model:
         for store, options, inner in (([], [], ""), (["named.db"], named, " --store named.db")):
             settled(bench, model, options, {"LIBPPROF_SOCKET": f"{bench.scratch}/own.sock"} if options else None)
@@ -156,10 +163,8 @@ def spools_that_no_collector_reads(bench):
             for what, spool, told, more in ways:
                 if not told:
                     killed_in_call(bench, model, LIBPPROF_SPOOL=spool)
-                    if what == "killed":  # the journal lies where the spool is: it is found by another one's, which names it from afar
-                        afar.mkdir(mode=0o700, exist_ok=True)
-                        for file in Path(spool).glob("*.live"):
-                            shutil.move(file, afar / file.name)
+                    if what == "killed":
+                        lie_afar(bench, spool)
                 said = said_of_loss(bench, *store, **told)
                 command = f"pprofd --once{inner} --spool {spool}"
                 expect(all("Nothing was lost" not in text and f"`{command}`" in text for text in said), f"{what}: {said}")
@@ -328,6 +333,7 @@ def a_line_for_each_place(bench):
         for text in said_of_loss(bench):
             expect("; `pprofd --once`, or pprofd when it runs, takes them in.\n" in text and "Of these" not in text, f"one place: {text}")
         killed_in_call(bench, model, LIBPPROF_SPOOL=str(spool))
+        lie_afar(bench, spool)
         for text in said_of_loss(bench):
             said = [line for line in text.splitlines() if line.startswith("Of these, ")]
             expect(said == [f"Of these, {of_default}", f"Of these, 1 is {of_named}"], f"two places: {text}")
