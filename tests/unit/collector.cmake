@@ -16,7 +16,7 @@ target_link_options(test_no_memory_store PRIVATE ${UNIT_FAILING}
   -Wl,--wrap=sqlite3_column_blob,--wrap=sqlite3_column_text,--wrap=sqlite3_step,--wrap=sqlite3_errcode,--wrap=sqlite3_extended_errcode)
 set_tests_properties(unit/no_memory_store PROPERTIES TIMEOUT 900)
 target_link_options(test_check PRIVATE -Wl,--wrap=store_rollup_load)
-target_link_options(test_writers PRIVATE -Wl,--wrap=store_now_ms,--wrap=sqlite3_busy_timeout)
+target_link_options(test_writers PRIVATE -Wl,--wrap=store_now_ms,--wrap=sqlite3_busy_timeout,--wrap=nanosleep)
 find_library(CJSON_LIBRARY cjson REQUIRED)
 find_path(CJSON_INCLUDE_DIR cJSON.h PATH_SUFFIXES cjson REQUIRED)
 pprof_unit_test(migrate pprof_collector ${CJSON_LIBRARY} m)
