@@ -515,50 +515,18 @@ static void merge_done(struct merge *merge)
     span_column_done(&merge->column);
 }
 
-/* Pages that merging freed go back to the file system once they are an eighth of the file, then all
- * of them, step by step. *ret_more as in store.h. */
-static int vacuum(struct store *store, bool *ret_more)
-{
-    int64_t value[2] = {0, 0};
-    static const char *const text[2] = {"PRAGMA freelist_count", "PRAGMA page_count"};
-    int status;
-
-    for (int i = 0; i < 2; i++) {
-        sqlite3_stmt *statement = NULL;
-
-        if (sqlite3_prepare_v2(store->db, text[i], -1, &statement, NULL) != SQLITE_OK)
-            return store_sqlite_failed(store, "merging");
-        if (sqlite3_step(statement) == SQLITE_ROW)
-            value[i] = sqlite3_column_int64(statement, 0);
-        (void)sqlite3_finalize(statement);
-    }
-    store->giving_back = value[0] >= 64 && (store->giving_back || value[0] * 8 >= value[1]);
-    if (!store->giving_back)
-        return 0;
-    status = store_begin(store);
-    if (status != 0)
-        return status;
-    if (sqlite3_exec(store->db, "PRAGMA incremental_vacuum(2048)" /* 8 MB in one step */, NULL, NULL, NULL) !=
-        SQLITE_OK) {
-        status = store_sqlite_failed(store, "giving back free pages");
-        store_rollback(store);
-        return status;
-    }
-    status = store_commit(store);
-    *ret_more = status == 0;
-    return status;
-}
-
 /* When no block is left to be merged. */
 static int tidy_up(struct store *store, uint64_t now_ns, bool *ret_more)
 {
     int status = store_ids_step(store, (int64_t)(now_ns / 1000000000), ret_more);
 
+    if (status == 0 && !*ret_more && now_ns > MERGE_GRACE_NS)
+        status = store_pack_step(store, (now_ns - MERGE_GRACE_NS) / STORE_HOUR_NS, ret_more);
     if (status == 0 && !*ret_more && store->look_for_departing && now_ns > MERGE_GRACE_NS) {
         status = store_depart_step(store, (now_ns - MERGE_GRACE_NS) / STORE_HOUR_NS * STORE_HOUR_NS, ret_more);
         store->look_for_departing = *ret_more;
     }
-    return status != 0 || *ret_more ? status : vacuum(store, ret_more);
+    return status != 0 || *ret_more ? status : store_give_back(store, ret_more);
 }
 
 int store_merge_step(struct store *store, bool *ret_more)
