@@ -170,6 +170,16 @@ enum store_sql {
         STORE_SQL_COUNT
 };
 
+/* The columns of a merged block that is being written, by their numbers: in memory until all are
+ * there. */
+struct store_columns {
+    int64_t block;
+    struct {
+        uint8_t *data; /* NULL: there is none */
+        size_t bytes;
+    } at[SPAN_FIELD_NUMBER_END];
+};
+
 /* A row of the process table in memory. Owner: the store's table; pointers hold until
  * store_processes_trim. */
 struct store_process {
@@ -218,6 +228,7 @@ struct store {
     struct span_column column[SPAN_FIELD_COUNT]; /* scratch of take, scan, merge and check */
     int64_t cached_block; /* the merged block whose columns `cached` tells to be in `column`; 0: none */
     bool cached[SPAN_FIELD_COUNT];
+    const struct store_columns *building; /* read from here, not from the file; NULL: no block is being written */
     struct span_column process_column;
     const struct span_process **row_process;
     size_t row_process_capacity;
@@ -340,7 +351,7 @@ int store_merged_column(struct store *store, int64_t block, enum span_field fiel
  * it is called with 0. */
 void store_cache_columns(struct store *store, int64_t block);
 
-/* store_predict.c: the fields that are predicted from others, each after those it is predicted
+/* store_columns.c: the fields that are predicted from others, each after those it is predicted
  * from; SPAN_FIELD_COUNT past the last. */
 bool store_is_predicted(enum span_field field);
 enum span_field store_predicted(size_t i);
@@ -352,10 +363,16 @@ struct store_gathered {
     const uint64_t *present;
     size_t rows;
 };
-/* store_predict.c: replaces the encoded column in `out` by a predicted one where that is smaller;
+/* store_columns.c: replaces the encoded column in `out` by a predicted one where that is smaller;
  * `other` is scratch. 0 or a negative status. */
 int store_predict(struct store *store, int64_t block, enum span_field field, const struct store_gathered *gathered,
                   struct span_buffer *out, struct span_buffer *other);
+
+/* store_columns.c: keeps a copy of an encoded column, writes all of a block, forgets them. 0 or a
+ * negative status. */
+int store_columns_keep(struct store_columns *columns, unsigned number, const struct span_buffer *encoded);
+int store_columns_put(struct store *store, const struct store_columns *columns);
+void store_columns_done(struct store_columns *columns);
 
 /* store_retention.c: notes until when (seconds since 1970) a merged block keeps them. */
 int store_ids_keep(struct store *store, int64_t block, int64_t until_s);

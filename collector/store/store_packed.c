@@ -156,7 +156,8 @@ int store_packed_save(struct store *store, struct rollup_hour *hour)
 
 static int damaged(void)
 {
-    return store_because(STORE_DAMAGED, "a packed hour of the rollups is damaged");
+    (void)store_because(STORE_DAMAGED, "a packed hour of the rollups is damaged");
+    return STORE_DAMAGED;
 }
 
 /* The group with the key of this number; NULL with a status. */
@@ -197,8 +198,8 @@ static int read_keys(struct store *store, struct rollup *rollup, uint64_t hour, 
             return damaged();
         key += further;
         group[i] = group_of(store, rollup, hour, (int64_t)key, &status);
-        if (status != 0)
-            return status;
+        if (group[i] == NULL)
+            return status == 0 ? STORE_FAILED : status;
     }
     return 0;
 }
@@ -268,14 +269,15 @@ static int unpack(struct store *store, struct rollup *rollup, uint64_t hour, con
         return store_because(STORE_FAILED, "no memory");
     if (status != 0 || reader.bad || n > PACKED_GROUPS_MAX || span_take_varint(&reader) != PACKED_KEY)
         return damaged();
-    group = malloc((n + 1) * sizeof(struct rollup_group *));
-    scratch = malloc((n + 1) * 2 * sizeof(*scratch));
-    if (group == NULL || scratch == NULL)
+    group = (struct rollup_group **)calloc(n + 1, sizeof(struct rollup_group *));
+    scratch = calloc(n + 1, 2 * sizeof(*scratch));
+    if (group == NULL || scratch == NULL) {
         status = store_because(STORE_FAILED, "no memory");
-    if (status == 0)
+    } else {
         status = read_keys(store, rollup, hour, &reader, group, n);
-    if (status == 0)
-        status = read_columns(&reader, group, n, scratch);
+        if (status == 0)
+            status = read_columns(&reader, group, n, scratch);
+    }
     free((void *)group);
     free(scratch);
     return status;
