@@ -484,7 +484,7 @@ static bool has_addresses(void)
     return true;
 }
 
-static int start(void)
+static __attribute__((noinline)) int start(void)
 {
     struct scribe *scribe;
     int rc = map_memory(&scribe);

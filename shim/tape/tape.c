@@ -172,7 +172,8 @@ static inline __attribute__((always_inline)) bool ends_fit(struct ring *ring, ui
 
 /* Room for `units`, in one piece; NULL when there is none. What is no end leaves free what the ends
  * will need. */
-static struct record *reserve(struct ring *ring, enum tape_kind kind, uint32_t units)
+static inline __attribute__((always_inline)) struct record *reserve(struct ring *ring, enum tape_kind kind,
+                                                                    uint32_t units)
 {
     uint64_t state = atomic_load_explicit(&ring->state, memory_order_acquire);
     for (;;) {
