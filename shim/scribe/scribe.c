@@ -79,7 +79,7 @@ struct scribe {
     _Atomic uint32_t finish_done;   /* futex: the last call that was served */
     _Atomic uint64_t finish_deadline_ns;
     struct mark mark;
-    /* The scribe writes to it for each record, the application's threads read what stands before. */
+    /* Written for each record; the application's threads read what stands before it. */
     alignas(64) struct last_word last_word;
     /* The scribe's own from here on. */
     alignas(64) struct exchange_config exchange_config;

@@ -312,9 +312,8 @@ static void start_over_when_empty(struct ring *ring, uint64_t state)
         ring->at = ring->tail = front;
 }
 
-/* The record where the reader stands is not committed. True when its writer is given up and a new ring stands
- * in place of this one.
- */
+/* The record where the reader stands is not committed. True when its writer is given up and a new
+ * ring stands in place of this one. */
 static bool give_up_when_stuck(struct ring *ring, uint64_t state)
 {
     uint64_t now_ns = tape_now_ns();

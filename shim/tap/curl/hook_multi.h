@@ -6,8 +6,8 @@
 #include "handles.h"
 
 /* The record of the multi handle that this thread drove last, where its libcurl lets no callback
- * add to it; or of the easy handle that it performed last, as libcurl drives a multi handle for that
- * which nobody else knows. Records are never unmapped: one that was given back, or taken over, is
+ * add to it; or of the easy handle that it performed last, for which libcurl drives a multi handle
+ * that nobody else knows. Records are never unmapped: one that was given back, or taken over, is
  * quiet for no handle until that is driven. */
 extern _Thread_local struct handle *hook_multi_driven;
 
