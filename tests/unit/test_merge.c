@@ -303,10 +303,78 @@ static void test_free_pages_go_back(void **state)
     sqlite3_close(db);
 }
 
+/* ---- when a merge is due ---- */
+
+/* Frames `from` and on of process 0, each with so many spans of that moment. */
+static void put_frames(struct store *store, uint64_t now_ns, uint64_t from, uint64_t frames, unsigned rows)
+{
+    static struct span spans[SPAN_BLOCK_ROWS_SHIM];
+    const struct span *row[SPAN_BLOCK_ROWS_SHIM];
+    struct span_process process;
+    struct span_buffer block;
+
+    test_process(&process, 0);
+    span_buffer_init(&block, SPAN_FRAME_PAYLOAD_MAX);
+    assert_int_equal(store_begin(store), STORE_OK);
+    assert_int_equal(store_take_process(store, &process), STORE_OK);
+    for (uint64_t sequence = from; sequence < from + frames; sequence++) {
+        struct span_frame frame = {.kind = SPAN_FRAME_SPANS, .sequence = sequence};
+        bool repeat = true;
+
+        for (unsigned i = 0; i < rows; i++) {
+            span_init(&spans[i]);
+            span_set_u64(&spans[i], SPAN_seq, sequence * SPAN_BLOCK_ROWS_SHIM + i);
+            span_set_u64(&spans[i], SPAN_start_ns, now_ns);
+            row[i] = &spans[i];
+        }
+        block.bytes = 0;
+        assert_int_equal(span_block_encode(&block, row, rows, 1), 0);
+        memcpy(frame.identity, process.identity, sizeof(frame.identity));
+        frame.payload = block.data;
+        frame.payload_bytes = block.bytes;
+        assert_int_equal(store_take_frame(store, &frame, &repeat), STORE_OK);
+        assert_false(repeat);
+    }
+    assert_int_equal(store_commit(store), STORE_OK);
+    span_buffer_done(&block);
+}
+
+static uint64_t blocks_after_merge(struct store *store)
+{
+    struct store_totals totals;
+
+    merge_all(store);
+    assert_int_equal(store_totals(store, &totals), STORE_OK);
+    return totals.blocks;
+}
+
+/* What came within the hour is merged before its end where it is as many blocks, or as many spans,
+ * as one step takes, and no sooner: each merge of an hour writes all of it. */
+static void test_due_within_the_hour(void **state)
+{
+    enum { BLOCKS = 4096, FULL = SPAN_BLOCK_ROWS_MAX / SPAN_BLOCK_ROWS_SHIM };
+    struct store *store = open_store(STORE_WRITE);
+    const uint64_t now_ns = (uint64_t)time(NULL) * 1000000000;
+
+    (void)state;
+    put_frames(store, now_ns, 1, BLOCKS - 1, 1);
+    assert_int_equal(blocks_after_merge(store), BLOCKS - 1);
+    put_frames(store, now_ns, BLOCKS, 1, 1);
+    assert_int_equal(blocks_after_merge(store), 1);
+    put_frames(store, now_ns, BLOCKS + 1, FULL - 1, SPAN_BLOCK_ROWS_SHIM);
+    put_frames(store, now_ns, BLOCKS + FULL, 1, SPAN_BLOCK_ROWS_SHIM - 1);
+    assert_int_equal(blocks_after_merge(store), 1 + FULL);
+    put_frames(store, now_ns, BLOCKS + FULL + 1, 1, 1);
+    assert_int_equal(blocks_after_merge(store), 2);
+    assert_int_equal(store_check(store, test_fault, NULL), 0);
+    store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_columns_fill_pages, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_due_within_the_hour, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ids_go, setup, teardown),
         cmocka_unit_test_setup_teardown(test_free_pages_go_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_same_rows, setup, teardown),
