@@ -6,7 +6,8 @@
  *   program(id, executable, host, …); seen(process, first, last);
  *   crowd(id, n, data), departed(id, process, last): processes that are over;
  *   block(id, process, t_min, t_max, n, merged, raw, ids_until); col(block, field, data);
- *   rollup_key, rollup_cell; loss(kind, events, spans, last_ns); meta(key, value);
+ *   rollup_key, rollup_cell, rollup_packed(hour, data); loss(kind, events, spans, last_ns);
+ *   meta(key, value);
  *   views process, rollup_hour
  *
  * Fresh blocks lie whole in block.raw as they came; the merge turns an hour's worth into col rows
@@ -44,7 +45,7 @@ enum store_status {
 /* user_version of the file: raised when the tables or what lies in them change. A store of a
  * version from STORE_OLDEST on is brought up to date when it is opened (store_migrate.c), also for
  * reading; one of another version is refused. */
-enum { STORE_VERSION = 3, STORE_OLDEST = 2 };
+enum { STORE_VERSION = 4, STORE_OLDEST = 2 };
 
 /* Why the last call failed, one sentence without the file's name; valid until the next call on this
  * thread. */
@@ -109,7 +110,8 @@ int store_scan(struct store *store, const struct store_query *query,
 /* Rollups (rollup.h) of the hours in [from_hour, until_hour), hours since 1970, in their order:
  * every call stored so far is in exactly one group. Calls `each` for each group; stops when it
  * returns non-zero and returns that. Reads within one moment of the store, and holds it. The stored
- * tables alone (view rollup_hour) may lack the last commits. */
+ * tables alone may lack the last commits, and the view rollup_hour lacks the hours that are
+ * packed. */
 struct rollup_group;
 int store_rollups(struct store *store, uint64_t from_hour, uint64_t until_hour,
                   int (*each)(void *context, uint64_t hour, const struct rollup_group *group), void *context);

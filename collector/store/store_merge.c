@@ -56,6 +56,7 @@ struct merge {
     uint32_t *offset; /* of a row's text in `arena`; the arena moves while it grows */
     struct span_buffer arena, out, other;
     struct span_column column;
+    struct store_columns columns; /* of the block that is being written */
 };
 
 /* The first hour in which a merge is due: 1, 0 when none is, or negative status. */
@@ -335,21 +336,6 @@ static int gather(struct merge *merge, enum span_field field)
     return any;
 }
 
-static int put_column(struct merge *merge, int64_t block, unsigned number)
-{
-    sqlite3_stmt *statement = store_statement(merge->store, STORE_SQL_col_put);
-    int status;
-
-    if (statement == NULL)
-        return store_sqlite_failed(merge->store, "merging");
-    (void)sqlite3_bind_int64(statement, 1, block);
-    (void)sqlite3_bind_int64(statement, 2, number);
-    (void)sqlite3_bind_blob64(statement, 3, merge->out.data, merge->out.bytes, SQLITE_STATIC);
-    status = store_run(merge->store, statement, "merging");
-    (void)sqlite3_clear_bindings(statement);
-    return status;
-}
-
 static int put_block(struct merge *merge, int64_t *ret_block)
 {
     sqlite3_stmt *statement = store_statement(merge->store, STORE_SQL_block_put);
@@ -392,7 +378,7 @@ static int write_field(struct merge *merge, int64_t block, enum span_field field
                            &merge->out, &merge->other);
     if (status == 0 && field == SPAN_response_id)
         status = store_ids_keep(merge->store, block, merge->ids_until);
-    return status == 0 ? put_column(merge, block, span_fields[field].number) : status;
+    return status == 0 ? store_columns_keep(&merge->columns, span_fields[field].number, &merge->out) : status;
 }
 
 /* Predicted fields last: their predictions are made from the columns that stand. */
@@ -465,14 +451,14 @@ static int rooms(struct merge *merge)
     return 0;
 }
 
-static int put_processes(struct merge *merge, int64_t block)
+static int put_processes(struct merge *merge)
 {
     for (size_t i = 0; i < merge->rows; i++)
         merge->values[i] = (uint64_t)merge->order[i].process;
     merge->out.bytes = 0;
     if (span_column_encode_u64(&merge->out, merge->values, NULL, merge->rows, SPAN_ZSTD_LEVEL_STORE) != 0)
         return store_because(STORE_FAILED, "no memory");
-    return put_column(merge, block, STORE_FIELD_PROCESS);
+    return store_columns_keep(&merge->columns, STORE_FIELD_PROCESS, &merge->out);
 }
 
 static int run(struct merge *merge, uint64_t hour, bool over)
@@ -491,10 +477,14 @@ static int run(struct merge *merge, uint64_t hour, bool over)
         status = time_range(merge);
     if (status == 0)
         status = put_block(merge, &block);
+    merge->columns.block = block;
+    merge->store->building = &merge->columns;
     if (status == 0)
-        status = put_processes(merge, block);
+        status = put_processes(merge);
     if (status == 0)
         status = write_fields(merge, block);
+    if (status == 0)
+        status = store_columns_put(merge->store, &merge->columns);
     return status == 0 ? drop_sources(merge) : status;
 }
 
@@ -513,40 +503,8 @@ static void merge_done(struct merge *merge)
     span_buffer_done(&merge->out);
     span_buffer_done(&merge->other);
     span_column_done(&merge->column);
-}
-
-/* Pages that merging freed go back to the file system once they are an eighth of the file, then all
- * of them, step by step. *ret_more as in store.h. */
-static int vacuum(struct store *store, bool *ret_more)
-{
-    int64_t value[2] = {0, 0};
-    static const char *const text[2] = {"PRAGMA freelist_count", "PRAGMA page_count"};
-    int status;
-
-    for (int i = 0; i < 2; i++) {
-        sqlite3_stmt *statement = NULL;
-
-        if (sqlite3_prepare_v2(store->db, text[i], -1, &statement, NULL) != SQLITE_OK)
-            return store_sqlite_failed(store, "merging");
-        if (sqlite3_step(statement) == SQLITE_ROW)
-            value[i] = sqlite3_column_int64(statement, 0);
-        (void)sqlite3_finalize(statement);
-    }
-    store->giving_back = value[0] >= 64 && (store->giving_back || value[0] * 8 >= value[1]);
-    if (!store->giving_back)
-        return 0;
-    status = store_begin(store);
-    if (status != 0)
-        return status;
-    if (sqlite3_exec(store->db, "PRAGMA incremental_vacuum(2048)" /* 8 MB in one step */, NULL, NULL, NULL) !=
-        SQLITE_OK) {
-        status = store_sqlite_failed(store, "giving back free pages");
-        store_rollback(store);
-        return status;
-    }
-    status = store_commit(store);
-    *ret_more = status == 0;
-    return status;
+    merge->store->building = NULL;
+    store_columns_done(&merge->columns);
 }
 
 /* When no block is left to be merged. */
@@ -554,11 +512,13 @@ static int tidy_up(struct store *store, uint64_t now_ns, bool *ret_more)
 {
     int status = store_ids_step(store, (int64_t)(now_ns / 1000000000), ret_more);
 
+    if (status == 0 && !*ret_more && now_ns > MERGE_GRACE_NS)
+        status = store_pack_step(store, (now_ns - MERGE_GRACE_NS) / STORE_HOUR_NS, ret_more);
     if (status == 0 && !*ret_more && store->look_for_departing && now_ns > MERGE_GRACE_NS) {
         status = store_depart_step(store, (now_ns - MERGE_GRACE_NS) / STORE_HOUR_NS * STORE_HOUR_NS, ret_more);
         store->look_for_departing = *ret_more;
     }
-    return status != 0 || *ret_more ? status : vacuum(store, ret_more);
+    return status != 0 || *ret_more ? status : store_give_back(store, ret_more);
 }
 
 int store_merge_step(struct store *store, bool *ret_more)

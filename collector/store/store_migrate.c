@@ -395,8 +395,14 @@ static int from_2(struct store *store)
     return status == 0 ? drop_rollups(store) : status;
 }
 
+/* Hours are packed by the next merge, as those that end. */
+static int from_3(struct store *store)
+{
+    return execute(store, store_schema_packed);
+}
+
 /* One step a version, in their order. */
-static int (*const steps[])(struct store *) = {[2 - STORE_OLDEST] = from_2};
+static int (*const steps[])(struct store *) = {[2 - STORE_OLDEST] = from_2, [3 - STORE_OLDEST] = from_3};
 _Static_assert(sizeof(steps) / sizeof(steps[0]) == STORE_VERSION - STORE_OLDEST, "a step from each version");
 
 static int migrate(struct store *store)

@@ -1,9 +1,10 @@
 /*
  * What the store lets go with time: the ids of responses, STORE_IDS_DAYS after their hour was
- * merged. Nothing else of a call goes, and nothing that is counted changes.
+ * merged; and pages that nothing lies in any more. Nothing else of a call goes, and nothing that is
+ * counted changes.
  *
- * Called by the merge when it has nothing else to do; one block a step, in a transaction of its
- * own.
+ * Called by the merge when it has nothing else to do; one block, or 8 MB of pages, a step, in a
+ * transaction of its own.
  */
 #include "store_inner.h"
 
@@ -70,6 +71,40 @@ int store_ids_step(struct store *store, int64_t now_s, bool *ret_more)
         status = store_commit(store);
     else
         store_rollback(store);
+    *ret_more = status == 0;
+    return status;
+}
+
+/* Pages that merging freed go back to the file system once they are an eighth of the file, then all
+ * of them, step by step. *ret_more as in store.h. */
+int store_give_back(struct store *store, bool *ret_more)
+{
+    int64_t value[2] = {0, 0};
+    static const char *const text[2] = {"PRAGMA freelist_count", "PRAGMA page_count"};
+    int status;
+
+    for (int i = 0; i < 2; i++) {
+        sqlite3_stmt *statement = NULL;
+
+        if (sqlite3_prepare_v2(store->db, text[i], -1, &statement, NULL) != SQLITE_OK)
+            return store_sqlite_failed(store, "giving back free pages");
+        if (sqlite3_step(statement) == SQLITE_ROW)
+            value[i] = sqlite3_column_int64(statement, 0);
+        (void)sqlite3_finalize(statement);
+    }
+    store->giving_back = value[0] >= 64 && (store->giving_back || value[0] * 8 >= value[1]);
+    if (!store->giving_back)
+        return 0;
+    status = store_begin(store);
+    if (status != 0)
+        return status;
+    if (sqlite3_exec(store->db, "PRAGMA incremental_vacuum(2048)" /* 8 MB in one step */, NULL, NULL, NULL) !=
+        SQLITE_OK) {
+        status = store_sqlite_failed(store, "giving back free pages");
+        store_rollback(store);
+        return status;
+    }
+    status = store_commit(store);
     *ret_more = status == 0;
     return status;
 }

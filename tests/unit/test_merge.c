@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <sqlite3.h>
 
+#include "collector/store/store_inner.h"
+
 static char directory[64];
 static char file[128];
 
@@ -226,6 +228,56 @@ static int64_t pragma(sqlite3 *db, const char *text)
     return value;
 }
 
+static int64_t number(const struct store *store, const char *sql)
+{
+    int64_t value = -1;
+
+    assert_int_equal(store_pragma_int(store_sqlite(store), sql, &value), SQLITE_OK);
+    return value;
+}
+
+/* What large columns leave for the pages that they share fills these, whatever sizes they have; and
+ * each is what it was. */
+static void test_columns_fill_pages(void **state)
+{
+    enum { BLOCKS = 50, COLUMNS = 40 };
+    struct store *store = open_store(STORE_WRITE);
+    struct span_buffer bytes;
+    uint64_t random = 17;
+    int64_t sum = 0;
+
+    (void)state;
+    span_buffer_init(&bytes, 1 << 20);
+    assert_int_equal(store_begin(store), STORE_OK);
+    for (int64_t block = 1; block <= BLOCKS; block++) {
+        struct store_columns columns = {.block = block};
+
+        for (unsigned c = 0; c < COLUMNS; c++) {
+            const size_t length = 1 + random_next(&random) % (c % 3 == 0 ? 60000 : 2000);
+            const uint8_t byte = (uint8_t)(block + c);
+
+            bytes.bytes = 0;
+            for (size_t i = 0; i < length; i++)
+                span_buffer_append(&bytes, &byte, 1);
+            assert_int_equal(store_columns_keep(&columns, c, &bytes), 0);
+            sum += (int64_t)length;
+        }
+        assert_int_equal(store_columns_put(store, &columns), 0);
+        store_columns_done(&columns);
+    }
+    assert_int_equal(store_commit(store), STORE_OK);
+    assert_int_equal(number(store, "SELECT count(*) FROM col"), BLOCKS * COLUMNS);
+    assert_int_equal(number(store, "SELECT sum(length(data)) FROM col"), sum);
+    assert_int_equal(number(store, "SELECT count(*) FROM col WHERE hex(substr(data,length(data)))<>"
+                                   "printf('%02X',block+field)"),
+                     0);
+    const int64_t pages = number(store, "PRAGMA page_count") * 4096;
+    print_message("%.2f %% of the file is not columns\n", 100 - 100.0 * (double)sum / (double)pages);
+    assert_true(pages < sum + sum / 40);
+    store_close(store);
+    span_buffer_done(&bytes);
+}
+
 /* What is free goes back to the file system whole, also where the steps of it leave less than is
  * worth beginning for. */
 static void test_free_pages_go_back(void **state)
@@ -321,6 +373,7 @@ static void test_due_within_the_hour(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_columns_fill_pages, setup, teardown),
         cmocka_unit_test_setup_teardown(test_due_within_the_hour, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ids_go, setup, teardown),
         cmocka_unit_test_setup_teardown(test_free_pages_go_back, setup, teardown),
