@@ -18,8 +18,8 @@ struct store_rows;
 
 /*
  * The one list of keys and sums: the enums, the tables, every statement and the reader are made
- * from it. A key or a sum more is one line here (for a key, the place in rollup.c that fills it)
- * and a step in store_migrate.c that counts again.
+ * from it. A key or a sum more is one line here (for a key, the place in rollup.c that fills it;
+ * a sum goes to the end of its list) and a step in store_migrate.c that counts again.
  *
  * ROLLUP_KEYS(X, AND): the parts of the key after the hour, AND between them. "" where nothing was
  * stated.
@@ -127,6 +127,8 @@ struct rollup_hour {
     struct rollup_group **removed; /* folded away; to be deleted where stored */
     size_t n_removed, removed_capacity;
     uint64_t used; /* clock of the last use */
+    bool packed;   /* it lies packed in the store (store_packed.c), */
+    bool to_pack;  /* or is to be, when it is saved */
 };
 
 /* A text that is part of keys. */

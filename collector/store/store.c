@@ -223,6 +223,7 @@ struct sqlite3 *store_sqlite(const struct store *store)
 static int set_up(struct store *store)
 {
     store->data_version = -1;
+    span_buffer_init(&store->unpacked, STORE_PACKED_MAX);
     for (size_t f = 0; f < SPAN_FIELD_COUNT; f++)
         span_column_init(&store->column[f]);
     span_column_init(&store->process_column);
@@ -316,6 +317,7 @@ void store_close(struct store *store)
     span_column_done(&store->process_column);
     store_prompts_done(store);
     store_crowd_done(store);
+    span_buffer_done(&store->unpacked);
     free(store->row_process);
     free(store);
 }

@@ -8,7 +8,8 @@
  *   block(id, process, t_min, t_max, n, merged, raw, ids_until); col(block, field, data);
  *   prompt_text(id, setup, features, prompt, …), prompt_template(prompt, version, …): texts of
  *   instructions, what was learned of them; prompt_rule(prompt, name, into_prompt): what was said;
- *   rollup_key, rollup_cell; loss(kind, events, spans, last_ns); meta(key, value);
+ *   rollup_key, rollup_cell, rollup_packed(hour, data); loss(kind, events, spans, last_ns);
+ *   meta(key, value);
  *   views process, rollup_hour
  *
  * Fresh blocks lie whole in block.raw as they came; the merge turns an hour's worth into col rows
@@ -116,7 +117,8 @@ int store_scan(struct store *store, const struct store_query *query,
 /* Rollups (rollup.h) of the hours in [from_hour, until_hour), hours since 1970, in their order:
  * every call stored so far is in exactly one group. Calls `each` for each group; stops when it
  * returns non-zero and returns that. Reads within one moment of the store, and holds it. The stored
- * tables alone (view rollup_hour) may lack the last commits. */
+ * tables alone may lack the last commits, and the view rollup_hour lacks the hours that are
+ * packed. */
 struct rollup_group;
 int store_rollups(struct store *store, uint64_t from_hour, uint64_t until_hour,
                   int (*each)(void *context, uint64_t hour, const struct rollup_group *group), void *context);

@@ -513,9 +513,10 @@ static int check_hours(struct check *check)
 {
     /* The list alone would hold the log while it is walked through. */
     struct check hours = {.store = check->store};
-    int status = list_blocks(
-        &hours, "SELECT t_min/?2 FROM block WHERE t_min>=?1 UNION SELECT id>>32 FROM rollup_cell ORDER BY 1", 0,
-        (int64_t)STORE_HOUR_NS);
+    int status = list_blocks(&hours,
+                             "SELECT t_min/?2 FROM block WHERE t_min>=?1 UNION SELECT id>>32 FROM rollup_cell "
+                             "UNION SELECT hour FROM rollup_packed ORDER BY 1",
+                             0, (int64_t)STORE_HOUR_NS);
 
     rollup_init(&check->recount, 0, NULL, NULL);
     for (size_t i = 0; status == 0 && i < hours.n_blocks; i++)
@@ -550,6 +551,10 @@ static int check_all(struct check *check)
                             "SELECT value, (SELECT coalesce(max(id),0) FROM block) FROM meta WHERE "
                             "key='" STORE_META_COUNTED "' AND value>(SELECT coalesce(max(id),0) FROM block)",
                             "rollups count a block that is not there: block, last block");
+    if (status == 0)
+        status =
+            check_none(check, "SELECT hour, hour FROM rollup_packed WHERE hour IN (SELECT id>>32 FROM rollup_cell)",
+                       "an hour of the rollups lies packed and as rows: hour");
     if (status == 0)
         status = check_processes(check);
     if (status == 0)

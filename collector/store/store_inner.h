@@ -40,6 +40,9 @@ enum {
      * most of a span. */
     STORE_IDS_DAYS = 30,
     STORE_CROWD_COLUMNS = 6,
+    /* Bytes of an hour of rollups before zstd: of all groups, with every bucket of each sketch in
+     * use. */
+    STORE_PACKED_MAX = 1 << 26,
     /* A column is predicted from one that is predicted from one that is not: the merge writes
      * nothing deeper. */
     STORE_PREDICTED_DEPTH = 3,
@@ -150,7 +153,7 @@ enum {
     STORE_SQL(block_settle, "UPDATE block SET settled=1 WHERE id=?1")                                                  \
     STORE_SQL(block_unsettle, "UPDATE block SET settled=0 WHERE merged=1 AND settled=1 AND t_max>=?1 AND t_min<=?2")   \
     STORE_SQL(hour_blocks, "SELECT id FROM block WHERE t_max>=?1 AND t_min<?2 ORDER BY id")                            \
-    STORE_SQL(hour_drop, "DELETE FROM rollup_cell WHERE id>=?1 AND id<?1+4294967296")                                  \
+    STORE_SQL(packed_drop, "DELETE FROM rollup_packed WHERE hour=?1")                                                  \
     STORE_SQL(prompts_any, "SELECT EXISTS(SELECT 1 FROM prompt_text) OR EXISTS(SELECT 1 FROM prompt_template)")        \
     STORE_SQL(text_put, "INSERT INTO prompt_text(id,setup,features,calls,first_ns,last_ns) "                           \
                         "VALUES(?1,?2,?3,0,?4,?4) ON CONFLICT(id,setup) DO UPDATE SET "                                \
@@ -185,7 +188,6 @@ enum {
     STORE_SQL(rule_get, "SELECT name,into_prompt FROM prompt_rule WHERE prompt=?1")                                    \
     STORE_SQL(key_of_prompt, "SELECT id FROM rollup_key WHERE prompt=?1")                                              \
     STORE_SQL(key_drop, "DELETE FROM rollup_key WHERE id=?1")                                                          \
-    STORE_SQL(cell_has, "SELECT EXISTS(SELECT 1 FROM rollup_cell WHERE id=?1)")                                        \
     STORE_SQL(meta_add, "INSERT INTO meta(key,value) VALUES(?1,?2) "                                                   \
                         "ON CONFLICT(key) DO UPDATE SET value=value+excluded.value")                                   \
     STORE_SQL(collector_put, "INSERT OR IGNORE INTO meta(key,value) VALUES(?1,1)")                                     \
@@ -195,7 +197,13 @@ enum {
     STORE_SQL(meta_put, "INSERT OR REPLACE INTO meta(key,value) VALUES(?1,?2)")                                        \
     STORE_SQL(file_noted, "SELECT 1 FROM meta WHERE key='loss_file' AND value=?1")                                     \
     STORE_SQL(file_note, "INSERT OR REPLACE INTO meta(key,value) VALUES('loss_file',?1)")                              \
-    STORE_SQL(rollup_next, "SELECT min(id)>>32 FROM rollup_cell WHERE id>=?1")                                         \
+    STORE_SQL(rollup_next, "SELECT min(hour) FROM (SELECT min(id)>>32 AS hour FROM rollup_cell WHERE id>=?1 "          \
+                           "UNION ALL SELECT min(hour) FROM rollup_packed WHERE hour>=?2)")                            \
+    STORE_SQL(rollup_open, "SELECT min(id)>>32 FROM rollup_cell WHERE id>=?1")                                         \
+    STORE_SQL(rollup_drop_hour, "DELETE FROM rollup_cell WHERE id>=?1 AND id<?1+4294967296")                           \
+    STORE_SQL(packed_get, "SELECT data FROM rollup_packed WHERE hour=?1")                                              \
+    STORE_SQL(packed_put, "INSERT OR REPLACE INTO rollup_packed(hour,data) VALUES(?1,?2)")                             \
+    STORE_SQL(rollup_key_get, "SELECT " ROLLUP_SQL_KEYS " FROM rollup_key WHERE id=?1")                                \
     STORE_SQL(rollup_key, "SELECT id FROM rollup_key WHERE " ROLLUP_SQL_KEY_IS)                                        \
     STORE_SQL(rollup_key_put, "INSERT INTO rollup_key(" ROLLUP_SQL_KEYS ") VALUES(" ROLLUP_SQL_KEY_PARAMETERS ")")     \
     STORE_SQL(rollup_put,                                                                                              \
@@ -207,6 +215,16 @@ enum store_sql {
     STORE_SQLS(STORE_SQL)
 #undef STORE_SQL
         STORE_SQL_COUNT
+};
+
+/* The columns of a merged block that is being written, by their numbers: in memory until all are
+ * there. */
+struct store_columns {
+    int64_t block;
+    struct {
+        uint8_t *data; /* NULL: there is none */
+        size_t bytes;
+    } at[SPAN_FIELD_NUMBER_END];
 };
 
 /* A row of the process table in memory. Owner: the store's table; pointers hold until
@@ -277,6 +295,7 @@ struct store {
     struct store_process **by_identity, **by_id; /* open addressing; same capacity */
     size_t n_processes, process_slots;
     struct rollup *rollup;
+    struct span_buffer unpacked; /* what store_packed.c reads */
     struct span_process program; /* facts of the program that was asked for last, and its number; 0: none */
     int64_t program_id;
     int64_t crowd; /* which one is in crowd_column; -1: none */
@@ -291,6 +310,7 @@ struct store {
     int64_t cached_block; /* the merged block whose columns `cached` tells to be in `column`; 0: none */
     bool cached[SPAN_FIELD_COUNT];
     struct store_prompts prompts;
+    const struct store_columns *building; /* read from here, not from the file; NULL: no block is being written */
     struct span_column process_column;
     const struct span_process **row_process;
     size_t row_process_capacity;
@@ -311,7 +331,7 @@ int store_pragma_int(sqlite3 *db, const char *text, int64_t *ret_value);
  * made it meanwhile. */
 int store_make(const char *path);
 /* store_make.c: the tables of processes and of rollups, which a migration makes anew. */
-extern const char store_schema_processes[], store_schema_rollups[], store_schema_prompts[];
+extern const char store_schema_processes[], store_schema_rollups[], store_schema_packed[], store_schema_prompts[];
 /* store_schema.c: 0, or STORE_FOREIGN where tables, views or triggers are not as pprofd makes
  * them. */
 int store_schema_check(struct store *store);
@@ -414,7 +434,7 @@ int store_merged_column(struct store *store, int64_t block, enum span_field fiel
  * it is called with 0. */
 void store_cache_columns(struct store *store, int64_t block);
 
-/* store_predict.c: the fields that are predicted from others, each after those it is predicted
+/* store_columns.c: the fields that are predicted from others, each after those it is predicted
  * from; SPAN_FIELD_COUNT past the last. */
 bool store_is_predicted(enum span_field field);
 enum span_field store_predicted(size_t i);
@@ -426,7 +446,7 @@ struct store_gathered {
     const uint64_t *present;
     size_t rows;
 };
-/* store_predict.c: replaces the encoded column in `out` by a predicted one where that is smaller;
+/* store_columns.c: replaces the encoded column in `out` by a predicted one where that is smaller;
  * `other` is scratch. 0 or a negative status. */
 int store_predict(struct store *store, int64_t block, enum span_field field, const struct store_gathered *gathered,
                   struct span_buffer *out, struct span_buffer *other);
@@ -504,7 +524,25 @@ int store_check_prompts(struct store *store, void (*fault)(void *context, const 
 int store_let_go(struct store *store, uint64_t now_ns, uint64_t grace_ns, bool *ret_more);
 /* store_retention.c: notes until when (seconds since 1970) a merged block keeps them. */
 int store_ids_keep(struct store *store, int64_t block, int64_t until_s);
+
+/* store_columns.c: keeps a copy of an encoded column, writes all of a block, forgets them. 0 or a
+ * negative status. */
+int store_columns_keep(struct store_columns *columns, unsigned number, const struct span_buffer *encoded);
+int store_columns_put(struct store *store, const struct store_columns *columns);
+void store_columns_done(struct store_columns *columns);
+
+/* store_packed.c: an hour that lies packed, into `rollup`: 1, 0 when it does not, negative
+ * status. */
+int store_packed_load(struct store *store, struct rollup *rollup, uint64_t hour);
+/* store_packed.c: all groups of the hour, whose keys have their numbers, instead of what lay packed
+ * of it. */
+int store_packed_save(struct store *store, struct rollup_hour *hour);
+/* store_packed.c: packs the first hour before this one that is not, in a transaction of its own. */
+int store_pack_step(struct store *store, uint64_t before_hour, bool *ret_more);
+
 /* store_rollup.c */
+/* The group whose key is in the first columns of the row, made if need be; NULL with a status. */
+struct rollup_group *store_rollup_group(struct rollup *rollup, uint64_t hour, sqlite3_stmt *row, int *ret_status);
 int store_rollup_load(void *store, struct rollup *rollup, uint64_t hour);
 int store_rollup_save(struct store *store);
 /* Whether so much is in memory alone that a commit should save it. */

@@ -73,7 +73,7 @@ const char store_schema_processes[] =
 
 const char store_schema_rollups[] =
     /* Thousands of keys come again every hour: each is kept once. `rollup_hour` is how people read
-     * it. */
+     * the hours that are not packed yet. */
     "CREATE TABLE rollup_key(id INTEGER PRIMARY KEY," SQL_ROLLUP_KEYS ", UNIQUE(" ROLLUP_SQL_KEYS "));"
     /* id = hour << 32 | key: one integer is the cheapest key that SQLite has, and an hour stays
      * together. */
@@ -82,6 +82,9 @@ const char store_schema_rollups[] =
     "CREATE VIEW rollup_hour AS SELECT rollup_cell.id AS id, rollup_cell.id >> 32 AS hour,"
     " rollup_cell.id & 4294967295 AS key," ROLLUP_SQL_KEYS "," ROLLUP_SQL_VALUES
     " FROM rollup_cell JOIN rollup_key ON rollup_key.id = rollup_cell.id & 4294967295;";
+
+/* Hours that are over, each as store_packed.c writes it; they are in `rollup_cell` no more. */
+const char store_schema_packed[] = "CREATE TABLE rollup_packed(hour INTEGER PRIMARY KEY, data BLOB NOT NULL);";
 
 const char store_schema_prompts[] =
     /* Texts of instructions as prompt_id tells them apart; features until it is settled whose
@@ -225,6 +228,7 @@ static int fill(sqlite3 *db, unsigned orphans)
         sqlite3_exec(db, schema, NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(db, store_schema_processes, NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(db, store_schema_rollups, NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_exec(db, store_schema_packed, NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(db, store_schema_prompts, NULL, NULL, NULL) != SQLITE_OK)
         return -1;
     (void)snprintf(text, sizeof(text),

@@ -56,6 +56,7 @@ struct merge {
     uint32_t *offset; /* of a row's text in `arena`; the arena moves while it grows */
     struct span_buffer arena, out, other;
     struct span_column column;
+    struct store_columns columns; /* of the block that is being written */
     bool over;                      /* the hour is, so that its prompts are written as they were learned */
     struct store_settling settling; /* then */
 };
@@ -337,21 +338,6 @@ static int gather(struct merge *merge, enum span_field field)
     return any;
 }
 
-static int put_column(struct merge *merge, int64_t block, unsigned number)
-{
-    sqlite3_stmt *statement = store_statement(merge->store, STORE_SQL_col_put);
-    int status;
-
-    if (statement == NULL)
-        return store_sqlite_failed(merge->store, "merging");
-    (void)sqlite3_bind_int64(statement, 1, block);
-    (void)sqlite3_bind_int64(statement, 2, number);
-    (void)sqlite3_bind_blob64(statement, 3, merge->out.data, merge->out.bytes, SQLITE_STATIC);
-    status = store_run(merge->store, statement, "merging");
-    (void)sqlite3_clear_bindings(statement);
-    return status;
-}
-
 static int put_block(struct merge *merge, int64_t *ret_block)
 {
     sqlite3_stmt *statement = store_statement(merge->store, STORE_SQL_block_put);
@@ -398,7 +384,7 @@ static int write_field(struct merge *merge, int64_t block, enum span_field field
                            &merge->out, &merge->other);
     if (status == 0 && field == SPAN_response_id)
         status = store_ids_keep(merge->store, block, merge->ids_until);
-    return status == 0 ? put_column(merge, block, span_fields[field].number) : status;
+    return status == 0 ? store_columns_keep(&merge->columns, span_fields[field].number, &merge->out) : status;
 }
 
 /* Predicted fields last: their predictions are made from the columns that stand. */
@@ -471,14 +457,14 @@ static int rooms(struct merge *merge)
     return 0;
 }
 
-static int put_processes(struct merge *merge, int64_t block)
+static int put_processes(struct merge *merge)
 {
     for (size_t i = 0; i < merge->rows; i++)
         merge->values[i] = (uint64_t)merge->order[i].process;
     merge->out.bytes = 0;
     if (span_column_encode_u64(&merge->out, merge->values, NULL, merge->rows, SPAN_ZSTD_LEVEL_STORE) != 0)
         return store_because(STORE_FAILED, "no memory");
-    return put_column(merge, block, STORE_FIELD_PROCESS);
+    return store_columns_keep(&merge->columns, STORE_FIELD_PROCESS, &merge->out);
 }
 
 /* What was learned of the prompts of these calls, where their hour is over. */
@@ -527,10 +513,14 @@ static int run(struct merge *merge, uint64_t hour)
         status = look_for_prompts(merge);
     if (status == 0)
         status = put_block(merge, &block);
+    merge->columns.block = block;
+    merge->store->building = &merge->columns;
     if (status == 0)
-        status = put_processes(merge, block);
+        status = put_processes(merge);
     if (status == 0)
         status = write_fields(merge, block);
+    if (status == 0)
+        status = store_columns_put(merge->store, &merge->columns);
     if (status == 0)
         status = drop_sources(merge);
     return status == 0 ? settle(merge, block) : status;
@@ -552,6 +542,8 @@ static void merge_done(struct merge *merge)
     span_buffer_done(&merge->other);
     span_column_done(&merge->column);
     store_settle_done(&merge->settling);
+    merge->store->building = NULL;
+    store_columns_done(&merge->columns);
 }
 
 int store_merge_step(struct store *store, bool *ret_more)

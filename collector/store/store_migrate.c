@@ -395,12 +395,15 @@ static int from_2(struct store *store)
     return status == 0 ? drop_rollups(store) : status;
 }
 
-/* There was nothing to be learned of what is merged. */
+/* Hours are packed by the next merge, as those that end. There was nothing to be learned of what is
+ * merged. */
 static int from_3(struct store *store)
 {
     int status = execute(store, "ALTER TABLE block ADD COLUMN settled INTEGER NOT NULL DEFAULT 0;"
                                 "UPDATE block SET settled=1 WHERE merged=1;" STORE_SQL_SETTLED_INDEX);
 
+    if (status == 0)
+        status = execute(store, store_schema_packed);
     return status == 0 ? execute(store, store_schema_prompts) : status;
 }
 

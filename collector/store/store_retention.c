@@ -116,6 +116,8 @@ int store_let_go(struct store *store, uint64_t now_ns, uint64_t grace_ns, bool *
     /* A process says again what a text looks like when it was not called for an hour. */
     if (status == 0 && !*ret_more && over_ns > STORE_HOUR_NS)
         status = store_forget_step(store, over_ns - STORE_HOUR_NS, ret_more);
+    if (status == 0 && !*ret_more)
+        status = store_pack_step(store, over_ns / STORE_HOUR_NS, ret_more);
     if (status == 0 && !*ret_more && store->look_for_departing && over_ns > 0) {
         status = store_depart_step(store, over_ns, ret_more);
         store->look_for_departing = *ret_more;

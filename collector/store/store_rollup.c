@@ -1,7 +1,8 @@
 /*
- * Rollups between memory and the table rollup_cell: loaded when an hour is first met, saved now and
- * then together with the number of the highest block that they count. What lies above it is counted
- * again by whoever opens the store or reads rollups, so a crash loses none and counts none twice.
+ * Rollups between memory and the table rollup_cell (or, where an hour is packed, store_packed.c):
+ * loaded when an hour is first met, saved now and then together with the number of the highest
+ * block that they count. What lies above it is counted again by whoever opens the store or reads
+ * rollups, so a crash loses none and counts none twice.
  *
  * Called by store_take.c (load), commit (save) and check. One thread per store.
  */
@@ -44,24 +45,33 @@ static int load_sketch(struct rollup_sketch *ret_sketch, sqlite3_stmt *row, int 
     return status == 0 ? 0 : store_because(STORE_FAILED, "no memory");
 }
 
-static int load_row(struct rollup *rollup, uint64_t hour, sqlite3_stmt *row)
+struct rollup_group *store_rollup_group(struct rollup *rollup, uint64_t hour, sqlite3_stmt *row, int *ret_status)
 {
     struct span_text key[ROLLUP_KEY_COUNT];
     struct rollup_group *group;
-    int status;
 
     for (int k = 0; k < ROLLUP_KEY_COUNT; k++) {
         const char *text;
         size_t bytes;
 
-        status = store_column_text(row, k, &text, &bytes);
-        if (status != 0)
-            return status;
+        *ret_status = store_column_text(row, k, &text, &bytes);
+        if (*ret_status != 0)
+            return NULL;
         key[k] = (struct span_text){text == NULL ? "" : text, (uint32_t)bytes};
     }
-    group = rollup_put(rollup, hour, key, &status);
+    group = rollup_put(rollup, hour, key, ret_status);
     if (group == NULL)
-        return store_because(STORE_FAILED, "no memory");
+        *ret_status = store_because(STORE_FAILED, "no memory");
+    return group;
+}
+
+static int load_row(struct rollup *rollup, uint64_t hour, sqlite3_stmt *row)
+{
+    int status;
+    struct rollup_group *group = store_rollup_group(rollup, hour, row, &status);
+
+    if (group == NULL)
+        return status;
     group->calls = column_u64(row, COLUMN_CALLS);
     group->errors = column_u64(row, COLUMN_CALLS + 1);
     for (int s = 0; s < ROLLUP_SUM_COUNT; s++) {
@@ -78,10 +88,13 @@ static int load_row(struct rollup *rollup, uint64_t hour, sqlite3_stmt *row)
 int store_rollup_load(void *context, struct rollup *rollup, uint64_t hour)
 {
     struct store *store = context;
-    sqlite3_stmt *statement = store_statement(store, STORE_SQL_rollup_load);
-    int status = 0;
+    sqlite3_stmt *statement;
+    int status = store_packed_load(store, rollup, hour);
     int code;
 
+    if (status != 0)
+        return status == 1 ? 0 : status;
+    statement = store_statement(store, STORE_SQL_rollup_load);
     if (statement == NULL)
         return store_sqlite_failed(store, "reading rollups");
     (void)sqlite3_bind_int64(statement, 1, cell_id(hour, 0));
@@ -182,9 +195,32 @@ static int by_key_id(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* All groups at once, where anything of them differs from what is stored. */
+static int save_packed(struct store *store, struct rollup_hour *hour)
+{
+    bool changed = hour->to_pack || hour->n_removed > 0;
+    int status = 0;
+
+    for (size_t i = 0; status == 0 && i < hour->n; i++) {
+        changed |= hour->group[i]->dirty;
+        status = find_key(store, hour->group[i]);
+    }
+    if (status == 0 && changed)
+        status = store_packed_save(store, hour);
+    if (status != 0)
+        return status;
+    for (size_t i = 0; i < hour->n; i++)
+        hour->group[i]->dirty = false;
+    hour->to_pack = false;
+    rollup_forget_removed(hour);
+    return 0;
+}
+
 /* In the order of the table: pages are then filled one after another, not split over and over. */
 static int save_hour(struct store *store, struct rollup_hour *hour, struct span_buffer buffer[ROLLUP_SKETCH_COUNT])
 {
+    if (hour->packed)
+        return save_packed(store, hour);
     struct rollup_group **dirty = malloc((hour->n + 1) * sizeof(struct rollup_group *));
     size_t n = 0;
     int status;
@@ -389,6 +425,7 @@ static int next_hour(struct store *store, const struct rollup *rollup, uint64_t 
     if (next == NULL)
         return store_sqlite_failed(store, "reading rollups");
     (void)sqlite3_bind_int64(next, 1, from > INT64_MAX >> 32 ? INT64_MAX : cell_id(from, 0));
+    (void)sqlite3_bind_int64(next, 2, store_int(from));
     if (sqlite3_step(next) != SQLITE_ROW)
         return store_sqlite_failed(store, "reading rollups");
     if (sqlite3_column_type(next, 0) != SQLITE_NULL)

@@ -39,9 +39,15 @@ int store_decode(struct span_column *column, enum span_field field, const uint8_
  * negative status. */
 static int find_column(struct store *store, int64_t block, unsigned number, const uint8_t **ret_data, size_t *ret_bytes)
 {
-    sqlite3_stmt *statement = store_statement(store, STORE_SQL_col_get);
+    sqlite3_stmt *statement;
     int code;
 
+    if (store->building != NULL && store->building->block == block) {
+        *ret_data = store->building->at[number].data;
+        *ret_bytes = store->building->at[number].bytes;
+        return *ret_data != NULL;
+    }
+    statement = store_statement(store, STORE_SQL_col_get);
     if (statement == NULL)
         return store_sqlite_failed(store, "reading a column");
     (void)sqlite3_bind_int64(statement, 1, block);

@@ -45,27 +45,26 @@ static int drop(struct store *store, enum store_sql which, int64_t row)
     return store_run(store, statement, "forgetting texts");
 }
 
-/* Whether the rollup of some hour between two still has the key: 1, 0, or negative status. */
-static int key_is_used(struct store *store, int64_t key, const struct rare *text)
+/* Whether the rollup of some hour between two still has the text's id: 1, 0, or negative status. */
+static int is_used(struct rollup *rollup, const struct rare *text)
 {
-    const int64_t first = text->first_ns / (int64_t)STORE_HOUR_NS;
-    const int64_t last = text->last_ns / (int64_t)STORE_HOUR_NS;
+    const uint64_t first = (uint64_t)text->first_ns / STORE_HOUR_NS;
+    const uint64_t last = (uint64_t)text->last_ns / STORE_HOUR_NS;
 
     if (last - first > HOURS_MAX)
         return 1;
-    for (int64_t hour = first; hour <= last; hour++) {
-        sqlite3_stmt *has = store_statement(store, STORE_SQL_cell_has);
-        bool used;
+    if (rollup->n_hours > HOURS_MAX)
+        rollup_clear(rollup);
+    for (uint64_t number = first; number <= last; number++) {
+        int status;
+        const struct rollup_hour *hour = rollup_hour_put(rollup, number, &status);
 
-        if (has == NULL)
-            return store_sqlite_failed(store, "forgetting texts");
-        (void)sqlite3_bind_int64(has, 1, hour << 32 | key);
-        if (sqlite3_step(has) != SQLITE_ROW)
-            return store_sqlite_failed(store, "forgetting texts");
-        used = sqlite3_column_int64(has, 0) != 0;
-        (void)sqlite3_reset(has);
-        if (used)
-            return 1;
+        if (hour == NULL)
+            return status == -1 ? store_because(STORE_FAILED, "no memory") : status;
+        for (size_t i = 0; i < hour->n; i++)
+            if (hour->group[i]->parts.name[ROLLUP_prompt] == ROLLUP_NAME_ID &&
+                hour->group[i]->parts.prompt == (uint64_t)text->id)
+                return 1;
     }
     return 0;
 }
@@ -90,11 +89,26 @@ static int drop_keys(struct store *store, const struct rare *text)
         return store_sqlite_failed(store, "forgetting texts");
     (void)sqlite3_reset(keys);
     (void)sqlite3_clear_bindings(keys);
-    for (size_t i = 0; status == 0 && i < n; i++) {
-        const int used = key_is_used(store, key[i], text);
+    for (size_t i = 0; status == 0 && i < n; i++)
+        status = drop(store, STORE_SQL_key_drop, key[i]);
+    return status;
+}
 
-        status = used == 0 ? drop(store, STORE_SQL_key_drop, key[i]) : used < 0 ? used : 0;
+static int forget_all(struct store *store, const struct rare *list, size_t n)
+{
+    struct rollup rollup; /* as it is stored */
+    int status = 0;
+
+    rollup_init(&rollup, 0, store_rollup_load, store);
+    for (size_t i = 0; status == 0 && i < n; i++) {
+        const int used = is_used(&rollup, &list[i]);
+
+        status = used < 0 ? used : used == 0 ? drop_keys(store, &list[i]) : 0;
+        if (status == 0)
+            status = drop(store, STORE_SQL_text_drop, list[i].row);
     }
+    rollup_done(&rollup);
+    rollup_keys_forget(store->rollup);
     return status;
 }
 
@@ -111,14 +125,12 @@ int store_forget_step(struct store *store, uint64_t before_ns, bool *ret_more)
     if (status != 0)
         return status;
     status = list_rare(store, before_ns, list, &n); /* another writer may have been there */
-    for (size_t i = 0; status == 0 && i < n; i++) {
-        status = drop_keys(store, &list[i]);
-        if (status == 0)
-            status = drop(store, STORE_SQL_text_drop, list[i].row);
-    }
-    rollup_keys_forget(store->rollup);
     if (status == 0)
-        status = store_commit(store);
+        status = store_rollup_save(store); /* what is in memory alone is not looked at */
+    if (status == 0)
+        status = forget_all(store, list, n);
+    if (status == 0)
+        status = store_commit_all(store);
     else
         store_rollback(store);
     *ret_more = status == 0;

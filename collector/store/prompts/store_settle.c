@@ -239,20 +239,31 @@ static int count_block(struct recount *recount, int64_t block, uint64_t hour)
     return status;
 }
 
+/* Nothing of the hour is left, neither as rows nor packed. */
+static int drop_hour(struct store *store, uint64_t hour)
+{
+    static const enum store_sql drops[] = {STORE_SQL_rollup_drop_hour, STORE_SQL_packed_drop};
+    const int64_t which[] = {store_int(hour << 32), store_int(hour)};
+    int status = 0;
+
+    for (int i = 0; status == 0 && i < 2; i++) {
+        sqlite3_stmt *drop = store_statement(store, drops[i]);
+
+        if (drop != NULL)
+            (void)sqlite3_bind_int64(drop, 1, which[i]);
+        status = store_run(store, drop, "counting an hour again");
+    }
+    rollup_hour_drop(store->rollup, hour);
+    return status;
+}
+
 static int replace(struct recount *recount, uint64_t hour)
 {
-    struct store *store = recount->store;
-    sqlite3_stmt *drop = store_statement(store, STORE_SQL_hour_drop);
     const struct rollup_hour *counted = rollup_hour_find(&recount->rollup, hour);
-    int status;
+    int status = drop_hour(recount->store, hour);
 
-    if (drop == NULL)
-        return store_sqlite_failed(store, "counting an hour again");
-    (void)sqlite3_bind_int64(drop, 1, store_int(hour << 32));
-    status = store_run(store, drop, "counting an hour again");
-    rollup_hour_drop(store->rollup, hour);
     for (size_t i = 0; status == 0 && counted != NULL && i < counted->n; i++)
-        if (rollup_group_add(store->rollup, hour, counted->group[i]->key, counted->group[i]) != 0)
+        if (rollup_group_add(recount->store->rollup, hour, counted->group[i]->key, counted->group[i]) != 0)
             status = no_memory();
     return status;
 }
