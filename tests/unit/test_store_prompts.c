@@ -254,7 +254,7 @@ static void test_merged(void **state)
     assert_int_equal(query("SELECT settled FROM block"), 1);
     assert_int_equal(query("SELECT count(*) FROM prompt_text"), 0);
     assert_int_equal(query("SELECT count(*) FROM rollup_key"), TEMPLATES);
-    assert_int_equal(query("SELECT count(*) FROM rollup_cell"), TEMPLATES);
+    assert_int_equal(query("SELECT count(*) FROM rollup_packed"), 1);
     assert_int_equal(query("SELECT count(*) FROM col WHERE field=106"), 0); /* exact ids, each of one call */
     assert_int_equal(query("SELECT count(*) FROM col WHERE field=108"), 0);
     store = open_store(STORE_READ);

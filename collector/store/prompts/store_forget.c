@@ -45,8 +45,8 @@ static int drop(struct store *store, enum store_sql which, int64_t row)
     return store_run(store, statement, "forgetting texts");
 }
 
-/* Whether the rollup of some hour between two still has the text's id: 1, 0, or negative status. */
-static int is_used(struct rollup *rollup, const struct rare *text)
+/* Whether the rollup of some hour in which the text was has the key: 1, 0, or negative status. */
+static int is_used(struct rollup *rollup, const struct rare *text, int64_t key)
 {
     const uint64_t first = (uint64_t)text->first_ns / STORE_HOUR_NS;
     const uint64_t last = (uint64_t)text->last_ns / STORE_HOUR_NS;
@@ -62,15 +62,14 @@ static int is_used(struct rollup *rollup, const struct rare *text)
         if (hour == NULL)
             return status == -1 ? store_because(STORE_FAILED, "no memory") : status;
         for (size_t i = 0; i < hour->n; i++)
-            if (hour->group[i]->parts.name[ROLLUP_prompt] == ROLLUP_NAME_ID &&
-                hour->group[i]->parts.prompt == (uint64_t)text->id)
+            if (hour->group[i]->key_id == key)
                 return 1;
     }
     return 0;
 }
 
 /* The keys of rollups under the text's id: of one text they are few. */
-static int drop_keys(struct store *store, const struct rare *text)
+static int drop_keys(struct store *store, struct rollup *rollup, const struct rare *text)
 {
     char id[17];
     int64_t key[64];
@@ -89,8 +88,11 @@ static int drop_keys(struct store *store, const struct rare *text)
         return store_sqlite_failed(store, "forgetting texts");
     (void)sqlite3_reset(keys);
     (void)sqlite3_clear_bindings(keys);
-    for (size_t i = 0; status == 0 && i < n; i++)
-        status = drop(store, STORE_SQL_key_drop, key[i]);
+    for (size_t i = 0; status == 0 && i < n; i++) {
+        const int used = is_used(rollup, text, key[i]);
+
+        status = used < 0 ? used : used == 0 ? drop(store, STORE_SQL_key_drop, key[i]) : 0;
+    }
     return status;
 }
 
@@ -101,9 +103,7 @@ static int forget_all(struct store *store, const struct rare *list, size_t n)
 
     rollup_init(&rollup, 0, store_rollup_load, store);
     for (size_t i = 0; status == 0 && i < n; i++) {
-        const int used = is_used(&rollup, &list[i]);
-
-        status = used < 0 ? used : used == 0 ? drop_keys(store, &list[i]) : 0;
+        status = drop_keys(store, &rollup, &list[i]);
         if (status == 0)
             status = drop(store, STORE_SQL_text_drop, list[i].row);
     }
