@@ -26,7 +26,10 @@
 #include "listen/runs.h"
 #include "store/store.h"
 
-enum { MERGE_EVERY_MS = 10000 }; /* between looks for something to merge */
+enum {
+    MERGE_EVERY_MS = 10000, /* between looks for something to merge */
+    LEARN_EVERY_MS = 60000, /* and for prompts to be learned */
+};
 
 struct options {
     char socket[4096], store[4096], spool[4096]; /* "": none */
@@ -230,6 +233,18 @@ static void merge_some(struct store *store, int fd)
     }
 }
 
+/* Learns the prompts of what came. The store is as good without; it is tried again. */
+static void learn(struct store *store)
+{
+    bool more = true;
+
+    while (more)
+        if (store_learn(store, &more) != STORE_OK) {
+            complain("learning prompts failed, it will be tried again: %s", store_why());
+            return;
+        }
+}
+
 /* What a turn that failed, or a store that was found gone, asks for. */
 static void look_after_store(const struct store *store, const struct options *options, int status, uint64_t *times_away)
 {
@@ -283,6 +298,7 @@ static int serve(struct store *store, struct listener *listener, int signals, co
     bool said = false;     /* a failing store is reported once, until it works again */
     bool noted = note_collector(store, options) == 0;
     int idle_ms = 0;
+    int unlearned_ms = LEARN_EVERY_MS;
 
     for (;;) {
         int wait_ms = listen_wait_ms(listener);
@@ -309,10 +325,14 @@ static int serve(struct store *store, struct listener *listener, int signals, co
         noted = noted || note_collector(store, options) == 0;
         newer = say_newer(listener, newer);
         idle_ms = n > 0 ? idle_ms : idle_ms + wait_ms;
+        unlearned_ms = n > 0 ? unlearned_ms : unlearned_ms + wait_ms;
         if (idle_ms >= MERGE_EVERY_MS) {
             idle_ms = 0;
             if (listen_flush(listener) == 0) {
                 runs_take_in(store, options->store, true, &left);
+                if (unlearned_ms >= LEARN_EVERY_MS)
+                    learn(store);
+                unlearned_ms = unlearned_ms >= LEARN_EVERY_MS ? 0 : unlearned_ms;
                 merge_some(store, fds[0].fd);
             }
         }
@@ -344,6 +364,7 @@ static int run_once(struct store *store, const struct options *options)
     if (files < 0)
         return failed_by(listen_why());
     runs_take_in(store, options->store, true, &left);
+    learn(store);
     merge_some(store, -1);
     announce("pprofd once store=%s files=%llu journals=%llu frames=%llu spans=%llu repeats=%llu "
              "damaged=%llu",
@@ -410,6 +431,7 @@ static int run(struct store *store, const struct options *options)
         complain("the last spans could not be stored, their senders keep them: %s", listen_why());
         code = EXIT_FAILURE;
     }
+    learn(store);
     (void)close(signals);
     return code;
 }

@@ -28,3 +28,9 @@ struct span_buffer {
 void span_buffer_init(struct span_buffer *buffer, size_t max);
 void span_buffer_done(struct span_buffer *buffer);
 void span_buffer_append(struct span_buffer *buffer, const void *data, size_t bytes);
+
+/* Appends bytes of any kind, by zstd where that is smaller. 0, or -1 when the buffer failed. */
+int span_bytes_pack(struct span_buffer *out, const uint8_t *data, size_t bytes, int zstd_level);
+/* What was packed so, in place of what is in the buffer. 0, or -1 when it is damaged or more than
+ * the buffer's maximum, or (errno is ENOMEM) without memory. */
+int span_bytes_unpack(struct span_buffer *to, const uint8_t *data, size_t bytes);

@@ -181,3 +181,36 @@ void span_buffer_append(struct span_buffer *buffer, const void *data, size_t byt
         buffer->bytes += bytes;
     }
 }
+
+/* ---- bytes of any kind: a byte that says whether the rest is a zstd frame ---- */
+
+int span_bytes_pack(struct span_buffer *out, const uint8_t *data, size_t bytes, int zstd_level)
+{
+    const size_t how_at = out->bytes;
+
+    span_put_byte(out, 1);
+    if (!out->failed && span_zstd_append(out, data, bytes, zstd_level, false) == 0) {
+        out->data[how_at] = 0;
+        span_buffer_append(out, data, bytes);
+    }
+    return out->failed ? -1 : 0;
+}
+
+int span_bytes_unpack(struct span_buffer *to, const uint8_t *data, size_t bytes)
+{
+    const bool zstd = bytes > 0 && data[0] == 1;
+    const long size = !zstd ? (long)bytes - 1 : span_zstd_size(data + 1, bytes - 1, to->max);
+
+    if (bytes == 0 || data[0] > 1 || size < 0 || (size_t)size > to->max)
+        return -1;
+    to->bytes = 0;
+    to->failed = false;
+    if (span_buffer_codec(to) == NULL || span_buffer_reserve(to, (size_t)size + 1) == NULL)
+        return -1;
+    if (zstd && span_zstd_unpack(to->codec, to->data, (size_t)size, data + 1, bytes - 1) != 0)
+        return -1;
+    if (!zstd)
+        memcpy(to->data, data + 1, (size_t)size);
+    to->bytes = (size_t)size;
+    return 0;
+}

@@ -115,6 +115,26 @@ void span_nested_write(struct span_buffer *out, const uint64_t *values, size_t c
     }
 }
 
+/* Texts by zstd, as span_zstd_append does it. What never repeats, as ids do not, becomes smaller at
+ * the lowest level, which looks for no short matches: digits agree in a few by chance. */
+static size_t append_texts(struct span_buffer *out, const uint8_t *joined, size_t bytes, int zstd_level)
+{
+    enum { LOWEST = 1 };
+    const size_t at = out->bytes;
+    const size_t frame = span_zstd_append(out, joined, bytes, zstd_level, true);
+    const size_t end = out->bytes;
+    if (frame == 0 || out->failed || zstd_level <= LOWEST)
+        return frame;
+    const size_t other = span_zstd_append(out, joined, bytes, LOWEST, true);
+    if (other != 0 && other < frame && !out->failed) {
+        memmove(out->data + at, out->data + end, other);
+        out->bytes = at + other;
+        return other;
+    }
+    out->bytes = end;
+    return frame;
+}
+
 void span_texts_write(struct span_buffer *out, const struct span_dictionary *dict, size_t codec_at, int zstd_level)
 {
     const size_t prefix = common_prefix(dict);
@@ -138,7 +158,7 @@ void span_texts_write(struct span_buffer *out, const struct span_dictionary *dic
     }
     span_nested_write(out, lengths, dict->count, zstd_level);
     const size_t texts_at = out->bytes;
-    const size_t frame = span_zstd_append(out, joined, bytes, zstd_level, true);
+    const size_t frame = append_texts(out, joined, bytes, zstd_level);
     if (out->failed)
         return;
     if (frame != 0 && bytes <= frame * SPAN_ZSTD_RATIO_MAX) {

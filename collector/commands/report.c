@@ -120,6 +120,8 @@ static int scan_and_print(const struct arguments *arguments, const struct format
     if (status == STORE_OK)
         status = grouping_scan(grouping, store);
     if (status == STORE_OK)
+        status = store_texts_unassigned(store, &report.texts_unassigned);
+    if (status == STORE_OK)
         status = loss_of_store(&report.loss, store);
     if (grouping->failed)
         say_no_memory();

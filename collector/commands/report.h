@@ -18,8 +18,9 @@ struct report {
     size_t n_cut; /* groups beyond the limit */
     size_t width; /* of the text, 0: no limit */
     bool colour;
-    struct loss loss;       /* of the whole store */
-    struct waiting waiting; /* of them, what pprofd takes in */
+    uint64_t texts_unassigned; /* of instructions, in the whole store: they belong to no prompt yet */
+    struct loss loss;          /* of the whole store */
+    struct waiting waiting;    /* of them, what pprofd takes in */
 };
 
 /* Return 0, or -1 when memory ran out. */

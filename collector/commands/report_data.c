@@ -120,7 +120,8 @@ int report_json(FILE *out, const struct report *report)
     }
     (void)fprintf(out, "  ],\n  \"rows_not_shown\": %zu,\n  \"total\": {", report->n_cut);
     json_group(out, &grouping->total, "");
-    (void)fputs("},\n  \"lost\": {", out);
+    (void)fprintf(out, "},\n  \"learned_calls\": %" PRIu64 ",\n  \"texts_unassigned\": %" PRIu64 ",\n  \"lost\": {",
+                  grouping->learned_calls, report->texts_unassigned);
     loss_json(out, &report->loss);
     (void)fprintf(out, "},\n  \"damaged_blocks\": %" PRIu64 "\n}\n", grouping->damaged);
     return 0;

@@ -76,6 +76,29 @@ static bool group_has_partial(struct group *group)
     return false;
 }
 
+static bool is_by_prompt(const struct grouping *grouping)
+{
+    for (size_t i = 0; i < grouping->n_keys; i++)
+        if (grouping->key[i]->kind == KEY_PROMPT)
+            return true;
+    return false;
+}
+
+/* What is a prompt of its own here may be a text of another: how far that is known. */
+static void print_learned(FILE *out, const struct report *report, const char *line_start)
+{
+    char calls[DISPLAY_BYTES], texts[DISPLAY_BYTES];
+    const uint64_t learned = report->grouping->learned_calls;
+    if (!is_by_prompt(report->grouping) || (learned == 0 && report->texts_unassigned == 0))
+        return;
+    display_count(calls, learned);
+    display_count(texts, report->texts_unassigned);
+    (void)fprintf(out, "%s%s %s under prompts that were learned; %s %s of instructions %s to none yet.\n", line_start,
+                  calls, learned == 1 ? "call stands" : "calls stand", texts,
+                  report->texts_unassigned == 1 ? "text" : "texts",
+                  report->texts_unassigned == 1 ? "belongs" : "belong");
+}
+
 static void print_tail(FILE *out, const struct report *report, const char *line_start)
 {
     char sentence[LOSS_SENTENCE_BYTES], count[DISPLAY_BYTES];
@@ -91,6 +114,7 @@ static void print_tail(FILE *out, const struct report *report, const char *line_
     }
     if (group_has_partial(&report->grouping->total))
         (void)fprintf(out, "%sA sum with + is larger in truth: some calls did not state their tokens.\n", line_start);
+    print_learned(out, report, line_start);
     (void)loss_sentence(sentence, &report->loss, " since the store began");
     (void)fprintf(out, "%s%s\n", line_start, sentence);
     if (waiting_sum(&report->waiting) > 0) {

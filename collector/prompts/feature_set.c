@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where a text begins and ends is a word, too: what is put there is an edit like any other. */
+/* Where a text begins and ends are words, too, so that the first word stands in as many runs as any other. */
 enum { WORD_BEGIN = 1 << PROMPT_FEATURES_BITS, WORD_END };
 enum { KIND_RUN = 1, KIND_LINE = 2, KIND_SETUP = 3, KIND_BITS = 3 };
 
@@ -84,14 +84,16 @@ static void add_all(struct feature_set *set, uint32_t scope, uint32_t setup, con
 unsigned feature_words(const struct prompt_features *features, uint32_t ret_word[MINER_WORDS])
 {
     unsigned words = 0;
-    ret_word[words++] = WORD_BEGIN;
+    while (words < FEATURE_RUN - 1)
+        ret_word[words++] = WORD_BEGIN;
     memcpy(ret_word + words, features->head, features->heads * sizeof(ret_word[0]));
     words += features->heads;
     if (features->has_between)
         ret_word[words++] = 0;
     memcpy(ret_word + words, features->tail, features->tails * sizeof(ret_word[0]));
     words += features->tails;
-    ret_word[words++] = WORD_END;
+    for (unsigned i = 1; i < FEATURE_RUN; i++)
+        ret_word[words++] = WORD_END;
     return words;
 }
 
@@ -167,6 +169,31 @@ bool feature_set_may_have(const struct feature_set *set, uint32_t feature)
     return cannot_tell(set, feature) || feature_set_has(set, feature);
 }
 
+unsigned feature_set_runs(const struct feature_set *set)
+{
+    unsigned runs = 0;
+    for (unsigned i = 0; i < set->count; i++)
+        runs += (set->feature[i] & KIND_BITS) == KIND_RUN;
+    return runs;
+}
+
+/* One word changes as many runs as a run has words, two one more; fewer are at the edge of what is seen. */
+bool feature_set_is_edit(const struct feature_set *own)
+{
+    const unsigned runs = feature_set_runs(own);
+    return runs > FEATURE_RUN || (runs < FEATURE_RUN && own->weight > runs);
+}
+
+void feature_set_beyond(struct feature_set *ret, const struct feature_set *set, const struct feature_set *other)
+{
+    ret->count = 0;
+    ret->weight = ret->lines_last = 0;
+    ret->lines_full = false;
+    for (unsigned i = 0; i < set->count; i++)
+        if (!feature_set_may_have(other, set->feature[i]))
+            feature_set_add(ret, set->feature[i]);
+}
+
 void feature_set_compare(const struct feature_set *common, const struct feature_set *set, uint32_t *ret_shared,
                          uint32_t *ret_missing)
 {
@@ -190,8 +217,9 @@ void feature_set_common(struct feature_set *ret, const struct feature_set *pivot
         for (unsigned i = 0, j = 0; i < pivot->count; i++) {
             while (j < sets[k]->count && sets[k]->feature[j] < pivot->feature[i])
                 j++;
-            have[i] += (j < sets[k]->count && sets[k]->feature[j] == pivot->feature[i]) ||
-                       cannot_tell(sets[k], pivot->feature[i]);
+            if ((j < sets[k]->count && sets[k]->feature[j] == pivot->feature[i]) ||
+                cannot_tell(sets[k], pivot->feature[i]))
+                have[i]++;
         }
     ret->count = 0;
     ret->weight = ret->lines_last = 0;

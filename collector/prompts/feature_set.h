@@ -40,6 +40,12 @@ unsigned feature_template_anchors(const struct miner_template *learned, uint32_t
 unsigned feature_weight(uint32_t feature);
 bool feature_set_has(const struct feature_set *set, uint32_t feature);
 void feature_set_add(struct feature_set *set, uint32_t feature); /* the highest so far */
+/* Words that differ, not lines: runs alone. */
+unsigned feature_set_runs(const struct feature_set *set);
+/* More than a short value of a slot makes of it: five words or, where no words are seen, a line. */
+bool feature_set_is_edit(const struct feature_set *own);
+/* What `set` has and `other` certainly has not. */
+void feature_set_beyond(struct feature_set *ret_set, const struct feature_set *set, const struct feature_set *other);
 /* Has it, or cannot tell. */
 bool feature_set_may_have(const struct feature_set *set, uint32_t feature);
 /* Weight of what `set` has of `common`, and of what it has certainly not. */

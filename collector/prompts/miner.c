@@ -22,8 +22,7 @@ enum {
     RELATED_PERCENT = 60, /* … and how much of the larger */
     RECURS = 3,
     SETTLED_TEXTS = 16,
-    OWN_MIN = 2,          /* weight that each of two versions has and the other lacks … */
-    EDIT_MIN = 7,         /* … and both together */
+    OWN_MIN = 2, /* weight that each of two versions has and the other lacks */
 };
 
 struct entry { /* of the index: a template by one of its anchors */
@@ -92,6 +91,7 @@ int miner_add(struct miner *miner, const struct miner_text *text)
     if (make_room((void **)&miner->text, &miner->texts_room, miner->texts + 1, sizeof(*text)))
         return -1;
     miner->text[miner->texts] = *text;
+    miner->text[miner->texts].is_sure = false;
     miner->text[miner->texts++].found = MINER_NOT;
     return 0;
 }
@@ -165,7 +165,8 @@ static void joined(struct miner *miner, struct miner_text *text, int32_t number)
 
 static void join_known(struct miner *miner, uint32_t missing_percent)
 {
-    qsort(miner->entry, miner->entries, sizeof(miner->entry[0]), by_anchor);
+    if (miner->entries > 0)
+        qsort(miner->entry, miner->entries, sizeof(miner->entry[0]), by_anchor);
     for (size_t i = 0; i < miner->texts; i++) {
         struct feature_set set;
         uint32_t anchor[FEATURE_ANCHORS_MAX];
@@ -174,8 +175,10 @@ static void join_known(struct miner *miner, uint32_t missing_percent)
         feature_set_of_text(&set, &miner->text[i].features);
         const unsigned anchors = feature_anchors(&miner->text[i].features, anchor);
         const int32_t found = best_known(miner, anchor, anchors, &set, missing_percent, MISSING_MAX);
-        if (found != MINER_NOT)
-            joined(miner, &miner->text[i], found);
+        if (found == MINER_NOT)
+            continue;
+        joined(miner, &miner->text[i], found);
+        miner->text[i].is_sure = missing_percent == 0;
     }
 }
 
@@ -224,15 +227,6 @@ static int32_t related(const struct miner *miner, const struct feature_set *set)
     return best;
 }
 
-static uint32_t next_version(const struct miner *miner, uint64_t prompt)
-{
-    uint32_t last = 0;
-    for (size_t i = 0; i < miner->templates; i++)
-        if (miner->template[i].prompt == prompt && miner->template[i].version > last)
-            last = miner->template[i].version;
-    return last + 1;
-}
-
 /* The text that was called first gives the prompt its id: under that it was shown. */
 static const struct miner_text *earliest(struct pool *pool, const unsigned *member, size_t members, const uint8_t *class,
                                          uint8_t wanted)
@@ -259,20 +253,14 @@ static bool is_settled(struct pool *pool, const unsigned *member, size_t members
     return texts >= SETTLED_TEXTS || all_recur;
 }
 
-static uint32_t weight_beyond(const struct feature_set *set, const struct feature_set *other)
-{
-    uint32_t weight = 0;
-    for (unsigned i = 0; i < set->count; i++)
-        if (!feature_set_may_have(other, set->feature[i]))
-            weight += feature_weight(set->feature[i]);
-    return weight;
-}
-
 /* Both have something that the other has not; what a template has from too few texts it loses. */
 static bool is_version(const struct feature_set *older, const struct feature_set *newer)
 {
-    return weight_beyond(older, newer) >= OWN_MIN && weight_beyond(newer, older) >= OWN_MIN &&
-           weight_beyond(older, newer) + weight_beyond(newer, older) >= EDIT_MIN;
+    struct feature_set old_own, new_own;
+    feature_set_beyond(&old_own, older, newer);
+    feature_set_beyond(&new_own, newer, older);
+    return old_own.weight >= OWN_MIN && new_own.weight >= OWN_MIN &&
+           (feature_set_is_edit(&old_own) || feature_set_is_edit(&new_own));
 }
 
 static void shrink(struct miner *miner, size_t number, const struct feature_set *to)
@@ -303,14 +291,16 @@ static int make_template(struct miner *miner, struct pool *pool, const unsigned 
     } else {
         made.prompt =
             older != MINER_NOT ? miner->template[older].prompt : earliest(pool, member, members, class, wanted)->id;
-        made.version = next_version(miner, made.prompt);
         if (miner_know(miner, &made))
             return -1;
         number = (int32_t)miner->templates - 1;
     }
     for (size_t i = 0; i < members; i++)
-        if (class[i] == wanted)
-            joined(miner, &miner->text[pool_text(pool, member[i])->text - miner->text], number);
+        if (class[i] == wanted) {
+            struct miner_text *const text = &miner->text[pool_text(pool, member[i])->text - miner->text];
+            joined(miner, text, number);
+            text->is_sure = true;
+        }
     return 0;
 }
 
@@ -347,10 +337,35 @@ static int make_templates(struct miner *miner, struct pool *pool)
     return status;
 }
 
+static bool is_used(const struct miner *miner, size_t templates, uint64_t prompt, uint32_t version)
+{
+    for (size_t i = 0; i < templates; i++)
+        if (miner->template[i].prompt == prompt && miner->template[i].version == version)
+            return true;
+    return false;
+}
+
+/* New versions are numbered in the order of their first calls, each by the lowest number that no
+ * known version has. */
+static void number_versions(struct miner *miner, size_t known)
+{
+    for (size_t i = known; i < miner->templates; i++) {
+        struct miner_template *const one = &miner->template[i];
+        uint32_t before = 0, version = 0;
+        for (size_t k = known; k < miner->templates; k++)
+            before += miner->template[k].prompt == one->prompt && miner->template[k].first_ns < one->first_ns;
+        do
+            version++;
+        while (is_used(miner, known, one->prompt, version) || before-- > 0);
+        one->version = version;
+    }
+}
+
 int miner_run(struct miner *miner)
 {
     enum { LOOSELY = 25 /* percent that a text may lack of a template when it makes none itself */ };
     const struct miner_text **const left = malloc((miner->texts + 1) * sizeof(left[0]));
+    const size_t known = miner->templates;
     size_t count = 0;
     if (left == NULL)
         return -1;
@@ -362,7 +377,9 @@ int miner_run(struct miner *miner)
     const int status = pool != NULL ? make_templates(miner, pool) : -1;
     pool_free(pool);
     free(left);
-    if (status == 0)
+    if (status == 0) {
         join_known(miner, LOOSELY);
+        number_versions(miner, known);
+    }
     return status;
 }

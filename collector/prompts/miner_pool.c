@@ -9,6 +9,7 @@
  */
 #include "miner_pool.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,6 +105,11 @@ static void fill_postings(struct pool *pool)
     pool->postings = kept;
 }
 
+static double worth(double words)
+{
+    return words * sqrt(words);
+}
+
 /* Before it is looked at, a candidate is worth at most what its texts could have in common. */
 static void fill_queue(struct pool *pool)
 {
@@ -114,7 +120,7 @@ static void fill_queue(struct pool *pool)
                 most = pool->text[pool->posting[to].text].set.weight;
         if (to - from >= 2)
             pool->queue[pool->candidates++] =
-                (struct candidate){(double)(to - from - 1) * most * most, pool->posting[from].anchor, UINT32_MAX, from,
+                (struct candidate){(double)(to - from - 1) * worth(most), pool->posting[from].anchor, UINT32_MAX, from,
                                    to - from};
     }
     for (size_t i = pool->candidates / 2 + 1; i-- > 0;)
@@ -217,7 +223,7 @@ static double value_of(const struct pool *pool, const struct candidate *candidat
         if (!is_wide(&common, sample[i]) || fitting < 2)
             continue;
         const double texts = (double)untaken * fitting / sampled;
-        const double value = (texts - 1) * common.weight * common.weight;
+        const double value = (texts - 1) * worth(common.weight);
         if (value > best) {
             best = value;
             *ret_common = common;

@@ -6,7 +6,7 @@
  * groups too, but these combine, where versions exclude each other: n groups of versions make at most
  * n + 1 kinds of texts. And each version has something that the others lack, be it that two words
  * stand side by side between which an edit put others; texts without a paragraph that many have
- * retrieved have nothing of their own. Short values (below five words) are a slot's, not an edit.
+ * retrieved have nothing of their own. Short values (one word) are a slot's, not an edit.
  */
 #include "miner_versions.h"
 
@@ -16,10 +16,10 @@
 enum {
     LOOKED_AT = 256, /* members that are compared; the others join the class that they are like */
     BITS = 64,
-    GROUPS_SEEN = 512,
+    GROUPS_SEEN = 256,
     GROUPS_MAX = VERSIONS_MAX - 1,
     GROUP_PERCENT = 15,  /* of the calls, at least, have it, and as many have it not */
-    GROUP_WEIGHT = 5,
+    LONGER_WORDS = 5,
     OWN_WEIGHT = 2,      /* that a version has and the others lack */
     EDIT_RUNS = 8,
     CALLS_MIN = 3,
@@ -28,7 +28,7 @@ enum {
 
 struct group {
     uint64_t has[LOOKED_AT / BITS];
-    uint32_t weight;
+    struct feature_set features;
 };
 
 struct occurrence {
@@ -93,7 +93,8 @@ static void add_to_groups(struct look *look, const struct group *one)
 {
     for (unsigned i = 0; i < look->groups; i++)
         if (go_together(&look->group[i], one)) {
-            look->group[i].weight += one->weight;
+            if (look->group[i].features.count < FEATURE_SET_MAX)
+                feature_set_add(&look->group[i].features, one->features.feature[0]);
             return;
         }
     if (look->groups < GROUPS_SEEN)
@@ -114,7 +115,8 @@ static int find_groups(struct look *look)
                 seen[count++] = (struct occurrence){set_of(look, i)->feature[k], i};
     qsort(seen, count, sizeof(seen[0]), by_feature);
     for (size_t from = 0, to; from < count; from = to) {
-        struct group one = {.weight = feature_weight(seen[from].feature)};
+        struct group one = {0};
+        feature_set_add(&one.features, seen[from].feature);
         for (to = from; to < count && seen[to].feature == seen[from].feature; to++)
             one.has[seen[to].member / BITS] |= UINT64_C(1) << seen[to].member % BITS;
         const unsigned having = weight_of(look, &one);
@@ -123,7 +125,7 @@ static int find_groups(struct look *look)
     }
     free(seen);
     for (unsigned i = 0; i < look->groups; i++)
-        if (look->group[i].weight >= GROUP_WEIGHT)
+        if (feature_set_is_edit(&look->group[i].features))
             look->group[kept++] = look->group[i];
     look->groups = kept;
     return 0;
@@ -187,21 +189,13 @@ static bool are_versions(struct look *look)
     return true;
 }
 
-static unsigned runs_of(const struct feature_set *set)
-{
-    unsigned runs = 0;
-    for (unsigned i = 0; i < set->count; i++)
-        runs += feature_weight(set->feature[i]) == 1;
-    return runs;
-}
-
 /* Words in which a text of the class goes beyond what all have, on average. */
 static double words_beyond(const struct look *look, unsigned class)
 {
     unsigned words = 0, texts = 0;
     for (unsigned i = 0; i < look->count; i++)
         if (look->class_of[i] == class) {
-            words += runs_of(set_of(look, i));
+            words += feature_set_runs(set_of(look, i));
             texts++;
         }
     return (double)words / texts;
@@ -212,13 +206,13 @@ static double words_beyond(const struct look *look, unsigned class)
  * longer or shorter slot merely moves what is seen of the words. */
 static bool is_edit(const struct look *look)
 {
-    const unsigned a = runs_of(&look->own[0]), b = runs_of(&look->own[1]);
+    const unsigned a = feature_set_runs(&look->own[0]), b = feature_set_runs(&look->own[1]);
     const double longer = words_beyond(look, 0) - words_beyond(look, 1);
     if (a == look->own[0].weight && b == look->own[1].weight)
         return false;
     if (a >= EDIT_RUNS || b >= EDIT_RUNS)
         return true;
-    return (a < FEATURE_RUN && longer <= -GROUP_WEIGHT) || (b < FEATURE_RUN && longer >= GROUP_WEIGHT);
+    return (a < FEATURE_RUN && longer <= -LONGER_WORDS) || (b < FEATURE_RUN && longer >= LONGER_WORDS);
 }
 
 /* Texts with this group and texts without it. */

@@ -306,6 +306,7 @@ static int find_groups(struct grouping *grouping, const struct store_rows *rows)
             return -1;
         grouping->at[row] = group == NULL ? TOTAL : (uint32_t)(group - grouping->group) + 1;
         grouping->other_groups_calls += group == NULL;
+        grouping->learned_calls += rows->learned != NULL && span_bit(rows->learned, row);
     }
     for (size_t row = 0; row < rows->n; row++) {
         uint32_t at = grouping->at[row];

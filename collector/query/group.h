@@ -60,6 +60,7 @@ struct grouping {
     size_t labels_capacity;
     struct group total;
     uint64_t other_groups_calls; /* calls beyond GROUPS_MAX */
+    uint64_t learned_calls;      /* of a prompt that the store learned; counted where rows are split by prompts */
     uint64_t first_ns, last_ns;  /* starts of the calls that were counted */
     uint64_t since_ns, until_ns;
     uint64_t since_process_ns; /* only processes that began at this time or later */

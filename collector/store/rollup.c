@@ -550,6 +550,21 @@ struct rollup_group *rollup_put(struct rollup *rollup, uint64_t number, const st
     return group;
 }
 
+int rollup_group_add(struct rollup *rollup, uint64_t hour, const struct span_text key[ROLLUP_KEY_COUNT],
+                     const struct rollup_group *from)
+{
+    int status = 0;
+    struct rollup_group *group = rollup_put(rollup, hour, key, &status);
+
+    return group == NULL ? status : group_join(group, from);
+}
+
+void rollup_keys_forget(struct rollup *rollup)
+{
+    rollup_hour_done(&rollup->keys);
+    rollup->keys = (struct rollup_hour){0};
+}
+
 int64_t rollup_key_id(const struct rollup *rollup, const struct rollup_group *group)
 {
     const struct rollup_group *known = group_find(&rollup->keys, &group->parts, group->hash);
@@ -561,10 +576,8 @@ void rollup_key_learn(struct rollup *rollup, const struct rollup_group *group)
 {
     struct rollup_group *known;
 
-    if (rollup->keys.n >= ROLLUP_KEYS_KEPT) {
-        rollup_hour_done(&rollup->keys);
-        rollup->keys = (struct rollup_hour){0};
-    }
+    if (rollup->keys.n >= ROLLUP_KEYS_KEPT)
+        rollup_keys_forget(rollup);
     known = group_put(rollup, &rollup->keys, &group->parts, group->hash);
     if (known != NULL) /* else there is no memory: it is looked up again */
         known->key_id = group->key_id;

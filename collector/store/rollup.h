@@ -18,8 +18,8 @@ struct store_rows;
 
 /*
  * The one list of keys and sums: the enums, the tables, every statement and the reader are made
- * from it. A key or a sum more is one line here (for a key, the place in rollup.c that fills it)
- * and a step in store_migrate.c that counts again.
+ * from it. A key or a sum more is one line here (for a key, the place in rollup.c that fills it;
+ * a sum goes to the end of its list) and a step in store_migrate.c that counts again.
  *
  * ROLLUP_KEYS(X, AND): the parts of the key after the hour, AND between them. "" where nothing was
  * stated.
@@ -127,6 +127,8 @@ struct rollup_hour {
     struct rollup_group **removed; /* folded away; to be deleted where stored */
     size_t n_removed, removed_capacity;
     uint64_t used; /* clock of the last use */
+    bool packed;   /* it lies packed in the store (store_packed.c), */
+    bool to_pack;  /* or is to be, when it is saved */
 };
 
 /* A text that is part of keys. */
@@ -224,6 +226,12 @@ struct rollup_hour *rollup_hour_find(const struct rollup *rollup, uint64_t numbe
 void rollup_hour_drop(struct rollup *rollup, uint64_t number);
 /* Frees what an hour owns. */
 void rollup_hour_done(struct rollup_hour *hour);
+
+/* Adds a group of another rollup under a key. 0, or negative as rollup_put. */
+int rollup_group_add(struct rollup *rollup, uint64_t hour, const struct span_text key[ROLLUP_KEY_COUNT],
+                     const struct rollup_group *from);
+/* Forgets the numbers of keys: some of them are no longer in the store. */
+void rollup_keys_forget(struct rollup *rollup);
 
 /* After the store has deleted what was folded away. */
 void rollup_forget_removed(struct rollup_hour *hour);

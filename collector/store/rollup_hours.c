@@ -176,8 +176,7 @@ void rollup_clear(struct rollup *rollup)
     rollup->overfull = false;
     place_all(rollup);
     rollup->folded = 0;
-    rollup_hour_done(&rollup->keys);
-    rollup->keys = (struct rollup_hour){0};
+    rollup_keys_forget(rollup);
     rollup_names_done(&rollup->names);
 }
 

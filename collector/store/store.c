@@ -151,6 +151,7 @@ static void forget(struct store *store)
     if (store->rollup != NULL)
         rollup_clear(store->rollup);
     store_processes_clear(store);
+    store_prompts_forget(store);
     store->data_version = -1;
     store->counted = store->saved = 0;
     store->unsaved_commits = 0;
@@ -222,6 +223,7 @@ struct sqlite3 *store_sqlite(const struct store *store)
 static int set_up(struct store *store)
 {
     store->data_version = -1;
+    span_buffer_init(&store->unpacked, STORE_PACKED_MAX);
     for (size_t f = 0; f < SPAN_FIELD_COUNT; f++)
         span_column_init(&store->column[f]);
     span_column_init(&store->process_column);
@@ -313,7 +315,9 @@ void store_close(struct store *store)
     for (size_t f = SPAN_FIELD_COUNT; f > 0; f--)
         span_column_done(&store->column[f - 1]);
     span_column_done(&store->process_column);
+    store_prompts_done(store);
     store_crowd_done(store);
+    span_buffer_done(&store->unpacked);
     free(store->row_process);
     free(store);
 }
@@ -394,7 +398,9 @@ int store_begin(struct store *store)
     (void)sqlite3_reset(statement);
     if (version != store->data_version) {
         forget(store);
-        status = store_rollup_catch_up(store);
+        status = store_prompts_look(store);
+        if (status == 0)
+            status = store_rollup_catch_up(store);
         if (status != 0) {
             roll_back(store);
             return status;

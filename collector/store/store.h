@@ -6,7 +6,10 @@
  *   program(id, executable, host, …); seen(process, first, last);
  *   crowd(id, n, data), departed(id, process, last): processes that are over;
  *   block(id, process, t_min, t_max, n, merged, raw, ids_until); col(block, field, data);
- *   rollup_key, rollup_cell; loss(kind, events, spans, last_ns); meta(key, value);
+ *   prompt_text(id, setup, features, prompt, …), prompt_template(prompt, version, …): texts of
+ *   instructions, what was learned of them; prompt_rule(prompt, name, into_prompt): what was said;
+ *   rollup_key, rollup_cell, rollup_packed(hour, data); loss(kind, events, spans, last_ns);
+ *   meta(key, value);
  *   views process, rollup_hour
  *
  * Fresh blocks lie whole in block.raw as they came; the merge turns an hour's worth into col rows
@@ -44,7 +47,7 @@ enum store_status {
 /* user_version of the file: raised when the tables or what lies in them change. A store of a
  * version from STORE_OLDEST on is brought up to date when it is opened (store_migrate.c), also for
  * reading; one of another version is refused. */
-enum { STORE_VERSION = 3, STORE_OLDEST = 2 };
+enum { STORE_VERSION = 4, STORE_OLDEST = 2 };
 
 /* Why the last call failed, one sentence without the file's name; valid until the next call on this
  * thread. */
@@ -90,6 +93,11 @@ void store_rollback(struct store *store);
  * own. */
 int store_merge_step(struct store *store, bool *ret_more);
 
+/* Learns prompts from the texts that came since (collector/prompts/), in a transaction of its
+ * own: at most some thousand texts, *ret_more tells whether others wait. Costs nothing where
+ * none came. */
+int store_learn(struct store *store, bool *ret_more);
+
 /* ---- reading ---- */
 struct store_query {
     uint64_t since_ns; /* start_ns in [since, until); 0 and UINT64_MAX: everything */
@@ -109,7 +117,8 @@ int store_scan(struct store *store, const struct store_query *query,
 /* Rollups (rollup.h) of the hours in [from_hour, until_hour), hours since 1970, in their order:
  * every call stored so far is in exactly one group. Calls `each` for each group; stops when it
  * returns non-zero and returns that. Reads within one moment of the store, and holds it. The stored
- * tables alone (view rollup_hour) may lack the last commits. */
+ * tables alone may lack the last commits, and the view rollup_hour lacks the hours that are
+ * packed. */
 struct rollup_group;
 int store_rollups(struct store *store, uint64_t from_hour, uint64_t until_hour,
                   int (*each)(void *context, uint64_t hour, const struct rollup_group *group), void *context);
@@ -119,6 +128,9 @@ struct store_totals {
     uint64_t first_ns, last_ns; /* of starts; 0 when there are no spans */
 };
 int store_totals(struct store *store, struct store_totals *ret_totals);
+
+/* How many texts of instructions belong to no prompt yet. */
+int store_texts_unassigned(struct store *store, uint64_t *ret_texts);
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -154,6 +166,8 @@ int store_column_text(struct sqlite3_stmt *row, int column, const char **ret_tex
       "logs of an earlier store were set aside beside this one")                                                       \
     X(log_missing, false, "copy or cut of this store without the log of what was being written",                       \
       "copies or cuts of this store without the log of what was being written")                                        \
+    X(features_damaged, false, "text of a prompt came without what tells it from others",                              \
+      "texts of prompts came without what tells them from others")                                                     \
     X(counters_absurd, false, "message with counts that cannot be right", "messages with counts that cannot be right")
 enum store_loss_kind {
 #define X(ident, certain, one, many) STORE_LOSS_##ident,

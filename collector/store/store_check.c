@@ -133,7 +133,7 @@ static int check_ranges(struct check *check)
 
 /* ---- processes ---- */
 
-static void crowd_fault(void *context, const char *what, int64_t a, int64_t b)
+static void pair_fault(void *context, const char *what, int64_t a, int64_t b)
 {
     fault(context, "%s (%lld, %lld)", what, (long long)a, (long long)b);
 }
@@ -146,8 +146,16 @@ static int check_crowds(struct check *check)
 
     while (status == 0 && (code = sqlite3_step(statement)) == SQLITE_ROW)
         status = store_check_crowd(check->store, sqlite3_column_int64(statement, 0), sqlite3_column_int64(statement, 1),
-                                   crowd_fault, check);
+                                   pair_fault, check);
     return finish(check, statement, status, code);
+}
+
+static int check_prompts(struct check *check)
+{
+    int status = store_check_prompts(check->store, pair_fault, check);
+
+    say(check);
+    return status;
 }
 
 static int check_processes(struct check *check)
@@ -505,9 +513,10 @@ static int check_hours(struct check *check)
 {
     /* The list alone would hold the log while it is walked through. */
     struct check hours = {.store = check->store};
-    int status = list_blocks(
-        &hours, "SELECT t_min/?2 FROM block WHERE t_min>=?1 UNION SELECT id>>32 FROM rollup_cell ORDER BY 1", 0,
-        (int64_t)STORE_HOUR_NS);
+    int status = list_blocks(&hours,
+                             "SELECT t_min/?2 FROM block WHERE t_min>=?1 UNION SELECT id>>32 FROM rollup_cell "
+                             "UNION SELECT hour FROM rollup_packed ORDER BY 1",
+                             0, (int64_t)STORE_HOUR_NS);
 
     rollup_init(&check->recount, 0, NULL, NULL);
     for (size_t i = 0; status == 0 && i < hours.n_blocks; i++)
@@ -543,7 +552,13 @@ static int check_all(struct check *check)
                             "key='" STORE_META_COUNTED "' AND value>(SELECT coalesce(max(id),0) FROM block)",
                             "rollups count a block that is not there: block, last block");
     if (status == 0)
+        status =
+            check_none(check, "SELECT hour, hour FROM rollup_packed WHERE hour IN (SELECT id>>32 FROM rollup_cell)",
+                       "an hour of the rollups lies packed and as rows: hour");
+    if (status == 0)
         status = check_processes(check);
+    if (status == 0)
+        status = check_prompts(check);
     if (status == 0)
         status = check_ranges(check);
     if (status == 0)

@@ -33,12 +33,16 @@ enum {
      * be counted again takes a fraction of a second. */
     STORE_ROLLUP_COMMITS = 64,
     STORE_ROLLUP_ROWS = 262144,
+    STORE_TEXTS_UNSAVED = 65536, /* counts of calls by their texts */
     /* Merged blocks below this are merged again with late arrivals. */
     STORE_MERGE_SMALL_ROWS = SPAN_BLOCK_ROWS_MAX / 2,
     /* The ids that providers gave to answers are for asking them about a call; then they are the
      * most of a span. */
     STORE_IDS_DAYS = 30,
     STORE_CROWD_COLUMNS = 6,
+    /* Bytes of an hour of rollups before zstd: of all groups, with every bucket of each sketch in
+     * use. */
+    STORE_PACKED_MAX = 1 << 26,
     /* A column is predicted from one that is predicted from one that is not: the merge writes
      * nothing deeper. */
     STORE_PREDICTED_DEPTH = 3,
@@ -72,6 +76,12 @@ enum {
 /* When the ids of responses in a merged block may go, seconds since 1970; NULL: it has none. */
 #define STORE_SQL_IDS_UNTIL ", ids_until INTEGER"
 #define STORE_SQL_IDS_INDEX "CREATE INDEX block_ids ON block(ids_until) WHERE ids_until IS NOT NULL;"
+
+/* Whether the prompts of a merged block's calls are written as they were learned. */
+#define STORE_SQL_SETTLED ", settled INTEGER NOT NULL DEFAULT 0"
+#define STORE_SQL_SETTLED_INDEX "CREATE INDEX block_unsettled ON block(t_min) WHERE merged=1 AND settled=0;"
+/* A text with so many calls recurs. */
+#define STORE_SQL_RECURS "3"
 
 /* Every statement that is kept prepared: STORE_SQL(identifier, text). */
 #define STORE_SQLS(STORE_SQL)                                                                                          \
@@ -134,10 +144,50 @@ enum {
     STORE_SQL(col_put, "INSERT INTO col(block,field,data) VALUES(?1,?2,?3)")                                           \
     STORE_SQL(col_get, "SELECT data FROM col WHERE block=?1 AND field=?2")                                             \
     STORE_SQL(col_drop, "DELETE FROM col WHERE block=?1")                                                              \
-    STORE_SQL(fresh_hours, "SELECT t_min/3600000000000 AS hour, count(*), sum(n) FROM block WHERE merged=0 "           \
-                           "GROUP BY 1 ORDER BY 1")                                                                    \
+    STORE_SQL(fresh_hours, "SELECT t_min/3600000000000 AS hour, sum(fresh), sum(n) FROM "                              \
+                           "(SELECT t_min,n,1 AS fresh FROM block WHERE merged=0 UNION ALL "                           \
+                           "SELECT t_min,0,0 FROM block WHERE merged=1 AND settled=0) GROUP BY 1 ORDER BY 1")          \
     STORE_SQL(merge_list, "SELECT id,process,n,merged,ids_until FROM block WHERE t_min>=?1 AND t_min<?2 AND "          \
-                          "(merged=0 OR (merged=1 AND n<?3)) ORDER BY merged,id LIMIT ?4")                             \
+                          "(merged=0 OR (merged=1 AND (n<?3 OR (?3>0 AND settled=0)))) "                               \
+                          "ORDER BY merged,settled,id LIMIT ?4")                                                       \
+    STORE_SQL(block_settle, "UPDATE block SET settled=1 WHERE id=?1")                                                  \
+    STORE_SQL(block_unsettle, "UPDATE block SET settled=0 WHERE merged=1 AND settled=1 AND t_max>=?1 AND t_min<=?2")   \
+    STORE_SQL(hour_blocks, "SELECT id FROM block WHERE t_max>=?1 AND t_min<?2 ORDER BY id")                            \
+    STORE_SQL(packed_drop, "DELETE FROM rollup_packed WHERE hour=?1")                                                  \
+    STORE_SQL(prompts_any, "SELECT EXISTS(SELECT 1 FROM prompt_text) OR EXISTS(SELECT 1 FROM prompt_template)")        \
+    STORE_SQL(text_put, "INSERT INTO prompt_text(id,setup,features,calls,first_ns,last_ns) "                           \
+                        "VALUES(?1,?2,?3,0,?4,?4) ON CONFLICT(id,setup) DO UPDATE SET "                                \
+                        "first_ns=min(first_ns,excluded.first_ns), last_ns=max(last_ns,excluded.last_ns)")             \
+    STORE_SQL(text_count, "UPDATE prompt_text SET calls=calls+?2, last_ns=max(last_ns,?3) WHERE id=?1")                \
+    STORE_SQL(text_steps,                                                                                              \
+              "SELECT prompt,version,first_ns,features IS NULL FROM prompt_text WHERE id=?1 AND prompt IS NOT NULL "   \
+              "ORDER BY first_ns,setup")                                                                               \
+    STORE_SQL(texts_open, "SELECT id,calls,first_ns,last_ns,features,coalesce(prompt,0),coalesce(version,0) "          \
+                          "FROM prompt_text WHERE features IS NOT NULL "                                               \
+                          "ORDER BY last_ns DESC,id LIMIT ?1")                                                         \
+    STORE_SQL(texts_any_open, "SELECT EXISTS(SELECT 1 FROM prompt_text WHERE features IS NOT NULL)")                   \
+    STORE_SQL(texts_unassigned, "SELECT count(*) FROM prompt_text WHERE features IS NOT NULL AND prompt IS NULL")      \
+    STORE_SQL(texts_drop_old, "DELETE FROM prompt_text WHERE features IS NOT NULL AND prompt IS NULL AND "             \
+                              "(last_ns<(SELECT max(last_ns) FROM prompt_text WHERE features IS NOT NULL)-?1 OR "      \
+                              "rowid IN (SELECT rowid FROM prompt_text WHERE features IS NOT NULL "                    \
+                              "ORDER BY last_ns DESC LIMIT -1 OFFSET ?2))")                                            \
+    STORE_SQL(texts_cut_loose, "UPDATE prompt_text SET prompt=NULL, version=NULL WHERE features IS NOT NULL AND "      \
+                               "prompt IS NOT NULL AND NOT EXISTS(SELECT 1 FROM prompt_template t WHERE "              \
+                               "t.prompt=prompt_text.prompt AND t.version=prompt_text.version)")                       \
+    STORE_SQL(text_assign, "UPDATE prompt_text SET prompt=?3, version=?4 WHERE id=?1 AND setup=?2")                    \
+    STORE_SQL(text_settle, "UPDATE prompt_text SET features=NULL, calls=max(calls,?3) WHERE id=?1 AND setup=?2")       \
+    STORE_SQL(texts_rare, "SELECT rowid,id,first_ns,last_ns FROM prompt_text WHERE features IS NULL AND "              \
+                          "calls<" STORE_SQL_RECURS " AND last_ns<?1 LIMIT ?2")                                        \
+    STORE_SQL(text_drop, "DELETE FROM prompt_text WHERE rowid=?1")                                                     \
+    STORE_SQL(template_list, "SELECT prompt,version,scope,setup,texts,data,first_ns,last_ns,alias "                    \
+                             "FROM prompt_template WHERE settled=1 ORDER BY last_ns DESC,prompt,version LIMIT ?1")     \
+    STORE_SQL(template_put, "INSERT OR REPLACE INTO prompt_template(prompt,version,scope,setup,texts,data,first_ns,"   \
+                            "last_ns,alias,settled) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)")                           \
+    STORE_SQL(templates_drop, "DELETE FROM prompt_template WHERE settled=0")                                           \
+    STORE_SQL(template_alias, "SELECT count(*),max(alias) FROM prompt_template WHERE prompt=?1")                       \
+    STORE_SQL(rule_get, "SELECT name,into_prompt FROM prompt_rule WHERE prompt=?1")                                    \
+    STORE_SQL(key_of_prompt, "SELECT id FROM rollup_key WHERE prompt=?1")                                              \
+    STORE_SQL(key_drop, "DELETE FROM rollup_key WHERE id=?1")                                                          \
     STORE_SQL(meta_add, "INSERT INTO meta(key,value) VALUES(?1,?2) "                                                   \
                         "ON CONFLICT(key) DO UPDATE SET value=value+excluded.value")                                   \
     STORE_SQL(collector_put, "INSERT OR IGNORE INTO meta(key,value) VALUES(?1,1)")                                     \
@@ -147,7 +197,13 @@ enum {
     STORE_SQL(meta_put, "INSERT OR REPLACE INTO meta(key,value) VALUES(?1,?2)")                                        \
     STORE_SQL(file_noted, "SELECT 1 FROM meta WHERE key='loss_file' AND value=?1")                                     \
     STORE_SQL(file_note, "INSERT OR REPLACE INTO meta(key,value) VALUES('loss_file',?1)")                              \
-    STORE_SQL(rollup_next, "SELECT min(id)>>32 FROM rollup_cell WHERE id>=?1")                                         \
+    STORE_SQL(rollup_next, "SELECT min(hour) FROM (SELECT min(id)>>32 AS hour FROM rollup_cell WHERE id>=?1 "          \
+                           "UNION ALL SELECT min(hour) FROM rollup_packed WHERE hour>=?2)")                            \
+    STORE_SQL(rollup_open, "SELECT min(id)>>32 FROM rollup_cell WHERE id>=?1")                                         \
+    STORE_SQL(rollup_drop_hour, "DELETE FROM rollup_cell WHERE id>=?1 AND id<?1+4294967296")                           \
+    STORE_SQL(packed_get, "SELECT data FROM rollup_packed WHERE hour=?1")                                              \
+    STORE_SQL(packed_put, "INSERT OR REPLACE INTO rollup_packed(hour,data) VALUES(?1,?2)")                             \
+    STORE_SQL(rollup_key_get, "SELECT " ROLLUP_SQL_KEYS " FROM rollup_key WHERE id=?1")                                \
     STORE_SQL(rollup_key, "SELECT id FROM rollup_key WHERE " ROLLUP_SQL_KEY_IS)                                        \
     STORE_SQL(rollup_key_put, "INSERT INTO rollup_key(" ROLLUP_SQL_KEYS ") VALUES(" ROLLUP_SQL_KEY_PARAMETERS ")")     \
     STORE_SQL(rollup_put,                                                                                              \
@@ -159,6 +215,16 @@ enum store_sql {
     STORE_SQLS(STORE_SQL)
 #undef STORE_SQL
         STORE_SQL_COUNT
+};
+
+/* The columns of a merged block that is being written, by their numbers: in memory until all are
+ * there. */
+struct store_columns {
+    int64_t block;
+    struct {
+        uint8_t *data; /* NULL: there is none */
+        size_t bytes;
+    } at[SPAN_FIELD_NUMBER_END];
 };
 
 /* A row of the process table in memory. Owner: the store's table; pointers hold until
@@ -179,6 +245,40 @@ struct store_place {
     char path[STORE_PATH_MAX];
 };
 
+/* The prompt that calls with an id belong to, from a time on. */
+struct store_prompt {
+    uint64_t from_ns;
+    uint64_t prompt;
+    bool settled;     /* it stays so; else what is learned may yet tell otherwise */
+    uint32_t version; /* 0: not told by the id */
+    char version_text[12];
+    char *name; /* that people gave it, or NULL */
+};
+
+/* What is in memory of prompts: store/prompts/. */
+struct store_prompts {
+    bool any;  /* the store has texts or templates; else nothing is looked for */
+    bool open; /* something came since store_learn looked last */
+    /* Calls of texts since rollups were saved, by id; open addressing, calls 0 is free. */
+    struct store_text_count {
+        uint64_t id, calls, last_ns;
+    } * count;
+    size_t n_counts, count_slots;
+    /* What ids stand for, as asked; open addressing. */
+    struct store_known_id {
+        uint64_t id;
+        uint32_t first, n; /* in `prompt`; 0: nothing was learned of it */
+        bool used;
+    } * known;
+    size_t n_known, known_slots;
+    struct store_prompt *prompt;
+    size_t n_prompts, prompts_capacity;
+    /* For the rows of one block. */
+    uint64_t *learned, *present;
+    struct span_text *text;
+    size_t rows_capacity;
+};
+
 struct store {
     sqlite3 *db;                    /* NULL only in a writer that lost its file and could not make it anew yet */
     int away;                       /* then: the status of that, */
@@ -195,6 +295,7 @@ struct store {
     struct store_process **by_identity, **by_id; /* open addressing; same capacity */
     size_t n_processes, process_slots;
     struct rollup *rollup;
+    struct span_buffer unpacked; /* what store_packed.c reads */
     struct span_process program; /* facts of the program that was asked for last, and its number; 0: none */
     int64_t program_id;
     int64_t crowd; /* which one is in crowd_column; -1: none */
@@ -208,6 +309,8 @@ struct store {
     struct span_column column[SPAN_FIELD_COUNT]; /* scratch of take, scan, merge and check */
     int64_t cached_block; /* the merged block whose columns `cached` tells to be in `column`; 0: none */
     bool cached[SPAN_FIELD_COUNT];
+    struct store_prompts prompts;
+    const struct store_columns *building; /* read from here, not from the file; NULL: no block is being written */
     struct span_column process_column;
     const struct span_process **row_process;
     size_t row_process_capacity;
@@ -228,7 +331,7 @@ int store_pragma_int(sqlite3 *db, const char *text, int64_t *ret_value);
  * made it meanwhile. */
 int store_make(const char *path);
 /* store_make.c: the tables of processes and of rollups, which a migration makes anew. */
-extern const char store_schema_processes[], store_schema_rollups[];
+extern const char store_schema_processes[], store_schema_rollups[], store_schema_packed[], store_schema_prompts[];
 /* store_schema.c: 0, or STORE_FOREIGN where tables, views or triggers are not as pprofd makes
  * them. */
 int store_schema_check(struct store *store);
@@ -306,7 +409,8 @@ void store_processes_clear(struct store *store);
 struct store_wanted {
     const enum span_field *fields;
     size_t n_fields;
-    bool seq; /* too */
+    bool seq;    /* too */
+    bool prompt; /* prompt_id too */
 };
 enum { STORE_GONE = -50 }; /* there is no such block any more: it was merged into another one */
 /* store_scan.c: the wanted columns of one block, in the transaction of the moment; ret_rows->n is
@@ -330,7 +434,7 @@ int store_merged_column(struct store *store, int64_t block, enum span_field fiel
  * it is called with 0. */
 void store_cache_columns(struct store *store, int64_t block);
 
-/* store_predict.c: the fields that are predicted from others, each after those it is predicted
+/* store_columns.c: the fields that are predicted from others, each after those it is predicted
  * from; SPAN_FIELD_COUNT past the last. */
 bool store_is_predicted(enum span_field field);
 enum span_field store_predicted(size_t i);
@@ -342,18 +446,103 @@ struct store_gathered {
     const uint64_t *present;
     size_t rows;
 };
-/* store_predict.c: replaces the encoded column in `out` by a predicted one where that is smaller;
+/* store_columns.c: replaces the encoded column in `out` by a predicted one where that is smaller;
  * `other` is scratch. 0 or a negative status. */
 int store_predict(struct store *store, int64_t block, enum span_field field, const struct store_gathered *gathered,
                   struct span_buffer *out, struct span_buffer *other);
 
+/* prompts/store_texts.c: whether there is anything to be looked for; what was kept in memory of the
+ * file is forgotten. 0 or store_status. */
+int store_prompts_look(struct store *store);
+void store_prompts_forget(struct store *store); /* without looking */
+void store_prompts_done(struct store *store);
+/* prompts/store_texts.c: the features that rows came with go into their table; a bad one is
+ * counted. */
+int store_texts_take(struct store *store, const struct store_rows *rows);
+/* prompts/store_texts.c: the block without the column of features, appended. */
+int store_without_features(const uint8_t *block, size_t bytes, struct span_buffer *out);
+/* prompts/store_texts.c: counts calls by their texts in memory, and saves that; as the rollups. */
+int store_texts_count(struct store *store, const struct store_rows *rows);
+int store_texts_save(struct store *store);
+/* prompts/store_map.c: what calls with this id that began then belong to: 1, 0 when nothing was
+ * learned of it, or negative status. Holds until the next call. */
+int store_prompt_find(struct store *store, uint64_t id, uint64_t start_ns, const struct store_prompt **ret_prompt);
+/* prompts/store_map.c: forgets what is in memory of ids when it is much. 0 or store_status. */
+int store_prompts_trim(struct store *store);
+/* prompts/store_map.c: rows as read become rows as they are shown: ids, versions and names of the
+ * prompts that were learned. 0 or store_status. */
+int store_prompts_show(struct store *store, const struct store_wanted *wanted, struct store_rows *rows);
+/* prompts/store_map.c: whether the field is one of those. */
+bool store_is_of_prompt(enum span_field field);
+/* prompts/store_map.c: a rollup's key as it is shown; texts hold while `room` does. 0 or
+ * store_status. */
+struct store_shown_key {
+    char id[17], version[12];
+    struct span_text key[ROLLUP_KEY_COUNT];
+};
+int store_prompt_key(struct store *store, uint64_t hour, const struct rollup_group *group,
+                     struct store_shown_key *ret_key);
+/* prompts/store_forget.c: texts that were assigned and do not recur go, in a transaction of its
+ * own. */
+int store_forget_step(struct store *store, uint64_t before_ns, bool *ret_more);
+/* What the merge of an hour that is over writes instead of what its calls came with. */
+struct store_settling {
+    size_t rows;        /* 0: nothing was ever learned */
+    uint64_t *start_ns; /* of each row */
+    uint32_t *found;    /* of each row: position in store->prompts.prompt + 1, 0: none */
+    uint64_t *hour;     /* whose rollups are to be counted again */
+    size_t n_hours, hours_capacity;
+};
+/* One field of all rows that are being merged. */
+struct store_gathering {
+    uint64_t *values;
+    struct span_text *texts;
+    uint64_t *present;
+};
+/* prompts/store_settle.c. The rows by their starts, then what is found by their ids; 0 or
+ * store_status. */
+int store_settle_begin(struct store *store, struct store_settling *settling, const uint64_t *start_ns, size_t rows);
+int store_settle_ids(struct store *store, struct store_settling *settling, const uint64_t *id, const uint64_t *present);
+/* prompts/store_settle.c: whether the field is written otherwise; then, after it was gathered, 1, 0
+ * when no row has it any more, or negative status. */
+bool store_is_settled(const struct store_settling *settling, enum span_field field);
+int store_settle_field(const struct store *store, struct store_settling *settling, enum span_field field,
+                       const struct store_gathering *rows);
+void store_settle_done(struct store_settling *settling);
+/* prompts/store_settle.c: counts the rollups of an hour again from its blocks. */
+int store_recount(struct store *store, uint64_t hour);
+/* prompts/store_learn.c: words and lines of a template as they lie in the store. 0 or
+ * STORE_DAMAGED. */
+struct miner_template;
+int store_template_read(struct miner_template *template, const uint8_t *data, size_t bytes);
+/* prompts/store_check_prompts.c: whether texts, templates and rules are as they should be. */
+int store_check_prompts(struct store *store, void (*fault)(void *context, const char *what, int64_t a, int64_t b),
+                        void *context);
+
+/* store_retention.c: one step of letting go what time is over; an hour is over when it ended so
+ * long ago. */
+int store_let_go(struct store *store, uint64_t now_ns, uint64_t grace_ns, bool *ret_more);
 /* store_retention.c: notes until when (seconds since 1970) a merged block keeps them. */
 int store_ids_keep(struct store *store, int64_t block, int64_t until_s);
-/* store_retention.c: drops the ids of responses of one block whose time has come, in a transaction
- * of its own. */
-int store_ids_step(struct store *store, int64_t now_s, bool *ret_more);
+
+/* store_columns.c: keeps a copy of an encoded column, writes all of a block, forgets them. 0 or a
+ * negative status. */
+int store_columns_keep(struct store_columns *columns, unsigned number, const struct span_buffer *encoded);
+int store_columns_put(struct store *store, const struct store_columns *columns);
+void store_columns_done(struct store_columns *columns);
+
+/* store_packed.c: an hour that lies packed, into `rollup`: 1, 0 when it does not, negative
+ * status. */
+int store_packed_load(struct store *store, struct rollup *rollup, uint64_t hour);
+/* store_packed.c: all groups of the hour, whose keys have their numbers, instead of what lay packed
+ * of it. */
+int store_packed_save(struct store *store, struct rollup_hour *hour);
+/* store_packed.c: packs the first hour before this one that is not, in a transaction of its own. */
+int store_pack_step(struct store *store, uint64_t before_hour, bool *ret_more);
 
 /* store_rollup.c */
+/* The group whose key is in the first columns of the row, made if need be; NULL with a status. */
+struct rollup_group *store_rollup_group(struct rollup *rollup, uint64_t hour, sqlite3_stmt *row, int *ret_status);
 int store_rollup_load(void *store, struct rollup *rollup, uint64_t hour);
 int store_rollup_save(struct store *store);
 /* Whether so much is in memory alone that a commit should save it. */

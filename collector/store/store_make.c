@@ -38,8 +38,8 @@ static const char schema[] =
     " PRIMARY KEY(process, first)) WITHOUT ROWID;"
     "CREATE TABLE block(id INTEGER PRIMARY KEY, process INTEGER, t_min INTEGER NOT NULL, t_max INTEGER "
     "NOT NULL,"
-    " n INTEGER NOT NULL, merged INTEGER NOT NULL, raw BLOB" STORE_SQL_IDS_UNTIL ");" STORE_SQL_IDS_INDEX
-    "CREATE INDEX block_time ON block(t_min, t_max, n);"
+    " n INTEGER NOT NULL, merged INTEGER NOT NULL, raw BLOB" STORE_SQL_IDS_UNTIL STORE_SQL_SETTLED
+    ");" STORE_SQL_IDS_INDEX STORE_SQL_SETTLED_INDEX "CREATE INDEX block_time ON block(t_min, t_max, n);"
     "CREATE INDEX block_fresh ON block(t_min, n) WHERE merged = 0;"
     "CREATE TABLE col(block INTEGER NOT NULL, field INTEGER NOT NULL, data BLOB NOT NULL);"
     "CREATE UNIQUE INDEX col_place ON col(block, field);"
@@ -73,7 +73,7 @@ const char store_schema_processes[] =
 
 const char store_schema_rollups[] =
     /* Thousands of keys come again every hour: each is kept once. `rollup_hour` is how people read
-     * it. */
+     * the hours that are not packed yet. */
     "CREATE TABLE rollup_key(id INTEGER PRIMARY KEY," SQL_ROLLUP_KEYS ", UNIQUE(" ROLLUP_SQL_KEYS "));"
     /* id = hour << 32 | key: one integer is the cheapest key that SQLite has, and an hour stays
      * together. */
@@ -82,6 +82,29 @@ const char store_schema_rollups[] =
     "CREATE VIEW rollup_hour AS SELECT rollup_cell.id AS id, rollup_cell.id >> 32 AS hour,"
     " rollup_cell.id & 4294967295 AS key," ROLLUP_SQL_KEYS "," ROLLUP_SQL_VALUES
     " FROM rollup_cell JOIN rollup_key ON rollup_key.id = rollup_cell.id & 4294967295;";
+
+/* Hours that are over, each as store_packed.c writes it; they are in `rollup_cell` no more. */
+const char store_schema_packed[] = "CREATE TABLE rollup_packed(hour INTEGER PRIMARY KEY, data BLOB NOT NULL);";
+
+const char store_schema_prompts[] =
+    /* Texts of instructions as prompt_id tells them apart; features until it is settled whose
+     * they are. One that went with several sets of tools or formats has a row of each. */
+    "CREATE TABLE prompt_text(id INTEGER NOT NULL, setup INTEGER NOT NULL, features BLOB, prompt INTEGER,"
+    " version INTEGER, calls INTEGER NOT NULL, first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL);"
+    "CREATE UNIQUE INDEX prompt_text_id ON prompt_text(id, setup);"
+    "CREATE INDEX prompt_text_open ON prompt_text(last_ns, prompt) WHERE features IS NOT NULL;"
+    "CREATE INDEX prompt_text_rare ON prompt_text(last_ns) WHERE features IS NULL AND calls<" STORE_SQL_RECURS ";"
+    /* What all texts of a version of a prompt have; data as store_learn.c writes it. One that is
+     * not settled is made anew whenever something is learned. */
+    "CREATE TABLE prompt_template(prompt INTEGER NOT NULL, version INTEGER NOT NULL, scope INTEGER NOT NULL,"
+    " setup INTEGER NOT NULL, texts INTEGER NOT NULL, data BLOB NOT NULL, first_ns INTEGER NOT NULL,"
+    " last_ns INTEGER NOT NULL, alias INTEGER NOT NULL, settled INTEGER NOT NULL, PRIMARY KEY(prompt, version)) "
+    "WITHOUT ROWID;"
+    "CREATE INDEX prompt_template_last ON prompt_template(last_ns);"
+    /* What people said of a prompt: its name, and whether it is another one. */
+    "CREATE TABLE prompt_rule(prompt INTEGER PRIMARY KEY, name TEXT, into_prompt INTEGER);"
+    /* A key whose prompt is the id of a text goes with the text. */
+    "CREATE INDEX rollup_key_prompt ON rollup_key(prompt);";
 /* clang-format on */
 
 enum { LOCK_TRIES = 400, LOCK_RETRY_MS = 25, LINKS_MAX = 16 };
@@ -204,7 +227,9 @@ static int fill(sqlite3 *db, unsigned orphans)
                      NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(db, schema, NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(db, store_schema_processes, NULL, NULL, NULL) != SQLITE_OK ||
-        sqlite3_exec(db, store_schema_rollups, NULL, NULL, NULL) != SQLITE_OK)
+        sqlite3_exec(db, store_schema_rollups, NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_exec(db, store_schema_packed, NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_exec(db, store_schema_prompts, NULL, NULL, NULL) != SQLITE_OK)
         return -1;
     (void)snprintf(text, sizeof(text),
                    "INSERT INTO meta VALUES('begun_ns',%lld%09ld);"

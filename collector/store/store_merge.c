@@ -56,6 +56,9 @@ struct merge {
     uint32_t *offset; /* of a row's text in `arena`; the arena moves while it grows */
     struct span_buffer arena, out, other;
     struct span_column column;
+    struct store_columns columns; /* of the block that is being written */
+    bool over;                      /* the hour is, so that its prompts are written as they were learned */
+    struct store_settling settling; /* then */
 };
 
 /* The first hour in which a merge is due: 1, 0 when none is, or negative status. */
@@ -85,7 +88,7 @@ static int find_hour(struct store *store, uint64_t now_ns, uint64_t *ret_hour, b
 }
 
 /* Chooses the blocks of this step; the fresh ones come first, so every step has at least one. */
-static int choose(struct merge *merge, uint64_t hour, bool over)
+static int choose(struct merge *merge, uint64_t hour)
 {
     sqlite3_stmt *statement = store_statement(merge->store, STORE_SQL_merge_list);
     int code;
@@ -94,7 +97,7 @@ static int choose(struct merge *merge, uint64_t hour, bool over)
         return store_sqlite_failed(merge->store, "merging");
     (void)sqlite3_bind_int64(statement, 1, store_int(hour * STORE_HOUR_NS));
     (void)sqlite3_bind_int64(statement, 2, store_int((hour + 1) * STORE_HOUR_NS));
-    (void)sqlite3_bind_int64(statement, 3, over ? STORE_MERGE_SMALL_ROWS : 0);
+    (void)sqlite3_bind_int64(statement, 3, merge->over ? STORE_MERGE_SMALL_ROWS : 0);
     (void)sqlite3_bind_int64(statement, 4, MERGE_BLOCKS_MAX);
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
         size_t n = (size_t)sqlite3_column_int64(statement, 2);
@@ -335,21 +338,6 @@ static int gather(struct merge *merge, enum span_field field)
     return any;
 }
 
-static int put_column(struct merge *merge, int64_t block, unsigned number)
-{
-    sqlite3_stmt *statement = store_statement(merge->store, STORE_SQL_col_put);
-    int status;
-
-    if (statement == NULL)
-        return store_sqlite_failed(merge->store, "merging");
-    (void)sqlite3_bind_int64(statement, 1, block);
-    (void)sqlite3_bind_int64(statement, 2, number);
-    (void)sqlite3_bind_blob64(statement, 3, merge->out.data, merge->out.bytes, SQLITE_STATIC);
-    status = store_run(merge->store, statement, "merging");
-    (void)sqlite3_clear_bindings(statement);
-    return status;
-}
-
 static int put_block(struct merge *merge, int64_t *ret_block)
 {
     sqlite3_stmt *statement = store_statement(merge->store, STORE_SQL_block_put);
@@ -380,8 +368,12 @@ static int encode(struct merge *merge, enum span_field field)
 
 static int write_field(struct merge *merge, int64_t block, enum span_field field)
 {
+    const struct store_gathering rows = {merge->values, merge->texts, merge->present};
     int status = gather(merge, field);
+    const bool settles = status >= 0 && store_is_settled(&merge->settling, field);
 
+    if (settles)
+        status = store_settle_field(merge->store, &merge->settling, field, &rows);
     if (status <= 0)
         return status;
     merge->out.bytes = 0;
@@ -392,7 +384,7 @@ static int write_field(struct merge *merge, int64_t block, enum span_field field
                            &merge->out, &merge->other);
     if (status == 0 && field == SPAN_response_id)
         status = store_ids_keep(merge->store, block, merge->ids_until);
-    return status == 0 ? put_column(merge, block, span_fields[field].number) : status;
+    return status == 0 ? store_columns_keep(&merge->columns, span_fields[field].number, &merge->out) : status;
 }
 
 /* Predicted fields last: their predictions are made from the columns that stand. */
@@ -465,20 +457,48 @@ static int rooms(struct merge *merge)
     return 0;
 }
 
-static int put_processes(struct merge *merge, int64_t block)
+static int put_processes(struct merge *merge)
 {
     for (size_t i = 0; i < merge->rows; i++)
         merge->values[i] = (uint64_t)merge->order[i].process;
     merge->out.bytes = 0;
     if (span_column_encode_u64(&merge->out, merge->values, NULL, merge->rows, SPAN_ZSTD_LEVEL_STORE) != 0)
         return store_because(STORE_FAILED, "no memory");
-    return put_column(merge, block, STORE_FIELD_PROCESS);
+    return store_columns_keep(&merge->columns, STORE_FIELD_PROCESS, &merge->out);
 }
 
-static int run(struct merge *merge, uint64_t hour, bool over)
+/* What was learned of the prompts of these calls, where their hour is over. */
+static int look_for_prompts(struct merge *merge)
+{
+    int status = gather(merge, SPAN_start_ns);
+
+    if (status >= 0)
+        status = store_settle_begin(merge->store, &merge->settling, merge->values, merge->rows);
+    if (status >= 0 && merge->settling.rows > 0)
+        status = gather(merge, SPAN_prompt_id);
+    return status == 1 ? store_settle_ids(merge->store, &merge->settling, merge->values, merge->present) : status;
+}
+
+/* Nothing more is to be learned of the prompts in the block, or nothing ever was. */
+static int settle(struct merge *merge, int64_t block)
+{
+    sqlite3_stmt *statement = store_statement(merge->store, STORE_SQL_block_settle);
+    int status = 0;
+
+    if (merge->over || !merge->store->prompts.any) {
+        if (statement != NULL)
+            (void)sqlite3_bind_int64(statement, 1, block);
+        status = store_run(merge->store, statement, "merging");
+    }
+    for (size_t i = 0; status == 0 && i < merge->settling.n_hours; i++)
+        status = store_recount(merge->store, merge->settling.hour[i]);
+    return status;
+}
+
+static int run(struct merge *merge, uint64_t hour)
 {
     int64_t block = 0;
-    int status = choose(merge, hour, over);
+    int status = choose(merge, hour);
 
     if (status == 0)
         status = load(merge);
@@ -489,13 +509,21 @@ static int run(struct merge *merge, uint64_t hour, bool over)
         status = arrange(merge);
     if (status == 0)
         status = time_range(merge);
+    if (status == 0 && merge->over)
+        status = look_for_prompts(merge);
     if (status == 0)
         status = put_block(merge, &block);
+    merge->columns.block = block;
+    merge->store->building = &merge->columns;
     if (status == 0)
-        status = put_processes(merge, block);
+        status = put_processes(merge);
     if (status == 0)
         status = write_fields(merge, block);
-    return status == 0 ? drop_sources(merge) : status;
+    if (status == 0)
+        status = store_columns_put(merge->store, &merge->columns);
+    if (status == 0)
+        status = drop_sources(merge);
+    return status == 0 ? settle(merge, block) : status;
 }
 
 static void merge_done(struct merge *merge)
@@ -513,52 +541,9 @@ static void merge_done(struct merge *merge)
     span_buffer_done(&merge->out);
     span_buffer_done(&merge->other);
     span_column_done(&merge->column);
-}
-
-/* Pages that merging freed go back to the file system once they are an eighth of the file, then all
- * of them, step by step. *ret_more as in store.h. */
-static int vacuum(struct store *store, bool *ret_more)
-{
-    int64_t value[2] = {0, 0};
-    static const char *const text[2] = {"PRAGMA freelist_count", "PRAGMA page_count"};
-    int status;
-
-    for (int i = 0; i < 2; i++) {
-        sqlite3_stmt *statement = NULL;
-
-        if (sqlite3_prepare_v2(store->db, text[i], -1, &statement, NULL) != SQLITE_OK)
-            return store_sqlite_failed(store, "merging");
-        if (sqlite3_step(statement) == SQLITE_ROW)
-            value[i] = sqlite3_column_int64(statement, 0);
-        (void)sqlite3_finalize(statement);
-    }
-    store->giving_back = value[0] >= 64 && (store->giving_back || value[0] * 8 >= value[1]);
-    if (!store->giving_back)
-        return 0;
-    status = store_begin(store);
-    if (status != 0)
-        return status;
-    if (sqlite3_exec(store->db, "PRAGMA incremental_vacuum(2048)" /* 8 MB in one step */, NULL, NULL, NULL) !=
-        SQLITE_OK) {
-        status = store_sqlite_failed(store, "giving back free pages");
-        store_rollback(store);
-        return status;
-    }
-    status = store_commit(store);
-    *ret_more = status == 0;
-    return status;
-}
-
-/* When no block is left to be merged. */
-static int tidy_up(struct store *store, uint64_t now_ns, bool *ret_more)
-{
-    int status = store_ids_step(store, (int64_t)(now_ns / 1000000000), ret_more);
-
-    if (status == 0 && !*ret_more && store->look_for_departing && now_ns > MERGE_GRACE_NS) {
-        status = store_depart_step(store, (now_ns - MERGE_GRACE_NS) / STORE_HOUR_NS * STORE_HOUR_NS, ret_more);
-        store->look_for_departing = *ret_more;
-    }
-    return status != 0 || *ret_more ? status : vacuum(store, ret_more);
+    store_settle_done(&merge->settling);
+    merge->store->building = NULL;
+    store_columns_done(&merge->columns);
 }
 
 int store_merge_step(struct store *store, bool *ret_more)
@@ -566,18 +551,23 @@ int store_merge_step(struct store *store, bool *ret_more)
     struct merge merge = {.store = store};
     struct timespec now;
     uint64_t hour = 0;
-    bool over = false;
     int status;
 
     *ret_more = false;
     if (!store->writing || store->in_transaction)
         return store_because(STORE_FAILED, "merging needs a store open for writing and no transaction");
     (void)clock_gettime(CLOCK_REALTIME, &now);
-    status = find_hour(store, (uint64_t)now.tv_sec * 1000000000u, &hour, &over);
+    status = find_hour(store, (uint64_t)now.tv_sec * 1000000000u, &hour, &merge.over);
     if (status < 0)
         return status;
     if (status == 0)
-        return tidy_up(store, (uint64_t)now.tv_sec * 1000000000u, ret_more);
+        return store_let_go(store, (uint64_t)now.tv_sec * 1000000000u, MERGE_GRACE_NS, ret_more);
+    /* What can be learned of an hour is learned before it is merged. */
+    if (merge.over && (store->data_version == -1 || store->prompts.open || store->prompts.n_counts > 0)) {
+        status = store_learn(store, ret_more);
+        if (status != 0 || *ret_more)
+            return status;
+    }
     status = store_begin(store);
     if (status != 0)
         return status;
@@ -587,7 +577,7 @@ int store_merge_step(struct store *store, bool *ret_more)
     span_buffer_init(&merge.out, MERGE_TEXT_BYTES_MAX);
     span_buffer_init(&merge.other, MERGE_TEXT_BYTES_MAX);
     merge.source = calloc(MERGE_BLOCKS_MAX, sizeof(*merge.source));
-    status = merge.source == NULL ? store_because(STORE_FAILED, "no memory") : run(&merge, hour, over);
+    status = merge.source == NULL ? store_because(STORE_FAILED, "no memory") : run(&merge, hour);
     merge_done(&merge);
     if (status == 0)
         status = store_commit_all(store);

@@ -395,8 +395,20 @@ static int from_2(struct store *store)
     return status == 0 ? drop_rollups(store) : status;
 }
 
+/* Hours are packed by the next merge, as those that end. There was nothing to be learned of what is
+ * merged. */
+static int from_3(struct store *store)
+{
+    int status = execute(store, "ALTER TABLE block ADD COLUMN settled INTEGER NOT NULL DEFAULT 0;"
+                                "UPDATE block SET settled=1 WHERE merged=1;" STORE_SQL_SETTLED_INDEX);
+
+    if (status == 0)
+        status = execute(store, store_schema_packed);
+    return status == 0 ? execute(store, store_schema_prompts) : status;
+}
+
 /* One step a version, in their order. */
-static int (*const steps[])(struct store *) = {[2 - STORE_OLDEST] = from_2};
+static int (*const steps[])(struct store *) = {[2 - STORE_OLDEST] = from_2, [3 - STORE_OLDEST] = from_3};
 _Static_assert(sizeof(steps) / sizeof(steps[0]) == STORE_VERSION - STORE_OLDEST, "a step from each version");
 
 static int migrate(struct store *store)

@@ -1,7 +1,8 @@
 /*
- * Rollups between memory and the table rollup_cell: loaded when an hour is first met, saved now and
- * then together with the number of the highest block that they count. What lies above it is counted
- * again by whoever opens the store or reads rollups, so a crash loses none and counts none twice.
+ * Rollups between memory and the table rollup_cell (or, where an hour is packed, store_packed.c):
+ * loaded when an hour is first met, saved now and then together with the number of the highest
+ * block that they count. What lies above it is counted again by whoever opens the store or reads
+ * rollups, so a crash loses none and counts none twice.
  *
  * Called by store_take.c (load), commit (save) and check. One thread per store.
  */
@@ -44,24 +45,33 @@ static int load_sketch(struct rollup_sketch *ret_sketch, sqlite3_stmt *row, int 
     return status == 0 ? 0 : store_because(STORE_FAILED, "no memory");
 }
 
-static int load_row(struct rollup *rollup, uint64_t hour, sqlite3_stmt *row)
+struct rollup_group *store_rollup_group(struct rollup *rollup, uint64_t hour, sqlite3_stmt *row, int *ret_status)
 {
     struct span_text key[ROLLUP_KEY_COUNT];
     struct rollup_group *group;
-    int status;
 
     for (int k = 0; k < ROLLUP_KEY_COUNT; k++) {
         const char *text;
         size_t bytes;
 
-        status = store_column_text(row, k, &text, &bytes);
-        if (status != 0)
-            return status;
+        *ret_status = store_column_text(row, k, &text, &bytes);
+        if (*ret_status != 0)
+            return NULL;
         key[k] = (struct span_text){text == NULL ? "" : text, (uint32_t)bytes};
     }
-    group = rollup_put(rollup, hour, key, &status);
+    group = rollup_put(rollup, hour, key, ret_status);
     if (group == NULL)
-        return store_because(STORE_FAILED, "no memory");
+        *ret_status = store_because(STORE_FAILED, "no memory");
+    return group;
+}
+
+static int load_row(struct rollup *rollup, uint64_t hour, sqlite3_stmt *row)
+{
+    int status;
+    struct rollup_group *group = store_rollup_group(rollup, hour, row, &status);
+
+    if (group == NULL)
+        return status;
     group->calls = column_u64(row, COLUMN_CALLS);
     group->errors = column_u64(row, COLUMN_CALLS + 1);
     for (int s = 0; s < ROLLUP_SUM_COUNT; s++) {
@@ -78,10 +88,13 @@ static int load_row(struct rollup *rollup, uint64_t hour, sqlite3_stmt *row)
 int store_rollup_load(void *context, struct rollup *rollup, uint64_t hour)
 {
     struct store *store = context;
-    sqlite3_stmt *statement = store_statement(store, STORE_SQL_rollup_load);
-    int status = 0;
+    sqlite3_stmt *statement;
+    int status = store_packed_load(store, rollup, hour);
     int code;
 
+    if (status != 0)
+        return status == 1 ? 0 : status;
+    statement = store_statement(store, STORE_SQL_rollup_load);
     if (statement == NULL)
         return store_sqlite_failed(store, "reading rollups");
     (void)sqlite3_bind_int64(statement, 1, cell_id(hour, 0));
@@ -182,9 +195,32 @@ static int by_key_id(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* All groups at once, where anything of them differs from what is stored. */
+static int save_packed(struct store *store, struct rollup_hour *hour)
+{
+    bool changed = hour->to_pack || hour->n_removed > 0;
+    int status = 0;
+
+    for (size_t i = 0; status == 0 && i < hour->n; i++) {
+        changed |= hour->group[i]->dirty;
+        status = find_key(store, hour->group[i]);
+    }
+    if (status == 0 && changed)
+        status = store_packed_save(store, hour);
+    if (status != 0)
+        return status;
+    for (size_t i = 0; i < hour->n; i++)
+        hour->group[i]->dirty = false;
+    hour->to_pack = false;
+    rollup_forget_removed(hour);
+    return 0;
+}
+
 /* In the order of the table: pages are then filled one after another, not split over and over. */
 static int save_hour(struct store *store, struct rollup_hour *hour, struct span_buffer buffer[ROLLUP_SKETCH_COUNT])
 {
+    if (hour->packed)
+        return save_packed(store, hour);
     struct rollup_group **dirty = malloc((hour->n + 1) * sizeof(struct rollup_group *));
     size_t n = 0;
     int status;
@@ -253,19 +289,22 @@ int store_rollup_save(struct store *store)
         span_buffer_done(&buffer[s]);
     if (status == 0)
         status = save_folded(store);
+    if (status == 0)
+        status = store_texts_save(store);
     return status == 0 ? note_counted(store) : status;
 }
 
 /* Whether so much is in memory that it should go. */
-static bool is_large(const struct rollup *rollup)
+static bool is_large(const struct store *store)
 {
-    return rollup->n_hours > STORE_HOURS_UNSAVED || rollup->names.n > ROLLUP_NAMES_KEPT;
+    return store->rollup->n_hours > STORE_HOURS_UNSAVED || store->rollup->names.n > ROLLUP_NAMES_KEPT ||
+           store->prompts.n_counts > STORE_TEXTS_UNSAVED;
 }
 
 bool store_rollup_due(const struct store *store)
 {
     return store->counted != store->saved && (store->unsaved_commits >= STORE_ROLLUP_COMMITS ||
-                                              store->unsaved_rows >= STORE_ROLLUP_ROWS || is_large(store->rollup));
+                                              store->unsaved_rows >= STORE_ROLLUP_ROWS || is_large(store));
 }
 
 int store_rollup_counted(struct store *store, int64_t *ret_block)
@@ -313,9 +352,11 @@ static int count_above(struct store *store, struct rollup *rollup, int64_t after
         status = store_read_block(store, id, &wanted, &rows);
         if (status == 0 && rollup_add(rollup, &rows) != 0)
             status = store_because(STORE_FAILED, "no memory");
+        if (status == 0 && rollup == store->rollup)
+            status = store_texts_count(store, &rows);
         if (status != 0 && status != STORE_DAMAGED)
             return status;
-        if (rollup == store->rollup && is_large(rollup)) {
+        if (rollup == store->rollup && is_large(store)) {
             store->counted = id;
             status = store_rollup_save(store);
             if (status != 0)
@@ -340,14 +381,36 @@ int store_rollup_catch_up(struct store *store)
 
 /* ---- reading ---- */
 
-static int give_hour(struct rollup *rollup, uint64_t number,
+/* The groups of an hour by the prompts that were learned: several of the stored ones may be one. */
+static int show_hour(struct store *store, const struct rollup_hour *stored, struct rollup *shown)
+{
+    int status = 0;
+
+    for (size_t i = 0; status == 0 && i < stored->n; i++) {
+        struct store_shown_key key;
+
+        status = store_prompt_key(store, stored->hour, stored->group[i], &key);
+        if (status == 0 && rollup_group_add(shown, stored->hour, key.key, stored->group[i]) != 0)
+            status = store_because(STORE_FAILED, "no memory");
+    }
+    return status;
+}
+
+static int give_hour(struct store *store, struct rollup *rollup, uint64_t number,
                      int (*each)(void *context, uint64_t hour, const struct rollup_group *group), void *context)
 {
     int status;
     const struct rollup_hour *hour = rollup_hour_put(rollup, number, &status);
+    struct rollup shown;
 
+    rollup_init(&shown, 0, NULL, NULL);
+    if (hour != NULL && store->prompts.any) {
+        status = show_hour(store, hour, &shown);
+        hour = rollup_hour_find(&shown, number);
+    }
     for (size_t i = 0; hour != NULL && status == 0 && i < hour->n; i++)
         status = each(context, number, hour->group[i]);
+    rollup_done(&shown);
     rollup_hour_drop(rollup, number);
     return status;
 }
@@ -362,6 +425,7 @@ static int next_hour(struct store *store, const struct rollup *rollup, uint64_t 
     if (next == NULL)
         return store_sqlite_failed(store, "reading rollups");
     (void)sqlite3_bind_int64(next, 1, from > INT64_MAX >> 32 ? INT64_MAX : cell_id(from, 0));
+    (void)sqlite3_bind_int64(next, 2, store_int(from));
     if (sqlite3_step(next) != SQLITE_ROW)
         return store_sqlite_failed(store, "reading rollups");
     if (sqlite3_column_type(next, 0) != SQLITE_NULL)
@@ -385,14 +449,16 @@ int store_rollups(struct store *store, uint64_t from_hour, uint64_t until_hour,
     if (status != 0)
         return status;
     rollup_init(&rollup, STORE_GROUPS_PER_HOUR, store_rollup_load, store);
-    status = store_rollup_counted(store, &counted);
+    status = own ? store_prompts_look(store) : 0;
+    if (status == 0)
+        status = store_rollup_counted(store, &counted);
     if (status == 0)
         status = count_above(store, &rollup, counted, &last);
     for (uint64_t hour; status == 0; from_hour = hour + 1) {
         status = next_hour(store, &rollup, from_hour, &hour);
         if (status != 0 || hour >= until_hour)
             break;
-        status = give_hour(&rollup, hour, each, context);
+        status = give_hour(store, &rollup, hour, each, context);
     }
     rollup_done(&rollup);
     if (own)

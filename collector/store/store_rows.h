@@ -15,5 +15,8 @@ struct store_rows {
     bool has[SPAN_FIELD_COUNT];
     const struct span_column *column[SPAN_FIELD_COUNT];
     const struct span_process *const *process;
+    /* Bit i: the prompt of row i was learned, prompt_id and prompt_version are its. NULL: of
+     * none. Only where the scan was asked for a field of the prompt. */
+    const uint64_t *learned;
     int64_t of_process; /* the store's number of the process of all rows; 0: they are of several */
 };

@@ -39,9 +39,15 @@ int store_decode(struct span_column *column, enum span_field field, const uint8_
  * negative status. */
 static int find_column(struct store *store, int64_t block, unsigned number, const uint8_t **ret_data, size_t *ret_bytes)
 {
-    sqlite3_stmt *statement = store_statement(store, STORE_SQL_col_get);
+    sqlite3_stmt *statement;
     int code;
 
+    if (store->building != NULL && store->building->block == block) {
+        *ret_data = store->building->at[number].data;
+        *ret_bytes = store->building->at[number].bytes;
+        return *ret_data != NULL;
+    }
+    statement = store_statement(store, STORE_SQL_col_get);
     if (statement == NULL)
         return store_sqlite_failed(store, "reading a column");
     (void)sqlite3_bind_int64(statement, 1, block);
@@ -235,13 +241,16 @@ static int read_column(struct store *store, int64_t id, const struct span_block_
 static int read_columns(struct store *store, int64_t id, const struct span_block_view *view,
                         const struct store_wanted *wanted, struct store_rows *rows)
 {
-    for (size_t i = 0; i < wanted->n_fields + 2; i++) {
-        enum span_field field = i < wanted->n_fields    ? wanted->fields[i]
-                                : i == wanted->n_fields ? SPAN_start_ns
-                                                        : SPAN_seq;
+    const struct {
+        enum span_field field;
+        bool wanted;
+    } also[] = {{SPAN_start_ns, true}, {SPAN_seq, wanted->seq}, {SPAN_prompt_id, wanted->prompt}};
+
+    for (size_t i = 0; i < wanted->n_fields + sizeof(also) / sizeof(also[0]); i++) {
+        enum span_field field = i < wanted->n_fields ? wanted->fields[i] : also[i - wanted->n_fields].field;
         int found;
 
-        if (rows->has[field] || (i == wanted->n_fields + 1 && !wanted->seq))
+        if (rows->has[field] || (i >= wanted->n_fields && !also[i - wanted->n_fields].wanted))
             continue;
         found = read_column(store, id, view, field, rows->n);
         if (found < 0)

@@ -126,25 +126,33 @@ static bool was_delivered(const struct scan *scan, size_t n, uint64_t process, u
 
 /* ---- rows ---- */
 
+static void move_bit(uint64_t *bits, size_t from, size_t to)
+{
+    const uint64_t bit = UINT64_C(1) << (to & 63);
+
+    if (span_bit(bits, from))
+        bits[to >> 6] |= bit;
+    else
+        bits[to >> 6] &= ~bit;
+}
+
 /* Moves row `from` to `to`, which is not after it, in every column that was read. */
 static void move_row(struct store *store, const struct store_rows *rows, size_t from, size_t to)
 {
     for (unsigned f = 0; f < SPAN_FIELD_COUNT; f++) {
         struct span_column *column = &store->column[f];
-        uint64_t bit = 1ull << (to & 63);
 
         if (!rows->has[f])
             continue;
-        if (span_bit(column->present, from))
-            column->present[to >> 6] |= bit;
-        else
-            column->present[to >> 6] &= ~bit;
+        move_bit(column->present, from, to);
         if (span_fields[f].type <= SPAN_ID64)
             column->u64[to] = column->u64[from];
         else
             column->code[to] = column->code[from];
     }
     store->row_process[to] = store->row_process[from];
+    if (rows->learned != NULL)
+        move_bit(store->prompts.learned, from, to);
 }
 
 static uint64_t process_of(const struct scan *scan, int64_t of_block, size_t row)
@@ -221,6 +229,8 @@ static int read_step(struct scan *scan, const struct item *item, bool again, str
     store_processes_trim(store);
     scan->wanted.seq = again || !item->whole;
     status = store_read_block(store, item->id, &scan->wanted, rows);
+    if (status == 0 && scan->wanted.prompt)
+        status = store_prompts_show(store, &scan->wanted, rows);
     if (own)
         (void)store_run(store, store_statement(store, STORE_SQL_commit), "reading");
     return status;
@@ -267,7 +277,12 @@ int store_scan(struct store *store, const struct store_query *query,
                         .wanted = {.fields = query->fields, .n_fields = query->n_fields},
                         .each = each,
                         .context = context};
-    int status = query->until_ns == 0 ? 0 : pass(&scan, 0);
+    int status = store_prompts_look(store);
+
+    for (size_t i = 0; i < query->n_fields; i++)
+        scan.wanted.prompt |= store->prompts.any && store_is_of_prompt(query->fields[i]);
+    if (status == 0 && query->until_ns > 0)
+        status = pass(&scan, 0);
 
     for (int i = 0; status == 0 && scan.missing && i < PASSES_MAX; i++)
         status = pass(&scan, scan.newest);

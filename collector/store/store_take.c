@@ -188,7 +188,7 @@ static int seen_add(struct store *store, int64_t process, int64_t sequence, bool
     return seen_write(store, STORE_SQL_seen_put, process, first, last);
 }
 
-static int put_block(struct store *store, int64_t process, const struct span_frame *frame,
+static int put_block(struct store *store, int64_t process, const uint8_t *data, size_t bytes,
                      const struct store_rows *rows)
 {
     sqlite3_stmt *statement = store_statement(store, STORE_SQL_block_put);
@@ -204,12 +204,32 @@ static int put_block(struct store *store, int64_t process, const struct span_fra
     (void)sqlite3_bind_int64(statement, 3, t_max);
     (void)sqlite3_bind_int64(statement, 4, (int64_t)rows->n);
     (void)sqlite3_bind_int64(statement, 5, STORE_FRESH);
-    (void)sqlite3_bind_blob64(statement, 6, frame->payload, frame->payload_bytes, SQLITE_STATIC);
+    (void)sqlite3_bind_blob64(statement, 6, data, bytes, SQLITE_STATIC);
     status = store_run(store, statement, "storing a block");
     (void)sqlite3_clear_bindings(statement);
-    store->block_bytes += frame->payload_bytes;
+    store->block_bytes += bytes;
     store->counted = sqlite3_last_insert_rowid(store->db);
     store->unsaved_rows += rows->n;
+    return status;
+}
+
+/* What a block says of texts of instructions goes where they are learned from, the rest as it
+ * came. */
+static int put_spans(struct store *store, int64_t process, const struct span_frame *frame,
+                     const struct store_rows *rows)
+{
+    struct span_buffer rest;
+    int status;
+
+    if (!rows->has[SPAN_prompt_features])
+        return put_block(store, process, frame->payload, frame->payload_bytes, rows);
+    span_buffer_init(&rest, SPAN_FRAME_PAYLOAD_MAX);
+    status = store_texts_take(store, rows);
+    if (status == 0)
+        status = store_without_features(frame->payload, frame->payload_bytes, &rest);
+    if (status == 0)
+        status = put_block(store, process, rest.data, rest.bytes, rows);
+    span_buffer_done(&rest);
     return status;
 }
 
@@ -250,7 +270,9 @@ static int take(struct store *store, const struct span_frame *frame, struct stor
         status = store_process_loss(store, known, frame);
     if (status != 0 || frame->kind != SPAN_FRAME_SPANS)
         return status;
-    status = put_block(store, known->id, frame, rows);
+    status = put_spans(store, known->id, frame, rows);
+    if (status == 0)
+        status = store_texts_count(store, rows);
     if (status == 0)
         status = store_row_processes(store, 0, known->id, rows->n);
     if (status != 0)

@@ -17,6 +17,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <stdalign.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -77,10 +78,11 @@ struct scribe {
     _Atomic uint32_t finish_wanted; /* counts calls of scribe_finish */
     _Atomic uint32_t finish_done;   /* futex: the last call that was served */
     _Atomic uint64_t finish_deadline_ns;
-    struct last_word last_word;
     struct mark mark;
+    /* Written for each record; the application's threads read what stands before it. */
+    alignas(64) struct last_word last_word;
     /* The scribe's own from here on. */
-    struct exchange_config exchange_config;
+    alignas(64) struct exchange_config exchange_config;
     uint64_t lost_exchanges;
     uint64_t lost_records, lost_bytes; /* that time did not allow to read when the process ended */
     uint64_t record_ns;                /* when the last record was read */
@@ -482,7 +484,7 @@ static bool has_addresses(void)
     return true;
 }
 
-static int start(void)
+static __attribute__((noinline)) int start(void)
 {
     struct scribe *scribe;
     int rc = map_memory(&scribe);

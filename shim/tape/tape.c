@@ -9,11 +9,14 @@
  *
  *     state = head << 32 | tail        offset in the ring = position % RING_UNITS
  *
- *     [wiped] tail-> [size|kind|...|payload][size|...][pad to the ring's end] head-> [zeros]
+ *     tail-> [wiped] at-> [size|kind|...|payload][size|...][pad to the ring's end] head-> [zeros]
  *
- * Memory outside tail..head is always zero, so "size == 0" at the tail means "reserved, not
- * committed yet". When the reader finds the ring empty it lets both positions jump to the ring's
- * beginning: a quiet process touches a few pages of the four megabytes only.
+ * Memory outside at..head is always zero, so "size == 0" where the reader stands means "reserved,
+ * not committed yet" or "nothing there". The word is the writers': it costs a writer 100 ns to get
+ * it back from another core, so the reader goes by the sizes alone. It looks at the word where it
+ * finds none, and moves the tail after it once in FREE_UNITS. When it finds the ring empty it lets
+ * all positions jump to the ring's beginning: a quiet process touches a few pages of the four
+ * megabytes only.
  *
  * A writer that dies between reserve and commit (a signal handler that jumps out of the copy) would
  * block the reader for ever. After STUCK_NS the reader gives that ring up and publishes a new one;
@@ -31,6 +34,7 @@
 enum {
     UNIT = 8,
     RING_UNITS = TAPE_RING_BYTES / UNIT,
+    FREE_UNITS = 16 * 1024 / UNIT,   /* what was read is free for writers in such steps, or when all is read */
     REWIND_UNITS = 64 * 1024 / UNIT, /* when empty beyond this, begin again at the front, where caches are warm */
     RETIRED_MAX = 4,                 /* rings given up before the tape goes dead for good */
 };
@@ -66,8 +70,9 @@ struct ring {
     _Atomic uint64_t begun; /* TAPE_BEGIN records that it took */
     /* Transfers begun and not ended: too low at no time, else an end would find its room taken. */
     _Atomic uint32_t open;
-    /* The reader's own; the scribe's thread only. */
-    struct record *held; /* returned by the last tape_read */
+    /* The reader's own, and in no cache line of the writers'; the scribe's thread only. */
+    alignas(64) struct record *held; /* returned by the last tape_read */
+    uint32_t at, tail;               /* where it stands, and the tail as it left it in `state` */
     _Atomic uint64_t begins_read;
     uint64_t stuck_since_ns; /* 0: not stuck */
     unsigned retired_count;
@@ -156,10 +161,17 @@ static void one_less_open(struct ring *ring)
 }
 
 /*
- * Room for `units`, in one piece; NULL when there is none. What is no end leaves free what the ends
- * will need: `open` is read after the state, and a beginning counts itself before it reserves, so
- * whoever succeeds knew of all that did before.
+ * Whether all ends find room after `used`: up to a quarter of the ring, all that can ever be open
+ * do. `open` is read after the state, and a beginning counts itself before it reserves, so whoever
+ * succeeds knew of all that did before.
  */
+static inline __attribute__((always_inline)) bool ends_fit(struct ring *ring, uint32_t used)
+{
+    return used <= RING_UNITS / 4 || used + units_of_ends(ring) <= RING_UNITS;
+}
+
+/* Room for `units`, in one piece; NULL when there is none. What is no end leaves free what the ends
+ * will need. */
 static inline __attribute__((always_inline)) struct record *reserve(struct ring *ring, enum tape_kind kind,
                                                                     uint32_t units)
 {
@@ -171,8 +183,7 @@ static inline __attribute__((always_inline)) struct record *reserve(struct ring 
         uint32_t pad = at + units > RING_UNITS ? RING_UNITS - at : 0;
         uint32_t used = head - tail + pad + units;
 
-        /* Up to a quarter of the ring, all ends that can ever be open fit after it. */
-        if (used > RING_UNITS / 4 && used + (kind == TAPE_END ? 0 : units_of_ends(ring)) > RING_UNITS)
+        if (kind == TAPE_END ? used > RING_UNITS : !ends_fit(ring, used))
             return NULL;
         uint64_t next = (uint64_t)(uint32_t)(head + pad + units) << 32 | tail;
         if (!atomic_compare_exchange_weak_explicit(&ring->state, &state, next, memory_order_acq_rel,
@@ -185,6 +196,19 @@ static inline __attribute__((always_inline)) struct record *reserve(struct ring 
         }
         return (struct record *)(void *)(ring->bytes + (size_t)at * UNIT);
     }
+}
+
+/* The same where nothing stands in the way, as nearly always; NULL where reserve() has to look. */
+static inline __attribute__((always_inline)) struct record *reserve_at_once(struct ring *ring, uint32_t units)
+{
+    uint64_t state = atomic_load_explicit(&ring->state, memory_order_acquire);
+    uint32_t head = (uint32_t)(state >> 32);
+    uint32_t at = head % RING_UNITS;
+    if (at + units > RING_UNITS || !ends_fit(ring, head - (uint32_t)state + units) ||
+        !atomic_compare_exchange_strong_explicit(&ring->state, &state, state + ((uint64_t)units << 32),
+                                                 memory_order_acq_rel, memory_order_relaxed))
+        return NULL;
+    return (struct record *)(void *)(ring->bytes + (size_t)at * UNIT);
 }
 
 /* Copies a huge payload into a mapping of its own. The child of a fork does not inherit it. */
@@ -242,15 +266,22 @@ static __attribute__((noinline)) bool write_spilled(struct ring *ring, enum tape
     return true;
 }
 
-/* Moves the tail over a record that is wiped already. */
-static void advance(struct ring *ring, uint32_t units)
+/* Moves the tail to where the reader stands: all before is wiped. */
+static void free_read(struct ring *ring)
 {
     uint64_t state = atomic_load_explicit(&ring->state, memory_order_relaxed);
-    uint64_t next;
-    do
-        next = (state & ~(uint64_t)UINT32_MAX) | (uint32_t)((uint32_t)state + units);
-    while (
-        !atomic_compare_exchange_weak_explicit(&ring->state, &state, next, memory_order_acq_rel, memory_order_relaxed));
+    while (!atomic_compare_exchange_weak_explicit(&ring->state, &state, (state & ~(uint64_t)UINT32_MAX) | ring->at,
+                                                  memory_order_acq_rel, memory_order_relaxed))
+        continue;
+    ring->tail = ring->at;
+}
+
+/* Over a record that is wiped already. */
+static void advance(struct ring *ring, uint32_t units)
+{
+    ring->at += units;
+    if (ring->at - ring->tail >= FREE_UNITS)
+        free_read(ring);
 }
 
 static void release_held(struct ring *ring)
@@ -272,17 +303,17 @@ static void release_held(struct ring *ring)
 
 static void start_over_when_empty(struct ring *ring, uint64_t state)
 {
-    uint32_t at = (uint32_t)state % RING_UNITS;
+    uint32_t at = ring->at % RING_UNITS;
     if (at < REWIND_UNITS)
         return;
-    uint32_t front = (uint32_t)state - at + RING_UNITS;
-    (void)atomic_compare_exchange_strong_explicit(&ring->state, &state, (uint64_t)front << 32 | front,
-                                                  memory_order_acq_rel, memory_order_relaxed);
+    uint32_t front = ring->at - at + RING_UNITS;
+    if (atomic_compare_exchange_strong_explicit(&ring->state, &state, (uint64_t)front << 32 | front,
+                                                memory_order_acq_rel, memory_order_relaxed))
+        ring->at = ring->tail = front;
 }
 
-/* The record at the tail is not committed. True when its writer is given up and a new ring stands
- * in place of this one.
- */
+/* The record where the reader stands is not committed. True when its writer is given up and a new
+ * ring stands in place of this one. */
 static bool give_up_when_stuck(struct ring *ring, uint64_t state)
 {
     uint64_t now_ns = tape_now_ns();
@@ -308,6 +339,20 @@ static bool give_up_when_stuck(struct ring *ring, uint64_t state)
     return true;
 }
 
+/* There is nothing committed where the reader stands. True when there may be by now, or in a new
+ * ring. */
+static bool look_again(struct ring *ring)
+{
+    if (ring->at != ring->tail)
+        free_read(ring);
+    uint64_t state = atomic_load_explicit(&ring->state, memory_order_acquire);
+    if ((uint32_t)(state >> 32) != ring->at)
+        return give_up_when_stuck(ring, state);
+    ring->stuck_since_ns = 0;
+    start_over_when_empty(ring, state);
+    return false;
+}
+
 int tape_start(void)
 {
     struct ring *ring = atomic_load_explicit(&current_ring, memory_order_acquire);
@@ -331,10 +376,30 @@ bool tape_alive(void)
     return ring != NULL && atomic_load_explicit(&ring->alive, memory_order_acquire) == ALIVE;
 }
 
-/* Inlined, so that what is known of the caller's record costs nothing. */
-static inline __attribute__((always_inline)) bool write_record(enum tape_kind kind, uint64_t transfer, uint64_t time_ns,
-                                                               const void *a, size_t a_bytes, const void *b,
-                                                               size_t b_bytes, uint64_t *lost)
+static uint32_t size_for(size_t bytes)
+{
+    return (uint32_t)(sizeof(struct record) + bytes + UNIT - 1) & ~(uint32_t)(UNIT - 1);
+}
+
+static inline __attribute__((always_inline)) void fill(struct record *record, uint32_t size, enum tape_kind kind,
+                                                       uint64_t transfer, uint64_t time_ns, const void *a,
+                                                       size_t a_bytes, const void *b, size_t b_bytes, uint64_t *lost)
+{
+    record->kind = (uint16_t)kind;
+    record->transfer = transfer;
+    record->time_ns = time_ns;
+    record->lost_bytes = *lost;
+    record->bytes = a_bytes + b_bytes;
+    if (a_bytes != 0)
+        memcpy(record + 1, a, a_bytes);
+    if (b_bytes != 0)
+        memcpy((uint8_t *)(record + 1) + a_bytes, b, b_bytes);
+    *lost = 0;
+    atomic_store_explicit(&record->size, size, memory_order_release);
+}
+
+bool tape_write(enum tape_kind kind, uint64_t transfer, uint64_t time_ns, const void *a, size_t a_bytes, const void *b,
+                size_t b_bytes, uint64_t *lost)
 {
     struct ring *ring = atomic_load_explicit(&current_ring, memory_order_acquire);
     size_t bytes = a_bytes + b_bytes;
@@ -349,7 +414,7 @@ static inline __attribute__((always_inline)) bool write_record(enum tape_kind ki
         atomic_fetch_add_explicit(&ring->open, 1, memory_order_acq_rel);
     if (bytes >= TAPE_SPILL_BYTES)
         return write_spilled(ring, kind, transfer, time_ns, a, a_bytes, b, b_bytes, lost);
-    uint32_t size = (uint32_t)(sizeof(struct record) + bytes + UNIT - 1) & ~(uint32_t)(UNIT - 1);
+    uint32_t size = size_for(bytes);
     struct record *record = reserve(ring, kind, size / UNIT);
     if (record == NULL) {
         if (kind == TAPE_BEGIN)
@@ -362,32 +427,29 @@ static inline __attribute__((always_inline)) bool write_record(enum tape_kind ki
         one_less_open(ring);
     if (kind == TAPE_BEGIN)
         count(&ring->begun);
-    record->kind = (uint16_t)kind;
-    record->transfer = transfer;
-    record->time_ns = time_ns;
-    record->lost_bytes = *lost;
-    record->bytes = bytes;
-    if (a_bytes != 0)
-        memcpy(record + 1, a, a_bytes);
-    if (b_bytes != 0)
-        memcpy((uint8_t *)(record + 1) + a_bytes, b, b_bytes);
-    *lost = 0;
-    atomic_store_explicit(&record->size, size, memory_order_release);
+    fill(record, size, kind, transfer, time_ns, a, a_bytes, b, b_bytes, lost);
     return true;
 }
 
-bool tape_write(enum tape_kind kind, uint64_t transfer, uint64_t time_ns, const void *a, size_t a_bytes, const void *b,
-                size_t b_bytes, uint64_t *lost)
+/* With as many parameters as its caller, which so needs no frame for it. */
+static __attribute__((noinline)) void piece_otherwise(enum tape_kind kind, uint64_t transfer, uint64_t time_ns,
+                                                      const void *data, size_t bytes, uint64_t *lost)
 {
-    return write_record(kind, transfer, time_ns, a, a_bytes, b, b_bytes, lost);
+    (void)tape_write(kind, transfer, time_ns, data, bytes, NULL, 0, lost);
 }
 
 void tape_piece(enum tape_kind kind, uint64_t transfer, uint64_t time_ns, const void *data, size_t bytes,
                 uint64_t *lost)
 {
-    if (kind == TAPE_BEGIN || kind == TAPE_END)
-        __builtin_unreachable();
-    (void)write_record(kind, transfer, time_ns, data, bytes, NULL, 0, lost);
+    struct ring *ring = atomic_load_explicit(&current_ring, memory_order_acquire);
+    uint32_t size = size_for(bytes);
+    struct record *record;
+
+    if (ring != NULL && atomic_load_explicit(&ring->alive, memory_order_acquire) == ALIVE && bytes < TAPE_SPILL_BYTES &&
+        (record = reserve_at_once(ring, size / UNIT)) != NULL)
+        fill(record, size, kind, transfer, time_ns, data, bytes, NULL, 0, lost);
+    else
+        piece_otherwise(kind, transfer, time_ns, data, bytes, lost);
 }
 
 bool tape_read(struct tape_record *ret_record)
@@ -397,16 +459,10 @@ bool tape_read(struct tape_record *ret_record)
         return false;
     release_held(ring);
     for (;;) {
-        uint64_t state = atomic_load_explicit(&ring->state, memory_order_acquire);
-        if ((uint32_t)(state >> 32) == (uint32_t)state) {
-            ring->stuck_since_ns = 0;
-            start_over_when_empty(ring, state);
-            return false;
-        }
-        struct record *record = (struct record *)(void *)(ring->bytes + (size_t)((uint32_t)state % RING_UNITS) * UNIT);
+        struct record *record = (struct record *)(void *)(ring->bytes + (size_t)(ring->at % RING_UNITS) * UNIT);
         uint32_t size = atomic_load_explicit(&record->size, memory_order_acquire);
         if (size == 0) {
-            if (!give_up_when_stuck(ring, state))
+            if (!look_again(ring))
                 return false;
             ring = atomic_load_explicit(&current_ring, memory_order_relaxed);
             continue;

@@ -124,8 +124,8 @@ void tape_piece_lost(size_t bytes, uint64_t *lost);
  * thread. */
 void tape_call_lost(void);
 
-/* Scribe only. The next record, or false when there is none yet. Releases and wipes the previous
- * one. */
+/* Scribe only. The next record, or false when there is none yet. Wipes the previous one; its room
+ * is free for writers a few records later, or when none is left to be read. */
 bool tape_read(struct tape_record *ret_record);
 size_t tape_backlog_bytes(void);
 bool tape_is_unread(void); /* any thread */

@@ -29,9 +29,9 @@
 static struct library library;
 static const struct origin origin = {.library = &library};
 
-struct library *library_of(const struct origin *from)
+struct library *library_of(struct origin from)
 {
-    return from->library;
+    return from.library;
 }
 
 bool recognise_candidate(const char *method, size_t method_bytes, const char *url, size_t url_bytes)
@@ -116,12 +116,12 @@ static size_t to_sink(char *data, size_t size, size_t count, void *context)
 }
 
 #define SET(easy, option, value)                                                                                       \
-    assert_int_equal(hook_curl_easy_setopt(&origin, easy, option, (uintptr_t)(value)), CURLE_OK)
+    assert_int_equal(hook_curl_easy_setopt(origin, easy, option, (uintptr_t)(value)), CURLE_OK)
 
 static CURL *make(const char *path)
 {
     char url[128];
-    CURL *easy = hook_curl_easy_init(&origin);
+    CURL *easy = hook_curl_easy_init(origin);
     assert_non_null(easy);
     snprintf(url, sizeof(url), "%s%s", base, path);
     SET(easy, CURLOPT_URL, url);
@@ -135,7 +135,7 @@ static inline void drive(CURLM *multi, unsigned calls)
 {
     int running = 1;
     while (running != 0 && body.calls < calls) {
-        hook_curl_multi_perform(&origin, multi, &running);
+        hook_curl_multi_perform(origin, multi, &running);
         curl_multi_poll(multi, NULL, 0, 20, NULL);
     }
 }
@@ -143,7 +143,7 @@ static inline void drive(CURLM *multi, unsigned calls)
 /* Until the first bytes are there. */
 static inline void run_slow(CURLM *multi, CURL *easy)
 {
-    assert_int_equal(hook_curl_multi_add_handle(&origin, multi, easy), CURLM_OK);
+    assert_int_equal(hook_curl_multi_add_handle(origin, multi, easy), CURLM_OK);
     drive(multi, 1);
     assert_string_equal(body.text, "first");
 }

@@ -103,6 +103,8 @@ static const struct {
      9},
     {"DELETE FROM rollup_cell WHERE id=(SELECT min(id) FROM rollup_cell)", "calls stored, ", 1},
     {"UPDATE rollup_cell SET id=id+(4000000<<32) WHERE id=(SELECT max(id) FROM rollup_cell)", "rollups of ", 3},
+    {"INSERT INTO rollup_packed SELECT min(id)>>32,x'00' FROM rollup_cell",
+     "an hour of the rollups lies packed and as rows", 2},
     {"UPDATE rollup_cell SET id=-1 WHERE id=(SELECT min(id) FROM rollup_cell)",
      "rollups of an hour that is not possible: -1", 2},
     {"UPDATE rollup_cell SET id=9223372036854775807 WHERE id=(SELECT min(id) FROM rollup_cell)", "rollups of hour", 2},
@@ -123,6 +125,45 @@ static void each_fault_is_said(void **state)
     }
 }
 
+/* Of a store whose hours are packed. */
+static const struct {
+    const char *made, *sentence;
+    long most;
+} packed_faults[] = {
+    {"UPDATE rollup_packed SET data=substr(data,1,length(data)-1)", "a packed hour of the rollups is damaged", 2},
+    {"UPDATE rollup_packed SET data=x''", "a packed hour of the rollups is damaged", 2},
+    {"UPDATE rollup_packed SET data=x'02'||substr(data,2)", "a packed hour of the rollups is damaged", 2},
+    {"UPDATE rollup_packed SET data=x'00'", "a packed hour of the rollups is damaged", 2},
+    {"UPDATE rollup_packed SET data=x'00010101'", "calls stored, ", 2},
+    {"UPDATE rollup_packed SET data=x'000001'", "0 calls stored, ", 2},
+    {"UPDATE rollup_packed SET data=x'0001010163'", "a packed hour of the rollups is damaged", 2},
+    {"UPDATE rollup_packed SET data=x'000101010400ffff'", "a packed hour of the rollups is damaged", 2},
+    {"DELETE FROM rollup_key WHERE id=1", "a packed hour of the rollups is damaged", 2},
+    {"UPDATE rollup_key SET model='another' WHERE id=1", "1 groups differ from the blocks", 2},
+    {"DELETE FROM rollup_packed", "0 calls stored, ", 2},
+    {"UPDATE rollup_packed SET hour=-1-hour", "rollups of an hour that is not possible: -", 4},
+    {"UPDATE rollup_packed SET hour=hour+100", "0 counted in the blocks", 4},
+};
+
+static void each_fault_of_packed_hours_is_said(void **state)
+{
+    char copy[128];
+    bool more = true;
+    (void)state;
+    snprintf(copy, sizeof(copy), "%s/copy.db", directory);
+    assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
+    while (more)
+        assert_int_equal(store_merge_step(store, &more), STORE_OK);
+    store_close(store);
+    assert_int_equal(check_file(file), 0);
+    for (size_t i = 0; i < sizeof(packed_faults) / sizeof(packed_faults[0]); i++) {
+        change(copy, packed_faults[i].made);
+        const long found = check_file(copy);
+        if (found < 1 || found > packed_faults[i].most || strstr(said, packed_faults[i].sentence) == NULL)
+            fail_msg("%s: %ld faults, and not %s:\n%s", packed_faults[i].made, found, packed_faults[i].sentence, said);
+    }
+}
+
 static int any(void *context, const struct store_rows *rows)
 {
     (void)context;
@@ -132,7 +173,8 @@ static int any(void *context, const struct store_rows *rows)
 /* Nobody reads as many rows as no block has, of fresh blocks or of merged ones. */
 static void impossible_numbers_of_rows(void **state)
 {
-    static const char *const made[] = {"UPDATE block SET n=0", "UPDATE block SET n=-1", "UPDATE block SET n=1<<40"};
+    static const char *const made[] = {"UPDATE block SET n=0", "UPDATE block SET n=-1", "UPDATE block SET n=65537",
+                                       "UPDATE block SET n=1<<40"};
     static const enum span_field fields[] = {SPAN_start_ns};
     const struct store_query query = {0, UINT64_MAX, fields, 1};
     char copy[128];
@@ -147,6 +189,7 @@ static void impossible_numbers_of_rows(void **state)
             assert_int_equal(store_open(copy, STORE_READ, &store), STORE_OK);
             assert_int_equal(store_scan(store, &query, any, NULL, &damaged), 0);
             assert_true(damaged > 0);
+            assert_non_null(strstr(store_why(), "its number of rows is not possible"));
             store_close(store);
         }
         assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
@@ -256,10 +299,40 @@ static void keys_are_kept_once(void **state)
     }
 }
 
+/* An hour that is damaged stays as it lies; those after it are packed, and the merge does not
+ * fail. */
+static void damaged_hours_are_not_packed(void **state)
+{
+    bool more = true;
+    (void)state;
+    (void)unlink(file);
+    assert_int_equal(store_open(file, STORE_WRITE, &writer), STORE_OK);
+    for (uint64_t i = 1; i <= 3; i++)
+        put_two_hours(i, HOUR - 10000 + 10 * i);
+    store_close(writer);
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "UPDATE rollup_cell SET ttft=x'ffff' WHERE id IN (SELECT id FROM rollup_cell ORDER "
+                                  "BY id LIMIT 2 OFFSET 1)",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(db);
+    assert_int_equal(store_open(file, STORE_WRITE, &writer), STORE_OK);
+    for (int steps = 0; more && steps < 100; steps++)
+        assert_int_equal(store_merge_step(writer, &more), STORE_OK);
+    assert_false(more);
+    store_close(writer);
+    assert_int_equal(count("SELECT count(*) FROM rollup_cell"), 2);
+    assert_int_equal(count("SELECT count(*) FROM rollup_packed"), 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_fault_is_said, setup, teardown),
+        cmocka_unit_test_setup_teardown(each_fault_of_packed_hours_is_said, setup, teardown),
+        cmocka_unit_test_setup_teardown(damaged_hours_are_not_packed, setup, teardown),
         cmocka_unit_test_setup_teardown(impossible_numbers_of_rows, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_being_written_is_no_fault, setup, teardown),
         cmocka_unit_test_setup_teardown(keys_are_kept_once, setup, teardown),

@@ -23,14 +23,14 @@ static void test_post(void **state)
     SET(easy, CURLOPT_POSTFIELDS, fields);
     memcpy(fields, "a\0c", 3); /* filled late, with a NUL, size last */
     SET(easy, CURLOPT_POSTFIELDSIZE, 3);
-    assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
+    assert_int_equal(hook_curl_easy_perform(origin, easy), CURLE_OK);
     assert_memory_equal(body.text, "hello", 6);
     /* What matters first; what only must not come back, after it. */
     assert_string_equal(read_tape(), "begin POST /v1/plain bytes=3 flags=0\nrequest a\n"
                                      "headers Content-Type: application/json\nX-Pprof-Prompt: triage\n\001?key=SECRET\n"
                                      "Cookie: SECRET\n" ANSWER DONE);
     SET(easy, CURLOPT_HTTPHEADER, NULL);
-    hook_curl_easy_cleanup(&origin, easy);
+    hook_curl_easy_cleanup(origin, easy);
     curl_slist_free_all(list);
     assert_string_equal(read_tape(), "");
 }
@@ -39,24 +39,24 @@ static void test_others_are_untouched(void **state)
 {
     (void)state;
     CURL *easy = make("/plain");
-    assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
+    assert_int_equal(hook_curl_easy_perform(origin, easy), CURLE_OK);
     assert_false(handles_find(easy, HANDLE_EASY)->easy.armed);
     SET(easy, CURLOPT_CONNECT_ONLY, 1L);
     char url[128];
     snprintf(url, sizeof(url), "%s/v1/plain", base);
     SET(easy, CURLOPT_URL, url);
-    assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
-    hook_curl_easy_cleanup(&origin, easy);
+    assert_int_equal(hook_curl_easy_perform(origin, easy), CURLE_OK);
+    hook_curl_easy_cleanup(origin, easy);
 
     CURL *foreign = curl_easy_init(); /* made without us: forwarded, never armed */
     SET(foreign, CURLOPT_URL, url);
     SET(foreign, CURLOPT_WRITEFUNCTION, to_sink);
     SET(foreign, CURLOPT_WRITEDATA, &other);
-    assert_int_equal(hook_curl_easy_perform(&origin, foreign), CURLE_OK);
+    assert_int_equal(hook_curl_easy_perform(origin, foreign), CURLE_OK);
     assert_memory_equal(other.text, "hello", 6);
-    hook_curl_easy_reset(&origin, foreign);
-    hook_curl_easy_cleanup(&origin, foreign);
-    hook_curl_easy_cleanup(&origin, NULL);
+    hook_curl_easy_reset(origin, foreign);
+    hook_curl_easy_cleanup(origin, foreign);
+    hook_curl_easy_cleanup(origin, NULL);
     assert_string_equal(read_tape(), "");
 }
 
@@ -67,7 +67,7 @@ static void test_disarmed_completely(void **state)
     (void)state;
     CURL *easy = make("/v1/plain");
     SET(easy, CURLOPT_HEADERDATA, &headers);
-    assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
+    assert_int_equal(hook_curl_easy_perform(origin, easy), CURLE_OK);
     unsigned calls = headers.calls;
     assert_int_equal(calls, 4); /* the write function with the header pointer */
     (void)read_tape();
@@ -75,7 +75,7 @@ static void test_disarmed_completely(void **state)
     assert_int_equal(headers.calls, 2 * calls);
     assert_memory_equal(body.text, "hellohello", 11);
     assert_string_equal(read_tape(), "");
-    hook_curl_easy_cleanup(&origin, easy);
+    hook_curl_easy_cleanup(origin, easy);
 }
 
 /* More header lines than are handed on: what matters is among them, wherever it stands in the
@@ -92,12 +92,12 @@ static void test_many_headers(void **state)
     }
     list = curl_slist_append(list, "Authorization: Bearer last");
     SET(easy, CURLOPT_HTTPHEADER, list);
-    assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
+    assert_int_equal(hook_curl_easy_perform(origin, easy), CURLE_OK);
     const char *text = strstr(read_tape(), "headers Authorization: Bearer last\nX-Filler-0: 0");
     assert_non_null(text);
     assert_non_null(strstr(text, "X-Filler-30: "));
     assert_null(strstr(text, "X-Filler-39: "));
-    hook_curl_easy_cleanup(&origin, easy);
+    hook_curl_easy_cleanup(origin, easy);
     curl_slist_free_all(list);
 }
 
@@ -132,14 +132,14 @@ static void test_include_header(void **state)
     CURL *easy = make("/v1/redirect");
     SET(easy, CURLOPT_HEADER, 1L);
     SET(easy, CURLOPT_FOLLOWLOCATION, 1L);
-    assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
+    assert_int_equal(hook_curl_easy_perform(origin, easy), CURLE_OK);
     assert_non_null(strstr(body.text, "Location: /v1/plain\r\n"));
     assert_string_equal(body.text + body.bytes - 9, "\r\n\r\nhello");
     const char *text = read_tape();
     const char *first = strstr(text, "\nbody ");
     assert_non_null(first);
     assert_memory_equal(first, "\nbody hello\nend", 15);
-    hook_curl_easy_cleanup(&origin, easy);
+    hook_curl_easy_cleanup(origin, easy);
 }
 
 static CURLMcode passed_code;
@@ -170,25 +170,25 @@ static void test_options_of_multi(void **state)
     library.real.curl_multi_setopt = multi_setopt_seen;
     for (unsigned known = 0; known < 2; known++) {
         passed = 0;
-        assert_int_equal(hook_curl_multi_setopt(&origin, multi, CURLMOPT_MAXCONNECTS, 77), CURLM_OK);
+        assert_int_equal(hook_curl_multi_setopt(origin, multi, CURLMOPT_MAXCONNECTS, 77), CURLM_OK);
         assert_int_equal(passed, 1);
         assert_int_equal(passed_option, CURLMOPT_MAXCONNECTS);
         assert_int_equal(passed_argument, 77);
-        assert_int_equal(hook_curl_multi_setopt(&origin, multi, CURLMOPT_PUSHDATA, 78), CURLM_OK);
+        assert_int_equal(hook_curl_multi_setopt(origin, multi, CURLMOPT_PUSHDATA, 78), CURLM_OK);
         assert_int_equal(passed_option, CURLMOPT_PUSHDATA);
         assert_int_equal(passed_argument, 78); /* as long as nobody wants to be told */
     }
     const uintptr_t theirs = (uintptr_t)&multi_setopt_seen; /* never called */
-    assert_int_equal(hook_curl_multi_setopt(&origin, multi, CURLMOPT_PUSHFUNCTION, theirs), CURLM_OK);
+    assert_int_equal(hook_curl_multi_setopt(origin, multi, CURLMOPT_PUSHFUNCTION, theirs), CURLM_OK);
     assert_true(passed_function != 0 && passed_function != theirs);
     assert_true((uintptr_t)handles_find(multi, HANDLE_MULTI)->multi.push_function == theirs);
-    assert_int_equal(hook_curl_multi_setopt(&origin, multi, CURLMOPT_PUSHFUNCTION, 0), CURLM_OK);
+    assert_int_equal(hook_curl_multi_setopt(origin, multi, CURLMOPT_PUSHFUNCTION, 0), CURLM_OK);
     assert_int_equal(passed_function, 0);
     passed_code = CURLM_UNKNOWN_OPTION;
-    assert_int_equal(hook_curl_multi_setopt(&origin, multi, CURLMOPT_MAXCONNECTS, 1), CURLM_UNKNOWN_OPTION);
+    assert_int_equal(hook_curl_multi_setopt(origin, multi, CURLMOPT_MAXCONNECTS, 1), CURLM_UNKNOWN_OPTION);
     passed_code = CURLM_OK;
     library.real = real;
-    hook_curl_multi_cleanup(&origin, multi);
+    hook_curl_multi_cleanup(origin, multi);
 }
 
 static size_t pause_once(char *data, size_t size, size_t count, void *context)
@@ -206,21 +206,21 @@ static void test_pause(void **state)
     CURLM *multi = curl_multi_init();
     int left;
     SET(easy, CURLOPT_WRITEFUNCTION, pause_once);
-    assert_int_equal(hook_curl_multi_add_handle(&origin, multi, easy), CURLM_OK);
-    assert_int_equal(hook_curl_multi_add_handle(&origin, multi, easy), CURLM_ADDED_ALREADY);
+    assert_int_equal(hook_curl_multi_add_handle(origin, multi, easy), CURLM_OK);
+    assert_int_equal(hook_curl_multi_add_handle(origin, multi, easy), CURLM_ADDED_ALREADY);
     drive(multi, 1);
-    assert_int_equal(hook_curl_easy_pause(&origin, easy, CURLPAUSE_CONT), CURLE_OK);
+    assert_int_equal(hook_curl_easy_pause(origin, easy, CURLPAUSE_CONT), CURLE_OK);
     drive(multi, UINT_MAX);
-    CURLMsg *message = hook_curl_multi_info_read(&origin, multi, &left);
+    CURLMsg *message = hook_curl_multi_info_read(origin, multi, &left);
     assert_non_null(message);
     assert_int_equal(message->data.result, CURLE_OK);
     assert_false(handles_find(easy, HANDLE_EASY)->easy.armed);
     assert_string_equal(body.text, "hello");
     assert_string_equal(read_tape(),
                         "begin GET /v1/plain bytes=0 flags=0\n" ANSWER "pause \nresume \n" DONE); /* the body once */
-    assert_int_equal(hook_curl_multi_remove_handle(&origin, multi, easy), CURLM_OK);
-    hook_curl_easy_cleanup(&origin, easy);
-    assert_int_equal(hook_curl_multi_cleanup(&origin, multi), CURLM_OK);
+    assert_int_equal(hook_curl_multi_remove_handle(origin, multi, easy), CURLM_OK);
+    hook_curl_easy_cleanup(origin, easy);
+    assert_int_equal(hook_curl_multi_cleanup(origin, multi), CURLM_OK);
     assert_string_equal(read_tape(), "");
 }
 
@@ -230,33 +230,33 @@ static void test_removed_and_abandoned(void **state)
     CURL *easy = make("/v1/slow");
     CURLM *multi = curl_multi_init();
     run_slow(multi, easy);
-    assert_int_equal(hook_curl_multi_remove_handle(&origin, multi, easy), CURLM_OK);
+    assert_int_equal(hook_curl_multi_remove_handle(origin, multi, easy), CURLM_OK);
     assert_string_equal(read_tape(), SLOW "end how=1 code=-1 status=200\n");
     assert_false(handles_find(easy, HANDLE_EASY)->easy.armed);
 
     reset_sinks(NULL);
     run_slow(multi, easy);
-    hook_curl_easy_reset(&origin, easy); /* within a transfer: libcurl allows it */
+    hook_curl_easy_reset(origin, easy); /* within a transfer: libcurl allows it */
     assert_string_equal(read_tape(), SLOW "end how=2 code=-1 status=200\n");
     assert_false(handles_find(easy, HANDLE_EASY)->easy.armed);
-    hook_curl_multi_remove_handle(&origin, multi, easy);
-    hook_curl_easy_cleanup(&origin, easy);
+    hook_curl_multi_remove_handle(origin, multi, easy);
+    hook_curl_easy_cleanup(origin, easy);
 
     reset_sinks(NULL);
     easy = make("/v1/slow");
     run_slow(multi, easy);
-    assert_int_equal(hook_curl_multi_cleanup(&origin, multi), CURLM_OK);
+    assert_int_equal(hook_curl_multi_cleanup(origin, multi), CURLM_OK);
     assert_string_equal(read_tape(), SLOW "end how=2 code=-1 status=200\n");
     assert_false(handles_find(easy, HANDLE_EASY)->easy.armed);
-    hook_curl_easy_cleanup(&origin, easy);
+    hook_curl_easy_cleanup(origin, easy);
 
     reset_sinks(NULL);
     multi = curl_multi_init();
     easy = make("/v1/slow");
     run_slow(multi, easy);
-    hook_curl_easy_cleanup(&origin, easy);
+    hook_curl_easy_cleanup(origin, easy);
     assert_string_equal(read_tape(), SLOW "end how=2 code=-1 status=200\n");
-    assert_int_equal(hook_curl_multi_cleanup(&origin, multi), CURLM_OK);
+    assert_int_equal(hook_curl_multi_cleanup(origin, multi), CURLM_OK);
     assert_string_equal(read_tape(), "");
 }
 
@@ -296,13 +296,13 @@ static void test_read_and_rewind(void **state)
     SET(easy, CURLOPT_READDATA, &source);
     SET(easy, CURLOPT_SEEKFUNCTION, seek_source);
     SET(easy, CURLOPT_SEEKDATA, &source);
-    assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
+    assert_int_equal(hook_curl_easy_perform(origin, easy), CURLE_OK);
     assert_string_equal(body.text, "hello");
     const char *text = read_tape();
     assert_memory_equal(text,
                         "begin POST /v1/redirect bytes=8 flags=0\nrequest ques\nrequest tion\nheader HTTP/1.1 307", 85);
     assert_non_null(strstr(text, "rewind \nrequest ques\nrequest tion\nheader HTTP/1.1 200"));
-    hook_curl_easy_cleanup(&origin, easy);
+    hook_curl_easy_cleanup(origin, easy);
 }
 
 /* A FILE* as input: libcurl rewinds it only because the read function is fread, which it is not
@@ -320,11 +320,11 @@ static void test_default_input_rewinds(void **state)
     SET(easy, CURLOPT_FOLLOWLOCATION, 1L);
     SET(easy, CURLOPT_READDATA, file);
     SET(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)8);
-    assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
+    assert_int_equal(hook_curl_easy_perform(origin, easy), CURLE_OK);
     assert_string_equal(body.text, "hello");
     assert_non_null(strstr(read_tape(), "rewind \nrequest question\n"));
     fclose(file);
-    hook_curl_easy_cleanup(&origin, easy);
+    hook_curl_easy_cleanup(origin, easy);
 }
 
 static size_t swap_callback(char *data, size_t size, size_t count, void *context)
@@ -344,19 +344,19 @@ static void test_changed_in_callback(void **state)
     SET(easy, CURLOPT_HEADERFUNCTION, swap_callback);
     headers.easy = easy;
     SET(easy, CURLOPT_HEADERDATA, &headers);
-    assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
+    assert_int_equal(hook_curl_easy_perform(origin, easy), CURLE_OK);
     assert_string_equal(other.text, "hello");
     assert_int_equal(body.calls, 0);
     assert_non_null(strstr(read_tape(), ANSWER));
     assert_int_equal(curl_easy_perform(easy), CURLE_OK); /* and it stays so without us */
     assert_string_equal(other.text, "hellohello");
-    hook_curl_easy_cleanup(&origin, easy);
+    hook_curl_easy_cleanup(origin, easy);
 }
 
 static size_t duplicate_inside(char *data, size_t size, size_t count, void *context)
 {
     struct sink *sink = context;
-    sink->easy = hook_curl_easy_duphandle(&origin, sink->easy);
+    sink->easy = hook_curl_easy_duphandle(origin, sink->easy);
     assert_non_null(sink->easy);
     (void)data;
     return size * count;
@@ -370,17 +370,17 @@ static void test_duplicate(void **state)
     SET(easy, CURLOPT_POSTFIELDSIZE, 6L); /* libcurl 7.88 cannot duplicate a copied body of unknown size */
     SET(easy, CURLOPT_COPYPOSTFIELDS, "copied");
     SET(easy, CURLOPT_WRITEFUNCTION, duplicate_inside);
-    assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
+    assert_int_equal(hook_curl_easy_perform(origin, easy), CURLE_OK);
     (void)read_tape();
     CURL *duplicate = body.easy;
     assert_ptr_not_equal(duplicate, easy);
-    hook_curl_easy_cleanup(&origin, easy); /* the source is gone first */
+    hook_curl_easy_cleanup(origin, easy); /* the source is gone first */
     assert_false(handles_find(duplicate, HANDLE_EASY)->easy.armed);
     SET(duplicate, CURLOPT_WRITEFUNCTION, to_sink);
-    assert_int_equal(hook_curl_easy_perform(&origin, duplicate), CURLE_OK);
+    assert_int_equal(hook_curl_easy_perform(origin, duplicate), CURLE_OK);
     assert_string_equal(body.text, "hello");
     assert_string_equal(read_tape(), "begin POST /v1/plain bytes=6 flags=0\nrequest copied\n" ANSWER DONE);
-    hook_curl_easy_cleanup(&origin, duplicate);
+    hook_curl_easy_cleanup(origin, duplicate);
 }
 
 static void test_reset(void **state)
@@ -390,7 +390,7 @@ static void test_reset(void **state)
     char *private = NULL;
     SET(easy, CURLOPT_COPYPOSTFIELDS, "old");
     SET(easy, CURLOPT_PRIVATE, "mine");
-    hook_curl_easy_reset(&origin, easy);
+    hook_curl_easy_reset(origin, easy);
     assert_int_equal(curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private), CURLE_OK);
     assert_null(private);
     char url[128];
@@ -398,9 +398,9 @@ static void test_reset(void **state)
     SET(easy, CURLOPT_URL, url);
     SET(easy, CURLOPT_WRITEFUNCTION, to_sink);
     SET(easy, CURLOPT_WRITEDATA, &body);
-    assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
+    assert_int_equal(hook_curl_easy_perform(origin, easy), CURLE_OK);
     assert_string_equal(read_tape(), "begin GET /v1/plain bytes=0 flags=0\n" ANSWER DONE);
-    hook_curl_easy_cleanup(&origin, easy);
+    hook_curl_easy_cleanup(origin, easy);
 }
 
 static jmp_buf out_of_callback;
@@ -423,12 +423,12 @@ static void test_longjmp(void **state)
     CURL *easy = make("/v1/plain");
     SET(easy, CURLOPT_WRITEFUNCTION, jump_out);
     if (setjmp(out_of_callback) == 0) {
-        (void)hook_curl_easy_perform(&origin, easy);
+        (void)hook_curl_easy_perform(origin, easy);
         fail_msg("the callback did not jump");
     }
-    assert_int_not_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK); /* libcurl refuses the handle from now on */
+    assert_int_not_equal(hook_curl_easy_perform(origin, easy), CURLE_OK); /* libcurl refuses the handle from now on */
     assert_string_equal(read_tape(), "begin GET /v1/plain bytes=0 flags=0\n" ANSWER);
-    hook_curl_easy_cleanup(&origin, easy);
+    hook_curl_easy_cleanup(origin, easy);
     assert_string_equal(read_tape(), "end how=2 code=-1 status=200\n");
     if (__lsan_enable != NULL)
         __lsan_enable();
@@ -438,11 +438,11 @@ static size_t perform_inside(char *data, size_t size, size_t count, void *contex
 {
     struct sink *sink = context;
     if (sink->calls++ == 0) {
-        assert_int_not_equal(hook_curl_easy_perform(&origin, sink->easy), CURLE_OK); /* itself: refused by libcurl */
+        assert_int_not_equal(hook_curl_easy_perform(origin, sink->easy), CURLE_OK); /* itself: refused by libcurl */
         CURL *inner = make("/v1/plain");
         SET(inner, CURLOPT_WRITEDATA, &other);
-        assert_int_equal(hook_curl_easy_perform(&origin, inner), CURLE_OK);
-        hook_curl_easy_cleanup(&origin, inner);
+        assert_int_equal(hook_curl_easy_perform(origin, inner), CURLE_OK);
+        hook_curl_easy_cleanup(origin, inner);
     }
     (void)data;
     return size * count;
@@ -454,11 +454,11 @@ static void test_perform_inside(void **state)
     CURL *easy = make("/v1/plain");
     body.easy = easy;
     SET(easy, CURLOPT_WRITEFUNCTION, perform_inside);
-    assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
+    assert_int_equal(hook_curl_easy_perform(origin, easy), CURLE_OK);
     assert_string_equal(other.text, "hello");
     assert_string_equal(read_tape(), "begin GET /v1/plain bytes=0 flags=0\n" ANSWER
                                      "begin GET /v1/plain bytes=0 flags=0\n" ANSWER DONE DONE);
-    hook_curl_easy_cleanup(&origin, easy);
+    hook_curl_easy_cleanup(origin, easy);
 }
 
 static size_t refuse(char *data, size_t size, size_t count, void *context)
@@ -474,9 +474,9 @@ static void test_write_error_of_libcurl_itself(void **state)
     (void)state;
     CURL *easy = make("/v1/junk");
     SET(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
-    assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_WRITE_ERROR);
+    assert_int_equal(hook_curl_easy_perform(origin, easy), CURLE_WRITE_ERROR);
     assert_non_null(strstr(read_tape(), "end how=0 code=23 status=200\n"));
-    hook_curl_easy_cleanup(&origin, easy);
+    hook_curl_easy_cleanup(origin, easy);
 }
 
 static void test_errors(void **state)
@@ -484,14 +484,14 @@ static void test_errors(void **state)
     (void)state;
     CURL *easy = make("/v1/plain");
     SET(easy, CURLOPT_WRITEFUNCTION, refuse);
-    assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_WRITE_ERROR);
+    assert_int_equal(hook_curl_easy_perform(origin, easy), CURLE_WRITE_ERROR);
     assert_non_null(strstr(read_tape(), "end how=3 code=23 status=200\n"));
     SET(easy, CURLOPT_URL, "http://127.0.0.1:1/v1/plain");
     *strrchr(base, ':') = '\0';
-    assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_COULDNT_CONNECT);
+    assert_int_equal(hook_curl_easy_perform(origin, easy), CURLE_COULDNT_CONNECT);
     assert_non_null(strstr(read_tape(), "end how=0 code=7 status=0\n"));
-    assert_int_equal(hook_curl_easy_setopt(&origin, easy, (CURLoption)9999, 1), CURLE_UNKNOWN_OPTION);
-    hook_curl_easy_cleanup(&origin, easy);
+    assert_int_equal(hook_curl_easy_setopt(origin, easy, (CURLoption)9999, 1), CURLE_UNKNOWN_OPTION);
+    hook_curl_easy_cleanup(origin, easy);
 }
 
 #define CASE(name) cmocka_unit_test_setup(name, reset_sinks)

@@ -28,19 +28,19 @@ static void test_beginning_lost(void **state)
         for (unsigned k = 0; k < 2; k++) {
             reset_sinks(NULL);
             SET(easy, CURLOPT_COPYPOSTFIELDS, "a body");
-            assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
+            assert_int_equal(hook_curl_easy_perform(origin, easy), CURLE_OK);
             assert_string_equal(body.text, "hello");
             assert_false(handles_find(easy, HANDLE_EASY)->easy.armed);
             assert_int_equal(tape_losses().calls - before.calls, i == 0 ? k + 1 : 0);
         }
         CURLM *multi = curl_multi_init();
         int left;
-        assert_int_equal(hook_curl_multi_add_handle(&origin, multi, easy), CURLM_OK);
+        assert_int_equal(hook_curl_multi_add_handle(origin, multi, easy), CURLM_OK);
         drive(multi, UINT_MAX);
-        assert_non_null(hook_curl_multi_info_read(&origin, multi, &left));
-        assert_int_equal(hook_curl_multi_remove_handle(&origin, multi, easy), CURLM_OK);
-        hook_curl_easy_cleanup(&origin, easy);
-        assert_int_equal(hook_curl_multi_cleanup(&origin, multi), CURLM_OK);
+        assert_non_null(hook_curl_multi_info_read(origin, multi, &left));
+        assert_int_equal(hook_curl_multi_remove_handle(origin, multi, easy), CURLM_OK);
+        hook_curl_easy_cleanup(origin, easy);
+        assert_int_equal(hook_curl_multi_cleanup(origin, multi), CURLM_OK);
         assert_int_equal(tape_losses().calls - before.calls, i == 0 ? 3 : 0);
         assert_int_equal(tape_losses().records - before.records, 3); /* the beginnings alone */
         assert_int_equal(tape_backlog_bytes(), backlog);
@@ -63,11 +63,11 @@ static void test_no_scribe(void **state)
         for (unsigned k = 0; k < 3; k++) {
             reset_sinks(NULL);
             errno = 77;
-            assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
+            assert_int_equal(hook_curl_easy_perform(origin, easy), CURLE_OK);
             assert_string_equal(body.text, "hello");
             assert_false(handles_find(easy, HANDLE_EASY)->easy.armed);
         }
-        hook_curl_easy_cleanup(&origin, easy);
+        hook_curl_easy_cleanup(origin, easy);
         assert_int_equal(tally_of(TALLY_CALLS) - before, 3);
     }
     scribe_error = 0;
@@ -90,17 +90,17 @@ static void test_library_not_followed(void **state)
     const uint64_t before = tally_of(TALLY_CALLS);
     crowded.index = LIBRARY_NOT_FOLLOWED;
     crowded.real = library.real;
-    CURL *easy = hook_curl_easy_init(&from);
+    CURL *easy = hook_curl_easy_init(from);
     assert_non_null(easy);
     assert_null(handles_find(easy, HANDLE_EASY));
     assert_int_equal(tally_of(TALLY_CALLS) - before, 1);
     char url[96];
     (void)snprintf(url, sizeof(url), "%s/v1/plain", base);
-    assert_int_equal(hook_curl_easy_setopt(&from, easy, CURLOPT_URL, (uintptr_t)url), CURLE_OK);
-    assert_int_equal(hook_curl_easy_setopt(&from, easy, CURLOPT_WRITEFUNCTION, (uintptr_t)to_sink), CURLE_OK);
-    assert_int_equal(hook_curl_easy_setopt(&from, easy, CURLOPT_WRITEDATA, (uintptr_t)&body), CURLE_OK);
-    assert_int_equal(hook_curl_easy_perform(&from, easy), CURLE_OK);
-    hook_curl_easy_cleanup(&from, easy);
+    assert_int_equal(hook_curl_easy_setopt(from, easy, CURLOPT_URL, (uintptr_t)url), CURLE_OK);
+    assert_int_equal(hook_curl_easy_setopt(from, easy, CURLOPT_WRITEFUNCTION, (uintptr_t)to_sink), CURLE_OK);
+    assert_int_equal(hook_curl_easy_setopt(from, easy, CURLOPT_WRITEDATA, (uintptr_t)&body), CURLE_OK);
+    assert_int_equal(hook_curl_easy_perform(from, easy), CURLE_OK);
+    hook_curl_easy_cleanup(from, easy);
     assert_string_equal(read_tape(), "");
 }
 
@@ -118,7 +118,7 @@ static void test_request_beyond_bounds(void **state)
         memset(url + host, 'a', SHADOW_URL_BYTES_MAX);
         (void)snprintf(url + host + SHADOW_URL_BYTES_MAX, 32, "%s", tails[i]);
         SET(easy, CURLOPT_URL, url);
-        assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
+        assert_int_equal(hook_curl_easy_perform(origin, easy), CURLE_OK);
         assert_string_equal(read_tape(), "");
         assert_int_equal(tally_of(TALLY_CALLS) - before, i == 0);
     }
@@ -128,9 +128,9 @@ static void test_request_beyond_bounds(void **state)
     struct shadow *shadow = &handles_find(easy, HANDLE_EASY)->easy.shadow;
     shadow->fields_kind = SHADOW_FIELDS_UNSEEN; /* as where there was no memory for a copy */
     const struct tape_loss before = tape_losses();
-    assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
+    assert_int_equal(hook_curl_easy_perform(origin, easy), CURLE_OK);
     assert_int_equal(tape_losses().records - before.records, 1);
-    hook_curl_easy_cleanup(&origin, easy);
+    hook_curl_easy_cleanup(origin, easy);
     struct tape_record record;
     bool told = false;
     while (tape_read(&record))
@@ -153,16 +153,16 @@ static void test_large_copy_for_others(void **state)
         struct shadow *shadow = &handles_find(easy, HANDLE_EASY)->easy.shadow;
         SET(easy, CURLOPT_COPYPOSTFIELDS, large + small);
         assert_non_null(shadow->copied.data);
-        (void)hook_curl_easy_perform(&origin, easy);
+        (void)hook_curl_easy_perform(origin, easy);
         assert_int_equal(shadow->fields_kind, small ? SHADOW_FIELDS_COPY : SHADOW_FIELDS_UNSEEN);
         assert_int_equal(shadow->copied.data != NULL, small);
         const struct tape_loss before = tape_losses();
         (void)snprintf(url, sizeof(url), "%s/v1/plain", base);
         SET(easy, CURLOPT_URL, url);
-        (void)hook_curl_easy_perform(&origin, easy);
+        (void)hook_curl_easy_perform(origin, easy);
         if (!small) /* all of the other does not fit on a tape that nobody reads */
             assert_int_equal(tape_losses().records - before.records, 1);
-        hook_curl_easy_cleanup(&origin, easy);
+        hook_curl_easy_cleanup(origin, easy);
         struct tape_record record;
         while (tape_read(&record))
             continue;
@@ -179,8 +179,8 @@ static void test_session(void **state)
         uint64_t calls = tally_of(TALLY_CALLS), sessions = tally_of(TALLY_SESSIONS);
         unsigned ensured = scribe_ensured;
         SET(easy, CURLOPT_CONNECT_ONLY, 1);
-        assert_int_equal(hook_curl_easy_perform(&origin, easy), CURLE_OK);
-        hook_curl_easy_cleanup(&origin, easy);
+        assert_int_equal(hook_curl_easy_perform(origin, easy), CURLE_OK);
+        hook_curl_easy_cleanup(origin, easy);
         assert_int_equal(tally_of(TALLY_SESSIONS) - sessions, i == 0);
         assert_int_equal(scribe_ensured - ensured, i == 0);
         assert_int_equal(tally_of(TALLY_CALLS), calls);
@@ -200,8 +200,8 @@ static void test_stale_handle(void **state)
     assert_null(record->easy.multi);
     assert_null(handles_find(multi, HANDLE_MULTI)->multi.first);
     (void)curl_multi_remove_handle(multi, easy);
-    hook_curl_easy_cleanup(&origin, easy);
-    assert_int_equal(hook_curl_multi_cleanup(&origin, multi), CURLM_OK);
+    hook_curl_easy_cleanup(origin, easy);
+    assert_int_equal(hook_curl_multi_cleanup(origin, multi), CURLM_OK);
 }
 
 int main(void)

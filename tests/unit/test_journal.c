@@ -496,80 +496,12 @@ static void test_records(void **state)
     guard_free(&guard);
 }
 
-/* ---- one call at a time ---- */
-
-static int fallocate_fails; /* with this */
-int __real_fallocate(int fd, int mode, off_t at, off_t bytes);
-int __wrap_fallocate(int fd, int mode, off_t at, off_t bytes);
-
-int __wrap_fallocate(int fd, int mode, off_t at, off_t bytes)
-{
-    errno = fallocate_fails;
-    return fallocate_fails != 0 ? -1 : __real_fallocate(fd, mode, at, bytes);
-}
-
-static bool ready(struct journal *journal, const struct span_buffer *greeting)
-{
-    const struct span_journal_head head = {.owner = {.pid = (uint64_t)getpid()}};
-    const struct journal_place places[JOURNAL_PLACES] = {{.directory = journals}};
-    bool fresh;
-    journal_init(journal, &head, places, true);
-    journal->greeting = greeting->data;
-    journal->greeting_bytes = greeting->bytes;
-    return journal_ready(journal, 1, 1, 0, &fresh) && fresh;
-}
-
-/* A file without room is no journal, a file system that cannot promise any has one all the same;
- * spans of any size are kept as they are; what the collector has is never said to be less than
- * before. */
-static void test_single_steps(void **state)
-{
-    (void)state;
-    static struct journal journal;
-    static struct span span;
-    static char text[SPAN_TEXT_MAX];
-    struct span_buffer greeting;
-    struct journal_slot slot = {0};
-    span_buffer_init(&greeting, 65536);
-    test_greeting(&greeting, 0);
-    fallocate_fails = ENOSPC;
-    assert_false(ready(&journal, &greeting));
-    fallocate_fails = EOPNOTSUPP;
-    assert_true(ready(&journal, &greeting));
-    journal_remove(&journal);
-    fallocate_fails = 0;
-    assert_true(ready(&journal, &greeting));
-    memset(text, 't', sizeof(text));
-    span_init(&span);
-    for (unsigned f = 0; f < SPAN_FIELD_COUNT; f++)
-        if (span_fields[f].type > SPAN_ID64)
-            span_set_text(&span, (enum span_field)f, text, sizeof(text));
-    assert_true(journal_add(&journal, &span, 0, &slot));
-    assert_true(journal.pending_used > SPAN_JOURNAL_PENDING_HEAD + SPAN_ARENA_BYTES / 2);
-    uint64_t acked;
-    journal_acked(&journal, 5);
-    journal_acked(&journal, 3);
-    assert_int_equal(journal.acked, 5);
-    assert_int_equal(pread(journal.own.fd, &acked, sizeof(acked), SPAN_JOURNAL_AT_ACKED), sizeof(acked));
-    assert_int_equal(acked, 5);
-    /* A head of which the end is missing is none, whatever lies after. */
-    uint8_t head[SPAN_JOURNAL_AT_LOSS];
-    struct span_journal_head known;
-    assert_int_equal(pread(journal.own.fd, head, sizeof(head), 0), sizeof(head));
-    assert_int_equal(span_journal_head_read(&known, head, sizeof(head)), SPAN_JOURNAL_OK);
-    assert_int_equal(span_journal_head_read(&known, head, sizeof(head) - 1), SPAN_JOURNAL_BAD);
-    assert_int_equal(span_journal_head_read(&known, head, 0), SPAN_JOURNAL_BAD);
-    journal_remove(&journal);
-    span_buffer_done(&greeting);
-}
-
 #define WITH_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, directories_setup, directories_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_records),
-        WITH_DIRECTORY(test_single_steps),
         WITH_DIRECTORY(test_death_at_every_write),
         WITH_DIRECTORY(test_cut_short_by_another),
         WITH_DIRECTORY(test_nothing_between_calls),

@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <sqlite3.h>
 
+#include "collector/store/store_inner.h"
+
 static char directory[64];
 static char file[128];
 
@@ -226,6 +228,56 @@ static int64_t pragma(sqlite3 *db, const char *text)
     return value;
 }
 
+static int64_t number(const struct store *store, const char *sql)
+{
+    int64_t value = -1;
+
+    assert_int_equal(store_pragma_int(store_sqlite(store), sql, &value), SQLITE_OK);
+    return value;
+}
+
+/* What large columns leave for the pages that they share fills these, whatever sizes they have; and
+ * each is what it was. */
+static void test_columns_fill_pages(void **state)
+{
+    enum { BLOCKS = 50, COLUMNS = 40 };
+    struct store *store = open_store(STORE_WRITE);
+    struct span_buffer bytes;
+    uint64_t random = 17;
+    int64_t sum = 0;
+
+    (void)state;
+    span_buffer_init(&bytes, 1 << 20);
+    assert_int_equal(store_begin(store), STORE_OK);
+    for (int64_t block = 1; block <= BLOCKS; block++) {
+        struct store_columns columns = {.block = block};
+
+        for (unsigned c = 0; c < COLUMNS; c++) {
+            const size_t length = 1 + random_next(&random) % (c % 3 == 0 ? 60000 : 2000);
+            const uint8_t byte = (uint8_t)(block + c);
+
+            bytes.bytes = 0;
+            for (size_t i = 0; i < length; i++)
+                span_buffer_append(&bytes, &byte, 1);
+            assert_int_equal(store_columns_keep(&columns, c, &bytes), 0);
+            sum += (int64_t)length;
+        }
+        assert_int_equal(store_columns_put(store, &columns), 0);
+        store_columns_done(&columns);
+    }
+    assert_int_equal(store_commit(store), STORE_OK);
+    assert_int_equal(number(store, "SELECT count(*) FROM col"), BLOCKS * COLUMNS);
+    assert_int_equal(number(store, "SELECT sum(length(data)) FROM col"), sum);
+    assert_int_equal(number(store, "SELECT count(*) FROM col WHERE hex(substr(data,length(data)))<>"
+                                   "printf('%02X',block+field)"),
+                     0);
+    const int64_t pages = number(store, "PRAGMA page_count") * 4096;
+    print_message("%.2f %% of the file is not columns\n", 100 - 100.0 * (double)sum / (double)pages);
+    assert_true(pages < sum + sum / 40);
+    store_close(store);
+    span_buffer_done(&bytes);
+}
+
 /* What is free goes back to the file system whole, also where the steps of it leave less than is
  * worth beginning for. */
 static void test_free_pages_go_back(void **state)
@@ -251,9 +303,78 @@ static void test_free_pages_go_back(void **state)
     sqlite3_close(db);
 }
 
+/* ---- when a merge is due ---- */
+
+/* Frames `from` and on of process 0, each with so many spans of that moment. */
+static void put_frames(struct store *store, uint64_t now_ns, uint64_t from, uint64_t frames, unsigned rows)
+{
+    static struct span spans[SPAN_BLOCK_ROWS_SHIM];
+    const struct span *row[SPAN_BLOCK_ROWS_SHIM];
+    struct span_process process;
+    struct span_buffer block;
+
+    test_process(&process, 0);
+    span_buffer_init(&block, SPAN_FRAME_PAYLOAD_MAX);
+    assert_int_equal(store_begin(store), STORE_OK);
+    assert_int_equal(store_take_process(store, &process), STORE_OK);
+    for (uint64_t sequence = from; sequence < from + frames; sequence++) {
+        struct span_frame frame = {.kind = SPAN_FRAME_SPANS, .sequence = sequence};
+        bool repeat = true;
+
+        for (unsigned i = 0; i < rows; i++) {
+            span_init(&spans[i]);
+            span_set_u64(&spans[i], SPAN_seq, sequence * SPAN_BLOCK_ROWS_SHIM + i);
+            span_set_u64(&spans[i], SPAN_start_ns, now_ns);
+            row[i] = &spans[i];
+        }
+        block.bytes = 0;
+        assert_int_equal(span_block_encode(&block, row, rows, 1), 0);
+        memcpy(frame.identity, process.identity, sizeof(frame.identity));
+        frame.payload = block.data;
+        frame.payload_bytes = block.bytes;
+        assert_int_equal(store_take_frame(store, &frame, &repeat), STORE_OK);
+        assert_false(repeat);
+    }
+    assert_int_equal(store_commit(store), STORE_OK);
+    span_buffer_done(&block);
+}
+
+static uint64_t blocks_after_merge(struct store *store)
+{
+    struct store_totals totals;
+
+    merge_all(store);
+    assert_int_equal(store_totals(store, &totals), STORE_OK);
+    return totals.blocks;
+}
+
+/* What came within the hour is merged before its end where it is as many blocks, or as many spans,
+ * as one step takes, and no sooner: each merge of an hour writes all of it. */
+static void test_due_within_the_hour(void **state)
+{
+    enum { BLOCKS = 4096, FULL = SPAN_BLOCK_ROWS_MAX / SPAN_BLOCK_ROWS_SHIM };
+    struct store *store = open_store(STORE_WRITE);
+    const uint64_t now_ns = (uint64_t)time(NULL) * 1000000000;
+
+    (void)state;
+    put_frames(store, now_ns, 1, BLOCKS - 1, 1);
+    assert_int_equal(blocks_after_merge(store), BLOCKS - 1);
+    put_frames(store, now_ns, BLOCKS, 1, 1);
+    assert_int_equal(blocks_after_merge(store), 1);
+    put_frames(store, now_ns, BLOCKS + 1, FULL - 1, SPAN_BLOCK_ROWS_SHIM);
+    put_frames(store, now_ns, BLOCKS + FULL, 1, SPAN_BLOCK_ROWS_SHIM - 1);
+    assert_int_equal(blocks_after_merge(store), 1 + FULL);
+    put_frames(store, now_ns, BLOCKS + FULL + 1, 1, 1);
+    assert_int_equal(blocks_after_merge(store), 2);
+    assert_int_equal(store_check(store, test_fault, NULL), 0);
+    store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_columns_fill_pages, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_due_within_the_hour, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ids_go, setup, teardown),
         cmocka_unit_test_setup_teardown(test_free_pages_go_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_same_rows, setup, teardown),

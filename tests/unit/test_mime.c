@@ -20,9 +20,9 @@
 static struct library library;
 static const struct origin origin = {.library = &library};
 
-struct library *library_of(const struct origin *from)
+struct library *library_of(struct origin from)
 {
-    return from->library != NULL ? from->library : &library;
+    return from.library != NULL ? from.library : &library;
 }
 
 static int start(void **state)
@@ -37,10 +37,10 @@ static int start(void **state)
 
 static void add(curl_mime *mime, const char *name, const char *value)
 {
-    curl_mimepart *const part = hook_curl_mime_addpart(&origin, mime);
+    curl_mimepart *const part = hook_curl_mime_addpart(origin, mime);
     assert_non_null(part);
-    assert_int_equal(hook_curl_mime_data(&origin, part, value, CURL_ZERO_TERMINATED), CURLE_OK);
-    assert_int_equal(hook_curl_mime_name(&origin, part, name), CURLE_OK);
+    assert_int_equal(hook_curl_mime_data(origin, part, value, CURL_ZERO_TERMINATED), CURLE_OK);
+    assert_int_equal(hook_curl_mime_name(origin, part, name), CURLE_OK);
 }
 
 /* What the scribe's parser makes of it: "name=value;" for each field. */
@@ -76,8 +76,8 @@ static void test_part_of_an_unseen_form(void **state)
     CURL *const easy = curl_easy_init();
     curl_mime *const mime = curl_mime_init(easy);
     curl_mimepart *const part = curl_mime_addpart(mime);
-    assert_int_equal(hook_curl_mime_name(&origin, part, "model"), CURLE_OK);
-    assert_int_equal(hook_curl_mime_data(&origin, part, "m", 1), CURLE_OK);
+    assert_int_equal(hook_curl_mime_name(origin, part, "model"), CURLE_OK);
+    assert_int_equal(hook_curl_mime_data(origin, part, "m", 1), CURLE_OK);
     assert_string_equal(fields_of(mime), "nothing");
     curl_mime_free(mime);
     curl_easy_cleanup(easy);
@@ -87,19 +87,19 @@ static void test_text_parts(void **state)
 {
     (void)state;
     CURL *const easy = curl_easy_init();
-    curl_mime *const mime = hook_curl_mime_init(&origin, easy);
+    curl_mime *const mime = hook_curl_mime_init(origin, easy);
     add(mime, "model", "whisper-1");
-    curl_mimepart *const file = hook_curl_mime_addpart(&origin, mime);
-    assert_int_equal(hook_curl_mime_name(&origin, file, "file"), CURLE_OK);
+    curl_mimepart *const file = hook_curl_mime_addpart(origin, mime);
+    assert_int_equal(hook_curl_mime_name(origin, file, "file"), CURLE_OK);
     assert_int_equal(curl_mime_filedata(file, "/dev/null"), CURLE_OK);
-    curl_mimepart *const counted = hook_curl_mime_addpart(&origin, mime);
-    assert_int_equal(hook_curl_mime_name(&origin, counted, "temp"), CURLE_OK);
-    assert_int_equal(hook_curl_mime_name(&origin, counted, "temperature"), CURLE_OK); /* the last one counts */
-    assert_int_equal(hook_curl_mime_data(&origin, counted, "0.25 and more", 4), CURLE_OK);
+    curl_mimepart *const counted = hook_curl_mime_addpart(origin, mime);
+    assert_int_equal(hook_curl_mime_name(origin, counted, "temp"), CURLE_OK);
+    assert_int_equal(hook_curl_mime_name(origin, counted, "temperature"), CURLE_OK); /* the last one counts */
+    assert_int_equal(hook_curl_mime_data(origin, counted, "0.25 and more", 4), CURLE_OK);
     assert_string_equal(fields_of(mime), "model=whisper-1;temperature=0.25;");
-    assert_int_equal(hook_curl_mime_data(&origin, counted, NULL, 0), CURLE_OK);
+    assert_int_equal(hook_curl_mime_data(origin, counted, NULL, 0), CURLE_OK);
     assert_string_equal(fields_of(mime), "model=whisper-1;");
-    hook_curl_mime_free(&origin, mime);
+    hook_curl_mime_free(origin, mime);
     assert_string_equal(fields_of(mime), "nothing");
     curl_easy_cleanup(easy);
 }
@@ -113,7 +113,7 @@ static void test_left_out(void **state)
     memset(value, 'v', sizeof(value) - 1);
     name[sizeof(name) - 1] = value[sizeof(value) - 1] = '\0';
     CURL *const easy = curl_easy_init();
-    curl_mime *const mime = hook_curl_mime_init(&origin, easy);
+    curl_mime *const mime = hook_curl_mime_init(origin, easy);
     assert_string_equal(fields_of(mime), "nothing");
     add(mime, name, "x");
     add(mime, "long", value);
@@ -124,8 +124,8 @@ static void test_left_out(void **state)
     for (int i = 0; i < 40; i++) /* more than are kept */
         add(mime, "k", value + 150);
     assert_memory_equal(fields_of(mime), "model=m;k=vvv", 13);
-    hook_curl_mime_free(&origin, mime);
-    hook_curl_mime_free(&origin, NULL);
+    hook_curl_mime_free(origin, mime);
+    hook_curl_mime_free(origin, NULL);
     curl_easy_cleanup(easy);
 }
 
@@ -135,22 +135,22 @@ static void test_others(void **state)
 {
     (void)state;
     CURL *const easy = curl_easy_init();
-    curl_mime *const outer = hook_curl_mime_init(&origin, easy);
+    curl_mime *const outer = hook_curl_mime_init(origin, easy);
     add(outer, "model", "m");
-    curl_mimepart *const nest = hook_curl_mime_addpart(&origin, outer);
-    curl_mime *const inner = hook_curl_mime_init(&origin, easy);
+    curl_mimepart *const nest = hook_curl_mime_addpart(origin, outer);
+    curl_mime *const inner = hook_curl_mime_init(origin, easy);
     add(inner, "model", "other");
-    assert_int_equal(hook_curl_mime_name(&origin, nest, "late"), CURLE_OK); /* forwarded, not seen */
+    assert_int_equal(hook_curl_mime_name(origin, nest, "late"), CURLE_OK); /* forwarded, not seen */
     assert_int_equal(curl_mime_subparts(nest, inner), CURLE_OK);
     assert_string_equal(fields_of(outer), "model=m;");
-    hook_curl_mime_free(&origin, outer); /* and with it the inner one */
+    hook_curl_mime_free(origin, outer); /* and with it the inner one */
     library.begin = 1000;
     library.end = 2000;
     const struct origin inside = {.caller = (const void *)1500};
-    curl_mime *const own = hook_curl_mime_init(&inside, easy);
+    curl_mime *const own = hook_curl_mime_init(inside, easy);
     add(own, "model", "m");
     assert_string_equal(fields_of(own), "nothing");
-    hook_curl_mime_free(&inside, own);
+    hook_curl_mime_free(inside, own);
     assert_null(handles_find(own, HANDLE_FORM));
     curl_easy_cleanup(easy);
 }

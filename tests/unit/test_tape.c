@@ -192,6 +192,25 @@ static void fill(uint64_t transfer, uint64_t *lost)
             continue;
 }
 
+/* Long before all is read, while it never is empty. */
+static void test_what_was_read_is_room(void **state)
+{
+    (void)state;
+    uint64_t lost = 0, nothing = 0;
+    struct tape_record record;
+    static const char piece[8192];
+    const size_t both = 2 * (sizeof(piece) + RECORD_OVERHEAD);
+    fill(1, &lost);
+    for (unsigned turn = 0; turn < 3 * TAPE_RING_BYTES / both; turn++) {
+        for (size_t read = 0; read < (turn == 0 ? 3 * both : both); read += RECORD_OVERHEAD + record.bytes)
+            assert_true(tape_read(&record));
+        assert_true(tape_write(TAPE_RESPONSE_BODY, 1, 1, piece, sizeof(piece), NULL, 0, &nothing));
+        tape_piece(TAPE_RESPONSE_BODY, 1, 1, piece, sizeof(piece), &nothing);
+        assert_int_equal(nothing, 0);
+    }
+    drain();
+}
+
 /* Each beginning that the tape took keeps room for its end, whatever comes between, wherever the
  * ring's end lies. */
 static void test_ends_of_all_open_transfers_fit(void **state)
@@ -455,6 +474,7 @@ int main(void)
         cmocka_unit_test_setup(test_order_and_content, start),
         cmocka_unit_test_setup(test_wrap_around, start),
         cmocka_unit_test_setup(test_full, start),
+        cmocka_unit_test_setup(test_what_was_read_is_room, start),
         cmocka_unit_test_setup(test_ends_of_all_open_transfers_fit, start),
         cmocka_unit_test_setup(test_ends_without_a_beginning, start),
         cmocka_unit_test_setup(test_records_without_payload_count, start),

@@ -135,37 +135,64 @@ static void test_none_is_kept_out(void **state)
     store_close(store);
 }
 
+/* While naps are counted, each takes no time, and after so many, more than any number of tries that
+ * is enough for what passes by itself, the one who has the lock is asked to give it back. */
+enum { NAPS = 50 };
+static int naps = -1, asks, answers;
+
+int __real_nanosleep(const struct timespec *time, struct timespec *left);
+int __wrap_nanosleep(const struct timespec *time, struct timespec *left);
+int __wrap_nanosleep(const struct timespec *time, struct timespec *left)
+{
+    char byte = 'x';
+
+    if (naps < 0)
+        return __real_nanosleep(time, left);
+    if (++naps == NAPS) {
+        assert_int_equal(write(asks, &byte, 1), 1);
+        assert_int_equal(read(answers, &byte, 1), 1);
+    }
+    return 0;
+}
+
 /* Somebody has the store at rest locked while it is opened: SQLite itself does not wait to change
  * it to a log. */
 static void test_opening_waits(void **state)
 {
     struct store *store = NULL;
-    int said[2], code;
+    int said[2], asked[2], code;
     char byte;
     pid_t child;
 
     (void)state;
     assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
     store_close(store);
-    assert_int_equal(pipe(said), 0);
+    assert_true(pipe(said) == 0 && pipe(asked) == 0);
     child = fork();
     if (child == 0) {
         sqlite3 *db;
 
         if (sqlite3_open(file, &db) != SQLITE_OK || sqlite3_exec(db, "BEGIN IMMEDIATE", 0, 0, 0) != SQLITE_OK ||
-            write(said[1], "x", 1) != 1)
+            write(said[1], "x", 1) != 1 || read(asked[0], &byte, 1) != 1)
             _exit(1);
-        usleep(300000);
-        _exit(sqlite3_exec(db, "ROLLBACK", 0, 0, 0) != SQLITE_OK || sqlite3_close(db) != SQLITE_OK);
+        code = sqlite3_exec(db, "ROLLBACK", 0, 0, 0) != SQLITE_OK || sqlite3_close(db) != SQLITE_OK;
+        _exit(write(said[1], "x", 1) != 1 || code);
     }
     assert_int_equal(read(said[0], &byte, 1), 1);
+    asks = asked[1];
+    answers = said[0];
+    naps = 0;
     assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
+    assert_int_equal(naps, NAPS);
+    naps = -1;
     test_fill(store, 1, 1, 1);
     store_close(store);
     assert_int_equal(waitpid(child, &code, 0), child);
     assert_int_equal(code, 0);
-    close(said[0]);
-    close(said[1]);
+    for (int end = 0; end < 2; end++) {
+        close(said[end]);
+        close(asked[end]);
+    }
 }
 
 /* A clock that makes a step whenever it is looked at, and what SQLite is told to wait. */

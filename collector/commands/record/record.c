@@ -215,6 +215,17 @@ static void summarise(struct record *record, const struct listen_stats *stats, c
     (void)summary_print(&summary, record->store);
 }
 
+/* The prompts of what was recorded; without them it is as good. */
+static void learn(const struct record *record)
+{
+    bool more = !record->store_failed;
+    while (more)
+        if (store_learn(record->store, &more) != STORE_OK) {
+            complain("prompts could not be learned in %s: %s", record->path, store_why());
+            return;
+        }
+}
+
 /* Ends the recording; the program has ended before. */
 static void finish(struct record *record, bool quiet)
 {
@@ -235,6 +246,7 @@ static void finish(struct record *record, bool quiet)
                  "or `pprofd --once --store %s --spool %s`.",
                  record->place.run.path, record->path, there ? ", or a report of that file," : "", record->path,
                  record->place.run.path);
+    learn(record);
     if (!quiet)
         summarise(record, &stats, &kept);
     (void)place_leave(&record->place);

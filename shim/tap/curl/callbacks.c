@@ -148,6 +148,8 @@ void callbacks_set_paused(struct handle *handle, unsigned paused)
 /* How much of this piece was delivered, and noted, before the application paused. */
 static size_t skip_replayed(size_t *replayed, size_t bytes)
 {
+    if (*replayed == 0)
+        return 0;
     size_t skip = *replayed < bytes ? *replayed : bytes;
     *replayed -= skip;
     return skip;

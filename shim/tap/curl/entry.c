@@ -15,6 +15,7 @@
 
 #define EXPORTED __attribute__((visibility("default")))
 #define AND(...) , ##__VA_ARGS__
+#define EXPECTED(condition) __builtin_expect(condition, true)
 #define BY_SYMBOL ((struct origin){.caller = __builtin_return_address(0)})
 
 /* The third parameter travels as one machine word, whatever its type: on LP64 it is passed on as it
@@ -35,18 +36,18 @@ _Static_assert(sizeof(uintptr_t) == sizeof(curl_off_t), "curl_off_t arguments wo
     {                                                                                                                  \
         THIRD_WORD(option, argument);                                                                                  \
         struct origin origin = BY_SYMBOL;                                                                              \
-        if (shim_active)                                                                                               \
-            return hook_##name(&origin, object, option, argument);                                                     \
-        const struct library *library = library_of(&origin);                                                           \
+        if (EXPECTED(shim_active))                                                                                     \
+            return hook_##name(origin, object, option, argument);                                                      \
+        const struct library *library = library_of(origin);                                                            \
         if (library != NULL && library->real.name != NULL)                                                             \
             return library->real.name(object, option, argument);                                                       \
         return failure;                                                                                                \
     }
 #define FORWARD(name, failure, args)                                                                                   \
     {                                                                                                                  \
-        if (shim_active)                                                                                               \
-            return hook_##name(&origin AND args);                                                                      \
-        const struct library *library = library_of(&origin);                                                           \
+        if (EXPECTED(shim_active))                                                                                     \
+            return hook_##name(origin AND args);                                                                       \
+        const struct library *library = library_of(origin);                                                            \
         if (library != NULL && library->real.name != NULL)                                                             \
             return library->real.name args;                                                                            \
         return failure;                                                                                                \
@@ -80,12 +81,8 @@ _Static_assert(sizeof(uintptr_t) == sizeof(curl_off_t), "curl_off_t arguments wo
 #undef SETOPT
 #undef HOOK
 
-static const struct origin origins[LIBRARIES_MAX] = {
-    {.library = &library_table[0]}, {.library = &library_table[1]}, {.library = &library_table[2]},
-    {.library = &library_table[3]}, {.library = &library_table[4]}, {.library = &library_table[5]},
-    {.library = &library_table[6]}, {.library = &library_table[7]},
-};
-_Static_assert(LIBRARIES_MAX == 8, "EACH_LIBRARY and origins have eight");
+#define BY_NAME(n) ((struct origin){.library = &library_table[n]})
+_Static_assert(LIBRARIES_MAX == 8, "EACH_LIBRARY has eight");
 #define EACH_LIBRARY(what, ...)                                                                                        \
     what(0, __VA_ARGS__) what(1, __VA_ARGS__) what(2, __VA_ARGS__) what(3, __VA_ARGS__) what(4, __VA_ARGS__)           \
         what(5, __VA_ARGS__) what(6, __VA_ARGS__) what(7, __VA_ARGS__)
@@ -94,12 +91,12 @@ _Static_assert(LIBRARIES_MAX == 8, "EACH_LIBRARY and origins have eight");
     static type name##_##n(object_type object, option_type option, ...)                                                \
     {                                                                                                                  \
         THIRD_WORD(option, argument);                                                                                  \
-        return hook_##name(&origins[n], object, option, argument);                                                     \
+        return hook_##name(BY_NAME(n), object, option, argument);                                                      \
     }
 #define TRAMPOLINE(n, before, type, name, params, args)                                                                \
     static type name##_##n params                                                                                      \
     {                                                                                                                  \
-        before return hook_##name(&origins[n] AND args);                                                               \
+        before return hook_##name(BY_NAME(n) AND args);                                                                \
     }
 #define HOOK(type, name, failure, params, args) EACH_LIBRARY(TRAMPOLINE, , type, name, params, args)
 #define DRIVE(type, name, failure, params, args)                                                                       \

@@ -43,20 +43,20 @@ static struct handle *make_handle(void)
     }
 }
 
-static void set_loud(struct handle *handle)
+void handles_set_loud(struct handle *record)
 {
-    atomic_store_explicit(&handle->quiet, handle, memory_order_release);
+    atomic_store_explicit(&record->quiet, record, memory_order_release);
 }
 
-void handles_set_quiet(struct handle *multi)
+void handles_set_quiet(struct handle *record, const void *multi)
 {
-    atomic_store_explicit(&multi->quiet, atomic_load_explicit(&multi->key, memory_order_relaxed), memory_order_release);
+    atomic_store_explicit(&record->quiet, multi, memory_order_release);
 }
 
 /* Everything from `released` on is the owner's and starts from zero. */
 static void clear(struct handle *handle)
 {
-    set_loud(handle);
+    handles_set_loud(handle);
     uint8_t *begin = (uint8_t *)&handle->released;
     memset(begin, 0, (size_t)((uint8_t *)(handle + 1) - begin));
 }
@@ -102,7 +102,7 @@ void handles_join(struct handle *easy, struct handle *multi)
     if (list->pending == NULL)
         list->pending = easy;
     own->pending = true;
-    set_loud(multi);
+    handles_set_loud(multi);
 }
 
 void handles_leave(struct handle *easy)

@@ -63,8 +63,9 @@ struct form {
 struct handle {
     _Atomic(const void *) key; /* NULL: free */
     enum handle_kind kind;
-    /* Of a multi handle that was driven and got nothing since: its key. Else what no handle is: the
-     * record itself, or NULL before the record was ever driven (hook_multi.h). */
+    /* Of a multi handle that was driven and got nothing since: its key. Of an easy handle inside
+     * curl_easy_perform: the multi handle that libcurl drives for it. Else what no handle is: the
+     * record itself, or NULL before any of this (hook_multi.h). */
     _Atomic(const void *) quiet;
     struct handle *next;  /* in the bucket; fixed once published */
     const void *released; /* the CURL* that it was of; NULL: none */
@@ -115,7 +116,9 @@ void handles_release(struct handle *handle);
  * NULL is in none. */
 void handles_join(struct handle *easy, struct handle *multi);
 void handles_leave(struct handle *easy);
-/* The multi handle is being driven, and nothing waits to be begun. */
-void handles_set_quiet(struct handle *multi);
+/* Calls that drive `multi` are nothing to us, until the record is set loud: something is added,
+ * curl_easy_perform returns, the record is given back. */
+void handles_set_quiet(struct handle *record, const void *multi);
+void handles_set_loud(struct handle *record);
 /* How many records exist, free ones included. */
 size_t handles_capacity(void);

@@ -10,12 +10,12 @@
 #include <errno.h>
 
 /* The library that serves a call about this handle. */
-static struct library *library_for(const struct handle *handle, const struct origin *origin)
+static struct library *library_for(const struct handle *handle, struct origin origin)
 {
     return handle != NULL ? handle->library : library_of(origin);
 }
 
-CURLcode hook_curl_easy_setopt(const struct origin *origin, CURL *easy, CURLoption option, uintptr_t argument)
+CURLcode hook_curl_easy_setopt(struct origin origin, CURL *easy, CURLoption option, uintptr_t argument)
 {
     struct handle *handle = handles_find(easy, HANDLE_EASY);
     struct library *library = library_for(handle, origin);
@@ -35,7 +35,7 @@ CURLcode hook_curl_easy_setopt(const struct origin *origin, CURL *easy, CURLopti
     return code;
 }
 
-CURL *hook_curl_easy_init(const struct origin *origin)
+CURL *hook_curl_easy_init(struct origin origin)
 {
     struct library *library = library_of(origin);
     if (library == NULL)
@@ -46,7 +46,7 @@ CURL *hook_curl_easy_init(const struct origin *origin)
     return easy;
 }
 
-CURL *hook_curl_easy_duphandle(const struct origin *origin, CURL *easy)
+CURL *hook_curl_easy_duphandle(struct origin origin, CURL *easy)
 {
     struct handle *source = handles_find(easy, HANDLE_EASY);
     struct library *library = library_for(source, origin);
@@ -83,7 +83,7 @@ static bool reset_happened(const struct curl_api *real, CURL *easy)
     return false;
 }
 
-void hook_curl_easy_reset(const struct origin *origin, CURL *easy)
+void hook_curl_easy_reset(struct origin origin, CURL *easy)
 {
     struct handle *handle = handles_find(easy, HANDLE_EASY);
     struct library *library = library_for(handle, origin);
@@ -105,7 +105,7 @@ void hook_curl_easy_reset(const struct origin *origin, CURL *easy)
     handle->easy.performing = false;
 }
 
-void hook_curl_easy_cleanup(const struct origin *origin, CURL *easy)
+void hook_curl_easy_cleanup(struct origin origin, CURL *easy)
 {
     struct handle *handle = handles_find(easy, HANDLE_EASY);
     struct library *library = library_for(handle, origin);
@@ -122,7 +122,7 @@ void hook_curl_easy_cleanup(const struct origin *origin, CURL *easy)
     library->real.curl_easy_cleanup(easy);
 }
 
-CURLcode hook_curl_easy_perform(const struct origin *origin, CURL *easy)
+CURLcode hook_curl_easy_perform(struct origin origin, CURL *easy)
 {
     struct handle *handle = handles_find(easy, HANDLE_EASY);
     struct library *library = library_for(handle, origin);
@@ -141,6 +141,7 @@ CURLcode hook_curl_easy_perform(const struct origin *origin, CURL *easy)
     if (atomic_load_explicit(&handle->key, memory_order_relaxed) != easy) /* cleaned up in its own callback */
         return code;
     handle->easy.performing = false;
+    handles_set_loud(handle);
     if (recorded && handle->easy.transfer == transfer) {
         transfer_close(handle, easy, (uint64_t)code, TAPE_DONE);
         capture_disarm(handle, easy);
@@ -148,7 +149,7 @@ CURLcode hook_curl_easy_perform(const struct origin *origin, CURL *easy)
     return code;
 }
 
-CURLcode hook_curl_easy_pause(const struct origin *origin, CURL *easy, int mask)
+CURLcode hook_curl_easy_pause(struct origin origin, CURL *easy, int mask)
 {
     struct handle *handle = handles_find(easy, HANDLE_EASY);
     struct library *library = library_for(handle, origin);

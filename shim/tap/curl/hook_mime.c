@@ -52,16 +52,16 @@ static struct parts *parts_of(const struct handle *record)
     return (struct parts *)(void *)record->form.parts.data; /* a page begins there */
 }
 
-static struct library *library_for(const struct handle *record, const struct origin *origin)
+static struct library *library_for(const struct handle *record, struct origin origin)
 {
     return record != NULL ? record->library : library_of(origin);
 }
 
 /* curl_formadd's lists become such forms inside libcurl, which calls its own exported functions. */
-static bool from_inside(const struct origin *origin, const struct library *library)
+static bool from_inside(struct origin origin, const struct library *library)
 {
-    const uintptr_t caller = (uintptr_t)origin->caller;
-    return origin->library == NULL && caller >= library->begin && caller < library->end;
+    const uintptr_t caller = (uintptr_t)origin.caller;
+    return origin.library == NULL && caller >= library->begin && caller < library->end;
 }
 
 static void add_part(struct handle *record, const void *mime, const curl_mimepart *part)
@@ -97,7 +97,7 @@ static uint8_t take(char *to, size_t room, const char *text, size_t bytes)
     return (uint8_t)bytes;
 }
 
-curl_mime *hook_curl_mime_init(const struct origin *origin, CURL *easy)
+curl_mime *hook_curl_mime_init(struct origin origin, CURL *easy)
 {
     struct library *library = library_for(handles_find(easy, HANDLE_EASY), origin);
     if (library == NULL || library->real.curl_mime_init == NULL)
@@ -110,7 +110,7 @@ curl_mime *hook_curl_mime_init(const struct origin *origin, CURL *easy)
     return mime;
 }
 
-curl_mimepart *hook_curl_mime_addpart(const struct origin *origin, curl_mime *mime)
+curl_mimepart *hook_curl_mime_addpart(struct origin origin, curl_mime *mime)
 {
     struct handle *record = record_of(mime);
     struct library *library = library_for(record, origin);
@@ -124,7 +124,7 @@ curl_mimepart *hook_curl_mime_addpart(const struct origin *origin, curl_mime *mi
     return part;
 }
 
-CURLcode hook_curl_mime_name(const struct origin *origin, curl_mimepart *part, const char *name)
+CURLcode hook_curl_mime_name(struct origin origin, curl_mimepart *part, const char *name)
 {
     struct part *seen = find_part(part);
     struct library *library = library_for(seen != NULL ? last.record : NULL, origin);
@@ -136,7 +136,7 @@ CURLcode hook_curl_mime_name(const struct origin *origin, curl_mimepart *part, c
     return code;
 }
 
-CURLcode hook_curl_mime_data(const struct origin *origin, curl_mimepart *part, const char *data, size_t bytes)
+CURLcode hook_curl_mime_data(struct origin origin, curl_mimepart *part, const char *data, size_t bytes)
 {
     struct part *seen = find_part(part);
     struct library *library = library_for(seen != NULL ? last.record : NULL, origin);
@@ -151,7 +151,7 @@ CURLcode hook_curl_mime_data(const struct origin *origin, curl_mimepart *part, c
     return code;
 }
 
-void hook_curl_mime_free(const struct origin *origin, curl_mime *mime)
+void hook_curl_mime_free(struct origin origin, curl_mime *mime)
 {
     struct handle *record = record_of(mime);
     const struct library *library = library_for(record, origin);

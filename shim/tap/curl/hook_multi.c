@@ -13,7 +13,7 @@
  * the application as it would be without us before the application's push callback sees it.
  *
  * libcurl itself calls these for the private multi handle of curl_easy_perform; such calls are
- * known by the easy handle's `performing`.
+ * known by the easy handle's `performing`, and those that drive it by its record (hook_multi.h).
  */
 #include "hook_multi.h"
 
@@ -24,7 +24,7 @@
 
 _Thread_local struct handle *hook_multi_driven;
 
-static struct library *library_for(const struct handle *handle, const struct origin *origin)
+static struct library *library_for(const struct handle *handle, struct origin origin)
 {
     return handle != NULL ? handle->library : library_of(origin);
 }
@@ -62,15 +62,28 @@ static __attribute__((noinline)) void begin_pending(struct handle *record)
     record->multi.pending = NULL;
 }
 
-CURLMcode hook_curl_multi_add_handle(const struct origin *origin, CURLM *multi, CURL *easy)
+/* libcurl's own call. After a jump out of a callback the handle performs for ever; a libcurl that
+ * has curl_easy_header then lets nobody add it anywhere. */
+static CURLMcode add_to_private(struct handle *handle, CURLM *multi, CURL *easy)
+{
+    const struct curl_api *real = &handle->library->real;
+    CURLMcode code = real->curl_multi_add_handle(multi, easy);
+    if (code == CURLM_OK && real->curl_easy_header != NULL)
+        handles_set_quiet(hook_multi_driven = handle, multi);
+    return code;
+}
+
+CURLMcode hook_curl_multi_add_handle(struct origin origin, CURLM *multi, CURL *easy)
 {
     struct handle *handle = handles_find(easy, HANDLE_EASY);
     struct library *library = library_for(handle, origin);
 
     if (library == NULL)
         return CURLM_INTERNAL_ERROR;
-    if (handle == NULL || handle->easy.performing)
+    if (handle == NULL)
         return library->real.curl_multi_add_handle(multi, easy);
+    if (handle->easy.performing)
+        return add_to_private(handle, multi, easy);
     uint64_t queued_ns = tape_now_ns();
     CURLMcode code = library->real.curl_multi_add_handle(multi, easy);
     if (code != CURLM_OK)
@@ -87,7 +100,7 @@ CURLMcode hook_curl_multi_add_handle(const struct origin *origin, CURLM *multi, 
     return code;
 }
 
-CURLMcode hook_curl_multi_remove_handle(const struct origin *origin, CURLM *multi, CURL *easy)
+CURLMcode hook_curl_multi_remove_handle(struct origin origin, CURLM *multi, CURL *easy)
 {
     struct handle *handle = handles_find(easy, HANDLE_EASY);
     struct library *library = library_for(handle, origin);
@@ -103,9 +116,11 @@ CURLMcode hook_curl_multi_remove_handle(const struct origin *origin, CURLM *mult
     return code;
 }
 
-CURLMsg *hook_curl_multi_info_read(const struct origin *origin, CURLM *multi, int *left)
+CURLMsg *hook_curl_multi_info_read(struct origin origin, CURLM *multi, int *left)
 {
-    struct library *library = library_for(handles_find(multi, HANDLE_MULTI), origin);
+    const struct handle *quiet = hook_multi_quiet(multi);
+    const struct library *library =
+        quiet != NULL ? quiet->library : library_for(handles_find(multi, HANDLE_MULTI), origin);
     if (library == NULL)
         return NULL;
     CURLMsg *message = library->real.curl_multi_info_read(multi, left);
@@ -119,7 +134,7 @@ CURLMsg *hook_curl_multi_info_read(const struct origin *origin, CURLM *multi, in
 
 /* ---- driving ---- */
 
-static struct library *drive(struct handle *record, const struct origin *origin)
+static struct library *drive(struct handle *record, const CURLM *multi, struct origin origin)
 {
     if (record == NULL)
         return library_of(origin);
@@ -127,7 +142,7 @@ static struct library *drive(struct handle *record, const struct origin *origin)
         begin_pending(record);
     record->multi.driving = true;
     if (record->library->real.curl_easy_header != NULL)
-        handles_set_quiet(hook_multi_driven = record);
+        handles_set_quiet(hook_multi_driven = record, multi);
     return record->library;
 }
 
@@ -140,28 +155,28 @@ static CURLMcode driven(struct handle *record, const CURLM *multi, CURLMcode cod
 
 #define DRIVE(name, ...)                                                                                               \
     struct handle *record = handles_find(multi, HANDLE_MULTI);                                                         \
-    const struct library *library = drive(record, origin);                                                             \
+    const struct library *library = drive(record, multi, origin);                                                      \
     if (library == NULL || library->real.name == NULL)                                                                 \
         return CURLM_INTERNAL_ERROR;                                                                                   \
     return driven(record, multi, library->real.name(multi, __VA_ARGS__))
 
-CURLMcode hook_curl_multi_perform(const struct origin *origin, CURLM *multi, int *running)
+CURLMcode hook_curl_multi_perform(struct origin origin, CURLM *multi, int *running)
 {
     DRIVE(curl_multi_perform, running);
 }
 
-CURLMcode hook_curl_multi_socket_action(const struct origin *origin, CURLM *multi, curl_socket_t socket, int events,
+CURLMcode hook_curl_multi_socket_action(struct origin origin, CURLM *multi, curl_socket_t socket, int events,
                                         int *running)
 {
     DRIVE(curl_multi_socket_action, socket, events, running);
 }
 
-CURLMcode hook_curl_multi_socket(const struct origin *origin, CURLM *multi, curl_socket_t socket, int *running)
+CURLMcode hook_curl_multi_socket(struct origin origin, CURLM *multi, curl_socket_t socket, int *running)
 {
     DRIVE(curl_multi_socket, socket, running);
 }
 
-CURLMcode hook_curl_multi_socket_all(const struct origin *origin, CURLM *multi, int *running)
+CURLMcode hook_curl_multi_socket_all(struct origin origin, CURLM *multi, int *running)
 {
     DRIVE(curl_multi_socket_all, running);
 }
@@ -193,7 +208,7 @@ static void attach_all(CURLM *key, struct library *library, const struct multi *
         handle->easy.multi = record;
 }
 
-CURLMcode hook_curl_multi_cleanup(const struct origin *origin, CURLM *multi)
+CURLMcode hook_curl_multi_cleanup(struct origin origin, CURLM *multi)
 {
     struct handle *record = handles_find(multi, HANDLE_MULTI);
     struct library *library = library_for(record, origin);
@@ -259,7 +274,7 @@ static int on_push(CURL *parent, CURL *pushed, size_t headers_n, struct curl_pus
     return answer;
 }
 
-CURLMcode hook_curl_multi_setopt(const struct origin *origin, CURLM *multi, CURLMoption option, uintptr_t argument)
+CURLMcode hook_curl_multi_setopt(struct origin origin, CURLM *multi, CURLMoption option, uintptr_t argument)
 {
     struct handle *record = handles_find(multi, HANDLE_MULTI);
     struct library *library = library_for(record, origin);

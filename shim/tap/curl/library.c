@@ -349,21 +349,26 @@ struct library *library_defining(const void *function)
     return library;
 }
 
-struct library *library_of(const struct origin *origin)
+/* Out of the way of those whose answer is known. */
+static __attribute__((noinline)) struct library *look_for(const void *caller, uint32_t closes)
 {
-    if (origin->library != NULL)
-        return origin->library;
-    uintptr_t caller = (uintptr_t)origin->caller;
-    uint32_t closes = atomic_load_explicit(&loader_closes, memory_order_acquire);
-    struct library *library = cacheable(caller) ? cache_find(caller, closes) : NULL;
-    if (library != NULL)
-        return library;
+    struct library *library = NULL;
     int saved_errno = errno;
     const struct loader_real *real = loader_real();
     if (real->dlopen != NULL && real->dlsym != NULL && real->dlclose != NULL)
-        library = resolve(origin->caller);
-    if (library != NULL && library->index != LIBRARY_NOT_FOLLOWED && cacheable(caller))
-        cache_put(caller, closes, library->index);
+        library = resolve(caller);
+    if (library != NULL && library->index != LIBRARY_NOT_FOLLOWED && cacheable((uintptr_t)caller))
+        cache_put((uintptr_t)caller, closes, library->index);
     errno = saved_errno;
     return library;
+}
+
+struct library *library_of(struct origin origin)
+{
+    if (origin.library != NULL)
+        return origin.library;
+    uintptr_t caller = (uintptr_t)origin.caller;
+    uint32_t closes = atomic_load_explicit(&loader_closes, memory_order_acquire);
+    struct library *library = cacheable(caller) ? cache_find(caller, closes) : NULL;
+    return library != NULL ? library : look_for(origin.caller, closes);
 }

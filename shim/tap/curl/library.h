@@ -49,17 +49,17 @@ struct origin {
 /* The library that serves this call, or NULL when none can be found (then the hook returns the
  * API's failure value). Cheap after the first call from the same place. One that is not followed is
  * good until this thread asks again. */
-struct library *library_of(const struct origin *origin);
+struct library *library_of(struct origin origin);
 
 /*
  * The bodies of the hooks, called by entry.c on the application's thread. Each forwards to the real
  * function, preserves errno as the real function left it, and never fails on its own account. For a
  * handle that libpprof knows its own library wins over `origin`.
  */
-#define HOOK(type, name, failure, params, args) type hook_##name(const struct origin *origin LIBRARY_AND params);
-#define HOOK0(type, name, failure) type hook_##name(const struct origin *origin);
+#define HOOK(type, name, failure, params, args) type hook_##name(struct origin origin LIBRARY_AND params);
+#define HOOK0(type, name, failure) type hook_##name(struct origin origin);
 #define SETOPT(type, name, failure, object_type, option_type)                                                          \
-    type hook_##name(const struct origin *origin, object_type object, option_type option, uintptr_t argument);
+    type hook_##name(struct origin origin, object_type object, option_type option, uintptr_t argument);
 #define CALL(type, name, params)
 #define LIBRARY_AND(...) , __VA_ARGS__
 #include "hooks.def"

@@ -138,7 +138,7 @@ static void set_method(struct shadow *shadow, const char *method)
 }
 
 /* CURLOPT_COPYPOSTFIELDS: with a size set before, that many bytes; otherwise up to the NUL. */
-static void set_copied_fields(struct shadow *shadow, const char *fields)
+static __attribute__((noinline)) void set_copied_fields(struct shadow *shadow, const char *fields)
 {
     shadow->fields = NULL;
     shadow->request = SHADOW_POST;
@@ -274,7 +274,7 @@ static bool set_body(struct shadow *shadow, CURLoption option, uintptr_t argumen
     }
 }
 
-static void set_string(struct keep *keep, const char *text)
+static __attribute__((noinline)) void set_string(struct keep *keep, const char *text)
 {
     if (text == NULL)
         keep_drop(keep);
@@ -282,7 +282,7 @@ static void set_string(struct keep *keep, const char *text)
         (void)keep_set(keep, text, strlen(text));
 }
 
-static void set_told(struct shadow *shadow, CURLoption option, uintptr_t argument)
+static __attribute__((noinline)) void set_told(struct shadow *shadow, CURLoption option, uintptr_t argument)
 {
     static const CURLoption options[SHADOW_TOLD_N] = {
         [SHADOW_TOLD_USERPWD] = CURLOPT_USERPWD,   [SHADOW_TOLD_USERNAME] = CURLOPT_USERNAME,
@@ -388,30 +388,41 @@ void shadow_set(struct shadow *shadow, CURLoption option, uintptr_t argument)
     }
 }
 
+/* Host and path where CURLOPT_PORT replaces the URL's port. */
+static __attribute__((noinline)) size_t write_with_port(const struct shadow *shadow, char *out, size_t room)
+{
+    size_t host_bytes = shadow->host_bytes;
+    char port[16];
+    const char *last = memrchr(shadow->url.data, ':', host_bytes);
+    if (last != NULL && memchr(last, ']', (size_t)(shadow->url.data + host_bytes - last)) == NULL)
+        host_bytes = (size_t)(last - shadow->url.data);
+    size_t port_bytes = (size_t)snprintf(port, sizeof(port), ":%ld", shadow->port & 0xffff);
+    size_t path_bytes = (size_t)shadow->url_bytes - shadow->host_bytes;
+    if (host_bytes + port_bytes + path_bytes > room)
+        return 0;
+    memcpy(out, shadow->url.data, host_bytes);
+    memcpy(out + host_bytes, port, port_bytes);
+    memcpy(out + host_bytes + port_bytes, shadow->url.data + shadow->host_bytes, path_bytes);
+    return host_bytes + port_bytes + path_bytes;
+}
+
 size_t shadow_url(const struct shadow *shadow, char *out, size_t room)
 {
+    static const char prefix[] = "https://", plain[] = "http://";
     enum shadow_scheme scheme = shadow->scheme == SHADOW_SCHEME_MISSING ? shadow->default_scheme : shadow->scheme;
-    if (shadow->url_bytes == 0 || scheme == SHADOW_SCHEME_OTHER || scheme == SHADOW_SCHEME_SOCKET)
+    if (shadow->url_bytes == 0 || scheme == SHADOW_SCHEME_OTHER || scheme == SHADOW_SCHEME_SOCKET ||
+        room < sizeof(prefix))
         return 0;
-    size_t host_bytes = shadow->host_bytes;
-    char port[16] = "";
-    size_t port_bytes = 0;
-    if (shadow->port != 0) { /* replaces the one in the URL */
-        const char *last = memrchr(shadow->url.data, ':', host_bytes);
-        if (last != NULL && memchr(last, ']', (size_t)(shadow->url.data + host_bytes - last)) == NULL)
-            host_bytes = (size_t)(last - shadow->url.data);
-        port_bytes = (size_t)snprintf(port, sizeof(port), ":%ld", shadow->port & 0xffff);
+    size_t prefix_bytes = scheme == SHADOW_SCHEME_HTTPS ? sizeof(prefix) - 1 : sizeof(plain) - 1;
+    memcpy(out, scheme == SHADOW_SCHEME_HTTPS ? prefix : plain, sizeof(plain)); /* 8 bytes of both */
+    if (shadow->port != 0) {
+        size_t bytes = write_with_port(shadow, out + prefix_bytes, room - prefix_bytes);
+        return bytes == 0 ? 0 : prefix_bytes + bytes;
     }
-    const char *prefix = scheme == SHADOW_SCHEME_HTTPS ? "https://" : "http://";
-    size_t prefix_bytes = strlen(prefix);
-    size_t path_bytes = (size_t)shadow->url_bytes - shadow->host_bytes;
-    if (prefix_bytes + host_bytes + port_bytes + path_bytes > room)
+    if (shadow->url_bytes > room - prefix_bytes)
         return 0;
-    memcpy(out, prefix, prefix_bytes);
-    memcpy(out + prefix_bytes, shadow->url.data, host_bytes);
-    memcpy(out + prefix_bytes + host_bytes, port, port_bytes);
-    memcpy(out + prefix_bytes + host_bytes + port_bytes, shadow->url.data + shadow->host_bytes, path_bytes);
-    return prefix_bytes + host_bytes + port_bytes + path_bytes;
+    memcpy(out + prefix_bytes, shadow->url.data, shadow->url_bytes);
+    return prefix_bytes + shadow->url_bytes;
 }
 
 const char *shadow_method(const struct shadow *shadow)

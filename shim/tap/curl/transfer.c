@@ -177,7 +177,7 @@ static void write_form(struct handle *handle, uint64_t time_ns)
     const struct shadow *shadow = &handle->easy.shadow;
     size_t bytes = shadow->request == SHADOW_MULTIPART ? form_write(shadow->mime, text, sizeof(text)) : 0;
     if (bytes != 0)
-        (void)tape_write(TAPE_REQUEST_BODY, handle->easy.transfer, time_ns, text, bytes, NULL, 0, &handle->easy.lost);
+        tape_piece(TAPE_REQUEST_BODY, handle->easy.transfer, time_ns, text, bytes, &handle->easy.lost);
 }
 
 static void open_transfer(struct handle *handle, struct opening *opening)
@@ -209,8 +209,7 @@ static void open_transfer(struct handle *handle, struct opening *opening)
     if (handle->easy.shadow.request == SHADOW_POST && handle->easy.shadow.fields_kind == SHADOW_FIELDS_UNSEEN)
         tape_piece_lost(begin->request_bytes == UINT64_MAX ? 0 : (size_t)begin->request_bytes, &handle->easy.lost);
     if (body_bytes != 0)
-        (void)tape_write(TAPE_REQUEST_BODY, handle->easy.transfer, opening->time_ns, body, body_bytes, NULL, 0,
-                         &handle->easy.lost);
+        tape_piece(TAPE_REQUEST_BODY, handle->easy.transfer, opening->time_ns, body, body_bytes, &handle->easy.lost);
     scribe_wake_if_asleep();
 }
 

@@ -95,7 +95,6 @@ __attribute__((noinline)) void transfer_note_headers(struct handle *handle)
     size_t bytes = transfer_headers_write(&handle->easy.shadow, text, sizeof(text));
     handle->easy.headers_noted = true;
     if (bytes != 0)
-        (void)tape_write(TAPE_REQUEST_HEADERS, handle->easy.transfer, tape_now_ns(), text, bytes, NULL, 0,
-                         &handle->easy.lost);
+        tape_piece(TAPE_REQUEST_HEADERS, handle->easy.transfer, tape_now_ns(), text, bytes, &handle->easy.lost);
     errno = saved_errno;
 }

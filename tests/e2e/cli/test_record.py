@@ -203,6 +203,23 @@ def a_background_program_does_not_hold_it(bench):
     until(lambda: (bench.scratch / "gone").exists(), "the program in the background goes on")
 
 
+def who_keeps_no_journal_is_waited_for(bench):
+    """A program that runs on and of which a connection is all that is known has a moment, a second, for its last words. A busy machine makes it longer."""
+    program = """
+import os, socket, sys, time
+collector = socket.socket(socket.AF_UNIX)
+collector.connect(os.environ["LIBPPROF_SOCKET"])
+begun = time.monotonic()
+if os.fork() == 0:
+    collector.recv(1)
+    open("waited", "w").write(str(time.monotonic() - begun))
+"""
+    done = record(bench, "--quiet", "--", "/usr/bin/python3", "-c", program)
+    expect(done.returncode == 0, f"{done}")
+    waited = float((bench.scratch / "waited").read_text())
+    expect(waited >= 1, f"record hung up after {waited} s")
+
+
 def what_cannot_be_preloaded(bench):
     """One sentence, nothing run, no file made; with --anyway it runs and what it starts is seen."""
     launcher = bench.bin / "static_launcher"
@@ -327,5 +344,5 @@ def a_failed_beginning_leaves_no_file(bench):
 if __name__ == "__main__":
     main([streams_and_codes, arguments_are_untouched, closed_descriptors, no_descriptors_leak, signal_state, killed_by_signal,
           signals_are_passed_on, stops_with_the_program, terminal, environment, a_run_is_recorded, no_preview, nothing_seen,
-          a_background_program_does_not_hold_it, what_cannot_be_preloaded, raised_privileges, other_files_survive, two_runs_into_one_file,
+          a_background_program_does_not_hold_it, who_keeps_no_journal_is_waited_for, what_cannot_be_preloaded, raised_privileges, other_files_survive, two_runs_into_one_file,
           a_full_disk_does_not_hurt_the_program, a_limit_on_files_is_the_programs, few_descriptors, a_failed_beginning_leaves_no_file], leaks=True)

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Stores with names and collectors of their own: what is said of loss while programs live, and what is said of a file that cannot be a store."""
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -97,6 +98,19 @@ def killed_in_call(bench, model, **told):
     expect(done.returncode == -signal.SIGKILL, f"{done}")
 
 
+def journals(bench):
+    """They lie in memory, and in a container, whose memory is its own, where a collector outside of it looks."""
+    return [path for place in (Path("/dev/shm"), bench.scratch) for path in place.rglob("*.live")]
+
+
+def lie_afar(bench, spool):
+    """Journals that lie in the spool, as in a container, lie where those of all programs do: that one waits for this spool is known by its own words alone."""
+    afar = bench.scratch / "libpprof"
+    afar.mkdir(mode=0o700, exist_ok=True)
+    for file in Path(spool).glob("*.live"):
+        shutil.move(file, afar / file.name)
+
+
 def need_own_memory():
     need_pycurl()
     if "PPROF_OWN_MEMORY" not in os.environ:
@@ -116,7 +130,7 @@ def damaged_journals(bench):
                 said = said_of_loss(bench, *store)
                 expect(all("a program waits" not in text and "damaged journal" not in text for text in said), f"{what}, before: {said}")
             killed_in_call(bench, model, LIBPPROF_SPOOL="off")
-            (journal,) = Path("/dev/shm").glob("libpprof-*/*.live")
+            (journal,) = journals(bench)
             with open(journal, "r+b") as file:
                 damage(file)
             for store in ([], ["named.db"]):
@@ -149,9 +163,8 @@ def spools_that_no_collector_reads(bench):
             for what, spool, told, more in ways:
                 if not told:
                     killed_in_call(bench, model, LIBPPROF_SPOOL=spool)
-                    if what == "killed":  # the journal lies where the spool is: it is found by another one's, which names it from afar
-                        for file in Path(spool).glob("*.live"):
-                            file.rename(next(Path("/dev/shm").glob("libpprof-*")) / file.name)
+                    if what == "killed":
+                        lie_afar(bench, spool)
                 said = said_of_loss(bench, *store, **told)
                 command = f"pprofd --once{inner} --spool {spool}"
                 expect(all("Nothing was lost" not in text and f"`{command}`" in text for text in said), f"{what}: {said}")
@@ -320,6 +333,7 @@ def a_line_for_each_place(bench):
         for text in said_of_loss(bench):
             expect("; `pprofd --once`, or pprofd when it runs, takes them in.\n" in text and "Of these" not in text, f"one place: {text}")
         killed_in_call(bench, model, LIBPPROF_SPOOL=str(spool))
+        lie_afar(bench, spool)
         for text in said_of_loss(bench):
             said = [line for line in text.splitlines() if line.startswith("Of these, ")]
             expect(said == [f"Of these, {of_default}", f"Of these, 1 is {of_named}"], f"two places: {text}")

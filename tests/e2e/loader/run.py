@@ -294,6 +294,12 @@ def leave(options):
     expect(result.returncode == 23 and result.stdout == run(command).stdout, f"{result}")
 
 
+def remembers(options):
+    """The place that a call comes from is looked up once."""
+    result = same([os.path.join(options.bin, "loader_remembers")], options.shim)
+    expect(result.stdout == "0 more\n" and "0 at first" not in result.stderr, f"{result}")
+
+
 def vfork(options):
     same([os.path.join(options.bin, "loader_linked"), "vfork", "-"], options.shim)
 
@@ -339,7 +345,7 @@ def crowd(options):
 
 
 CASES = [symbols, needed, musl, secure, runpath, answers, reload, namespace, flavours, own_perform, preloads, deepbind, stable, static,
-         missing, bits32, cleared, follow, leave, vfork, disabled, sessions, crowd]
+         missing, bits32, cleared, follow, leave, vfork, disabled, sessions, crowd, remembers]
 
 
 def main():

@@ -1,11 +1,14 @@
 /*
- * What of a merged block is told by its other columns: which field from which, and whether that is
- * smaller.
+ * The columns of a merged block as the merge writes them: what of it is told by its other columns,
+ * where that is smaller; and in which order they are put into the file.
  *
- * Called by the merge for each field that it writes. Must never change what a column says, only how
- * it is written.
+ * Called by the merge for each field, and when all are there. Must never change what a column says,
+ * only how it is written.
  */
 #include "store_inner.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 #include "../../span/predicted.h"
 
@@ -116,5 +119,101 @@ int store_predict(struct store *store, int64_t block, enum span_field field, con
     for (size_t i = 0; status == 0 && i < N_PREDICTIONS; i++)
         if (predictions[i].field == field)
             status = try_one(store, block, &predictions[i], gathered, out, other);
+    return status;
+}
+
+/* ---- where they lie ---- */
+
+int store_columns_keep(struct store_columns *columns, unsigned number, const struct span_buffer *encoded)
+{
+    uint8_t *data = malloc(encoded->bytes + 1);
+
+    if (data == NULL)
+        return store_because(STORE_FAILED, "no memory");
+    memcpy(data, encoded->data, encoded->bytes);
+    free(columns->at[number].data);
+    columns->at[number].data = data;
+    columns->at[number].bytes = encoded->bytes;
+    return 0;
+}
+
+void store_columns_done(struct store_columns *columns)
+{
+    for (size_t i = 0; i < SPAN_FIELD_NUMBER_END; i++)
+        free(columns->at[i].data);
+    memset(columns, 0, sizeof(*columns));
+}
+
+/* A page of a table, as SQLite makes them; one of another size is filled as it comes. */
+enum { PAGE = 4096, PAGE_HEAD = 8, ROW_HEAD = 18 /* sizes, number, block and field, at most */, ROW_TAIL = 6 };
+
+/*
+ * What a row takes of its page of the table: what does not fit goes to pages of its own, whole ones
+ * where that can be. https://www.sqlite.org/fileformat2.html, section 1.6.
+ */
+static size_t bytes_of_row(size_t bytes)
+{
+    const size_t whole = bytes + ROW_HEAD;
+    const size_t most = PAGE - 35;
+    const size_t least = (PAGE - 12) * 32 / 255 - 23;
+    const size_t local = whole <= most ? whole : least + (whole - least) % (PAGE - 4);
+
+    return (local <= most ? local : least) + ROW_TAIL;
+}
+
+/* The column that takes most of those that are left and fit; SPAN_FIELD_NUMBER_END: none does. */
+static unsigned largest(const struct store_columns *columns, const bool *placed, size_t room)
+{
+    unsigned found = SPAN_FIELD_NUMBER_END;
+    size_t most = 0;
+
+    for (unsigned i = 0; i < SPAN_FIELD_NUMBER_END; i++) {
+        const size_t bytes = columns->at[i].data == NULL || placed[i] ? 0 : bytes_of_row(columns->at[i].bytes);
+
+        if (bytes > most && bytes <= room) {
+            most = bytes;
+            found = i;
+        }
+    }
+    return found;
+}
+
+static int put_one(struct store *store, const struct store_columns *columns, unsigned number)
+{
+    sqlite3_stmt *statement = store_statement(store, STORE_SQL_col_put);
+    int status;
+
+    if (statement == NULL)
+        return store_sqlite_failed(store, "merging");
+    (void)sqlite3_bind_int64(statement, 1, columns->block);
+    (void)sqlite3_bind_int64(statement, 2, number);
+    (void)sqlite3_bind_blob64(statement, 3, columns->at[number].data, columns->at[number].bytes, SQLITE_STATIC);
+    status = store_run(store, statement, "merging");
+    (void)sqlite3_clear_bindings(statement);
+    return status;
+}
+
+/* Rows fill pages in the order in which they come, and half a page is left of each large column: as
+ * they came, a fourth of these pages stayed empty. */
+int store_columns_put(struct store *store, const struct store_columns *columns)
+{
+    bool placed[SPAN_FIELD_NUMBER_END] = {false};
+    size_t room = PAGE - PAGE_HEAD;
+    int status = 0;
+
+    while (status == 0) {
+        unsigned next = largest(columns, placed, room);
+
+        if (next == SPAN_FIELD_NUMBER_END) {
+            room = PAGE - PAGE_HEAD;
+            next = largest(columns, placed, SIZE_MAX);
+        }
+        if (next == SPAN_FIELD_NUMBER_END)
+            return 0;
+        const size_t bytes = bytes_of_row(columns->at[next].bytes);
+        room = bytes < room ? room - bytes : 0;
+        placed[next] = true;
+        status = put_one(store, columns, next);
+    }
     return status;
 }

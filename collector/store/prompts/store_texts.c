@@ -1,0 +1,203 @@
+/*
+ * Texts of instructions as they come: the features that tell one from another go from the blocks
+ * into a table of their own, and calls are counted by their texts.
+ *
+ * Called by store_take.c within the transaction that stores the block. Counts stay in memory as the
+ * rollups do, are saved with them, and are counted again from the same blocks after a crash. Must
+ * cost nothing where no text ever came.
+ */
+#include "../store_inner.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../../span/prompt_features.h"
+
+/* ---- what is in memory ---- */
+
+static void forget_known(struct store_prompts *prompts)
+{
+    for (size_t i = 0; i < prompts->n_prompts; i++)
+        free(prompts->prompt[i].name);
+    prompts->n_prompts = 0;
+    prompts->n_known = 0;
+    if (prompts->known_slots > 0)
+        memset(prompts->known, 0, prompts->known_slots * sizeof(*prompts->known));
+}
+
+static void forget_counts(struct store_prompts *prompts)
+{
+    prompts->n_counts = 0;
+    if (prompts->count_slots > 0)
+        memset(prompts->count, 0, prompts->count_slots * sizeof(*prompts->count));
+}
+
+int store_prompts_look(struct store *store)
+{
+    sqlite3_stmt *statement = store_statement(store, STORE_SQL_prompts_any);
+    bool any;
+
+    forget_known(&store->prompts);
+    if (statement == NULL || sqlite3_step(statement) != SQLITE_ROW)
+        return store_sqlite_failed(store, "reading");
+    any = sqlite3_column_int64(statement, 0) != 0;
+    (void)sqlite3_reset(statement);
+    store->prompts.open |= any && !store->prompts.any;
+    store->prompts.any = any;
+    return 0;
+}
+
+void store_prompts_forget(struct store *store)
+{
+    forget_known(&store->prompts);
+    forget_counts(&store->prompts);
+    store->prompts.any = false;
+}
+
+void store_prompts_done(struct store *store)
+{
+    forget_known(&store->prompts);
+    free(store->prompts.known);
+    free(store->prompts.prompt);
+    free(store->prompts.count);
+    free(store->prompts.learned);
+    free(store->prompts.present);
+    free(store->prompts.text);
+    store->prompts = (struct store_prompts){0};
+}
+
+/* ---- features ---- */
+
+static int put_text(struct store *store, uint64_t id, uint64_t start_ns, const struct span_text *data,
+                    const struct prompt_features *features)
+{
+    sqlite3_stmt *put = store_statement(store, STORE_SQL_text_put);
+    int status;
+
+    if (put == NULL)
+        return store_sqlite_failed(store, "storing a text");
+    (void)sqlite3_bind_int64(put, 1, (int64_t)id);
+    (void)sqlite3_bind_int64(put, 2, features->setup);
+    (void)sqlite3_bind_blob64(put, 3, data->data, data->bytes, SQLITE_STATIC);
+    (void)sqlite3_bind_int64(put, 4, store_int(start_ns));
+    status = store_run(store, put, "storing a text");
+    (void)sqlite3_clear_bindings(put);
+    store->prompts.any = store->prompts.open = true;
+    return status;
+}
+
+int store_texts_take(struct store *store, const struct store_rows *rows)
+{
+    const struct span_column *data = rows->column[SPAN_prompt_features];
+    const struct span_column *id = rows->column[SPAN_prompt_id];
+    uint64_t bad = 0;
+    int status = 0;
+
+    for (size_t i = 0; status == 0 && i < rows->n; i++) {
+        struct prompt_features features;
+        const struct span_text *text;
+
+        if (!span_bit(data->present, i))
+            continue;
+        text = &data->dict[data->code[i]];
+        if (!rows->has[SPAN_prompt_id] || !span_bit(id->present, i) ||
+            prompt_features_read(&features, text->data, text->bytes) != 0)
+            bad++;
+        else
+            status = put_text(store, id->u64[i], rows->column[SPAN_start_ns]->u64[i], text, &features);
+    }
+    return status == 0 && bad > 0 ? store_note_loss(store, STORE_LOSS_features_damaged, bad, 0) : status;
+}
+
+int store_without_features(const uint8_t *block, size_t bytes, struct span_buffer *out)
+{
+    struct span_block_view view;
+    int status = span_block_open(&view, block, bytes);
+
+    if (status == 0)
+        status = span_block_begin(out, view.n);
+    for (size_t i = 0; status == 0 && i < view.n_columns; i++)
+        if (view.column[i].number != SPAN_F_prompt_features)
+            status = span_block_add(out, view.column[i].number, view.column[i].data, view.column[i].bytes);
+    return status == 0 ? 0 : store_because(STORE_FAILED, "no memory");
+}
+
+/* ---- calls ---- */
+
+static struct store_text_count *slot_of(struct store_text_count *count, size_t slots, uint64_t id)
+{
+    size_t at = (size_t)((id * UINT64_C(0x9E3779B97F4A7C15)) >> 32);
+
+    while (count[at & (slots - 1)].calls != 0 && count[at & (slots - 1)].id != id)
+        at++;
+    return &count[at & (slots - 1)];
+}
+
+static int more_slots(struct store_prompts *prompts)
+{
+    size_t slots = prompts->count_slots == 0 ? 1024 : prompts->count_slots * 2;
+    struct store_text_count *count;
+
+    if (prompts->n_counts * 2 < prompts->count_slots)
+        return 0;
+    count = calloc(slots, sizeof(*count));
+    if (count == NULL)
+        return store_because(STORE_FAILED, "no memory");
+    for (size_t i = 0; i < prompts->count_slots; i++)
+        if (prompts->count[i].calls != 0)
+            *slot_of(count, slots, prompts->count[i].id) = prompts->count[i];
+    free(prompts->count);
+    prompts->count = count;
+    prompts->count_slots = slots;
+    return 0;
+}
+
+int store_texts_count(struct store *store, const struct store_rows *rows)
+{
+    struct store_prompts *prompts = &store->prompts;
+    const struct span_column *id = rows->column[SPAN_prompt_id];
+    const struct span_column *start = rows->column[SPAN_start_ns];
+
+    if (!prompts->any || !rows->has[SPAN_prompt_id] || !rows->has[SPAN_start_ns])
+        return 0;
+    for (size_t i = 0; i < rows->n; i++) {
+        struct store_text_count *count;
+        int status;
+
+        if (!span_bit(id->present, i))
+            continue;
+        status = more_slots(prompts);
+        if (status != 0)
+            return status;
+        count = slot_of(prompts->count, prompts->count_slots, id->u64[i]);
+        prompts->n_counts += count->calls == 0;
+        count->id = id->u64[i];
+        count->calls++;
+        count->last_ns = start->u64[i] > count->last_ns ? start->u64[i] : count->last_ns;
+    }
+    return 0;
+}
+
+int store_texts_save(struct store *store)
+{
+    struct store_prompts *prompts = &store->prompts;
+    int status = 0;
+
+    for (size_t i = 0; status == 0 && prompts->n_counts > 0 && i < prompts->count_slots; i++) {
+        const struct store_text_count *count = &prompts->count[i];
+        sqlite3_stmt *add = count->calls == 0 ? NULL : store_statement(store, STORE_SQL_text_count);
+
+        if (count->calls == 0)
+            continue;
+        if (add == NULL)
+            return store_sqlite_failed(store, "counting texts");
+        (void)sqlite3_bind_int64(add, 1, (int64_t)count->id);
+        (void)sqlite3_bind_int64(add, 2, store_int(count->calls));
+        (void)sqlite3_bind_int64(add, 3, store_int(count->last_ns));
+        status = store_run(store, add, "counting texts");
+        prompts->open |= status == 0 && sqlite3_changes(store->db) > 0;
+    }
+    if (status == 0)
+        forget_counts(prompts);
+    return status;
+}
