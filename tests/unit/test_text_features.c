@@ -394,7 +394,13 @@ static void test_lines(void **unused)
     assert_int_equal(shared_lines(&a, &c), 0);
     repeat("Say the same again. ", 9000); /* the same pair of lines counts once */
     assert_in_range(whole_result(made).features.lines, 1, 3);
-    assert_int_equal(of_count(60).lines, 1); /* none has ended but with the text */
+    const struct prompt_features one = of_count(60), more = of_count(61);
+    assert_int_equal(one.lines, 2); /* that of the text, and its being the last */
+    assert_int_equal(shared_lines(&one, &more), 0);
+    const struct prompt_features ended = whole_result("One. Two.").features,
+                                 appended = whole_result("One. Two. Three.").features;
+    assert_int_equal(ended.lines, 3);
+    assert_int_equal(shared_lines(&ended, &appended), 2); /* what is appended takes the end along */
 }
 
 /* Where a line stands, in the head, behind it or far away, is nothing to it. */

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { PART_MARK = 1 };
+enum { PART_MARK = 1, END_MARK = 2 };
 
 /* 1 to 2^24 - 1 */
 static uint32_t cut(uint64_t hash)
@@ -58,6 +58,12 @@ static void add_line(struct text_state *now, uint32_t hash)
     now->line[at] = hash;
 }
 
+/* Of the line before and the one that has this hash. */
+static uint32_t pair_of(const struct text_features *features, uint64_t hash)
+{
+    return cut(text_mix(&features->seed, ~features->now.before, hash));
+}
+
 /* Words of the line, as long as the head has room. */
 static void take_head(struct text_features *features, const uint8_t *from, size_t bytes)
 {
@@ -82,7 +88,7 @@ static void take_line(struct text_features *features, const struct text_lines *l
         take_head(features, from, line->bytes);
     now->digit_lines = (uint16_t)(now->digit_lines + masked);
     add_whole(features, hash);
-    add_line(now, cut(text_mix(seed, ~now->before, hash)));
+    add_line(now, pair_of(features, hash));
     now->before = hash;
     now->lines_taken = (uint16_t)(now->lines_taken + (now->lines_taken < TEXT_SHORT_LINES));
     features->at = (uint16_t)(features->at + line->bytes);
@@ -220,18 +226,20 @@ void text_features_part_drop(struct text_features *features)
 
 void text_features_get(const struct text_features *features, struct prompt_features *ret)
 {
-    const struct text_state *const now = &features->now;
+    struct text_state now = features->now;
+    if (features->parts) /* so that what is appended changes a line */
+        add_line(&now, pair_of(features, END_MARK));
     *ret = (struct prompt_features){
-        .bytes = now->bytes < UINT32_MAX ? (uint32_t)now->bytes : UINT32_MAX,
-        .heads = now->heads,
-        .tails = now->tails,
-        .lines = now->lines,
-        .has_between = now->has_between,
+        .bytes = now.bytes < UINT32_MAX ? (uint32_t)now.bytes : UINT32_MAX,
+        .heads = now.heads,
+        .tails = now.tails,
+        .lines = now.lines,
+        .has_between = now.has_between,
     };
-    memcpy(ret->head, now->head, sizeof(ret->head));
-    memcpy(ret->line, now->line, sizeof(ret->line));
-    for (unsigned i = 0; i < now->tails; i++)
-        ret->tail[i] = now->tail[(now->tail_at + i) % PROMPT_FEATURES_TAIL];
+    memcpy(ret->head, now.head, sizeof(ret->head));
+    memcpy(ret->line, now.line, sizeof(ret->line));
+    for (unsigned i = 0; i < now.tails; i++)
+        ret->tail[i] = now.tail[(now.tail_at + i) % PROMPT_FEATURES_TAIL];
 }
 
 void text_features_tidy(struct text_features *features)

@@ -1,6 +1,6 @@
 /*
- * Lines of instructions, found and hashed fast: a line goes up to and with a line end, '.', '!', '?'
- * or U+3002. A text's lines are the same whatever stands before them.
+ * Lines of instructions, found and hashed fast: a line goes up to and with a line end, '.', '!',
+ * '?' or U+3002. A text's lines are the same whatever stands before them.
  *
  * Scribe's thread. Pure, no memory; the same on every machine.
  */
