@@ -96,25 +96,30 @@ static uint64_t checksum(const struct miner_template *template)
     return sum;
 }
 
-static int know(struct learning *learning, sqlite3_stmt *row)
+static int read_template(struct miner_template *ret_template, sqlite3_stmt *row)
 {
-    struct miner_template template;
     const uint8_t *data;
     size_t bytes;
     int status = store_column_blob(row, 5, &data, &bytes);
 
-    memset(&template, 0, sizeof(template));
-    template.prompt = (uint64_t)sqlite3_column_int64(row, 0);
-    template.version = (uint32_t)sqlite3_column_int64(row, 1);
-    template.scope = (uint32_t)sqlite3_column_int64(row, 2);
-    template.setup = (uint32_t)sqlite3_column_int64(row, 3);
-    template.texts = (uint32_t)sqlite3_column_int64(row, 4);
-    template.first_ns = (uint64_t)sqlite3_column_int64(row, 6);
-    template.last_ns = (uint64_t)sqlite3_column_int64(row, 7);
-    template.alias = (uint64_t)sqlite3_column_int64(row, 8);
-    template.settled = true;
-    if (status == 0)
-        status = store_template_read(&template, data, bytes);
+    memset(ret_template, 0, sizeof(*ret_template));
+    ret_template->prompt = (uint64_t)sqlite3_column_int64(row, 0);
+    ret_template->version = (uint32_t)sqlite3_column_int64(row, 1);
+    ret_template->scope = (uint32_t)sqlite3_column_int64(row, 2);
+    ret_template->setup = (uint32_t)sqlite3_column_int64(row, 3);
+    ret_template->texts = (uint32_t)sqlite3_column_int64(row, 4);
+    ret_template->first_ns = (uint64_t)sqlite3_column_int64(row, 6);
+    ret_template->last_ns = (uint64_t)sqlite3_column_int64(row, 7);
+    ret_template->alias = (uint64_t)sqlite3_column_int64(row, 8);
+    ret_template->settled = sqlite3_column_int64(row, 9) != 0;
+    return status == 0 ? store_template_read(ret_template, data, bytes) : status;
+}
+
+static int know(struct learning *learning, sqlite3_stmt *row)
+{
+    struct miner_template template;
+    int status = read_template(&template, row);
+
     if (status == STORE_DAMAGED)
         return 0; /* `check` says so; the others are as good as ever */
     if (status != 0)
@@ -357,6 +362,58 @@ int store_learn(struct store *store, bool *ret_more)
         store->prompts.open = false;
         status = store_prompts_look(store);
     }
+    return status;
+}
+
+/* ---- reading ---- */
+
+static void tell(struct store_prompt_version *version, const struct miner_template *template)
+{
+    bool varied = false;
+
+    *version = (struct store_prompt_version){.prompt = template->prompt,
+                                             .version = template->version,
+                                             .settled = template->settled,
+                                             .texts = template->texts,
+                                             .first_ns = template->first_ns,
+                                             .last_ns = template->last_ns};
+    for (unsigned i = 0; i < template->words; i++) {
+        if (template->word[i] >= 1 << PROMPT_FEATURES_BITS)
+            continue; /* where a text begins and ends */
+        varied |= template->word[i] == 0;
+        version->words++;
+        version->constant += template->word[i] != 0;
+        version->begins += !varied;
+    }
+}
+
+int store_prompt_versions(struct store *store, int (*each)(void *context, const struct store_prompt_version *version),
+                          void *context)
+{
+    sqlite3_stmt *list = store_statement(store, STORE_SQL_template_all);
+    struct miner_template template;
+    int status = list == NULL ? store_sqlite_failed(store, "reading prompts") : store_prompts_look(store);
+    int code = SQLITE_DONE;
+
+    while (status == 0 && (code = sqlite3_step(list)) == SQLITE_ROW) {
+        const struct store_prompt *shown = NULL;
+        struct store_prompt_version version;
+        int found;
+
+        status = read_template(&template, list);
+        if (status == STORE_DAMAGED)
+            status = 0;
+        else if (status == 0) {
+            tell(&version, &template);
+            found = store_prompt_find(store, template.prompt, UINT64_MAX, &shown);
+            if (found == 1)
+                version.prompt = shown->prompt;
+            status = found < 0 ? found : each(context, &version);
+        }
+    }
+    if (status == 0 && code != SQLITE_DONE)
+        status = store_sqlite_failed(store, "reading prompts");
+    (void)sqlite3_reset(list);
     return status;
 }
 

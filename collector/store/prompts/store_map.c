@@ -115,15 +115,33 @@ static int follow(struct store *store, struct store_prompt *prompt)
         status = ask_rule(store, prompt->prompt, &into, &prompt->name);
         if (status == 0 && into == 0)
             status = ask_templates(store, prompt->prompt, &any, &into);
-        if (status != 0 || into == 0)
+        if (status != 0 || into == 0 || into == prompt->prompt)
             return status;
         prompt->prompt = into;
     }
     return 0;
 }
 
+/* A prompt that has a few texts alone, each of which recurs, has variants: they go by the beginning
+ * of the text's id. */
+static int ask_variant(struct store *store, uint64_t id, struct store_prompt *prompt)
+{
+    sqlite3_stmt *variants = ask(store, STORE_SQL_template_variants, prompt->prompt);
+    int code;
+
+    if (variants != NULL)
+        (void)sqlite3_bind_int64(variants, 2, prompt->version);
+    code = variants == NULL ? SQLITE_ERROR : sqlite3_step(variants);
+    if (code != SQLITE_ROW && code != SQLITE_DONE)
+        return store_sqlite_failed(store, "reading prompts");
+    if (code == SQLITE_ROW && sqlite3_column_int64(variants, 0) != 0)
+        (void)snprintf(prompt->variant, sizeof(prompt->variant), "%08x", (unsigned)(id >> 32));
+    (void)sqlite3_reset(variants);
+    return 0;
+}
+
 /* One more for the id at hand. */
-static int add(struct store *store, const struct store_prompt *prompt)
+static int add(struct store *store, uint64_t id, const struct store_prompt *prompt)
 {
     struct store_prompts *prompts = &store->prompts;
     struct store_prompt *added;
@@ -133,9 +151,11 @@ static int add(struct store *store, const struct store_prompt *prompt)
         return status;
     added = &prompts->prompt[prompts->n_prompts++];
     *added = *prompt;
-    if (prompt->version > 0)
+    if (prompt->version > 0) {
         (void)snprintf(added->version_text, sizeof(added->version_text), "%u", prompt->version);
-    return follow(store, added);
+        status = ask_variant(store, id, added);
+    }
+    return status == 0 ? follow(store, added) : status;
 }
 
 /* The prompts of a text, in the order of time; else the id may be a prompt's own. */
@@ -169,7 +189,7 @@ static int ask_prompts(struct store *store, uint64_t id)
         n = is_prompt;
     }
     for (size_t i = 0; status == 0 && i < n; i++)
-        status = add(store, &list[i]);
+        status = add(store, id, &list[i]);
     return status;
 }
 
@@ -216,7 +236,8 @@ int store_prompts_trim(struct store *store)
 
 bool store_is_of_prompt(enum span_field field)
 {
-    return field == SPAN_prompt_id || field == SPAN_prompt_version || field == SPAN_prompt_name;
+    return field == SPAN_prompt_id || field == SPAN_prompt_version || field == SPAN_prompt_variant ||
+           field == SPAN_prompt_name;
 }
 
 static bool is_wanted(const struct store_wanted *wanted, enum span_field field)
@@ -284,11 +305,11 @@ static int fill_texts(struct store *store, enum span_field field, const struct s
         found = store_prompt_find(store, id->u64[i], rows->column[SPAN_start_ns]->u64[i], &prompt);
         if (found < 0)
             return found;
-        if (found == 1 && field == SPAN_prompt_name)
-            text = prompt->name;
-        else if (found == 1 && prompt->version > 0)
-            text = prompt->version_text;
-        if (text == NULL)
+        if (found == 1)
+            text = field == SPAN_prompt_name      ? prompt->name
+                   : field == SPAN_prompt_variant ? prompt->variant
+                                                  : prompt->version_text;
+        if (text == NULL || text[0] == '\0')
             continue;
         any = true;
         prompts->present[i >> 6] |= UINT64_C(1) << (i & 63);
@@ -318,7 +339,7 @@ static int mark_learned(struct store *store, const struct span_column *id, struc
 
 int store_prompts_show(struct store *store, const struct store_wanted *wanted, struct store_rows *rows)
 {
-    static const enum span_field texts[] = {SPAN_prompt_version, SPAN_prompt_name};
+    static const enum span_field texts[] = {SPAN_prompt_version, SPAN_prompt_variant, SPAN_prompt_name};
     struct span_column *id = &store->column[SPAN_prompt_id];
     int status = store_prompts_trim(store);
 
@@ -342,6 +363,47 @@ int store_prompts_show(struct store *store, const struct store_wanted *wanted, s
         }
     }
     return status;
+}
+
+/* ---- what people say ---- */
+
+int store_prompt_say(struct store *store, uint64_t prompt, const char *name, uint64_t into)
+{
+    sqlite3_stmt *put;
+    int status = store_begin(store);
+
+    if (status != 0)
+        return status;
+    put = store_statement(store, STORE_SQL_rule_put);
+    if (put != NULL) {
+        (void)sqlite3_clear_bindings(put);
+        (void)sqlite3_bind_int64(put, 1, (int64_t)prompt);
+        if (name != NULL)
+            (void)sqlite3_bind_text(put, 2, name, -1, SQLITE_STATIC);
+        if (into != 0)
+            (void)sqlite3_bind_int64(put, 3, (int64_t)into);
+    }
+    status = store_run(store, put, "noting what was said of a prompt");
+    if (put != NULL)
+        (void)sqlite3_clear_bindings(put);
+    if (status != 0) {
+        store_rollback(store);
+        return status;
+    }
+    status = store_commit(store);
+    return status == 0 ? store_prompts_look(store) : status;
+}
+
+int store_prompt_shown(struct store *store, uint64_t id, uint64_t *ret_prompt)
+{
+    const struct store_prompt *prompt = NULL;
+    int found = store_prompts_look(store);
+
+    if (found == 0)
+        found = store_prompt_find(store, id, UINT64_MAX, &prompt);
+    if (found == 1)
+        *ret_prompt = prompt->prompt;
+    return found;
 }
 
 /* ---- rollups ---- */
