@@ -473,8 +473,8 @@ int store_without_features(const uint8_t *block, size_t bytes, struct span_buffe
 /* prompts/store_texts.c: counts calls by their texts in memory, and saves that; as the rollups. */
 int store_texts_count(struct store *store, const struct store_rows *rows);
 int store_texts_save(struct store *store);
-/* prompts/store_map.c: what calls with this id that began then belong to: 1, 0 when nothing was
- * learned of it, or negative status. Holds until the next call. */
+/* prompts/store_map.c: what calls with this id that began then belong to, NULL where nothing was
+ * learned of it; holds until another id is asked for. 0 or store_status. */
 int store_prompt_find(struct store *store, uint64_t id, uint64_t start_ns, const struct store_prompt **ret_prompt);
 /* prompts/store_map.c: forgets what is in memory of ids when it is much. 0 or store_status. */
 int store_prompts_trim(struct store *store);

@@ -398,17 +398,17 @@ int store_prompt_versions(struct store *store, int (*each)(void *context, const 
     while (status == 0 && (code = sqlite3_step(list)) == SQLITE_ROW) {
         const struct store_prompt *shown = NULL;
         struct store_prompt_version version;
-        int found;
 
         status = read_template(&template, list);
         if (status == STORE_DAMAGED)
             status = 0;
         else if (status == 0) {
             tell(&version, &template);
-            found = store_prompt_find(store, template.prompt, UINT64_MAX, &shown);
-            if (found == 1)
+            status = store_prompt_find(store, template.prompt, UINT64_MAX, &shown);
+            if (shown != NULL)
                 version.prompt = shown->prompt;
-            status = found < 0 ? found : each(context, &version);
+            if (status == 0)
+                status = each(context, &version);
         }
     }
     if (status == 0 && code != SQLITE_DONE)

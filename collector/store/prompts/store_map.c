@@ -200,6 +200,7 @@ int store_prompt_find(struct store *store, uint64_t id, uint64_t start_ns, const
     const struct store_prompt *found;
     int status;
 
+    *ret_prompt = NULL;
     if (!prompts->any)
         return 0;
     status = room(prompts);
@@ -222,7 +223,7 @@ int store_prompt_find(struct store *store, uint64_t id, uint64_t start_ns, const
     for (uint32_t i = 1; i < known->n && prompts->prompt[known->first + i].from_ns <= start_ns; i++)
         found = &prompts->prompt[known->first + i];
     *ret_prompt = found;
-    return 1;
+    return 0;
 }
 
 int store_prompts_trim(struct store *store)
@@ -293,7 +294,7 @@ static int fill_texts(struct store *store, enum span_field field, const struct s
     for (size_t i = 0; i < rows->n; i++) {
         const struct store_prompt *prompt = NULL;
         const char *text = NULL;
-        int found;
+        int status;
 
         if (own != NULL && span_bit(own->present, i)) {
             prompts->present[i >> 6] |= UINT64_C(1) << (i & 63);
@@ -302,10 +303,10 @@ static int fill_texts(struct store *store, enum span_field field, const struct s
         }
         if (!span_bit(prompts->learned, i))
             continue;
-        found = store_prompt_find(store, id->u64[i], rows->column[SPAN_start_ns]->u64[i], &prompt);
-        if (found < 0)
-            return found;
-        if (found == 1)
+        status = store_prompt_find(store, id->u64[i], rows->column[SPAN_start_ns]->u64[i], &prompt);
+        if (status != 0)
+            return status;
+        if (prompt != NULL)
             text = field == SPAN_prompt_name      ? prompt->name
                    : field == SPAN_prompt_variant ? prompt->variant
                                                   : prompt->version_text;
@@ -323,14 +324,14 @@ static int mark_learned(struct store *store, const struct span_column *id, struc
 {
     memset(store->prompts.learned, 0, (rows->n + 63) / 64 * sizeof(*store->prompts.learned));
     for (size_t i = 0; i < rows->n; i++) {
-        const struct store_prompt *prompt;
-        int found = span_bit(id->present, i)
-                        ? store_prompt_find(store, id->u64[i], rows->column[SPAN_start_ns]->u64[i], &prompt)
-                        : 0;
+        const struct store_prompt *prompt = NULL;
+        int status = span_bit(id->present, i)
+                         ? store_prompt_find(store, id->u64[i], rows->column[SPAN_start_ns]->u64[i], &prompt)
+                         : 0;
 
-        if (found < 0)
-            return found;
-        if (found == 1)
+        if (status != 0)
+            return status;
+        if (prompt != NULL)
             store->prompts.learned[i >> 6] |= UINT64_C(1) << (i & 63);
     }
     rows->learned = store->prompts.learned;
@@ -357,10 +358,8 @@ int store_prompts_show(struct store *store, const struct store_wanted *wanted, s
         if (!span_bit(rows->learned, i))
             continue;
         status = store_prompt_find(store, id->u64[i], rows->column[SPAN_start_ns]->u64[i], &prompt);
-        if (status == 1) {
+        if (prompt != NULL)
             id->u64[i] = prompt->prompt;
-            status = 0;
-        }
     }
     return status;
 }
@@ -397,13 +396,14 @@ int store_prompt_say(struct store *store, uint64_t prompt, const char *name, uin
 int store_prompt_shown(struct store *store, uint64_t id, uint64_t *ret_prompt)
 {
     const struct store_prompt *prompt = NULL;
-    int found = store_prompts_look(store);
+    int status = store_prompts_look(store);
 
-    if (found == 0)
-        found = store_prompt_find(store, id, UINT64_MAX, &prompt);
-    if (found == 1)
-        *ret_prompt = prompt->prompt;
-    return found;
+    if (status == 0)
+        status = store_prompt_find(store, id, UINT64_MAX, &prompt);
+    if (prompt == NULL)
+        return status;
+    *ret_prompt = prompt->prompt;
+    return 1;
 }
 
 /* ---- rollups ---- */
@@ -426,14 +426,14 @@ int store_prompt_key(struct store *store, uint64_t hour, const struct rollup_gro
 {
     const struct store_prompt *prompt = NULL;
     uint64_t id;
-    int found;
+    int status;
 
     memcpy(ret_key->key, group->key, sizeof(ret_key->key));
     if (!is_id(&group->key[ROLLUP_prompt], &id))
         return 0;
-    found = store_prompt_find(store, id, hour * STORE_HOUR_NS, &prompt);
-    if (found != 1)
-        return found;
+    status = store_prompt_find(store, id, hour * STORE_HOUR_NS, &prompt);
+    if (prompt == NULL)
+        return status;
     (void)snprintf(ret_key->id, sizeof(ret_key->id), "%016llx", (unsigned long long)prompt->prompt);
     ret_key->key[ROLLUP_prompt] = (struct span_text){ret_key->id, 16};
     if (group->key[ROLLUP_version].bytes == 0) {

@@ -70,11 +70,11 @@ int store_settle_ids(struct store *store, struct store_settling *settling, const
 {
     for (size_t i = 0; i < settling->rows; i++) {
         const struct store_prompt *prompt = NULL;
-        int found = span_bit(present, i) ? store_prompt_find(store, id[i], settling->start_ns[i], &prompt) : 0;
+        int status = span_bit(present, i) ? store_prompt_find(store, id[i], settling->start_ns[i], &prompt) : 0;
 
-        if (found < 0)
-            return found;
-        if (found == 1 && prompt->settled)
+        if (status != 0)
+            return status;
+        if (prompt != NULL && prompt->settled)
             settling->found[i] = (uint32_t)(prompt - store->prompts.prompt) + 1;
     }
     return 0;
