@@ -36,5 +36,5 @@ struct prompt_features {
 
 /* Writes at most SPAN_TEXT_MAX bytes; the same features always give the same bytes. */
 size_t prompt_features_write(const struct prompt_features *features, uint8_t ret_data[SPAN_TEXT_MAX]);
-/* 0, or -1 where the bytes are not what prompt_features_write makes (they come from any program). */
+/* 0, or -1 where the bytes are not what prompt_features_write makes: they come from any program. */
 int prompt_features_read(struct prompt_features *ret_features, const void *data, size_t bytes);

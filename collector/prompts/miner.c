@@ -91,6 +91,7 @@ int miner_add(struct miner *miner, const struct miner_text *text)
     if (make_room((void **)&miner->text, &miner->texts_room, miner->texts + 1, sizeof(*text)))
         return -1;
     miner->text[miner->texts] = *text;
+    miner->text[miner->texts].is_sure = false;
     miner->text[miner->texts++].found = MINER_NOT;
     return 0;
 }
@@ -174,8 +175,10 @@ static void join_known(struct miner *miner, uint32_t missing_percent)
         feature_set_of_text(&set, &miner->text[i].features);
         const unsigned anchors = feature_anchors(&miner->text[i].features, anchor);
         const int32_t found = best_known(miner, anchor, anchors, &set, missing_percent, MISSING_MAX);
-        if (found != MINER_NOT)
-            joined(miner, &miner->text[i], found);
+        if (found == MINER_NOT)
+            continue;
+        joined(miner, &miner->text[i], found);
+        miner->text[i].is_sure = missing_percent == 0;
     }
 }
 
@@ -293,8 +296,11 @@ static int make_template(struct miner *miner, struct pool *pool, const unsigned 
         number = (int32_t)miner->templates - 1;
     }
     for (size_t i = 0; i < members; i++)
-        if (class[i] == wanted)
-            joined(miner, &miner->text[pool_text(pool, member[i])->text - miner->text], number);
+        if (class[i] == wanted) {
+            struct miner_text *const text = &miner->text[pool_text(pool, member[i])->text - miner->text];
+            joined(miner, text, number);
+            text->is_sure = true;
+        }
     return 0;
 }
 
@@ -331,19 +337,26 @@ static int make_templates(struct miner *miner, struct pool *pool)
     return status;
 }
 
-/* Of the prompts that this run made, the version that was called first is the first, and its first text gives the
- * id; new versions of a known prompt are numbered on in that order. */
+static bool is_used(const struct miner *miner, size_t templates, uint64_t prompt, uint32_t version)
+{
+    for (size_t i = 0; i < templates; i++)
+        if (miner->template[i].prompt == prompt && miner->template[i].version == version)
+            return true;
+    return false;
+}
+
+/* New versions are numbered in the order of their first calls, each by the lowest number that no
+ * known version has. */
 static void number_versions(struct miner *miner, size_t known)
 {
     for (size_t i = known; i < miner->templates; i++) {
         struct miner_template *const one = &miner->template[i];
-        const uint64_t prompt = one->prompt;
-        uint32_t version = 1;
-        for (size_t k = 0; k < miner->templates; k++) {
-            const struct miner_template *const other = &miner->template[k];
-            if (k != i && other->prompt == prompt && (k < known || other->first_ns < one->first_ns))
-                version++;
-        }
+        uint32_t before = 0, version = 0;
+        for (size_t k = known; k < miner->templates; k++)
+            before += miner->template[k].prompt == one->prompt && miner->template[k].first_ns < one->first_ns;
+        do
+            version++;
+        while (is_used(miner, known, one->prompt, version) || before-- > 0);
         one->version = version;
     }
 }

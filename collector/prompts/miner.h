@@ -24,6 +24,7 @@ struct miner_text {
     uint64_t calls, first_ns, last_ns;
     struct prompt_features features;
     int32_t found; /* out: index of its template, or MINER_NOT */
+    bool is_sure;  /* out: it has all of the template; else it may yet turn out to be a new version */
 };
 
 /* One version of one prompt: what all of its texts have. */
@@ -46,7 +47,7 @@ struct miner;
 struct miner *miner_new(void);
 void miner_free(struct miner *miner);
 
-/* What earlier runs settled, then the texts that are in no settled template; both are copied. -1: no memory. */
+/* What earlier runs settled, then the texts that are not surely in a settled template; both are copied. -1: no memory. */
 int miner_know(struct miner *miner, const struct miner_template *known);
 int miner_add(struct miner *miner, const struct miner_text *text);
 /* Texts first join known templates; the rest makes new ones. -1: no memory (nothing is changed then). */

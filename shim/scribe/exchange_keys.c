@@ -12,9 +12,11 @@
 #include "span/install_key.h"
 #include "shim/base/config.h"
 #include "shim/base/say.h"
+#include "shim/llm/identity/sent_texts.h"
 #include "shim/llm/identity/shown.h"
 #include "shown_file.h"
 
+static struct sent_texts sent;
 static struct shown shown; /* touched only where previews are asked for */
 static char key_path[SPAN_PLACE_BYTES + 8];
 
@@ -47,6 +49,10 @@ void exchange_keys_prepare(struct exchange_config *ret_config)
     if (shim_config.hash_key_said) {
         memcpy(ret_config->hash_key, shim_config.hash_key, sizeof(ret_config->hash_key));
         ret_config->has_hash_key = true;
+    }
+    if (ret_config->has_hash_key) {
+        sent_texts_init(&sent, ret_config->hash_key);
+        ret_config->sent = &sent;
     }
     if (ret_config->has_hash_key && shim_config.preview_chars > 0) {
         shown_init(&shown, ret_config->hash_key);

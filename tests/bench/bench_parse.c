@@ -7,6 +7,7 @@
  * bench_parse [SECONDS PER ROW [opens]]
  */
 #include "shim/llm/exchange.h"
+#include "shim/llm/identity/sent_texts.h"
 
 #include <linux/perf_event.h>
 #include <stdio.h>
@@ -29,7 +30,7 @@ static double now_ns(void)
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
-static struct exchange *open_exchange(void)
+static struct exchange *open_exchange_with(const struct exchange_config *with)
 {
     static const char url[] = "https://api.openai.com/v1/chat/completions";
     static const char headers[] = "Authorization: Bearer sk-example\nContent-Type: application/json\n";
@@ -42,10 +43,15 @@ static struct exchange *open_exchange(void)
                                          .headers_bytes = sizeof(headers) - 1,
                                          .decoded = true};
     bool no_memory;
-    struct exchange *const exchange = exchange_open(&config, &start, &no_memory);
+    struct exchange *const exchange = exchange_open(with, &start, &no_memory);
     if (exchange == NULL)
         exit(1);
     return exchange;
+}
+
+static struct exchange *open_exchange(void)
+{
+    return open_exchange_with(&config);
 }
 
 static void answer_head(struct exchange *exchange, const char *type)
@@ -108,6 +114,28 @@ __attribute__((noinline)) static double do_opens(void)
     for (unsigned i = 0; i < OPENS; i++)
         close_exchange(open_exchange());
     return OPENS;
+}
+
+static char *prompt_of[3];
+static size_t prompt_bytes[3];
+static const size_t instructions_of[3] = {1000, 8000, 100000};
+static struct sent_texts sent;
+static struct exchange_config config_of_texts = {.hash_key = {1, 2, 3}, .sent = &sent};
+static unsigned which;
+
+/* A call with instructions, sent before, or new each time. */
+static double do_instructions(void)
+{
+    struct exchange *const exchange = open_exchange_with(&config_of_texts);
+    in_pieces(exchange, prompt_of[which], prompt_bytes[which], exchange_request_body);
+    close_exchange(exchange);
+    return 1;
+}
+
+static double do_new_instructions(void)
+{
+    memset(sent.hash, 0, sizeof(sent.hash));
+    return do_instructions();
 }
 
 /* ---- what is read ---- */
@@ -173,6 +201,27 @@ static void make_request(void)
     request_bytes = used;
 }
 
+/* Sentences of few words, three to a line; a number in one of eight. */
+static void make_instructions(void)
+{
+    static const char *const words[] = {"always", "answer", "the", "customer", "politely", "unless",
+                                        "a",      "rule",   "of",  "house",    "says",     "otherwise"};
+    char *const to = prompt_of[which] = malloc(instructions_of[which] + 256);
+    size_t used = (size_t)sprintf(to, "{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"content\":\"");
+    uint32_t state = 1;
+    for (unsigned i = 0; used < instructions_of[which]; i++) {
+        for (unsigned j = 0; j < 6; j++) {
+            state = state * 1664525U + 1013904223U;
+            used += (size_t)sprintf(to + used, "%s ", words[(state >> 16) % (sizeof(words) / sizeof(words[0]))]);
+        }
+        used += i % 8 == 7 ? (size_t)sprintf(to + used, "%u. ", state >> 20) : (size_t)sprintf(to + used, "so. ");
+        if (i % 3 == 2)
+            used += (size_t)sprintf(to + used, "\\n%s", i % 15 == 14 ? "\\n" : "- ");
+    }
+    used += (size_t)sprintf(to + used, "\"},{\"role\":\"user\",\"content\":\"Why?\"}]}");
+    prompt_bytes[which] = used;
+}
+
 /* ---- measuring ---- */
 
 static int compare(const void *a, const void *b)
@@ -220,6 +269,23 @@ static double instructions(double (*work)(void))
     return counted && count ? (double)count / units : -1;
 }
 
+/* What ids and features of instructions take: with the key of the hashes and without, in turn. */
+static void measure_instructions(double seconds)
+{
+    for (which = 0; which < 3; which++) {
+        make_instructions();
+        config_of_texts.has_hash_key = false;
+        const double without = measure(do_instructions, seconds);
+        config_of_texts.has_hash_key = true;
+        const double with = measure(do_instructions, seconds), new = measure(do_new_instructions, seconds);
+        printf("{\"what\":\"scribe: instructions of %zu KB, words and lines (%.1f µs without)\",\"value\":\"%.1f µs, "
+               "%.1f µs when they are new\",\"goal\":\"%s\"}\n",
+               instructions_of[which] / 1000, without / 1e3, (with - without) / 1e3, (new - without) / 1e3,
+               which == 2 ? "≤ 15 µs" : "–");
+        free(prompt_of[which]);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const double seconds = argc > 1 ? strtod(argv[1], NULL) : 1;
@@ -244,6 +310,8 @@ int main(int argc, char **argv)
     printf(
         "{\"what\":\"scribe: an exchange without bodies, opened and closed\",\"value\":\"%.2f µs\",\"goal\":\"–\"}\n",
         measure(do_opens, seconds) / 1e3);
+    sent_texts_init(&sent, config.hash_key);
+    measure_instructions(seconds);
     free(plain);
     free(request);
     return 0;

@@ -1,3 +1,3 @@
-foreach(name json sse exchange url eventstream multipart decode)
+foreach(name json sse exchange url eventstream multipart decode text_features)
   pprof_fuzz(${name} pprof_llm)
 endforeach()

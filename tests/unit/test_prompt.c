@@ -3,8 +3,10 @@
 #include "exchange_run.h"
 #include "shim/llm/identity/prompt.h"
 #include "shim/llm/identity/prompt_begin.h"
+#include "shim/llm/identity/sent_texts.h"
 #include "shim/llm/identity/shown.h"
 #include "../../span/alias.h"
+#include "../../span/prompt_features.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,6 +34,11 @@ static uint64_t id_of(const char *request, const char *headers, size_t step)
 #define USER(text) "{\"role\":\"user\",\"content\":\"" text "\"}"
 #define TOOLS "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{}}}]"
 
+static uint64_t text_id(void)
+{
+    return span_has(&span, SPAN_prompt_text_id) ? span.value[SPAN_prompt_text_id].u64 : 0;
+}
+
 static void test_stable(void **state)
 {
     (void)state;
@@ -43,19 +50,165 @@ static void test_stable(void **state)
             "x") "],"
                  "\"tools\":[{\"function\":{\"parameters\":{},\"name\":\"f\"},\"type\":\"function\"}],\"model\":"
                  "\"n\"}"};
-    const uint64_t id = id_of(same[0], NULL, 10000);
-    assert_true(id != 0);
+    const uint64_t id = id_of(same[0], NULL, 10000), text = text_id();
+    assert_true(id != 0 && text != 0);
     for (size_t i = 0; i < 3; i++)
         for (size_t step = 1; step < 30; step += 3)
-            assert_true(id_of(same[i], NULL, step) == id);
+            assert_true(id_of(same[i], NULL, step) == id && text_id() == text);
     assert_true(id_of("{\"messages\":[" SYSTEM("Be caf\\u00e8.") "]," TOOLS "}", NULL, 99) != id);
-    assert_true(id_of("{\"messages\":[" SYSTEM("Be caf\\u00e9.") "]}", NULL, 99) != id);
-    assert_true(
-        id_of("{\"messages\":[" SYSTEM("Be caf\\u00e9.") "],\"response_format\":{\"type\":\"json_object\"}," TOOLS "}",
-              NULL, 99) != id);
+    assert_true(text_id() != text);
     config.hash_key[0]++;
-    assert_true(id_of(same[0], NULL, 99) != id);
+    assert_true(id_of(same[0], NULL, 99) != id && text_id() != text);
     config.hash_key[0]--;
+}
+
+/* Tools and response format are the text's, and no part of which prompt it is. */
+static void test_setup(void **state)
+{
+    (void)state;
+    static const char *const requests[] = {
+        "{\"messages\":[" SYSTEM("Be kind.") "]}", "{\"messages\":[" SYSTEM("Be kind.") "]," TOOLS "}",
+        "{\"messages\":[" SYSTEM("Be kind.") "],\"response_format\":{\"type\":\"json_object\"}," TOOLS "}"};
+    uint64_t text[3];
+    const uint64_t id = id_of(requests[0], NULL, 99);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_true(id_of(requests[i], NULL, 99) == id);
+        text[i] = text_id();
+    }
+    assert_true(text[0] != text[1] && text[1] != text[2] && text[0] != text[2]);
+    /* Without instructions they are all that there is. */
+    const uint64_t tools = id_of("{\"messages\":[" USER("Hi") "]," TOOLS "}", NULL, 99);
+    assert_false(span_has(&span, SPAN_prompt_text_id));
+    assert_true(
+        tools !=
+        id_of("{\"messages\":[" USER("Hi") "],\"response_format\":{\"type\":\"json_object\"}," TOOLS "}", NULL, 99));
+}
+
+/* Dates, numbers and ids, several messages, a name: what makes another prompt and what another
+ * text. */
+static void test_words(void **state)
+{
+    (void)state;
+    const uint64_t id = id_of("{\"messages\":[" SYSTEM("Today is 2026-01-31, user a91f-33.\\nBe kind.") "]}", NULL, 99);
+    const uint64_t text = text_id();
+    assert_true(id == id_of("{\"messages\":[" SYSTEM("Today is 2027-1-1, user 7.\\r\\n \\nBe kind.") "]}", NULL, 99));
+    assert_true(text_id() != text);
+    assert_true(id != id_of("{\"messages\":[" SYSTEM("Today is Monday, user 7.\\nBe kind.") "]}", NULL, 99));
+    assert_true(id !=
+                id_of("{\"messages\":[" SYSTEM("Today is 2027-1-1, user 7.\\n") "," SYSTEM("Be kind.") "]}", NULL, 99));
+    assert_true(id != id_of("{\"messages\":[" SYSTEM("Today is 2027-1-1, user 7.\\nBe kind.") "]}",
+                            "X-Pprof-Prompt: triage\n", 99));
+    /* The text comes before the role says that it is none, or one. */
+    const uint64_t one = id_of("{\"messages\":[" SYSTEM("Be kind.") "," USER("Who is it?") "]}", NULL, 99);
+    assert_true(one ==
+                id_of("{\"messages\":[{\"content\":\"Who is it?\",\"role\":\"user\"},{\"content\":\"Me.\",\"role\":"
+                      "\"assistant\"},{\"content\":\"Be kind.\",\"role\":\"system\"}]}",
+                      NULL, 3));
+}
+
+static struct sent_texts sent;
+
+static void features_begin(void)
+{
+    sent_texts_init(&sent, config.hash_key);
+    config.sent = &sent;
+}
+
+/* Whether the span brings features; then they are what a reader takes. */
+static bool has_features(struct prompt_features *ret)
+{
+    if (!span_has(&span, SPAN_prompt_features))
+        return false;
+    const struct span_text data = span.value[SPAN_prompt_features].text;
+    assert_int_equal(prompt_features_read(ret, data.data, data.bytes), 0);
+    return true;
+}
+
+static bool brings(const char *request, const char *headers, struct prompt_features *ret)
+{
+    id_of(request, headers, 99);
+    return has_features(ret);
+}
+
+/* Once for each prompt and set of tools; again in a process that was forked; never without a
+ * prompt. */
+static void test_features(void **state)
+{
+    (void)state;
+    static const char plain[] = "{\"messages\":[" SYSTEM("Order 7 of Erika Mustermann.") "]}";
+    static const char tools[] = "{\"messages\":[" SYSTEM("Order 8 of Erika Mustermann.") "]," TOOLS "}";
+    struct prompt_features first, second, named;
+    assert_false(brings(plain, NULL, &first)); /* nobody keeps what was sent */
+    features_begin();
+    assert_true(brings(plain, NULL, &first));
+    assert_int_equal(first.heads, 6);
+    assert_int_equal(first.bytes, 28);
+    assert_int_equal(first.setup, 0);
+    assert_false(brings(plain, NULL, &second));
+    assert_true(brings(tools, NULL, &second));
+    assert_false(brings(tools, NULL, &named));
+    assert_int_not_equal(second.setup, 0);
+    assert_true(brings(plain, "X-Pprof-Prompt: triage\n", &named));
+    assert_int_equal(first.scope, second.scope);
+    assert_int_not_equal(first.scope, named.scope);
+    assert_memory_equal(first.head, second.head, sizeof(first.head));
+    assert_false(brings("{\"messages\":[" USER("Hi") "]," TOOLS "}", NULL, &second));
+    features_begin(); /* as a child's scribe does */
+    assert_true(brings(plain, NULL, &second));
+    assert_memory_equal(&first, &second, sizeof(first));
+    config.has_hash_key = false;
+    assert_false(brings(plain, NULL, &second));
+    assert_false(span_has(&span, SPAN_prompt_text_id));
+    config.has_hash_key = true;
+    /* A look at a call under way brings none, and takes none away. */
+    features_begin();
+    const struct exchange_text text = {.url = "https://api.openai.com/v1/chat/completions", .request = plain};
+    struct exchange *const exchange = exchange_run_open(&config, &text);
+    struct span now;
+    exchange_response_body(exchange, 1900, (const uint8_t *)"{\"id\":\"x\",", 10);
+    assert_true(exchange_peek(exchange, 2000, &now));
+    assert_false(span_has(&now, SPAN_prompt_features));
+    assert_true(exchange_run_close(exchange, &text, 5000, &span));
+    assert_true(has_features(&second));
+    assert_true(span_has(&now, SPAN_prompt_text_id));
+    assert_true(now.value[SPAN_prompt_id].u64 == span.value[SPAN_prompt_id].u64);
+    config.sent = NULL;
+}
+
+/* The features that a public key, or none, would give. */
+static struct prompt_features guessed(struct text_seed seed, const char *text)
+{
+    static struct text_features features;
+    struct prompt_features ret;
+    text_features_init(&features, &seed);
+    text_features_part_begin(&features);
+    text_features_push(&features, text, strlen(text));
+    text_features_part_end(&features);
+    text_features_get(&features, &ret);
+    return ret;
+}
+
+/* Neither words nor what anybody without the key could make of them. */
+static void test_features_are_keyed(void **state)
+{
+    (void)state;
+    static const char text[] = "Order 7 of Erika Mustermann.";
+    static const uint8_t no_key[32];
+    const struct text_seed seeds[] = {{1, 1}, {0, 0}, {0, 1}, {1, 0}, sent_texts_seed(no_key)};
+    struct prompt_features features;
+    features_begin();
+    assert_true(brings("{\"messages\":[" SYSTEM("Order 7 of Erika Mustermann.") "]}", NULL, &features));
+    for (size_t s = 0; s < sizeof(seeds) / sizeof(seeds[0]); s++) {
+        const struct prompt_features other = guessed(seeds[s], text);
+        assert_int_equal(other.heads, features.heads);
+        for (unsigned i = 0; i < features.heads; i++)
+            assert_int_not_equal(features.head[i], other.head[i]);
+    }
+    const struct prompt_features same = guessed(sent.seed, text);
+    assert_memory_equal(same.head, features.head, sizeof(same.head));
+    for (size_t i = 0; i + 5 <= span.arena_used; i++)
+        assert_true(memcmp(span.arena + i, "Erika", 5) != 0 && memcmp(span.arena + i, "Muste", 5) != 0);
+    config.sent = NULL;
 }
 
 static void test_user_beginning(void **state)
@@ -366,6 +519,10 @@ static void test_rewind_anywhere(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_stable),
+                                       cmocka_unit_test(test_setup),
+                                       cmocka_unit_test(test_words),
+                                       cmocka_unit_test(test_features),
+                                       cmocka_unit_test(test_features_are_keyed),
                                        cmocka_unit_test(test_user_beginning),
                                        cmocka_unit_test(test_said),
                                        cmocka_unit_test(test_preview_of_the_same),
@@ -374,7 +531,6 @@ int main(void)
                                        cmocka_unit_test(test_preview_of_tools),
                                        cmocka_unit_test(test_preview_is_bounded),
                                        cmocka_unit_test(test_without_key),
-
                                        cmocka_unit_test(test_key_alias),
                                        cmocka_unit_test(test_rewind),
                                        cmocka_unit_test(test_rewind_anywhere)};

@@ -10,6 +10,7 @@
 
 #include "exchange_config.h"
 #include "shim/llm/privacy/secret.h"
+#include "sent_texts.h"
 #include "shown.h"
 
 #include "span/alias.h"
@@ -65,10 +66,15 @@ static void part_done(struct prompt *prompt)
         text_hash_push(&prompt->instructions, bytes, sizeof(bytes));
     }
     prompt->instruction_parts++;
+    if (prompt->config->has_hash_key)
+        text_features_part_end(&prompt->text);
 }
 
 static void forget_body(struct prompt *prompt)
 {
+    static const struct text_seed none = {1, 1}; /* the words' hashes stay here */
+    const struct exchange_config *const config = prompt->config;
+    text_features_init(&prompt->text, config->sent != NULL ? &config->sent->seed : &none);
     json_canon_init(&prompt->tools);
     json_canon_init(&prompt->format);
     text_hash_init(&prompt->instructions, 2);
@@ -109,6 +115,7 @@ void prompt_tidy(struct prompt *prompt)
     memset(prompt->user + prompt->user_bytes, 0, sizeof(prompt->user) - prompt->user_bytes);
     memset(prompt->preview + prompt->preview_bytes, 0, sizeof(prompt->preview) - prompt->preview_bytes);
     memset(prompt->tool_name + prompt->tool_names_bytes, 0, sizeof(prompt->tool_name) - prompt->tool_names_bytes);
+    text_features_tidy(&prompt->text);
     json_canon_tidy(&prompt->tools);
     json_canon_tidy(&prompt->format);
 }
@@ -120,6 +127,7 @@ void prompt_message_begin(struct prompt *prompt)
     prompt->role = PROMPT_ROLE_UNKNOWN;
     prompt->head_bytes = 0;
     text_hash_init(&prompt->message, 3);
+    text_features_part_begin(&prompt->text);
 }
 
 void prompt_message_role(struct prompt *prompt, const char *role, size_t bytes)
@@ -149,8 +157,11 @@ void prompt_message_text(struct prompt *prompt, const char *text, size_t bytes)
     memcpy(prompt->head + prompt->head_bytes, text, taken);
     prompt->head_bytes = (uint16_t)(prompt->head_bytes + taken);
     prompt->message_text = prompt->message_text || bytes;
-    if (prompt->role != PROMPT_ROLE_USER)
-        text_hash_push(&prompt->message, text, bytes);
+    if (prompt->role == PROMPT_ROLE_USER)
+        return;
+    text_hash_push(&prompt->message, text, bytes);
+    if (prompt->config->has_hash_key)
+        text_features_push(&prompt->text, text, bytes);
 }
 
 void prompt_message_end(struct prompt *prompt)
@@ -167,6 +178,7 @@ void prompt_message_end(struct prompt *prompt)
         if (!prompt->preview_of_instructions && prompt->config->preview_user)
             keep_preview(prompt, prompt->head, prompt->head_bytes);
     }
+    text_features_part_drop(&prompt->text); /* nothing, where it was one */
     prompt->in_message = false;
 }
 
@@ -337,6 +349,18 @@ static bool gather(const struct prompt *prompt, struct constant *ret)
     return true;
 }
 
+/* What texts of one prompt always share, though it is no part of them. */
+static void put_scope(struct constant *constant, const struct prompt *prompt, const struct span *span)
+{
+    if (span_has(span, SPAN_operation)) {
+        const struct span_text operation = span->value[SPAN_operation].text;
+        constant_text(constant, operation.data,
+                      operation.bytes < PROMPT_BEGIN_BYTES ? operation.bytes : PROMPT_BEGIN_BYTES);
+    }
+    constant_text(constant, "", 1);
+    constant_text(constant, prompt->name, prompt->name_bytes);
+}
+
 /* Of instructions, and of names of tools where there are none, what several texts share, or a text
  * that came often; of the user's text, which is there only where it was asked for, all but what
  * looks like data. */
@@ -360,12 +384,27 @@ static void finish_preview(const struct prompt *prompt, struct span *span)
         span_set_text(span, SPAN_prompt_preview, text, before + bytes);
 }
 
+/* The id of all texts with these words, said name and operation: tools and response format are not
+ * in it. */
+static uint64_t words_id(const struct prompt *prompt, const struct span *span)
+{
+    struct constant constant = {.kind = 'w'};
+    for (unsigned i = 0; i < 2; i++)
+        constant_u64(&constant, prompt->text.now.whole[i]);
+    put_scope(&constant, prompt, span);
+    return span_keyed_hash(prompt->config->hash_key, constant.data, constant.bytes);
+}
+
 void prompt_peek(const struct prompt *prompt, struct span *span)
 {
     struct constant constant;
     char version[8];
     const bool known = !prompt->torn && gather(prompt, &constant) && prompt->config->has_hash_key;
-    const uint64_t id = known ? span_keyed_hash(prompt->config->hash_key, constant.data, constant.bytes) : 0;
+    uint64_t id = known ? span_keyed_hash(prompt->config->hash_key, constant.data, constant.bytes) : 0;
+    if (known && prompt->instruction_parts) {
+        span_set_u64(span, SPAN_prompt_text_id, id);
+        id = words_id(prompt, span);
+    }
     if (known)
         span_set_u64(span, SPAN_prompt_id, id);
     if (prompt->name_bytes)
@@ -378,9 +417,49 @@ void prompt_peek(const struct prompt *prompt, struct span *span)
     }
 }
 
+/* Of tools and response format; 0: neither. */
+static uint32_t setup_of(const struct prompt *prompt)
+{
+    const struct json_canon *const both[] = {&prompt->tools, &prompt->format};
+    uint64_t hash = 0;
+    if (!prompt->tools.leaves && !prompt->format.leaves)
+        return 0;
+    for (unsigned i = 0; i < 4; i++)
+        hash = text_mix(&prompt->text.seed, hash, both[i / 2]->sum[i % 2]);
+    return (uint32_t)(hash >> 32) ? (uint32_t)(hash >> 32) : 1;
+}
+
+static uint32_t scope_of(const struct prompt *prompt, const struct span *span)
+{
+    struct constant constant = {.kind = 's'};
+    put_scope(&constant, prompt, span);
+    return (uint32_t)(span_keyed_hash(prompt->config->hash_key, constant.data, constant.bytes) >> 32);
+}
+
+/* The features, if this process has not sent them. A span that is full of texts leaves them to the
+ * next one. */
+static void finish_features(const struct prompt *prompt, struct span *span)
+{
+    enum { ROOM_FOR_OTHERS = 2 * SPAN_TEXT_MAX };
+    struct sent_texts *const sent = prompt->config->sent;
+    struct prompt_features features;
+    uint8_t data[SPAN_TEXT_MAX];
+    const uint32_t setup = setup_of(prompt);
+    const uint64_t of_text = text_mix(&prompt->text.seed, span->value[SPAN_prompt_id].u64, setup) | 1;
+    if (sent_texts_has(sent, of_text) || span->arena_used > SPAN_ARENA_BYTES - SPAN_TEXT_MAX - ROOM_FOR_OTHERS)
+        return;
+    text_features_get(&prompt->text, &features);
+    features.scope = scope_of(prompt, span);
+    features.setup = setup;
+    span_set_text(span, SPAN_prompt_features, (const char *)data, prompt_features_write(&features, data));
+    sent_texts_put(sent, of_text);
+}
+
 void prompt_finish(struct prompt *prompt, struct span *span)
 {
     prompt_peek(prompt, span);
+    if (span_has(span, SPAN_prompt_text_id) && prompt->config->sent != NULL)
+        finish_features(prompt, span);
     if (prompt->config->preview_chars && prompt->config->shown != NULL)
         finish_preview(prompt, span);
 }

@@ -1,12 +1,15 @@
 /*
  * Which prompt was that? Said names first, else a keyed fingerprint of what is constant in the
- * request.
+ * request: of the instructions' words, those with digits in them being one another's like; of tools
+ * and response format, or of the beginning of the user's text, where there are no instructions.
+ * Beside it the id of the exact text, and, once per text and process, the features by which the
+ * collector learns which texts are one template (span/prompt_features.h).
  *
  * Fed by dialects from the request's JSON on the scribe's thread. Prompt text is hashed as it
  * passes and forgotten; only `preview` keeps some of it, and only if the configuration asks; of
- * that, shown.h decides what is seen. The fingerprint does not depend on how the body was cut, on
- * JSON white space, on escapes, nor on the order of keys: instructions, tools and response format
- * are hashed apart and joined at the end.
+ * that, shown.h decides what is seen. Nothing here depends on how the body was cut, on JSON white
+ * space, on escapes, nor on the order of keys: instructions, tools and response format are hashed
+ * apart and joined at the end.
  */
 #pragma once
 
@@ -16,6 +19,7 @@
 
 #include "json_canon.h"
 #include "shim/llm/json/json_scan.h"
+#include "text_features.h"
 
 enum {
     PROMPT_NAME_MAX = 128,
@@ -54,6 +58,7 @@ struct prompt {
     char user[PROMPT_HEAD_BYTES];  /* beginning of the first user text */
     char preview[PROMPT_PREVIEW_MAX];
     char tool_name[PROMPT_PREVIEW_MAX]; /* names of tools, a blank between them */
+    struct text_features text;          /* of the instructions; only where there is a key */
 };
 
 void prompt_init(struct prompt *prompt, const struct exchange_config *config);
@@ -92,7 +97,8 @@ void prompt_header(struct prompt *prompt, const char *name, size_t name_bytes, c
 void prompt_tidy(struct prompt *prompt);
 
 struct span;
-/* Puts prompt_id, prompt_name and prompt_version into the span, as far as known by now. */
+/* Puts prompt_id, prompt_text_id, prompt_name and prompt_version into the span, as far as known by
+ * now. */
 void prompt_peek(const struct prompt *prompt, struct span *span);
-/* Puts prompt_id, prompt_name, prompt_version and prompt_preview into the span, as far as known. */
+/* And prompt_features and prompt_preview. The span says its operation already. */
 void prompt_finish(struct prompt *prompt, struct span *span);
