@@ -236,6 +236,12 @@ static int settle(struct store *store, const struct miner_text *text)
     return status == 0 && !is_long ? unsettle(store, text) : status;
 }
 
+/* Nothing that comes later can tell otherwise. */
+static bool is_done(const struct miner_text *text, const struct miner_template *template)
+{
+    return template != NULL && template->settled && text->is_sure;
+}
+
 static int save_text(struct learning *learning, const struct miner_text *text, const struct open_text *was,
                      const struct miner_template *template)
 {
@@ -245,7 +251,28 @@ static int save_text(struct learning *learning, const struct miner_text *text, c
 
     if (prompt != was->prompt || version != was->version)
         status = assign(learning->store, text, template);
-    return status == 0 && template != NULL && template->settled ? settle(learning->store, text) : status;
+    return status == 0 && is_done(text, template) ? settle(learning->store, text) : status;
+}
+
+/* A settled template counts a text once, when it is done: the others come again. */
+static int save_templates(struct learning *learning, const struct miner_template *template, size_t n_templates,
+                          const struct miner_text *text, size_t n_texts)
+{
+    uint32_t *again = calloc(n_templates + 1, sizeof(*again));
+    int status = again == NULL ? no_memory() : 0;
+
+    for (size_t i = 0; status == 0 && i < n_texts; i++)
+        if (text[i].found != MINER_NOT && template[text[i].found].settled && !text[i].is_sure)
+            again[text[i].found]++;
+    for (size_t i = 0; status == 0 && i < n_templates; i++) {
+        struct miner_template kept = template[i];
+
+        kept.texts -= again[i] < kept.texts ? again[i] : kept.texts;
+        if (i >= learning->n_known || checksum(&kept) != learning->was[i])
+            status = put_template(learning, &kept);
+    }
+    free(again);
+    return status;
 }
 
 static int save(struct learning *learning, bool *ret_settled)
@@ -257,14 +284,12 @@ static int save(struct learning *learning, bool *ret_settled)
     int status =
         store_run(learning->store, store_statement(learning->store, STORE_SQL_templates_drop), "learning prompts");
 
-    for (size_t i = 0; status == 0 && i < n_templates; i++)
-        if (i >= learning->n_known || checksum(&template[i]) != learning->was[i])
-            status = put_template(learning, &template[i]);
+    status = status == 0 ? save_templates(learning, template, n_templates, text, n_texts) : status;
     for (size_t i = 0; status == 0 && i < n_texts && i < learning->n_texts; i++) {
         const struct miner_template *found = text[i].found == MINER_NOT ? NULL : &template[text[i].found];
 
         status = save_text(learning, &text[i], &learning->open[i], found);
-        *ret_settled |= found != NULL && found->settled;
+        *ret_settled |= is_done(&text[i], found);
     }
     /* Of those that were not looked at, some belonged to what was made anew. */
     if (status == 0 && learning->n_texts == TEXTS_AT_ONCE)
