@@ -249,11 +249,11 @@ static void join_known(struct miner *miner, uint32_t missing_percent)
 static const struct miner_text *describe(struct pool *pool, const unsigned *member, size_t members, const uint8_t *class,
                                          uint8_t wanted, struct feature_set *ret_common)
 {
-    enum { LOOKED_AT = 128, PIVOTS = 4 };
-    const struct feature_set *set[LOOKED_AT];
+    enum { SAMPLE = 128, PIVOTS = 4 };
+    const struct feature_set *set[SAMPLE];
     const struct miner_text *text[PIVOTS], *best = NULL;
     unsigned count = 0;
-    for (size_t i = 0; i < members && count < LOOKED_AT; i++)
+    for (size_t i = 0; i < members && count < SAMPLE; i++)
         if (class[i] == wanted) {
             if (count < PIVOTS)
                 text[count] = pool_text(pool, member[i])->text;
