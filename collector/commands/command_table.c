@@ -34,6 +34,10 @@ static const struct option report_options[] = {
     {0, "width", "N", NULL, "fit N characters, 0 for no limit (default: the terminal's width)"},
 };
 
+static const struct option prompts_options[] = {
+    {0, "format", "FORMAT", "text md csv json", "text (default), md, csv or json"},
+};
+
 static const struct option export_options[] = {PERIOD_OPTIONS};
 
 static const struct option dump_options[] = {
@@ -103,6 +107,28 @@ const struct command commands[] = {
         .operands_max = 1,
         .completes = "FILE",
         .run = command_report,
+    },
+    {
+        .name = "prompts",
+        .usage = "[--format text|md|csv|json] [name ID NAME|merge ID ID|split ID] [FILE]",
+        .summary = "the prompts that were learned from texts that vary, and their versions",
+        .example = "pprofctl prompts\n"
+                   "pprofctl prompts name 3f0c92d1a4be7781 triage\n"
+                   "pprofctl prompts merge 3f0c92d1a4be7781 90b1c22e5d7f0a43 runs.db",
+        .text = STORE_OPERAND
+        " One line a version: calls, the texts that it was learned from, the share of words that are the same in all "
+        "of them and how many come before the first that varies (of the first 64 and last 24 words), first and last "
+        "call.\n\n"
+        "name gives a prompt a name, for calls that said none. merge makes the first prompt the second, where one "
+        "was taken for two; versions with the same number become one. split takes that back, and keeps it from being "
+        "learned; calls whose hour was merged meanwhile stay together. All of it is kept in the store and counts for "
+        "all who read it.",
+        .exit_status = "0: done, 1: FILE cannot be read or has no such prompt, 2: wrong options.",
+        .options = prompts_options,
+        .n_options = COUNT(prompts_options),
+        .operands_max = 4,
+        .completes = "FILE",
+        .run = command_prompts,
     },
     {
         .name = "export",
@@ -192,7 +218,7 @@ const struct command commands[] = {
         .options = help_options,
         .n_options = COUNT(help_options),
         .operands_max = 1,
-        .completes = "record report export dump check doctor key-alias keys fields environment",
+        .completes = "record report prompts export dump check doctor key-alias keys fields environment",
         .run = command_help,
     },
 };

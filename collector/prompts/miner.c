@@ -16,6 +16,8 @@
 #include "miner_versions.h"
 
 enum {
+    LOOKED_AT = 16,      /* templates that are compared with a text */
+    COMMONPLACE = 64,    /* templates with the same anchor: more are not looked at */
     MISSING_MAX = 1,     /* of a template's weight: a text that lacks more is perhaps a new version */
     SURE_PERCENT = 97,   /* of a template's texts have what stands in it */
     RELATED_MIN = 8,     /* weight that two versions share at least … */
@@ -25,9 +27,11 @@ enum {
     OWN_MIN = 2, /* weight that each of two versions has and the other lacks */
 };
 
-struct entry { /* of the index: a template by one of its anchors */
+/* Of the index: a template by one of its anchors. */
+struct entry {
     uint32_t anchor;
     uint32_t template;
+    uint32_t next; /* with the same hash, 0: none; else an entry's number plus 1 */
 };
 
 struct miner {
@@ -36,8 +40,12 @@ struct miner {
     size_t templates, templates_room;
     struct miner_text *text;
     size_t texts, texts_room;
-    struct entry *entry; /* by anchor */
+    struct entry *entry;
     size_t entries, entries_room;
+    uint32_t *first; /* by an anchor's hash: an entry's number plus 1 */
+    size_t firsts;   /* a power of two */
+    uint8_t *votes;  /* of each template, 0 between two looks */
+    size_t votes_room;
 };
 
 struct miner *miner_new(void)
@@ -53,6 +61,8 @@ void miner_free(struct miner *miner)
     free(miner->set);
     free(miner->text);
     free(miner->entry);
+    free(miner->first);
+    free(miner->votes);
     free(miner);
 }
 
@@ -69,18 +79,53 @@ static int make_room(void **rows, size_t *room, size_t wanted, size_t bytes)
     return 0;
 }
 
+static size_t slot_of(const struct miner *miner, uint32_t anchor)
+{
+    return (anchor * UINT32_C(2654435761) >> 2) & (miner->firsts - 1);
+}
+
+static void link_entry(struct miner *miner, size_t number)
+{
+    uint32_t *const first = &miner->first[slot_of(miner, miner->entry[number].anchor)];
+    miner->entry[number].next = *first;
+    *first = (uint32_t)number + 1;
+}
+
+static int make_index_room(struct miner *miner, size_t entries)
+{
+    if (make_room((void **)&miner->entry, &miner->entries_room, entries, sizeof(miner->entry[0])))
+        return -1;
+    if (entries <= miner->firsts)
+        return 0;
+    size_t firsts = miner->firsts ? miner->firsts : 1024;
+    while (firsts < entries)
+        firsts *= 2;
+    uint32_t *const grown = calloc(firsts, sizeof(grown[0]));
+    if (grown == NULL)
+        return -1;
+    free(miner->first);
+    miner->first = grown;
+    miner->firsts = firsts;
+    for (size_t i = 0; i < miner->entries; i++)
+        link_entry(miner, i);
+    return 0;
+}
+
 int miner_know(struct miner *miner, const struct miner_template *known)
 {
+    uint32_t anchor[FEATURE_ANCHORS_MAX];
+    const unsigned anchors = feature_template_anchors(known, anchor);
     size_t room = miner->templates_room;
     if (make_room((void **)&miner->set, &room, miner->templates + 1, sizeof(miner->set[0])) ||
         make_room((void **)&miner->template, &miner->templates_room, miner->templates + 1, sizeof(*known)) ||
-        make_room((void **)&miner->entry, &miner->entries_room, miner->entries + FEATURE_ANCHORS_MAX,
-                  sizeof(miner->entry[0])))
+        make_room((void **)&miner->votes, &miner->votes_room, miner->templates + 1, sizeof(miner->votes[0])) ||
+        make_index_room(miner, miner->entries + anchors))
         return -1;
-    uint32_t anchor[FEATURE_ANCHORS_MAX];
-    const unsigned anchors = feature_template_anchors(known, anchor);
-    for (unsigned i = 0; i < anchors; i++)
-        miner->entry[miner->entries++] = (struct entry){anchor[i], (uint32_t)miner->templates};
+    for (unsigned i = 0; i < anchors; i++) {
+        miner->entry[miner->entries] = (struct entry){.anchor = anchor[i], .template = (uint32_t)miner->templates};
+        link_entry(miner, miner->entries++);
+    }
+    miner->votes[miner->templates] = 0;
     feature_set_of_template(&miner->set[miner->templates], known);
     miner->template[miner->templates++] = *known;
     return 0;
@@ -110,45 +155,62 @@ const struct miner_template *miner_templates(const struct miner *miner, size_t *
 
 /* ---- texts and what is known ---- */
 
-static int by_anchor(const void *a, const void *b)
+/* Templates that share anchors with a set, those first that share most: at most LOOKED_AT of them. An anchor that
+ * very many have ("You are a helpful assistant") tells nothing. Returns how many. */
+static unsigned candidates(const struct miner *miner, const uint32_t *anchor, unsigned anchors,
+                           uint32_t ret_template[LOOKED_AT])
 {
-    const struct entry *const x = a, *const y = b;
-    if (x->anchor != y->anchor)
-        return x->anchor < y->anchor ? -1 : 1;
-    return x->template < y->template ? -1 : x->template > y->template;
-}
-
-static size_t first_entry(const struct miner *miner, uint32_t anchor)
-{
-    size_t from = 0, to = miner->entries;
-    while (from < to) {
-        const size_t middle = (from + to) / 2;
-        if (miner->entry[middle].anchor < anchor)
-            from = middle + 1;
-        else
-            to = middle;
+    uint32_t seen[FEATURE_ANCHORS_MAX * COMMONPLACE];
+    unsigned count = 0, best = 0;
+    for (unsigned i = 0; i < anchors; i++) {
+        unsigned of_anchor = 0;
+        for (uint32_t at = miner->firsts ? miner->first[slot_of(miner, anchor[i])] : 0; at; at = miner->entry[at - 1].next) {
+            const struct entry *const entry = &miner->entry[at - 1];
+            if (entry->anchor != anchor[i])
+                continue;
+            if (of_anchor++ == COMMONPLACE)
+                break;
+            if (miner->votes[entry->template] == 0)
+                seen[count++] = entry->template;
+            if (miner->votes[entry->template] < UINT8_MAX)
+                miner->votes[entry->template]++;
+        }
     }
-    return from;
+    for (unsigned i = 0; i < count; i++) {
+        const uint8_t votes = miner->votes[seen[i]];
+        unsigned at = best;
+        while (at > 0 && (miner->votes[ret_template[at - 1]] < votes ||
+                          (miner->votes[ret_template[at - 1]] == votes && ret_template[at - 1] > seen[i])))
+            at--;
+        if (at == LOOKED_AT)
+            continue;
+        best += best < LOOKED_AT;
+        memmove(ret_template + at + 1, ret_template + at, (best - at - 1) * sizeof(ret_template[0]));
+        ret_template[at] = seen[i];
+    }
+    for (unsigned i = 0; i < count; i++)
+        miner->votes[seen[i]] = 0;
+    return best;
 }
 
 /* The best of the templates that have an anchor of this set: all that they share counts, what the set
- * lacks counts twice. MINER_NOT where each lacks more than `missing_max` allows. */
+ * lacks counts twice. MINER_NOT where each lacks more than is allowed. */
 static int32_t best_known(const struct miner *miner, const uint32_t *anchor, unsigned anchors,
-                          const struct feature_set *set, uint32_t missing_percent, uint32_t missing_max)
+                          const struct feature_set *set, uint32_t missing_percent)
 {
+    uint32_t looked_at[LOOKED_AT];
+    const unsigned count = candidates(miner, anchor, anchors, looked_at);
     int32_t best = MINER_NOT;
     int64_t best_value = 0;
-    for (unsigned i = 0; i < anchors; i++)
-        for (size_t k = first_entry(miner, anchor[i]); k < miner->entries && miner->entry[k].anchor == anchor[i]; k++) {
-            const uint32_t number = miner->entry[k].template;
-            uint32_t shared, missing;
-            feature_set_compare(&miner->set[number], set, &shared, &missing);
-            const int64_t value = (int64_t)shared - 2 * (int64_t)missing;
-            if (value > best_value && (missing <= missing_max || missing * 100 <= (shared + missing) * missing_percent)) {
-                best_value = value;
-                best = (int32_t)number;
-            }
+    for (unsigned i = 0; i < count; i++) {
+        uint32_t shared, missing;
+        feature_set_compare(&miner->set[looked_at[i]], set, &shared, &missing);
+        const int64_t value = (int64_t)shared - 2 * (int64_t)missing;
+        if (value > best_value && (missing <= MISSING_MAX || missing * 100 <= (shared + missing) * missing_percent)) {
+            best_value = value;
+            best = (int32_t)looked_at[i];
         }
+    }
     return best;
 }
 
@@ -166,15 +228,14 @@ static void joined(struct miner *miner, struct miner_text *text, int32_t number)
 static void join_known(struct miner *miner, uint32_t missing_percent)
 {
     if (miner->entries > 0)
-        qsort(miner->entry, miner->entries, sizeof(miner->entry[0]), by_anchor);
-    for (size_t i = 0; i < miner->texts; i++) {
+        for (size_t i = 0; i < miner->texts; i++) {
         struct feature_set set;
         uint32_t anchor[FEATURE_ANCHORS_MAX];
         if (miner->text[i].found != MINER_NOT)
             continue;
         feature_set_of_text(&set, &miner->text[i].features);
         const unsigned anchors = feature_anchors(&miner->text[i].features, anchor);
-        const int32_t found = best_known(miner, anchor, anchors, &set, missing_percent, MISSING_MAX);
+        const int32_t found = best_known(miner, anchor, anchors, &set, missing_percent);
         if (found == MINER_NOT)
             continue;
         joined(miner, &miner->text[i], found);
@@ -188,11 +249,11 @@ static void join_known(struct miner *miner, uint32_t missing_percent)
 static const struct miner_text *describe(struct pool *pool, const unsigned *member, size_t members, const uint8_t *class,
                                          uint8_t wanted, struct feature_set *ret_common)
 {
-    enum { LOOKED_AT = 128, PIVOTS = 4 };
-    const struct feature_set *set[LOOKED_AT];
+    enum { SAMPLE = 128, PIVOTS = 4 };
+    const struct feature_set *set[SAMPLE];
     const struct miner_text *text[PIVOTS], *best = NULL;
     unsigned count = 0;
-    for (size_t i = 0; i < members && count < LOOKED_AT; i++)
+    for (size_t i = 0; i < members && count < SAMPLE; i++)
         if (class[i] == wanted) {
             if (count < PIVOTS)
                 text[count] = pool_text(pool, member[i])->text;
@@ -209,19 +270,22 @@ static const struct miner_text *describe(struct pool *pool, const unsigned *memb
     return best;
 }
 
-/* The prompt that this is a version of: its newest, by what they share. */
-static int32_t related(const struct miner *miner, const struct feature_set *set)
+/* The prompt that this is a version of, by what they share. */
+static int32_t related(const struct miner *miner, const struct miner_template *made, const struct feature_set *set)
 {
+    uint32_t anchor[FEATURE_ANCHORS_MAX], looked_at[LOOKED_AT];
+    const unsigned anchors = feature_template_anchors(made, anchor);
+    const unsigned count = candidates(miner, anchor, anchors, looked_at);
     int32_t best = MINER_NOT;
     uint32_t best_shared = 0;
-    for (size_t i = 0; i < miner->templates; i++) {
-        const struct feature_set *const other = &miner->set[i];
+    for (unsigned i = 0; i < count; i++) {
+        const struct feature_set *const other = &miner->set[looked_at[i]];
         const uint32_t larger = other->weight > set->weight ? other->weight : set->weight;
         uint32_t shared, missing;
         feature_set_compare(other, set, &shared, &missing);
         if (shared >= RELATED_MIN && shared * 100 >= larger * RELATED_PERCENT && shared > best_shared) {
             best_shared = shared;
-            best = (int32_t)i;
+            best = (int32_t)looked_at[i];
         }
     }
     return best;
@@ -281,9 +345,9 @@ static int make_template(struct miner *miner, struct pool *pool, const unsigned 
     struct miner_template made = {0};
     struct feature_set common = {0};
     const struct miner_text *const pivot = describe(pool, member, members, class, wanted, &common);
-    const int32_t older = related(miner, &common);
-    int32_t number = older;
     feature_template_of(&made, &pivot->features, &common);
+    const int32_t older = related(miner, &made, &common);
+    int32_t number = older;
     made.settled = is_settled(pool, member, members, class, wanted);
     if (older != MINER_NOT && !is_version(&miner->set[older], &common)) {
         shrink(miner, (size_t)older, &common);

@@ -129,6 +129,26 @@ struct store_totals {
 };
 int store_totals(struct store *store, struct store_totals *ret_totals);
 
+/* What was learned of one version of a prompt. */
+struct store_prompt_version {
+    uint64_t prompt; /* as it is shown: what it turned out to be */
+    uint32_t version;
+    bool settled;               /* it stays so */
+    uint64_t texts;             /* that it was learned from */
+    unsigned words;             /* known of its texts, at their beginning and end; those that vary count as one each */
+    unsigned constant;          /* of them, the same in all texts */
+    unsigned begins;            /* of them, before the first that varies */
+    uint64_t first_ns, last_ns; /* calls that brought its texts */
+};
+/* Each, prompt after prompt; `each` stops it by what is not 0, which is returned. */
+int store_prompt_versions(struct store *store, int (*each)(void *context, const struct store_prompt_version *version),
+                          void *context);
+/* The prompt that is shown for an id: 1, 0 when nothing was learned of it, or negative status. */
+int store_prompt_shown(struct store *store, uint64_t id, uint64_t *ret_prompt);
+/* Keeps what people say of a prompt: its name (NULL: nothing new), and the prompt that it is (0:
+ * nothing new; its own id: it is none but itself, whatever is learned). In a transaction of its
+ * own. */
+int store_prompt_say(struct store *store, uint64_t prompt, const char *name, uint64_t into);
 /* How many texts of instructions belong to no prompt yet. */
 int store_texts_unassigned(struct store *store, uint64_t *ret_texts);
 

@@ -179,12 +179,20 @@ enum {
     STORE_SQL(texts_rare, "SELECT rowid,id,first_ns,last_ns FROM prompt_text WHERE features IS NULL AND "              \
                           "calls<" STORE_SQL_RECURS " AND last_ns<?1 LIMIT ?2")                                        \
     STORE_SQL(text_drop, "DELETE FROM prompt_text WHERE rowid=?1")                                                     \
-    STORE_SQL(template_list, "SELECT prompt,version,scope,setup,texts,data,first_ns,last_ns,alias "                    \
+    STORE_SQL(template_list, "SELECT prompt,version,scope,setup,texts,data,first_ns,last_ns,alias,settled "            \
                              "FROM prompt_template WHERE settled=1 ORDER BY last_ns DESC,prompt,version LIMIT ?1")     \
     STORE_SQL(template_put, "INSERT OR REPLACE INTO prompt_template(prompt,version,scope,setup,texts,data,first_ns,"   \
                             "last_ns,alias,settled) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)")                           \
     STORE_SQL(templates_drop, "DELETE FROM prompt_template WHERE settled=0")                                           \
     STORE_SQL(template_alias, "SELECT count(*),max(alias) FROM prompt_template WHERE prompt=?1")                       \
+    STORE_SQL(template_variants, "SELECT texts BETWEEN 2 AND 12 AND texts=(SELECT count(*) FROM prompt_text p WHERE "  \
+                                 "p.prompt=?1 AND p.version=?2 AND p.calls>=" STORE_SQL_RECURS ") "                    \
+                                 "FROM prompt_template t WHERE t.prompt=?1 AND t.version=?2")                          \
+    STORE_SQL(rule_put, "INSERT INTO prompt_rule(prompt,name,into_prompt) VALUES(?1,?2,?3) ON CONFLICT(prompt) "       \
+                        "DO UPDATE SET name=coalesce(excluded.name,name), "                                            \
+                        "into_prompt=coalesce(excluded.into_prompt,into_prompt)")                                      \
+    STORE_SQL(template_all, "SELECT prompt,version,scope,setup,texts,data,first_ns,last_ns,alias,settled "             \
+                            "FROM prompt_template ORDER BY prompt,version")                                            \
     STORE_SQL(rule_get, "SELECT name,into_prompt FROM prompt_rule WHERE prompt=?1")                                    \
     STORE_SQL(key_of_prompt, "SELECT id FROM rollup_key WHERE prompt=?1")                                              \
     STORE_SQL(key_drop, "DELETE FROM rollup_key WHERE id=?1")                                                          \
@@ -252,7 +260,8 @@ struct store_prompt {
     bool settled;     /* it stays so; else what is learned may yet tell otherwise */
     uint32_t version; /* 0: not told by the id */
     char version_text[12];
-    char *name; /* that people gave it, or NULL */
+    char variant[9]; /* which of a few texts the prompt has; "" where they are many */
+    char *name;      /* that people gave it, or NULL */
 };
 
 /* What is in memory of prompts: store/prompts/. */
@@ -464,8 +473,8 @@ int store_without_features(const uint8_t *block, size_t bytes, struct span_buffe
 /* prompts/store_texts.c: counts calls by their texts in memory, and saves that; as the rollups. */
 int store_texts_count(struct store *store, const struct store_rows *rows);
 int store_texts_save(struct store *store);
-/* prompts/store_map.c: what calls with this id that began then belong to: 1, 0 when nothing was
- * learned of it, or negative status. Holds until the next call. */
+/* prompts/store_map.c: what calls with this id that began then belong to, NULL where nothing was
+ * learned of it; holds until another id is asked for. 0 or store_status. */
 int store_prompt_find(struct store *store, uint64_t id, uint64_t start_ns, const struct store_prompt **ret_prompt);
 /* prompts/store_map.c: forgets what is in memory of ids when it is much. 0 or store_status. */
 int store_prompts_trim(struct store *store);

@@ -94,6 +94,7 @@ const char store_schema_prompts[] =
     "CREATE UNIQUE INDEX prompt_text_id ON prompt_text(id, setup);"
     "CREATE INDEX prompt_text_open ON prompt_text(last_ns, prompt) WHERE features IS NOT NULL;"
     "CREATE INDEX prompt_text_rare ON prompt_text(last_ns) WHERE features IS NULL AND calls<" STORE_SQL_RECURS ";"
+    "CREATE INDEX prompt_text_of ON prompt_text(prompt, version) WHERE calls>=" STORE_SQL_RECURS ";"
     /* What all texts of a version of a prompt have; data as store_learn.c writes it. One that is
      * not settled is made anew whenever something is learned. */
     "CREATE TABLE prompt_template(prompt INTEGER NOT NULL, version INTEGER NOT NULL, scope INTEGER NOT NULL,"

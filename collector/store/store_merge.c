@@ -56,7 +56,7 @@ struct merge {
     uint32_t *offset; /* of a row's text in `arena`; the arena moves while it grows */
     struct span_buffer arena, out, other;
     struct span_column column;
-    struct store_columns columns; /* of the block that is being written */
+    struct store_columns columns;   /* of the block that is being written */
     bool over;                      /* the hour is, so that its prompts are written as they were learned */
     struct store_settling settling; /* then */
 };

@@ -1,5 +1,7 @@
-foreach(name arguments display dump files_named group histogram launch_signals loss program table when wrap)
+foreach(name arguments display dump files_named group histogram launch_signals loss program prompts_command table when wrap)
   pprof_unit_test(${name} pprof_commands)
 endforeach()
 target_compile_definitions(test_loss PRIVATE PPROFCTL="$<TARGET_FILE:pprofctl>")
 add_dependencies(test_loss pprofctl)
+target_compile_definitions(test_prompts_command PRIVATE PPROFCTL="$<TARGET_FILE:pprofctl>")
+add_dependencies(test_prompts_command pprofctl)

@@ -116,3 +116,34 @@ static inline void take(struct store *store, uint64_t sequence, const struct cal
     assert_int_equal(store_commit(store), STORE_OK);
     span_buffer_done(&block);
 }
+
+/* `values` calls of each of the first `templates`, each with a value of its own; every call in a
+ * block of its own. `from` is where the numbers of the process begin. */
+static inline void take_templates(struct store *store, unsigned process, unsigned templates, unsigned from,
+                                  unsigned values)
+{
+    for (unsigned v = from; v < from + values; v++)
+        for (unsigned t = 0; t < templates; t++) {
+            const uint64_t number = (uint64_t)v * templates + t + 1;
+            const struct call call = {.process = process,
+                                      .seq = number,
+                                      .start_ns = BEGIN_NS + number * 1000000000,
+                                      .text = {.template = t, .value = v},
+                                      .first = true};
+            take(store, number, &call, 1);
+        }
+}
+
+static inline void learn(struct store *store)
+{
+    bool more = true;
+    while (more)
+        assert_int_equal(store_learn(store, &more), STORE_OK);
+}
+
+static inline void merge(struct store *store)
+{
+    bool more = true;
+    while (more)
+        assert_int_equal(store_merge_step(store, &more), STORE_OK);
+}

@@ -57,36 +57,6 @@ static void change(const char *sql)
     sqlite3_close(db);
 }
 
-/* `values` calls of each of the first `templates`, each with a value of its own; every call in a
- * block of its own. `from` is where the numbers of the process begin. */
-static void take_templates(struct store *store, unsigned process, unsigned templates, unsigned from, unsigned values)
-{
-    for (unsigned v = from; v < from + values; v++)
-        for (unsigned t = 0; t < templates; t++) {
-            const uint64_t number = (uint64_t)v * templates + t + 1;
-            const struct call call = {.process = process,
-                                      .seq = number,
-                                      .start_ns = BEGIN_NS + number * 1000000000,
-                                      .text = {.template = t, .value = v},
-                                      .first = true};
-            take(store, number, &call, 1);
-        }
-}
-
-static void learn(struct store *store)
-{
-    bool more = true;
-    while (more)
-        assert_int_equal(store_learn(store, &more), STORE_OK);
-}
-
-static void merge(struct store *store)
-{
-    bool more = true;
-    while (more)
-        assert_int_equal(store_merge_step(store, &more), STORE_OK);
-}
-
 /* ---- what readers see ---- */
 
 enum { SEEN_MAX = 4096 };
@@ -188,6 +158,31 @@ static void expect_prompts(size_t prompts, uint64_t calls_of_each)
         assert_int_equal(store_check(store, test_fault, NULL), 0);
         store_close(store);
     }
+}
+
+struct variants {
+    char text[8][16];
+    unsigned calls[8];
+    size_t n;
+};
+
+static int see_variant(void *context, const struct store_rows *rows)
+{
+    struct variants *variants = context;
+    for (size_t i = 0; i < rows->n; i++) {
+        char text[16];
+        size_t at = 0;
+        text_of(rows, SPAN_prompt_variant, i, text, sizeof(text));
+        if (text[0] == '\0')
+            continue;
+        while (at < variants->n && strcmp(variants->text[at], text) != 0)
+            at++;
+        assert_true(at < 8);
+        if (at == variants->n)
+            strcpy(variants->text[variants->n++], text);
+        variants->calls[at]++;
+    }
+    return 0;
 }
 
 /* ---- tests ---- */
@@ -431,6 +426,56 @@ static void test_said(void **state)
     store_close(store);
 }
 
+/* A prompt of few texts that recur has variants, one of which is a key; of many it has none. */
+static void test_variants(void **state)
+{
+    struct store *store = open_store(STORE_WRITE);
+    static struct call call[ROWS_MAX];
+    static const enum span_field fields[] = {SPAN_prompt_id, SPAN_prompt_variant};
+    const struct store_query all = {.until_ns = UINT64_MAX, .fields = fields, .n_fields = 2};
+    (void)state;
+    for (unsigned i = 0; i < 40; i++)
+        call[i] = (struct call){.process = 0,
+                                .seq = i + 1,
+                                .start_ns = BEGIN_NS + i * 1000000,
+                                .text = {.template = 0, .value = i % 4},
+                                .first = i < 4};
+    take(store, 1, call, 40);
+    take_templates(store, 1, 2, 100, VALUES); /* the first template's among them, later */
+    for (int merged = 0; merged < 2; merged++) {
+        struct variants variants = {0};
+        if (merged == 0)
+            learn(store);
+        else
+            merge(store);
+        assert_int_equal(store_scan(store, &all, see_variant, &variants, NULL), 0);
+        assert_int_equal(variants.n, 0); /* many texts by now */
+    }
+    store_close(store);
+    assert_int_equal(unlink(file), 0);
+    store = open_store(STORE_WRITE);
+    take(store, 1, call, 40);
+    learn(store);
+    store_close(store);
+    /* Whether four texts are variants or versions is the miner's to say. */
+    change("UPDATE prompt_text SET version=1, prompt=(SELECT min(prompt) FROM prompt_template);"
+           "DELETE FROM prompt_template WHERE version>1 OR prompt>(SELECT min(prompt) FROM prompt_template);"
+           "UPDATE prompt_template SET texts=4");
+    store = open_store(STORE_WRITE);
+    for (int merged = 0; merged < 2; merged++) {
+        struct variants variants = {0};
+        if (merged == 1)
+            merge(store);
+        assert_int_equal(look(store)->n, 1);
+        assert_int_equal(store_scan(store, &all, see_variant, &variants, NULL), 0);
+        assert_int_equal(variants.n, 4);
+        for (size_t i = 0; i < 4; i++)
+            assert_int_equal(variants.calls[i], 10);
+    }
+    store_close(store);
+    expect_prompts(1, 40);
+}
+
 /* Features of any bytes: dropped and counted, the call is kept. */
 static void test_bad_features(void **state)
 {
@@ -541,6 +586,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_tools_edited, setup, teardown),
         cmocka_unit_test_setup_teardown(test_aliases, setup, teardown),
         cmocka_unit_test_setup_teardown(test_said, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_variants, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_features, setup, teardown),
         cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
     };

@@ -96,25 +96,30 @@ static uint64_t checksum(const struct miner_template *template)
     return sum;
 }
 
-static int know(struct learning *learning, sqlite3_stmt *row)
+static int read_template(struct miner_template *ret_template, sqlite3_stmt *row)
 {
-    struct miner_template template;
     const uint8_t *data;
     size_t bytes;
     int status = store_column_blob(row, 5, &data, &bytes);
 
-    memset(&template, 0, sizeof(template));
-    template.prompt = (uint64_t)sqlite3_column_int64(row, 0);
-    template.version = (uint32_t)sqlite3_column_int64(row, 1);
-    template.scope = (uint32_t)sqlite3_column_int64(row, 2);
-    template.setup = (uint32_t)sqlite3_column_int64(row, 3);
-    template.texts = (uint32_t)sqlite3_column_int64(row, 4);
-    template.first_ns = (uint64_t)sqlite3_column_int64(row, 6);
-    template.last_ns = (uint64_t)sqlite3_column_int64(row, 7);
-    template.alias = (uint64_t)sqlite3_column_int64(row, 8);
-    template.settled = true;
-    if (status == 0)
-        status = store_template_read(&template, data, bytes);
+    memset(ret_template, 0, sizeof(*ret_template));
+    ret_template->prompt = (uint64_t)sqlite3_column_int64(row, 0);
+    ret_template->version = (uint32_t)sqlite3_column_int64(row, 1);
+    ret_template->scope = (uint32_t)sqlite3_column_int64(row, 2);
+    ret_template->setup = (uint32_t)sqlite3_column_int64(row, 3);
+    ret_template->texts = (uint32_t)sqlite3_column_int64(row, 4);
+    ret_template->first_ns = (uint64_t)sqlite3_column_int64(row, 6);
+    ret_template->last_ns = (uint64_t)sqlite3_column_int64(row, 7);
+    ret_template->alias = (uint64_t)sqlite3_column_int64(row, 8);
+    ret_template->settled = sqlite3_column_int64(row, 9) != 0;
+    return status == 0 ? store_template_read(ret_template, data, bytes) : status;
+}
+
+static int know(struct learning *learning, sqlite3_stmt *row)
+{
+    struct miner_template template;
+    int status = read_template(&template, row);
+
     if (status == STORE_DAMAGED)
         return 0; /* `check` says so; the others are as good as ever */
     if (status != 0)
@@ -231,6 +236,12 @@ static int settle(struct store *store, const struct miner_text *text)
     return status == 0 && !is_long ? unsettle(store, text) : status;
 }
 
+/* Nothing that comes later can tell otherwise. */
+static bool is_done(const struct miner_text *text, const struct miner_template *template)
+{
+    return template != NULL && template->settled && text->is_sure;
+}
+
 static int save_text(struct learning *learning, const struct miner_text *text, const struct open_text *was,
                      const struct miner_template *template)
 {
@@ -240,7 +251,28 @@ static int save_text(struct learning *learning, const struct miner_text *text, c
 
     if (prompt != was->prompt || version != was->version)
         status = assign(learning->store, text, template);
-    return status == 0 && template != NULL && template->settled ? settle(learning->store, text) : status;
+    return status == 0 && is_done(text, template) ? settle(learning->store, text) : status;
+}
+
+/* A settled template counts a text once, when it is done: the others come again. */
+static int save_templates(struct learning *learning, const struct miner_template *template, size_t n_templates,
+                          const struct miner_text *text, size_t n_texts)
+{
+    uint32_t *again = calloc(n_templates + 1, sizeof(*again));
+    int status = again == NULL ? no_memory() : 0;
+
+    for (size_t i = 0; status == 0 && i < n_texts; i++)
+        if (text[i].found != MINER_NOT && template[text[i].found].settled && !text[i].is_sure)
+            again[text[i].found]++;
+    for (size_t i = 0; status == 0 && i < n_templates; i++) {
+        struct miner_template kept = template[i];
+
+        kept.texts -= again[i] < kept.texts ? again[i] : kept.texts;
+        if (i >= learning->n_known || checksum(&kept) != learning->was[i])
+            status = put_template(learning, &kept);
+    }
+    free(again);
+    return status;
 }
 
 static int save(struct learning *learning, bool *ret_settled)
@@ -252,14 +284,12 @@ static int save(struct learning *learning, bool *ret_settled)
     int status =
         store_run(learning->store, store_statement(learning->store, STORE_SQL_templates_drop), "learning prompts");
 
-    for (size_t i = 0; status == 0 && i < n_templates; i++)
-        if (i >= learning->n_known || checksum(&template[i]) != learning->was[i])
-            status = put_template(learning, &template[i]);
+    status = status == 0 ? save_templates(learning, template, n_templates, text, n_texts) : status;
     for (size_t i = 0; status == 0 && i < n_texts && i < learning->n_texts; i++) {
         const struct miner_template *found = text[i].found == MINER_NOT ? NULL : &template[text[i].found];
 
         status = save_text(learning, &text[i], &learning->open[i], found);
-        *ret_settled |= found != NULL && found->settled;
+        *ret_settled |= is_done(&text[i], found);
     }
     /* Of those that were not looked at, some belonged to what was made anew. */
     if (status == 0 && learning->n_texts == TEXTS_AT_ONCE)
@@ -357,6 +387,58 @@ int store_learn(struct store *store, bool *ret_more)
         store->prompts.open = false;
         status = store_prompts_look(store);
     }
+    return status;
+}
+
+/* ---- reading ---- */
+
+static void tell(struct store_prompt_version *version, const struct miner_template *template)
+{
+    bool varied = false;
+
+    *version = (struct store_prompt_version){.prompt = template->prompt,
+                                             .version = template->version,
+                                             .settled = template->settled,
+                                             .texts = template->texts,
+                                             .first_ns = template->first_ns,
+                                             .last_ns = template->last_ns};
+    for (unsigned i = 0; i < template->words; i++) {
+        if (template->word[i] >= 1 << PROMPT_FEATURES_BITS)
+            continue; /* where a text begins and ends */
+        varied |= template->word[i] == 0;
+        version->words++;
+        version->constant += template->word[i] != 0;
+        version->begins += !varied;
+    }
+}
+
+int store_prompt_versions(struct store *store, int (*each)(void *context, const struct store_prompt_version *version),
+                          void *context)
+{
+    sqlite3_stmt *list = store_statement(store, STORE_SQL_template_all);
+    struct miner_template template;
+    int status = list == NULL ? store_sqlite_failed(store, "reading prompts") : store_prompts_look(store);
+    int code = SQLITE_DONE;
+
+    while (status == 0 && (code = sqlite3_step(list)) == SQLITE_ROW) {
+        const struct store_prompt *shown = NULL;
+        struct store_prompt_version version;
+
+        status = read_template(&template, list);
+        if (status == STORE_DAMAGED)
+            status = 0;
+        else if (status == 0) {
+            tell(&version, &template);
+            status = store_prompt_find(store, template.prompt, UINT64_MAX, &shown);
+            if (shown != NULL)
+                version.prompt = shown->prompt;
+            if (status == 0)
+                status = each(context, &version);
+        }
+    }
+    if (status == 0 && code != SQLITE_DONE)
+        status = store_sqlite_failed(store, "reading prompts");
+    (void)sqlite3_reset(list);
     return status;
 }
 

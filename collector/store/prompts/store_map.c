@@ -115,15 +115,33 @@ static int follow(struct store *store, struct store_prompt *prompt)
         status = ask_rule(store, prompt->prompt, &into, &prompt->name);
         if (status == 0 && into == 0)
             status = ask_templates(store, prompt->prompt, &any, &into);
-        if (status != 0 || into == 0)
+        if (status != 0 || into == 0 || into == prompt->prompt)
             return status;
         prompt->prompt = into;
     }
     return 0;
 }
 
+/* A prompt that has a few texts alone, each of which recurs, has variants: they go by the beginning
+ * of the text's id. */
+static int ask_variant(struct store *store, uint64_t id, struct store_prompt *prompt)
+{
+    sqlite3_stmt *variants = ask(store, STORE_SQL_template_variants, prompt->prompt);
+    int code;
+
+    if (variants != NULL)
+        (void)sqlite3_bind_int64(variants, 2, prompt->version);
+    code = variants == NULL ? SQLITE_ERROR : sqlite3_step(variants);
+    if (code != SQLITE_ROW && code != SQLITE_DONE)
+        return store_sqlite_failed(store, "reading prompts");
+    if (code == SQLITE_ROW && sqlite3_column_int64(variants, 0) != 0)
+        (void)snprintf(prompt->variant, sizeof(prompt->variant), "%08x", (unsigned)(id >> 32));
+    (void)sqlite3_reset(variants);
+    return 0;
+}
+
 /* One more for the id at hand. */
-static int add(struct store *store, const struct store_prompt *prompt)
+static int add(struct store *store, uint64_t id, const struct store_prompt *prompt)
 {
     struct store_prompts *prompts = &store->prompts;
     struct store_prompt *added;
@@ -133,9 +151,11 @@ static int add(struct store *store, const struct store_prompt *prompt)
         return status;
     added = &prompts->prompt[prompts->n_prompts++];
     *added = *prompt;
-    if (prompt->version > 0)
+    if (prompt->version > 0) {
         (void)snprintf(added->version_text, sizeof(added->version_text), "%u", prompt->version);
-    return follow(store, added);
+        status = ask_variant(store, id, added);
+    }
+    return status == 0 ? follow(store, added) : status;
 }
 
 /* The prompts of a text, in the order of time; else the id may be a prompt's own. */
@@ -169,7 +189,7 @@ static int ask_prompts(struct store *store, uint64_t id)
         n = is_prompt;
     }
     for (size_t i = 0; status == 0 && i < n; i++)
-        status = add(store, &list[i]);
+        status = add(store, id, &list[i]);
     return status;
 }
 
@@ -180,6 +200,7 @@ int store_prompt_find(struct store *store, uint64_t id, uint64_t start_ns, const
     const struct store_prompt *found;
     int status;
 
+    *ret_prompt = NULL;
     if (!prompts->any)
         return 0;
     status = room(prompts);
@@ -202,7 +223,7 @@ int store_prompt_find(struct store *store, uint64_t id, uint64_t start_ns, const
     for (uint32_t i = 1; i < known->n && prompts->prompt[known->first + i].from_ns <= start_ns; i++)
         found = &prompts->prompt[known->first + i];
     *ret_prompt = found;
-    return 1;
+    return 0;
 }
 
 int store_prompts_trim(struct store *store)
@@ -216,7 +237,8 @@ int store_prompts_trim(struct store *store)
 
 bool store_is_of_prompt(enum span_field field)
 {
-    return field == SPAN_prompt_id || field == SPAN_prompt_version || field == SPAN_prompt_name;
+    return field == SPAN_prompt_id || field == SPAN_prompt_version || field == SPAN_prompt_variant ||
+           field == SPAN_prompt_name;
 }
 
 static bool is_wanted(const struct store_wanted *wanted, enum span_field field)
@@ -272,7 +294,7 @@ static int fill_texts(struct store *store, enum span_field field, const struct s
     for (size_t i = 0; i < rows->n; i++) {
         const struct store_prompt *prompt = NULL;
         const char *text = NULL;
-        int found;
+        int status;
 
         if (own != NULL && span_bit(own->present, i)) {
             prompts->present[i >> 6] |= UINT64_C(1) << (i & 63);
@@ -281,14 +303,14 @@ static int fill_texts(struct store *store, enum span_field field, const struct s
         }
         if (!span_bit(prompts->learned, i))
             continue;
-        found = store_prompt_find(store, id->u64[i], rows->column[SPAN_start_ns]->u64[i], &prompt);
-        if (found < 0)
-            return found;
-        if (found == 1 && field == SPAN_prompt_name)
-            text = prompt->name;
-        else if (found == 1 && prompt->version > 0)
-            text = prompt->version_text;
-        if (text == NULL)
+        status = store_prompt_find(store, id->u64[i], rows->column[SPAN_start_ns]->u64[i], &prompt);
+        if (status != 0)
+            return status;
+        if (prompt != NULL)
+            text = field == SPAN_prompt_name      ? prompt->name
+                   : field == SPAN_prompt_variant ? prompt->variant
+                                                  : prompt->version_text;
+        if (text == NULL || text[0] == '\0')
             continue;
         any = true;
         prompts->present[i >> 6] |= UINT64_C(1) << (i & 63);
@@ -302,14 +324,14 @@ static int mark_learned(struct store *store, const struct span_column *id, struc
 {
     memset(store->prompts.learned, 0, (rows->n + 63) / 64 * sizeof(*store->prompts.learned));
     for (size_t i = 0; i < rows->n; i++) {
-        const struct store_prompt *prompt;
-        int found = span_bit(id->present, i)
-                        ? store_prompt_find(store, id->u64[i], rows->column[SPAN_start_ns]->u64[i], &prompt)
-                        : 0;
+        const struct store_prompt *prompt = NULL;
+        int status = span_bit(id->present, i)
+                         ? store_prompt_find(store, id->u64[i], rows->column[SPAN_start_ns]->u64[i], &prompt)
+                         : 0;
 
-        if (found < 0)
-            return found;
-        if (found == 1)
+        if (status != 0)
+            return status;
+        if (prompt != NULL)
             store->prompts.learned[i >> 6] |= UINT64_C(1) << (i & 63);
     }
     rows->learned = store->prompts.learned;
@@ -318,7 +340,7 @@ static int mark_learned(struct store *store, const struct span_column *id, struc
 
 int store_prompts_show(struct store *store, const struct store_wanted *wanted, struct store_rows *rows)
 {
-    static const enum span_field texts[] = {SPAN_prompt_version, SPAN_prompt_name};
+    static const enum span_field texts[] = {SPAN_prompt_version, SPAN_prompt_variant, SPAN_prompt_name};
     struct span_column *id = &store->column[SPAN_prompt_id];
     int status = store_prompts_trim(store);
 
@@ -336,12 +358,52 @@ int store_prompts_show(struct store *store, const struct store_wanted *wanted, s
         if (!span_bit(rows->learned, i))
             continue;
         status = store_prompt_find(store, id->u64[i], rows->column[SPAN_start_ns]->u64[i], &prompt);
-        if (status == 1) {
+        if (prompt != NULL)
             id->u64[i] = prompt->prompt;
-            status = 0;
-        }
     }
     return status;
+}
+
+/* ---- what people say ---- */
+
+int store_prompt_say(struct store *store, uint64_t prompt, const char *name, uint64_t into)
+{
+    sqlite3_stmt *put;
+    int status = store_begin(store);
+
+    if (status != 0)
+        return status;
+    put = store_statement(store, STORE_SQL_rule_put);
+    if (put != NULL) {
+        (void)sqlite3_clear_bindings(put);
+        (void)sqlite3_bind_int64(put, 1, (int64_t)prompt);
+        if (name != NULL)
+            (void)sqlite3_bind_text(put, 2, name, -1, SQLITE_STATIC);
+        if (into != 0)
+            (void)sqlite3_bind_int64(put, 3, (int64_t)into);
+    }
+    status = store_run(store, put, "noting what was said of a prompt");
+    if (put != NULL)
+        (void)sqlite3_clear_bindings(put);
+    if (status != 0) {
+        store_rollback(store);
+        return status;
+    }
+    status = store_commit(store);
+    return status == 0 ? store_prompts_look(store) : status;
+}
+
+int store_prompt_shown(struct store *store, uint64_t id, uint64_t *ret_prompt)
+{
+    const struct store_prompt *prompt = NULL;
+    int status = store_prompts_look(store);
+
+    if (status == 0)
+        status = store_prompt_find(store, id, UINT64_MAX, &prompt);
+    if (prompt == NULL)
+        return status;
+    *ret_prompt = prompt->prompt;
+    return 1;
 }
 
 /* ---- rollups ---- */
@@ -364,14 +426,14 @@ int store_prompt_key(struct store *store, uint64_t hour, const struct rollup_gro
 {
     const struct store_prompt *prompt = NULL;
     uint64_t id;
-    int found;
+    int status;
 
     memcpy(ret_key->key, group->key, sizeof(ret_key->key));
     if (!is_id(&group->key[ROLLUP_prompt], &id))
         return 0;
-    found = store_prompt_find(store, id, hour * STORE_HOUR_NS, &prompt);
-    if (found != 1)
-        return found;
+    status = store_prompt_find(store, id, hour * STORE_HOUR_NS, &prompt);
+    if (prompt == NULL)
+        return status;
     (void)snprintf(ret_key->id, sizeof(ret_key->id), "%016llx", (unsigned long long)prompt->prompt);
     ret_key->key[ROLLUP_prompt] = (struct span_text){ret_key->id, 16};
     if (group->key[ROLLUP_version].bytes == 0) {

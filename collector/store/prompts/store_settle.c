@@ -70,11 +70,11 @@ int store_settle_ids(struct store *store, struct store_settling *settling, const
 {
     for (size_t i = 0; i < settling->rows; i++) {
         const struct store_prompt *prompt = NULL;
-        int found = span_bit(present, i) ? store_prompt_find(store, id[i], settling->start_ns[i], &prompt) : 0;
+        int status = span_bit(present, i) ? store_prompt_find(store, id[i], settling->start_ns[i], &prompt) : 0;
 
-        if (found < 0)
-            return found;
-        if (found == 1 && prompt->settled)
+        if (status != 0)
+            return status;
+        if (prompt != NULL && prompt->settled)
             settling->found[i] = (uint32_t)(prompt - store->prompts.prompt) + 1;
     }
     return 0;
@@ -101,19 +101,22 @@ static int settle_ids(const struct store *store, struct store_settling *settling
     return status;
 }
 
-static int settle_versions(const struct store *store, struct store_settling *settling,
-                           const struct store_gathering *rows)
+/* Version or variant, where there is one and none was said. */
+static int settle_names(const struct store *store, struct store_settling *settling, enum span_field field,
+                        const struct store_gathering *rows)
 {
     int status = 0;
 
     for (size_t i = 0; status == 0 && i < settling->rows; i++) {
         const struct store_prompt *prompt = prompt_of(store, settling, i);
+        const char *text = prompt == NULL ? "" : field == SPAN_prompt_variant ? prompt->variant : prompt->version_text;
 
-        if (prompt == NULL || prompt->version == 0 || span_bit(rows->present, i))
+        if (text[0] == '\0' || span_bit(rows->present, i))
             continue;
-        rows->texts[i] = (struct span_text){prompt->version_text, (uint32_t)strlen(prompt->version_text)};
+        rows->texts[i] = (struct span_text){text, (uint32_t)strlen(text)};
         rows->present[i >> 6] |= UINT64_C(1) << (i & 63);
-        status = note_hour(settling, settling->start_ns[i] / STORE_HOUR_NS);
+        if (field == SPAN_prompt_version)
+            status = note_hour(settling, settling->start_ns[i] / STORE_HOUR_NS);
     }
     return status;
 }
@@ -157,16 +160,16 @@ static int settle_texts(const struct store_settling *settling, const struct stor
 
 bool store_is_settled(const struct store_settling *settling, enum span_field field)
 {
-    return settling->rows > 0 &&
-           (field == SPAN_prompt_id || field == SPAN_prompt_version || field == SPAN_prompt_text_id);
+    return settling->rows > 0 && (field == SPAN_prompt_id || field == SPAN_prompt_version ||
+                                  field == SPAN_prompt_variant || field == SPAN_prompt_text_id);
 }
 
 int store_settle_field(const struct store *store, struct store_settling *settling, enum span_field field,
                        const struct store_gathering *rows)
 {
     int status = field == SPAN_prompt_id        ? settle_ids(store, settling, rows)
-                 : field == SPAN_prompt_version ? settle_versions(store, settling, rows)
-                                                : settle_texts(settling, rows);
+                 : field == SPAN_prompt_text_id ? settle_texts(settling, rows)
+                                                : settle_names(store, settling, field, rows);
 
     for (size_t i = 0; status == 0 && i < (settling->rows + 63) / 64; i++)
         if (rows->present[i] != 0)
