@@ -81,12 +81,13 @@ static void take_head(struct text_features *features, const uint8_t *from, size_
     }
 }
 
-static void take_line(struct text_features *features, const struct text_lines *lines, const struct text_line *line)
+static void take_line(struct text_features *features, struct text_lines *lines, const struct text_line *line)
 {
     struct text_state *const now = &features->now;
     const struct text_seed *const seed = &features->seed;
     const uint8_t *const from = features->buffer + features->at;
-    const bool masked = line->digits && now->digit_lines < TEXT_DIGIT_LINES;
+    const bool near = now->lines_taken < TEXT_SHORT_LINES;
+    const bool masked = near && line->digits && now->digit_lines < TEXT_DIGIT_LINES;
     const uint64_t hash = text_lines_hash(lines, features->at, line, masked, seed);
     if (now->heads < PROMPT_FEATURES_HEAD)
         take_head(features, from, line->bytes);
@@ -104,7 +105,7 @@ static void take_lines(struct text_features *features, bool last)
 {
     const uint8_t *const buffer = features->buffer, *const end = buffer + features->used;
     struct text_lines lines;
-    text_lines_init(&lines, buffer, features->at, features->used);
+    text_lines_init(&lines, buffer, features->used);
     for (;;) {
         features->at = (uint16_t)(text_blank_end(buffer + features->at, end, features->after_line) - buffer);
         if (features->at == features->used)

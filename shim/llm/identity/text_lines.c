@@ -1,6 +1,6 @@
 /*
- * Lines of a buffer, see text_lines.h: first what stands where, 16 bytes at a time, then line by
- * line. Called by text_features.c on the scribe's thread. Must never depend on the machine.
+ * Lines of a buffer, see text_lines.h: what stands where is looked up 64 bytes at a time, when it
+ * is asked for. Called by text_features.c on the scribe's thread. Must never depend on the machine.
  */
 #include "text_lines.h"
 
@@ -53,67 +53,81 @@ static uint64_t ends_of(const uint8_t *p, block b)
     return bits_of(ends);
 }
 
-/* The first bit from `at` on, or at least the end. */
-static size_t next_bit(const uint64_t *bits, size_t at, size_t end)
+static void look(struct text_lines *lines, size_t group)
 {
-    const uint64_t group = at < end ? bits[at / 64] >> at % 64 : 0;
-    if (group)
-        return at + (size_t)__builtin_ctzll(group);
-    for (at = at / 64 + 1; at * 64 < end; at++)
-        if (bits[at])
-            return at * 64 + (size_t)__builtin_ctzll(bits[at]);
+    uint64_t ends = 0, digits = 0;
+    for (size_t i = 0; i < 64; i += BLOCK) {
+        const uint8_t *const p = lines->buffer + group * 64 + i;
+        const block b = load_block(p);
+        ends |= ends_of(p, b) << i;
+        digits |= bits_of(digits_of(b)) << i;
+    }
+    lines->bits[TEXT_LINE_ENDS][group] = ends;
+    lines->bits[TEXT_DIGITS][group] = digits;
+    lines->looked |= UINT64_C(1) << group;
+}
+
+/* The first place from `at` on that has it, or at least the end. */
+static size_t next_of(struct text_lines *lines, unsigned what, size_t at, size_t end)
+{
+    for (size_t group = at / 64; group * 64 < end; group++) {
+        if (!(lines->looked >> group & 1))
+            look(lines, group);
+        const uint64_t from = group == at / 64 ? UINT64_MAX << at % 64 : UINT64_MAX;
+        const uint64_t bits = lines->bits[what][group] & from;
+        if (bits)
+            return group * 64 + (size_t)__builtin_ctzll(bits);
+    }
     return end;
 }
 
-void text_lines_init(struct text_lines *ret, const uint8_t *buffer, size_t at, size_t end)
+void text_lines_init(struct text_lines *ret, const uint8_t *buffer, size_t end)
 {
     ret->buffer = buffer;
     ret->end = end;
     ret->next_digit = 0;
-    for (size_t group = at / 64; group * 64 < end; group++) {
-        uint64_t ends = 0, digits = 0;
-        for (size_t i = 0; i < 64; i += BLOCK) {
-            const uint8_t *const p = buffer + group * 64 + i;
-            const block b = load_block(p);
-            ends |= ends_of(p, b) << i;
-            digits |= bits_of(digits_of(b)) << i;
-        }
-        ret->ends[group] = ends;
-        ret->digits[group] = digits;
-    }
+    ret->looked = 0;
 }
 
 struct text_line text_lines_next(struct text_lines *lines, size_t at, size_t least)
 {
     const size_t left = lines->end - at, most = left > TEXT_LINE_BYTES ? at + TEXT_LINE_BYTES : lines->end;
-    const size_t last = next_bit(lines->ends, at + least, most);
+    const size_t last = next_of(lines, TEXT_LINE_ENDS, at + least, most);
     struct text_line line = {.bytes = last + 1 - at, .ended = last < most};
     if (!line.ended) {
         const uint8_t *const end = lines->buffer + most;
         const uint8_t *const cut = left > TEXT_LINE_BYTES ? text_words_start(end - CUT_LOOKBACK, end) : end;
         line.bytes = (size_t)(cut - lines->buffer) - at;
     }
-    if (lines->next_digit < at)
-        lines->next_digit = next_bit(lines->digits, at, lines->end);
-    line.digits = lines->next_digit < at + line.bytes;
+    if (!least && lines->next_digit < at)
+        lines->next_digit = next_of(lines, TEXT_DIGITS, at, lines->end);
+    line.digits = least || lines->next_digit < at + line.bytes;
     return line;
 }
 
-/* The line with each digit as '0'. */
-static void make_alike(uint8_t *to, const uint8_t *from, size_t bytes)
+typedef uint64_t halves __attribute__((vector_size(BLOCK)));
+
+/* As text_digest, of the line with each digit as '0'. */
+static uint64_t digest_alike(const uint8_t *p, size_t bytes, const struct text_seed *seed)
 {
-    for (size_t i = 0; i < bytes; i += BLOCK) {
-        const block b = load_block(from + i), alike = b & ~(digits_of(b) & 15);
-        memcpy(to + i, &alike, sizeof(alike));
+    static const uint8_t masks[2 * BLOCK] = {255, 255, 255, 255, 255, 255, 255, 255,
+                                             255, 255, 255, 255, 255, 255, 255, 255};
+    uint64_t hash = bytes, key = seed->a;
+    for (;; p += BLOCK, bytes -= BLOCK, key += TEXT_ODD) {
+        const block b = load_block(p), last = load_block(masks + BLOCK - (bytes < BLOCK ? bytes : BLOCK));
+        const halves both = (halves)(b & ~(digits_of(b) & 15) & last);
+        hash += text_multiply(le64toh(both[0]) ^ key, le64toh(both[1]) ^ seed->b);
+        if (bytes <= BLOCK)
+            return text_multiply(hash ^ seed->b, seed->a ^ TEXT_ODD);
     }
 }
 
 /* The line with what holds a digit as '0'. Returns its length. */
-static size_t make_masked(uint8_t *to, const struct text_lines *lines, size_t at, size_t end)
+static size_t make_masked(uint8_t *to, struct text_lines *lines, size_t at, size_t end)
 {
     const uint8_t *const buffer = lines->buffer;
     size_t used = 0, digit;
-    while ((digit = next_bit(lines->digits, at, end)) < end) {
+    while ((digit = next_of(lines, TEXT_DIGITS, at, end)) < end) {
         const struct text_run run = text_run_around(buffer + digit, buffer + at, buffer + end);
         const size_t before = (size_t)(run.begin - buffer) - at;
         memcpy(to + used, buffer + at, before);
@@ -125,7 +139,7 @@ static size_t make_masked(uint8_t *to, const struct text_lines *lines, size_t at
     return used + end - at;
 }
 
-uint64_t text_lines_hash(const struct text_lines *lines, size_t at, const struct text_line *line, bool masked,
+uint64_t text_lines_hash(struct text_lines *lines, size_t at, const struct text_line *line, bool masked,
                          const struct text_seed *seed)
 {
     uint8_t text[TEXT_LINE_BYTES + TEXT_SLACK];
@@ -133,9 +147,8 @@ uint64_t text_lines_hash(const struct text_lines *lines, size_t at, const struct
     if (!line->digits)
         return text_digest(from, line->bytes, seed);
     if (!masked)
-        make_alike(text, from, line->bytes);
-    const size_t bytes = masked ? make_masked(text, lines, at, at + line->bytes) : line->bytes;
-    const uint64_t hash = text_digest(text, bytes, seed);
+        return digest_alike(from, line->bytes, seed);
+    const uint64_t hash = text_digest(text, make_masked(text, lines, at, at + line->bytes), seed);
     explicit_bzero(text, line->bytes);
     return hash;
 }
