@@ -339,8 +339,9 @@ static void shrink(struct miner *miner, size_t number, const struct feature_set 
     feature_set_of_template(&miner->set[number], &miner->template[number]);
 }
 
+/* `before`: how many templates there were before this cluster, whose classes are versions of each other. */
 static int make_template(struct miner *miner, struct pool *pool, const unsigned *member, size_t members,
-                         const uint8_t *class, uint8_t wanted)
+                         const uint8_t *class, uint8_t wanted, size_t before)
 {
     struct miner_template made = {0};
     struct feature_set common = {0};
@@ -349,7 +350,7 @@ static int make_template(struct miner *miner, struct pool *pool, const unsigned 
     const int32_t older = related(miner, &made, &common);
     int32_t number = older;
     made.settled = is_settled(pool, member, members, class, wanted);
-    if (older != MINER_NOT && !is_version(&miner->set[older], &common)) {
+    if (older != MINER_NOT && (size_t)older < before && !is_version(&miner->set[older], &common)) {
         shrink(miner, (size_t)older, &common);
         miner->template[older].settled = miner->template[older].settled || made.settled;
     } else {
@@ -394,8 +395,9 @@ static int make_templates(struct miner *miner, struct pool *pool)
         if (classes > 0)
             in_order(pool, member, members, class, (unsigned)classes, order);
         status = classes > 0 ? 0 : -1;
+        const size_t before = miner->templates;
         for (int i = 0; i < classes && status == 0; i++)
-            status = make_template(miner, pool, member, members, class, order[i]);
+            status = make_template(miner, pool, member, members, class, order[i], before);
         free(class);
     }
     return status;

@@ -101,12 +101,32 @@ static void add_to_groups(struct look *look, const struct group *one)
         look->group[look->groups++] = *one;
 }
 
+static unsigned lines_of(const struct feature_set *set)
+{
+    return (set->weight - feature_set_runs(set)) / FEATURE_LINE_WEIGHT;
+}
+
+/* All texts have either this group or another one, and one of the two has more lines: a line was put in, even where
+ * no more of it is seen than a word of a slot. */
+static bool puts_lines(const struct look *look, unsigned group)
+{
+    for (unsigned i = 0; i < look->groups; i++) {
+        unsigned texts = 0;
+        for (unsigned k = 0; k < LOOKED_AT / BITS; k++)
+            texts += (unsigned)__builtin_popcountll(look->group[i].has[k] ^ look->group[group].has[k]);
+        if (texts == look->count && lines_of(&look->group[i].features) != lines_of(&look->group[group].features))
+            return true;
+    }
+    return false;
+}
+
 /* -1: no memory. */
 static int find_groups(struct look *look)
 {
     struct occurrence *const seen = malloc(look->count * sizeof(*seen) * FEATURE_SET_MAX);
     size_t count = 0;
     unsigned kept = 0;
+    bool is_kept[GROUPS_SEEN];
     if (seen == NULL)
         return -1;
     for (unsigned i = 0; i < look->count; i++)
@@ -125,7 +145,9 @@ static int find_groups(struct look *look)
     }
     free(seen);
     for (unsigned i = 0; i < look->groups; i++)
-        if (feature_set_is_edit(&look->group[i].features))
+        is_kept[i] = feature_set_is_edit(&look->group[i].features) || puts_lines(look, i);
+    for (unsigned i = 0; i < look->groups; i++)
+        if (is_kept[i])
             look->group[kept++] = look->group[i];
     look->groups = kept;
     return 0;
@@ -175,18 +197,28 @@ static void find_own(struct look *look, unsigned class)
     }
 }
 
+/* Each class has something of its own. One that was called too seldom to tell is left out, where three remain. */
 static bool are_versions(struct look *look)
 {
+    uint8_t kept[VERSIONS_MAX];
+    unsigned classes = 0;
     for (unsigned class = 0; class < look->classes; class ++) {
         uint64_t calls = 0;
         for (unsigned i = 0; i < look->count; i++)
             if (look->class_of[i] == class)
                 calls += pool_text(look->pool, look->member[i])->text->calls;
         find_own(look, class);
-        if (calls < CALLS_MIN || look->own[class].weight < OWN_WEIGHT)
+        if (look->own[class].weight < OWN_WEIGHT)
             return false;
+        kept[class] = calls < CALLS_MIN ? VERSIONS_NONE : (uint8_t)classes;
+        if (calls >= CALLS_MIN)
+            look->own[classes++] = look->own[class];
     }
-    return true;
+    for (unsigned i = 0; i < look->count; i++)
+        look->class_of[i] = kept[look->class_of[i]];
+    const unsigned left_out = look->classes - classes;
+    look->classes = classes;
+    return classes >= 2 && (left_out == 0 || (left_out == 1 && classes >= 3));
 }
 
 /* Words in which a text of the class goes beyond what all have, on average. */
