@@ -1,7 +1,8 @@
 /*
- * Feeds arbitrary features to the miner (collector/prompts/): each text is what prompt_features_read makes of a piece
- * of the input, or words of a small alphabet, so that texts have much in common. What is found must name a template
- * that is there, versions of a prompt must differ, and a second run that knows the settled ones must end, too.
+ * Feeds arbitrary features to the miner (collector/prompts/): each text is what
+ * prompt_features_read makes of a piece of the input, or words of a small alphabet, so that texts
+ * have much in common. What is found must name a template that is there, versions of a prompt must
+ * differ, and a second run that knows the settled ones must end, too.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -58,7 +59,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     while (bytes > 2 && count < TEXTS_MAX) {
         const size_t size = data[1] < bytes - 2 ? data[1] : bytes - 2;
         struct miner_text *const one = &text[count];
-        *one = (struct miner_text){.id = count * UINT64_C(0x9e3779b97f4a7c15), .calls = 1 + data[0] % 5, .first_ns = count + 1};
+        *one = (struct miner_text){
+            .id = count * UINT64_C(0x9e3779b97f4a7c15), .calls = 1 + data[0] % 5, .first_ns = count + 1};
         if (data[0] & 0x80) {
             if (prompt_features_read(&one->features, data + 2, size) == 0)
                 count++;
