@@ -1,11 +1,12 @@
 /*
  * Clusters of texts, see miner_pool.h.
  *
- * A template's anchors stand in all of its texts; those of a slot's value in few. What the texts with
- * one anchor have in common is worth (texts − 1) × words²: the most valuable is taken first, then what
- * the others are worth is looked at again. So a paragraph that three texts have retrieved is never
- * preferred to the instructions that forty share. Values only fall, so that an old one is an upper
- * bound (the queue is lazy). All orders are by the texts' ids: how they came in plays no part.
+ * A template's anchors stand in all of its texts; those of a slot's value in few. What the texts
+ * with one anchor have in common is worth (texts − 1) × words²: the most valuable is taken first,
+ * then what the others are worth is looked at again. So a paragraph that three texts have retrieved
+ * is never preferred to the instructions that forty share. Values only fall, so that an old one is
+ * an upper bound (the queue is lazy). All orders are by the texts' ids: how they came in plays no
+ * part.
  */
 #include "miner_pool.h"
 
@@ -14,9 +15,9 @@
 #include <string.h>
 
 enum {
-    SAMPLE = 24,        /* texts of an anchor that are compared */
-    PIVOTS = 4,         /* of them, each tried as the one that is no stranger */
-    SAMPLE_WIDE = 64,   /* texts of a cluster that say what it has in common */
+    SAMPLE = 24,      /* texts of an anchor that are compared */
+    PIVOTS = 4,       /* of them, each tried as the one that is no stranger */
+    SAMPLE_WIDE = 64, /* texts of a cluster that say what it has in common */
     SAMPLE_PERCENT = 80,
     WIDE_PERCENT = 90,
     RECURS = 3,         /* calls from which a text is no accident */
@@ -50,7 +51,8 @@ struct pool {
 
 static int by_id(const void *a, const void *b)
 {
-    const struct miner_text *const x = *(const struct miner_text *const *)a, *const y = *(const struct miner_text *const *)b;
+    const struct miner_text *const x = *(const struct miner_text *const *)a, *const y =
+                                                                                 *(const struct miner_text *const *)b;
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
@@ -119,9 +121,8 @@ static void fill_queue(struct pool *pool)
             if (pool->text[pool->posting[to].text].set.weight > most)
                 most = pool->text[pool->posting[to].text].set.weight;
         if (to - from >= 2)
-            pool->queue[pool->candidates++] =
-                (struct candidate){(double)(to - from - 1) * worth(most), pool->posting[from].anchor, UINT32_MAX, from,
-                                   to - from};
+            pool->queue[pool->candidates++] = (struct candidate){
+                (double)(to - from - 1) * worth(most), pool->posting[from].anchor, UINT32_MAX, from, to - from};
     }
     for (size_t i = pool->candidates / 2 + 1; i-- > 0;)
         sift(pool, i);

@@ -7,7 +7,7 @@
 
 struct result {
     struct prompt_features features;
-    uint64_t whole[2];
+    uint64_t whole[2], exact;
 };
 
 /* The first byte cuts the rest in parts: two, unless it is odd. */
@@ -36,6 +36,7 @@ static void run(const uint8_t *data, size_t bytes, size_t step, struct result *r
     memset(ret, 0, sizeof(*ret));
     text_features_get(&features, &ret->features);
     memcpy(ret->whole, features.now.whole, sizeof(ret->whole));
+    ret->exact = features.now.exact;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);

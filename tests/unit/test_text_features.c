@@ -18,7 +18,7 @@ static const struct text_seed seed = {UINT64_C(0x0123456789abcdef), UINT64_C(0xf
 
 struct result {
     struct prompt_features features;
-    uint64_t whole[2];
+    uint64_t whole[2], exact;
 };
 
 static struct result result_of(const struct text_features *features)
@@ -27,6 +27,7 @@ static struct result result_of(const struct text_features *features)
     memset(&result, 0, sizeof(result));
     text_features_get(features, &result.features);
     memcpy(result.whole, features->now.whole, sizeof(result.whole));
+    result.exact = features->now.exact;
     return result;
 }
 
@@ -346,6 +347,7 @@ static void test_masks(void **unused)
                            place == 2 ? "" : filler + before);
             struct result result = whole_result(text);
             result.features.bytes = 0;
+            result.exact = 0;
             if (i == 0)
                 first = result;
             assert_memory_equal(&result, &first, sizeof(first));
@@ -353,8 +355,38 @@ static void test_masks(void **unused)
     }
     struct result slashes[2] = {whole_result("On 31/12/1999 at 10:00"), whole_result("On 1/2/2000 at 9:30")};
     slashes[0].features.bytes = slashes[1].features.bytes = 0;
+    slashes[0].exact = slashes[1].exact = 0;
     assert_memory_equal(&slashes[0], &slashes[1], sizeof(slashes[0]));
     assert_true(whole_result("On Monday at noon").whole[0] != whole_result("On Tuesday at noon").whole[0]);
+}
+
+/* The digest of the bytes forgives nothing: a byte changed, added or taken away anywhere, a part
+ * cut elsewhere. */
+static void test_exact(void **unused)
+{
+    (void)unused;
+    static char text[6000];
+    (void)snprintf(text, sizeof(text), "%s", make_text(3, 700));
+    const size_t bytes = strlen(text);
+    const uint64_t exact = whole_result(text).exact;
+    assert_true(bytes > 2 * TEXT_BUFFER_BYTES);
+    for (size_t at = 0; at < bytes; at += 7) {
+        text[at] ^= 1;
+        assert_true(cut_result(text, bytes, 100, 1000).exact != exact);
+        text[at] ^= 1;
+    }
+    assert_true(cut_result(text, bytes, 100, 1000).exact == exact);
+    for (size_t less = 1; less < 20; less++)
+        assert_true(cut_result(text, bytes - less, 100, 1000).exact != exact);
+    static struct text_features features;
+    uint64_t seen[3] = {exact};
+    for (unsigned i = 1; i < 3; i++) {
+        text_features_init(&features, &seed);
+        push_cut(&features, text, 1000 * i, 0, 500);
+        push_cut(&features, text + 1000 * i, bytes - 1000 * i, 0, 500);
+        seen[i] = features.now.exact;
+    }
+    assert_true(seen[0] != seen[1] && seen[1] != seen[2] && seen[0] != seen[2]);
 }
 
 static unsigned shared_lines(const struct prompt_features *a, const struct prompt_features *b)
@@ -392,7 +424,7 @@ static void test_lines(void **unused)
     assert_in_range(shared_lines(&a, &b), PROMPT_FEATURES_LINES - 4, PROMPT_FEATURES_LINES);
     assert_true(whole_result(text[0]).whole[0] != whole_result(text[1]).whole[0]);
     assert_int_equal(shared_lines(&a, &c), 0);
-    repeat("Say the same again. ", 9000); /* the same pair of lines counts once */
+    repeat("Say the same again. ", 4000); /* the same pair of lines counts once */
     assert_in_range(whole_result(made).features.lines, 1, 3);
     const struct prompt_features one = of_count(60), more = of_count(61);
     assert_int_equal(one.lines, 2); /* that of the text, and its being the last */
@@ -497,14 +529,14 @@ static void test_constant(void **unused)
 {
     (void)unused;
     const struct result result = whole_result(make_text(77, 900));
-    uint64_t sum = result.whole[0] ^ result.whole[1];
+    uint64_t sum = result.whole[0] ^ result.whole[1] ^ result.exact;
     for (unsigned i = 0; i < result.features.heads; i++)
         sum = sum * 31 + result.features.head[i];
     for (unsigned i = 0; i < result.features.tails; i++)
         sum = sum * 31 + result.features.tail[i];
     for (unsigned i = 0; i < result.features.lines; i++)
         sum = sum * 31 + result.features.line[i];
-    assert_int_equal(sum, UINT64_C(0xbbe65028ce48ab21));
+    assert_int_equal(sum, UINT64_C(0x19353348f5acae8f));
 }
 
 static void test_sent(void **unused)
@@ -530,10 +562,10 @@ static void test_sent(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_words),    cmocka_unit_test(test_cuts),           cmocka_unit_test(test_ends),
-        cmocka_unit_test(test_counts),   cmocka_unit_test(test_masks),          cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_parts),    cmocka_unit_test(test_lines_anywhere), cmocka_unit_test(test_seeds),
-        cmocka_unit_test(test_constant), cmocka_unit_test(test_sent),
+        cmocka_unit_test(test_words),  cmocka_unit_test(test_cuts),     cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_counts), cmocka_unit_test(test_masks),    cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_exact),  cmocka_unit_test(test_parts),    cmocka_unit_test(test_lines_anywhere),
+        cmocka_unit_test(test_seeds),  cmocka_unit_test(test_constant), cmocka_unit_test(test_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,14 +57,6 @@ static void keep_user(struct prompt *prompt, const char *text, size_t bytes)
 
 static void part_done(struct prompt *prompt)
 {
-    uint64_t digest[2];
-    text_hash_end(&prompt->message, digest);
-    for (unsigned i = 0; i < 2; i++) {
-        uint8_t bytes[8];
-        for (unsigned j = 0; j < 8; j++)
-            bytes[j] = (uint8_t)(digest[i] >> 8 * j);
-        text_hash_push(&prompt->instructions, bytes, sizeof(bytes));
-    }
     prompt->instruction_parts++;
     if (prompt->config->has_hash_key)
         text_features_part_end(&prompt->text);
@@ -77,7 +69,6 @@ static void forget_body(struct prompt *prompt)
     text_features_init(&prompt->text, config->sent != NULL ? &config->sent->seed : &none);
     json_canon_init(&prompt->tools);
     json_canon_init(&prompt->format);
-    text_hash_init(&prompt->instructions, 2);
     text_hash_init(&prompt->tool_names, 4);
     prompt->instruction_parts = 0;
     prompt->torn = false;
@@ -126,7 +117,6 @@ void prompt_message_begin(struct prompt *prompt)
     prompt->message_text = false;
     prompt->role = PROMPT_ROLE_UNKNOWN;
     prompt->head_bytes = 0;
-    text_hash_init(&prompt->message, 3);
     text_features_part_begin(&prompt->text);
 }
 
@@ -157,10 +147,7 @@ void prompt_message_text(struct prompt *prompt, const char *text, size_t bytes)
     memcpy(prompt->head + prompt->head_bytes, text, taken);
     prompt->head_bytes = (uint16_t)(prompt->head_bytes + taken);
     prompt->message_text = prompt->message_text || bytes;
-    if (prompt->role == PROMPT_ROLE_USER)
-        return;
-    text_hash_push(&prompt->message, text, bytes);
-    if (prompt->config->has_hash_key)
+    if (prompt->role != PROMPT_ROLE_USER && prompt->config->has_hash_key)
         text_features_push(&prompt->text, text, bytes);
 }
 
@@ -322,12 +309,9 @@ static void constant_text(struct constant *constant, const char *text, size_t by
 static bool gather(const struct prompt *prompt, struct constant *ret)
 {
     const bool schemas = prompt->tools.leaves || prompt->format.leaves;
-    uint64_t digest[2];
-    text_hash_end(&prompt->instructions, digest);
     ret->bytes = 0;
     constant_u64(ret, prompt->instruction_parts);
-    constant_u64(ret, prompt->instruction_parts ? digest[0] : 0);
-    constant_u64(ret, prompt->instruction_parts ? digest[1] : 0);
+    constant_u64(ret, prompt->text.now.exact);
     constant_u64(ret, prompt->tools.sum[0]);
     constant_u64(ret, prompt->tools.sum[1]);
     constant_u64(ret, prompt->format.sum[0]);
@@ -375,8 +359,10 @@ static void finish_preview(const struct prompt *prompt, struct span *span)
                                 .bytes = tools ? prompt->tool_names_bytes : prompt->preview_bytes,
                                 .names = tools,
                                 .asked = !tools && !prompt->preview_of_instructions};
-    if (!source.asked)
-        text_hash_end(tools ? &prompt->tool_names : &prompt->instructions, source.digest);
+    if (tools)
+        text_hash_end(&prompt->tool_names, source.digest);
+    else
+        source.digest[0] = prompt->text.now.exact;
     memcpy(text, label, before);
     const size_t bytes =
         shown_preview(config->shown, &source, config->preview_chars, text + before, sizeof(text) - before);

@@ -43,8 +43,6 @@ enum prompt_said {
 struct prompt {
     const struct exchange_config *config;
     struct json_canon tools, format; /* order-independent sums */
-    struct text_hash instructions;   /* digests of the parts, in order */
-    struct text_hash message;        /* of the message under way */
     struct text_hash tool_names;     /* only where a preview may be asked for */
     uint32_t instruction_parts;
     enum prompt_role role;

@@ -43,17 +43,21 @@ static void add_tail(struct text_state *now, uint64_t word)
     now->tail_at = (uint8_t)((now->tail_at + 1) % PROMPT_FEATURES_TAIL);
 }
 
-/* Keeps the lowest, in order. */
+/* Keeps the lowest, in order. No branch tells where among them it belongs: that is anywhere. */
 static void add_line(struct text_state *now, uint32_t hash)
 {
-    unsigned at = now->lines;
-    if (at == PROMPT_FEATURES_LINES && hash >= now->line[at - 1])
+    const unsigned full = PROMPT_FEATURES_LINES;
+    unsigned below = 0, same = 0;
+    if (now->lines == full && hash >= now->line[full - 1])
         return;
-    while (at > 0 && now->line[at - 1] > hash)
-        at--;
-    if (at > 0 && now->line[at - 1] == hash)
+    for (unsigned i = 0; i < full; i++) {
+        below += (int32_t)now->line[i] < (int32_t)hash;
+        same += now->line[i] == hash;
+    }
+    if (same)
         return;
-    now->lines = (uint8_t)(now->lines + (now->lines < PROMPT_FEATURES_LINES));
+    const unsigned at = below - (full - now->lines); /* what is not there yet is 0 */
+    now->lines = (uint8_t)(now->lines + (now->lines < full));
     memmove(now->line + at + 1, now->line + at, (now->lines - 1U - at) * sizeof(now->line[0]));
     now->line[at] = hash;
 }
@@ -122,6 +126,7 @@ static void move_on(struct text_features *features)
     memmove(features->buffer, features->buffer + gone, features->used - gone);
     features->used = (uint16_t)(features->used - gone);
     features->at = (uint16_t)(features->at - gone);
+    features->digested = (uint16_t)(features->digested - gone);
     features->tail_whole = features->tail_whole && features->tail_from >= keep;
     features->tail_from = (uint16_t)(features->tail_from >= keep ? features->tail_from - gone : TEXT_SLACK);
 }
@@ -143,8 +148,19 @@ static void begin_part(struct text_features *features)
 
 void text_features_part_begin(struct text_features *features)
 {
-    features->used = features->at = features->tail_from = TEXT_SLACK;
+    features->used = features->at = features->tail_from = features->digested = TEXT_SLACK;
     features->tail_whole = true;
+}
+
+/* All bytes up to here. */
+static void add_exact(struct text_features *features)
+{
+    const size_t bytes = (size_t)features->used - features->digested;
+    if (!bytes)
+        return;
+    const uint64_t digest = text_digest(features->buffer + features->digested, bytes, &features->seed);
+    features->now.exact = text_mix(&features->seed, features->now.exact, digest);
+    features->digested = features->used;
 }
 
 static void buffer_is_full(struct text_features *features)
@@ -154,6 +170,7 @@ static void buffer_is_full(struct text_features *features)
         features->has_before = true;
         begin_part(features);
     }
+    add_exact(features);
     take_lines(features, false);
     move_on(features);
 }
@@ -202,7 +219,7 @@ static void forget_part(struct text_features *features)
     if (features->has_before)
         memset(&features->before, 0, sizeof(features->before));
     features->has_before = features->after_line = features->tail_whole = false;
-    features->used = features->at = features->tail_from = features->touched = 0;
+    features->used = features->at = features->tail_from = features->digested = features->touched = 0;
     features->part_bytes = 0;
 }
 
@@ -210,6 +227,8 @@ void text_features_part_end(struct text_features *features)
 {
     if (!features->has_before)
         begin_part(features);
+    add_exact(features);
+    features->now.exact = text_mix(&features->seed, features->now.exact, features->part_bytes);
     take_lines(features, true);
     take_tail(features);
     features->now.bytes += features->part_bytes;

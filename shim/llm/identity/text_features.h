@@ -1,6 +1,6 @@
 /*
- * The features of a text of instructions (span/prompt_features.h) and a digest of its masked words,
- * while it passes in pieces; the same however it is cut.
+ * The features of a text of instructions (span/prompt_features.h) and digests of its masked lines
+ * and of all its bytes, while it passes in pieces; the same however it is cut.
  *
  * Words are made of the first PROMPT_FEATURES_HEAD and of what stands in the last TEXT_TAIL_BYTES
  * of a part; lines are hashed as they are, but for what holds digits: so 100 KB of text cost little
@@ -20,14 +20,15 @@
 
 enum {
     TEXT_TAIL_BYTES = 512,  /* of a part, in which its last words are looked for */
-    TEXT_SHORT_LINES = 512, /* of a text; those after them are longer: */
-    TEXT_FAR_LINE_BYTES = 256,
+    TEXT_SHORT_LINES = 256, /* of a text; those after them are longer: */
+    TEXT_FAR_LINE_BYTES = 384,
     TEXT_DIGIT_LINES = 128, /* lines in which numbers and ids count as "0", however long */
 };
 
 /* What is known of the text so far; no text. */
 struct text_state {
     uint64_t whole[2];                 /* of all lines in order */
+    uint64_t exact;                    /* of all bytes and of where parts end */
     uint64_t before;                   /* hash of the line before, or of the mark where a part begins */
     uint64_t bytes;                    /* of the text */
     uint16_t digit_lines, lines_taken; /* up to TEXT_DIGIT_LINES, TEXT_SHORT_LINES */
@@ -49,6 +50,7 @@ struct text_features {
     bool tail_whole; /* all of the part that follows the head lies in the buffer, from tail_from */
     uint16_t tail_from;
     uint16_t used, at; /* of the buffer; where the next line begins */
+    uint16_t digested; /* up to where it is in `exact` */
     uint16_t touched;  /* of the buffer; what lies behind is zero */
     uint32_t parts;
     uint64_t part_bytes;

@@ -99,17 +99,6 @@ struct text_line text_lines_next(struct text_lines *lines, size_t at, size_t lea
     return line;
 }
 
-static uint64_t hash_of(const uint8_t *p, size_t bytes, const struct text_seed *seed)
-{
-    uint64_t hash = bytes, key = seed->a;
-    for (; bytes > BLOCK; p += BLOCK, bytes -= BLOCK, key += TEXT_ODD)
-        hash += text_multiply(text_load(p) ^ key, text_load(p + 8) ^ seed->b);
-    const uint64_t low = text_load_some(p, bytes < 8 ? bytes : 8);
-    const uint64_t high = text_load_some(p + 8, bytes > 8 ? bytes - 8 : 0);
-    hash += text_multiply(low ^ key, high ^ seed->b);
-    return text_multiply(hash ^ seed->b, seed->a ^ TEXT_ODD);
-}
-
 /* The line with each digit as '0'. */
 static void make_alike(uint8_t *to, const uint8_t *from, size_t bytes)
 {
@@ -142,11 +131,11 @@ uint64_t text_lines_hash(const struct text_lines *lines, size_t at, const struct
     uint8_t text[TEXT_LINE_BYTES + TEXT_SLACK];
     const uint8_t *const from = lines->buffer + at;
     if (!line->digits)
-        return hash_of(from, line->bytes, seed);
+        return text_digest(from, line->bytes, seed);
     if (!masked)
         make_alike(text, from, line->bytes);
     const size_t bytes = masked ? make_masked(text, lines, at, at + line->bytes) : line->bytes;
-    const uint64_t hash = hash_of(text, bytes, seed);
+    const uint64_t hash = text_digest(text, bytes, seed);
     explicit_bzero(text, line->bytes);
     return hash;
 }

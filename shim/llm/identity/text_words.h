@@ -46,6 +46,9 @@ static inline uint64_t text_multiply(uint64_t a, uint64_t b)
 /* Goes on with `hash`. */
 uint64_t text_mix(const struct text_seed *seed, uint64_t hash, uint64_t value);
 
+/* Of at least one byte, in a go; fast. */
+uint64_t text_digest(const uint8_t *p, size_t bytes, const struct text_seed *seed);
+
 /* Words of [at, end), in order. Set `clean` to NULL at the beginning. */
 struct text_words {
     const uint8_t *at, *end;
