@@ -432,7 +432,7 @@ static void number_versions(struct miner *miner, size_t known)
 int miner_run(struct miner *miner)
 {
     enum { LOOSELY = 25 /* percent that a text may lack of a template when it makes none itself */ };
-    const struct miner_text **const left = malloc((miner->texts + 1) * sizeof(left[0]));
+    const struct miner_text **const left = malloc((miner->texts + 1) * sizeof(struct miner_text *));
     const size_t known = miner->templates;
     size_t count = 0;
     if (left == NULL)

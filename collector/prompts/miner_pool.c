@@ -51,9 +51,8 @@ struct pool {
 
 static int by_id(const void *a, const void *b)
 {
-    const struct miner_text *const x = *(const struct miner_text *const *)a, *const y =
-                                                                                 *(const struct miner_text *const *)b;
-    return x->id < y->id ? -1 : x->id > y->id;
+    const struct pool_text *const x = a, *const y = b;
+    return x->text->id < y->text->id ? -1 : x->text->id > y->text->id;
 }
 
 static int by_anchor(const void *a, const void *b)
@@ -131,12 +130,8 @@ static void fill_queue(struct pool *pool)
 struct pool *pool_new(const struct miner_text *const *texts, size_t count)
 {
     struct pool *const pool = calloc(1, sizeof(*pool));
-    const struct miner_text **const sorted = malloc((count + 1) * sizeof(sorted[0]));
-    if (pool == NULL || sorted == NULL) {
-        free(pool);
-        free(sorted);
+    if (pool == NULL)
         return NULL;
-    }
     const size_t postings = count * FEATURE_ANCHORS_MAX + 1;
     pool->text = calloc(count + 1, sizeof(pool->text[0]));
     pool->posting = malloc(postings * sizeof(pool->posting[0]));
@@ -144,19 +139,15 @@ struct pool *pool_new(const struct miner_text *const *texts, size_t count)
     pool->member = malloc((count + 1) * sizeof(pool->member[0]));
     pool->is_member = calloc(count + 1, sizeof(pool->is_member[0]));
     if (!pool->text || !pool->posting || !pool->queue || !pool->member || !pool->is_member) {
-        free(sorted);
         pool_free(pool);
         return NULL;
     }
-    if (count)
-        memcpy(sorted, texts, count * sizeof(sorted[0]));
-    qsort(sorted, count, sizeof(sorted[0]), by_id);
-    for (pool->count = 0; pool->count < count; pool->count++) {
-        struct pool_text *const text = &pool->text[pool->count];
-        text->text = sorted[pool->count];
-        feature_set_of_text(&text->set, &text->text->features);
-    }
-    free(sorted);
+    pool->count = count;
+    for (size_t i = 0; i < count; i++)
+        pool->text[i].text = texts[i];
+    qsort(pool->text, count, sizeof(pool->text[0]), by_id);
+    for (size_t i = 0; i < count; i++)
+        feature_set_of_text(&pool->text[i].set, &pool->text[i].text->features);
     fill_postings(pool);
     fill_queue(pool);
     return pool;

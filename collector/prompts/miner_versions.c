@@ -187,8 +187,10 @@ static void find_own(struct look *look, unsigned class)
             inside[in++] = set_of(look, i);
         else
             outside[out++] = set_of(look, i);
-    feature_set_common(&common, inside[0], inside, in, 90);
     look->own[class] = (struct feature_set){0};
+    if (in == 0)
+        return;
+    feature_set_common(&common, inside[0], inside, in, 90);
     for (unsigned i = 0; i < common.count; i++) {
         unsigned others = 0;
         for (unsigned k = 0; k < out; k++)
