@@ -138,7 +138,8 @@ struct pool *pool_new(const struct miner_text *const *texts, size_t count)
     pool->queue = malloc((postings / 2 + 1) * sizeof(pool->queue[0]));
     pool->member = malloc((count + 1) * sizeof(pool->member[0]));
     pool->is_member = calloc(count + 1, sizeof(pool->is_member[0]));
-    if (!pool->text || !pool->posting || !pool->queue || !pool->member || !pool->is_member) {
+    if (pool->text == NULL || pool->posting == NULL || pool->queue == NULL || pool->member == NULL ||
+        pool->is_member == NULL) {
         pool_free(pool);
         return NULL;
     }
