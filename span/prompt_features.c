@@ -49,7 +49,7 @@ static uint32_t get(const uint8_t **at, unsigned bytes)
 {
     uint32_t value = 0;
     for (unsigned i = 0; i < bytes; i++)
-        value |= (uint32_t)*(*at)++ << 8 * i;
+        value |= (uint32_t) * (*at)++ << 8 * i;
     return value;
 }
 

@@ -29,7 +29,7 @@ struct prompt_features {
     uint8_t tails;    /* words in tail[]; 0 where the head holds the whole text */
     uint8_t lines;    /* hashes in line[] */
     bool has_between; /* words lie between head and tail: lines alone tell of them */
-    uint32_t head[PROMPT_FEATURES_HEAD];  /* 1 to 2^24 - 1 */
+    uint32_t head[PROMPT_FEATURES_HEAD]; /* 1 to 2^24 - 1 */
     uint32_t tail[PROMPT_FEATURES_TAIL];
     uint32_t line[PROMPT_FEATURES_LINES]; /* ascending; when full, what is above the last one is not known */
 };

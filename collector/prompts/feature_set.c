@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where a text begins and ends are words, too, so that the first word stands in as many runs as any other. */
+/* Where a text begins and ends are words, too, so that the first word stands in as many runs as any
+ * other. */
 enum { WORD_BEGIN = 1 << PROMPT_FEATURES_BITS, WORD_END };
 enum { KIND_RUN = 1, KIND_LINE = 2, KIND_SETUP = 3, KIND_BITS = 3 };
 
@@ -177,7 +178,8 @@ unsigned feature_set_runs(const struct feature_set *set)
     return runs;
 }
 
-/* One word changes as many runs as a run has words, two one more; fewer are at the edge of what is seen. */
+/* One word changes as many runs as a run has words, two one more; fewer are at the edge of what is
+ * seen. */
 bool feature_set_is_edit(const struct feature_set *own)
 {
     const unsigned runs = feature_set_runs(own);
@@ -209,8 +211,8 @@ void feature_set_compare(const struct feature_set *common, const struct feature_
     }
 }
 
-void feature_set_common(struct feature_set *ret, const struct feature_set *pivot,
-                        const struct feature_set *const *sets, unsigned count, unsigned percent)
+void feature_set_common(struct feature_set *ret, const struct feature_set *pivot, const struct feature_set *const *sets,
+                        unsigned count, unsigned percent)
 {
     uint16_t have[FEATURE_SET_MAX] = {0};
     for (unsigned k = 0; k < count; k++)

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "miner.h"
+#include "learned.h"
 
 enum {
     FEATURE_RUN = 4,
@@ -29,7 +29,8 @@ struct feature_set {
     uint32_t feature[FEATURE_SET_MAX]; /* ascending */
 };
 
-/* Words of a text as one row, its begin and end marked; 0 where words between head and tail are left out. */
+/* Words of a text as one row, its begin and end marked; 0 where words between head and tail are
+ * left out. */
 unsigned feature_words(const struct prompt_features *features, uint32_t ret_word[MINER_WORDS]);
 void feature_set_of_text(struct feature_set *ret_set, const struct prompt_features *features);
 void feature_set_of_template(struct feature_set *ret_set, const struct miner_template *learned);

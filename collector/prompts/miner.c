@@ -1,7 +1,7 @@
 /*
  * Learning prompts, see miner.h: texts join what is known; those left over make clusters
- * (miner_pool.c), a cluster falls into versions (miner_versions.c), and a new template that is mostly
- * one that is known is its next version.
+ * (miner_pool.c), a cluster falls into versions (miner_versions.c), and a new template that is
+ * mostly one that is known is its next version.
  *
  * The collector's thread. Pure but for memory.
  */
@@ -16,11 +16,11 @@
 #include "miner_versions.h"
 
 enum {
-    LOOKED_AT = 16,      /* templates that are compared with a text */
-    COMMONPLACE = 64,    /* templates with the same anchor: more are not looked at */
-    MISSING_MAX = 1,     /* of a template's weight: a text that lacks more is perhaps a new version */
-    SURE_PERCENT = 97,   /* of a template's texts have what stands in it */
-    RELATED_MIN = 8,     /* weight that two versions share at least … */
+    LOOKED_AT = 16,       /* templates that are compared with a text */
+    COMMONPLACE = 64,     /* templates with the same anchor: more are not looked at */
+    MISSING_MAX = 1,      /* of a template's weight: a text that lacks more is perhaps a new version */
+    SURE_PERCENT = 97,    /* of a template's texts have what stands in it */
+    RELATED_MIN = 8,      /* weight that two versions share at least … */
     RELATED_PERCENT = 60, /* … and how much of the larger */
     RECURS = 3,
     SETTLED_TEXTS = 16,
@@ -155,8 +155,8 @@ const struct miner_template *miner_templates(const struct miner *miner, size_t *
 
 /* ---- texts and what is known ---- */
 
-/* Templates that share anchors with a set, those first that share most: at most LOOKED_AT of them. An anchor that
- * very many have ("You are a helpful assistant") tells nothing. Returns how many. */
+/* Templates that share anchors with a set, those first that share most: at most LOOKED_AT of them.
+ * An anchor that very many have ("You are a helpful assistant") tells nothing. Returns how many. */
 static unsigned candidates(const struct miner *miner, const uint32_t *anchor, unsigned anchors,
                            uint32_t ret_template[LOOKED_AT])
 {
@@ -164,7 +164,8 @@ static unsigned candidates(const struct miner *miner, const uint32_t *anchor, un
     unsigned count = 0, best = 0;
     for (unsigned i = 0; i < anchors; i++) {
         unsigned of_anchor = 0;
-        for (uint32_t at = miner->firsts ? miner->first[slot_of(miner, anchor[i])] : 0; at; at = miner->entry[at - 1].next) {
+        for (uint32_t at = miner->firsts ? miner->first[slot_of(miner, anchor[i])] : 0; at;
+             at = miner->entry[at - 1].next) {
             const struct entry *const entry = &miner->entry[at - 1];
             if (entry->anchor != anchor[i])
                 continue;
@@ -193,8 +194,8 @@ static unsigned candidates(const struct miner *miner, const uint32_t *anchor, un
     return best;
 }
 
-/* The best of the templates that have an anchor of this set: all that they share counts, what the set
- * lacks counts twice. MINER_NOT where each lacks more than is allowed. */
+/* The best of the templates that have an anchor of this set: all that they share counts, what the
+ * set lacks counts twice. MINER_NOT where each lacks more than is allowed. */
 static int32_t best_known(const struct miner *miner, const uint32_t *anchor, unsigned anchors,
                           const struct feature_set *set, uint32_t missing_percent)
 {
@@ -229,25 +230,25 @@ static void join_known(struct miner *miner, uint32_t missing_percent)
 {
     if (miner->entries > 0)
         for (size_t i = 0; i < miner->texts; i++) {
-        struct feature_set set;
-        uint32_t anchor[FEATURE_ANCHORS_MAX];
-        if (miner->text[i].found != MINER_NOT)
-            continue;
-        feature_set_of_text(&set, &miner->text[i].features);
-        const unsigned anchors = feature_anchors(&miner->text[i].features, anchor);
-        const int32_t found = best_known(miner, anchor, anchors, &set, missing_percent);
-        if (found == MINER_NOT)
-            continue;
-        joined(miner, &miner->text[i], found);
-        miner->text[i].is_sure = missing_percent == 0;
-    }
+            struct feature_set set;
+            uint32_t anchor[FEATURE_ANCHORS_MAX];
+            if (miner->text[i].found != MINER_NOT)
+                continue;
+            feature_set_of_text(&set, &miner->text[i].features);
+            const unsigned anchors = feature_anchors(&miner->text[i].features, anchor);
+            const int32_t found = best_known(miner, anchor, anchors, &set, missing_percent);
+            if (found == MINER_NOT)
+                continue;
+            joined(miner, &miner->text[i], found);
+            miner->text[i].is_sure = missing_percent == 0;
+        }
 }
 
 /* ---- new templates ---- */
 
 /* The set of a class of a cluster: what nearly all have, of the text that has most of it. */
-static const struct miner_text *describe(struct pool *pool, const unsigned *member, size_t members, const uint8_t *class,
-                                         uint8_t wanted, struct feature_set *ret_common)
+static const struct miner_text *describe(struct pool *pool, const unsigned *member, size_t members,
+                                         const uint8_t *class, uint8_t wanted, struct feature_set *ret_common)
 {
     enum { SAMPLE = 128, PIVOTS = 4 };
     const struct feature_set *set[SAMPLE];
@@ -292,8 +293,8 @@ static int32_t related(const struct miner *miner, const struct miner_template *m
 }
 
 /* The text that was called first gives the prompt its id: under that it was shown. */
-static const struct miner_text *earliest(struct pool *pool, const unsigned *member, size_t members, const uint8_t *class,
-                                         uint8_t wanted)
+static const struct miner_text *earliest(struct pool *pool, const unsigned *member, size_t members,
+                                         const uint8_t *class, uint8_t wanted)
 {
     const struct miner_text *first = NULL;
     for (size_t i = 0; i < members; i++) {
@@ -339,8 +340,10 @@ static void shrink(struct miner *miner, size_t number, const struct feature_set 
     feature_set_of_template(&miner->set[number], &miner->template[number]);
 }
 
+/* `before`: how many templates there were before this cluster, whose classes are versions of each
+ * other. */
 static int make_template(struct miner *miner, struct pool *pool, const unsigned *member, size_t members,
-                         const uint8_t *class, uint8_t wanted)
+                         const uint8_t *class, uint8_t wanted, size_t before)
 {
     struct miner_template made = {0};
     struct feature_set common = {0};
@@ -349,7 +352,7 @@ static int make_template(struct miner *miner, struct pool *pool, const unsigned 
     const int32_t older = related(miner, &made, &common);
     int32_t number = older;
     made.settled = is_settled(pool, member, members, class, wanted);
-    if (older != MINER_NOT && !is_version(&miner->set[older], &common)) {
+    if (older != MINER_NOT && (size_t)older < before && !is_version(&miner->set[older], &common)) {
         shrink(miner, (size_t)older, &common);
         miner->template[older].settled = miner->template[older].settled || made.settled;
     } else {
@@ -394,8 +397,9 @@ static int make_templates(struct miner *miner, struct pool *pool)
         if (classes > 0)
             in_order(pool, member, members, class, (unsigned)classes, order);
         status = classes > 0 ? 0 : -1;
+        const size_t before = miner->templates;
         for (int i = 0; i < classes && status == 0; i++)
-            status = make_template(miner, pool, member, members, class, order[i]);
+            status = make_template(miner, pool, member, members, class, order[i], before);
         free(class);
     }
     return status;
@@ -428,7 +432,7 @@ static void number_versions(struct miner *miner, size_t known)
 int miner_run(struct miner *miner)
 {
     enum { LOOSELY = 25 /* percent that a text may lack of a template when it makes none itself */ };
-    const struct miner_text **const left = malloc((miner->texts + 1) * sizeof(left[0]));
+    const struct miner_text **const left = malloc((miner->texts + 1) * sizeof(struct miner_text *));
     const size_t known = miner->templates;
     size_t count = 0;
     if (left == NULL)

@@ -1,11 +1,12 @@
 /*
  * Clusters of texts, see miner_pool.h.
  *
- * A template's anchors stand in all of its texts; those of a slot's value in few. What the texts with
- * one anchor have in common is worth (texts − 1) × words²: the most valuable is taken first, then what
- * the others are worth is looked at again. So a paragraph that three texts have retrieved is never
- * preferred to the instructions that forty share. Values only fall, so that an old one is an upper
- * bound (the queue is lazy). All orders are by the texts' ids: how they came in plays no part.
+ * A template's anchors stand in all of its texts; those of a slot's value in few. What the texts
+ * with one anchor have in common is worth (texts − 1) × words²: the most valuable is taken first,
+ * then what the others are worth is looked at again. So a paragraph that three texts have retrieved
+ * is never preferred to the instructions that forty share. Values only fall, so that an old one is
+ * an upper bound (the queue is lazy). All orders are by the texts' ids: how they came in plays no
+ * part.
  */
 #include "miner_pool.h"
 
@@ -14,9 +15,9 @@
 #include <string.h>
 
 enum {
-    SAMPLE = 24,        /* texts of an anchor that are compared */
-    PIVOTS = 4,         /* of them, each tried as the one that is no stranger */
-    SAMPLE_WIDE = 64,   /* texts of a cluster that say what it has in common */
+    SAMPLE = 24,      /* texts of an anchor that are compared */
+    PIVOTS = 4,       /* of them, each tried as the one that is no stranger */
+    SAMPLE_WIDE = 64, /* texts of a cluster that say what it has in common */
     SAMPLE_PERCENT = 80,
     WIDE_PERCENT = 90,
     RECURS = 3,         /* calls from which a text is no accident */
@@ -50,8 +51,8 @@ struct pool {
 
 static int by_id(const void *a, const void *b)
 {
-    const struct miner_text *const x = *(const struct miner_text *const *)a, *const y = *(const struct miner_text *const *)b;
-    return x->id < y->id ? -1 : x->id > y->id;
+    const struct pool_text *const x = a, *const y = b;
+    return x->text->id < y->text->id ? -1 : x->text->id > y->text->id;
 }
 
 static int by_anchor(const void *a, const void *b)
@@ -119,9 +120,8 @@ static void fill_queue(struct pool *pool)
             if (pool->text[pool->posting[to].text].set.weight > most)
                 most = pool->text[pool->posting[to].text].set.weight;
         if (to - from >= 2)
-            pool->queue[pool->candidates++] =
-                (struct candidate){(double)(to - from - 1) * worth(most), pool->posting[from].anchor, UINT32_MAX, from,
-                                   to - from};
+            pool->queue[pool->candidates++] = (struct candidate){
+                (double)(to - from - 1) * worth(most), pool->posting[from].anchor, UINT32_MAX, from, to - from};
     }
     for (size_t i = pool->candidates / 2 + 1; i-- > 0;)
         sift(pool, i);
@@ -130,32 +130,25 @@ static void fill_queue(struct pool *pool)
 struct pool *pool_new(const struct miner_text *const *texts, size_t count)
 {
     struct pool *const pool = calloc(1, sizeof(*pool));
-    const struct miner_text **const sorted = malloc((count + 1) * sizeof(sorted[0]));
-    if (pool == NULL || sorted == NULL) {
-        free(pool);
-        free(sorted);
+    if (pool == NULL)
         return NULL;
-    }
     const size_t postings = count * FEATURE_ANCHORS_MAX + 1;
     pool->text = calloc(count + 1, sizeof(pool->text[0]));
     pool->posting = malloc(postings * sizeof(pool->posting[0]));
     pool->queue = malloc((postings / 2 + 1) * sizeof(pool->queue[0]));
     pool->member = malloc((count + 1) * sizeof(pool->member[0]));
     pool->is_member = calloc(count + 1, sizeof(pool->is_member[0]));
-    if (!pool->text || !pool->posting || !pool->queue || !pool->member || !pool->is_member) {
-        free(sorted);
+    if (pool->text == NULL || pool->posting == NULL || pool->queue == NULL || pool->member == NULL ||
+        pool->is_member == NULL) {
         pool_free(pool);
         return NULL;
     }
-    if (count)
-        memcpy(sorted, texts, count * sizeof(sorted[0]));
-    qsort(sorted, count, sizeof(sorted[0]), by_id);
-    for (pool->count = 0; pool->count < count; pool->count++) {
-        struct pool_text *const text = &pool->text[pool->count];
-        text->text = sorted[pool->count];
-        feature_set_of_text(&text->set, &text->text->features);
-    }
-    free(sorted);
+    pool->count = count;
+    for (size_t i = 0; i < count; i++)
+        pool->text[i].text = texts[i];
+    qsort(pool->text, count, sizeof(pool->text[0]), by_id);
+    for (size_t i = 0; i < count; i++)
+        feature_set_of_text(&pool->text[i].set, &pool->text[i].text->features);
     fill_postings(pool);
     fill_queue(pool);
     return pool;

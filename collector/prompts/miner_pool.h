@@ -1,6 +1,7 @@
 /*
  * Texts in search of their template: looked up by their anchors, one cluster taken out after the
- * other, the one that explains most first. See miner.c. The collector's thread; pure but for memory.
+ * other, the one that explains most first. See miner.c. The collector's thread; pure but for
+ * memory.
  */
 #pragma once
 

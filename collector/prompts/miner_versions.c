@@ -2,11 +2,11 @@
  * Versions within a cluster, see miner_versions.h.
  *
  * An edit leaves texts with the old words and texts with the new ones: features that come and go
- * together (a group). Sections that are there or not, examples that are picked, values of a slot make
- * groups too, but these combine, where versions exclude each other: n groups of versions make at most
- * n + 1 kinds of texts. And each version has something that the others lack, be it that two words
- * stand side by side between which an edit put others; texts without a paragraph that many have
- * retrieved have nothing of their own. Short values (one word) are a slot's, not an edit.
+ * together (a group). Sections that are there or not, examples that are picked, values of a slot
+ * make groups too, but these combine, where versions exclude each other: n groups of versions make
+ * at most n + 1 kinds of texts. And each version has something that the others lack, be it that two
+ * words stand side by side between which an edit put others; texts without a paragraph that many
+ * have retrieved have nothing of their own. Short values (one word) are a slot's, not an edit.
  */
 #include "miner_versions.h"
 
@@ -18,9 +18,9 @@ enum {
     BITS = 64,
     GROUPS_SEEN = 256,
     GROUPS_MAX = VERSIONS_MAX - 1,
-    GROUP_PERCENT = 15,  /* of the calls, at least, have it, and as many have it not */
+    GROUP_PERCENT = 15, /* of the calls, at least, have it, and as many have it not */
     LONGER_WORDS = 5,
-    OWN_WEIGHT = 2,      /* that a version has and the others lack */
+    OWN_WEIGHT = 2, /* that a version has and the others lack */
     EDIT_RUNS = 8,
     CALLS_MIN = 3,
     CALLS_WEIGHED = 8,
@@ -39,7 +39,7 @@ struct occurrence {
 struct look {
     struct pool *pool;
     const unsigned *member;
-    unsigned count; /* of them looked at */
+    unsigned count;  /* of them looked at */
     unsigned weight; /* of these */
     const struct feature_set *common;
     struct group group[GROUPS_SEEN];
@@ -101,12 +101,32 @@ static void add_to_groups(struct look *look, const struct group *one)
         look->group[look->groups++] = *one;
 }
 
+static unsigned lines_of(const struct feature_set *set)
+{
+    return (set->weight - feature_set_runs(set)) / FEATURE_LINE_WEIGHT;
+}
+
+/* All texts have either this group or another one, and one of the two has more lines: a line was
+ * put in, even where no more of it is seen than a word of a slot. */
+static bool puts_lines(const struct look *look, unsigned group)
+{
+    for (unsigned i = 0; i < look->groups; i++) {
+        unsigned texts = 0;
+        for (unsigned k = 0; k < LOOKED_AT / BITS; k++)
+            texts += (unsigned)__builtin_popcountll(look->group[i].has[k] ^ look->group[group].has[k]);
+        if (texts == look->count && lines_of(&look->group[i].features) != lines_of(&look->group[group].features))
+            return true;
+    }
+    return false;
+}
+
 /* -1: no memory. */
 static int find_groups(struct look *look)
 {
     struct occurrence *const seen = malloc(look->count * sizeof(*seen) * FEATURE_SET_MAX);
     size_t count = 0;
     unsigned kept = 0;
+    bool is_kept[GROUPS_SEEN];
     if (seen == NULL)
         return -1;
     for (unsigned i = 0; i < look->count; i++)
@@ -120,12 +140,15 @@ static int find_groups(struct look *look)
         for (to = from; to < count && seen[to].feature == seen[from].feature; to++)
             one.has[seen[to].member / BITS] |= UINT64_C(1) << seen[to].member % BITS;
         const unsigned having = weight_of(look, &one);
-        if (having * 100 >= look->weight * GROUP_PERCENT && (look->weight - having) * 100 >= look->weight * GROUP_PERCENT)
+        if (having * 100 >= look->weight * GROUP_PERCENT &&
+            (look->weight - having) * 100 >= look->weight * GROUP_PERCENT)
             add_to_groups(look, &one);
     }
     free(seen);
     for (unsigned i = 0; i < look->groups; i++)
-        if (feature_set_is_edit(&look->group[i].features))
+        is_kept[i] = feature_set_is_edit(&look->group[i].features) || puts_lines(look, i);
+    for (unsigned i = 0; i < look->groups; i++)
+        if (is_kept[i])
             look->group[kept++] = look->group[i];
     look->groups = kept;
     return 0;
@@ -148,7 +171,7 @@ static bool find_classes(struct look *look)
                 return false;
             kind[look->classes++] = groups;
         }
-        look->class_of[i] = (uint8_t)class;
+        look->class_of[i] = (uint8_t) class;
     }
     return look->classes >= 2;
 }
@@ -164,8 +187,10 @@ static void find_own(struct look *look, unsigned class)
             inside[in++] = set_of(look, i);
         else
             outside[out++] = set_of(look, i);
-    feature_set_common(&common, inside[0], inside, in, 90);
     look->own[class] = (struct feature_set){0};
+    if (in == 0)
+        return;
+    feature_set_common(&common, inside[0], inside, in, 90);
     for (unsigned i = 0; i < common.count; i++) {
         unsigned others = 0;
         for (unsigned k = 0; k < out; k++)
@@ -175,18 +200,29 @@ static void find_own(struct look *look, unsigned class)
     }
 }
 
+/* Each class has something of its own. One that was called too seldom to tell is left out, where
+ * three remain. */
 static bool are_versions(struct look *look)
 {
+    uint8_t kept[VERSIONS_MAX];
+    unsigned classes = 0;
     for (unsigned class = 0; class < look->classes; class ++) {
         uint64_t calls = 0;
         for (unsigned i = 0; i < look->count; i++)
             if (look->class_of[i] == class)
                 calls += pool_text(look->pool, look->member[i])->text->calls;
         find_own(look, class);
-        if (calls < CALLS_MIN || look->own[class].weight < OWN_WEIGHT)
+        if (look->own[class].weight < OWN_WEIGHT)
             return false;
+        kept[class] = calls < CALLS_MIN ? VERSIONS_NONE : (uint8_t)classes;
+        if (calls >= CALLS_MIN)
+            look->own[classes++] = look->own[class];
     }
-    return true;
+    for (unsigned i = 0; i < look->count; i++)
+        look->class_of[i] = kept[look->class_of[i]];
+    const unsigned left_out = look->classes - classes;
+    look->classes = classes;
+    return classes >= 2 && (left_out == 0 || (left_out == 1 && classes >= 3));
 }
 
 /* Words in which a text of the class goes beyond what all have, on average. */
@@ -201,9 +237,10 @@ static double words_beyond(const struct look *look, unsigned class)
     return (double)words / texts;
 }
 
-/* Two values of a slot part texts as an edit does, where other slots combine with it. An edit is longer, or it puts
- * words where the other class has none: there at most three runs go over the place. And it changes lines, where a
- * longer or shorter slot merely moves what is seen of the words. */
+/* Two values of a slot part texts as an edit does, where other slots combine with it. An edit is
+ * longer, or it puts words where the other class has none: there at most three runs go over the
+ * place. And it changes lines, where a longer or shorter slot merely moves what is seen of the
+ * words. */
 static bool is_edit(const struct look *look)
 {
     const unsigned a = feature_set_runs(&look->own[0]), b = feature_set_runs(&look->own[1]);
@@ -252,7 +289,7 @@ static uint8_t nearest(const struct look *look, const struct feature_set *set)
         const double share = shared + missing ? (double)shared / (shared + missing) : 0;
         if (share > best_share) {
             best_share = share;
-            best = (uint8_t)class;
+            best = (uint8_t) class;
         }
     }
     return best;
@@ -265,10 +302,8 @@ int versions_of(struct pool *pool, const unsigned *member, size_t members, const
     int classes = 1;
     if (look == NULL)
         return -1;
-    *look = (struct look){.pool = pool,
-                          .member = member,
-                          .count = members < LOOKED_AT ? (unsigned)members : LOOKED_AT,
-                          .common = common};
+    *look = (struct look){
+        .pool = pool, .member = member, .count = members < LOOKED_AT ? (unsigned)members : LOOKED_AT, .common = common};
     memset(ret_class, 0, members);
     for (unsigned i = 0; i < look->count; i++)
         look->weight += text_weight(look, i);

@@ -6,11 +6,11 @@
 
 #include "miner_pool.h"
 
-enum { VERSIONS_MAX = 13 };
+enum { VERSIONS_MAX = 13, VERSIONS_NONE = UINT8_MAX };
 
 /*
- * Puts the class of each member, 0 to n - 1, into ret_class and returns n: 1 where the cluster is one
- * template. -1: no memory.
+ * Puts the class of each member, 0 to n - 1 or VERSIONS_NONE, into ret_class and returns n: 1 where
+ * the cluster is one template. -1: no memory.
  */
 int versions_of(struct pool *pool, const unsigned *member, size_t members, const struct feature_set *common,
                 uint8_t *ret_class);

@@ -1,6 +1,6 @@
 /*
- * What learning prompts costs: texts of T templates, each with a name in it and a paragraph after it,
- * learned from nothing, and new texts where all templates are known. One JSON object a line:
+ * What learning prompts costs: texts of T templates, each with a name in it and a paragraph after
+ * it, learned from nothing, and new texts where all templates are known. One JSON object a line:
  * microseconds of CPU and bytes of memory. One thread. Usage: bench_prompts TEMPLATES TEXTS
  */
 #include <malloc.h>
@@ -57,8 +57,8 @@ static void make_text(struct miner_text *text, uint64_t template, uint64_t numbe
     qsort(features->line, features->lines, sizeof(features->line[0]), by_value);
 }
 
-static struct miner *run(const struct miner_template *known, size_t knowns, uint64_t templates, size_t texts, uint64_t from,
-                         const char *what)
+static struct miner *run(const struct miner_template *known, size_t knowns, uint64_t templates, size_t texts,
+                         uint64_t from, const char *what)
 {
     const size_t before = mallinfo2().uordblks;
     struct miner *const miner = miner_new();
@@ -80,8 +80,9 @@ static struct miner *run(const struct miner_template *known, size_t knowns, uint
     for (size_t i = 0; i < count; i++)
         found += done[i].found != MINER_NOT;
     (void)miner_templates(miner, &count);
-    printf("{\"what\": \"%s\", \"templates\": %zu, \"texts\": %zu, \"found\": %zu, \"us_per_text\": %.2f, \"bytes\": %zu}\n", what,
-           count, texts, found, us / (double)texts, mallinfo2().uordblks - before);
+    printf("{\"what\": \"%s\", \"templates\": %zu, \"texts\": %zu, \"found\": %zu, \"us_per_text\": %.2f, \"bytes\": "
+           "%zu}\n",
+           what, count, texts, found, us / (double)texts, mallinfo2().uordblks - before);
     return miner;
 }
 

@@ -1,1 +1,2 @@
 pprof_fuzz(take pprof_collector)
+pprof_fuzz(miner pprof_collector)

@@ -90,14 +90,14 @@ static inline void make_call(struct span *span, const struct call *call)
         span_set_text(span, SPAN_prompt_features, (const char *)data, features_of(&call->text, data));
 }
 
-static inline void take(struct store *store, uint64_t sequence, const struct call *call, size_t n)
+/* Calls of one process in a frame of their own. */
+static inline void write_frame(struct span_buffer *out, uint64_t sequence, const struct call *call, size_t n)
 {
     static struct span spans[ROWS_MAX];
     const struct span *rows[ROWS_MAX];
     struct span_process process;
     struct span_buffer block;
     struct span_frame frame = {.kind = SPAN_FRAME_SPANS, .sequence = sequence};
-    bool repeat = true;
     assert_true(n <= ROWS_MAX);
     for (size_t i = 0; i < n; i++) {
         make_call(&spans[i], &call[i]);
@@ -109,12 +109,26 @@ static inline void take(struct store *store, uint64_t sequence, const struct cal
     assert_int_equal(span_block_encode(&block, rows, n, 1), 0);
     frame.payload = block.data;
     frame.payload_bytes = block.bytes;
+    assert_int_equal(span_frame_write(out, &frame), 0);
+    span_buffer_done(&block);
+}
+
+static inline void take(struct store *store, uint64_t sequence, const struct call *call, size_t n)
+{
+    struct span_process process;
+    struct span_buffer bytes;
+    struct span_frame frame;
+    bool repeat = true;
+    span_buffer_init(&bytes, SPAN_FRAME_PAYLOAD_MAX);
+    write_frame(&bytes, sequence, call, n);
+    assert_true(span_frame_read(&frame, bytes.data, bytes.bytes) > 0);
+    test_process(&process, call->process);
     assert_int_equal(store_begin(store), STORE_OK);
     assert_int_equal(store_take_process(store, &process), STORE_OK);
     assert_int_equal(store_take_frame(store, &frame, &repeat), STORE_OK);
     assert_false(repeat);
     assert_int_equal(store_commit(store), STORE_OK);
-    span_buffer_done(&block);
+    span_buffer_done(&bytes);
 }
 
 /* `values` calls of each of the first `templates`, each with a value of its own; every call in a

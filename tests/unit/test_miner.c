@@ -1,5 +1,6 @@
-/* Templates and versions learned from texts (collector/prompts/): each kind of variation, any order,
- * any cut into runs, no memory. Texts are words of a vocabulary of numbers, made with stated seeds. */
+/* Templates and versions learned from texts (collector/prompts/): each kind of variation, any
+ * order, any cut into runs, no memory. Texts are words of a vocabulary of numbers, made with stated
+ * seeds. */
 #include "collector_tests.h"
 
 #include "collector/prompts/miner.h"
@@ -274,7 +275,8 @@ static void test_chance_is_no_template(void **state)
 
 enum edit { INSERTED, REPLACED, APPENDED, EDITS };
 
-static void add_edited(struct draft *draft, enum edit edit, bool is_new, bool with_name, unsigned before, unsigned after)
+static void add_edited(struct draft *draft, enum edit edit, bool is_new, bool with_name, unsigned before,
+                       unsigned after)
 {
     begin(draft);
     if (with_name) {
@@ -290,7 +292,8 @@ static void add_edited(struct draft *draft, enum edit edit, bool is_new, bool wi
         add_text(draft, 2, after);
 }
 
-/* Every edit, near the beginning and where lines alone tell of it, with and without a slot beside. */
+/* Every edit, near the beginning and where lines alone tell of it, with and without a slot
+ * beside. */
 static void test_edits_are_versions(void **state)
 {
     (void)state;
@@ -312,7 +315,8 @@ static void test_edits_are_versions(void **state)
             }
 }
 
-/* The old version was settled in an earlier run: the new one gets the next number and the same id. */
+/* The old version was settled in an earlier run: the new one gets the next number and the same
+ * id. */
 static void test_a_later_version(void **state)
 {
     (void)state;
@@ -500,7 +504,8 @@ static void test_any_runs(void **state)
             for (unsigned i = 0; i < n; i++) {
                 const struct miner_template *const found = template_of(miner, i);
                 size_t texts;
-                is_done[added[i]] = found != NULL && ((found->settled && miner_texts(miner, &texts)[i].is_sure) || last);
+                is_done[added[i]] =
+                    found != NULL && ((found->settled && miner_texts(miner, &texts)[i].is_sure) || last);
                 if (is_done[added[i]])
                     all.text[added[i]].found = number[found - template];
             }
