@@ -21,7 +21,7 @@ enum {
     SAMPLE_PERCENT = 80,
     WIDE_PERCENT = 90,
     RECURS = 3,         /* calls from which a text is no accident */
-    WEIGHT_MIN = 6,     /* 9 words in a row */
+    WEIGHT_MIN = 20,    /* two lines, or one of 10 words: fewer are anybody's */
     WEIGHT_ENOUGH = 35, /* in whatever text, some 20 words in two lines; less must be 3 tenths of it */
 };
 

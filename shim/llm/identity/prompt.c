@@ -333,9 +333,21 @@ static bool gather(const struct prompt *prompt, struct constant *ret)
     return true;
 }
 
+/* So few words ("You are a helpful assistant.") are anybody's: tools and response format tell more. */
+static bool words_are_few(const struct prompt *prompt)
+{
+    enum { FEW_WORDS = 16 };
+    return prompt->text.now.heads < FEW_WORDS;
+}
+
 /* What texts of one prompt always share, though it is no part of them. */
 static void put_scope(struct constant *constant, const struct prompt *prompt, const struct span *span)
 {
+    if (words_are_few(prompt))
+        for (unsigned i = 0; i < 2; i++) {
+            constant_u64(constant, prompt->tools.sum[i]);
+            constant_u64(constant, prompt->format.sum[i]);
+        }
     if (span_has(span, SPAN_operation)) {
         const struct span_text operation = span->value[SPAN_operation].text;
         constant_text(constant, operation.data,
