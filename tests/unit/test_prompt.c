@@ -63,12 +63,14 @@ static void test_stable(void **state)
 }
 
 /* Tools and response format are the text's, and no part of which prompt it is. */
+#define LONG                                                                                                           \
+    "Be kind, and answer each question of a customer about an order, its way and its price in two short sentences."
 static void test_setup(void **state)
 {
     (void)state;
     static const char *const requests[] = {
-        "{\"messages\":[" SYSTEM("Be kind.") "]}", "{\"messages\":[" SYSTEM("Be kind.") "]," TOOLS "}",
-        "{\"messages\":[" SYSTEM("Be kind.") "],\"response_format\":{\"type\":\"json_object\"}," TOOLS "}"};
+        "{\"messages\":[" SYSTEM(LONG) "]}", "{\"messages\":[" SYSTEM(LONG) "]," TOOLS "}",
+        "{\"messages\":[" SYSTEM(LONG) "],\"response_format\":{\"type\":\"json_object\"}," TOOLS "}"};
     uint64_t text[3];
     const uint64_t id = id_of(requests[0], NULL, 99);
     for (unsigned i = 0; i < 3; i++) {
@@ -76,6 +78,9 @@ static void test_setup(void **state)
         text[i] = text_id();
     }
     assert_true(text[0] != text[1] && text[1] != text[2] && text[0] != text[2]);
+    /* A few words are anybody's: there they belong to the prompt. */
+    assert_true(id_of("{\"messages\":[" SYSTEM("Be kind.") "]}", NULL, 99) !=
+                id_of("{\"messages\":[" SYSTEM("Be kind.") "]," TOOLS "}", NULL, 99));
     /* Without instructions they are all that there is. */
     const uint64_t tools = id_of("{\"messages\":[" USER("Hi") "]," TOOLS "}", NULL, 99);
     assert_false(span_has(&span, SPAN_prompt_text_id));
@@ -135,14 +140,14 @@ static bool brings(const char *request, const char *headers, struct prompt_featu
 static void test_features(void **state)
 {
     (void)state;
-    static const char plain[] = "{\"messages\":[" SYSTEM("Order 7 of Erika Mustermann.") "]}";
-    static const char tools[] = "{\"messages\":[" SYSTEM("Order 8 of Erika Mustermann.") "]," TOOLS "}";
+    static const char plain[] = "{\"messages\":[" SYSTEM("Order 7 of Erika Mustermann. " LONG) "]}";
+    static const char tools[] = "{\"messages\":[" SYSTEM("Order 8 of Erika Mustermann. " LONG) "]," TOOLS "}";
     struct prompt_features first, second, named;
     assert_false(brings(plain, NULL, &first)); /* nobody keeps what was sent */
     features_begin();
     assert_true(brings(plain, NULL, &first));
-    assert_int_equal(first.heads, 6);
-    assert_int_equal(first.bytes, 28);
+    assert_int_equal(first.heads, 30);
+    assert_int_equal(first.bytes, 29 + sizeof(LONG) - 1);
     assert_int_equal(first.setup, 0);
     assert_false(brings(plain, NULL, &second));
     assert_true(brings(tools, NULL, &second));
@@ -260,6 +265,8 @@ static void test_said(void **state)
     assert_string_not_equal(exchange_field(&span, SPAN_prompt_version), version);
     id_of("{\"messages\":[" USER("B") "]}", NULL, 4); /* no instructions whose version it could be */
     assert_string_equal(exchange_field(&span, SPAN_prompt_version), "-");
+    id_of("{\"metadata\":{\"prompt_name\":\"meta\"},\"messages\":[" SYSTEM(LONG) "]}", NULL, 4);
+    assert_string_equal(exchange_field(&span, SPAN_prompt_version), "-"); /* the collector finds it */
     config.prompt = NULL;
     id_of("{\"messages\":[" SYSTEM("A") "]}", NULL, 4); /* no name that it could be the version of */
     assert_string_equal(exchange_field(&span, SPAN_prompt_name), "-");

@@ -409,7 +409,8 @@ void prompt_peek(const struct prompt *prompt, struct span *span)
         span_set_text(span, SPAN_prompt_name, prompt->name, prompt->name_bytes);
     if (prompt->version_bytes) {
         span_set_text(span, SPAN_prompt_version, prompt->version, prompt->version_bytes);
-    } else if (prompt->name_bytes && known && constant.kind == 'i') {
+    } else if (prompt->name_bytes && known && constant.kind == 'i' &&
+               (!prompt->instruction_parts || words_are_few(prompt))) { /* else the collector finds versions */
         to_hex(id, sizeof(version), version);
         span_set_text(span, SPAN_prompt_version, version, sizeof(version));
     }
