@@ -259,9 +259,11 @@ static int save_templates(struct learning *learning, const struct miner_template
                           const struct miner_text *text, size_t n_texts)
 {
     uint32_t *again = calloc(n_templates + 1, sizeof(*again));
-    int status = again == NULL ? no_memory() : 0;
+    int status = 0;
 
-    for (size_t i = 0; status == 0 && i < n_texts; i++)
+    if (again == NULL)
+        return no_memory();
+    for (size_t i = 0; i < n_texts; i++)
         if (text[i].found != MINER_NOT && template[text[i].found].settled && !text[i].is_sure)
             again[text[i].found]++;
     for (size_t i = 0; status == 0 && i < n_templates; i++) {
