@@ -16,8 +16,8 @@
 #include "../../prompts/miner.h"
 
 enum {
-    TEMPLATES_KNOWN = 8192, /* about a kilobyte each, twice */
-    TEXTS_AT_ONCE = 8192,
+    TEMPLATES_KNOWN = 8192,  /* about 2 KB each in the miner */
+    TEXTS_AT_ONCE = 4096,    /* as much */
     TEXTS_OPEN_MAX = 100000, /* that wait to be assigned, and for how long */
     TEXTS_OPEN_DAYS = 30,
     TEMPLATE_BYTES_MAX = 4096,
@@ -386,7 +386,7 @@ int store_learn(struct store *store, bool *ret_more)
     }
     status = store_commit_all(store);
     if (status == 0) {
-        store->prompts.open = false;
+        store->prompts.open = *ret_more;
         status = store_prompts_look(store);
     }
     return status;
