@@ -216,16 +216,17 @@ static void raise_descriptors(void)
     }
 }
 
-/* Merges for as long as there is something and nobody is waiting. */
-static void merge_some(struct store *store, int fd)
+/* Takes steps for as long as there is something and nobody is waiting. What fails is tried again
+ * later; the store is whole meanwhile. */
+static void take_steps(struct store *store, int fd, int (*step)(struct store *store, bool *ret_more), const char *doing)
 {
     bool more = true;
 
     while (more) {
         struct pollfd waiting = {.fd = fd, .events = POLLIN};
 
-        if (store_merge_step(store, &more) != STORE_OK) {
-            complain("merging failed, it will be tried again: %s", store_why());
+        if (step(store, &more) != STORE_OK) {
+            complain("%s failed, it will be tried again: %s", doing, store_why());
             return;
         }
         if (fd >= 0 && poll(&waiting, 1, 0) != 0)
@@ -233,16 +234,15 @@ static void merge_some(struct store *store, int fd)
     }
 }
 
-/* Learns the prompts of what came. The store is as good without; it is tried again. */
-static void learn(struct store *store)
+static void merge_some(struct store *store, int fd)
 {
-    bool more = true;
+    take_steps(store, fd, store_merge_step, "merging");
+}
 
-    while (more)
-        if (store_learn(store, &more) != STORE_OK) {
-            complain("learning prompts failed, it will be tried again: %s", store_why());
-            return;
-        }
+/* The prompts of what came. */
+static void learn_some(struct store *store, int fd)
+{
+    take_steps(store, fd, store_learn, "learning prompts");
 }
 
 /* What a turn that failed, or a store that was found gone, asks for. */
@@ -331,7 +331,7 @@ static int serve(struct store *store, struct listener *listener, int signals, co
             if (listen_flush(listener) == 0) {
                 runs_take_in(store, options->store, true, &left);
                 if (unlearned_ms >= LEARN_EVERY_MS)
-                    learn(store);
+                    learn_some(store, fds[0].fd);
                 unlearned_ms = unlearned_ms >= LEARN_EVERY_MS ? 0 : unlearned_ms;
                 merge_some(store, fds[0].fd);
             }
@@ -364,7 +364,7 @@ static int run_once(struct store *store, const struct options *options)
     if (files < 0)
         return failed_by(listen_why());
     runs_take_in(store, options->store, true, &left);
-    learn(store);
+    learn_some(store, -1);
     merge_some(store, -1);
     announce("pprofd once store=%s files=%llu journals=%llu frames=%llu spans=%llu repeats=%llu "
              "damaged=%llu",
@@ -431,7 +431,7 @@ static int run(struct store *store, const struct options *options)
         complain("the last spans could not be stored, their senders keep them: %s", listen_why());
         code = EXIT_FAILURE;
     }
-    learn(store);
+    learn_some(store, -1);
     (void)close(signals);
     return code;
 }

@@ -1,4 +1,4 @@
-foreach(name check crash departed left listen listen_edges merge newer open packed proof rollup runs schema share steps store store_log store_prompts writers)
+foreach(name check crash departed left listen listen_edges many_prompts merge newer open packed proof rollup runs schema share steps store store_log store_prompts writers)
   pprof_unit_test(${name} pprof_collector)
 endforeach()
 target_compile_definitions(test_crash PRIVATE PPROFD="$<TARGET_FILE:pprofd>")

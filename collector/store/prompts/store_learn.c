@@ -16,8 +16,8 @@
 #include "../../prompts/miner.h"
 
 enum {
-    TEMPLATES_KNOWN = 8192, /* about a kilobyte each, twice */
-    TEXTS_AT_ONCE = 8192,
+    TEMPLATES_KNOWN = 8192,  /* about 2 KB each in the miner */
+    TEXTS_AT_ONCE = 4096,    /* as much */
     TEXTS_OPEN_MAX = 100000, /* that wait to be assigned, and for how long */
     TEXTS_OPEN_DAYS = 30,
     TEMPLATE_BYTES_MAX = 4096,
@@ -259,9 +259,11 @@ static int save_templates(struct learning *learning, const struct miner_template
                           const struct miner_text *text, size_t n_texts)
 {
     uint32_t *again = calloc(n_templates + 1, sizeof(*again));
-    int status = again == NULL ? no_memory() : 0;
+    int status = 0;
 
-    for (size_t i = 0; status == 0 && i < n_texts; i++)
+    if (again == NULL)
+        return no_memory();
+    for (size_t i = 0; i < n_texts; i++)
         if (text[i].found != MINER_NOT && template[text[i].found].settled && !text[i].is_sure)
             again[text[i].found]++;
     for (size_t i = 0; status == 0 && i < n_templates; i++) {
@@ -384,7 +386,7 @@ int store_learn(struct store *store, bool *ret_more)
     }
     status = store_commit_all(store);
     if (status == 0) {
-        store->prompts.open = false;
+        store->prompts.open = *ret_more;
         status = store_prompts_look(store);
     }
     return status;

@@ -1,0 +1,103 @@
+/* More texts than are learned from at once, and texts that are like no other: what can be
+ * learned is, in whatever steps; the rest is counted. */
+#include "prompt_calls.h"
+
+static char directory[64];
+static char file[128];
+
+enum { TEMPLATES = 3, VALUES = 2000, ALONE = 500 };
+
+static int setup(void **state)
+{
+    (void)state;
+    test_directory(directory);
+    snprintf(file, sizeof(file), "%s/pprof.db", directory);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    test_remove(directory);
+    return 0;
+}
+
+/* Number `i` of all calls: one of 13 is like no other, as long as there are such. */
+static struct call call_of(unsigned i)
+{
+    const bool alone = i % 13 == 12 && i / 13 < ALONE;
+    return (struct call){.process = 0,
+                         .seq = i + 1,
+                         .start_ns = BEGIN_NS + i * 100000000,
+                         .text = {.template = alone ? 1000 + i : i % TEMPLATES, .value = i},
+                         .first = true};
+}
+
+struct seen {
+    uint64_t id[8], calls[8];
+    size_t n;
+    uint64_t others;
+};
+
+static int see(void *context, const struct store_rows *rows)
+{
+    struct seen *seen = context;
+    for (size_t i = 0; i < rows->n; i++) {
+        const uint64_t id = rows->column[SPAN_prompt_id]->u64[i];
+        size_t at = 0;
+        if (rows->learned == NULL || !span_bit(rows->learned, i)) {
+            seen->others++;
+            continue;
+        }
+        while (at < seen->n && seen->id[at] != id)
+            at++;
+        assert_true(at < 8);
+        if (at == seen->n)
+            seen->id[seen->n++] = id;
+        seen->calls[at]++;
+    }
+    return 0;
+}
+
+static void expect_all(struct store *store)
+{
+    static const enum span_field fields[] = {SPAN_prompt_id};
+    const struct store_query all = {.until_ns = UINT64_MAX, .fields = fields, .n_fields = 1};
+    struct seen seen = {0};
+    uint64_t unassigned = 0;
+    assert_int_equal(store_scan(store, &all, see, &seen, NULL), 0);
+    assert_int_equal(seen.n, TEMPLATES);
+    assert_int_equal(seen.calls[0] + seen.calls[1] + seen.calls[2], TEMPLATES * VALUES);
+    assert_int_equal(seen.others, ALONE);
+    assert_int_equal(store_texts_unassigned(store, &unassigned), STORE_OK);
+    assert_int_equal(unassigned, ALONE);
+    assert_int_equal(store_check(store, test_fault, NULL), 0);
+}
+
+static void test_in_steps(void **state)
+{
+    struct store *store = NULL;
+    uint64_t sequence = 0;
+    (void)state;
+    assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
+    for (unsigned from = 0; from < TEMPLATES * VALUES + ALONE; from += ROWS_MAX) {
+        struct call call[ROWS_MAX];
+        unsigned n = 0;
+        for (; n < ROWS_MAX && from + n < TEMPLATES * VALUES + ALONE; n++)
+            call[n] = call_of(from + n);
+        take(store, ++sequence, call, n);
+    }
+    learn(store);
+    expect_all(store);
+    merge(store);
+    expect_all(store);
+    store_close(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_in_steps, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
