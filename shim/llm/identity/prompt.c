@@ -333,7 +333,8 @@ static bool gather(const struct prompt *prompt, struct constant *ret)
     return true;
 }
 
-/* So few words ("You are a helpful assistant.") are anybody's: tools and response format tell more. */
+/* So few words ("You are a helpful assistant.") are anybody's: tools and response format tell
+ * more. */
 static bool words_are_few(const struct prompt *prompt)
 {
     enum { FEW_WORDS = 16 };
