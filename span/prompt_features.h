@@ -1,7 +1,7 @@
 /*
  * What tells one text of instructions from another without its words: keyed hashes of its first and
- * last words and of the lines between them. The scribe makes it once for each distinct text of a
- * process (shim/llm/identity/text_features.c), it travels in the span that brought the text
+ * last words and of the lines between them. The scribe makes it once an hour for each distinct text
+ * of a process (shim/llm/identity/text_features.c), it travels in the span that brought the text
  * (SPAN_prompt_features), and the collector learns templates from it (collector/prompts/).
  *
  * Pure; any thread. No text can be read from it without the key; it never leaves the collector.

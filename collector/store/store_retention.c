@@ -113,7 +113,7 @@ int store_let_go(struct store *store, uint64_t now_ns, uint64_t grace_ns, bool *
     const uint64_t over_ns = now_ns > grace_ns ? (now_ns - grace_ns) / STORE_HOUR_NS * STORE_HOUR_NS : 0;
     int status = ids_step(store, (int64_t)(now_ns / 1000000000), ret_more);
 
-    /* A process says again what a text looks like when it was not called for an hour. */
+    /* Processes say again each hour what a text looks like: nobody counts on these. */
     if (status == 0 && !*ret_more && over_ns > STORE_HOUR_NS)
         status = store_forget_step(store, over_ns - STORE_HOUR_NS, ret_more);
     if (status == 0 && !*ret_more)

@@ -18,9 +18,12 @@
 static struct exchange_config config = {.hash_key = {9, 9}, .has_hash_key = true};
 static struct span span;
 
+static uint64_t later_ns; /* when calls are made */
+
 static uint64_t id_of(const char *request, const char *headers, size_t step)
 {
-    const struct exchange_text text = {.url = "https://api.openai.com/v1/chat/completions", .headers = headers};
+    const struct exchange_text text = {
+        .url = "https://api.openai.com/v1/chat/completions", .headers = headers, .later_ns = later_ns};
     struct exchange *const exchange = exchange_run_open(&config, &text);
     assert_non_null(exchange);
     const size_t bytes = strlen(request);
@@ -135,8 +138,8 @@ static bool brings(const char *request, const char *headers, struct prompt_featu
     return has_features(ret);
 }
 
-/* Once for each prompt and set of tools; again in a process that was forked; never without a
- * prompt. */
+/* Once an hour for each prompt and set of tools; again in a process that was forked; never
+ * without a prompt. */
 static void test_features(void **state)
 {
     (void)state;
@@ -165,6 +168,14 @@ static void test_features(void **state)
     assert_false(brings(plain, NULL, &second));
     assert_false(span_has(&span, SPAN_prompt_text_id));
     config.has_hash_key = true;
+    /* Every hour anew: the store forgets what did not recur. */
+    features_begin();
+    assert_true(brings(plain, NULL, &second));
+    later_ns = UINT64_C(3600000000000);
+    assert_true(brings(plain, NULL, &second));
+    assert_memory_equal(&first, &second, sizeof(first));
+    assert_false(brings(plain, NULL, &second));
+    later_ns = 0;
     /* A look at a call under way brings none, and takes none away. */
     features_begin();
     const struct exchange_text text = {.url = "https://api.openai.com/v1/chat/completions", .request = plain};

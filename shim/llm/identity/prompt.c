@@ -429,6 +429,8 @@ static uint32_t setup_of(const struct prompt *prompt)
     return (uint32_t)(hash >> 32) ? (uint32_t)(hash >> 32) : 1;
 }
 
+#define HOUR_NS UINT64_C(3600000000000)
+
 static uint32_t scope_of(const struct prompt *prompt, const struct span *span)
 {
     struct constant constant = {.kind = 's'};
@@ -436,8 +438,8 @@ static uint32_t scope_of(const struct prompt *prompt, const struct span *span)
     return (uint32_t)(span_keyed_hash(prompt->config->hash_key, constant.data, constant.bytes) >> 32);
 }
 
-/* The features, if this process has not sent them. A span that is full of texts leaves them to the
- * next one. */
+/* The features, if this process has not sent them in the hour in which the call began: the store
+ * forgets texts that did not recur. A span that is full of texts leaves them to the next one. */
 static void finish_features(const struct prompt *prompt, struct span *span)
 {
     enum { ROOM_FOR_OTHERS = 2 * SPAN_TEXT_MAX };
@@ -445,7 +447,9 @@ static void finish_features(const struct prompt *prompt, struct span *span)
     struct prompt_features features;
     uint8_t data[SPAN_TEXT_MAX];
     const uint32_t setup = setup_of(prompt);
-    const uint64_t of_text = text_mix(&prompt->text.seed, span->value[SPAN_prompt_id].u64, setup) | 1;
+    const uint64_t hour = span_has(span, SPAN_start_ns) ? span->value[SPAN_start_ns].u64 / HOUR_NS : 0;
+    const uint64_t id = span->value[SPAN_prompt_id].u64;
+    const uint64_t of_text = text_mix(&prompt->text.seed, text_mix(&prompt->text.seed, id, setup), hour) | 1;
     if (sent_texts_has(sent, of_text) || span->arena_used > SPAN_ARENA_BYTES - SPAN_TEXT_MAX - ROOM_FOR_OTHERS)
         return;
     text_features_get(&prompt->text, &features);

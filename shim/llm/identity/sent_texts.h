@@ -1,7 +1,8 @@
 /*
- * Of which texts of instructions this process has sent the features: each goes once, with the first
- * call that has it. Fixed memory; the text that was met longest ago gives way, and its features are
- * sent again should it come back. Also here, as it lives as long: the seed of the hashes of words.
+ * Of which texts of instructions this process has sent the features: each goes once an hour, with
+ * the first call that has it. Fixed memory; the text that was met longest ago gives way, and its
+ * features are sent again should it come back. Also here, as it lives as long: the seed of the
+ * hashes of words.
  *
  * Scribe's thread; hashes alone.
  */
