@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -29,6 +30,7 @@
 enum {
     MERGE_EVERY_MS = 10000, /* between looks for something to merge */
     LEARN_EVERY_MS = 60000, /* and for prompts to be learned */
+    LEARN_MOST_MS = 5000,   /* at once, a step more or less */
 };
 
 struct options {
@@ -216,33 +218,46 @@ static void raise_descriptors(void)
     }
 }
 
-/* Takes steps for as long as there is something and nobody is waiting. What fails is tried again
- * later; the store is whole meanwhile. */
-static void take_steps(struct store *store, int fd, int (*step)(struct store *store, bool *ret_more), const char *doing)
+static uint64_t now_ms(void)
 {
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Takes steps for as long as there is something and nobody is waiting, be it a signal (fds of
+ * serve; NULL: nobody can), and not longer than most_ms (0: as long as it takes). What fails is
+ * tried again later, and what is left is done by the next pprofd; the store is whole meanwhile. */
+static void take_steps(struct store *store, const struct pollfd *fds, int (*step)(struct store *store, bool *ret_more),
+                       uint64_t most_ms, const char *doing)
+{
+    const uint64_t begun_ms = now_ms();
     bool more = true;
 
     while (more) {
-        struct pollfd waiting = {.fd = fd, .events = POLLIN};
+        struct pollfd waiting[2] = {{.fd = -1}, {.fd = -1}};
 
         if (step(store, &more) != STORE_OK) {
             complain("%s failed, it will be tried again: %s", doing, store_why());
             return;
         }
-        if (fd >= 0 && poll(&waiting, 1, 0) != 0)
+        if (fds != NULL)
+            memcpy(waiting, fds, sizeof(waiting));
+        if (poll(waiting, 2, 0) != 0 || (most_ms > 0 && now_ms() - begun_ms >= most_ms))
             return;
     }
 }
 
-static void merge_some(struct store *store, int fd)
+static void merge_some(struct store *store, const struct pollfd *fds)
 {
-    take_steps(store, fd, store_merge_step, "merging");
+    take_steps(store, fds, store_merge_step, 0, "merging");
 }
 
 /* The prompts of what came. */
-static void learn_some(struct store *store, int fd)
+static void learn_some(struct store *store, const struct pollfd *fds)
 {
-    take_steps(store, fd, store_learn, "learning prompts");
+    take_steps(store, fds, store_learn, LEARN_MOST_MS, "learning prompts");
 }
 
 /* What a turn that failed, or a store that was found gone, asks for. */
@@ -298,7 +313,7 @@ static int serve(struct store *store, struct listener *listener, int signals, co
     bool said = false;     /* a failing store is reported once, until it works again */
     bool noted = note_collector(store, options) == 0;
     int idle_ms = 0;
-    int unlearned_ms = LEARN_EVERY_MS;
+    uint64_t learned_ms = 0; /* when prompts were learned last */
 
     for (;;) {
         int wait_ms = listen_wait_ms(listener);
@@ -325,16 +340,17 @@ static int serve(struct store *store, struct listener *listener, int signals, co
         noted = noted || note_collector(store, options) == 0;
         newer = say_newer(listener, newer);
         idle_ms = n > 0 ? idle_ms : idle_ms + wait_ms;
-        unlearned_ms = n > 0 ? unlearned_ms : unlearned_ms + wait_ms;
         if (idle_ms >= MERGE_EVERY_MS) {
             idle_ms = 0;
             if (listen_flush(listener) == 0) {
                 runs_take_in(store, options->store, true, &left);
-                if (unlearned_ms >= LEARN_EVERY_MS)
-                    learn_some(store, fds[0].fd);
-                unlearned_ms = unlearned_ms >= LEARN_EVERY_MS ? 0 : unlearned_ms;
-                merge_some(store, fds[0].fd);
+                merge_some(store, fds);
             }
+        }
+        /* Also where somebody always calls: a step is short. */
+        if (now_ms() >= learned_ms + LEARN_EVERY_MS && listen_flush(listener) == 0) {
+            learn_some(store, fds);
+            learned_ms = now_ms();
         }
     }
 }
@@ -364,8 +380,8 @@ static int run_once(struct store *store, const struct options *options)
     if (files < 0)
         return failed_by(listen_why());
     runs_take_in(store, options->store, true, &left);
-    learn_some(store, -1);
-    merge_some(store, -1);
+    learn_some(store, NULL);
+    merge_some(store, NULL);
     announce("pprofd once store=%s files=%llu journals=%llu frames=%llu spans=%llu repeats=%llu "
              "damaged=%llu",
              options->store, (unsigned long long)stats.files, (unsigned long long)stats.journals,
@@ -431,7 +447,7 @@ static int run(struct store *store, const struct options *options)
         complain("the last spans could not be stored, their senders keep them: %s", listen_why());
         code = EXIT_FAILURE;
     }
-    learn_some(store, -1);
+    learn_some(store, NULL);
     (void)close(signals);
     return code;
 }

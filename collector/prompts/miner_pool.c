@@ -20,8 +20,10 @@ enum {
     SAMPLE_WIDE = 64, /* texts of a cluster that say what it has in common */
     SAMPLE_PERCENT = 80,
     WIDE_PERCENT = 90,
-    RECURS = 3,         /* calls from which a text is no accident */
-    WEIGHT_MIN = 20,    /* two lines, or one of 10 words: fewer are anybody's */
+    RECURS = 3,      /* calls from which a text is no accident */
+    WEIGHT_MIN = 20, /* two lines, or one of 10 words: fewer are anybody's */
+    EFFORT_A_TEXT =
+        1500, /* comparisons that a run may take for each: texts of few words in many orders would take minutes */
     WEIGHT_ENOUGH = 35, /* in whatever text, some 20 words in two lines; less must be 3 tenths of it */
 };
 
@@ -45,6 +47,7 @@ struct pool {
     struct candidate *queue; /* a heap */
     size_t candidates;
     uint32_t round;
+    uint64_t effort; /* comparisons that are left */
     unsigned *member;
     bool *is_member;
 };
@@ -144,6 +147,7 @@ struct pool *pool_new(const struct miner_text *const *texts, size_t count)
         return NULL;
     }
     pool->count = count;
+    pool->effort = (uint64_t)count * EFFORT_A_TEXT + 100000;
     for (size_t i = 0; i < count; i++)
         pool->text[i].text = texts[i];
     qsort(pool->text, count, sizeof(pool->text[0]), by_id);
@@ -191,7 +195,12 @@ static bool are_enough(size_t texts, bool all_recur)
     return texts >= 3 || (texts == 2 && all_recur);
 }
 
-static double value_of(const struct pool *pool, const struct candidate *candidate, struct feature_set *ret_common)
+static void spend(struct pool *pool, uint64_t comparisons)
+{
+    pool->effort -= comparisons < pool->effort ? comparisons : pool->effort;
+}
+
+static double value_of(struct pool *pool, const struct candidate *candidate, struct feature_set *ret_common)
 {
     const struct feature_set *sample[SAMPLE];
     unsigned sampled = 0;
@@ -210,6 +219,7 @@ static double value_of(const struct pool *pool, const struct candidate *candidat
     for (unsigned i = 0; are_enough(untaken, all_recur) && i < sampled && i < PIVOTS; i++) {
         struct feature_set common;
         unsigned fitting = 0;
+        spend(pool, 2 * (uint64_t)sampled);
         feature_set_common(&common, sample[i], sample, sampled, SAMPLE_PERCENT);
         for (unsigned k = 0; k < sampled; k++)
             fitting += fits(&common, sample[k]);
@@ -252,7 +262,10 @@ static size_t gather(struct pool *pool, const struct feature_set *common)
         for (size_t k = first_posting(pool, common->feature[i]);
              k < pool->postings && pool->posting[k].anchor == common->feature[i]; k++) {
             const unsigned number = pool->posting[k].text;
-            if (pool->text[number].taken || pool->is_member[number] || !fits(common, &pool->text[number].set))
+            if (pool->text[number].taken || pool->is_member[number])
+                continue;
+            spend(pool, 1);
+            if (!fits(common, &pool->text[number].set))
                 continue;
             pool->is_member[number] = true;
             pool->member[members++] = number;
@@ -295,7 +308,7 @@ static bool take(struct pool *pool, size_t members)
 
 size_t pool_next(struct pool *pool, const unsigned **ret_member, struct feature_set *ret_common)
 {
-    while (pool->candidates) {
+    while (pool->candidates && pool->effort) {
         struct candidate *const first = &pool->queue[0];
         const double value = value_of(pool, first, ret_common);
         if (value <= 0) {

@@ -25,6 +25,7 @@ struct pool_text *pool_text(struct pool *pool, unsigned number);
 
 /*
  * The next cluster: numbers of its texts in the order of their ids, which are taken then, and what
- * they have in common. Valid until the next call. 0: there is none left.
+ * they have in common. Valid until the next call. 0: there is none left, or finding it
+ * would take too long.
  */
 size_t pool_next(struct pool *pool, const unsigned **ret_member, struct feature_set *ret_common);

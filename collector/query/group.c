@@ -241,6 +241,18 @@ static void fold(struct group *into, const struct group *from)
         quantiles_merge(&into->time[i], &from->time[i]);
 }
 
+/* The first calls of a prompt show less of its words than later ones. Of one that was learned those
+ * who show most would show a value of a slot: there the fewest that still say something. */
+static bool is_better_label(const char *before, size_t bytes, bool learned)
+{
+    enum { SAYS_SOMETHING = 16 };
+    const size_t have = strlen(before) > 2 ? strlen(before) - 2 : 0; /* without the quotes */
+
+    if (!learned || have < SAYS_SOMETHING || bytes < SAYS_SOMETHING)
+        return bytes > have;
+    return bytes < have;
+}
+
 /* An unnamed prompt is shown by the beginning of its instructions, where that was kept. */
 static void keep_label(struct grouping *grouping, const struct group *group, const struct store_rows *rows, size_t row)
 {
@@ -261,10 +273,11 @@ static void keep_label(struct grouping *grouping, const struct group *group, con
         }
         const struct span_column *column = rows->column[SPAN_prompt_preview];
         struct span_text preview = column->dict[column->code[row]];
-        /* The first calls of a prompt show less of it than later ones. */
-        if (grouping->label[id] != 0 && strlen(grouping->names.text[grouping->label[id]]) >= preview.bytes + 2)
-            continue;
+        const char *const before = grouping->label[id] != 0 ? grouping->names.text[grouping->label[id]] : "";
+        const bool learned = rows->learned != NULL && span_bit(rows->learned, row);
         char quoted[SPAN_TEXT_MAX + 3];
+        if (!is_better_label(before, preview.bytes, learned))
+            continue;
         int bytes = snprintf(quoted, sizeof(quoted), "\"%.*s\"", (int)preview.bytes, preview.data);
         grouping->label[id] = names_id(&grouping->names, (struct span_text){quoted, (uint32_t)bytes});
     }

@@ -167,10 +167,11 @@ enum {
                           "ORDER BY last_ns DESC,id LIMIT ?1")                                                         \
     STORE_SQL(texts_any_open, "SELECT EXISTS(SELECT 1 FROM prompt_text WHERE features IS NOT NULL)")                   \
     STORE_SQL(texts_unassigned, "SELECT count(*) FROM prompt_text WHERE features IS NOT NULL AND prompt IS NULL")      \
-    STORE_SQL(texts_drop_old, "DELETE FROM prompt_text WHERE features IS NOT NULL AND prompt IS NULL AND "             \
-                              "(last_ns<(SELECT max(last_ns) FROM prompt_text WHERE features IS NOT NULL)-?1 OR "      \
-                              "rowid IN (SELECT rowid FROM prompt_text WHERE features IS NOT NULL "                    \
-                              "ORDER BY last_ns DESC LIMIT -1 OFFSET ?2))")                                            \
+    STORE_SQL(texts_drop_old,                                                                                          \
+              "DELETE FROM prompt_text WHERE features IS NOT NULL AND prompt IS NULL AND "                             \
+              "(last_ns<min((SELECT max(last_ns) FROM prompt_text WHERE features IS NOT NULL),?3)-?1 OR "              \
+              "rowid IN (SELECT rowid FROM prompt_text WHERE features IS NOT NULL "                                    \
+              "ORDER BY last_ns DESC LIMIT -1 OFFSET ?2))")                                                            \
     STORE_SQL(texts_cut_loose, "UPDATE prompt_text SET prompt=NULL, version=NULL WHERE features IS NOT NULL AND "      \
                                "prompt IS NOT NULL AND NOT EXISTS(SELECT 1 FROM prompt_template t WHERE "              \
                                "t.prompt=prompt_text.prompt AND t.version=prompt_text.version)")                       \

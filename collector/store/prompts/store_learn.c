@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "../../../span/varint.h"
 #include "../../prompts/miner.h"
@@ -300,15 +301,19 @@ static int save(struct learning *learning, bool *ret_settled)
     return status;
 }
 
-/* Texts that wait too long, by the newest of them, or too many, go. */
+/* Texts that wait too long, by the newest of them, or too many, go. What comes from a clock that is
+ * ahead of ours makes no other older. */
 static int drop_old(struct store *store)
 {
     sqlite3_stmt *drop = store_statement(store, STORE_SQL_texts_drop_old);
+    struct timespec now;
 
     if (drop == NULL)
         return store_sqlite_failed(store, "learning prompts");
     (void)sqlite3_bind_int64(drop, 1, TEXTS_OPEN_DAYS * (int64_t)DAY_NS);
     (void)sqlite3_bind_int64(drop, 2, TEXTS_OPEN_MAX);
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    (void)sqlite3_bind_int64(drop, 3, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
     return store_run(store, drop, "learning prompts");
 }
 

@@ -165,8 +165,8 @@ size_t shown_preview(struct shown *shown, const struct shown_text *text, unsigne
             at++;
         while (at + bytes < end && !is_blank(text->text[at + bytes]))
             bytes++;
-        if (!bytes)
-            break;
+        if (!bytes || (!all && at + bytes == end && end < text->bytes && !is_blank(text->text[end])))
+            break; /* the piece of a word is nobody's word */
         const char *const word = text->text + at;
         const bool data = is_data(word, bytes, text->names);
         const bool countable = !data && !text->asked && bytes <= word_most(text->names);
