@@ -94,10 +94,33 @@ static void test_in_steps(void **state)
     store_close(store);
 }
 
+/* A program whose clock is two centuries ahead makes no waiting text old. */
+static void test_a_clock_ahead(void **state)
+{
+    struct store *store = NULL;
+    uint64_t unassigned = 0;
+    (void)state;
+    assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
+    for (unsigned i = 0; i < 3; i++) {
+        const uint64_t now_ns = (uint64_t)time(NULL) * UINT64_C(1000000000) + i;
+        const struct call call = {.process = 0,
+                                  .seq = i + 1,
+                                  .start_ns = now_ns + (i == 2 ? 200 * 365 * 24 * 60 * MINUTE_NS : 0),
+                                  .text = {.template = i, .value = i},
+                                  .first = true};
+        take(store, i + 1, &call, 1);
+    }
+    learn(store);
+    assert_int_equal(store_texts_unassigned(store, &unassigned), STORE_OK);
+    assert_int_equal(unassigned, 3);
+    store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_in_steps, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_clock_ahead, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

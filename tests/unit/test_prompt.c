@@ -328,6 +328,18 @@ static void test_preview_of_the_same(void **state)
 
 /* Of texts that differ, the words that three of them have; names, however they stand, stay
  * inside. */
+/* Where the preview ends within a word, its beginning is no word that texts share. */
+static void test_preview_ends_with_words(void **state)
+{
+    (void)state;
+    preview_begin(12, false);
+    static const char *const texts[] = {"you serve Mara", "you serve Mona", "you serve Mike", "you serve Moritz",
+                                        "you serve Max"};
+    for (unsigned i = 0; i < 5; i++)
+        (void)preview_of(texts[i], "x");
+    assert_string_equal(exchange_field(&span, SPAN_prompt_preview), "you serve");
+}
+
 static void test_preview_of_the_shared(void **state)
 {
     (void)state;
@@ -545,6 +557,7 @@ int main(void)
                                        cmocka_unit_test(test_said),
                                        cmocka_unit_test(test_preview_of_the_same),
                                        cmocka_unit_test(test_preview_of_the_shared),
+                                       cmocka_unit_test(test_preview_ends_with_words),
                                        cmocka_unit_test(test_preview_of_data),
                                        cmocka_unit_test(test_preview_of_tools),
                                        cmocka_unit_test(test_preview_is_bounded),
