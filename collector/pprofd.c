@@ -313,7 +313,7 @@ static int serve(struct store *store, struct listener *listener, int signals, co
     bool said = false;     /* a failing store is reported once, until it works again */
     bool noted = note_collector(store, options) == 0;
     int idle_ms = 0;
-    uint64_t learned_ms = 0; /* when prompts were learned last */
+    uint64_t learned_ms = now_ms(); /* when prompts were learned last */
 
     for (;;) {
         int wait_ms = listen_wait_ms(listener);
