@@ -126,8 +126,7 @@ const struct miner_template *miner_templates(const struct miner *miner, size_t *
 
 /* ---- texts and what is known ---- */
 
-/* Templates that share anchors with a set, those first that share most: at most MINER_LOOKED_AT of them.
- * An anchor that very many have ("You are a helpful assistant") tells nothing. Returns how many. */
+/* An anchor that very many have ("You are a helpful assistant") tells nothing. */
 unsigned miner_candidates(const struct miner *miner, const uint32_t *anchor, unsigned anchors,
                           uint32_t ret_template[MINER_LOOKED_AT])
 {

@@ -22,11 +22,12 @@ enum {
 };
 
 /* A class of a cluster: texts of one version. */
-struct class {
+struct class
+{
     const struct miner_text *const *text; /* by id */
     const struct feature_set *const *set; /* of each */
     size_t count;
-    bool open; /* a change may have begun */
+    bool open;                      /* a change may have begun */
     const struct miner_text *first; /* the one that was called first */
     struct feature_set common;
 };
@@ -78,13 +79,14 @@ static bool is_settled(const struct class *class)
     return !class->open && (class->count >= SETTLED_TEXTS || all_recur);
 }
 
-/* Both have something that the other has not; what a template has from too few texts it loses. */
+/* Both have something that the other has not; what a template has from too few texts it loses. Of
+ * tools alone the times tell. */
 static bool is_version(const struct feature_set *older, const struct feature_set *newer)
 {
     struct feature_set old_own, new_own;
     feature_set_beyond(&old_own, older, newer);
     feature_set_beyond(&new_own, newer, older);
-    return old_own.weight >= OWN_MIN && new_own.weight >= OWN_MIN &&
+    return old_own.weight >= OWN_MIN && new_own.weight >= OWN_MIN && !feature_set_is_setup(&old_own) &&
            (feature_set_is_edit(&old_own) || feature_set_is_edit(&new_own));
 }
 
@@ -133,7 +135,9 @@ static int32_t same_place(const struct miner *miner, int32_t number, const struc
 {
     struct feature_set own, beside;
     feature_set_beyond(&own, &miner->set[number], common);
-    for (size_t i = 0; i < miner->templates && own.weight >= OWN_MIN && !feature_set_is_edit(&own); i++)
+    if (own.weight < OWN_MIN || (feature_set_is_edit(&own) && !feature_set_is_setup(&own)))
+        return MINER_NOT;
+    for (size_t i = 0; i < miner->templates; i++)
         if ((int32_t)i != number && miner->template[i].prompt == miner->template[number].prompt &&
             miner->template[i].alias == 0) {
             feature_set_beyond(&beside, &miner->set[number], &miner->set[i]);
@@ -141,6 +145,14 @@ static int32_t same_place(const struct miner *miner, int32_t number, const struc
                 return (int32_t)i;
         }
     return MINER_NOT;
+}
+
+/* Other tools, from some time on: so can they be edited again and again. */
+static bool is_new_setup(const struct miner *miner, int32_t number, const struct class *class)
+{
+    struct feature_set own;
+    feature_set_beyond(&own, &miner->set[number], &class->common);
+    return feature_set_is_setup(&own) && chance_of(&miner->template[number], class) < TIMES_SURELY;
 }
 
 /* Two versions are one: values of a slot made them. The older number stays. */
@@ -180,11 +192,10 @@ static int make_template(struct miner *miner, struct class *class, size_t before
     int32_t number = related(miner, &made, &class->common);
     const int32_t beside = number != MINER_NOT ? same_place(miner, number, &class->common) : MINER_NOT;
     bool is_sure = true;
-    if (beside != MINER_NOT) {
+    if (beside != MINER_NOT && !is_new_setup(miner, number, class)) {
         number = unite(miner, number, beside);
         shrink(miner, number, &class->common);
-    } else if (number == MINER_NOT || (size_t)number >= before ||
-               is_version(&miner->set[number], &class->common)) {
+    } else if (number == MINER_NOT || (size_t)number >= before || is_version(&miner->set[number], &class->common)) {
         number = make_new(miner, &made, class, number);
     } else {
         const double chance = chance_of(&miner->template[number], class);
@@ -226,8 +237,8 @@ struct room {
 
 static bool room_for(struct room *room, size_t members)
 {
-    room->text = malloc(members * sizeof(room->text[0]));
-    room->set = malloc(members * sizeof(room->set[0]));
+    room->text = malloc(members * sizeof(const struct miner_text *));
+    room->set = malloc(members * sizeof(const struct feature_set *));
     room->class = malloc(members);
     return room->text != NULL && room->set != NULL && room->class != NULL;
 }
@@ -245,8 +256,7 @@ static int make_of_cluster(struct miner *miner, struct pool *pool, const unsigne
     struct room room;
     struct class class[VERSIONS_MAX] = {0};
     bool open[VERSIONS_MAX];
-    const int classes =
-        room_for(&room, members) ? versions_of(pool, member, members, common, room.class, open) : -1;
+    const int classes = room_for(&room, members) ? versions_of(pool, member, members, common, room.class, open) : -1;
     int status = classes > 0 ? 0 : -1;
     size_t used = 0;
     for (int k = 0; k < classes; k++) {

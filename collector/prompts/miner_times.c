@@ -25,7 +25,7 @@ double times_before(const struct miner_text *text, uint64_t ns)
 static double none_among(double all, double some, double at_end)
 {
     double chance = 1;
-    for (double i = 0; i < some; i++)
+    for (unsigned i = 0; i < some; i++)
         chance *= all - at_end - i > 0 ? (all - at_end - i) / (all - i) : 0;
     return chance;
 }

@@ -441,7 +441,7 @@ static bool find_tasks(struct look *look)
     for (unsigned i = 0; i < look->groups; i++)
         if (is_task(look, &look->group[i]))
             task[tasks++] = &look->group[i];
-    qsort(task, tasks, sizeof(task[0]), by_weight);
+    qsort(task, tasks, sizeof(const struct group *), by_weight);
     for (unsigned i = 0; i < tasks && i < SEEDS; i++)
         if (cover(look, task, tasks, i) && own_weight(look) > best_weight) {
             best_weight = own_weight(look);
@@ -452,12 +452,40 @@ static bool find_tasks(struct look *look)
 
 /* ---- all of it ---- */
 
+/* Each class ends before another begins. */
+static bool is_succession(const struct look *look)
+{
+    uint64_t first[VERSIONS_MAX], last[VERSIONS_MAX] = {0};
+    memset(first, 0xff, sizeof(first));
+    for (unsigned i = 0; i < look->count; i++) {
+        const unsigned class = look->class_of[i];
+        if (class == VERSIONS_NONE)
+            continue;
+        first[class] = text_of(look, i)->first_ns < first[class] ? text_of(look, i)->first_ns : first[class];
+        last[class] = text_of(look, i)->last_ns > last[class] ? text_of(look, i)->last_ns : last[class];
+    }
+    for (unsigned a = 0; a < look->classes; a++)
+        for (unsigned b = 0; b < a; b++)
+            if (first[a] <= last[b] && first[b] <= last[a])
+                return false;
+    return true;
+}
+
+/* Tools of more than two kinds: a choice for each call. */
+static bool are_tools_chosen(const struct look *look)
+{
+    for (unsigned i = 0; i < look->classes; i++)
+        if (!feature_set_is_setup(&look->own[i]))
+            return false;
+    return look->classes > 2 && !is_succession(look);
+}
+
 static bool find_versions(struct look *look)
 {
     const struct group *edit[GROUPS_SEEN];
     const unsigned count = edits(look, edit);
     if (count > 0 && count <= GROUPS_MAX && find_classes(look, edit, count) && are_versions(look, OWN_WEIGHT))
-        return true;
+        return !are_tools_chosen(look);
     return find_two(look, edit, count) || find_tasks(look) || find_by_time(look);
 }
 
@@ -548,12 +576,11 @@ int versions_of(struct pool *pool, const unsigned *member, size_t members, const
         look->pool = pool;
         look->common = common;
         look->group = group;
-        const int parts =
-            part_class(look, member, members, ret_class, class, (unsigned)classes, inside, new_class);
+        const int parts = part_class(look, member, members, ret_class, class, (unsigned)classes, inside, new_class);
         classes = parts < 0 ? -1 : classes + parts - 1;
         if (parts == 1) {
             ret_open[class] = look->count < VERSIONS_OPEN_TEXTS && may_change(look);
-            class++;
+            class ++;
         }
     }
     free(look);
