@@ -9,6 +9,7 @@
  */
 #include "../store_inner.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -344,6 +345,8 @@ static int learn(struct learning *learning, bool *ret_more)
     if (status == 0)
         status = save(learning, &settled);
     if (status == 0)
+        status = store_rules_learn(learning->store);
+    if (status == 0)
         status = drop_old(learning->store);
     *ret_more = status == 0 && settled && learning->n_texts == TEXTS_AT_ONCE;
     return status;
@@ -430,15 +433,23 @@ int store_prompt_versions(struct store *store, int (*each)(void *context, const 
     while (status == 0 && (code = sqlite3_step(list)) == SQLITE_ROW) {
         const struct store_prompt *shown = NULL;
         struct store_prompt_version version;
+        char mark[16];
 
         status = read_template(&template, list);
         if (status == STORE_DAMAGED)
             status = 0;
         else if (status == 0) {
             tell(&version, &template);
-            status = store_prompt_find(store, template.prompt, UINT64_MAX, &shown);
-            if (shown != NULL)
+            const struct store_call call = {
+                .id = template.prompt,
+                .start_ns = UINT64_MAX,
+                .version = {mark, (uint32_t)snprintf(mark, sizeof(mark), "%c%u", STORE_FOUND, template.version)}};
+
+            status = store_prompt_find(store, &call, &shown);
+            if (shown != NULL) {
                 version.prompt = shown->prompt;
+                version.version = shown->version;
+            }
             if (status == 0)
                 status = each(context, &version);
         }
