@@ -412,7 +412,8 @@ static int from_3(struct store *store)
 static int from_4(struct store *store)
 {
     int status = execute(store, "ALTER TABLE prompt_rule RENAME TO prompt_rule_4; DROP TABLE prompt_text;"
-                                "DROP TABLE prompt_template; DROP INDEX rollup_key_prompt");
+                                "DROP TABLE prompt_template; DROP INDEX rollup_key_prompt;"
+                                "DROP INDEX IF EXISTS prompt_rule_part");
 
     if (status == 0)
         status = execute(store, store_schema_prompts);
