@@ -70,4 +70,5 @@ struct store_prompts {
     uint64_t *learned, *present;
     struct span_text *text;
     size_t rows_capacity;
+    struct store_study *study; /* what learning keeps in memory; NULL: nothing yet */
 };
