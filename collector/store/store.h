@@ -6,8 +6,9 @@
  *   program(id, executable, host, …); seen(process, first, last);
  *   crowd(id, n, data), departed(id, process, last): processes that are over;
  *   block(id, process, t_min, t_max, n, merged, raw, ids_until); col(block, field, data);
- *   prompt_text(id, setup, features, prompt, …), prompt_template(prompt, version, …): texts of
- *   instructions, what was learned of them; prompt_rule(prompt, name, into_prompt): what was said;
+ *   prompt_text(id, setup, prompt, …), prompt_open(text, features),
+ *   prompt_template(prompt, version, …): texts of instructions, what was learned of them;
+ *   prompt_rule(prompt, name, into_prompt): what was said;
  *   rollup_key, rollup_cell, rollup_packed(hour, data); loss(kind, events, spans, last_ns);
  *   meta(key, value);
  *   views process, rollup_hour
@@ -47,7 +48,7 @@ enum store_status {
 /* user_version of the file: raised when the tables or what lies in them change. A store of a
  * version from STORE_OLDEST on is brought up to date when it is opened (store_migrate.c), also for
  * reading; one of another version is refused. */
-enum { STORE_VERSION = 4, STORE_OLDEST = 2 };
+enum { STORE_VERSION = 5, STORE_OLDEST = 2 };
 
 /* Why the last call failed, one sentence without the file's name; valid until the next call on this
  * thread. */
@@ -93,10 +94,22 @@ void store_rollback(struct store *store);
  * own. */
 int store_merge_step(struct store *store, bool *ret_more);
 
-/* Learns prompts from the texts that came since (collector/prompts/), in a transaction of its
- * own: at most some thousand texts, *ret_more tells whether others wait. Costs nothing where
- * none came. */
+/*
+ * Learns prompts from the texts that came since (collector/prompts/): one lesson of at most some
+ * thousand texts; *ret_more tells whether more is due. Costs nothing where none came.
+ */
 int store_learn(struct store *store, bool *ret_more);
+
+/* The same in three parts, of which only the first and the last need the store, for some
+ * milliseconds each: what is read, what is made of it, by any one thread meanwhile, and what is
+ * written. Where something was learned between them by others, nothing is written, and more is
+ * due. */
+struct store_lesson;
+/* *ret_lesson NULL: nothing is to be made of what was read; *ret_more as above. */
+int store_lesson_begin(struct store *store, struct store_lesson **ret_lesson, bool *ret_more);
+void store_lesson_run(struct store_lesson *lesson);
+/* Frees it in any case. */
+int store_lesson_end(struct store *store, struct store_lesson *lesson, bool *ret_more);
 
 /* ---- reading ---- */
 struct store_query {

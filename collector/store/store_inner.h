@@ -59,6 +59,8 @@ enum {
 /* In `meta`: the highest block that the stored rollups count. No block above a counted one may ever
  * get a number below it: a merge writes its block before it drops its sources. */
 #define STORE_META_COUNTED "rollups_count_to_block"
+/* In `meta`: how often something was learned of prompts, by whatever writer. */
+#define STORE_META_LESSONS "prompt_lessons"
 
 #define STORE_HOUR_NS 3600000000000ull
 
@@ -82,6 +84,7 @@ enum {
 #define STORE_SQL_SETTLED_INDEX "CREATE INDEX block_unsettled ON block(t_min) WHERE merged=1 AND settled=0;"
 /* A text with so many calls recurs. */
 #define STORE_SQL_RECURS "3"
+enum { STORE_RECURS = 3 };
 
 /* Every statement that is kept prepared: STORE_SQL(identifier, text). */
 #define STORE_SQLS(STORE_SQL)                                                                                          \
@@ -155,36 +158,41 @@ enum {
     STORE_SQL(hour_blocks, "SELECT id FROM block WHERE t_max>=?1 AND t_min<?2 ORDER BY id")                            \
     STORE_SQL(packed_drop, "DELETE FROM rollup_packed WHERE hour=?1")                                                  \
     STORE_SQL(prompts_any, "SELECT EXISTS(SELECT 1 FROM prompt_text) OR EXISTS(SELECT 1 FROM prompt_template)")        \
-    STORE_SQL(text_put, "INSERT INTO prompt_text(id,setup,features,calls,first_ns,last_ns) "                           \
-                        "VALUES(?1,?2,?3,0,?4,?4) ON CONFLICT(id,setup) DO UPDATE SET "                                \
-                        "first_ns=min(first_ns,excluded.first_ns), last_ns=max(last_ns,excluded.last_ns)")             \
-    STORE_SQL(text_count, "UPDATE prompt_text SET calls=calls+?2, last_ns=max(last_ns,?3) WHERE id=?1")                \
-    STORE_SQL(text_steps,                                                                                              \
-              "SELECT prompt,version,first_ns,features IS NULL FROM prompt_text WHERE id=?1 AND prompt IS NOT NULL "   \
-              "ORDER BY first_ns,setup")                                                                               \
-    STORE_SQL(texts_open, "SELECT id,calls,first_ns,last_ns,features,coalesce(prompt,0),coalesce(version,0) "          \
-                          "FROM prompt_text WHERE features IS NOT NULL "                                               \
-                          "ORDER BY last_ns DESC,id LIMIT ?1")                                                         \
-    STORE_SQL(texts_any_open, "SELECT EXISTS(SELECT 1 FROM prompt_text WHERE features IS NOT NULL)")                   \
-    STORE_SQL(texts_unassigned, "SELECT count(*) FROM prompt_text WHERE features IS NOT NULL AND prompt IS NULL")      \
-    STORE_SQL(texts_drop_old,                                                                                          \
-              "DELETE FROM prompt_text WHERE features IS NOT NULL AND prompt IS NULL AND "                             \
-              "(last_ns<min((SELECT max(last_ns) FROM prompt_text WHERE features IS NOT NULL),?3)-?1 OR "              \
-              "rowid IN (SELECT rowid FROM prompt_text WHERE features IS NOT NULL "                                    \
-              "ORDER BY last_ns DESC LIMIT -1 OFFSET ?2))")                                                            \
-    STORE_SQL(texts_cut_loose, "UPDATE prompt_text SET prompt=NULL, version=NULL WHERE features IS NOT NULL AND "      \
-                               "prompt IS NOT NULL AND NOT EXISTS(SELECT 1 FROM prompt_template t WHERE "              \
-                               "t.prompt=prompt_text.prompt AND t.version=prompt_text.version)")                       \
-    STORE_SQL(text_assign, "UPDATE prompt_text SET prompt=?3, version=?4 WHERE id=?1 AND setup=?2")                    \
-    STORE_SQL(text_settle, "UPDATE prompt_text SET features=NULL, calls=max(calls,?3) WHERE id=?1 AND setup=?2")       \
-    STORE_SQL(texts_rare, "SELECT rowid,id,first_ns,last_ns FROM prompt_text WHERE features IS NULL AND "              \
-                          "calls<" STORE_SQL_RECURS " AND last_ns<?1 LIMIT ?2")                                        \
-    STORE_SQL(text_drop, "DELETE FROM prompt_text WHERE rowid=?1")                                                     \
-    STORE_SQL(template_list, "SELECT prompt,version,scope,setup,texts,data,first_ns,last_ns,alias,settled "            \
-                             "FROM prompt_template WHERE settled=1 ORDER BY last_ns DESC,prompt,version LIMIT ?1")     \
+    STORE_SQL(text_put, "INSERT INTO prompt_text(id,setup,done,calls,first_ns,last_ns) VALUES(?1,?2,0,0,?3,?3) "       \
+                        "ON CONFLICT(id,setup) DO UPDATE SET first_ns=min(first_ns,excluded.first_ns), "               \
+                        "last_ns=max(last_ns,excluded.last_ns)")                                                       \
+    STORE_SQL(open_put, "INSERT INTO prompt_open(text,features) VALUES(?1,?2)")                                        \
+    STORE_SQL(open_drop, "DELETE FROM prompt_open WHERE text=?1")                                                      \
+    STORE_SQL(text_count, "UPDATE prompt_text SET calls=calls+?2, last_ns=max(last_ns,?3) WHERE id=?1 "                \
+                          "RETURNING n,done,calls")                                                                    \
+    STORE_SQL(text_steps, "SELECT prompt,version,first_ns,done FROM prompt_text WHERE id=?1 AND prompt IS NOT NULL "   \
+                          "ORDER BY first_ns,setup")                                                                   \
+    STORE_SQL(texts_open, "SELECT t.n,t.id,t.calls,t.first_ns,t.last_ns,o.features,coalesce(t.prompt,0),"              \
+                          "coalesce(t.version,0),coalesce(p.settled,0) FROM prompt_open o JOIN prompt_text t ON "      \
+                          "t.n=o.text LEFT JOIN prompt_template p ON p.prompt=t.prompt AND p.version=t.version "       \
+                          "WHERE o.text>?1 ORDER BY o.text LIMIT ?2")                                                  \
+    STORE_SQL(texts_unassigned, "SELECT count(*) FROM prompt_open JOIN prompt_text ON n=text WHERE prompt IS NULL")    \
+    STORE_SQL(text_newest, "SELECT last_ns FROM prompt_text ORDER BY n DESC LIMIT 1")                                  \
+    STORE_SQL(texts_cut_loose, "UPDATE prompt_text SET prompt=NULL, version=NULL WHERE n IN (SELECT text FROM "        \
+                               "prompt_open) AND prompt=?1 AND version=?2")                                            \
+    STORE_SQL(text_assign, "UPDATE prompt_text SET prompt=?2, version=?3 WHERE n=?1")                                  \
+    STORE_SQL(text_settle, "UPDATE prompt_text SET done=1, prompt=?2, version=?3, "                                    \
+                           "calls=CASE WHEN last_ns-first_ns>?4 THEN max(calls," STORE_SQL_RECURS ") ELSE calls END "  \
+                           "WHERE n=?1 RETURNING first_ns,last_ns")                                                    \
+    STORE_SQL(texts_rare, "SELECT n,id,first_ns,last_ns FROM prompt_text WHERE done=1 AND calls<" STORE_SQL_RECURS     \
+                          " AND last_ns<?1 LIMIT ?2")                                                                  \
+    STORE_SQL(text_drop, "DELETE FROM prompt_text WHERE n=?1")                                                         \
+    STORE_SQL(template_list,                                                                                           \
+              "SELECT prompt,version,scope,setup,texts,data,first_ns,last_ns,alias,settled,alias_version "             \
+              "FROM prompt_template WHERE settled=1 ORDER BY last_ns DESC,prompt,version LIMIT ?1")                    \
+    STORE_SQL(template_of,                                                                                             \
+              "SELECT prompt,version,scope,setup,texts,data,first_ns,last_ns,alias,settled,alias_version "             \
+              "FROM prompt_template WHERE prompt=?1 ORDER BY version")                                                 \
+    STORE_SQL(template_keep, "UPDATE prompt_template SET settled=1 WHERE prompt=?1 AND version=?2")                    \
     STORE_SQL(template_put, "INSERT OR REPLACE INTO prompt_template(prompt,version,scope,setup,texts,data,first_ns,"   \
-                            "last_ns,alias,settled) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)")                           \
-    STORE_SQL(templates_drop, "DELETE FROM prompt_template WHERE settled=0")                                           \
+                            "last_ns,alias,settled,alias_version) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)")         \
+    STORE_SQL(template_drop, "DELETE FROM prompt_template WHERE prompt=?1 AND version=?2 AND settled=0")               \
+    STORE_SQL(lessons, "SELECT coalesce(max(value),0) FROM meta WHERE key='" STORE_META_LESSONS "'")                   \
     STORE_SQL(template_alias, "SELECT count(*),max(alias) FROM prompt_template WHERE prompt=?1")                       \
     STORE_SQL(template_variants, "SELECT texts BETWEEN 2 AND 12 AND texts=(SELECT count(*) FROM prompt_text p WHERE "  \
                                  "p.prompt=?1 AND p.version=?2 AND p.calls>=" STORE_SQL_RECURS ") "                    \
@@ -192,8 +200,9 @@ enum {
     STORE_SQL(rule_put, "INSERT INTO prompt_rule(prompt,name,into_prompt) VALUES(?1,?2,?3) ON CONFLICT(prompt) "       \
                         "DO UPDATE SET name=coalesce(excluded.name,name), "                                            \
                         "into_prompt=coalesce(excluded.into_prompt,into_prompt)")                                      \
-    STORE_SQL(template_all, "SELECT prompt,version,scope,setup,texts,data,first_ns,last_ns,alias,settled "             \
-                            "FROM prompt_template ORDER BY prompt,version")                                            \
+    STORE_SQL(template_all,                                                                                            \
+              "SELECT prompt,version,scope,setup,texts,data,first_ns,last_ns,alias,settled,alias_version "             \
+              "FROM prompt_template ORDER BY prompt,version")                                                          \
     STORE_SQL(rule_get, "SELECT name,into_prompt FROM prompt_rule WHERE prompt=?1")                                    \
     STORE_SQL(key_of_prompt, "SELECT id FROM rollup_key WHERE prompt=?1")                                              \
     STORE_SQL(key_drop, "DELETE FROM rollup_key WHERE id=?1")                                                          \
@@ -287,6 +296,7 @@ struct store_prompts {
     uint64_t *learned, *present;
     struct span_text *text;
     size_t rows_capacity;
+    struct store_study *study; /* what learning keeps in memory; NULL: nothing yet */
 };
 
 struct store {
@@ -474,6 +484,10 @@ int store_without_features(const uint8_t *block, size_t bytes, struct span_buffe
 /* prompts/store_texts.c: counts calls by their texts in memory, and saves that; as the rollups. */
 int store_texts_count(struct store *store, const struct store_rows *rows);
 int store_texts_save(struct store *store);
+/* prompts/store_study.c: a text that waits is to be looked at again. */
+void store_study_again(struct store *store, int64_t text);
+/* prompts/store_study.c: forgets what learning keeps in memory: it is read again. */
+void store_study_end(struct store *store);
 /* prompts/store_map.c: what calls with this id that began then belong to, NULL where nothing was
  * learned of it; holds until another id is asked for. 0 or store_status. */
 int store_prompt_find(struct store *store, uint64_t id, uint64_t start_ns, const struct store_prompt **ret_prompt);
@@ -525,6 +539,9 @@ int store_recount(struct store *store, uint64_t hour);
  * STORE_DAMAGED. */
 struct miner_template;
 int store_template_read(struct miner_template *template, const uint8_t *data, size_t bytes);
+/* prompts/store_learn.c: the template of a row of STORE_SQL_template_list and its like. 0,
+ * STORE_DAMAGED or worse. */
+int store_template_row(struct miner_template *ret_template, sqlite3_stmt *row);
 /* prompts/store_check_prompts.c: whether texts, templates and rules are as they should be. */
 int store_check_prompts(struct store *store, void (*fault)(void *context, const char *what, int64_t a, int64_t b),
                         void *context);
