@@ -16,7 +16,6 @@
 
 enum {
     COMMONPLACE = 64, /* templates with the same anchor: more are not looked at */
-    MISSING_MAX = 1,  /* of a template's weight: a text that lacks more is perhaps a new version */
 };
 
 struct miner *miner_new(void)
@@ -177,7 +176,7 @@ static int32_t best_known(const struct miner *miner, const uint32_t *anchor, uns
         uint32_t shared, missing;
         feature_set_compare(&miner->set[looked_at[i]], set, &shared, &missing);
         const int64_t value = (int64_t)shared - 2 * (int64_t)missing;
-        if (value > best_value && (missing <= MISSING_MAX || missing * 100 <= (shared + missing) * missing_percent)) {
+        if (value > best_value && missing * 100 <= (shared + missing) * missing_percent) {
             best_value = value;
             best = (int32_t)looked_at[i];
         }

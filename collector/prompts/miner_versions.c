@@ -20,64 +20,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "miner_look.h"
 #include "miner_times.h"
 
 enum {
-    LOOKED_AT = 256, /* members that are compared; the others join the class that they are like */
-    BITS = 64,
-    GROUPS_SEEN = 512,
     GROUPS_MAX = VERSIONS_MAX - 1,
     GROUP_PERCENT = 15, /* of the calls, at least, have it, and as many have it not */
     RARE_PERCENT = 4,   /* where more than chance or place speaks for it */
     LONGER_WORDS = 5,
-    OWN_WEIGHT = 2, /* that a version has and the others lack */
-    EDIT_RUNS = 8,
-    TASK_FROM = 24, /* words before what each of several prompts has of its own */
-    TASK_LINES = 2,
-    TASK_CALLS = 6, /* of each of them, on average */
     CALLS_MIN = 3,
     CALLS_WEIGHED = 8,
-};
-
-struct group {
-    uint64_t has[LOOKED_AT / BITS];
-    unsigned texts, weight;
-    bool often; /* GROUP_PERCENT */
-    struct feature_set features;
 };
 
 struct occurrence {
     uint32_t feature;
     uint32_t member;
 };
-
-struct look {
-    struct pool *pool;
-    const unsigned *member;
-    unsigned count;  /* of them looked at */
-    unsigned weight; /* of these */
-    const struct feature_set *common;
-    struct group *group;
-    unsigned groups;
-    uint8_t class_of[LOOKED_AT];
-    unsigned classes;
-    struct feature_set own[VERSIONS_MAX];
-};
-
-static const struct feature_set *set_of(const struct look *look, unsigned i)
-{
-    return &pool_text(look->pool, look->member[i])->set;
-}
-
-static const struct miner_text *text_of(const struct look *look, unsigned i)
-{
-    return pool_text(look->pool, look->member[i])->text;
-}
-
-static bool has(const struct group *group, unsigned i)
-{
-    return group->has[i / BITS] >> i % BITS & 1;
-}
 
 static int by_feature(const void *a, const void *b)
 {
@@ -144,11 +102,6 @@ static void add_to_groups(struct look *look, const struct group *one)
         }
     if (look->groups < GROUPS_SEEN)
         look->group[look->groups++] = *one;
-}
-
-static unsigned lines_of(const struct feature_set *set)
-{
-    return (set->weight - feature_set_runs(set)) / FEATURE_LINE_WEIGHT;
 }
 
 /* All texts have either this group or another one, and one of the two has more lines: a line was
@@ -246,9 +199,7 @@ static void find_own(struct look *look, unsigned class)
     }
 }
 
-/* Each class has something of its own. One that was called too seldom to tell is left out, where
- * three remain. */
-static bool are_versions(struct look *look, unsigned own_min)
+bool look_are_versions(struct look *look, unsigned own_min)
 {
     uint8_t kept[VERSIONS_MAX];
     unsigned classes = 0;
@@ -299,6 +250,50 @@ static bool is_edit(const struct look *look)
     return (a < FEATURE_RUN && longer <= -LONGER_WORDS) || (b < FEATURE_RUN && longer >= LONGER_WORDS);
 }
 
+/* Each class ends before another begins. */
+static bool is_succession(const struct look *look)
+{
+    uint64_t first[VERSIONS_MAX], last[VERSIONS_MAX] = {0};
+    memset(first, 0xff, sizeof(first));
+    for (unsigned i = 0; i < look->count; i++) {
+        const unsigned class = look->class_of[i];
+        if (class == VERSIONS_NONE)
+            continue;
+        first[class] = text_of(look, i)->first_ns < first[class] ? text_of(look, i)->first_ns : first[class];
+        last[class] = text_of(look, i)->last_ns > last[class] ? text_of(look, i)->last_ns : last[class];
+    }
+    for (unsigned a = 0; a < look->classes; a++)
+        for (unsigned b = 0; b < a; b++)
+            if (first[a] <= last[b] && first[b] <= last[a])
+                return false;
+    return true;
+}
+
+static bool has_texts(const struct look *look, unsigned class, unsigned wanted)
+{
+    unsigned texts = 0;
+    for (unsigned i = 0; i < look->count; i++) {
+        bool again = look->class_of[i] != class; /* one text comes with several lists of tools */
+        for (unsigned k = 0; k < i && !again; k++)
+            again = look->class_of[k] == class && text_of(look, k)->id == text_of(look, i)->id;
+        texts += !again;
+    }
+    return texts >= wanted;
+}
+
+/* Classes that differ in their tools alone: a choice for each call, unless they follow each other,
+ * or there are two with several texts each. */
+static bool are_tools_chosen(const struct look *look)
+{
+    enum { TEXTS = 4 };
+    unsigned by_tools = 0;
+    for (unsigned i = 0; i < look->classes; i++)
+        by_tools += feature_set_is_setup(&look->own[i]);
+    if (look->classes > 2 || by_tools < 2)
+        return by_tools >= 2 && !is_succession(look);
+    return !has_texts(look, 0, TEXTS) || !has_texts(look, 1, TEXTS);
+}
+
 /* Texts with this group and texts without it. */
 static void part_by(struct look *look, const struct group *group)
 {
@@ -307,7 +302,7 @@ static void part_by(struct look *look, const struct group *group)
         look->class_of[i] = has(group, i);
 }
 
-static uint32_t own_weight(const struct look *look)
+uint32_t look_own_weight(const struct look *look)
 {
     uint32_t weight = 0;
     for (unsigned i = 0; i < look->classes; i++)
@@ -322,15 +317,16 @@ static bool find_two(struct look *look, const struct group *const *group, unsign
     uint32_t best_weight = 0;
     for (unsigned i = 0; i < groups; i++) {
         part_by(look, group[i]);
-        if (are_versions(look, OWN_WEIGHT) && is_edit(look) && own_weight(look) > best_weight) {
-            best_weight = own_weight(look);
+        if (look_are_versions(look, OWN_WEIGHT) && is_edit(look) && !are_tools_chosen(look) &&
+            look_own_weight(look) > best_weight) {
+            best_weight = look_own_weight(look);
             best = group[i];
         }
     }
     if (best == NULL)
         return false;
     part_by(look, best);
-    return are_versions(look, OWN_WEIGHT);
+    return look_are_versions(look, OWN_WEIGHT);
 }
 
 /* ---- by time ---- */
@@ -372,7 +368,7 @@ static bool find_by_time(struct look *look)
         if (chance >= best_chance || !has_other_value(look, &look->group[i]))
             continue;
         part_by(look, &look->group[i]);
-        if (!are_versions(look, 1))
+        if (!look_are_versions(look, 1))
             continue;
         best_chance = chance;
         best = &look->group[i];
@@ -380,113 +376,19 @@ static bool find_by_time(struct look *look)
     if (best == NULL)
         return false;
     part_by(look, best);
-    return are_versions(look, 1);
-}
-
-/* ---- several prompts that share a long beginning ---- */
-
-/* Whole sentences, behind a beginning. */
-static bool is_task(const struct look *look, const struct group *group)
-{
-    uint32_t word[MINER_WORDS];
-    unsigned member = 0;
-    if (feature_set_runs(&group->features) < EDIT_RUNS && lines_of(&group->features) < TASK_LINES)
-        return false;
-    while (!has(group, member))
-        member++;
-    const unsigned words = feature_words(&text_of(look, member)->features, word);
-    return feature_first_run(text_of(look, member)->features.scope, word, words, &group->features) >= TASK_FROM;
-}
-
-static int by_weight(const void *a, const void *b)
-{
-    const struct group *const x = *(const struct group *const *)a, *const y = *(const struct group *const *)b;
-    if (x->weight != y->weight)
-        return x->weight > y->weight ? -1 : 1;
-    return x->features.feature[0] < y->features.feature[0] ? -1 : 1;
-}
-
-/* Classes of which each text has one, beginning with this group. */
-static bool cover(struct look *look, const struct group *const *task, unsigned tasks, unsigned seed)
-{
-    unsigned left = look->count;
-    memset(look->class_of, VERSIONS_NONE, sizeof(look->class_of));
-    look->classes = 0;
-    for (unsigned k = 0; k < tasks; k++) {
-        const struct group *const group = task[k == 0 ? seed : k - (k <= seed)];
-        unsigned taken = 0;
-        for (unsigned i = 0; i < look->count; i++)
-            taken += has(group, i) && look->class_of[i] != VERSIONS_NONE;
-        if (taken * 20 > group->texts)
-            continue;
-        if (look->classes == VERSIONS_MAX)
-            return false;
-        for (unsigned i = 0; i < look->count; i++)
-            if (has(group, i) && look->class_of[i] == VERSIONS_NONE) {
-                look->class_of[i] = (uint8_t)look->classes;
-                left--;
-            }
-        look->classes++;
-    }
-    return look->classes >= 2 && left * 20 <= look->count && look->weight >= TASK_CALLS * look->classes &&
-           are_versions(look, OWN_WEIGHT);
-}
-
-static bool find_tasks(struct look *look)
-{
-    enum { SEEDS = 16 };
-    const struct group *task[GROUPS_SEEN];
-    unsigned tasks = 0, best = 0;
-    uint32_t best_weight = 0;
-    for (unsigned i = 0; i < look->groups; i++)
-        if (is_task(look, &look->group[i]))
-            task[tasks++] = &look->group[i];
-    qsort(task, tasks, sizeof(const struct group *), by_weight);
-    for (unsigned i = 0; i < tasks && i < SEEDS; i++)
-        if (cover(look, task, tasks, i) && own_weight(look) > best_weight) {
-            best_weight = own_weight(look);
-            best = i;
-        }
-    return best_weight > 0 && cover(look, task, tasks, best);
+    return look_are_versions(look, 1);
 }
 
 /* ---- all of it ---- */
-
-/* Each class ends before another begins. */
-static bool is_succession(const struct look *look)
-{
-    uint64_t first[VERSIONS_MAX], last[VERSIONS_MAX] = {0};
-    memset(first, 0xff, sizeof(first));
-    for (unsigned i = 0; i < look->count; i++) {
-        const unsigned class = look->class_of[i];
-        if (class == VERSIONS_NONE)
-            continue;
-        first[class] = text_of(look, i)->first_ns < first[class] ? text_of(look, i)->first_ns : first[class];
-        last[class] = text_of(look, i)->last_ns > last[class] ? text_of(look, i)->last_ns : last[class];
-    }
-    for (unsigned a = 0; a < look->classes; a++)
-        for (unsigned b = 0; b < a; b++)
-            if (first[a] <= last[b] && first[b] <= last[a])
-                return false;
-    return true;
-}
-
-/* Tools of more than two kinds: a choice for each call. */
-static bool are_tools_chosen(const struct look *look)
-{
-    for (unsigned i = 0; i < look->classes; i++)
-        if (!feature_set_is_setup(&look->own[i]))
-            return false;
-    return look->classes > 2 && !is_succession(look);
-}
 
 static bool find_versions(struct look *look)
 {
     const struct group *edit[GROUPS_SEEN];
     const unsigned count = edits(look, edit);
-    if (count > 0 && count <= GROUPS_MAX && find_classes(look, edit, count) && are_versions(look, OWN_WEIGHT))
-        return !are_tools_chosen(look);
-    return find_two(look, edit, count) || find_tasks(look) || find_by_time(look);
+    if (count > 0 && count <= GROUPS_MAX && find_classes(look, edit, count) && look_are_versions(look, OWN_WEIGHT) &&
+        !are_tools_chosen(look))
+        return true;
+    return find_two(look, edit, count) || look_find_tasks(look) || find_by_time(look);
 }
 
 /* The class of whose own features a text has the largest share. */
