@@ -105,8 +105,11 @@ const char store_schema_prompts[] =
     " last_ns INTEGER NOT NULL, alias INTEGER NOT NULL, settled INTEGER NOT NULL,"
     " alias_version INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(prompt, version)) WITHOUT ROWID;"
     "CREATE INDEX prompt_template_last ON prompt_template(last_ns);"
-    /* What people said of a prompt: its name, and whether it is another one. */
-    "CREATE TABLE prompt_rule(prompt INTEGER PRIMARY KEY, name TEXT, into_prompt INTEGER);"
+    /* What people said of a prompt: its name, and whether it is another one; and when. part: '' of
+     * all its calls, else of some of them (store_map.c). */
+    "CREATE TABLE prompt_rule(prompt INTEGER NOT NULL, part TEXT NOT NULL, name TEXT, into_prompt INTEGER,"
+    " said_ns INTEGER NOT NULL, PRIMARY KEY(prompt, part)) WITHOUT ROWID;"
+    "CREATE INDEX prompt_rule_part ON prompt_rule(into_prompt) WHERE part>'';"
     /* A key whose prompt is the id of a text goes with the text. */
     "CREATE INDEX rollup_key_prompt ON rollup_key(prompt);";
 /* clang-format on */

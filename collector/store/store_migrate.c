@@ -411,13 +411,14 @@ static int from_3(struct store *store)
 static int from_4(struct store *store)
 {
     int status = execute(store, "DROP TABLE prompt_text; DROP TABLE IF EXISTS prompt_open; DROP TABLE prompt_template;"
-                                "DROP INDEX rollup_key_prompt;"
-                                "ALTER TABLE prompt_rule RENAME TO prompt_rule_4");
+                                "DROP INDEX rollup_key_prompt; ALTER TABLE prompt_rule RENAME TO prompt_rule_4;"
+                                "DROP INDEX IF EXISTS prompt_rule_part");
 
     if (status == 0)
         status = execute(store, store_schema_prompts);
-    return status == 0 ? execute(store, "INSERT INTO prompt_rule(prompt,name,into_prompt) "
-                                        "SELECT prompt,name,into_prompt FROM prompt_rule_4; DROP TABLE prompt_rule_4")
+    return status == 0 ? execute(store, "INSERT INTO prompt_rule(prompt,part,name,into_prompt,said_ns) "
+                                        "SELECT prompt,'',name,into_prompt,0 FROM prompt_rule_4;"
+                                        "DROP TABLE prompt_rule_4")
                        : status;
 }
 
