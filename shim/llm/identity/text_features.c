@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "word_look.h"
+
 enum { PART_MARK = 1, END_MARK = 2 };
 
 /* 1 to 2^24 - 1 */
@@ -32,19 +34,27 @@ static void add_whole(struct text_features *features, uint64_t hash)
     whole[1] = text_mix(&features->seed, whole[1] + hash, whole[0]);
 }
 
-static void add_tail(struct text_state *now, uint64_t word)
+static void add_head(struct text_state *now, uint64_t word, uint8_t look)
+{
+    now->head[now->heads] = cut(word);
+    now->head_look[now->heads++] = look;
+}
+
+static void add_tail(struct text_state *now, uint64_t word, uint8_t look)
 {
     if (now->tails < PROMPT_FEATURES_TAIL) {
-        now->tail[now->tails++] = cut(word);
+        now->tail[now->tails] = cut(word);
+        now->tail_look[now->tails++] = look;
         return;
     }
     now->has_between = true;
     now->tail[now->tail_at] = cut(word);
+    now->tail_look[now->tail_at] = look;
     now->tail_at = (uint8_t)((now->tail_at + 1) % PROMPT_FEATURES_TAIL);
 }
 
 /* Keeps the lowest, in order. No branch tells where among them it belongs: that is anywhere. */
-static void add_line(struct text_state *now, uint32_t hash)
+static void add_line(struct text_state *now, uint32_t hash, uint64_t place)
 {
     const unsigned full = PROMPT_FEATURES_LINES;
     unsigned below = 0, same = 0;
@@ -59,7 +69,9 @@ static void add_line(struct text_state *now, uint32_t hash)
     const unsigned at = below - (full - now->lines); /* what is not there yet is 0 */
     now->lines = (uint8_t)(now->lines + (now->lines < full));
     memmove(now->line + at + 1, now->line + at, (now->lines - 1U - at) * sizeof(now->line[0]));
+    memmove(now->line_place + at + 1, now->line_place + at, now->lines - 1U - at);
     now->line[at] = hash;
+    now->line_place[at] = prompt_place(place);
 }
 
 /* Of the line before and the one that has this hash. */
@@ -72,10 +84,12 @@ static uint32_t pair_of(const struct text_features *features, uint64_t hash)
 static void take_head(struct text_features *features, const uint8_t *from, size_t bytes)
 {
     struct text_state *const now = &features->now;
-    struct text_words words = {from, from + bytes, NULL};
+    struct text_words words = {.at = from, .end = from + bytes};
+    const uint8_t *before = features->buffer + features->tail_from; /* where the last word ended */
     uint64_t word;
     while (now->heads < PROMPT_FEATURES_HEAD && text_words_next(&words, &features->seed, &word)) {
-        now->head[now->heads++] = cut(word);
+        add_head(now, word, text_word_look(&words, before, &features->seed));
+        before = words.at;
         features->tail_from = (uint16_t)(words.at - features->buffer);
         features->tail_whole = true;
     }
@@ -93,7 +107,7 @@ static void take_line(struct text_features *features, struct text_lines *lines, 
         take_head(features, from, line->bytes);
     now->digit_lines = (uint16_t)(now->digit_lines + masked);
     add_whole(features, hash);
-    add_line(now, pair_of(features, hash));
+    add_line(now, pair_of(features, hash), now->bytes + features->moved + features->at - TEXT_SLACK);
     now->before = hash;
     now->lines_taken = (uint16_t)(now->lines_taken + (now->lines_taken < TEXT_SHORT_LINES));
     features->at = (uint16_t)(features->at + line->bytes);
@@ -126,6 +140,7 @@ static void move_on(struct text_features *features)
     const unsigned gone = keep - TEXT_SLACK;
     memmove(features->buffer, features->buffer + gone, features->used - gone);
     features->used = (uint16_t)(features->used - gone);
+    features->moved += gone;
     features->at = (uint16_t)(features->at - gone);
     features->digested = (uint16_t)(features->digested - gone);
     features->tail_whole = features->tail_whole && features->tail_from >= keep;
@@ -142,9 +157,9 @@ static void begin_part(struct text_features *features)
     add_whole(features, mark);
     now->before = mark;
     if (now->heads < PROMPT_FEATURES_HEAD)
-        now->head[now->heads++] = cut(mark);
+        add_head(now, mark, prompt_word_look(PROMPT_WORD_LINE, 0));
     else
-        add_tail(now, mark);
+        add_tail(now, mark, prompt_word_look(PROMPT_WORD_LINE, 0));
 }
 
 void text_features_part_begin(struct text_features *features)
@@ -206,11 +221,14 @@ static void take_tail(struct text_features *features)
     } else {
         from = text_words_start(end - TEXT_TAIL_BYTES, end);
         memset(now->tail, 0, sizeof(now->tail));
+        memset(now->tail_look, 0, sizeof(now->tail_look));
         now->tails = now->tail_at = 0;
         now->has_between = true;
     }
-    for (struct text_words words = {from, end, NULL}; text_words_next(&words, &features->seed, &word);)
-        add_tail(now, word);
+    for (struct text_words words = {.at = from, .end = end}; text_words_next(&words, &features->seed, &word);) {
+        add_tail(now, word, text_word_look(&words, from, &features->seed));
+        from = words.at;
+    }
 }
 
 /* No text stays. */
@@ -221,7 +239,7 @@ static void forget_part(struct text_features *features)
         memset(&features->before, 0, sizeof(features->before));
     features->has_before = features->after_line = features->tail_whole = false;
     features->used = features->at = features->tail_from = features->digested = features->touched = 0;
-    features->part_bytes = 0;
+    features->part_bytes = features->moved = 0;
 }
 
 void text_features_part_end(struct text_features *features)
@@ -248,7 +266,7 @@ void text_features_get(const struct text_features *features, struct prompt_featu
 {
     struct text_state now = features->now;
     if (features->parts) /* so that what is appended changes a line */
-        add_line(&now, pair_of(features, END_MARK));
+        add_line(&now, pair_of(features, END_MARK), now.bytes);
     *ret = (struct prompt_features){
         .bytes = now.bytes < UINT32_MAX ? (uint32_t)now.bytes : UINT32_MAX,
         .heads = now.heads,
@@ -258,8 +276,13 @@ void text_features_get(const struct text_features *features, struct prompt_featu
     };
     memcpy(ret->head, now.head, sizeof(ret->head));
     memcpy(ret->line, now.line, sizeof(ret->line));
-    for (unsigned i = 0; i < now.tails; i++)
-        ret->tail[i] = now.tail[(now.tail_at + i) % PROMPT_FEATURES_TAIL];
+    memcpy(ret->head_look, now.head_look, sizeof(ret->head_look));
+    memcpy(ret->line_place, now.line_place, sizeof(ret->line_place));
+    for (unsigned i = 0; i < now.tails; i++) {
+        const unsigned at = (now.tail_at + i) % PROMPT_FEATURES_TAIL;
+        ret->tail[i] = now.tail[at];
+        ret->tail_look[i] = now.tail_look[at];
+    }
 }
 
 void text_features_tidy(struct text_features *features)

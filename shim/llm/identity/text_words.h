@@ -53,6 +53,8 @@ uint64_t text_digest(const uint8_t *p, size_t bytes, const struct text_seed *see
 struct text_words {
     const uint8_t *at, *end;
     const uint8_t *clean; /* no run of letters and digits that begins before it holds a digit */
+    const uint8_t *from;  /* out: where the word begins; it ends at `at` */
+    bool digits;          /* out: it holds one, and counts as "0" */
 };
 
 /* False: no more. */
