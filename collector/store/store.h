@@ -6,8 +6,9 @@
  *   program(id, executable, host, …); seen(process, first, last);
  *   crowd(id, n, data), departed(id, process, last): processes that are over;
  *   block(id, process, t_min, t_max, n, merged, raw, ids_until); col(block, field, data);
- *   prompt_text(id, setup, features, prompt, …), prompt_template(prompt, version, …): texts of
- *   instructions, what was learned of them; prompt_rule(prompt, name, into_prompt): what was said;
+ *   prompt_text(id, setup, prompt, …), prompt_open(text, features),
+ *   prompt_template(prompt, version, …): texts of instructions, what was learned of them;
+ *   prompt_rule(prompt, part, name, …): what was said;
  *   rollup_key, rollup_cell, rollup_packed(hour, data); loss(kind, events, spans, last_ns);
  *   meta(key, value);
  *   views process, rollup_hour
@@ -47,7 +48,7 @@ enum store_status {
 /* user_version of the file: raised when the tables or what lies in them change. A store of a
  * version from STORE_OLDEST on is brought up to date when it is opened (store_migrate.c), also for
  * reading; one of another version is refused. */
-enum { STORE_VERSION = 4, STORE_OLDEST = 2 };
+enum { STORE_VERSION = 5, STORE_OLDEST = 2 };
 
 /* Why the last call failed, one sentence without the file's name; valid until the next call on this
  * thread. */
@@ -93,10 +94,22 @@ void store_rollback(struct store *store);
  * own. */
 int store_merge_step(struct store *store, bool *ret_more);
 
-/* Learns prompts from the texts that came since (collector/prompts/), in a transaction of its
- * own: at most some thousand texts, *ret_more tells whether others wait. Costs nothing where
- * none came. */
+/*
+ * Learns prompts from the texts that came since (collector/prompts/): one lesson of at most some
+ * thousand texts; *ret_more tells whether more is due. Costs nothing where none came.
+ */
 int store_learn(struct store *store, bool *ret_more);
+
+/* The same in three parts, of which only the first and the last need the store, for some
+ * milliseconds each: what is read, what is made of it, by any one thread meanwhile, and what is
+ * written. Where something was learned between them by others, nothing is written, and more is
+ * due. */
+struct store_lesson;
+/* *ret_lesson NULL: nothing is to be made of what was read; *ret_more as above. */
+int store_lesson_begin(struct store *store, struct store_lesson **ret_lesson, bool *ret_more);
+void store_lesson_run(struct store_lesson *lesson);
+/* Frees it in any case. */
+int store_lesson_end(struct store *store, struct store_lesson *lesson, bool *ret_more);
 
 /* ---- reading ---- */
 struct store_query {
@@ -143,12 +156,30 @@ struct store_prompt_version {
 /* Each, prompt after prompt; `each` stops it by what is not 0, which is returned. */
 int store_prompt_versions(struct store *store, int (*each)(void *context, const struct store_prompt_version *version),
                           void *context);
-/* The prompt that is shown for an id: 1, 0 when nothing was learned of it, or negative status. */
+/* The prompt that is shown for an id: 1, 0 when nothing was learned or said of it (then it is the
+ * id's own), or negative status. */
 int store_prompt_shown(struct store *store, uint64_t id, uint64_t *ret_prompt);
-/* Keeps what people say of a prompt: its name (NULL: nothing new), and the prompt that it is (0:
- * nothing new; its own id: it is none but itself, whatever is learned). In a transaction of its
- * own. */
-int store_prompt_say(struct store *store, uint64_t prompt, const char *name, uint64_t into);
+
+/* What people said of a prompt. */
+struct store_rule {
+    uint64_t prompt;
+    const char *part; /* "": of all its calls; "@VERSION", "#VARIANT", "=TEXT_ID" in 16 digits: of those */
+    const char *name; /* NULL: none was given */
+    uint64_t into; /* the prompt that they are; its own id: none but itself, whatever is learned; 0: nothing was said */
+    uint64_t said_ns;
+};
+int store_rules(struct store *store, int (*each)(void *context, const struct store_rule *rule), void *context);
+/* Keeps what people say of prompts that are shown, each in a transaction of its own: a name; that
+ * it is `into` (whose name may be given, as its calls say it); that it is none but itself; that
+ * some of its calls are a prompt of their own, whose id is the same on every host. */
+int store_prompt_name(struct store *store, uint64_t prompt, const char *name);
+int store_prompt_merge(struct store *store, uint64_t prompt, uint64_t into, const char *name);
+int store_prompt_split(struct store *store, uint64_t prompt);
+int store_prompt_split_part(struct store *store, uint64_t prompt, const char *part, uint64_t *ret_new);
+/* What turned out to be another prompt, by learning or by people's word: each id, and the prompt
+ * that is shown for it. */
+int store_prompts_moved(struct store *store, int (*each)(void *context, uint64_t prompt, uint64_t shown, bool said),
+                        void *context);
 /* How many texts of instructions belong to no prompt yet. */
 int store_texts_unassigned(struct store *store, uint64_t *ret_texts);
 

@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 #include <sys/types.h>
 
+#include "store_prompts.h"
 #include "rollup.h"
 #include "store.h"
 
@@ -59,6 +60,8 @@ enum {
 /* In `meta`: the highest block that the stored rollups count. No block above a counted one may ever
  * get a number below it: a merge writes its block before it drops its sources. */
 #define STORE_META_COUNTED "rollups_count_to_block"
+/* In `meta`: how often something was learned of prompts, by whatever writer. */
+#define STORE_META_LESSONS "prompt_lessons"
 
 #define STORE_HOUR_NS 3600000000000ull
 
@@ -82,6 +85,7 @@ enum {
 #define STORE_SQL_SETTLED_INDEX "CREATE INDEX block_unsettled ON block(t_min) WHERE merged=1 AND settled=0;"
 /* A text with so many calls recurs. */
 #define STORE_SQL_RECURS "3"
+enum { STORE_RECURS = 3 };
 
 /* Every statement that is kept prepared: STORE_SQL(identifier, text). */
 #define STORE_SQLS(STORE_SQL)                                                                                          \
@@ -154,47 +158,72 @@ enum {
     STORE_SQL(block_unsettle, "UPDATE block SET settled=0 WHERE merged=1 AND settled=1 AND t_max>=?1 AND t_min<=?2")   \
     STORE_SQL(hour_blocks, "SELECT id FROM block WHERE t_max>=?1 AND t_min<?2 ORDER BY id")                            \
     STORE_SQL(packed_drop, "DELETE FROM rollup_packed WHERE hour=?1")                                                  \
-    STORE_SQL(prompts_any, "SELECT EXISTS(SELECT 1 FROM prompt_text) OR EXISTS(SELECT 1 FROM prompt_template)")        \
-    STORE_SQL(text_put, "INSERT INTO prompt_text(id,setup,features,calls,first_ns,last_ns) "                           \
-                        "VALUES(?1,?2,?3,0,?4,?4) ON CONFLICT(id,setup) DO UPDATE SET "                                \
-                        "first_ns=min(first_ns,excluded.first_ns), last_ns=max(last_ns,excluded.last_ns)")             \
-    STORE_SQL(text_count, "UPDATE prompt_text SET calls=calls+?2, last_ns=max(last_ns,?3) WHERE id=?1")                \
-    STORE_SQL(text_steps,                                                                                              \
-              "SELECT prompt,version,first_ns,features IS NULL FROM prompt_text WHERE id=?1 AND prompt IS NOT NULL "   \
-              "ORDER BY first_ns,setup")                                                                               \
-    STORE_SQL(texts_open, "SELECT id,calls,first_ns,last_ns,features,coalesce(prompt,0),coalesce(version,0) "          \
-                          "FROM prompt_text WHERE features IS NOT NULL "                                               \
-                          "ORDER BY last_ns DESC,id LIMIT ?1")                                                         \
-    STORE_SQL(texts_any_open, "SELECT EXISTS(SELECT 1 FROM prompt_text WHERE features IS NOT NULL)")                   \
-    STORE_SQL(texts_unassigned, "SELECT count(*) FROM prompt_text WHERE features IS NOT NULL AND prompt IS NULL")      \
-    STORE_SQL(texts_drop_old,                                                                                          \
-              "DELETE FROM prompt_text WHERE features IS NOT NULL AND prompt IS NULL AND "                             \
-              "(last_ns<min((SELECT max(last_ns) FROM prompt_text WHERE features IS NOT NULL),?3)-?1 OR "              \
-              "rowid IN (SELECT rowid FROM prompt_text WHERE features IS NOT NULL "                                    \
-              "ORDER BY last_ns DESC LIMIT -1 OFFSET ?2))")                                                            \
-    STORE_SQL(texts_cut_loose, "UPDATE prompt_text SET prompt=NULL, version=NULL WHERE features IS NOT NULL AND "      \
-                               "prompt IS NOT NULL AND NOT EXISTS(SELECT 1 FROM prompt_template t WHERE "              \
-                               "t.prompt=prompt_text.prompt AND t.version=prompt_text.version)")                       \
-    STORE_SQL(text_assign, "UPDATE prompt_text SET prompt=?3, version=?4 WHERE id=?1 AND setup=?2")                    \
-    STORE_SQL(text_settle, "UPDATE prompt_text SET features=NULL, calls=max(calls,?3) WHERE id=?1 AND setup=?2")       \
-    STORE_SQL(texts_rare, "SELECT rowid,id,first_ns,last_ns FROM prompt_text WHERE features IS NULL AND "              \
-                          "calls<" STORE_SQL_RECURS " AND last_ns<?1 LIMIT ?2")                                        \
-    STORE_SQL(text_drop, "DELETE FROM prompt_text WHERE rowid=?1")                                                     \
-    STORE_SQL(template_list, "SELECT prompt,version,scope,setup,texts,data,first_ns,last_ns,alias,settled "            \
-                             "FROM prompt_template WHERE settled=1 ORDER BY last_ns DESC,prompt,version LIMIT ?1")     \
+    STORE_SQL(prompts_any, "SELECT EXISTS(SELECT 1 FROM prompt_text) OR EXISTS(SELECT 1 FROM prompt_template) OR "     \
+                           "EXISTS(SELECT 1 FROM prompt_rule), EXISTS(SELECT 1 FROM prompt_rule WHERE part>'')")       \
+    STORE_SQL(text_put, "INSERT INTO prompt_text(id,setup,done,calls,first_ns,last_ns) VALUES(?1,?2,0,0,?3,?3) "       \
+                        "ON CONFLICT(id,setup) DO UPDATE SET first_ns=min(first_ns,excluded.first_ns), "               \
+                        "last_ns=max(last_ns,excluded.last_ns)")                                                       \
+    STORE_SQL(open_put, "INSERT INTO prompt_open(text,features) VALUES(?1,?2)")                                        \
+    STORE_SQL(open_drop, "DELETE FROM prompt_open WHERE text=?1")                                                      \
+    STORE_SQL(text_count, "UPDATE prompt_text SET calls=calls+?2, last_ns=max(last_ns,?3) WHERE id=?1 "                \
+                          "RETURNING n,done,calls")                                                                    \
+    STORE_SQL(text_steps, "SELECT prompt,version,first_ns,done FROM prompt_text WHERE id=?1 AND prompt IS NOT NULL "   \
+                          "ORDER BY first_ns,setup")                                                                   \
+    STORE_SQL(texts_open, "SELECT t.n,t.id,t.calls,t.first_ns,t.last_ns,o.features,coalesce(t.prompt,0),"              \
+                          "coalesce(t.version,0),coalesce(p.settled,0) FROM prompt_open o JOIN prompt_text t ON "      \
+                          "t.n=o.text LEFT JOIN prompt_template p ON p.prompt=t.prompt AND p.version=t.version "       \
+                          "WHERE o.text>?1 ORDER BY o.text LIMIT ?2")                                                  \
+    STORE_SQL(texts_unassigned, "SELECT count(*) FROM prompt_open JOIN prompt_text ON n=text WHERE prompt IS NULL")    \
+    STORE_SQL(text_newest, "SELECT last_ns FROM prompt_text ORDER BY n DESC LIMIT 1")                                  \
+    STORE_SQL(texts_cut_loose, "UPDATE prompt_text SET prompt=NULL, version=NULL WHERE n IN (SELECT text FROM "        \
+                               "prompt_open) AND prompt=?1 AND version=?2")                                            \
+    STORE_SQL(text_assign, "UPDATE prompt_text SET prompt=?2, version=?3 WHERE n=?1")                                  \
+    STORE_SQL(text_settle, "UPDATE prompt_text SET done=1, prompt=?2, version=?3, "                                    \
+                           "calls=CASE WHEN last_ns-first_ns>?4 THEN max(calls," STORE_SQL_RECURS ") ELSE calls END "  \
+                           "WHERE n=?1 RETURNING first_ns,last_ns")                                                    \
+    STORE_SQL(texts_rare, "SELECT n,id,first_ns,last_ns FROM prompt_text WHERE done=1 AND calls<" STORE_SQL_RECURS     \
+                          " AND last_ns<?1 LIMIT ?2")                                                                  \
+    STORE_SQL(text_drop, "DELETE FROM prompt_text WHERE n=?1")                                                         \
+    STORE_SQL(template_list,                                                                                           \
+              "SELECT prompt,version,scope,setup,texts,data,first_ns,last_ns,alias,settled,alias_version "             \
+              "FROM prompt_template WHERE settled=1 ORDER BY last_ns DESC,prompt,version LIMIT ?1")                    \
+    STORE_SQL(template_of,                                                                                             \
+              "SELECT prompt,version,scope,setup,texts,data,first_ns,last_ns,alias,settled,alias_version "             \
+              "FROM prompt_template WHERE prompt=?1 ORDER BY version")                                                 \
+    STORE_SQL(template_keep, "UPDATE prompt_template SET settled=1 WHERE prompt=?1 AND version=?2")                    \
     STORE_SQL(template_put, "INSERT OR REPLACE INTO prompt_template(prompt,version,scope,setup,texts,data,first_ns,"   \
-                            "last_ns,alias,settled) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)")                           \
-    STORE_SQL(templates_drop, "DELETE FROM prompt_template WHERE settled=0")                                           \
-    STORE_SQL(template_alias, "SELECT count(*),max(alias) FROM prompt_template WHERE prompt=?1")                       \
+                            "last_ns,alias,settled,alias_version) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)")         \
+    STORE_SQL(template_drop, "DELETE FROM prompt_template WHERE prompt=?1 AND version=?2 AND settled=0")               \
+    STORE_SQL(lessons, "SELECT coalesce(max(value),0) FROM meta WHERE key='" STORE_META_LESSONS "'")                   \
+    STORE_SQL(template_any, "SELECT EXISTS(SELECT 1 FROM prompt_template WHERE prompt=?1)")                            \
+    STORE_SQL(template_alias, "SELECT alias,alias_version FROM prompt_template WHERE prompt=?1 AND "                   \
+                              "(version=?2 OR ?2=0) ORDER BY version LIMIT 1")                                         \
     STORE_SQL(template_variants, "SELECT texts BETWEEN 2 AND 12 AND texts=(SELECT count(*) FROM prompt_text p WHERE "  \
                                  "p.prompt=?1 AND p.version=?2 AND p.calls>=" STORE_SQL_RECURS ") "                    \
                                  "FROM prompt_template t WHERE t.prompt=?1 AND t.version=?2")                          \
-    STORE_SQL(rule_put, "INSERT INTO prompt_rule(prompt,name,into_prompt) VALUES(?1,?2,?3) ON CONFLICT(prompt) "       \
-                        "DO UPDATE SET name=coalesce(excluded.name,name), "                                            \
-                        "into_prompt=coalesce(excluded.into_prompt,into_prompt)")                                      \
-    STORE_SQL(template_all, "SELECT prompt,version,scope,setup,texts,data,first_ns,last_ns,alias,settled "             \
-                            "FROM prompt_template ORDER BY prompt,version")                                            \
-    STORE_SQL(rule_get, "SELECT name,into_prompt FROM prompt_rule WHERE prompt=?1")                                    \
+    STORE_SQL(rule_put, "INSERT INTO prompt_rule(prompt,part,name,into_prompt,said_ns) VALUES(?1,?2,?3,?4,?5) "        \
+                        "ON CONFLICT(prompt,part) DO UPDATE SET name=coalesce(excluded.name,name), "                   \
+                        "into_prompt=coalesce(excluded.into_prompt,into_prompt), said_ns=excluded.said_ns")            \
+    STORE_SQL(rule_drop, "DELETE FROM prompt_rule WHERE prompt=?1 AND part=?2")                                        \
+    STORE_SQL(rule_end, "UPDATE prompt_rule SET into_prompt=NULL WHERE prompt=?1 AND part=''")                         \
+    STORE_SQL(prompts_moved, "SELECT prompt,max(said) FROM (SELECT prompt,1 AS said FROM prompt_rule WHERE part='' "   \
+                             "AND into_prompt<>prompt UNION SELECT prompt,0 FROM prompt_template WHERE alias NOT IN "  \
+                             "(0,prompt)) GROUP BY prompt")                                                            \
+    STORE_SQL(rule_all, "SELECT prompt,part,name,into_prompt,said_ns FROM prompt_rule ORDER BY prompt,part")           \
+    STORE_SQL(rule_parts, "SELECT part,into_prompt FROM prompt_rule WHERE prompt=?1 AND part>'' ORDER BY part "        \
+                          "LIMIT ?2")                                                                                  \
+    STORE_SQL(rule_is_part, "SELECT EXISTS(SELECT 1 FROM prompt_rule WHERE into_prompt=?1 AND part>'')")               \
+    STORE_SQL(rules_of_texts, "SELECT r.prompt,t.prompt FROM prompt_rule r JOIN prompt_text t ON t.id=r.prompt "       \
+                              "WHERE r.part='' AND r.into_prompt IS NULL AND t.prompt IS NOT NULL AND "                \
+                              "t.prompt<>r.prompt AND NOT EXISTS(SELECT 1 FROM prompt_template WHERE "                 \
+                              "prompt=r.prompt) GROUP BY 1 LIMIT 1")                                                   \
+    STORE_SQL(rule_move, "INSERT INTO prompt_rule(prompt,part,name,into_prompt,said_ns) SELECT ?2,'',name,NULL,"       \
+                         "said_ns FROM prompt_rule WHERE prompt=?1 AND part='' ON CONFLICT(prompt,part) DO UPDATE "    \
+                         "SET name=coalesce(name,excluded.name)")                                                      \
+    STORE_SQL(template_all,                                                                                            \
+              "SELECT prompt,version,scope,setup,texts,data,first_ns,last_ns,alias,settled,alias_version "             \
+              "FROM prompt_template ORDER BY prompt,version")                                                          \
+    STORE_SQL(rule_get, "SELECT name,into_prompt FROM prompt_rule WHERE prompt=?1 AND part=''")                        \
     STORE_SQL(key_of_prompt, "SELECT id FROM rollup_key WHERE prompt=?1")                                              \
     STORE_SQL(key_drop, "DELETE FROM rollup_key WHERE id=?1")                                                          \
     STORE_SQL(meta_add, "INSERT INTO meta(key,value) VALUES(?1,?2) "                                                   \
@@ -252,41 +281,6 @@ struct store_place {
     dev_t device;
     ino_t inode;
     char path[STORE_PATH_MAX];
-};
-
-/* The prompt that calls with an id belong to, from a time on. */
-struct store_prompt {
-    uint64_t from_ns;
-    uint64_t prompt;
-    bool settled;     /* it stays so; else what is learned may yet tell otherwise */
-    uint32_t version; /* 0: not told by the id */
-    char version_text[12];
-    char variant[9]; /* which of a few texts the prompt has; "" where they are many */
-    char *name;      /* that people gave it, or NULL */
-};
-
-/* What is in memory of prompts: store/prompts/. */
-struct store_prompts {
-    bool any;  /* the store has texts or templates; else nothing is looked for */
-    bool open; /* something came since store_learn looked last */
-    /* Calls of texts since rollups were saved, by id; open addressing, calls 0 is free. */
-    struct store_text_count {
-        uint64_t id, calls, last_ns;
-    } * count;
-    size_t n_counts, count_slots;
-    /* What ids stand for, as asked; open addressing. */
-    struct store_known_id {
-        uint64_t id;
-        uint32_t first, n; /* in `prompt`; 0: nothing was learned of it */
-        bool used;
-    } * known;
-    size_t n_known, known_slots;
-    struct store_prompt *prompt;
-    size_t n_prompts, prompts_capacity;
-    /* For the rows of one block. */
-    uint64_t *learned, *present;
-    struct span_text *text;
-    size_t rows_capacity;
 };
 
 struct store {
@@ -420,7 +414,8 @@ struct store_wanted {
     const enum span_field *fields;
     size_t n_fields;
     bool seq;    /* too */
-    bool prompt; /* prompt_id too */
+    bool prompt; /* what tells the prompt, too */
+    bool parts;  /* and what tells its parts */
 };
 enum { STORE_GONE = -50 }; /* there is no such block any more: it was merged into another one */
 /* store_scan.c: the wanted columns of one block, in the transaction of the moment; ret_rows->n is
@@ -474,17 +469,27 @@ int store_without_features(const uint8_t *block, size_t bytes, struct span_buffe
 /* prompts/store_texts.c: counts calls by their texts in memory, and saves that; as the rollups. */
 int store_texts_count(struct store *store, const struct store_rows *rows);
 int store_texts_save(struct store *store);
-/* prompts/store_map.c: what calls with this id that began then belong to, NULL where nothing was
- * learned of it; holds until another id is asked for. 0 or store_status. */
-int store_prompt_find(struct store *store, uint64_t id, uint64_t start_ns, const struct store_prompt **ret_prompt);
+/* prompts/store_map.c: what a call belongs to, NULL where nothing was learned or said of it; holds
+ * until another one is asked for. 0 or store_status. */
+int store_prompt_find(struct store *store, const struct store_call *call, const struct store_prompt **ret_prompt);
+/* prompts/store_map.c: the number of a version that was found, as the merge wrote it; 0: it is none
+ * of those. */
+uint32_t store_found_version(struct span_text text);
+/* prompts/store_rules.c: names that were given to texts go to the prompts that were learned of
+ * them. In the transaction that learns. 0 or store_status. */
+int store_rules_learn(struct store *store);
+/* prompts/store_study.c: a text that waits is to be looked at again. */
+void store_study_again(struct store *store, int64_t text);
+/* prompts/store_study.c: forgets what learning keeps in memory: it is read again. */
+void store_study_end(struct store *store);
 /* prompts/store_map.c: forgets what is in memory of ids when it is much. 0 or store_status. */
 int store_prompts_trim(struct store *store);
-/* prompts/store_map.c: rows as read become rows as they are shown: ids, versions and names of the
+/* prompts/store_show.c: rows as read become rows as they are shown: ids, versions and names of the
  * prompts that were learned. 0 or store_status. */
 int store_prompts_show(struct store *store, const struct store_wanted *wanted, struct store_rows *rows);
-/* prompts/store_map.c: whether the field is one of those. */
+/* prompts/store_show.c: whether the field is one of those. */
 bool store_is_of_prompt(enum span_field field);
-/* prompts/store_map.c: a rollup's key as it is shown; texts hold while `room` does. 0 or
+/* prompts/store_show.c: a rollup's key as it is shown; texts hold while `room` does. 0 or
  * store_status. */
 struct store_shown_key {
     char id[17], version[12];
@@ -499,6 +504,7 @@ int store_forget_step(struct store *store, uint64_t before_ns, bool *ret_more);
 struct store_settling {
     size_t rows;        /* 0: nothing was ever learned */
     uint64_t *start_ns; /* of each row */
+    uint64_t *text_id;  /* of each row, where people spoke of parts of prompts; 0: none */
     uint32_t *found;    /* of each row: position in store->prompts.prompt + 1, 0: none */
     uint64_t *hour;     /* whose rollups are to be counted again */
     size_t n_hours, hours_capacity;
@@ -509,9 +515,10 @@ struct store_gathering {
     struct span_text *texts;
     uint64_t *present;
 };
-/* prompts/store_settle.c. The rows by their starts, then what is found by their ids; 0 or
- * store_status. */
+/* prompts/store_settle.c. The rows by their starts, by the ids of their texts, then what is found
+ * by their ids; 0 or store_status. */
 int store_settle_begin(struct store *store, struct store_settling *settling, const uint64_t *start_ns, size_t rows);
+int store_settle_text_ids(struct store_settling *settling, const uint64_t *text_id, const uint64_t *present);
 int store_settle_ids(struct store *store, struct store_settling *settling, const uint64_t *id, const uint64_t *present);
 /* prompts/store_settle.c: whether the field is written otherwise; then, after it was gathered, 1, 0
  * when no row has it any more, or negative status. */
@@ -525,6 +532,9 @@ int store_recount(struct store *store, uint64_t hour);
  * STORE_DAMAGED. */
 struct miner_template;
 int store_template_read(struct miner_template *template, const uint8_t *data, size_t bytes);
+/* prompts/store_learn.c: the template of a row of STORE_SQL_template_list and its like. 0,
+ * STORE_DAMAGED or worse. */
+int store_template_row(struct miner_template *ret_template, sqlite3_stmt *row);
 /* prompts/store_check_prompts.c: whether texts, templates and rules are as they should be. */
 int store_check_prompts(struct store *store, void (*fault)(void *context, const char *what, int64_t a, int64_t b),
                         void *context);

@@ -87,23 +87,29 @@ const char store_schema_rollups[] =
 const char store_schema_packed[] = "CREATE TABLE rollup_packed(hour INTEGER PRIMARY KEY, data BLOB NOT NULL);";
 
 const char store_schema_prompts[] =
-    /* Texts of instructions as prompt_id tells them apart; features until it is settled whose
-     * they are. One that went with several sets of tools or formats has a row of each. */
-    "CREATE TABLE prompt_text(id INTEGER NOT NULL, setup INTEGER NOT NULL, features BLOB, prompt INTEGER,"
-    " version INTEGER, calls INTEGER NOT NULL, first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL);"
+    /* Texts of instructions as prompt_id tells them apart; done: it is settled whose they are. One
+     * that went with several sets of tools or formats has a row of each. */
+    "CREATE TABLE prompt_text(n INTEGER PRIMARY KEY AUTOINCREMENT, id INTEGER NOT NULL, setup INTEGER NOT NULL,"
+    " done INTEGER NOT NULL, prompt INTEGER, version INTEGER, calls INTEGER NOT NULL, first_ns INTEGER NOT NULL,"
+    " last_ns INTEGER NOT NULL);"
     "CREATE UNIQUE INDEX prompt_text_id ON prompt_text(id, setup);"
-    "CREATE INDEX prompt_text_open ON prompt_text(last_ns, prompt) WHERE features IS NOT NULL;"
-    "CREATE INDEX prompt_text_rare ON prompt_text(last_ns) WHERE features IS NULL AND calls<" STORE_SQL_RECURS ";"
+    "CREATE INDEX prompt_text_rare ON prompt_text(last_ns) WHERE done=1 AND calls<" STORE_SQL_RECURS ";"
     "CREATE INDEX prompt_text_of ON prompt_text(prompt, version) WHERE calls>=" STORE_SQL_RECURS ";"
+    /* What tells those that are not done from others; in a table of its own, whose pages are free
+     * when they are. */
+    "CREATE TABLE prompt_open(text INTEGER PRIMARY KEY, features BLOB NOT NULL);"
     /* What all texts of a version of a prompt have; data as store_learn.c writes it. One that is
      * not settled is made anew whenever something is learned. */
     "CREATE TABLE prompt_template(prompt INTEGER NOT NULL, version INTEGER NOT NULL, scope INTEGER NOT NULL,"
     " setup INTEGER NOT NULL, texts INTEGER NOT NULL, data BLOB NOT NULL, first_ns INTEGER NOT NULL,"
-    " last_ns INTEGER NOT NULL, alias INTEGER NOT NULL, settled INTEGER NOT NULL, PRIMARY KEY(prompt, version)) "
-    "WITHOUT ROWID;"
+    " last_ns INTEGER NOT NULL, alias INTEGER NOT NULL, settled INTEGER NOT NULL,"
+    " alias_version INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(prompt, version)) WITHOUT ROWID;"
     "CREATE INDEX prompt_template_last ON prompt_template(last_ns);"
-    /* What people said of a prompt: its name, and whether it is another one. */
-    "CREATE TABLE prompt_rule(prompt INTEGER PRIMARY KEY, name TEXT, into_prompt INTEGER);"
+    /* What people said of a prompt: its name, and whether it is another one; and when. part: '' of
+     * all its calls, else of some of them (store_map.c). */
+    "CREATE TABLE prompt_rule(prompt INTEGER NOT NULL, part TEXT NOT NULL, name TEXT, into_prompt INTEGER,"
+    " said_ns INTEGER NOT NULL, PRIMARY KEY(prompt, part)) WITHOUT ROWID;"
+    "CREATE INDEX prompt_rule_part ON prompt_rule(into_prompt) WHERE part>'';"
     /* A key whose prompt is the id of a text goes with the text. */
     "CREATE INDEX rollup_key_prompt ON rollup_key(prompt);";
 /* clang-format on */

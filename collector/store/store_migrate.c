@@ -407,8 +407,24 @@ static int from_3(struct store *store)
     return status == 0 ? execute(store, store_schema_prompts) : status;
 }
 
+/* What was learned of prompts, and what waited to be, is forgotten, but not what people said. */
+static int from_4(struct store *store)
+{
+    int status = execute(store, "DROP TABLE prompt_text; DROP TABLE IF EXISTS prompt_open; DROP TABLE prompt_template;"
+                                "DROP INDEX rollup_key_prompt; ALTER TABLE prompt_rule RENAME TO prompt_rule_4;"
+                                "DROP INDEX IF EXISTS prompt_rule_part");
+
+    if (status == 0)
+        status = execute(store, store_schema_prompts);
+    return status == 0 ? execute(store, "INSERT INTO prompt_rule(prompt,part,name,into_prompt,said_ns) "
+                                        "SELECT prompt,'',name,into_prompt,0 FROM prompt_rule_4;"
+                                        "DROP TABLE prompt_rule_4")
+                       : status;
+}
+
 /* One step a version, in their order. */
-static int (*const steps[])(struct store *) = {[2 - STORE_OLDEST] = from_2, [3 - STORE_OLDEST] = from_3};
+static int (*const steps[])(struct store *) = {
+    [2 - STORE_OLDEST] = from_2, [3 - STORE_OLDEST] = from_3, [4 - STORE_OLDEST] = from_4};
 _Static_assert(sizeof(steps) / sizeof(steps[0]) == STORE_VERSION - STORE_OLDEST, "a step from each version");
 
 static int migrate(struct store *store)

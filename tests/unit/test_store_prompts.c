@@ -377,10 +377,11 @@ static void test_aliases(void **state)
     snprintf(sql, sizeof(sql), "UPDATE prompt_template SET alias=%lld WHERE prompt=%lld", (long long)id[1],
              (long long)id[0]);
     change(sql);
-    snprintf(sql, sizeof(sql), "INSERT INTO prompt_rule(prompt,into_prompt) VALUES(%lld,%lld)", (long long)id[1],
-             (long long)id[2]);
+    snprintf(sql, sizeof(sql), "INSERT INTO prompt_rule(prompt,part,into_prompt,said_ns) VALUES(%lld,'',%lld,0)",
+             (long long)id[1], (long long)id[2]);
     change(sql);
-    snprintf(sql, sizeof(sql), "INSERT INTO prompt_rule(prompt,name) VALUES(%lld,'triage')", (long long)id[2]);
+    snprintf(sql, sizeof(sql), "INSERT INTO prompt_rule(prompt,part,name,said_ns) VALUES(%lld,'','triage',0)",
+             (long long)id[2]);
     change(sql);
     store = open_store(STORE_READ);
     assert_int_equal(look(store)->n, 1);

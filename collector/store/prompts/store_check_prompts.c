@@ -74,16 +74,23 @@ int store_check_prompts(struct store *store, void (*fault)(void *context, const 
 {
     struct checking checking = {store, fault, context};
     int status =
-        each_row(&checking, "SELECT id,setup,features FROM prompt_text WHERE features IS NOT NULL", check_text);
+        each_row(&checking, "SELECT id,setup,features FROM prompt_open JOIN prompt_text ON n=text", check_text);
 
     if (status == 0)
         status = each_row(&checking, "SELECT prompt,version,data FROM prompt_template", check_template);
     if (status == 0)
         status = each_row(&checking,
                           "SELECT id,prompt,'a text belongs to a version of a prompt that is not there: text, prompt' "
-                          "FROM prompt_text WHERE (features IS NULL OR prompt IS NOT NULL) AND NOT EXISTS(SELECT 1 "
+                          "FROM prompt_text WHERE (done=1 OR prompt IS NOT NULL) AND NOT EXISTS(SELECT 1 "
                           "FROM prompt_template t WHERE t.prompt=prompt_text.prompt AND t.version=prompt_text.version "
-                          "AND (t.settled=1 OR features IS NOT NULL))",
+                          "AND t.settled>=done)",
+                          say);
+    if (status == 0)
+        status = each_row(&checking,
+                          "SELECT n,done,'what tells a text from others is missing, or needless: text, done' FROM "
+                          "prompt_text WHERE done<>(n NOT IN (SELECT text FROM prompt_open)) UNION ALL "
+                          "SELECT text,0,'what tells a text from others is of none: text, done' FROM prompt_open "
+                          "WHERE text NOT IN (SELECT n FROM prompt_text)",
                           say);
     if (status == 0)
         status = each_row(&checking,

@@ -20,6 +20,7 @@ static void forget_known(struct store_prompts *prompts)
     for (size_t i = 0; i < prompts->n_prompts; i++)
         free(prompts->prompt[i].name);
     prompts->n_prompts = 0;
+    prompts->n_parts = 0;
     prompts->n_known = 0;
     if (prompts->known_slots > 0)
         memset(prompts->known, 0, prompts->known_slots * sizeof(*prompts->known));
@@ -41,6 +42,7 @@ int store_prompts_look(struct store *store)
     if (statement == NULL || sqlite3_step(statement) != SQLITE_ROW)
         return store_sqlite_failed(store, "reading");
     any = sqlite3_column_int64(statement, 0) != 0;
+    store->prompts.parts = sqlite3_column_int64(statement, 1) != 0;
     (void)sqlite3_reset(statement);
     store->prompts.open |= any && !store->prompts.any;
     store->prompts.any = any;
@@ -59,14 +61,32 @@ void store_prompts_done(struct store *store)
     forget_known(&store->prompts);
     free(store->prompts.known);
     free(store->prompts.prompt);
+    free(store->prompts.part);
+    free(store->prompts.found);
     free(store->prompts.count);
     free(store->prompts.learned);
     free(store->prompts.present);
     free(store->prompts.text);
+    store_study_end(store);
     store->prompts = (struct store_prompts){0};
 }
 
 /* ---- features ---- */
+
+static int put_open(struct store *store, int64_t number, const struct span_text *data)
+{
+    sqlite3_stmt *put = store_statement(store, STORE_SQL_open_put);
+    int status;
+
+    if (put == NULL)
+        return store_sqlite_failed(store, "storing a text");
+    (void)sqlite3_bind_int64(put, 1, number);
+    (void)sqlite3_bind_blob64(put, 2, data->data, data->bytes, SQLITE_STATIC);
+    status = store_run(store, put, "storing a text");
+    (void)sqlite3_clear_bindings(put);
+    store->prompts.any = store->prompts.open = true;
+    return status;
+}
 
 static int put_text(struct store *store, uint64_t id, uint64_t start_ns, const struct span_text *data,
                     const struct prompt_features *features)
@@ -78,12 +98,11 @@ static int put_text(struct store *store, uint64_t id, uint64_t start_ns, const s
         return store_sqlite_failed(store, "storing a text");
     (void)sqlite3_bind_int64(put, 1, (int64_t)id);
     (void)sqlite3_bind_int64(put, 2, features->setup);
-    (void)sqlite3_bind_blob64(put, 3, data->data, data->bytes, SQLITE_STATIC);
-    (void)sqlite3_bind_int64(put, 4, store_int(start_ns));
+    (void)sqlite3_bind_int64(put, 3, store_int(start_ns));
+    sqlite3_set_last_insert_rowid(store->db, 0);
     status = store_run(store, put, "storing a text");
-    (void)sqlite3_clear_bindings(put);
-    store->prompts.any = store->prompts.open = true;
-    return status;
+    const int64_t number = sqlite3_last_insert_rowid(store->db); /* 0: it was there already */
+    return status == 0 && number > 0 ? put_open(store, number, data) : status;
 }
 
 int store_texts_take(struct store *store, const struct store_rows *rows)
@@ -178,25 +197,39 @@ int store_texts_count(struct store *store, const struct store_rows *rows)
     return 0;
 }
 
+/* A text that waits and turns out to recur is to be looked at again. */
+static int save_count(struct store *store, const struct store_text_count *count)
+{
+    sqlite3_stmt *add = store_statement(store, STORE_SQL_text_count);
+    int code;
+
+    if (add == NULL)
+        return store_sqlite_failed(store, "counting texts");
+    (void)sqlite3_bind_int64(add, 1, (int64_t)count->id);
+    (void)sqlite3_bind_int64(add, 2, store_int(count->calls));
+    (void)sqlite3_bind_int64(add, 3, store_int(count->last_ns));
+    while ((code = sqlite3_step(add)) == SQLITE_ROW) {
+        const uint64_t calls = (uint64_t)sqlite3_column_int64(add, 2);
+
+        if (sqlite3_column_int64(add, 1) == 0 && calls >= STORE_RECURS && calls - count->calls < STORE_RECURS) {
+            store_study_again(store, sqlite3_column_int64(add, 0));
+            store->prompts.open = true;
+        }
+    }
+    if (code != SQLITE_DONE)
+        return store_sqlite_failed(store, "counting texts");
+    (void)sqlite3_reset(add);
+    return 0;
+}
+
 int store_texts_save(struct store *store)
 {
     struct store_prompts *prompts = &store->prompts;
     int status = 0;
 
-    for (size_t i = 0; status == 0 && prompts->n_counts > 0 && i < prompts->count_slots; i++) {
-        const struct store_text_count *count = &prompts->count[i];
-        sqlite3_stmt *add = count->calls == 0 ? NULL : store_statement(store, STORE_SQL_text_count);
-
-        if (count->calls == 0)
-            continue;
-        if (add == NULL)
-            return store_sqlite_failed(store, "counting texts");
-        (void)sqlite3_bind_int64(add, 1, (int64_t)count->id);
-        (void)sqlite3_bind_int64(add, 2, store_int(count->calls));
-        (void)sqlite3_bind_int64(add, 3, store_int(count->last_ns));
-        status = store_run(store, add, "counting texts");
-        prompts->open |= status == 0 && sqlite3_changes(store->db) > 0;
-    }
+    for (size_t i = 0; status == 0 && prompts->n_counts > 0 && i < prompts->count_slots; i++)
+        if (prompts->count[i].calls > 0)
+            status = save_count(store, &prompts->count[i]);
     if (status == 0)
         forget_counts(prompts);
     return status;

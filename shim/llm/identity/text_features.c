@@ -20,9 +20,15 @@ static uint32_t cut(uint64_t hash)
     return top ? top : 1;
 }
 
+/* All that lies behind is zero. */
+static size_t touched_end(const struct text_features *features)
+{
+    return features->used > features->touched ? features->used : features->touched;
+}
+
 void text_features_init(struct text_features *features, const struct text_seed *seed)
 {
-    memset(features->buffer, 0, features->touched);
+    memset(features->buffer, 0, touched_end(features));
     memset(features, 0, offsetof(struct text_features, buffer));
     features->seed = *seed;
 }
@@ -53,27 +59,6 @@ static void add_tail(struct text_state *now, uint64_t word, uint8_t look)
     now->tail_at = (uint8_t)((now->tail_at + 1) % PROMPT_FEATURES_TAIL);
 }
 
-/* Keeps the lowest, in order. No branch tells where among them it belongs: that is anywhere. */
-static void add_line(struct text_state *now, uint32_t hash, uint64_t place)
-{
-    const unsigned full = PROMPT_FEATURES_LINES;
-    unsigned below = 0, same = 0;
-    if (now->lines == full && hash >= now->line[full - 1])
-        return;
-    for (unsigned i = 0; i < full; i++) {
-        below += (int32_t)now->line[i] < (int32_t)hash;
-        same += now->line[i] == hash;
-    }
-    if (same)
-        return;
-    const unsigned at = below - (full - now->lines); /* what is not there yet is 0 */
-    now->lines = (uint8_t)(now->lines + (now->lines < full));
-    memmove(now->line + at + 1, now->line + at, (now->lines - 1U - at) * sizeof(now->line[0]));
-    memmove(now->line_place + at + 1, now->line_place + at, now->lines - 1U - at);
-    now->line[at] = hash;
-    now->line_place[at] = prompt_place(place);
-}
-
 /* Of the line before and the one that has this hash. */
 static uint32_t pair_of(const struct text_features *features, uint64_t hash)
 {
@@ -95,40 +80,57 @@ static void take_head(struct text_features *features, const uint8_t *from, size_
     }
 }
 
-static void take_line(struct text_features *features, struct text_lines *lines, const struct text_line *line)
+static void add_exact(struct text_features *features, uint64_t hash)
+{
+    features->now.exact = text_mix(&features->seed, features->now.exact, hash);
+}
+
+/* Blanks and line ends that belong to no line are bytes, too. */
+static void pass_blanks(struct text_features *features)
+{
+    const uint8_t *const buffer = features->buffer, *const from = buffer + features->at;
+    const size_t bytes = (size_t)(text_blank_end(from, buffer + features->used, features->after_line) - from);
+    if (bytes && bytes < 8)
+        add_exact(features, text_load_some(from, bytes) | (uint64_t)bytes << 56);
+    else if (bytes)
+        add_exact(features, text_lines_hash(from, bytes, &features->seed).exact);
+    features->at = (uint16_t)(features->at + bytes);
+}
+
+static void take_line(struct text_features *features, size_t bytes)
 {
     struct text_state *const now = &features->now;
-    const struct text_seed *const seed = &features->seed;
     const uint8_t *const from = features->buffer + features->at;
     const bool near = now->lines_taken < TEXT_SHORT_LINES;
-    const bool masked = near && line->digits && now->digit_lines < TEXT_DIGIT_LINES;
-    const uint64_t hash = text_lines_hash(lines, features->at, line, masked, seed);
+    const struct text_hash_pair of_bytes = text_lines_hash(from, bytes, &features->seed);
+    const bool masked = near && of_bytes.digits && now->digit_lines < TEXT_DIGIT_LINES;
+    const uint64_t hash = masked ? text_lines_masked(from, bytes, &features->seed) : of_bytes.alike;
     if (now->heads < PROMPT_FEATURES_HEAD)
-        take_head(features, from, line->bytes);
+        take_head(features, from, bytes);
     now->digit_lines = (uint16_t)(now->digit_lines + masked);
+    add_exact(features, of_bytes.exact);
     add_whole(features, hash);
-    add_line(now, pair_of(features, hash), now->bytes + features->moved + features->at - TEXT_SLACK);
+    text_pairs_add(&now->pairs, pair_of(features, hash), now->bytes + features->moved + features->at - TEXT_SLACK);
     now->before = hash;
-    now->lines_taken = (uint16_t)(now->lines_taken + (now->lines_taken < TEXT_SHORT_LINES));
-    features->at = (uint16_t)(features->at + line->bytes);
-    features->after_line = from[line->bytes - 1] == '\n';
+    now->lines_taken = (uint16_t)(now->lines_taken + near);
+    features->at = (uint16_t)(features->at + bytes);
+    features->after_line = from[bytes - 1] == '\n';
 }
 
 /* Takes whole lines; what is left, too, where it is the `last`. */
 static void take_lines(struct text_features *features, bool last)
 {
-    const uint8_t *const buffer = features->buffer, *const end = buffer + features->used;
     struct text_lines lines;
-    text_lines_init(&lines, buffer, features->used);
+    text_lines_init(&lines, features->buffer, features->used);
     for (;;) {
-        features->at = (uint16_t)(text_blank_end(buffer + features->at, end, features->after_line) - buffer);
+        pass_blanks(features);
         if (features->at == features->used)
             return;
         const bool far = features->now.lines_taken >= TEXT_SHORT_LINES;
         const struct text_line line = text_lines_next(&lines, features->at, far ? TEXT_FAR_LINE_BYTES : 0);
         if (!line.ended && !last && features->at + line.bytes == features->used)
             return;
-        take_line(features, &lines, &line);
+        take_line(features, line.bytes);
     }
 }
 
@@ -142,7 +144,6 @@ static void move_on(struct text_features *features)
     features->used = (uint16_t)(features->used - gone);
     features->moved += gone;
     features->at = (uint16_t)(features->at - gone);
-    features->digested = (uint16_t)(features->digested - gone);
     features->tail_whole = features->tail_whole && features->tail_from >= keep;
     features->tail_from = (uint16_t)(features->tail_from >= keep ? features->tail_from - gone : TEXT_SLACK);
 }
@@ -164,19 +165,8 @@ static void begin_part(struct text_features *features)
 
 void text_features_part_begin(struct text_features *features)
 {
-    features->used = features->at = features->tail_from = features->digested = TEXT_SLACK;
+    features->used = features->at = features->tail_from = TEXT_SLACK;
     features->tail_whole = true;
-}
-
-/* All bytes up to here. */
-static void add_exact(struct text_features *features)
-{
-    const size_t bytes = (size_t)features->used - features->digested;
-    if (!bytes)
-        return;
-    const uint64_t digest = text_digest(features->buffer + features->digested, bytes, &features->seed);
-    features->now.exact = text_mix(&features->seed, features->now.exact, digest);
-    features->digested = features->used;
 }
 
 static void buffer_is_full(struct text_features *features)
@@ -186,7 +176,7 @@ static void buffer_is_full(struct text_features *features)
         features->has_before = true;
         begin_part(features);
     }
-    add_exact(features);
+    features->touched = features->used;
     take_lines(features, false);
     move_on(features);
 }
@@ -200,7 +190,6 @@ void text_features_push(struct text_features *features, const void *text, size_t
         const size_t taken = bytes < room ? bytes : room;
         memcpy(features->buffer + features->used, from, taken);
         features->used = (uint16_t)(features->used + taken);
-        features->touched = features->used > features->touched ? features->used : features->touched;
         from += taken;
         bytes -= taken;
         if (taken == room)
@@ -234,11 +223,11 @@ static void take_tail(struct text_features *features)
 /* No text stays. */
 static void forget_part(struct text_features *features)
 {
-    memset(features->buffer, 0, features->touched);
+    memset(features->buffer, 0, touched_end(features));
     if (features->has_before)
         memset(&features->before, 0, sizeof(features->before));
     features->has_before = features->after_line = features->tail_whole = false;
-    features->used = features->at = features->tail_from = features->digested = features->touched = 0;
+    features->used = features->at = features->tail_from = features->touched = 0;
     features->part_bytes = features->moved = 0;
 }
 
@@ -246,9 +235,8 @@ void text_features_part_end(struct text_features *features)
 {
     if (!features->has_before)
         begin_part(features);
-    add_exact(features);
-    features->now.exact = text_mix(&features->seed, features->now.exact, features->part_bytes);
     take_lines(features, true);
+    add_exact(features, features->part_bytes);
     take_tail(features);
     features->now.bytes += features->part_bytes;
     features->parts++;
@@ -266,18 +254,21 @@ void text_features_get(const struct text_features *features, struct prompt_featu
 {
     struct text_state now = features->now;
     if (features->parts) /* so that what is appended changes a line */
-        add_line(&now, pair_of(features, END_MARK), now.bytes);
+        text_pairs_add(&now.pairs, pair_of(features, END_MARK), now.bytes);
+    text_pairs_narrow(&now.pairs);
     *ret = (struct prompt_features){
         .bytes = now.bytes < UINT32_MAX ? (uint32_t)now.bytes : UINT32_MAX,
         .heads = now.heads,
         .tails = now.tails,
-        .lines = now.lines,
+        .lines = (uint8_t)now.pairs.count,
         .has_between = now.has_between,
     };
     memcpy(ret->head, now.head, sizeof(ret->head));
-    memcpy(ret->line, now.line, sizeof(ret->line));
     memcpy(ret->head_look, now.head_look, sizeof(ret->head_look));
-    memcpy(ret->line_place, now.line_place, sizeof(ret->line_place));
+    for (unsigned i = 0; i < now.pairs.count; i++) {
+        ret->line[i] = text_pair_hash(now.pairs.pair[i]);
+        ret->line_place[i] = (uint8_t)now.pairs.pair[i];
+    }
     for (unsigned i = 0; i < now.tails; i++) {
         const unsigned at = (now.tail_at + i) % PROMPT_FEATURES_TAIL;
         ret->tail[i] = now.tail[at];

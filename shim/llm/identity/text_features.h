@@ -3,8 +3,8 @@
  * and of all its bytes, while it passes in pieces; the same however it is cut.
  *
  * Words are made of the first PROMPT_FEATURES_HEAD and of what stands in the last TEXT_TAIL_BYTES
- * of a part; lines are hashed as they are, but for what holds digits: so 100 KB of text cost little
- * more than copying them. Several parts (messages) are one text, a mark between them.
+ * of a part; lines are hashed as they are, but for what holds digits, and the digest of all bytes is
+ * made of the same hashes: so 100 KB of text cost little more than copying them. Several parts (messages) are one text, a mark between them.
  *
  * Scribe's thread, within an exchange; bounded, no memory. Text lies here only while a part is
  * under way; what stays are keyed hashes.
@@ -17,6 +17,7 @@
 
 #include "span/prompt_features.h"
 #include "text_lines.h"
+#include "text_pairs.h"
 
 enum {
     TEXT_TAIL_BYTES = 512,  /* of a part, in which its last words are looked for */
@@ -32,14 +33,13 @@ struct text_state {
     uint64_t before;                   /* hash of the line before, or of the mark where a part begins */
     uint64_t bytes;                    /* of the text */
     uint16_t digit_lines, lines_taken; /* up to TEXT_DIGIT_LINES, TEXT_SHORT_LINES */
-    uint8_t heads, lines, tails;
+    uint8_t heads, tails;
     uint8_t tail_at; /* the oldest of tail[], where that is full */
     bool has_between;
     uint32_t head[PROMPT_FEATURES_HEAD];
     uint32_t tail[PROMPT_FEATURES_TAIL];
-    uint32_t line[PROMPT_FEATURES_LINES];
     uint8_t head_look[PROMPT_FEATURES_HEAD], tail_look[PROMPT_FEATURES_TAIL];
-    uint8_t line_place[PROMPT_FEATURES_LINES];
+    struct text_pairs pairs;
 };
 
 /* All zero bytes before its first use. */
@@ -52,8 +52,7 @@ struct text_features {
     bool tail_whole; /* all of the part that follows the head lies in the buffer, from tail_from */
     uint16_t tail_from;
     uint16_t used, at; /* of the buffer; where the next line begins */
-    uint16_t digested; /* up to where it is in `exact` */
-    uint16_t touched;  /* of the buffer; what lies behind is zero */
+    uint16_t touched;  /* of the buffer: what lies behind it and behind `used` is zero */
     uint32_t parts;
     uint64_t part_bytes;
     uint64_t moved; /* bytes of the part that were in the buffer and are not now */

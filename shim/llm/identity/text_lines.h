@@ -2,7 +2,8 @@
  * Lines of instructions, found and hashed fast: a line goes up to and with a line end, '.', '!',
  * '?' or U+3002. A text's lines are the same whatever stands before them.
  *
- * Scribe's thread. Pure, no memory; the same on every machine.
+ * Scribe's thread. Pure, no memory; the same on every machine. Up to TEXT_SLACK bytes before and
+ * behind what is read are looked at, and count for nothing.
  */
 #pragma once
 
@@ -11,34 +12,34 @@
 enum {
     TEXT_LINE_BYTES = 512,    /* a longer line counts as several */
     TEXT_BUFFER_BYTES = 2048, /* of text; TEXT_SLACK bytes lie before and behind it */
-    TEXT_LINE_ENDS = 0,       /* of struct text_lines */
-    TEXT_DIGITS = 1,
-    TEXT_LINES_GROUPS = (TEXT_BUFFER_BYTES + TEXT_SLACK) / 64 + 1,
 };
 
-/* What stands where in a buffer, a bit for each byte. */
+/* Of a buffer whose lines are asked for in their order. */
 struct text_lines {
     const uint8_t *buffer;
     size_t end;
-    size_t next_digit; /* of those not passed by */
-    uint64_t looked;   /* a bit for each group of 64 bytes: its other bits are known */
-    uint64_t bits[2][TEXT_LINES_GROUPS];
+    size_t group;  /* the 64 bytes that were looked at last */
+    uint64_t ends; /* a bit for each of them: a line ends there */
 };
-
-_Static_assert(TEXT_LINES_GROUPS <= 64, "a bit for each group");
 
 struct text_line {
     size_t bytes;
-    bool ended;  /* else it was cut, or goes on at the end */
-    bool digits; /* it has one, or may have */
+    bool ended; /* else it was cut, or goes on at the end */
 };
 
 /* Offsets are those of the buffer, the slack before it included. */
 void text_lines_init(struct text_lines *ret, const uint8_t *buffer, size_t end);
-/* The line that begins at `at`, before the end; lines are asked for in their order. `least`: no
- * line end counts before that many bytes, so that a long text has fewer lines. */
+/* The line that begins at `at`, before the end. `least`: no line end counts before that many bytes,
+ * so that a long text has fewer lines. */
 struct text_line text_lines_next(struct text_lines *lines, size_t at, size_t least);
-/* Of its bytes. What holds a digit counts as "0" from end to end where `masked`, else digits count
- * as one another and how many there are matters, which is faster where there are many. */
-uint64_t text_lines_hash(struct text_lines *lines, size_t at, const struct text_line *line, bool masked,
-                         const struct text_seed *seed);
+
+struct text_hash_pair {
+    uint64_t exact; /* of the bytes as they are */
+    uint64_t alike; /* with each digit as '0': how many there are matters */
+    bool digits;    /* there are some; else both are the same */
+};
+
+/* Of at least one byte. */
+struct text_hash_pair text_lines_hash(const uint8_t *p, size_t bytes, const struct text_seed *seed);
+/* Of a line that has digits: what holds one counts as "0" from end to end. Slower. */
+uint64_t text_lines_masked(const uint8_t *p, size_t bytes, const struct text_seed *seed);

@@ -23,22 +23,6 @@ static const uint8_t class_of[256] = {
     SIXTEEN(W),
 };
 
-uint64_t text_mix(const struct text_seed *seed, uint64_t hash, uint64_t value)
-{
-    return text_multiply(hash ^ value ^ seed->a, seed->b ^ TEXT_ODD);
-}
-
-uint64_t text_digest(const uint8_t *p, size_t bytes, const struct text_seed *seed)
-{
-    uint64_t hash = bytes, key = seed->a;
-    for (; bytes > 16; p += 16, bytes -= 16, key += TEXT_ODD)
-        hash += text_multiply(text_load(p) ^ key, text_load(p + 8) ^ seed->b);
-    const uint64_t low = text_load_some(p, bytes < 8 ? bytes : 8);
-    const uint64_t high = text_load_some(p + 8, bytes > 8 ? bytes - 8 : 0);
-    hash += text_multiply(low ^ key, high ^ seed->b);
-    return text_multiply(hash ^ seed->b, seed->a ^ TEXT_ODD);
-}
-
 static uint64_t letters_hash(const struct text_seed *seed, const uint8_t *p, size_t bytes)
 {
     uint64_t hash = seed->a;

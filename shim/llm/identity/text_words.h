@@ -44,10 +44,10 @@ static inline uint64_t text_multiply(uint64_t a, uint64_t b)
 }
 
 /* Goes on with `hash`. */
-uint64_t text_mix(const struct text_seed *seed, uint64_t hash, uint64_t value);
-
-/* Of at least one byte, in a go; fast. */
-uint64_t text_digest(const uint8_t *p, size_t bytes, const struct text_seed *seed);
+static inline uint64_t text_mix(const struct text_seed *seed, uint64_t hash, uint64_t value)
+{
+    return text_multiply(hash ^ value ^ seed->a, seed->b ^ TEXT_ODD);
+}
 
 /* Words of [at, end), in order. Set `clean` to NULL at the beginning. */
 struct text_words {

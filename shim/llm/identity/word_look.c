@@ -143,13 +143,22 @@ static unsigned kind_of_mark(uint8_t mark)
     }
 }
 
+/* A bit of a keyed hash of the word. */
+static unsigned bit_of(const uint8_t *word, size_t bytes, const struct text_seed *seed)
+{
+    uint64_t hash = bytes;
+    for (; bytes > 8; word += 8, bytes -= 8)
+        hash = text_mix(seed, hash, text_load(word));
+    return (unsigned)(text_mix(seed, hash, text_load_some(word, bytes)) >> 63);
+}
+
 uint8_t text_word_look(const struct text_words *words, const uint8_t *before, const struct text_seed *seed)
 {
     const uint8_t *const word = words->from;
     const size_t bytes = (size_t)(words->at - word), whole = (size_t)(words->at - before);
     unsigned kind;
     if (words->digits)
-        kind = kind_of_digits(word, bytes) | (unsigned)(text_digest(word, bytes, seed) >> 63);
+        kind = kind_of_digits(word, bytes) | bit_of(word, bytes, seed);
     else if (*word == '\n')
         kind = PROMPT_WORD_LINE;
     else if (*word >= 0xe2)

@@ -15,7 +15,7 @@
 
 enum state { AT_VALUE, AT_KEY, AT_COLON, AFTER_VALUE, IN_STRING, IN_LITERAL, IN_SKIP };
 
-enum { PIECE_DIRECT = 96 }; /* longer runs go to the handler without a copy, shorter ones are gathered first */
+enum { PIECE_DIRECT = 256 }; /* longer runs go to the handler without a copy, shorter ones are gathered first */
 
 static bool is_blank(char c)
 {
