@@ -1,11 +1,12 @@
 /* What the words of instructions look like: kinds and lengths, by which the collector tells what
- * stands in a slot, and places of lines. */
+ * stands in a slot, and pairs of lines with their places. */
 #include "shim/llm/identity/text_features.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -124,9 +125,50 @@ static void test_places(void **unused)
     assert_int_equal(at_place[prompt_place(used)], 1); /* where it ends */
 }
 
+static uint32_t state;
+
+static unsigned below(unsigned n)
+{
+    state = state * 1664525U + 1013904223U;
+    return (unsigned)(((uint64_t)(state >> 8) * n) >> 24);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The lowest, each once, whatever their number, how often they come and how they are spread. */
+static void test_pairs(void **unused)
+{
+    (void)unused;
+    enum { MOST = 4000 };
+    static uint32_t all[MOST];
+    static struct text_pairs pairs;
+    state = 11;
+    for (unsigned round = 0; round < 400; round++) {
+        const unsigned n = round < 310 ? round : below(MOST), bits = 4 + below(21);
+        memset(&pairs, 0, sizeof(pairs));
+        for (unsigned i = 0; i < n; i++) {
+            all[i] = 1 + below((1U << 12) - 1) % ((1U << bits) - 1);
+            if (bits > 12)
+                all[i] = (all[i] << (bits - 12)) - below(1U << (bits - 12));
+            text_pairs_add(&pairs, all[i], i);
+        }
+        text_pairs_narrow(&pairs);
+        qsort(all, n, sizeof(all[0]), by_value);
+        unsigned kept = 0;
+        for (unsigned i = 0; i < n; i++)
+            if (kept < PROMPT_FEATURES_LINES && (!i || all[i] != all[i - 1]))
+                assert_int_equal(text_pair_hash(pairs.pair[kept++]), all[i]);
+        assert_int_equal(pairs.count, kept);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_looks), cmocka_unit_test(test_looks_tell_values_apart),
-                                       cmocka_unit_test(test_places)};
+                                       cmocka_unit_test(test_places), cmocka_unit_test(test_pairs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /*
  * The lowest hashes of pairs of neighbouring lines, each once and where it stands first: what is
- * kept of a text of any length. They are gathered as they come and put in order when there is no room or somebody asks.
+ * kept of a text of any length. They are gathered as they come and put in order when there is no
+ * room or somebody asks.
  *
  * Scribe's thread. Pure, no memory; the same in whatever order they come.
  */
