@@ -15,48 +15,27 @@ int unite_prepare(struct store *store, const char *sql, sqlite3_stmt **ret_state
     return store_sqlite_failed(store, "uniting");
 }
 
-/* The numbers of all blocks, in the order of time. */
-static int list_blocks(struct unite *unite, int64_t **ret_list)
-{
-    sqlite3_stmt *list = NULL;
-    size_t capacity = 0;
-    size_t n = 0;
-    int status = unite_prepare(unite->from, "SELECT id FROM block ORDER BY t_min,id", &list);
-    int code = SQLITE_DONE;
-
-    while (status == 0 && (code = sqlite3_step(list)) == SQLITE_ROW) {
-        if (n == capacity) {
-            int64_t *grown;
-
-            capacity = capacity == 0 ? 256 : capacity * 2;
-            grown = realloc(*ret_list, capacity * sizeof(*grown));
-            if (grown == NULL) {
-                status = store_because(STORE_FAILED, "no memory");
-                break;
-            }
-            *ret_list = grown;
-        }
-        (*ret_list)[n++] = sqlite3_column_int64(list, 0);
-    }
-    if (status == 0 && code != SQLITE_DONE)
-        status = store_sqlite_failed(unite->from, "reading");
-    (void)sqlite3_finalize(list);
-    unite->told->blocks = n;
-    return status;
-}
-
+/* All blocks in the order of time, so that what the other store has of an hour is looked at once. */
 static int unite_blocks(struct unite *unite)
 {
-    int64_t *list = NULL;
-    int status = list_blocks(unite, &list);
+    sqlite3_stmt *list = NULL;
+    int64_t n = 0;
+    int status;
+    int code = SQLITE_DONE;
 
-    for (size_t i = 0; status == 0 && list != NULL && i < unite->told->blocks; i++) {
-        status = unite_block(unite, list[i]);
+    if (store_pragma_int(unite->from->db, "SELECT count(*) FROM block", &n) != SQLITE_OK)
+        return store_sqlite_failed(unite->from, "reading");
+    unite->told->blocks = (uint64_t)n;
+    status = unite_prepare(unite->from, "SELECT id FROM block ORDER BY t_min,id", &list);
+    while (status == 0 && (code = sqlite3_step(list)) == SQLITE_ROW) {
+        status = unite_block(unite, sqlite3_column_int64(list, 0));
         unite->told->blocks_done++;
         if (status == 0 && unite->progress != NULL)
             unite->progress(unite->context, unite->told);
     }
-    free(list);
+    if (status == 0 && code != SQLITE_DONE)
+        status = store_sqlite_failed(unite->from, "reading");
+    (void)sqlite3_finalize(list);
     return status;
 }
 
