@@ -150,9 +150,14 @@ static int check_crowds(struct check *check)
     return finish(check, statement, status, code);
 }
 
+static void sentence_fault(void *context, const char *sentence)
+{
+    fault(context, "%s", sentence);
+}
+
 static int check_prompts(struct check *check)
 {
-    int status = store_check_prompts(check->store, pair_fault, check);
+    int status = store_check_prompts(check->store, sentence_fault, check);
 
     say(check);
     return status;

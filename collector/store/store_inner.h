@@ -542,8 +542,7 @@ int store_template_read(struct miner_template *template, const uint8_t *data, si
 int store_template_row(struct miner_template *ret_template, sqlite3_stmt *row);
 int store_template_put(struct store *store, const struct miner_template *template, struct span_buffer *data);
 /* prompts/store_check_prompts.c: whether texts, templates and rules are as they should be. */
-int store_check_prompts(struct store *store, void (*fault)(void *context, const char *what, int64_t a, int64_t b),
-                        void *context);
+int store_check_prompts(struct store *store, void (*fault)(void *context, const char *sentence), void *context);
 
 /* store_retention.c: one step of letting go what time is over; an hour is over when it ended so
  * long ago. */
