@@ -333,6 +333,17 @@ static void test_counts(void **unused)
     compare_words(made, true);
 }
 
+/* Leaves what texts are told apart by. */
+static void forget_looks(struct result *result)
+{
+    struct prompt_features *const features = &result->features;
+    features->bytes = 0;
+    result->exact = 0;
+    memset(features->head_look, 0, sizeof(features->head_look));
+    memset(features->tail_look, 0, sizeof(features->tail_look));
+    memset(features->line_place, 0, sizeof(features->line_place));
+}
+
 /* What varies and holds a digit makes no other text, wherever it stands. */
 static void test_masks(void **unused)
 {
@@ -354,16 +365,15 @@ static void test_masks(void **unused)
             (void)snprintf(text, sizeof(text), "%.*sThe number is %s today.\n%s", (int)before, filler, values[i],
                            place == 2 ? "" : filler + before);
             struct result result = whole_result(text);
-            result.features.bytes = 0;
-            result.exact = 0;
+            forget_looks(&result);
             if (i == 0)
                 first = result;
             assert_memory_equal(&result, &first, sizeof(first));
         }
     }
     struct result slashes[2] = {whole_result("On 31/12/1999 at 10:00"), whole_result("On 1/2/2000 at 9:30")};
-    slashes[0].features.bytes = slashes[1].features.bytes = 0;
-    slashes[0].exact = slashes[1].exact = 0;
+    forget_looks(&slashes[0]);
+    forget_looks(&slashes[1]);
     assert_memory_equal(&slashes[0], &slashes[1], sizeof(slashes[0]));
     assert_true(whole_result("On Monday at noon").whole[0] != whole_result("On Tuesday at noon").whole[0]);
 }
@@ -441,39 +451,6 @@ static void test_lines(void **unused)
                                  appended = whole_result("One. Two. Three.").features;
     assert_int_equal(ended.lines, 3);
     assert_int_equal(shared_lines(&ended, &appended), 2); /* what is appended takes the end along */
-}
-
-static int by_value(const void *a, const void *b)
-{
-    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* The lowest, each once, whatever their number, how often they come and how they are spread. */
-static void test_pairs(void **unused)
-{
-    (void)unused;
-    enum { MOST = 4000 };
-    static uint32_t all[MOST];
-    static struct text_pairs pairs;
-    state = 11;
-    for (unsigned round = 0; round < 400; round++) {
-        const unsigned n = round < 310 ? round : below(MOST), bits = 4 + below(21);
-        memset(&pairs, 0, sizeof(pairs));
-        for (unsigned i = 0; i < n; i++) {
-            all[i] = 1 + below((1U << 12) - 1) % ((1U << bits) - 1);
-            if (bits > 12)
-                all[i] = (all[i] << (bits - 12)) - below(1U << (bits - 12));
-            text_pairs_add(&pairs, all[i]);
-        }
-        text_pairs_narrow(&pairs);
-        qsort(all, n, sizeof(all[0]), by_value);
-        unsigned kept = 0;
-        for (unsigned i = 0; i < n; i++)
-            if (kept < PROMPT_FEATURES_LINES && (!i || all[i] != all[i - 1]))
-                assert_int_equal(pairs.hash[kept++], all[i]);
-        assert_int_equal(pairs.count, kept);
-    }
 }
 
 /* Where a line stands, in the head, behind it or far away, is nothing to it. */
@@ -607,7 +584,6 @@ int main(void)
         cmocka_unit_test(test_counts), cmocka_unit_test(test_masks),    cmocka_unit_test(test_lines),
         cmocka_unit_test(test_exact),  cmocka_unit_test(test_parts),    cmocka_unit_test(test_lines_anywhere),
         cmocka_unit_test(test_seeds),  cmocka_unit_test(test_constant), cmocka_unit_test(test_sent),
-        cmocka_unit_test(test_pairs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

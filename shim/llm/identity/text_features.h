@@ -3,8 +3,9 @@
  * and of all its bytes, while it passes in pieces; the same however it is cut.
  *
  * Words are made of the first PROMPT_FEATURES_HEAD and of what stands in the last TEXT_TAIL_BYTES
- * of a part; lines are hashed as they are, but for what holds digits, and the digest of all bytes is
- * made of the same hashes: so 100 KB of text cost little more than copying them. Several parts (messages) are one text, a mark between them.
+ * of a part; lines are hashed as they are, but for what holds digits, and the digest of all bytes
+ * is made of the same hashes: so 100 KB of text cost little more than copying them. Several parts
+ * (messages) are one text, a mark between them.
  *
  * Scribe's thread, within an exchange; bounded, no memory. Text lies here only while a part is
  * under way; what stays are keyed hashes.
@@ -38,6 +39,7 @@ struct text_state {
     bool has_between;
     uint32_t head[PROMPT_FEATURES_HEAD];
     uint32_t tail[PROMPT_FEATURES_TAIL];
+    uint8_t head_look[PROMPT_FEATURES_HEAD], tail_look[PROMPT_FEATURES_TAIL];
     struct text_pairs pairs;
 };
 
@@ -54,6 +56,7 @@ struct text_features {
     uint16_t touched;  /* of the buffer: what lies behind it and behind `used` is zero */
     uint32_t parts;
     uint64_t part_bytes;
+    uint64_t moved; /* bytes of the part that were in the buffer and are not now */
     uint8_t buffer[TEXT_BUFFER_BYTES + 2 * TEXT_SLACK];
 };
 
