@@ -3,8 +3,9 @@
  * and of all its bytes, while it passes in pieces; the same however it is cut.
  *
  * Words are made of the first PROMPT_FEATURES_HEAD and of what stands in the last TEXT_TAIL_BYTES
- * of a part; lines are hashed as they are, but for what holds digits, and the digest of all bytes is
- * made of the same hashes: so 100 KB of text cost little more than copying them. Several parts (messages) are one text, a mark between them.
+ * of a part; lines are hashed as they are, but for what holds digits, and the digest of all bytes
+ * is made of the same hashes: so 100 KB of text cost little more than copying them. Several parts
+ * (messages) are one text, a mark between them.
  *
  * Scribe's thread, within an exchange; bounded, no memory. Text lies here only while a part is
  * under way; what stays are keyed hashes.

@@ -11,12 +11,12 @@
 #include "span/prompt_features.h"
 
 struct text_pairs {
-    uint32_t limit;                           /* from here on none is among the lowest; 0: not known */
-    uint32_t count;                           /* gathered */
-    uint32_t hash[4 * PROMPT_FEATURES_LINES]; /* each of PROMPT_FEATURES_BITS, not 0 */
+    uint32_t limit;     /* from here on none is among the lowest; 0: not known */
+    uint32_t count;     /* gathered */
+    uint32_t hash[512]; /* each of PROMPT_FEATURES_BITS, not 0 */
 };
 
-/* Puts those that count in order, in hash[0 … count). */
+/* Puts those that count in order, in hash[0 … count); what lies behind is zero. */
 void text_pairs_narrow(struct text_pairs *pairs);
 
 /* `pairs` was all zero bytes. */
