@@ -2,9 +2,9 @@
 #pragma once
 
 enum {
-    /* Longest text in a span. Models, ids, paths and reasons are far shorter; longer ones are cut
-     * at a character boundary. */
-    SPAN_TEXT_MAX = 512,
+    /* Longest text in a span: the features of a prompt (prompt_features.c) need most of it. Models,
+     * ids, paths and reasons are far shorter; longer ones are cut at a character boundary. */
+    SPAN_TEXT_MAX = 700,
     /* All texts of one span together, so that a span under construction has a fixed size. */
     SPAN_ARENA_BYTES = 4096,
     /* Spans in a block as the shim cuts it: past 256 compression gains little (shared figures: 10 %

@@ -35,7 +35,14 @@ static const struct option report_options[] = {
 };
 
 static const struct option prompts_options[] = {
-    {0, "format", "FORMAT", "text md csv json", "text (default), md, csv or json"},
+    {0, "format", "FORMAT", "text md csv json", "of the list: text (default), md, csv or json"},
+    {0, "limit", "N", NULL, "of the list: at most N rows, 0 for all (default 40 in text and md, else all)"},
+    {0, "variant", "V", NULL, "with split: the variant that becomes a prompt of its own"},
+};
+
+static const struct option merge_options[] = {
+    {'o', "output", "OUT", "FILE",
+     "the store to write (default merged.db, if there is none); an existing one is added to"},
 };
 
 static const struct option export_options[] = {PERIOD_OPTIONS};
@@ -110,25 +117,55 @@ const struct command commands[] = {
     },
     {
         .name = "prompts",
-        .usage = "[--format text|md|csv|json] [name ID NAME|merge ID ID|split ID] [FILE]",
-        .summary = "the prompts that were learned from texts that vary, and their versions",
+        .usage = "[--format text|md|csv|json] [--limit N] [name ID NAME|merge ID INTO|split ID [--variant V]] [FILE]",
+        .summary = "the prompts of a store: what was learned of them, their versions, names",
         .example = "pprofctl prompts\n"
-                   "pprofctl prompts name 3f0c92d1a4be7781 triage\n"
-                   "pprofctl prompts merge 3f0c92d1a4be7781 90b1c22e5d7f0a43 runs.db",
+                   "pprofctl prompts name 3f0c92d1 triage\n"
+                   "pprofctl prompts merge 90b1c22e5d7f0a43 triage runs.db\n"
+                   "pprofctl prompts split triage@2",
         .text = STORE_OPERAND
         " One line a version: calls, the texts that it was learned from, the share of words that are the same in all "
         "of them and how many come before the first that varies (of the first 64 and last 24 words), first and last "
-        "call.\n\n"
-        "name gives a prompt a name, for calls that said none. merge makes the first prompt the second, where one "
-        "was taken for two; versions with the same number become one. split takes that back, and keeps it from being "
-        "learned; calls whose hour was merged meanwhile stay together. All of it is kept in the store and counts for "
-        "all who read it.",
-        .exit_status = "0: done, 1: FILE cannot be read or has no such prompt, 2: wrong options.",
+        "call. A prompt whose text never varied, or that was not learned yet, has no such facts. Below the list: "
+        "which prompts are part of others now.\n\n"
+        "ID is a prompt's id, the beginning of one where no other begins so, or its name. All that is said here is "
+        "kept in the store as a rule, which counts for all who read it and over all that is learned later.\n\n"
+        "name gives a prompt a name. What its calls say of themselves (X-Pprof-Prompt and the like) counts first.\n\n"
+        "merge makes ID a part of INTO, where one prompt was taken for two: the calls of both go by the id and the "
+        "name of INTO, versions with the same number become one.\n\n"
+        "split takes apart what was taken for one. split ID, of a prompt that was merged or that turned out to be "
+        "another one: it is a prompt of its own again, whatever is learned (of what turned out so, calls that were "
+        "merged into the store's columns meanwhile stay). split ID@VERSION, split ID --variant V and split TEXT_ID "
+        "(pprof.prompt.text_id of export): these calls, and later ones, are a prompt of their own, whose id it says. "
+        "merge takes any of it back.",
+        .exit_status = "0: done, 1: FILE cannot be read or has no such prompt, or it makes no sense, 2: wrong options.",
         .options = prompts_options,
         .n_options = COUNT(prompts_options),
         .operands_max = 4,
         .completes = "FILE",
         .run = command_prompts,
+    },
+    {
+        .name = "merge",
+        .usage = "STORE... [-o OUT]",
+        .summary = "make one store of several: of hosts, of recorded runs",
+        .example = "pprofctl merge web1.db web2.db -o fleet.db\n"
+                   "pprofctl merge nightly.db -o all.db",
+        .text = "All calls of each STORE come into OUT, each once, however often it is said: what is there already is "
+                "known by its process and number. So do losses, names and other words about prompts (where two differ, "
+                "the later one counts, and it says so), and what was learned of prompts: where hosts have the same "
+                "LIBPPROF_HASH_KEY, or stores are of one host, equal prompts are one.\n\n"
+                "The STOREs are only read, each as it is at one moment, also while pprofd writes to it. OUT is written "
+                "in small steps: where merge is killed, it is sound, report and check say that a merge was not "
+                "finished, and the same command goes on. What waits beside a store (spools, journals) is not in it: "
+                "copy a store at rest, or merge where its pprofd runs.",
+        .exit_status = "0: all is in OUT, 1: a store cannot be read or written, or has damaged blocks, which were left "
+                       "out, 2: wrong options.",
+        .options = merge_options,
+        .n_options = COUNT(merge_options),
+        .operands_max = 1000,
+        .completes = "FILE",
+        .run = command_merge,
     },
     {
         .name = "export",
@@ -218,7 +255,7 @@ const struct command commands[] = {
         .options = help_options,
         .n_options = COUNT(help_options),
         .operands_max = 1,
-        .completes = "record report prompts export dump check doctor key-alias keys fields environment",
+        .completes = "record report prompts merge export dump check doctor key-alias keys fields environment",
         .run = command_help,
     },
 };

@@ -8,7 +8,7 @@
  *   block(id, process, t_min, t_max, n, merged, raw, ids_until); col(block, field, data);
  *   prompt_text(id, setup, prompt, …), prompt_open(text, features),
  *   prompt_template(prompt, version, …): texts of instructions, what was learned of them;
- *   prompt_rule(prompt, name, into_prompt): what was said;
+ *   prompt_rule(prompt, part, name, …): what was said;
  *   rollup_key, rollup_cell, rollup_packed(hour, data); loss(kind, events, spans, last_ns);
  *   meta(key, value);
  *   views process, rollup_hour
@@ -156,12 +156,30 @@ struct store_prompt_version {
 /* Each, prompt after prompt; `each` stops it by what is not 0, which is returned. */
 int store_prompt_versions(struct store *store, int (*each)(void *context, const struct store_prompt_version *version),
                           void *context);
-/* The prompt that is shown for an id: 1, 0 when nothing was learned of it, or negative status. */
+/* The prompt that is shown for an id: 1, 0 when nothing was learned or said of it (then it is the
+ * id's own), or negative status. */
 int store_prompt_shown(struct store *store, uint64_t id, uint64_t *ret_prompt);
-/* Keeps what people say of a prompt: its name (NULL: nothing new), and the prompt that it is (0:
- * nothing new; its own id: it is none but itself, whatever is learned). In a transaction of its
- * own. */
-int store_prompt_say(struct store *store, uint64_t prompt, const char *name, uint64_t into);
+
+/* What people said of a prompt. */
+struct store_rule {
+    uint64_t prompt;
+    const char *part; /* "": of all its calls; "@VERSION", "#VARIANT", "=TEXT_ID" in 16 digits: of those */
+    const char *name; /* NULL: none was given */
+    uint64_t into; /* the prompt that they are; its own id: none but itself, whatever is learned; 0: nothing was said */
+    uint64_t said_ns;
+};
+int store_rules(struct store *store, int (*each)(void *context, const struct store_rule *rule), void *context);
+/* Keeps what people say of prompts that are shown, each in a transaction of its own: a name; that
+ * it is `into` (whose name may be given, as its calls say it); that it is none but itself; that
+ * some of its calls are a prompt of their own, whose id is the same on every host. */
+int store_prompt_name(struct store *store, uint64_t prompt, const char *name);
+int store_prompt_merge(struct store *store, uint64_t prompt, uint64_t into, const char *name);
+int store_prompt_split(struct store *store, uint64_t prompt);
+int store_prompt_split_part(struct store *store, uint64_t prompt, const char *part, uint64_t *ret_new);
+/* What turned out to be another prompt, by learning or by people's word: each id, and the prompt
+ * that is shown for it. */
+int store_prompts_moved(struct store *store, int (*each)(void *context, uint64_t prompt, uint64_t shown, bool said),
+                        void *context);
 /* How many texts of instructions belong to no prompt yet. */
 int store_texts_unassigned(struct store *store, uint64_t *ret_texts);
 
@@ -201,6 +219,10 @@ int store_column_text(struct sqlite3_stmt *row, int column, const char **ret_tex
       "copies or cuts of this store without the log of what was being written")                                        \
     X(features_damaged, false, "text of a prompt came without what tells it from others",                              \
       "texts of prompts came without what tells them from others")                                                     \
+    X(block_left_out, true, "damaged block of a store that was merged into this one was left out",                     \
+      "damaged blocks of stores that were merged into this one were left out")                                         \
+    X(merge_unfinished, true, "merge of another store into this one was not finished",                                 \
+      "merges of other stores into this one were not finished")                                                        \
     X(counters_absurd, false, "message with counts that cannot be right", "messages with counts that cannot be right")
 enum store_loss_kind {
 #define X(ident, certain, one, many) STORE_LOSS_##ident,

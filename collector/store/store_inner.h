@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 #include <sys/types.h>
 
+#include "store_prompts.h"
 #include "rollup.h"
 #include "store.h"
 
@@ -59,6 +60,8 @@ enum {
 /* In `meta`: the highest block that the stored rollups count. No block above a counted one may ever
  * get a number below it: a merge writes its block before it drops its sources. */
 #define STORE_META_COUNTED "rollups_count_to_block"
+/* ... and, before the id of each, the stores that are not wholly in this one yet. */
+#define STORE_META_UNITING "uniting "
 /* In `meta`: how often something was learned of prompts, by whatever writer. */
 #define STORE_META_LESSONS "prompt_lessons"
 
@@ -122,9 +125,11 @@ enum { STORE_RECURS = 3 };
     STORE_SQL(process_loss, "UPDATE process_row SET " SPAN_LOSSES(STORE_SQL_LOSS_SET) "final=? WHERE id=?")            \
     STORE_SQL(loss_add, "INSERT INTO loss(kind,events,spans,last_ns) VALUES(?1,?2,?3,?4) ON CONFLICT(kind) DO UPDATE " \
                         "SET events=events+excluded.events, spans=spans+excluded.spans, last_ns=excluded.last_ns")     \
-    STORE_SQL(losses, "SELECT kind,events,spans FROM loss")                                                            \
+    STORE_SQL(losses, "SELECT kind,sum(events),sum(spans) FROM (SELECT kind,events,spans FROM loss UNION ALL SELECT "  \
+                      "kind,events,spans FROM origin_loss) GROUP BY kind")                                             \
+    STORE_SQL(uniting, "SELECT count(*) FROM meta WHERE key>='" STORE_META_UNITING "' AND key<'uniting!'")             \
     STORE_SQL(accounts,                                                                                                \
-              "SELECT p.id,p.start_ns,p.final,s.first,s.last" SPAN_LOSSES(                                             \
+              "SELECT p.id,p.start_ns,p.final,p.from_frame,s.first,s.last" SPAN_LOSSES(                                \
                   STORE_SQL_LOSS_GET) " FROM process_row p "                                                           \
                                       "LEFT JOIN seen s ON s.process=p.id WHERE p.id>?1 ORDER BY p.id,s.first")        \
     STORE_SQL(seen_below, "SELECT first,last FROM seen WHERE process=?1 AND first<=?2 ORDER BY first DESC LIMIT 1")    \
@@ -157,7 +162,8 @@ enum { STORE_RECURS = 3 };
     STORE_SQL(block_unsettle, "UPDATE block SET settled=0 WHERE merged=1 AND settled=1 AND t_max>=?1 AND t_min<=?2")   \
     STORE_SQL(hour_blocks, "SELECT id FROM block WHERE t_max>=?1 AND t_min<?2 ORDER BY id")                            \
     STORE_SQL(packed_drop, "DELETE FROM rollup_packed WHERE hour=?1")                                                  \
-    STORE_SQL(prompts_any, "SELECT EXISTS(SELECT 1 FROM prompt_text) OR EXISTS(SELECT 1 FROM prompt_template)")        \
+    STORE_SQL(prompts_any, "SELECT EXISTS(SELECT 1 FROM prompt_text) OR EXISTS(SELECT 1 FROM prompt_template) OR "     \
+                           "EXISTS(SELECT 1 FROM prompt_rule), EXISTS(SELECT 1 FROM prompt_rule WHERE part>'')")       \
     STORE_SQL(text_put, "INSERT INTO prompt_text(id,setup,done,calls,first_ns,last_ns) VALUES(?1,?2,0,0,?3,?3) "       \
                         "ON CONFLICT(id,setup) DO UPDATE SET first_ns=min(first_ns,excluded.first_ns), "               \
                         "last_ns=max(last_ns,excluded.last_ns)")                                                       \
@@ -193,17 +199,35 @@ enum { STORE_RECURS = 3 };
                             "last_ns,alias,settled,alias_version) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)")         \
     STORE_SQL(template_drop, "DELETE FROM prompt_template WHERE prompt=?1 AND version=?2 AND settled=0")               \
     STORE_SQL(lessons, "SELECT coalesce(max(value),0) FROM meta WHERE key='" STORE_META_LESSONS "'")                   \
-    STORE_SQL(template_alias, "SELECT count(*),max(alias) FROM prompt_template WHERE prompt=?1")                       \
+    STORE_SQL(template_any, "SELECT EXISTS(SELECT 1 FROM prompt_template WHERE prompt=?1)")                            \
+    STORE_SQL(template_alias, "SELECT alias,alias_version FROM prompt_template WHERE prompt=?1 AND "                   \
+                              "(version=?2 OR ?2=0) ORDER BY version LIMIT 1")                                         \
     STORE_SQL(template_variants, "SELECT texts BETWEEN 2 AND 12 AND texts=(SELECT count(*) FROM prompt_text p WHERE "  \
                                  "p.prompt=?1 AND p.version=?2 AND p.calls>=" STORE_SQL_RECURS ") "                    \
                                  "FROM prompt_template t WHERE t.prompt=?1 AND t.version=?2")                          \
-    STORE_SQL(rule_put, "INSERT INTO prompt_rule(prompt,name,into_prompt) VALUES(?1,?2,?3) ON CONFLICT(prompt) "       \
-                        "DO UPDATE SET name=coalesce(excluded.name,name), "                                            \
-                        "into_prompt=coalesce(excluded.into_prompt,into_prompt)")                                      \
+    STORE_SQL(rule_put, "INSERT INTO prompt_rule(prompt,part,name,into_prompt,said_ns) VALUES(?1,?2,?3,?4,?5) "        \
+                        "ON CONFLICT(prompt,part) DO UPDATE SET name=coalesce(excluded.name,name), "                   \
+                        "into_prompt=coalesce(excluded.into_prompt,into_prompt), said_ns=excluded.said_ns")            \
+    STORE_SQL(rule_drop, "DELETE FROM prompt_rule WHERE prompt=?1 AND part=?2")                                        \
+    STORE_SQL(rule_end, "UPDATE prompt_rule SET into_prompt=NULL WHERE prompt=?1 AND part=''")                         \
+    STORE_SQL(prompts_moved, "SELECT prompt,max(said) FROM (SELECT prompt,1 AS said FROM prompt_rule WHERE part='' "   \
+                             "AND into_prompt<>prompt UNION SELECT prompt,0 FROM prompt_template WHERE alias NOT IN "  \
+                             "(0,prompt)) GROUP BY prompt")                                                            \
+    STORE_SQL(rule_all, "SELECT prompt,part,name,into_prompt,said_ns FROM prompt_rule ORDER BY prompt,part")           \
+    STORE_SQL(rule_parts, "SELECT part,into_prompt FROM prompt_rule WHERE prompt=?1 AND part>'' ORDER BY part "        \
+                          "LIMIT ?2")                                                                                  \
+    STORE_SQL(rule_is_part, "SELECT EXISTS(SELECT 1 FROM prompt_rule WHERE into_prompt=?1 AND part>'')")               \
+    STORE_SQL(rules_of_texts, "SELECT r.prompt,t.prompt FROM prompt_rule r JOIN prompt_text t ON t.id=r.prompt "       \
+                              "WHERE r.part='' AND r.into_prompt IS NULL AND t.prompt IS NOT NULL AND "                \
+                              "t.prompt<>r.prompt AND NOT EXISTS(SELECT 1 FROM prompt_template WHERE "                 \
+                              "prompt=r.prompt) GROUP BY 1 LIMIT 1")                                                   \
+    STORE_SQL(rule_move, "INSERT INTO prompt_rule(prompt,part,name,into_prompt,said_ns) SELECT ?2,'',name,NULL,"       \
+                         "said_ns FROM prompt_rule WHERE prompt=?1 AND part='' ON CONFLICT(prompt,part) DO UPDATE "    \
+                         "SET name=coalesce(name,excluded.name)")                                                      \
     STORE_SQL(template_all,                                                                                            \
               "SELECT prompt,version,scope,setup,texts,data,first_ns,last_ns,alias,settled,alias_version "             \
               "FROM prompt_template ORDER BY prompt,version")                                                          \
-    STORE_SQL(rule_get, "SELECT name,into_prompt FROM prompt_rule WHERE prompt=?1")                                    \
+    STORE_SQL(rule_get, "SELECT name,into_prompt FROM prompt_rule WHERE prompt=?1 AND part=''")                        \
     STORE_SQL(key_of_prompt, "SELECT id FROM rollup_key WHERE prompt=?1")                                              \
     STORE_SQL(key_drop, "DELETE FROM rollup_key WHERE id=?1")                                                          \
     STORE_SQL(meta_add, "INSERT INTO meta(key,value) VALUES(?1,?2) "                                                   \
@@ -263,42 +287,6 @@ struct store_place {
     char path[STORE_PATH_MAX];
 };
 
-/* The prompt that calls with an id belong to, from a time on. */
-struct store_prompt {
-    uint64_t from_ns;
-    uint64_t prompt;
-    bool settled;     /* it stays so; else what is learned may yet tell otherwise */
-    uint32_t version; /* 0: not told by the id */
-    char version_text[12];
-    char variant[9]; /* which of a few texts the prompt has; "" where they are many */
-    char *name;      /* that people gave it, or NULL */
-};
-
-/* What is in memory of prompts: store/prompts/. */
-struct store_prompts {
-    bool any;  /* the store has texts or templates; else nothing is looked for */
-    bool open; /* something came since store_learn looked last */
-    /* Calls of texts since rollups were saved, by id; open addressing, calls 0 is free. */
-    struct store_text_count {
-        uint64_t id, calls, last_ns;
-    } * count;
-    size_t n_counts, count_slots;
-    /* What ids stand for, as asked; open addressing. */
-    struct store_known_id {
-        uint64_t id;
-        uint32_t first, n; /* in `prompt`; 0: nothing was learned of it */
-        bool used;
-    } * known;
-    size_t n_known, known_slots;
-    struct store_prompt *prompt;
-    size_t n_prompts, prompts_capacity;
-    /* For the rows of one block. */
-    uint64_t *learned, *present;
-    struct span_text *text;
-    size_t rows_capacity;
-    struct store_study *study; /* what learning keeps in memory; NULL: nothing yet */
-};
-
 struct store {
     sqlite3 *db;                    /* NULL only in a writer that lost its file and could not make it anew yet */
     int away;                       /* then: the status of that, */
@@ -351,7 +339,8 @@ int store_pragma_int(sqlite3 *db, const char *text, int64_t *ret_value);
  * made it meanwhile. */
 int store_make(const char *path);
 /* store_make.c: the tables of processes and of rollups, which a migration makes anew. */
-extern const char store_schema_processes[], store_schema_rollups[], store_schema_packed[], store_schema_prompts[];
+extern const char store_schema_processes[], store_schema_rollups[], store_schema_packed[], store_schema_prompts[],
+    store_schema_origins[];
 /* store_schema.c: 0, or STORE_FOREIGN where tables, views or triggers are not as pprofd makes
  * them. */
 int store_schema_check(struct store *store);
@@ -430,7 +419,8 @@ struct store_wanted {
     const enum span_field *fields;
     size_t n_fields;
     bool seq;    /* too */
-    bool prompt; /* prompt_id too */
+    bool prompt; /* what tells the prompt, too */
+    bool parts;  /* and what tells its parts */
 };
 enum { STORE_GONE = -50 }; /* there is no such block any more: it was merged into another one */
 /* store_scan.c: the wanted columns of one block, in the transaction of the moment; ret_rows->n is
@@ -484,21 +474,27 @@ int store_without_features(const uint8_t *block, size_t bytes, struct span_buffe
 /* prompts/store_texts.c: counts calls by their texts in memory, and saves that; as the rollups. */
 int store_texts_count(struct store *store, const struct store_rows *rows);
 int store_texts_save(struct store *store);
+/* prompts/store_map.c: what a call belongs to, NULL where nothing was learned or said of it; holds
+ * until another one is asked for. 0 or store_status. */
+int store_prompt_find(struct store *store, const struct store_call *call, const struct store_prompt **ret_prompt);
+/* prompts/store_map.c: the number of a version that was found, as the merge wrote it; 0: it is none
+ * of those. */
+uint32_t store_found_version(struct span_text text);
+/* prompts/store_rules.c: names that were given to texts go to the prompts that were learned of
+ * them. In the transaction that learns. 0 or store_status. */
+int store_rules_learn(struct store *store);
 /* prompts/store_study.c: a text that waits is to be looked at again. */
 void store_study_again(struct store *store, int64_t text);
 /* prompts/store_study.c: forgets what learning keeps in memory: it is read again. */
 void store_study_end(struct store *store);
-/* prompts/store_map.c: what calls with this id that began then belong to, NULL where nothing was
- * learned of it; holds until another id is asked for. 0 or store_status. */
-int store_prompt_find(struct store *store, uint64_t id, uint64_t start_ns, const struct store_prompt **ret_prompt);
 /* prompts/store_map.c: forgets what is in memory of ids when it is much. 0 or store_status. */
 int store_prompts_trim(struct store *store);
-/* prompts/store_map.c: rows as read become rows as they are shown: ids, versions and names of the
+/* prompts/store_show.c: rows as read become rows as they are shown: ids, versions and names of the
  * prompts that were learned. 0 or store_status. */
 int store_prompts_show(struct store *store, const struct store_wanted *wanted, struct store_rows *rows);
-/* prompts/store_map.c: whether the field is one of those. */
+/* prompts/store_show.c: whether the field is one of those. */
 bool store_is_of_prompt(enum span_field field);
-/* prompts/store_map.c: a rollup's key as it is shown; texts hold while `room` does. 0 or
+/* prompts/store_show.c: a rollup's key as it is shown; texts hold while `room` does. 0 or
  * store_status. */
 struct store_shown_key {
     char id[17], version[12];
@@ -513,6 +509,7 @@ int store_forget_step(struct store *store, uint64_t before_ns, bool *ret_more);
 struct store_settling {
     size_t rows;        /* 0: nothing was ever learned */
     uint64_t *start_ns; /* of each row */
+    uint64_t *text_id;  /* of each row, where people spoke of parts of prompts; 0: none */
     uint32_t *found;    /* of each row: position in store->prompts.prompt + 1, 0: none */
     uint64_t *hour;     /* whose rollups are to be counted again */
     size_t n_hours, hours_capacity;
@@ -523,9 +520,10 @@ struct store_gathering {
     struct span_text *texts;
     uint64_t *present;
 };
-/* prompts/store_settle.c. The rows by their starts, then what is found by their ids; 0 or
- * store_status. */
+/* prompts/store_settle.c. The rows by their starts, by the ids of their texts, then what is found
+ * by their ids; 0 or store_status. */
 int store_settle_begin(struct store *store, struct store_settling *settling, const uint64_t *start_ns, size_t rows);
+int store_settle_text_ids(struct store_settling *settling, const uint64_t *text_id, const uint64_t *present);
 int store_settle_ids(struct store *store, struct store_settling *settling, const uint64_t *id, const uint64_t *present);
 /* prompts/store_settle.c: whether the field is written otherwise; then, after it was gathered, 1, 0
  * when no row has it any more, or negative status. */
@@ -542,9 +540,9 @@ int store_template_read(struct miner_template *template, const uint8_t *data, si
 /* prompts/store_learn.c: the template of a row of STORE_SQL_template_list and its like. 0,
  * STORE_DAMAGED or worse. */
 int store_template_row(struct miner_template *ret_template, sqlite3_stmt *row);
+int store_template_put(struct store *store, const struct miner_template *template, struct span_buffer *data);
 /* prompts/store_check_prompts.c: whether texts, templates and rules are as they should be. */
-int store_check_prompts(struct store *store, void (*fault)(void *context, const char *what, int64_t a, int64_t b),
-                        void *context);
+int store_check_prompts(struct store *store, void (*fault)(void *context, const char *sentence), void *context);
 
 /* store_retention.c: one step of letting go what time is over; an hour is over when it ended so
  * long ago. */

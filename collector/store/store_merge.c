@@ -474,6 +474,11 @@ static int look_for_prompts(struct merge *merge)
 
     if (status >= 0)
         status = store_settle_begin(merge->store, &merge->settling, merge->values, merge->rows);
+    if (status >= 0 && merge->settling.rows > 0 && merge->store->prompts.parts) {
+        status = gather(merge, SPAN_prompt_text_id);
+        if (status >= 0)
+            status = store_settle_text_ids(&merge->settling, merge->values, merge->present);
+    }
     if (status >= 0 && merge->settling.rows > 0)
         status = gather(merge, SPAN_prompt_id);
     return status == 1 ? store_settle_ids(merge->store, &merge->settling, merge->values, merge->present) : status;

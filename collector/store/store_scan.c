@@ -244,7 +244,12 @@ static int read_columns(struct store *store, int64_t id, const struct span_block
     const struct {
         enum span_field field;
         bool wanted;
-    } also[] = {{SPAN_start_ns, true}, {SPAN_seq, wanted->seq}, {SPAN_prompt_id, wanted->prompt}};
+    } also[] = {{SPAN_start_ns, true},
+                {SPAN_seq, wanted->seq},
+                {SPAN_prompt_id, wanted->prompt},
+                {SPAN_prompt_version, wanted->prompt},
+                {SPAN_prompt_variant, wanted->parts},
+                {SPAN_prompt_text_id, wanted->parts}};
 
     for (size_t i = 0; i < wanted->n_fields + sizeof(also) / sizeof(also[0]); i++) {
         enum span_field field = i < wanted->n_fields ? wanted->fields[i] : also[i - wanted->n_fields].field;

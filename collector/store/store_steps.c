@@ -281,6 +281,7 @@ int store_scan(struct store *store, const struct store_query *query,
 
     for (size_t i = 0; i < query->n_fields; i++)
         scan.wanted.prompt |= store->prompts.any && store_is_of_prompt(query->fields[i]);
+    scan.wanted.parts = scan.wanted.prompt && store->prompts.parts;
     if (status == 0 && query->until_ns > 0)
         status = pass(&scan, 0);
 

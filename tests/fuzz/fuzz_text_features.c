@@ -1,5 +1,5 @@
 /* Any text in any cutting has the same features and the same digest, and what reads features takes
- * them; of a text that was dropped nothing stays. */
+ * them; of a text that was dropped nothing stays. What is read is written as it was. */
 #include "shim/llm/identity/text_features.h"
 
 #include <stdlib.h>
@@ -47,6 +47,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     struct result whole, cut;
     struct prompt_features read;
     uint8_t written[SPAN_TEXT_MAX];
+    if (prompt_features_read(&read, data, bytes) == 0 &&
+        (prompt_features_write(&read, written) != bytes || memcmp(written, data, bytes) != 0))
+        abort();
     if (bytes < 2)
         return 0;
     /* Inputs are short; what matters lies beyond the buffer. */

@@ -69,8 +69,11 @@ struct call {
     uint64_t seq; /* within the process */
     uint64_t start_ns;
     struct text text;
-    bool first;       /* of this text in its process: it brings features */
-    const char *name; /* that the program said, or NULL */
+    bool first;          /* of this text in its process: it brings features */
+    const char *name;    /* that the program said, or NULL */
+    const char *version; /* likewise */
+    const char *preview; /* likewise */
+    bool no_id;          /* the name alone is known */
 };
 
 static inline void make_call(struct span *span, const struct call *call)
@@ -82,10 +85,16 @@ static inline void make_call(struct span *span, const struct call *call)
     span_set_u64(span, SPAN_total_ns, 1000000 + call->seq * 1000);
     span_set_u64(span, SPAN_input_tokens, 100 + call->text.template);
     set_text(span, SPAN_request_model, call->text.template % 2 ? "gpt-4o" : "gpt-4o-mini");
-    span_set_u64(span, SPAN_prompt_id, text_id(&call->text));
-    span_set_u64(span, SPAN_prompt_text_id, mix(text_id(&call->text), call->text.setup));
+    if (!call->no_id) {
+        span_set_u64(span, SPAN_prompt_id, text_id(&call->text));
+        span_set_u64(span, SPAN_prompt_text_id, mix(text_id(&call->text), call->text.setup));
+    }
     if (call->name != NULL)
         set_text(span, SPAN_prompt_name, call->name);
+    if (call->version != NULL)
+        set_text(span, SPAN_prompt_version, call->version);
+    if (call->preview != NULL)
+        set_text(span, SPAN_prompt_preview, call->preview);
     if (call->first)
         span_set_text(span, SPAN_prompt_features, (const char *)data, features_of(&call->text, data));
 }

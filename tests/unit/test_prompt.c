@@ -359,6 +359,36 @@ static void test_preview_of_the_shared(void **state)
     assert_string_equal(preview_of("Help Hubert", "x"), "Help");
 }
 
+/* With the features comes which of their words stand in the preview, in its order: those of the
+ * first message, where both begin. */
+static void test_preview_words(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *messages, *preview;
+        uint64_t begins, shown;
+    } cases[] = {
+        {SYSTEM("You help, at 7, (it)"), "You help, at \xe2\x80\xa6 (it)", 0x5b, 0x4b},
+        {SYSTEM("You help Erika") "," SYSTEM("Otto knows"), "You help ErikaOtto knows", 7, 3},
+        {SYSTEM("You help \xe2\x80\xa6 it"), "You help \xe2\x80\xa6 it", 15, 11},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char request[512];
+        struct prompt_features features;
+        snprintf(request, sizeof(request), "{\"messages\":[%s]}", cases[i].messages);
+        preview_begin(60, false);
+        for (int k = 0; k < 3; k++) {
+            features_begin();
+            assert_true(brings(request, NULL, &features));
+            assert_true(k == 2 || (features.preview_begins | features.preview_shown) == 0); /* nothing is shown yet */
+        }
+        assert_string_equal(exchange_field(&span, SPAN_prompt_preview), cases[i].preview);
+        assert_int_equal(features.preview_begins, cases[i].begins);
+        assert_int_equal(features.preview_shown, cases[i].shown);
+    }
+    config.sent = NULL;
+}
+
 /* What looks like data is shown in no case, and the user's text only where it was asked for. */
 static void test_preview_of_data(void **state)
 {
@@ -558,6 +588,7 @@ int main(void)
                                        cmocka_unit_test(test_preview_of_the_same),
                                        cmocka_unit_test(test_preview_of_the_shared),
                                        cmocka_unit_test(test_preview_ends_with_words),
+                                       cmocka_unit_test(test_preview_words),
                                        cmocka_unit_test(test_preview_of_data),
                                        cmocka_unit_test(test_preview_of_tools),
                                        cmocka_unit_test(test_preview_is_bounded),

@@ -4,37 +4,13 @@
  * learned.
  */
 #include "prompt_calls.h"
+#include "store_tests.h"
 
 #include <signal.h>
 
 #include <sqlite3.h>
 
 #include "collector/store/rollup.h"
-
-static char directory[64];
-static char file[128];
-
-static int setup(void **state)
-{
-    (void)state;
-    test_directory(directory);
-    snprintf(file, sizeof(file), "%s/pprof.db", directory);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    test_remove(directory);
-    return 0;
-}
-
-static struct store *open_store(enum store_mode mode)
-{
-    struct store *store = NULL;
-    assert_int_equal(store_open(file, mode, &store), STORE_OK);
-    return store;
-}
 
 static int64_t query(const char *sql)
 {
@@ -377,10 +353,11 @@ static void test_aliases(void **state)
     snprintf(sql, sizeof(sql), "UPDATE prompt_template SET alias=%lld WHERE prompt=%lld", (long long)id[1],
              (long long)id[0]);
     change(sql);
-    snprintf(sql, sizeof(sql), "INSERT INTO prompt_rule(prompt,into_prompt) VALUES(%lld,%lld)", (long long)id[1],
-             (long long)id[2]);
+    snprintf(sql, sizeof(sql), "INSERT INTO prompt_rule(prompt,part,into_prompt,said_ns) VALUES(%lld,'',%lld,0)",
+             (long long)id[1], (long long)id[2]);
     change(sql);
-    snprintf(sql, sizeof(sql), "INSERT INTO prompt_rule(prompt,name) VALUES(%lld,'triage')", (long long)id[2]);
+    snprintf(sql, sizeof(sql), "INSERT INTO prompt_rule(prompt,part,name,said_ns) VALUES(%lld,'','triage',0)",
+             (long long)id[2]);
     change(sql);
     store = open_store(STORE_READ);
     assert_int_equal(look(store)->n, 1);
@@ -498,7 +475,7 @@ static void test_bad_features(void **state)
         else if (round % 4 == 1)
             data[round % 5] ^= 0xff;
         else if (round % 4 == 2)
-            memset(data + bytes - 3, 0, 3);
+            memset(data + 17, 0, 3); /* the first hash */
         else
             span_clear(&span, SPAN_prompt_id);
         span_set_text(&span, SPAN_prompt_features, (const char *)data, bytes);

@@ -1,7 +1,5 @@
-/* Bytes of instructions in groups: both ways give the same, and what a plain reader finds; and the
- * lowest hashes of pairs of lines. */
+/* Bytes of instructions in groups: both ways give the same, and what a plain reader finds. */
 #include "shim/llm/identity/text_groups.h"
-#include "shim/llm/identity/text_pairs.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -63,41 +61,8 @@ static void test_ways(void **unused)
     }
 }
 
-static int by_value(const void *a, const void *b)
-{
-    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* The lowest, each once, whatever their number, how often they come and how they are spread. */
-static void test_pairs(void **unused)
-{
-    (void)unused;
-    enum { MOST = 4000 };
-    static uint32_t all[MOST];
-    static struct text_pairs pairs;
-    state = 11;
-    for (unsigned round = 0; round < 400; round++) {
-        const unsigned n = round < 310 ? round : below(MOST), bits = 4 + below(21);
-        memset(&pairs, 0, sizeof(pairs));
-        for (unsigned i = 0; i < n; i++) {
-            all[i] = 1 + below((1U << 12) - 1) % ((1U << bits) - 1);
-            if (bits > 12)
-                all[i] = (all[i] << (bits - 12)) - below(1U << (bits - 12));
-            text_pairs_add(&pairs, all[i]);
-        }
-        text_pairs_narrow(&pairs);
-        qsort(all, n, sizeof(all[0]), by_value);
-        unsigned kept = 0;
-        for (unsigned i = 0; i < n; i++)
-            if (kept < PROMPT_FEATURES_LINES && (!i || all[i] != all[i - 1]))
-                assert_int_equal(pairs.hash[kept++], all[i]);
-        assert_int_equal(pairs.count, kept);
-    }
-}
-
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ways), cmocka_unit_test(test_pairs)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ways)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
  */
 #include "store_study.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,7 +95,7 @@ int store_template_row(struct miner_template *ret_template, sqlite3_stmt *row)
 
 /* ---- what was found ---- */
 
-static int put_template(struct store *store, const struct miner_template *template, struct span_buffer *data)
+int store_template_put(struct store *store, const struct miner_template *template, struct span_buffer *data)
 {
     sqlite3_stmt *put = store_statement(store, STORE_SQL_template_put);
     const int64_t numbers[] = {(int64_t) template->prompt, template->version, template->scope, template->setup,
@@ -182,7 +183,7 @@ static int save_templates(struct store_lesson *lesson, const struct miner_templa
 
         kept.texts -= again[i] < kept.texts ? again[i] : kept.texts;
         if (i >= lesson->n_known || store_template_sum(&kept) != lesson->known[i].sum)
-            status = put_template(lesson->store, &kept, &data);
+            status = store_template_put(lesson->store, &kept, &data);
     }
     span_buffer_done(&data);
     free(again);
@@ -236,6 +237,8 @@ int store_lesson_save(struct store_lesson *lesson)
         status = cut_loose(lesson, template, n_templates);
     if (status == 0)
         status = store_study_unsettle(lesson->store);
+    if (status == 0)
+        status = store_rules_learn(lesson->store);
     return status == 0 ? store_lessons_put(lesson->store, lesson->lessons + 1) : status;
 }
 
@@ -308,15 +311,23 @@ int store_prompt_versions(struct store *store, int (*each)(void *context, const 
     while (status == 0 && (code = sqlite3_step(list)) == SQLITE_ROW) {
         const struct store_prompt *shown = NULL;
         struct store_prompt_version version;
+        char mark[16];
 
         status = store_template_row(&template, list);
         if (status == STORE_DAMAGED)
             status = 0;
         else if (status == 0) {
             tell(&version, &template);
-            status = store_prompt_find(store, template.prompt, UINT64_MAX, &shown);
-            if (shown != NULL)
+            const struct store_call call = {
+                .id = template.prompt,
+                .start_ns = UINT64_MAX,
+                .version = {mark, (uint32_t)snprintf(mark, sizeof(mark), "%c%u", STORE_FOUND, template.version)}};
+
+            status = store_prompt_find(store, &call, &shown);
+            if (shown != NULL) {
                 version.prompt = shown->prompt;
+                version.version = shown->version;
+            }
             if (status == 0)
                 status = each(context, &version);
         }

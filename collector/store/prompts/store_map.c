@@ -1,9 +1,10 @@
 /*
- * From the id that a call came with to the prompt that was learned: what reports, exports and the
- * merge ask. Rows are changed as they are read, in the transaction that reads them, so that whoever
- * reads sees one prompt under one id however many texts it has.
+ * From the id that a call came with to the prompt that is shown: what was learned (a text is a
+ * version of a prompt, a prompt turned out to be another one), then what people said (it is another
+ * one, or some of its calls are). Asked by those who show rows and rollups, and by the merge.
  *
- * The store's thread. Memory is bounded: what was asked is forgotten when it is much.
+ * The store's thread. Memory is bounded: what was asked is forgotten when it is much. Whatever a
+ * file says, every way ends.
  */
 #include "../store_inner.h"
 
@@ -13,46 +14,56 @@
 
 enum {
     KNOWN_MAX = 65536, /* ids and prompts in memory */
-    HOPS_MAX = 64,     /* from a prompt to what it turned out to be; ends what leads round in circles */
+    HOPS_MAX = 64,     /* from a prompt to what it turned out to be; more are a circle */
+    PARTS_MAX = 64,    /* of one prompt */
+    DEPTH_MAX = 4,     /* parts of parts */
 };
 
 /* ---- what an id stands for ---- */
 
-static struct store_known_id *slot_of(struct store_known_id *known, size_t slots, uint64_t id)
+static struct store_known_id *slot_of(struct store_known_id *known, size_t slots, uint64_t id, uint32_t version)
 {
-    size_t at = (size_t)((id * UINT64_C(0x9E3779B97F4A7C15)) >> 32);
+    size_t at = (size_t)(((id ^ version) * UINT64_C(0x9E3779B97F4A7C15)) >> 32);
 
-    while (known[at & (slots - 1)].used && known[at & (slots - 1)].id != id)
+    while (known[at & (slots - 1)].used &&
+           (known[at & (slots - 1)].id != id || known[at & (slots - 1)].version != version))
         at++;
     return &known[at & (slots - 1)];
 }
 
-/* Room for one more id and one more prompt. */
+/* Room for one more of a list; 0 or STORE_FAILED. */
+static int more(void **list, size_t n, size_t *capacity, size_t each)
+{
+    const size_t wanted = *capacity == 0 ? 256 : *capacity * 2;
+    void *grown;
+
+    if (n < *capacity)
+        return 0;
+    grown = realloc(*list, wanted * each);
+    if (grown == NULL)
+        return store_because(STORE_FAILED, "no memory");
+    *list = grown;
+    *capacity = wanted;
+    return 0;
+}
+
+/* Room for one more id. */
 static int room(struct store_prompts *prompts)
 {
     size_t slots = prompts->known_slots == 0 ? 1024 : prompts->known_slots * 2;
-    size_t capacity = prompts->prompts_capacity == 0 ? 256 : prompts->prompts_capacity * 2;
+    struct store_known_id *known;
 
-    if (prompts->n_prompts == prompts->prompts_capacity) {
-        struct store_prompt *prompt = realloc(prompts->prompt, capacity * sizeof(*prompt));
-
-        if (prompt == NULL)
-            return store_because(STORE_FAILED, "no memory");
-        prompts->prompt = prompt;
-        prompts->prompts_capacity = capacity;
-    }
-    if (prompts->n_known * 2 >= prompts->known_slots) {
-        struct store_known_id *known = calloc(slots, sizeof(*known));
-
-        if (known == NULL)
-            return store_because(STORE_FAILED, "no memory");
-        for (size_t i = 0; i < prompts->known_slots; i++)
-            if (prompts->known[i].used)
-                *slot_of(known, slots, prompts->known[i].id) = prompts->known[i];
-        free(prompts->known);
-        prompts->known = known;
-        prompts->known_slots = slots;
-    }
+    if (prompts->n_known * 2 < prompts->known_slots)
+        return 0;
+    known = calloc(slots, sizeof(*known));
+    if (known == NULL)
+        return store_because(STORE_FAILED, "no memory");
+    for (size_t i = 0; i < prompts->known_slots; i++)
+        if (prompts->known[i].used)
+            *slot_of(known, slots, prompts->known[i].id, prompts->known[i].version) = prompts->known[i];
+    free(prompts->known);
+    prompts->known = known;
+    prompts->known_slots = slots;
     return 0;
 }
 
@@ -65,12 +76,13 @@ static sqlite3_stmt *ask(struct store *store, enum store_sql which, uint64_t id)
     return statement;
 }
 
-/* What people said of a prompt: into which one it goes (0: none), and its name, the caller's. */
+/* What people said of all calls of a prompt: into which one it goes (0: none), and its name, the
+ * caller's. 1, 0 when nothing, or negative status. */
 static int ask_rule(struct store *store, uint64_t prompt, uint64_t *ret_into, char **ret_name)
 {
     sqlite3_stmt *rule = ask(store, STORE_SQL_rule_get, prompt);
     int code = rule == NULL ? SQLITE_ERROR : sqlite3_step(rule);
-    int status = 0;
+    int status = code == SQLITE_ROW;
 
     *ret_into = 0;
     *ret_name = NULL;
@@ -78,7 +90,8 @@ static int ask_rule(struct store *store, uint64_t prompt, uint64_t *ret_into, ch
         const char *name;
         size_t bytes;
 
-        status = store_column_text(rule, 0, &name, &bytes);
+        if (store_column_text(rule, 0, &name, &bytes) != 0)
+            status = STORE_FAILED;
         *ret_into = (uint64_t)sqlite3_column_int64(rule, 1);
         if (name != NULL && (*ret_name = strdup(name)) == NULL)
             status = store_because(STORE_FAILED, "no memory");
@@ -90,36 +103,70 @@ static int ask_rule(struct store *store, uint64_t prompt, uint64_t *ret_into, ch
     return status;
 }
 
-/* How many templates the prompt has, and what it turned out to be (0: itself). */
-static int ask_templates(struct store *store, uint64_t prompt, bool *ret_any, uint64_t *ret_alias)
+/* What a version of a prompt turned out to be: prompt 0 where it is itself. */
+static int ask_alias(struct store *store, const struct store_prompt *prompt, uint64_t *ret_alias, uint32_t *ret_version)
 {
-    sqlite3_stmt *templates = ask(store, STORE_SQL_template_alias, prompt);
+    sqlite3_stmt *alias = ask(store, STORE_SQL_template_alias, prompt->prompt);
+    int code;
 
-    if (templates == NULL || sqlite3_step(templates) != SQLITE_ROW)
+    if (alias != NULL)
+        (void)sqlite3_bind_int64(alias, 2, prompt->version);
+    code = alias == NULL ? SQLITE_ERROR : sqlite3_step(alias);
+    if (code != SQLITE_ROW && code != SQLITE_DONE)
         return store_sqlite_failed(store, "reading prompts");
-    *ret_any = sqlite3_column_int64(templates, 0) > 0;
-    *ret_alias = (uint64_t)sqlite3_column_int64(templates, 1);
-    (void)sqlite3_reset(templates);
+    *ret_alias = code == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(alias, 0) : 0;
+    *ret_version = code == SQLITE_ROW ? (uint32_t)sqlite3_column_int64(alias, 1) : 0;
+    (void)sqlite3_reset(alias);
     return 0;
 }
 
-/* The last one of those that a prompt turned out to be, one after the other; rules come first. */
+/* One step of the way: rules come before what was learned, and one that names the prompt itself
+ * ends it. What was learned does not lead back to where the way came from. */
+static int hop(struct store *store, struct store_prompt *prompt, uint64_t way[HOPS_MAX], int *hops)
+{
+    uint64_t into = 0;
+    uint32_t version = 0;
+    int status;
+
+    way[*hops] = prompt->prompt;
+    free(prompt->name);
+    status = ask_rule(store, prompt->prompt, &into, &prompt->name);
+    if (status < 0)
+        return status;
+    if (into != 0) {
+        prompt->moved |= into != prompt->prompt;
+    } else {
+        status = ask_alias(store, prompt, &into, &version);
+        for (int i = 0; i < *hops; i++)
+            into = way[i] == into ? 0 : into;
+    }
+    if (status < 0 || into == 0 || (into == prompt->prompt && (version == 0 || version == prompt->version)))
+        return status < 0 ? status : 1;
+    prompt->prompt = into;
+    if (version != 0 && prompt->version != 0)
+        prompt->version = version;
+    (*hops)++;
+    return 0;
+}
+
+/* What leads round in circles, as no rule that was made here does, is as if nothing was said. */
 static int follow(struct store *store, struct store_prompt *prompt)
 {
-    for (int hop = 0; hop < HOPS_MAX; hop++) {
-        uint64_t into = 0;
-        bool any;
-        int status;
+    const struct store_prompt begin = *prompt;
+    uint64_t way[HOPS_MAX];
+    int status = 0;
 
+    for (int hops = 0; status == 0 && hops < HOPS_MAX;)
+        status = hop(store, prompt, way, &hops);
+    if (status == 0) {
         free(prompt->name);
-        status = ask_rule(store, prompt->prompt, &into, &prompt->name);
-        if (status == 0 && into == 0)
-            status = ask_templates(store, prompt->prompt, &any, &into);
-        if (status != 0 || into == 0 || into == prompt->prompt)
-            return status;
-        prompt->prompt = into;
+        *prompt = begin;
+        prompt->name = NULL;
     }
-    return 0;
+    prompt->version_text[0] = '\0';
+    if (prompt->version > 0)
+        (void)snprintf(prompt->version_text, sizeof(prompt->version_text), "%u", prompt->version);
+    return status < 0 ? status : 0;
 }
 
 /* A prompt that has a few texts alone, each of which recurs, has variants: they go by the beginning
@@ -140,38 +187,107 @@ static int ask_variant(struct store *store, uint64_t id, struct store_prompt *pr
     return 0;
 }
 
-/* One more for the id at hand. */
-static int add(struct store *store, uint64_t id, const struct store_prompt *prompt)
+/* The list of the prompt's parts, as text and number of the prompt that each is. */
+static int list_parts(struct store *store, uint64_t prompt, char text[PARTS_MAX][STORE_PART_BYTES],
+                      uint64_t into[PARTS_MAX], uint32_t *ret_n)
+{
+    sqlite3_stmt *list = ask(store, STORE_SQL_rule_parts, prompt);
+    int code = SQLITE_DONE;
+    int status = 0;
+
+    *ret_n = 0;
+    if (list != NULL)
+        (void)sqlite3_bind_int64(list, 2, PARTS_MAX);
+    while (list != NULL && status == 0 && *ret_n < PARTS_MAX && (code = sqlite3_step(list)) == SQLITE_ROW) {
+        const char *part;
+        size_t bytes;
+
+        status = store_column_text(list, 0, &part, &bytes);
+        if (status != 0 || part == NULL || bytes >= STORE_PART_BYTES || sqlite3_column_type(list, 1) == SQLITE_NULL)
+            continue;
+        memcpy(text[*ret_n], part, bytes + 1);
+        into[(*ret_n)++] = (uint64_t)sqlite3_column_int64(list, 1);
+    }
+    if (list == NULL || (status == 0 && code != SQLITE_DONE && code != SQLITE_ROW))
+        status = store_sqlite_failed(store, "reading prompts");
+    if (list != NULL)
+        (void)sqlite3_reset(list);
+    return status;
+}
+
+/* One more, followed to its end. */
+static int put(struct store *store, const struct store_prompt *prompt)
 {
     struct store_prompts *prompts = &store->prompts;
     struct store_prompt *added;
-    int status = room(prompts);
+    int status =
+        more((void **)&prompts->prompt, prompts->n_prompts, &prompts->prompts_capacity, sizeof(*prompts->prompt));
 
     if (status != 0)
         return status;
     added = &prompts->prompt[prompts->n_prompts++];
     *added = *prompt;
-    if (prompt->version > 0) {
-        (void)snprintf(added->version_text, sizeof(added->version_text), "%u", prompt->version);
-        status = ask_variant(store, id, added);
-    }
-    return status == 0 ? follow(store, added) : status;
+    added->written_text[0] = '\0';
+    if (added->written_version > 0)
+        (void)snprintf(added->written_text, sizeof(added->written_text), "%c%u", STORE_FOUND, added->written_version);
+    return follow(store, added);
 }
 
-/* The prompts of a text, in the order of time; else the id may be a prompt's own. */
-static int ask_prompts(struct store *store, uint64_t id)
+/* A part of the prompt at `at`, as a prompt of its own; one that is the same prompt is none. */
+static int put_part(struct store *store, size_t at, const char text[STORE_PART_BYTES], uint64_t into)
 {
-    struct store_prompt list[16];
+    struct store_prompts *prompts = &store->prompts;
+    struct store_prompt part = prompts->prompt[at];
+    int status = more((void **)&prompts->part, prompts->n_parts, &prompts->parts_capacity, sizeof(*prompts->part));
+
+    part.prompt = into;
+    part.moved = true;
+    part.name = NULL;
+    part.n_parts = 0;
+    if (text[0] != '@') { /* what tells these parts is not kept for ever */
+        part.written = into;
+        part.written_version = part.version;
+    }
+    if (status == 0)
+        status = put(store, &part);
+    if (status != 0 || prompts->prompt[prompts->n_prompts - 1].prompt == prompts->prompt[at].prompt)
+        return status;
+    memcpy(prompts->part[prompts->n_parts].text, text, STORE_PART_BYTES);
+    prompts->part[prompts->n_parts++].prompt = (uint32_t)prompts->n_prompts - 1;
+    prompts->prompt[at].n_parts++;
+    return 0;
+}
+
+static int add_parts(struct store *store, size_t at, int depth)
+{
+    struct store_prompts *prompts = &store->prompts;
+    char text[PARTS_MAX][STORE_PART_BYTES];
+    uint64_t into[PARTS_MAX];
+    uint32_t n = 0;
+    int status = list_parts(store, prompts->prompt[at].prompt, text, into, &n);
+
+    prompts->prompt[at].part = (uint32_t)prompts->n_parts;
+    for (uint32_t i = 0; status == 0 && i < n; i++)
+        status = put_part(store, at, text[i], into[i]);
+    n = prompts->prompt[at].n_parts;
+    for (uint32_t i = 0; status == 0 && depth < DEPTH_MAX && i < n; i++)
+        status = add_parts(store, prompts->part[prompts->prompt[at].part + i].prompt, depth + 1);
+    return status;
+}
+
+enum { STEPS_MAX = 16 }; /* of one text: sets of tools that it came with */
+
+/* The prompts of a text, in the order of time. */
+static int list_steps(struct store *store, uint64_t id, struct store_prompt list[STEPS_MAX], size_t *ret_n)
+{
     sqlite3_stmt *steps = ask(store, STORE_SQL_text_steps, id);
-    bool is_prompt = false;
-    uint64_t alias;
     size_t n = 0;
     int code = SQLITE_DONE;
     int status;
 
     if (steps == NULL)
         return store_sqlite_failed(store, "reading prompts");
-    while (n < sizeof(list) / sizeof(list[0]) && (code = sqlite3_step(steps)) == SQLITE_ROW) {
+    while (n < STEPS_MAX && (code = sqlite3_step(steps)) == SQLITE_ROW) {
         const uint64_t prompt = (uint64_t)sqlite3_column_int64(steps, 0);
         const uint32_t version = (uint32_t)sqlite3_column_int64(steps, 1);
 
@@ -179,24 +295,164 @@ static int ask_prompts(struct store *store, uint64_t id)
             list[n++] = (struct store_prompt){.from_ns = (uint64_t)sqlite3_column_int64(steps, 2),
                                               .prompt = prompt,
                                               .version = version,
+                                              .written = prompt,
+                                              .written_version = version,
+                                              .learned = true,
+                                              .is_text = true,
                                               .settled = sqlite3_column_int64(steps, 3) != 0};
     }
     status = code == SQLITE_ROW || code == SQLITE_DONE ? 0 : store_sqlite_failed(store, "reading prompts");
     (void)sqlite3_reset(steps);
-    if (status == 0 && n == 0) {
-        status = ask_templates(store, id, &is_prompt, &alias);
-        list[0] = (struct store_prompt){.prompt = id, .settled = true};
-        n = is_prompt;
-    }
     for (size_t i = 0; status == 0 && i < n; i++)
-        status = add(store, id, &list[i]);
+        status = ask_variant(store, id, &list[i]);
+    *ret_n = n;
     return status;
 }
 
-int store_prompt_find(struct store *store, uint64_t id, uint64_t start_ns, const struct store_prompt **ret_prompt)
+/* Whether people said that calls with this id, of a text as it may be, are another prompt: that
+ * counts whatever was learned of the text since. 1, 0 or negative status. */
+static int is_ruled(struct store *store, uint64_t id, const struct store_prompt *list, size_t n, bool *ret_known)
+{
+    char *name = NULL;
+    uint64_t into = 0;
+    int status = ask_rule(store, id, &into, &name);
+
+    *ret_known = status == 1;
+    free(name);
+    for (size_t i = 0; i < n; i++)
+        if (list[i].prompt == id)
+            return status < 0 ? status : 0;
+    return status < 0 ? status : into != 0;
+}
+
+/* By a statement that gives 1 or 0: that, or negative status. */
+static int is_any(struct store *store, enum store_sql which, uint64_t id)
+{
+    sqlite3_stmt *any = ask(store, which, id);
+    int found;
+
+    if (any == NULL || sqlite3_step(any) != SQLITE_ROW)
+        return store_sqlite_failed(store, "reading prompts");
+    found = sqlite3_column_int64(any, 0) != 0;
+    (void)sqlite3_reset(any);
+    return found;
+}
+
+/* A prompt, or one of which people alone said something, of all or of some of its calls. */
+static int ask_prompt(struct store *store, uint64_t id, uint32_t version, bool known, struct store_prompt *ret_prompt)
+{
+    char text[PARTS_MAX][STORE_PART_BYTES];
+    uint64_t into[PARTS_MAX];
+    uint32_t parts = 0;
+    const int learned = is_any(store, STORE_SQL_template_any, id);
+    const int is_part = store->prompts.parts ? is_any(store, STORE_SQL_rule_is_part, id) : 0;
+    int status = learned < 0 ? learned : is_part < 0 ? is_part : 0;
+
+    if (status == 0 && learned == 0 && !known && store->prompts.parts)
+        status = list_parts(store, id, text, into, &parts);
+    *ret_prompt = (struct store_prompt){.prompt = id,
+                                        .version = version,
+                                        .written = id,
+                                        .written_version = version,
+                                        .learned = learned == 1,
+                                        .moved = is_part == 1,
+                                        .settled = learned == 1};
+    return status < 0 ? status : learned == 1 || is_part == 1 || known || parts > 0;
+}
+
+/* What the id may stand for: a text of prompts, or a prompt. */
+static int ask_prompts(struct store *store, uint64_t id, uint32_t version)
 {
     struct store_prompts *prompts = &store->prompts;
-    struct store_known_id *known;
+    struct store_prompt list[STEPS_MAX];
+    const size_t first = prompts->n_prompts;
+    bool known = false;
+    size_t n = 0;
+    int status = version == 0 ? list_steps(store, id, list, &n) : 0;
+    const int ruled = status != 0 ? status : is_ruled(store, id, list, n, &known);
+
+    if (ruled < 0)
+        return ruled;
+    if (ruled == 1 && n > 0) {
+        list[0] = (struct store_prompt){.prompt = id, .written = id, .is_text = true};
+        n = 1;
+    } else if (n == 0) {
+        status = ask_prompt(store, id, version, known, &list[0]);
+        if (status < 0)
+            return status;
+        n = (size_t)status;
+        status = 0;
+    }
+    for (size_t i = 0; status == 0 && i < n; i++)
+        status = put(store, &list[i]);
+    for (size_t i = 0; status == 0 && prompts->parts && i < n; i++)
+        status = add_parts(store, first + i, 0);
+    if (status == 0) {
+        struct store_known_id *slot = slot_of(prompts->known, prompts->known_slots, id, version);
+
+        *slot = (struct store_known_id){id, version, (uint32_t)first, (uint32_t)n, true};
+        prompts->n_known++;
+    }
+    return status;
+}
+
+/* ---- a call ---- */
+
+uint32_t store_found_version(struct span_text text)
+{
+    uint32_t version = 0;
+
+    if (text.bytes < 2 || text.bytes > 11 || text.data[0] != STORE_FOUND)
+        return 0;
+    for (uint32_t i = 1; i < text.bytes; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9' || version > UINT32_MAX / 10 - 1)
+            return 0;
+        version = version * 10 + (uint32_t)(text.data[i] - '0');
+    }
+    return version;
+}
+
+static bool is_text(const char *text, struct span_text other)
+{
+    return strlen(text) == other.bytes && memcmp(text, other.data, other.bytes) == 0;
+}
+
+/* '@' and a version; '#' and a variant, which is the beginning of the text's id; '=' and the id of
+ * the exact text. */
+static bool is_part(const char *part, const struct store_prompt *prompt, const struct store_call *call)
+{
+    char digits[17];
+
+    if (part[0] == '@')
+        return call->version.bytes > 0 && call->version.data[0] != STORE_FOUND
+                   ? is_text(part + 1, call->version)
+                   : strcmp(part + 1, prompt->version_text) == 0;
+    if (part[0] == '#') {
+        (void)snprintf(digits, sizeof(digits), "%08x", (unsigned)(call->id >> 32));
+        return call->variant.bytes > 0 ? is_text(part + 1, call->variant)
+                                       : prompt->is_text && strcmp(part + 1, digits) == 0;
+    }
+    (void)snprintf(digits, sizeof(digits), "%016llx", (unsigned long long)call->text_id);
+    return part[0] == '=' && call->text_id != 0 && strcmp(part + 1, digits) == 0;
+}
+
+static const struct store_prompt *part_of(const struct store_prompts *prompts, const struct store_prompt *prompt,
+                                          const struct store_call *call)
+{
+    for (uint32_t i = 0; i < prompt->n_parts; i++) {
+        const struct store_part *part = &prompts->part[prompt->part + i];
+
+        if (is_part(part->text, prompt, call))
+            return &prompts->prompt[part->prompt];
+    }
+    return NULL;
+}
+
+int store_prompt_find(struct store *store, const struct store_call *call, const struct store_prompt **ret_prompt)
+{
+    struct store_prompts *prompts = &store->prompts;
+    const uint32_t version = store_found_version(call->version);
+    const struct store_known_id *known;
     const struct store_prompt *found;
     int status;
 
@@ -206,23 +462,20 @@ int store_prompt_find(struct store *store, uint64_t id, uint64_t start_ns, const
     status = room(prompts);
     if (status != 0)
         return status;
-    known = slot_of(prompts->known, prompts->known_slots, id);
+    known = slot_of(prompts->known, prompts->known_slots, call->id, version);
     if (!known->used) {
-        const size_t first = prompts->n_prompts;
-
-        status = ask_prompts(store, id);
+        status = ask_prompts(store, call->id, version);
         if (status != 0)
             return status;
-        known = slot_of(prompts->known, prompts->known_slots, id);
-        *known = (struct store_known_id){id, (uint32_t)first, (uint32_t)(prompts->n_prompts - first), true};
-        prompts->n_known++;
+        known = slot_of(prompts->known, prompts->known_slots, call->id, version);
     }
     if (known->n == 0)
         return 0;
     found = &prompts->prompt[known->first];
-    for (uint32_t i = 1; i < known->n && prompts->prompt[known->first + i].from_ns <= start_ns; i++)
+    for (uint32_t i = 1; i < known->n && prompts->prompt[known->first + i].from_ns <= call->start_ns; i++)
         found = &prompts->prompt[known->first + i];
-    *ret_prompt = found;
+    for (; found != NULL; found = part_of(prompts, found, call))
+        *ret_prompt = found;
     return 0;
 }
 
@@ -230,215 +483,7 @@ int store_prompts_trim(struct store *store)
 {
     const struct store_prompts *prompts = &store->prompts;
 
-    return prompts->n_known > KNOWN_MAX || prompts->n_prompts > KNOWN_MAX ? store_prompts_look(store) : 0;
-}
-
-/* ---- rows ---- */
-
-bool store_is_of_prompt(enum span_field field)
-{
-    return field == SPAN_prompt_id || field == SPAN_prompt_version || field == SPAN_prompt_variant ||
-           field == SPAN_prompt_name;
-}
-
-static bool is_wanted(const struct store_wanted *wanted, enum span_field field)
-{
-    for (size_t i = 0; i < wanted->n_fields; i++)
-        if (wanted->fields[i] == field)
-            return true;
-    return false;
-}
-
-static int room_for_rows(struct store_prompts *prompts, size_t n)
-{
-    if (n <= prompts->rows_capacity)
-        return 0;
-    prompts->rows_capacity = 0;
-    free(prompts->learned);
-    free(prompts->present);
-    free(prompts->text);
-    prompts->learned = malloc((n + 63) / 64 * sizeof(*prompts->learned));
-    prompts->present = malloc((n + 63) / 64 * sizeof(*prompts->present));
-    prompts->text = malloc(n * sizeof(*prompts->text));
-    if (prompts->learned == NULL || prompts->present == NULL || prompts->text == NULL)
-        return store_because(STORE_FAILED, "no memory");
-    prompts->rows_capacity = n;
-    return 0;
-}
-
-/* The column of texts as it is in prompts->text: as if it had been stored so. */
-static int replace_texts(struct store *store, enum span_field field, struct store_rows *rows)
-{
-    struct span_buffer out;
-    int failed;
-
-    span_buffer_init(&out, (size_t)rows->n * (SPAN_TEXT_MAX + 16) + 65536);
-    failed = span_column_encode_text(&out, store->prompts.text, store->prompts.present, rows->n, 0);
-    if (failed == 0)
-        failed = span_column_decode_text(&store->column[field], out.data, out.bytes, rows->n);
-    span_buffer_done(&out);
-    rows->has[field] = failed == 0;
-    rows->column[field] = failed == 0 ? &store->column[field] : NULL;
-    return failed == 0 ? 0 : store_because(STORE_FAILED, "no memory");
-}
-
-/* What a row says of itself comes first; names and versions that were found or given later fill the
- * rest. Every id was asked for by mark_learned, so that what is known stays where it is. */
-static int fill_texts(struct store *store, enum span_field field, const struct span_column *id, struct store_rows *rows)
-{
-    struct store_prompts *prompts = &store->prompts;
-    const struct span_column *own = rows->has[field] ? rows->column[field] : NULL;
-    bool any = false;
-
-    memset(prompts->present, 0, (rows->n + 63) / 64 * sizeof(*prompts->present));
-    for (size_t i = 0; i < rows->n; i++) {
-        const struct store_prompt *prompt = NULL;
-        const char *text = NULL;
-        int status;
-
-        if (own != NULL && span_bit(own->present, i)) {
-            prompts->present[i >> 6] |= UINT64_C(1) << (i & 63);
-            prompts->text[i] = own->dict[own->code[i]];
-            continue;
-        }
-        if (!span_bit(prompts->learned, i))
-            continue;
-        status = store_prompt_find(store, id->u64[i], rows->column[SPAN_start_ns]->u64[i], &prompt);
-        if (status != 0)
-            return status;
-        if (prompt != NULL)
-            text = field == SPAN_prompt_name      ? prompt->name
-                   : field == SPAN_prompt_variant ? prompt->variant
-                                                  : prompt->version_text;
-        if (text == NULL || text[0] == '\0')
-            continue;
-        any = true;
-        prompts->present[i >> 6] |= UINT64_C(1) << (i & 63);
-        prompts->text[i] = (struct span_text){text, (uint32_t)strlen(text)};
-    }
-    return any ? replace_texts(store, field, rows) : 0;
-}
-
-/* Which rows have a prompt that was learned. */
-static int mark_learned(struct store *store, const struct span_column *id, struct store_rows *rows)
-{
-    memset(store->prompts.learned, 0, (rows->n + 63) / 64 * sizeof(*store->prompts.learned));
-    for (size_t i = 0; i < rows->n; i++) {
-        const struct store_prompt *prompt = NULL;
-        int status = span_bit(id->present, i)
-                         ? store_prompt_find(store, id->u64[i], rows->column[SPAN_start_ns]->u64[i], &prompt)
-                         : 0;
-
-        if (status != 0)
-            return status;
-        if (prompt != NULL)
-            store->prompts.learned[i >> 6] |= UINT64_C(1) << (i & 63);
-    }
-    rows->learned = store->prompts.learned;
-    return 0;
-}
-
-int store_prompts_show(struct store *store, const struct store_wanted *wanted, struct store_rows *rows)
-{
-    static const enum span_field texts[] = {SPAN_prompt_version, SPAN_prompt_variant, SPAN_prompt_name};
-    struct span_column *id = &store->column[SPAN_prompt_id];
-    int status = store_prompts_trim(store);
-
-    if (status == 0)
-        status = room_for_rows(&store->prompts, rows->n);
-    if (status != 0 || !rows->has[SPAN_prompt_id])
-        return status;
-    status = mark_learned(store, id, rows);
-    for (size_t t = 0; status == 0 && t < sizeof(texts) / sizeof(texts[0]); t++)
-        if (is_wanted(wanted, texts[t]))
-            status = fill_texts(store, texts[t], id, rows);
-    for (size_t i = 0; status == 0 && i < rows->n; i++) {
-        const struct store_prompt *prompt = NULL;
-
-        if (!span_bit(rows->learned, i))
-            continue;
-        status = store_prompt_find(store, id->u64[i], rows->column[SPAN_start_ns]->u64[i], &prompt);
-        if (prompt != NULL)
-            id->u64[i] = prompt->prompt;
-    }
-    return status;
-}
-
-/* ---- what people say ---- */
-
-int store_prompt_say(struct store *store, uint64_t prompt, const char *name, uint64_t into)
-{
-    sqlite3_stmt *put;
-    int status = store_begin(store);
-
-    if (status != 0)
-        return status;
-    put = store_statement(store, STORE_SQL_rule_put);
-    if (put != NULL) {
-        (void)sqlite3_clear_bindings(put);
-        (void)sqlite3_bind_int64(put, 1, (int64_t)prompt);
-        if (name != NULL)
-            (void)sqlite3_bind_text(put, 2, name, -1, SQLITE_STATIC);
-        if (into != 0)
-            (void)sqlite3_bind_int64(put, 3, (int64_t)into);
-    }
-    status = store_run(store, put, "noting what was said of a prompt");
-    if (put != NULL)
-        (void)sqlite3_clear_bindings(put);
-    if (status != 0) {
-        store_rollback(store);
-        return status;
-    }
-    status = store_commit(store);
-    return status == 0 ? store_prompts_look(store) : status;
-}
-
-int store_prompt_shown(struct store *store, uint64_t id, uint64_t *ret_prompt)
-{
-    const struct store_prompt *prompt = NULL;
-    int status = store_prompts_look(store);
-
-    if (status == 0)
-        status = store_prompt_find(store, id, UINT64_MAX, &prompt);
-    if (prompt == NULL)
-        return status;
-    *ret_prompt = prompt->prompt;
-    return 1;
-}
-
-/* ---- rollups ---- */
-
-static bool is_id(const struct span_text *text, uint64_t *ret_id)
-{
-    *ret_id = 0;
-    for (uint32_t i = 0; i < text->bytes; i++) {
-        const char c = text->data[i];
-
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
-            return false;
-        *ret_id = *ret_id << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
-    }
-    return text->bytes == 16;
-}
-
-int store_prompt_key(struct store *store, uint64_t hour, const struct rollup_group *group,
-                     struct store_shown_key *ret_key)
-{
-    const struct store_prompt *prompt = NULL;
-    uint64_t id;
-    int status;
-
-    memcpy(ret_key->key, group->key, sizeof(ret_key->key));
-    if (!is_id(&group->key[ROLLUP_prompt], &id))
-        return 0;
-    status = store_prompt_find(store, id, hour * STORE_HOUR_NS, &prompt);
-    if (prompt == NULL)
-        return status;
-    (void)snprintf(ret_key->id, sizeof(ret_key->id), "%016llx", (unsigned long long)prompt->prompt);
-    ret_key->key[ROLLUP_prompt] = (struct span_text){ret_key->id, 16};
-    if (group->key[ROLLUP_version].bytes == 0) {
-        memcpy(ret_key->version, prompt->version_text, sizeof(ret_key->version));
-        ret_key->key[ROLLUP_version] = (struct span_text){ret_key->version, (uint32_t)strlen(ret_key->version)};
-    }
-    return 0;
+    return prompts->n_known > KNOWN_MAX || prompts->n_prompts > KNOWN_MAX || prompts->n_parts > KNOWN_MAX
+               ? store_prompts_look(store)
+               : 0;
 }

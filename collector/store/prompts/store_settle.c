@@ -1,6 +1,8 @@
 /*
  * What the merge of an hour that is over writes of prompts: the id of the prompt instead of the
- * text's, its version where none was said, and no exact ids of texts that did not recur. The
+ * text's, its version where none was said (as one that was found, STORE_FOUND), and no exact ids of
+ * texts that did not recur. What prompts turn out to be later, and what people say of them, is not
+ * written: it is followed by who reads, and can be taken back. The
  * rollups of these hours are then counted again from the blocks, within the same transaction, so
  * that they agree with them at every moment.
  *
@@ -66,11 +68,26 @@ int store_settle_begin(struct store *store, struct store_settling *settling, con
     return status;
 }
 
+int store_settle_text_ids(struct store_settling *settling, const uint64_t *text_id, const uint64_t *present)
+{
+    settling->text_id = calloc(settling->rows, sizeof(*settling->text_id));
+    if (settling->text_id == NULL)
+        return no_memory();
+    for (size_t i = 0; i < settling->rows; i++)
+        if (span_bit(present, i))
+            settling->text_id[i] = text_id[i];
+    return 0;
+}
+
+/* Rows of texts alone: what was merged before has the prompt's id, and is left. */
 int store_settle_ids(struct store *store, struct store_settling *settling, const uint64_t *id, const uint64_t *present)
 {
     for (size_t i = 0; i < settling->rows; i++) {
+        const struct store_call call = {.id = id[i],
+                                        .start_ns = settling->start_ns[i],
+                                        .text_id = settling->text_id != NULL ? settling->text_id[i] : 0};
         const struct store_prompt *prompt = NULL;
-        int status = span_bit(present, i) ? store_prompt_find(store, id[i], settling->start_ns[i], &prompt) : 0;
+        int status = span_bit(present, i) ? store_prompt_find(store, &call, &prompt) : 0;
 
         if (status != 0)
             return status;
@@ -93,9 +110,9 @@ static int settle_ids(const struct store *store, struct store_settling *settling
     for (size_t i = 0; status == 0 && i < settling->rows; i++) {
         const struct store_prompt *prompt = prompt_of(store, settling, i);
 
-        if (prompt == NULL || rows->values[i] == prompt->prompt)
+        if (prompt == NULL || rows->values[i] == prompt->written)
             continue;
-        rows->values[i] = prompt->prompt;
+        rows->values[i] = prompt->written;
         status = note_hour(settling, settling->start_ns[i] / STORE_HOUR_NS);
     }
     return status;
@@ -109,7 +126,7 @@ static int settle_names(const struct store *store, struct store_settling *settli
 
     for (size_t i = 0; status == 0 && i < settling->rows; i++) {
         const struct store_prompt *prompt = prompt_of(store, settling, i);
-        const char *text = prompt == NULL ? "" : field == SPAN_prompt_variant ? prompt->variant : prompt->version_text;
+        const char *text = prompt == NULL ? "" : field == SPAN_prompt_variant ? prompt->variant : prompt->written_text;
 
         if (text[0] == '\0' || span_bit(rows->present, i))
             continue;
@@ -180,6 +197,7 @@ int store_settle_field(const struct store *store, struct store_settling *settlin
 void store_settle_done(struct store_settling *settling)
 {
     free(settling->start_ns);
+    free(settling->text_id);
     free(settling->found);
     free(settling->hour);
 }

@@ -20,6 +20,7 @@ static void forget_known(struct store_prompts *prompts)
     for (size_t i = 0; i < prompts->n_prompts; i++)
         free(prompts->prompt[i].name);
     prompts->n_prompts = 0;
+    prompts->n_parts = 0;
     prompts->n_known = 0;
     if (prompts->known_slots > 0)
         memset(prompts->known, 0, prompts->known_slots * sizeof(*prompts->known));
@@ -41,6 +42,7 @@ int store_prompts_look(struct store *store)
     if (statement == NULL || sqlite3_step(statement) != SQLITE_ROW)
         return store_sqlite_failed(store, "reading");
     any = sqlite3_column_int64(statement, 0) != 0;
+    store->prompts.parts = sqlite3_column_int64(statement, 1) != 0;
     (void)sqlite3_reset(statement);
     store->prompts.open |= any && !store->prompts.any;
     store->prompts.any = any;
@@ -59,6 +61,8 @@ void store_prompts_done(struct store *store)
     forget_known(&store->prompts);
     free(store->prompts.known);
     free(store->prompts.prompt);
+    free(store->prompts.part);
+    free(store->prompts.found);
     free(store->prompts.count);
     free(store->prompts.learned);
     free(store->prompts.present);

@@ -155,10 +155,13 @@ void prompt_message_end(struct prompt *prompt)
 {
     if (prompt->in_message && prompt->message_text && prompt->role == PROMPT_ROLE_INSTRUCTIONS) {
         part_done(prompt);
-        if (!prompt->preview_of_instructions)
+        const bool first = !prompt->preview_of_instructions;
+        if (first)
             prompt->preview_bytes = 0;
         prompt->preview_of_instructions = true;
         keep_preview(prompt, prompt->head, prompt->head_bytes);
+        if (first)
+            prompt->preview_first_bytes = prompt->preview_bytes;
     } else if (prompt->in_message && prompt->message_text && prompt->role == PROMPT_ROLE_USER && !prompt->user_seen) {
         prompt->user_seen = true;
         keep_user(prompt, prompt->head, prompt->head_bytes);
@@ -361,7 +364,7 @@ static void put_scope(struct constant *constant, const struct prompt *prompt, co
 /* Of instructions, and of names of tools where there are none, what several texts share, or a text
  * that came often; of the user's text, which is there only where it was asked for, all but what
  * looks like data. */
-static void finish_preview(const struct prompt *prompt, struct span *span)
+static void finish_preview(const struct prompt *prompt, struct span *span, uint64_t *ret_shown)
 {
     static const char label[] = "tools: ";
     char text[sizeof(label) - 1 + PROMPT_PREVIEW_MAX];
@@ -371,7 +374,8 @@ static void finish_preview(const struct prompt *prompt, struct span *span)
     struct shown_text source = {.text = tools ? prompt->tool_name : prompt->preview,
                                 .bytes = tools ? prompt->tool_names_bytes : prompt->preview_bytes,
                                 .names = tools,
-                                .asked = !tools && !prompt->preview_of_instructions};
+                                .asked = !tools && !prompt->preview_of_instructions,
+                                .shown = ret_shown};
     if (tools)
         text_hash_end(&prompt->tool_names, source.digest);
     else
@@ -438,9 +442,32 @@ static uint32_t scope_of(const struct prompt *prompt, const struct span *span)
     return (uint32_t)(span_keyed_hash(prompt->config->hash_key, constant.data, constant.bytes) >> 32);
 }
 
+/* Which words of the features' head begin those of the preview, so that it can be told what of it
+ * is a slot's. Words of the first part alone: there both begin. */
+static void put_preview(const struct prompt *prompt, uint64_t shown, struct prompt_features *features)
+{
+    uint8_t text[PROMPT_PREVIEW_MAX + TEXT_SLACK] = {0};
+    const size_t bytes = prompt->preview_first_bytes;
+    memcpy(text, prompt->preview, bytes);
+    struct text_words words = {.at = text, .end = text + bytes};
+    uint64_t hash, last = 0;
+    for (unsigned i = 0; i < features->heads && text_words_next(&words, &prompt->text.seed, &hash); i++) {
+        if (*words.from == '\n' ||
+            (words.from > text && text_blank_end(words.from - 1, words.at, true) == words.from - 1))
+            continue;
+        last = UINT64_C(1) << i;
+        features->preview_begins |= last;
+        features->preview_shown |= shown & 1 ? last : 0;
+        shown >>= 1;
+    }
+    if (words.at == words.end && bytes < prompt->preview_bytes) /* it may go on with the next part */
+        features->preview_shown &= ~last;
+    explicit_bzero(text, bytes);
+}
+
 /* The features, if this process has not sent them in the hour in which the call began: the store
  * forgets texts that did not recur. A span that is full of texts leaves them to the next one. */
-static void finish_features(const struct prompt *prompt, struct span *span)
+static void finish_features(const struct prompt *prompt, struct span *span, uint64_t shown)
 {
     enum { ROOM_FOR_OTHERS = 2 * SPAN_TEXT_MAX };
     struct sent_texts *const sent = prompt->config->sent;
@@ -455,15 +482,18 @@ static void finish_features(const struct prompt *prompt, struct span *span)
     text_features_get(&prompt->text, &features);
     features.scope = scope_of(prompt, span);
     features.setup = setup;
+    if (shown != 0)
+        put_preview(prompt, shown, &features);
     span_set_text(span, SPAN_prompt_features, (const char *)data, prompt_features_write(&features, data));
     sent_texts_put(sent, of_text);
 }
 
 void prompt_finish(struct prompt *prompt, struct span *span)
 {
+    uint64_t shown = 0;
     prompt_peek(prompt, span);
-    if (span_has(span, SPAN_prompt_text_id) && prompt->config->sent != NULL)
-        finish_features(prompt, span);
     if (prompt->config->preview_chars && prompt->config->shown != NULL)
-        finish_preview(prompt, span);
+        finish_preview(prompt, span, &shown);
+    if (span_has(span, SPAN_prompt_text_id) && prompt->config->sent != NULL)
+        finish_features(prompt, span, shown);
 }

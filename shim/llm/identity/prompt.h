@@ -51,6 +51,7 @@ struct prompt {
     uint8_t said, version_said; /* enum prompt_said */
     uint16_t name_bytes, version_bytes, head_bytes, user_bytes, preview_bytes, tool_names_bytes;
     bool preview_of_instructions;
+    uint16_t preview_first_bytes; /* of it, those of the first part */
     char name[PROMPT_NAME_MAX], version[PROMPT_NAME_MAX];
     char head[PROMPT_PREVIEW_MAX]; /* beginning of the message under way */
     char user[PROMPT_HEAD_BYTES];  /* beginning of the first user text */

@@ -91,11 +91,14 @@ static size_t word_most(bool name)
     return name ? SHOWN_NAME_BYTES_MAX : SHOWN_WORD_BYTES_MAX;
 }
 
-/* Not a word but data: digits, addresses, paths, keys, very long ones, control characters. Scripts
- * that part no words by blanks have long ones. */
+static const char dots[] = "\xe2\x80\xa6"; /* for what is not seen */
+
+/* Not a word but data: digits, addresses, paths, keys, very long ones, control characters; nor what
+ * looks like something left out. Scripts that part no words by blanks have long ones. */
 static bool is_data(const char *word, size_t bytes, bool name)
 {
-    if ((bytes > word_most(name) && is_ascii(word, bytes)) || secret_key_shaped(word, bytes) ||
+    if ((bytes == sizeof(dots) - 1 && memcmp(word, dots, bytes) == 0) ||
+        (bytes > word_most(name) && is_ascii(word, bytes)) || secret_key_shaped(word, bytes) ||
         secret_address_shaped(word, bytes))
         return true;
     for (size_t i = 0; i < bytes; i++) {
@@ -132,25 +135,25 @@ struct line {
     bool gap, any; /* something was left out before the next word; a word stands there */
 };
 
-static void put(struct line *line, const char *text, size_t bytes)
+static bool put(struct line *line, const char *text, size_t bytes)
 {
     const size_t blank = line->bytes > 0;
     if (line->bytes + bytes + blank > line->room)
-        return;
+        return false;
     if (blank)
         line->text[line->bytes++] = ' ';
     memcpy(line->text + line->bytes, text, bytes);
     line->bytes += bytes;
+    return true;
 }
 
-static void put_word(struct line *line, const char *word, size_t bytes)
+static bool put_word(struct line *line, const char *word, size_t bytes)
 {
-    static const char dots[] = "\xe2\x80\xa6";
     if (line->gap)
-        put(line, dots, sizeof(dots) - 1);
+        (void)put(line, dots, sizeof(dots) - 1);
     line->gap = false;
-    put(line, word, bytes);
     line->any = true;
+    return put(line, word, bytes);
 }
 
 size_t shown_preview(struct shown *shown, const struct shown_text *text, unsigned chars, char *ret_text, size_t room)
@@ -159,7 +162,8 @@ size_t shown_preview(struct shown *shown, const struct shown_text *text, unsigne
     const uint32_t tag = (uint32_t)(text->digest[0] % (SHOWN_PUBLIC - 1)) + 1;
     const size_t end = cut(text->text, text->bytes, chars);
     struct line line = {.text = ret_text, .room = room};
-    for (size_t at = 0; at < end;) {
+    uint64_t bit = 1; /* of the word */
+    for (size_t at = 0; at < end; bit <<= 1) {
         size_t bytes = 0;
         while (at < end && is_blank(text->text[at]))
             at++;
@@ -171,10 +175,10 @@ size_t shown_preview(struct shown *shown, const struct shown_text *text, unsigne
         const bool data = is_data(word, bytes, text->names);
         const bool countable = !data && !text->asked && bytes <= word_most(text->names);
         const bool known = countable && word_public(shown, word, bytes, tag);
-        if (!data && (all || known))
-            put_word(&line, word, bytes);
-        else
+        if (data || !(all || known))
             line.gap = true;
+        else if (put_word(&line, word, bytes) && text->shown != NULL)
+            *text->shown |= bit;
         at += bytes;
     }
     return line.any ? line.bytes : 0;

@@ -44,6 +44,7 @@ struct shown_text {
     uint64_t digest[2]; /* of the whole text */
     bool names;         /* of tools: words may be long and hold _ */
     bool asked;         /* the user's text, explicitly asked for: its words count as public */
+    uint64_t *shown;    /* out, where not NULL: a bit for each of its first 64 words, parted by blanks */
 };
 
 /* An empty table for hashes under this key (32 bytes). */

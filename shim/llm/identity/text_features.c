@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "word_look.h"
+
 enum { PART_MARK = 1, END_MARK = 2 };
 
 /* 1 to 2^24 - 1 */
@@ -38,14 +40,22 @@ static void add_whole(struct text_features *features, uint64_t hash)
     whole[1] = text_mix(&features->seed, whole[1] + hash, whole[0]);
 }
 
-static void add_tail(struct text_state *now, uint64_t word)
+static void add_head(struct text_state *now, uint64_t word, uint8_t look)
+{
+    now->head[now->heads] = cut(word);
+    now->head_look[now->heads++] = look;
+}
+
+static void add_tail(struct text_state *now, uint64_t word, uint8_t look)
 {
     if (now->tails < PROMPT_FEATURES_TAIL) {
-        now->tail[now->tails++] = cut(word);
+        now->tail[now->tails] = cut(word);
+        now->tail_look[now->tails++] = look;
         return;
     }
     now->has_between = true;
     now->tail[now->tail_at] = cut(word);
+    now->tail_look[now->tail_at] = look;
     now->tail_at = (uint8_t)((now->tail_at + 1) % PROMPT_FEATURES_TAIL);
 }
 
@@ -59,10 +69,12 @@ static uint32_t pair_of(const struct text_features *features, uint64_t hash)
 static void take_head(struct text_features *features, const uint8_t *from, size_t bytes)
 {
     struct text_state *const now = &features->now;
-    struct text_words words = {from, from + bytes, NULL};
+    struct text_words words = {.at = from, .end = from + bytes};
+    const uint8_t *before = features->buffer + features->tail_from; /* where the last word ended */
     uint64_t word;
     while (now->heads < PROMPT_FEATURES_HEAD && text_words_next(&words, &features->seed, &word)) {
-        now->head[now->heads++] = cut(word);
+        add_head(now, word, text_word_look(&words, before, &features->seed));
+        before = words.at;
         features->tail_from = (uint16_t)(words.at - features->buffer);
         features->tail_whole = true;
     }
@@ -93,7 +105,7 @@ static void take_line(struct text_features *features, uint64_t blanks, const uin
     now->digit_lines = (uint16_t)(now->digit_lines + masked);
     add_exact(features, blanks + of_bytes.exact);
     add_whole(features, hash);
-    text_pairs_add(&now->pairs, pair_of(features, hash));
+    text_pairs_add(&now->pairs, pair_of(features, hash), now->bytes + features->moved + (size_t)(from - features->buffer) - TEXT_SLACK);
     now->before = hash;
     now->lines_taken = (uint16_t)(now->lines_taken + near);
 }
@@ -135,6 +147,7 @@ static void move_on(struct text_features *features)
     const unsigned gone = keep - TEXT_SLACK;
     memmove(features->buffer, features->buffer + gone, features->used - gone);
     features->used = (uint16_t)(features->used - gone);
+    features->moved += gone;
     features->at = (uint16_t)(features->at - gone);
     features->tail_whole = features->tail_whole && features->tail_from >= keep;
     features->tail_from = (uint16_t)(features->tail_from >= keep ? features->tail_from - gone : TEXT_SLACK);
@@ -150,9 +163,9 @@ static void begin_part(struct text_features *features)
     add_whole(features, mark);
     now->before = mark;
     if (now->heads < PROMPT_FEATURES_HEAD)
-        now->head[now->heads++] = cut(mark);
+        add_head(now, mark, prompt_word_look(PROMPT_WORD_LINE, 0));
     else
-        add_tail(now, mark);
+        add_tail(now, mark, prompt_word_look(PROMPT_WORD_LINE, 0));
 }
 
 void text_features_part_begin(struct text_features *features)
@@ -193,26 +206,31 @@ void text_features_push(struct text_features *features, const void *text, size_t
 static void begin_tail(struct text_state *now)
 {
     memset(now->tail, 0, sizeof(now->tail));
+    memset(now->tail_look, 0, sizeof(now->tail_look));
     now->tails = now->tail_at = 0;
     now->has_between = true;
 }
 
-/* If the last bytes of [from, end) hold as many words as are kept: those are the tail. */
+/* If the last bytes of [from, end) hold as many words as are kept and the one before them: those are
+ * the tail. */
 static bool take_last_words(struct text_features *features, const uint8_t *from, const uint8_t *end)
 {
     enum { ENOUGH_BYTES = 192 };
     uint64_t word[ENOUGH_BYTES];
+    uint8_t look[ENOUGH_BYTES];
     size_t n = 0;
     if (end - from <= ENOUGH_BYTES)
         return false;
-    struct text_words words = {text_words_start(end - ENOUGH_BYTES, end), end, NULL};
-    while (text_words_next(&words, &features->seed, &word[n]))
-        n++;
-    if (n < PROMPT_FEATURES_TAIL)
+    from = text_words_start(end - ENOUGH_BYTES, end);
+    for (struct text_words words = {.at = from, .end = end}; text_words_next(&words, &features->seed, &word[n]); n++) {
+        look[n] = text_word_look(&words, from, &features->seed);
+        from = words.at;
+    }
+    if (n <= PROMPT_FEATURES_TAIL)
         return false;
     begin_tail(&features->now);
     for (size_t i = n - PROMPT_FEATURES_TAIL; i < n; i++)
-        add_tail(&features->now, word[i]);
+        add_tail(&features->now, word[i], look[i]);
     return true;
 }
 
@@ -229,8 +247,10 @@ static void take_tail(struct text_features *features)
         return;
     if (!whole)
         begin_tail(&features->now);
-    for (struct text_words words = {from, end, NULL}; text_words_next(&words, &features->seed, &word);)
-        add_tail(&features->now, word);
+    for (struct text_words words = {.at = from, .end = end}; text_words_next(&words, &features->seed, &word);) {
+        add_tail(&features->now, word, text_word_look(&words, from, &features->seed));
+        from = words.at;
+    }
 }
 
 /* No text stays. */
@@ -241,7 +261,7 @@ static void forget_part(struct text_features *features)
         memset(&features->before, 0, sizeof(features->before));
     features->has_before = features->after_line = features->tail_whole = false;
     features->used = features->at = features->tail_from = features->touched = 0;
-    features->part_bytes = 0;
+    features->part_bytes = features->moved = 0;
 }
 
 void text_features_part_end(struct text_features *features)
@@ -267,7 +287,7 @@ void text_features_get(const struct text_features *features, struct prompt_featu
 {
     struct text_state now = features->now;
     if (features->parts) /* so that what is appended changes a line */
-        text_pairs_add(&now.pairs, pair_of(features, END_MARK));
+        text_pairs_add(&now.pairs, pair_of(features, END_MARK), now.bytes);
     text_pairs_narrow(&now.pairs);
     *ret = (struct prompt_features){
         .bytes = now.bytes < UINT32_MAX ? (uint32_t)now.bytes : UINT32_MAX,
@@ -277,9 +297,16 @@ void text_features_get(const struct text_features *features, struct prompt_featu
         .has_between = now.has_between,
     };
     memcpy(ret->head, now.head, sizeof(ret->head));
-    memcpy(ret->line, now.pairs.hash, now.pairs.count * sizeof(ret->line[0]));
-    for (unsigned i = 0; i < now.tails; i++)
-        ret->tail[i] = now.tail[(now.tail_at + i) % PROMPT_FEATURES_TAIL];
+    memcpy(ret->head_look, now.head_look, sizeof(ret->head_look));
+    for (unsigned i = 0; i < now.pairs.count; i++) {
+        ret->line[i] = text_pair_hash(now.pairs.pair[i]);
+        ret->line_place[i] = (uint8_t)now.pairs.pair[i];
+    }
+    for (unsigned i = 0; i < now.tails; i++) {
+        const unsigned at = (now.tail_at + i) % PROMPT_FEATURES_TAIL;
+        ret->tail[i] = now.tail[at];
+        ret->tail_look[i] = now.tail_look[at];
+    }
 }
 
 void text_features_tidy(struct text_features *features)

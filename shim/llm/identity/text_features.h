@@ -39,6 +39,7 @@ struct text_state {
     bool has_between;
     uint32_t head[PROMPT_FEATURES_HEAD];
     uint32_t tail[PROMPT_FEATURES_TAIL];
+    uint8_t head_look[PROMPT_FEATURES_HEAD], tail_look[PROMPT_FEATURES_TAIL];
     struct text_pairs pairs;
 };
 
@@ -55,6 +56,7 @@ struct text_features {
     uint16_t touched;  /* of the buffer: what lies behind it and behind `used` is zero */
     uint32_t parts;
     uint64_t part_bytes;
+    uint64_t moved; /* bytes of the part that were in the buffer and are not now */
     uint8_t buffer[TEXT_BUFFER_BYTES + 2 * TEXT_SLACK];
 };
 

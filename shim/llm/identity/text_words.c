@@ -85,7 +85,8 @@ bool text_words_next(struct text_words *words, const struct text_seed *seed, uin
 {
     const uint8_t *const p = text_blank_end(words->at, words->end, false), *const end = words->end;
     bool digit = false;
-    words->at = p;
+    words->at = words->from = p;
+    words->digits = false;
     if (p == end)
         return false;
     switch (class_of[*p]) {
@@ -102,6 +103,7 @@ bool text_words_next(struct text_words *words, const struct text_seed *seed, uin
         if (words->clean == NULL || p >= words->clean)
             words->clean = run_end(p, end, &digit);
         if (digit) {
+            words->digits = true;
             words->at = words->clean;
             *ret_hash = mark_hash(seed, '0');
             return true;

@@ -53,6 +53,8 @@ static inline uint64_t text_mix(const struct text_seed *seed, uint64_t hash, uin
 struct text_words {
     const uint8_t *at, *end;
     const uint8_t *clean; /* no run of letters and digits that begins before it holds a digit */
+    const uint8_t *from;  /* out: where the word begins; it ends at `at` */
+    bool digits;          /* out: it holds one, and counts as "0" */
 };
 
 /* False: no more. */
