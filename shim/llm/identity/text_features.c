@@ -105,7 +105,8 @@ static void take_line(struct text_features *features, uint64_t blanks, const uin
     now->digit_lines = (uint16_t)(now->digit_lines + masked);
     add_exact(features, blanks + of_bytes.exact);
     add_whole(features, hash);
-    text_pairs_add(&now->pairs, pair_of(features, hash), now->bytes + features->moved + (size_t)(from - features->buffer) - TEXT_SLACK);
+    text_pairs_add(&now->pairs, pair_of(features, hash),
+                   now->bytes + features->moved + (size_t)(from - features->buffer) - TEXT_SLACK);
     now->before = hash;
     now->lines_taken = (uint16_t)(now->lines_taken + near);
 }
@@ -211,8 +212,8 @@ static void begin_tail(struct text_state *now)
     now->has_between = true;
 }
 
-/* If the last bytes of [from, end) hold as many words as are kept and the one before them: those are
- * the tail. */
+/* If the last bytes of [from, end) hold as many words as are kept and the one before them: those
+ * are the tail. */
 static bool take_last_words(struct text_features *features, const uint8_t *from, const uint8_t *end)
 {
     enum { ENOUGH_BYTES = 192 };
