@@ -17,7 +17,7 @@ static uint32_t mix(uint64_t hash, uint64_t value)
     return (uint32_t)((hash * UINT64_C(0xbf58476d1ce4e5b9)) >> 32);
 }
 
-uint32_t feature_of_run(uint32_t scope, const uint32_t *word)
+static uint32_t run_feature(uint32_t scope, const uint32_t *word)
 {
     uint64_t hash = scope;
     for (int i = 0; i < FEATURE_RUN; i++) {
@@ -78,7 +78,7 @@ static void add_all(struct feature_set *set, uint32_t scope, uint32_t setup, con
 {
     set->count = 0;
     for (unsigned i = 0; i + FEATURE_RUN <= words; i++) {
-        const uint32_t feature = feature_of_run(scope, word + i);
+        const uint32_t feature = run_feature(scope, word + i);
         if (feature != 0)
             set->feature[set->count++] = feature;
     }
@@ -127,7 +127,7 @@ static unsigned anchors(uint32_t scope, const uint32_t *word, unsigned words, co
     unsigned count = 0;
     for (unsigned i = 0; i + FEATURE_RUN <= words; i++)
         if (i + FEATURE_RUN <= FEATURE_FRONT || i + FEATURE_BACK >= words) {
-            const uint32_t feature = feature_of_run(scope, word + i);
+            const uint32_t feature = run_feature(scope, word + i);
             if (feature != 0)
                 ret[count++] = feature;
         }
@@ -188,7 +188,7 @@ unsigned feature_set_runs(const struct feature_set *set)
 unsigned feature_first_run(uint32_t scope, const uint32_t *word, unsigned words, const struct feature_set *set)
 {
     for (unsigned i = 0; i + FEATURE_RUN <= words; i++) {
-        const uint32_t feature = feature_of_run(scope, word + i);
+        const uint32_t feature = run_feature(scope, word + i);
         if (feature != 0 && feature_set_has(set, feature))
             return i;
     }
@@ -260,7 +260,7 @@ static unsigned keep_words(uint32_t scope, const uint32_t *word, unsigned words,
     bool kept[MINER_WORDS] = {false}, joined[MINER_WORDS] = {false}; /* joined: with the word before */
     unsigned count = 0;
     for (unsigned i = 0; i + FEATURE_RUN <= words; i++) {
-        const uint32_t feature = feature_of_run(scope, word + i);
+        const uint32_t feature = run_feature(scope, word + i);
         if (feature == 0 || !feature_set_has(common, feature))
             continue;
         memset(kept + i, true, FEATURE_RUN * sizeof(kept[0]));

@@ -43,8 +43,6 @@ bool feature_set_has(const struct feature_set *set, uint32_t feature);
 void feature_set_add(struct feature_set *set, uint32_t feature); /* the highest so far */
 /* Words that differ, not lines: runs alone. */
 unsigned feature_set_runs(const struct feature_set *set);
-/* The feature of FEATURE_RUN words; 0 where a slot is among them. */
-uint32_t feature_of_run(uint32_t scope, const uint32_t *word);
 /* Number of the first word of the first run that the set has; `words` where it has none. */
 unsigned feature_first_run(uint32_t scope, const uint32_t *word, unsigned words, const struct feature_set *set);
 /* Tools and response format, nothing else. */

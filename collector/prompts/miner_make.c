@@ -175,40 +175,10 @@ static int32_t unite(struct miner *miner, int32_t a, int32_t b)
     return kept;
 }
 
-static bool is_elsewhere(const struct miner *miner, uint32_t feature)
-{
-    for (size_t i = 0; i < miner->templates; i++)
-        if (feature_set_has(&miner->set[i], feature))
-            return true;
-    return false;
-}
-
-/* An id that another host finds as well, of other texts of the same prompt: of what is constant and
- * stands in no other prompt, the few words whose hash is the lowest. 0: there are none. */
-static uint64_t id_of(const struct miner *miner, const struct miner_template *made)
-{
-    uint64_t lowest = 0;
-    for (unsigned i = 0; i + FEATURE_RUN <= made->words; i++) {
-        const uint32_t feature = feature_of_run(made->scope, made->word + i);
-        uint64_t hash = made->scope + 1;
-        for (unsigned k = 0; k < FEATURE_RUN; k++) {
-            hash = (hash ^ made->word[i + k]) * UINT64_C(0x9e3779b97f4a7c15);
-            hash ^= hash >> 29;
-        }
-        hash *= UINT64_C(0xbf58476d1ce4e5b9);
-        hash ^= hash >> 32;
-        if (feature != 0 && hash != 0 && (lowest == 0 || hash < lowest) && !is_elsewhere(miner, feature))
-            lowest = hash;
-    }
-    return lowest;
-}
-
 /* A new template, a version of `older` where there is one. -1: no memory. */
 static int32_t make_new(struct miner *miner, struct miner_template *made, const struct class *class, int32_t older)
 {
-    const bool varies = class->count > 2; /* else: under the id of a text, as it was shown */
-    const uint64_t id = older == MINER_NOT && varies ? id_of(miner, made) : 0;
-    made->prompt = older != MINER_NOT ? miner->template[older].prompt : id != 0 ? id : class->first->id;
+    made->prompt = older != MINER_NOT ? miner->template[older].prompt : class->first->id;
     made->settled = is_settled(class);
     return miner_know(miner, made) ? -1 : (int32_t)miner->templates - 1;
 }
