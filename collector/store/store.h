@@ -55,6 +55,9 @@ enum { STORE_VERSION = 5, STORE_OLDEST = 2 };
 const char *store_why(void);
 
 int store_open(const char *path, enum store_mode mode, struct store **ret_store);
+/* For who lives long: what large work took of memory goes back to the system after it. Of the whole
+ * process. */
+void store_memory(void);
 /* Takes NULL; rolls back what was not committed. */
 void store_close(struct store *store);
 
