@@ -254,11 +254,12 @@ static void test_same_templates(void **state)
     (void)state;
     make_hosts();
     (void)ask(A, "UPDATE meta SET value=value-1000000000 WHERE key='begun_ns'");
-    const char *merged = shell(0, "p merge a.db b.db -o out.db; p prompts --format csv out.db; p prompts --format csv a.db; p prompts --format csv b.db");
+    const char *merged = shell(0, "p merge a.db b.db -o out.db; p prompts --format csv out.db; p prompts --format csv "
+                                  "a.db; p prompts --format csv b.db");
     if (strstr(merged, "2 prompts turned out to be ones") == NULL)
         fail_msg("%s", merged);
     one = strdup(shell(0, "p prompts --format csv out.db 2>/dev/null | cut -d, -f1-4"));
-    assert_int_equal(lines_with(one, ",1,80"), 2); /* of both */
+    assert_int_equal(lines_with(one, ",1,80"), 2);     /* of both */
     assert_int_equal(lines_with(one, ",1,40"), 1 + 3); /* of B alone; of small ones */
     assert_int_equal(
         lines_with(shell(0, "p prompts --format csv a.db 2>/dev/null | cut -d, -f1 > of_a; p prompts --format csv "
