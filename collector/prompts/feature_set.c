@@ -185,6 +185,21 @@ unsigned feature_set_runs(const struct feature_set *set)
     return runs;
 }
 
+unsigned feature_first_run(uint32_t scope, const uint32_t *word, unsigned words, const struct feature_set *set)
+{
+    for (unsigned i = 0; i + FEATURE_RUN <= words; i++) {
+        const uint32_t feature = run_feature(scope, word + i);
+        if (feature != 0 && feature_set_has(set, feature))
+            return i;
+    }
+    return words;
+}
+
+bool feature_set_is_setup(const struct feature_set *set)
+{
+    return set->count == 1 && (set->feature[0] & KIND_BITS) == KIND_SETUP;
+}
+
 /* One word changes as many runs as a run has words, two one more; fewer are at the edge of what is
  * seen. */
 bool feature_set_is_edit(const struct feature_set *own)
