@@ -56,3 +56,5 @@ foreach(dialect ${dialects})
   add_test(NAME unit/dialect/${name} COMMAND test_dialect_cases ${dialect})
   set_tests_properties(unit/dialect/${name} PROPERTIES TIMEOUT 120 LABELS unit)
 endforeach()
+# What the collector learns of texts that the scribe saw.
+pprof_unit_test(prompt_shape pprof_llm pprof_collector)
