@@ -1,9 +1,10 @@
 /*
  * pprofd, the collector daemon: receives spans on a socket, takes in the spool, keeps the store,
- * merges it when idle.
+ * merges it and learns prompts.
  *
- * One thread. SIGTERM and SIGINT end it cleanly (everything read is committed and acknowledged). It
- * prints one line when it is ready and one sentence when something is wrong, both on stderr.
+ * One thread, and at times another that mines prompts (store_learner.c). SIGTERM and SIGINT end it
+ * cleanly (everything read is committed and acknowledged). It prints one line when it is ready and
+ * one sentence when something is wrong, both on stderr.
  */
 #include <errno.h>
 #include <limits.h>
@@ -25,12 +26,14 @@
 #include "cli/usage.h"
 #include "listen/listen.h"
 #include "listen/runs.h"
+#include "store/prompts/store_learner.h"
 #include "store/store.h"
 
 enum {
     MERGE_EVERY_MS = 10000, /* between looks for something to merge */
-    LEARN_EVERY_MS = 60000, /* and for prompts to be learned */
-    LEARN_MOST_MS = 5000,   /* at once, a step more or less */
+    MERGE_PART = 10,        /* of the time, while somebody calls: one in so many */
+    LEARN_EVERY_MS = 60000, /* between looks for prompts to be learned */
+    LEARN_MOST_MS = 5000,   /* at the end, a lesson more or less */
 };
 
 struct options {
@@ -227,7 +230,7 @@ static uint64_t now_ms(void)
 }
 
 /* Takes steps for as long as there is something and nobody is waiting, be it a signal (fds of
- * serve; NULL: nobody can), and not longer than most_ms (0: as long as it takes). What fails is
+ * serving; NULL: nobody can), and not longer than most_ms (0: as long as it takes). What fails is
  * tried again later, and what is left is done by the next pprofd; the store is whole meanwhile. */
 static void take_steps(struct store *store, const struct pollfd *fds, int (*step)(struct store *store, bool *ret_more),
                        uint64_t most_ms, const char *doing)
@@ -254,10 +257,10 @@ static void merge_some(struct store *store, const struct pollfd *fds)
     take_steps(store, fds, store_merge_step, 0, "merging");
 }
 
-/* The prompts of what came. */
-static void learn_some(struct store *store, const struct pollfd *fds)
+/* The prompts of what came, at the end. */
+static void learn_rest(struct store *store)
 {
-    take_steps(store, fds, store_learn, LEARN_MOST_MS, "learning prompts");
+    take_steps(store, NULL, store_learn, LEARN_MOST_MS, "learning prompts");
 }
 
 /* What a turn that failed, or a store that was found gone, asks for. */
@@ -304,16 +307,67 @@ static int note_collector(struct store *store, const struct options *options)
     return store_note_collector(store, &collector);
 }
 
-static int serve(struct store *store, struct listener *listener, int signals, const struct options *options)
+struct serving {
+    struct store *store;
+    struct listener *listener;
+    const struct options *options;
+    struct pollfd fds[3]; /* the listener, signals, lessons */
+    struct store_learner *learner;
+    struct runs_left left;       /* what cannot be taken in is tried again */
+    uint64_t learn_ms, merge_ms; /* when it is due next */
+    bool learning;               /* lessons are due one after the other */
+    int idle_ms;
+};
+
+static void look_at_lessons(struct serving *serving)
 {
+    const bool due = store_learner_is_busy(serving->learner) ? serving->fds[2].revents != 0
+                                                             : serving->learning || now_ms() >= serving->learn_ms;
+
+    if (!due || listen_flush(serving->listener) != 0)
+        return;
+    serving->learn_ms = now_ms() + LEARN_EVERY_MS;
+    if (store_learner_step(serving->learner, serving->store, &serving->learning) == STORE_OK)
+        return;
+    serving->learning = false;
+    complain("learning prompts failed, it will be tried again: %s", store_why());
+}
+
+/* What learns too is not begun beside a lesson. */
+static bool may_merge(struct serving *serving)
+{
+    return !store_learner_is_busy(serving->learner) && listen_flush(serving->listener) == 0;
+}
+
+/* All that is due when nobody calls; else now and then a step, so that hours are merged also where
+ * somebody always calls. */
+static void look_at_merges(struct serving *serving)
+{
+    const uint64_t begun_ms = now_ms();
+    bool more = false;
+
+    if (serving->idle_ms >= MERGE_EVERY_MS && may_merge(serving)) {
+        serving->idle_ms = 0;
+        runs_take_in(serving->store, serving->options->store, true, &serving->left);
+        merge_some(serving->store, serving->fds);
+    } else if (begun_ms >= serving->merge_ms && may_merge(serving)) {
+        if (store_merge_step(serving->store, &more) != STORE_OK)
+            complain("merging failed, it will be tried again: %s", store_why());
+    } else {
+        return;
+    }
+    serving->merge_ms = now_ms() + (more ? MERGE_PART * (now_ms() - begun_ms) : MERGE_EVERY_MS);
+}
+
+static int serve(struct serving *serving)
+{
+    struct store *store = serving->store;
+    struct listener *listener = serving->listener;
+    const struct options *options = serving->options;
     uint64_t times_away = store_times_away(store);
-    struct pollfd fds[2] = {{.fd = listen_fd(listener), .events = POLLIN}, {.fd = signals, .events = POLLIN}};
-    struct runs_left left; /* what cannot be taken in is tried again */
-    uint64_t newer = 0;    /* files of a later version that were spoken of */
-    bool said = false;     /* a failing store is reported once, until it works again */
+    uint64_t newer = 0; /* files of a later version that were spoken of */
+    bool said = false;  /* a failing store is reported once, until it works again */
     bool noted = note_collector(store, options) == 0;
-    int idle_ms = 0;
-    uint64_t learned_ms = now_ms(); /* when prompts were learned last */
 
     for (;;) {
         int wait_ms = listen_wait_ms(listener);
@@ -322,11 +376,14 @@ static int serve(struct store *store, struct listener *listener, int signals, co
 
         if (wait_ms < 0 || wait_ms > MERGE_EVERY_MS)
             wait_ms = MERGE_EVERY_MS;
-        n = poll(fds, 2, wait_ms);
+        if (serving->learning && !store_learner_is_busy(serving->learner))
+            wait_ms = 0;
+        n = poll(serving->fds, 3, wait_ms);
         if (n < 0 && errno != EINTR)
             return failed_by(strerror(errno));
-        if (fds[1].revents != 0)
+        if (serving->fds[1].revents != 0)
             return EXIT_SUCCESS;
+        n -= n > 0 && serving->fds[2].revents != 0;
         status = listen_turn(listener, 0);
         noted &= store_times_away(store) == times_away;
         look_after_store(store, options, status, &times_away);
@@ -339,19 +396,9 @@ static int serve(struct store *store, struct listener *listener, int signals, co
         }
         noted = noted || note_collector(store, options) == 0;
         newer = say_newer(listener, newer);
-        idle_ms = n > 0 ? idle_ms : idle_ms + wait_ms;
-        if (idle_ms >= MERGE_EVERY_MS) {
-            idle_ms = 0;
-            if (listen_flush(listener) == 0) {
-                runs_take_in(store, options->store, true, &left);
-                merge_some(store, fds);
-            }
-        }
-        /* Also where somebody always calls: a step is short. */
-        if (now_ms() >= learned_ms + LEARN_EVERY_MS && listen_flush(listener) == 0) {
-            learn_some(store, fds);
-            learned_ms = now_ms();
-        }
+        serving->idle_ms += n > 0 ? 0 : wait_ms;
+        look_at_merges(serving);
+        look_at_lessons(serving);
     }
 }
 
@@ -380,7 +427,7 @@ static int run_once(struct store *store, const struct options *options)
     if (files < 0)
         return failed_by(listen_why());
     runs_take_in(store, options->store, true, &left);
-    learn_some(store, NULL);
+    learn_rest(store);
     merge_some(store, NULL);
     announce("pprofd once store=%s files=%llu journals=%llu frames=%llu spans=%llu repeats=%llu "
              "damaged=%llu",
@@ -419,17 +466,22 @@ static int run(struct store *store, const struct options *options)
                                    .journal_dirs = options->places.journals,
                                    .store = store,
                                    .any_user = options->any_user};
-    struct runs_left left;
+    struct serving serving = {.store = store,
+                              .options = options,
+                              .learner = store_learner_new(),
+                              .learn_ms = now_ms() + LEARN_EVERY_MS,
+                              .merge_ms = now_ms() + MERGE_EVERY_MS};
     struct listener *listener;
     int signals = open_signals();
     int code;
 
-    if (signals < 0)
-        return failed_by("signals cannot be received");
+    if (signals < 0 || serving.learner == NULL)
+        return failed_by("signals cannot be received, or there is no memory");
     raise_descriptors();
     if (options->any_user && options->spool_said)
         open_spool(options);
     if (listen_open(&config, &listener) != 0) {
+        (void)store_learner_free(serving.learner, store);
         (void)close(signals);
         return failed_by(listen_why());
     }
@@ -441,13 +493,19 @@ static int run(struct store *store, const struct options *options)
         complain("another program has the abstract name of the socket %s: until it is free, programs that change their "
                  "root or mounts before they call do not find this collector",
                  options->socket);
-    runs_take_in(store, options->store, true, &left);
-    code = serve(store, listener, signals, options);
+    runs_take_in(store, options->store, true, &serving.left);
+    serving.listener = listener;
+    serving.fds[0] = (struct pollfd){.fd = listen_fd(listener), .events = POLLIN};
+    serving.fds[1] = (struct pollfd){.fd = signals, .events = POLLIN};
+    serving.fds[2] = (struct pollfd){.fd = store_learner_fd(serving.learner), .events = POLLIN};
+    code = serve(&serving);
     if (listen_close(listener) != 0) {
         complain("the last spans could not be stored, their senders keep them: %s", listen_why());
         code = EXIT_FAILURE;
     }
-    learn_some(store, NULL);
+    if (store_learner_free(serving.learner, store) != STORE_OK)
+        complain("learning prompts failed, the next pprofd tries it again: %s", store_why());
+    learn_rest(store);
     (void)close(signals);
     return code;
 }

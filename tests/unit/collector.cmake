@@ -1,4 +1,4 @@
-foreach(name check crash departed left listen listen_edges many_prompts merge newer open packed proof rollup runs schema share steps store store_log store_prompts writers)
+foreach(name check crash departed learning left listen listen_edges many_prompts merge newer open packed proof rollup runs schema share steps store store_log store_prompts writers)
   pprof_unit_test(${name} pprof_collector)
 endforeach()
 target_compile_definitions(test_crash PRIVATE PPROFD="$<TARGET_FILE:pprofd>")
@@ -20,6 +20,7 @@ pprof_unit_test(no_memory_store pprof_collector)
 target_link_options(test_no_memory_store PRIVATE ${UNIT_FAILING}
   -Wl,--wrap=sqlite3_column_blob,--wrap=sqlite3_column_text,--wrap=sqlite3_step,--wrap=sqlite3_errcode,--wrap=sqlite3_extended_errcode)
 set_tests_properties(unit/no_memory_store PROPERTIES TIMEOUT 900)
+target_link_options(test_learning PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free)
 target_link_options(test_check PRIVATE -Wl,--wrap=store_rollup_load)
 target_link_options(test_writers PRIVATE -Wl,--wrap=store_now_ms,--wrap=sqlite3_busy_timeout,--wrap=nanosleep)
 find_library(CJSON_LIBRARY cjson REQUIRED)

@@ -1,26 +1,9 @@
 /* More texts than are learned from at once, and texts that are like no other: what can be
  * learned is, in whatever steps; the rest is counted. */
 #include "prompt_calls.h"
-
-static char directory[64];
-static char file[128];
+#include "store_tests.h"
 
 enum { TEMPLATES = 3, VALUES = 2000, ALONE = 500 };
-
-static int setup(void **state)
-{
-    (void)state;
-    test_directory(directory);
-    snprintf(file, sizeof(file), "%s/pprof.db", directory);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    test_remove(directory);
-    return 0;
-}
 
 /* Number `i` of all calls: one of 13 is like no other, as long as there are such. */
 static struct call call_of(unsigned i)

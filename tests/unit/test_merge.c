@@ -1,38 +1,12 @@
 /* Merging changes where rows lie and nothing else, also when it is killed in the middle. */
-#include "collector_tests.h"
+#include "store_tests.h"
 
 #include <signal.h>
 #include <sqlite3.h>
 
 #include "collector/store/store_inner.h"
 
-static char directory[64];
-static char file[128];
-
 enum { PROCESSES = 5, FRAMES = 200 };
-
-static struct store *open_store(enum store_mode mode)
-{
-    struct store *store = NULL;
-
-    assert_int_equal(store_open(file, mode, &store), STORE_OK);
-    return store;
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    test_directory(directory);
-    snprintf(file, sizeof(file), "%s/pprof.db", directory);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    test_remove(directory);
-    return 0;
-}
 
 static void merge_all(struct store *store)
 {

@@ -1,6 +1,6 @@
 /* The rollups of hours that are over lie packed: each group says what it said, whatever comes late,
  * whoever is killed. */
-#include "collector_tests.h"
+#include "store_tests.h"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -9,24 +9,6 @@
 
 #include "collector/store/rollup.h"
 #include "collector/store/store_inner.h"
-
-static char directory[64];
-static char file[128];
-
-static int setup(void **state)
-{
-    (void)state;
-    test_directory(directory);
-    snprintf(file, sizeof(file), "%s/pprof.db", directory);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    test_remove(directory);
-    return 0;
-}
 
 static int64_t query(const char *format, ...)
 {

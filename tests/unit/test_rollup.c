@@ -1,6 +1,6 @@
 /* Rollups equal a recount from the spans by other means; unknown is not zero; too many groups are
  * folded and stay summed. */
-#include "collector_tests.h"
+#include "store_tests.h"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -9,24 +9,6 @@
 
 #include "collector/store/rollup.h"
 #include "collector/store/store_inner.h"
-
-static char directory[64];
-static char file[128];
-
-static int setup(void **state)
-{
-    (void)state;
-    test_directory(directory);
-    snprintf(file, sizeof(file), "%s/pprof.db", directory);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    test_remove(directory);
-    return 0;
-}
 
 static int64_t query(const char *format, ...)
 {

@@ -2,36 +2,10 @@
  * Reading step by step: each span once though blocks are merged between any two steps, and a reader
  * that is held up by its output holds nothing in the store: the log behind it stays small.
  */
-#include "collector_tests.h"
+#include "store_tests.h"
 
 #include <sqlite3.h>
 #include <sys/ioctl.h>
-
-static char directory[64];
-static char file[128];
-
-static int setup(void **state)
-{
-    (void)state;
-    test_directory(directory);
-    snprintf(file, sizeof(file), "%s/pprof.db", directory);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    test_remove(directory);
-    return 0;
-}
-
-static struct store *open_store(enum store_mode mode)
-{
-    struct store *store = NULL;
-
-    assert_int_equal(store_open(file, mode, &store), STORE_OK);
-    return store;
-}
 
 /* ---- once ---- */
 

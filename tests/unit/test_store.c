@@ -1,29 +1,11 @@
 /* The store: what goes in comes out, once; foreign files stay as they are; damage changes
  * nothing. */
-#include "collector_tests.h"
+#include "store_tests.h"
 
 #include <errno.h>
 #include <sqlite3.h>
 
 #include "collector/store/store_inner.h"
-
-static char directory[64];
-static char file[128];
-
-static int setup(void **state)
-{
-    (void)state;
-    test_directory(directory);
-    snprintf(file, sizeof(file), "%s/pprof.db", directory);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    test_remove(directory);
-    return 0;
-}
 
 static struct store *open_write(void)
 {

@@ -4,37 +4,13 @@
  * learned.
  */
 #include "prompt_calls.h"
+#include "store_tests.h"
 
 #include <signal.h>
 
 #include <sqlite3.h>
 
 #include "collector/store/rollup.h"
-
-static char directory[64];
-static char file[128];
-
-static int setup(void **state)
-{
-    (void)state;
-    test_directory(directory);
-    snprintf(file, sizeof(file), "%s/pprof.db", directory);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    test_remove(directory);
-    return 0;
-}
-
-static struct store *open_store(enum store_mode mode)
-{
-    struct store *store = NULL;
-    assert_int_equal(store_open(file, mode, &store), STORE_OK);
-    return store;
-}
 
 static int64_t query(const char *sql)
 {

@@ -2,29 +2,11 @@
  * Several writers on one store, which open, write, merge and close it as they please: none is
  * refused, none is told that the file went away, and what each committed is there once.
  */
-#include "collector_tests.h"
+#include "store_tests.h"
 
 #include <signal.h>
 #include <sqlite3.h>
 #include <sys/file.h>
-
-static char directory[64];
-static char file[128];
-
-static int setup(void **state)
-{
-    (void)state;
-    test_directory(directory);
-    snprintf(file, sizeof(file), "%s/pprof.db", directory);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    test_remove(directory);
-    return 0;
-}
 
 enum { WRITERS = 3, FRAMES = 40, SEEDS = 3 };
 
