@@ -93,6 +93,7 @@ struct shape_told_slot {
 
 struct shape_told {
     uint32_t texts;
+    bool is_measured; /* else lengths of words were not told, and nothing here but the number of texts is known */
     uint32_t bytes, constant_bytes, begin_bytes; /* of a typical text, about */
     uint32_t tokens, constant_tokens, begin_tokens;
     uint16_t words, constant_words, begin_words; /* of those that are seen one by one */

@@ -255,6 +255,7 @@ void shape_tell(const struct prompt_shape *shape, struct shape_told *ret)
     unsigned slot = 0;
     memset(ret, 0, sizeof(*ret));
     ret->texts = shape->texts;
+    ret->is_measured = shape->seen_bytes > 0;
     ret->bytes = mean(&shape->whole);
     for (unsigned i = 0; i <= shape->words; i++) {
         while (slot < shape->slots && shape->slot[slot].after == i)

@@ -105,8 +105,8 @@ const char store_schema_prompts[] =
     " last_ns INTEGER NOT NULL, alias INTEGER NOT NULL, settled INTEGER NOT NULL,"
     " alias_version INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(prompt, version)) WITHOUT ROWID;"
     "CREATE INDEX prompt_template_last ON prompt_template(last_ns);"
-    /* What a version looks like, as collector/prompts/shape_bytes.c writes it, and its preview without
-     * what varies. Without a row of prompt_template it counts for nothing. */
+    /* What a version looks like, as collector/prompts/shape_bytes.c writes it, and its preview
+     * without what varies. Without a row of prompt_template it counts for nothing. */
     "CREATE TABLE prompt_shape(prompt INTEGER NOT NULL, version INTEGER NOT NULL, data BLOB NOT NULL, preview TEXT,"
     " PRIMARY KEY(prompt, version)) WITHOUT ROWID;"
     /* What people said of a prompt: its name, and whether it is another one; and when. part: '' of

@@ -8,6 +8,7 @@
 
 #include "../../../span/prompt_features.h"
 #include "../../prompts/miner.h"
+#include "../../prompts/shape.h"
 
 struct checking {
     struct store *store;
@@ -45,6 +46,19 @@ static int check_template(struct checking *checking, sqlite3_stmt *row)
     return status == STORE_DAMAGED ? 0 : status;
 }
 
+static int check_shape(struct checking *checking, sqlite3_stmt *row)
+{
+    static struct prompt_shape shape;
+    const uint8_t *data;
+    size_t bytes;
+    int status = store_column_blob(row, 2, &data, &bytes);
+
+    if (status == 0 && shape_read(&shape, data, bytes) != 0)
+        checking->fault(checking->context, "what a version looks like cannot be read: prompt, version",
+                        sqlite3_column_int64(row, 0), sqlite3_column_int64(row, 1));
+    return status;
+}
+
 static int say(struct checking *checking, sqlite3_stmt *row)
 {
     checking->fault(checking->context, (const char *)sqlite3_column_text(row, 2), sqlite3_column_int64(row, 0),
@@ -78,6 +92,8 @@ int store_check_prompts(struct store *store, void (*fault)(void *context, const 
 
     if (status == 0)
         status = each_row(&checking, "SELECT prompt,version,data FROM prompt_template", check_template);
+    if (status == 0)
+        status = each_row(&checking, "SELECT prompt,version,data FROM prompt_shape", check_shape);
     if (status == 0)
         status = each_row(&checking,
                           "SELECT id,prompt,'a text belongs to a version of a prompt that is not there: text, prompt' "

@@ -466,7 +466,8 @@ static void put_preview(const struct prompt *prompt, uint64_t shown, struct prom
 }
 
 /* The features, if this process has not sent them in the hour in which the call began, and again
- * with the first preview: the store forgets texts that did not recur. A span that is full of texts leaves them to the next one. */
+ * with the first preview: the store forgets texts that did not recur. A span that is full of texts
+ * leaves them to the next one. */
 static void finish_features(const struct prompt *prompt, struct span *span, uint64_t shown)
 {
     enum { ROOM_FOR_OTHERS = 2 * SPAN_TEXT_MAX };
