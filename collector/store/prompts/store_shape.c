@@ -288,7 +288,7 @@ static int keep_preview(struct store *store, int64_t number, const struct span_t
 int store_preview_take(struct store *store, uint64_t id, const struct prompt_features *features,
                        const struct span_text *data, const char *preview)
 {
-    char known[STORE_PREVIEW_BYTES];
+    char known[STORE_PREVIEW_BYTES] = "";
     char made[STORE_PREVIEW_BYTES];
     int64_t number = 0;
     uint64_t prompt = 0;
