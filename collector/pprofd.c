@@ -518,6 +518,7 @@ int main(int argc, char **argv)
 
     display_begin();
     program_is("pprofd");
+    store_memory();
     defaults(&options);
     if (parse(argc, argv, &options, &code) != 0)
         return code;

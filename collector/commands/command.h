@@ -19,6 +19,7 @@ const struct command *command_find(const char *name);
 int command_record(const struct arguments *arguments);
 int command_report(const struct arguments *arguments);
 int command_prompts(const struct arguments *arguments);
+int command_merge(const struct arguments *arguments);
 int command_export(const struct arguments *arguments);
 int command_dump(const struct arguments *arguments);
 int command_check(const struct arguments *arguments);

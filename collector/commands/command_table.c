@@ -43,6 +43,11 @@ static const struct option prompts_options[] = {
     {0, "variant", "V", NULL, "with split: the variant that becomes a prompt of its own"},
 };
 
+static const struct option merge_options[] = {
+    {'o', "output", "OUT", "FILE",
+     "the store to write (default merged.db, if there is none); an existing one is added to"},
+};
+
 static const struct option export_options[] = {PERIOD_OPTIONS};
 
 static const struct option dump_options[] = {
@@ -151,6 +156,28 @@ const struct command commands[] = {
         .run = command_prompts,
     },
     {
+        .name = "merge",
+        .usage = "STORE... [-o OUT]",
+        .summary = "make one store of several: of hosts, of recorded runs",
+        .example = "pprofctl merge web1.db web2.db -o fleet.db\n"
+                   "pprofctl merge nightly.db -o all.db",
+        .text = "All calls of each STORE come into OUT, each once, however often it is said: what is there already is "
+                "known by its process and number. So do losses, names and other words about prompts (where two differ, "
+                "the later one counts, and it says so), and what was learned of prompts: where hosts have the same "
+                "LIBPPROF_HASH_KEY, or stores are of one host, equal prompts are one.\n\n"
+                "The STOREs are only read, each as it is at one moment, also while pprofd writes to it. OUT is written "
+                "in small steps: where merge is killed, it is sound, report and check say that a merge was not "
+                "finished, and the same command goes on. What waits beside a store (spools, journals) is not in it: "
+                "copy a store at rest, or merge where its pprofd runs.",
+        .exit_status = "0: all is in OUT, 1: a store cannot be read or written, or has damaged blocks, which were left "
+                       "out, 2: wrong options.",
+        .options = merge_options,
+        .n_options = COUNT(merge_options),
+        .operands_max = 1000,
+        .completes = "FILE",
+        .run = command_merge,
+    },
+    {
         .name = "export",
         .usage = "[--last 7d] [FILE]",
         .summary = "one JSON object per call and line, OpenTelemetry names",
@@ -238,7 +265,7 @@ const struct command commands[] = {
         .options = help_options,
         .n_options = COUNT(help_options),
         .operands_max = 1,
-        .completes = "record report prompts export dump check doctor key-alias keys fields environment",
+        .completes = "record report prompts merge export dump check doctor key-alias keys fields environment",
         .run = command_help,
     },
 };

@@ -3,7 +3,6 @@
  */
 #include "feature_set.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* Where a text begins and ends are words, too, so that the first word stands in as many runs as any
@@ -47,16 +46,24 @@ unsigned feature_weight(uint32_t feature)
     return (feature & KIND_BITS) == KIND_RUN ? 1 : FEATURE_LINE_WEIGHT;
 }
 
-static int by_value(const void *a, const void *b)
+/* Some hundred numbers, by gaps: to call back for each comparison takes several times as long. */
+static void sort(uint32_t *value, unsigned count)
 {
-    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return x < y ? -1 : x > y;
+    static const uint8_t gaps[] = {132, 57, 23, 10, 4, 1};
+    for (unsigned g = 0; g < sizeof(gaps); g++)
+        for (unsigned i = gaps[g]; i < count; i++) {
+            const uint32_t moved = value[i];
+            unsigned at = i;
+            for (; at >= gaps[g] && value[at - gaps[g]] > moved; at -= gaps[g])
+                value[at] = value[at - gaps[g]];
+            value[at] = moved;
+        }
 }
 
 static void finish(struct feature_set *set)
 {
     uint16_t kept = 0;
-    qsort(set->feature, set->count, sizeof(set->feature[0]), by_value);
+    sort(set->feature, set->count);
     set->weight = 0;
     for (uint16_t i = 0; i < set->count; i++)
         if (i == 0 || set->feature[i] != set->feature[kept - 1]) {
@@ -176,6 +183,21 @@ unsigned feature_set_runs(const struct feature_set *set)
     for (unsigned i = 0; i < set->count; i++)
         runs += (set->feature[i] & KIND_BITS) == KIND_RUN;
     return runs;
+}
+
+unsigned feature_first_run(uint32_t scope, const uint32_t *word, unsigned words, const struct feature_set *set)
+{
+    for (unsigned i = 0; i + FEATURE_RUN <= words; i++) {
+        const uint32_t feature = run_feature(scope, word + i);
+        if (feature != 0 && feature_set_has(set, feature))
+            return i;
+    }
+    return words;
+}
+
+bool feature_set_is_setup(const struct feature_set *set)
+{
+    return set->count == 1 && (set->feature[0] & KIND_BITS) == KIND_SETUP;
 }
 
 /* One word changes as many runs as a run has words, two one more; fewer are at the edge of what is

@@ -43,6 +43,10 @@ bool feature_set_has(const struct feature_set *set, uint32_t feature);
 void feature_set_add(struct feature_set *set, uint32_t feature); /* the highest so far */
 /* Words that differ, not lines: runs alone. */
 unsigned feature_set_runs(const struct feature_set *set);
+/* Number of the first word of the first run that the set has; `words` where it has none. */
+unsigned feature_first_run(uint32_t scope, const uint32_t *word, unsigned words, const struct feature_set *set);
+/* Tools and response format, nothing else. */
+bool feature_set_is_setup(const struct feature_set *set);
 /* More than a short value of a slot makes of it: five words or, where no words are seen, a line. */
 bool feature_set_is_edit(const struct feature_set *own);
 /* What `set` has and `other` certainly has not. */

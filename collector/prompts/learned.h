@@ -36,7 +36,7 @@ struct miner_template {
     uint32_t word[MINER_WORDS];
     uint32_t line[PROMPT_FEATURES_LINES];
     uint64_t first_ns, last_ns;
-    uint64_t alias;         /* not 0: this prompt turned out to be that one, */
-    uint32_t alias_version; /* and this version that version; 0: the one of the same number */
+    uint64_t alias;         /* not 0: it turned out to be a version of this prompt … */
+    uint32_t alias_version; /* … this one; 0: of the same number. Its words and lines are gone */
     bool settled; /* enough was seen of it: it stays. Others are made anew by each run, from the same texts and more */
 };

@@ -175,6 +175,11 @@ struct pool_text *pool_text(struct pool *pool, unsigned number)
     return &pool->text[number];
 }
 
+unsigned pool_texts(const struct pool *pool)
+{
+    return (unsigned)pool->count;
+}
+
 static bool is_wide(const struct feature_set *common, const struct feature_set *pivot)
 {
     return common->weight >= WEIGHT_MIN &&

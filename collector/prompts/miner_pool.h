@@ -22,6 +22,7 @@ struct pool;
 struct pool *pool_new(const struct miner_text *const *texts, size_t count);
 void pool_free(struct pool *pool);
 struct pool_text *pool_text(struct pool *pool, unsigned number);
+unsigned pool_texts(const struct pool *pool);
 
 /*
  * The next cluster: numbers of its texts in the order of their ids, which are taken then, and what

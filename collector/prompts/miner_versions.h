@@ -6,11 +6,16 @@
 
 #include "miner_pool.h"
 
-enum { VERSIONS_MAX = 13, VERSIONS_NONE = UINT8_MAX };
+enum {
+    VERSIONS_MAX = 13,
+    VERSIONS_NONE = UINT8_MAX,
+    VERSIONS_OPEN_TEXTS = 64, /* so many are settled whatever might yet come */
+};
 
 /*
  * Puts the class of each member, 0 to n - 1 or VERSIONS_NONE, into ret_class and returns n: 1 where
- * the cluster is one template. -1: no memory.
+ * the cluster is one template. -1: no memory. ret_open: a class of which a change may have just
+ * begun.
  */
 int versions_of(struct pool *pool, const unsigned *member, size_t members, const struct feature_set *common,
-                uint8_t *ret_class);
+                uint8_t *ret_class, bool ret_open[VERSIONS_MAX]);

@@ -292,6 +292,31 @@ static void keep_labels(struct grouping *grouping, const struct store_rows *rows
     }
 }
 
+/* Prompts that begin with the same words are told apart by their ids, which come first, as the end
+ * of a name may be cut. */
+static void tell_apart(struct grouping *grouping)
+{
+    enum { DIGITS = 8 };
+    const size_t n = grouping->labels_capacity < grouping->names.n ? grouping->labels_capacity : grouping->names.n;
+    uint32_t *prompts = calloc(grouping->names.n, sizeof(*prompts));
+    if (prompts == NULL) {
+        grouping->failed = true;
+        return;
+    }
+    for (size_t id = 0; id < n; id++)
+        prompts[grouping->label[id]]++;
+    for (size_t id = 0; id < n; id++) {
+        const uint32_t label = grouping->label[id];
+        char text[SPAN_TEXT_MAX + 3 + DIGITS + 2];
+        if (label == 0 || prompts[label] < 2)
+            continue;
+        const int bytes =
+            snprintf(text, sizeof(text), "%.*s %s", DIGITS, grouping->names.text[id], grouping->names.text[label]);
+        grouping->label[id] = names_id(&grouping->names, (struct span_text){text, (uint32_t)bytes});
+    }
+    free(prompts);
+}
+
 static bool in_period(const struct grouping *grouping, const struct store_rows *rows, size_t row)
 {
     const struct span_column *column = rows->column[SPAN_start_ns];
@@ -379,6 +404,7 @@ int grouping_scan(struct grouping *grouping, struct store *store)
     struct store_query query = {
         .since_ns = grouping->since_ns, .until_ns = grouping->until_ns, .fields = fields, .n_fields = n};
     int status = store_scan(store, &query, each_block, grouping, &grouping->damaged);
+    tell_apart(grouping);
     for (size_t i = 0; i < grouping->n_groups; i++)
         fold(&grouping->total, &grouping->group[i]);
     /* Without memory for a name or a time a row would be wrong, or say that nothing was seen. */

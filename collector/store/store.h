@@ -55,6 +55,9 @@ enum { STORE_VERSION = 5, STORE_OLDEST = 2 };
 const char *store_why(void);
 
 int store_open(const char *path, enum store_mode mode, struct store **ret_store);
+/* For who lives long: what large work took of memory goes back to the system after it. Of the whole
+ * process. */
+void store_memory(void);
 /* Takes NULL; rolls back what was not committed. */
 void store_close(struct store *store);
 
@@ -228,6 +231,10 @@ int store_column_text(struct sqlite3_stmt *row, int column, const char **ret_tex
       "copies or cuts of this store without the log of what was being written")                                        \
     X(features_damaged, false, "text of a prompt came without what tells it from others",                              \
       "texts of prompts came without what tells them from others")                                                     \
+    X(block_left_out, true, "damaged block of a store that was merged into this one was left out",                     \
+      "damaged blocks of stores that were merged into this one were left out")                                         \
+    X(merge_unfinished, true, "merge of another store into this one was not finished",                                 \
+      "merges of other stores into this one were not finished")                                                        \
     X(counters_absurd, false, "message with counts that cannot be right", "messages with counts that cannot be right")
 enum store_loss_kind {
 #define X(ident, certain, one, many) STORE_LOSS_##ident,

@@ -150,9 +150,14 @@ static int check_crowds(struct check *check)
     return finish(check, statement, status, code);
 }
 
+static void sentence_fault(void *context, const char *sentence)
+{
+    fault(context, "%s", sentence);
+}
+
 static int check_prompts(struct check *check)
 {
-    int status = store_check_prompts(check->store, pair_fault, check);
+    int status = store_check_prompts(check->store, sentence_fault, check);
 
     say(check);
     return status;
@@ -565,7 +570,9 @@ static int check_all(struct check *check)
         status = check_none(check, "SELECT id, lost_spans FROM process_row WHERE " SPAN_LOSSES(NEGATIVE) "final<0",
                             "a loss counter is negative: process, lost spans");
     if (status == 0)
-        status = check_none(check, "SELECT events, spans FROM loss WHERE events<0 OR spans<0",
+        status = check_none(check,
+                            "SELECT events, spans FROM loss WHERE events<0 OR spans<0 UNION ALL "
+                            "SELECT events, spans FROM origin_loss WHERE events<0 OR spans<0",
                             "a count of losses is negative: events, spans");
     return status;
 }

@@ -60,6 +60,8 @@ enum {
 /* In `meta`: the highest block that the stored rollups count. No block above a counted one may ever
  * get a number below it: a merge writes its block before it drops its sources. */
 #define STORE_META_COUNTED "rollups_count_to_block"
+/* ... and, before the id of each, the stores that are not wholly in this one yet. */
+#define STORE_META_UNITING "uniting "
 /* In `meta`: how often something was learned of prompts, by whatever writer. */
 #define STORE_META_LESSONS "prompt_lessons"
 
@@ -123,9 +125,11 @@ enum { STORE_RECURS = 3 };
     STORE_SQL(process_loss, "UPDATE process_row SET " SPAN_LOSSES(STORE_SQL_LOSS_SET) "final=? WHERE id=?")            \
     STORE_SQL(loss_add, "INSERT INTO loss(kind,events,spans,last_ns) VALUES(?1,?2,?3,?4) ON CONFLICT(kind) DO UPDATE " \
                         "SET events=events+excluded.events, spans=spans+excluded.spans, last_ns=excluded.last_ns")     \
-    STORE_SQL(losses, "SELECT kind,events,spans FROM loss")                                                            \
+    STORE_SQL(losses, "SELECT kind,sum(events),sum(spans) FROM (SELECT kind,events,spans FROM loss UNION ALL SELECT "  \
+                      "kind,events,spans FROM origin_loss) GROUP BY kind")                                             \
+    STORE_SQL(uniting, "SELECT count(*) FROM meta WHERE key>='" STORE_META_UNITING "' AND key<'uniting!'")             \
     STORE_SQL(accounts,                                                                                                \
-              "SELECT p.id,p.start_ns,p.final,s.first,s.last" SPAN_LOSSES(                                             \
+              "SELECT p.id,p.start_ns,p.final,p.from_frame,s.first,s.last" SPAN_LOSSES(                                \
                   STORE_SQL_LOSS_GET) " FROM process_row p "                                                           \
                                       "LEFT JOIN seen s ON s.process=p.id WHERE p.id>?1 ORDER BY p.id,s.first")        \
     STORE_SQL(seen_below, "SELECT first,last FROM seen WHERE process=?1 AND first<=?2 ORDER BY first DESC LIMIT 1")    \
@@ -342,7 +346,8 @@ int store_pragma_int(sqlite3 *db, const char *text, int64_t *ret_value);
  * made it meanwhile. */
 int store_make(const char *path);
 /* store_make.c: the tables of processes and of rollups, which a migration makes anew. */
-extern const char store_schema_processes[], store_schema_rollups[], store_schema_packed[], store_schema_prompts[];
+extern const char store_schema_processes[], store_schema_rollups[], store_schema_packed[], store_schema_prompts[],
+    store_schema_origins[];
 /* store_schema.c: 0, or STORE_FOREIGN where tables, views or triggers are not as pprofd makes
  * them. */
 int store_schema_check(struct store *store);
@@ -551,9 +556,9 @@ int store_template_read(struct miner_template *template, const uint8_t *data, si
 /* prompts/store_learn.c: the template of a row of STORE_SQL_template_list and its like. 0,
  * STORE_DAMAGED or worse. */
 int store_template_row(struct miner_template *ret_template, sqlite3_stmt *row);
+int store_template_put(struct store *store, const struct miner_template *template, struct span_buffer *data);
 /* prompts/store_check_prompts.c: whether texts, templates and rules are as they should be. */
-int store_check_prompts(struct store *store, void (*fault)(void *context, const char *what, int64_t a, int64_t b),
-                        void *context);
+int store_check_prompts(struct store *store, void (*fault)(void *context, const char *sentence), void *context);
 
 /* store_retention.c: one step of letting go what time is over; an hour is over when it ended so
  * long ago. */

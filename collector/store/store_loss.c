@@ -126,6 +126,7 @@ static int read_noted(struct store *store, struct store_loss *loss)
 struct account {
     int64_t id;
     uint64_t final, start_ns;
+    uint64_t from;        /* frames before went to another store; 0: it is not known */
     uint64_t first, last; /* of all ranges; 0: nothing came */
     uint64_t held;        /* frames in them */
 };
@@ -143,9 +144,12 @@ static void settle(const struct account *account, uint64_t begun_ns, struct stor
         return;
     missing = account->last - account->held;
     /* What a process sent before this store began went to another one. */
-    if (account->start_ns < begun_ns && account->first > 1) {
+    if (account->first > 1 && (account->start_ns < begun_ns || account->from > 1)) {
+        const uint64_t from =
+            account->start_ns < begun_ns || account->from > account->first ? account->first : account->from;
+
         loss->older++;
-        missing -= account->first - 1;
+        missing -= from - 1;
     }
     loss->frames = add_capped(loss->frames, missing);
 }
@@ -174,6 +178,17 @@ static int count_departed(struct store *store, int64_t after_process, struct sto
     return 0;
 }
 
+static int count_uniting(struct store *store, struct store_loss *loss)
+{
+    sqlite3_stmt *statement = store_statement(store, STORE_SQL_uniting);
+
+    if (statement == NULL || sqlite3_step(statement) != SQLITE_ROW)
+        return store_sqlite_failed(store, "reading losses");
+    loss->events[STORE_LOSS_merge_unfinished] += column(statement, 0);
+    (void)sqlite3_reset(statement);
+    return 0;
+}
+
 int store_loss(struct store *store, int64_t after_process, struct store_loss *ret_loss)
 {
     sqlite3_stmt *rows = store_statement(store, STORE_SQL_accounts);
@@ -191,15 +206,16 @@ int store_loss(struct store *store, int64_t after_process, struct store_loss *re
     (void)sqlite3_bind_int64(rows, 1, after_process);
     while ((code = sqlite3_step(rows)) == SQLITE_ROW) {
         struct span_loss *counted = &ret_loss->counted;
-        uint64_t first = column(rows, 3);
-        uint64_t last = column(rows, 4);
-        int at = 5;
+        uint64_t first = column(rows, 4);
+        uint64_t last = column(rows, 5);
+        int at = 6;
 
         if (sqlite3_column_int64(rows, 0) != account.id) {
             settle(&account, begun_ns, ret_loss);
             account = (struct account){.id = sqlite3_column_int64(rows, 0),
                                        .start_ns = column(rows, 1),
                                        .final = column(rows, 2),
+                                       .from = column(rows, 3),
                                        .first = first};
 #define X(ident) counted->ident = add_capped(counted->ident, column(rows, at++));
             SPAN_LOSSES(X)
@@ -219,6 +235,8 @@ int store_loss(struct store *store, int64_t after_process, struct store_loss *re
     status = count_departed(store, after_process, ret_loss);
     if (status == 0)
         status = read_noted(store, ret_loss);
+    if (status == 0)
+        status = count_uniting(store, ret_loss);
     if (status == 0)
         status = store_log_is_gone(store, &log_gone);
     ret_loss->events[STORE_LOSS_log_missing] += log_gone; /* not noted yet: the next writer does */

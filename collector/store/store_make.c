@@ -48,16 +48,22 @@ static const char schema[] =
     " last_ns INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;";
 
+/* What stores that were united with this one counted as lost, each by its meta.store_id. */
+const char store_schema_origins[] =
+    "CREATE TABLE origin_loss(origin INTEGER NOT NULL, kind TEXT NOT NULL, events INTEGER NOT NULL,"
+    " spans INTEGER NOT NULL, PRIMARY KEY(origin, kind)) WITHOUT ROWID;";
+
 const char store_schema_processes[] =
     /* What is the same for all processes of a program on a host; uid -1: not known. */
     "CREATE TABLE program(id INTEGER PRIMARY KEY, executable TEXT NOT NULL, host TEXT NOT NULL, service TEXT NOT NULL,"
     " team TEXT NOT NULL, container TEXT NOT NULL, labels TEXT NOT NULL, version TEXT NOT NULL, uid INTEGER NOT NULL,"
     " UNIQUE(executable, host, service, team, container, labels, version, uid));"
     /* Blocks name processes by their number, so none is given twice. final: the sequence number of
-     * the frame with which the process said that it ends; 0: it did not. */
+     * the frame with which the process said that it ends; 0: it did not. from_frame: frames before
+     * that one went to another store, which this one was not united with; 0: by its time. */
     "CREATE TABLE process_row(id INTEGER PRIMARY KEY AUTOINCREMENT, identity BLOB NOT NULL UNIQUE,"
     " program INTEGER NOT NULL, pid INTEGER NOT NULL, start_ns INTEGER NOT NULL," SPAN_LOSSES(
-        SQL_LOSS) " final INTEGER NOT NULL DEFAULT 0);"
+        SQL_LOSS) " final INTEGER NOT NULL DEFAULT 0, from_frame INTEGER NOT NULL DEFAULT 0);"
                   /* How people read it, and the store. */
                   "CREATE VIEW process AS SELECT p.id AS id, identity, pid, nullif(uid, -1) AS uid, start_ns, "
                   "executable, host,"
@@ -237,13 +243,14 @@ static int fill(sqlite3 *db, unsigned orphans)
                      "BEGIN EXCLUSIVE",
                      NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(db, schema, NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_exec(db, store_schema_origins, NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(db, store_schema_processes, NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(db, store_schema_rollups, NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(db, store_schema_packed, NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(db, store_schema_prompts, NULL, NULL, NULL) != SQLITE_OK)
         return -1;
     (void)snprintf(text, sizeof(text),
-                   "INSERT INTO meta VALUES('begun_ns',%lld%09ld);"
+                   "INSERT INTO meta VALUES('begun_ns',%lld%09ld); INSERT INTO meta VALUES('store_id',random());"
                    "INSERT INTO loss SELECT 'log_orphaned',%u,0,%lld%09ld WHERE %u>0;"
                    "PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT",
                    (long long)now.tv_sec, now.tv_nsec, orphans, (long long)now.tv_sec, now.tv_nsec, orphans,

@@ -408,7 +408,7 @@ static int from_3(struct store *store)
 }
 
 /* What was learned of prompts, and what waited to be, is forgotten, but not what people said. */
-static int from_4(struct store *store)
+static int forget_prompts(struct store *store)
 {
     int status = execute(store, "DROP TABLE prompt_text; DROP TABLE IF EXISTS prompt_open; DROP TABLE prompt_template;"
                                 "DROP TABLE IF EXISTS prompt_shape;"
@@ -421,6 +421,27 @@ static int from_4(struct store *store)
                                         "SELECT prompt,'',name,into_prompt,0 FROM prompt_rule_4;"
                                         "DROP TABLE prompt_rule_4")
                        : status;
+}
+
+/* A copy of a store is told from it by nothing: both have the time at which it began. */
+static int from_4(struct store *store)
+{
+    int64_t there = 0;
+    int status = forget_prompts(store);
+
+    if (status == 0)
+        status = execute(store, store_schema_origins);
+    if (status == 0)
+        status = execute(store, "INSERT OR REPLACE INTO meta SELECT 'store_id', coalesce((SELECT value FROM meta "
+                                "WHERE key='begun_ns'),random())");
+    /* Those of version 2 were made anew above. */
+    if (status == 0 &&
+        store_pragma_int(store->db, "SELECT count(*) FROM pragma_table_info('process_row') WHERE name='from_frame'",
+                         &there) != SQLITE_OK)
+        status = store_sqlite_failed(store, "bringing it up to date");
+    return status == 0 && there == 0
+               ? execute(store, "ALTER TABLE process_row ADD COLUMN from_frame INTEGER NOT NULL DEFAULT 0")
+               : status;
 }
 
 /* One step a version, in their order. */

@@ -8,6 +8,7 @@
  */
 #include "store_inner.h"
 
+#include <malloc.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -459,4 +460,12 @@ bool store_file_is_broken(const char *path)
     (void)sqlite3_finalize(statement);
     (void)sqlite3_close(db);
     return broken || (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
+}
+
+/* By itself the C library raises the size from which an allocation is a mapping of its own, once
+ * one is freed, and keeps the next ones: https://man7.org/linux/man-pages/man3/mallopt.3.html */
+void store_memory(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, 256 << 10);
+    (void)mallopt(M_TRIM_THRESHOLD, 1 << 20);
 }

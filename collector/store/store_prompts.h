@@ -40,6 +40,8 @@ struct store_call {
     struct span_text version, variant; /* as they lie in the row; bytes 0: none */
 };
 
+enum { STORE_QUIET_IDS = 16 }; /* in a bucket */
+
 /* What is in memory of prompts: store/prompts/. */
 struct store_prompts {
     /* Of versions: previews without what varies; open addressing. */
@@ -57,6 +59,12 @@ struct store_prompts {
         uint64_t id, calls, last_ns;
     } * count;
     size_t n_counts, count_slots;
+    /* Ids of which no calls are counted: those of texts that are done and recur, and of no text. In
+     * buckets, the newest first. */
+    struct store_quiet {
+        uint64_t id[STORE_QUIET_IDS]; /* 0: free */
+    } * quiet;
+    size_t n_quiet, quiet_buckets;
     /* What ids stand for, as asked; open addressing. */
     struct store_known_id {
         uint64_t id;

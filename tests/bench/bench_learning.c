@@ -1,9 +1,9 @@
 /*
  * What prompts cost a collector as texts become many: TEXTS distinct texts of instructions, each a
- * call of its own, of TEMPLATES templates in turn, as a hash decides (seed 1), 2,000 a second of
- * their clock; taken in, learned from and merged as pprofd does it. Then calls with the texts that
- * came last are taken in and read. One JSON object a line; CPU of one thread, memory as the kernel
- * counts it. Usage: bench_learning DIRECTORY TEXTS TEMPLATES
+ * call of its own, of TEMPLATES templates that are known, as a hash decides (seed 1), 2,000 a
+ * second of their clock; taken in, learned from and merged as pprofd does it. Then calls with the
+ * texts that came last are taken in and read. One JSON object a line; CPU of one thread, memory as
+ * the kernel counts it. Usage: bench_learning DIRECTORY TEXTS TEMPLATES
  */
 #include <malloc.h>
 #include <stdio.h>
@@ -11,8 +11,11 @@
 #include <string.h>
 #include <time.h>
 
+#include <sqlite3.h>
+
 #include "collector/store/store.h"
 #include "span/prompt_features.h"
+#include "span/varint.h"
 
 enum {
     BEGIN_WORDS = 40, /* of a template, then two of a name and its other words */
@@ -24,6 +27,7 @@ enum {
     A_SECOND = 2000,
     LEARN_EVERY = 60 * A_SECOND, /* as pprofd: each minute */
     RECENT = 1000000,
+    TIMES = 6, /* that the texts which came last come again */
 };
 
 static uint64_t begin_ns; /* so that the last text is of now */
@@ -69,6 +73,44 @@ static size_t make_features(uint64_t number, uint64_t templates, uint8_t data[SP
         features.line[features.lines++] = hash24(own, 1000 + i);
     qsort(features.line, features.lines, sizeof(features.line[0]), by_value);
     return prompt_features_write(&features, data);
+}
+
+static void fail(const char *what);
+
+/* All templates, as if learned an hour ago: what all of their texts have. */
+static void know_all(const char *path, uint64_t templates, uint64_t ns)
+{
+    sqlite3 *db;
+    sqlite3_stmt *put;
+    struct span_buffer data;
+    span_buffer_init(&data, 65536);
+    if (sqlite3_open(path, &db) != SQLITE_OK || sqlite3_exec(db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_prepare_v2(db,
+                           "INSERT INTO prompt_template(prompt,version,scope,setup,texts,data,first_ns,last_ns,alias,"
+                           "settled) VALUES(?1,1,0,0,20,?2,?3,?3,0,1)",
+                           -1, &put, NULL) != SQLITE_OK)
+        fail("templates");
+    for (uint64_t t = 0; t < templates; t++) {
+        data.bytes = 0;
+        span_put_varint(&data, 3 + HEAD_END - 1);
+        span_put_varint(&data, BEGIN_WORDS / LINE_WORDS);
+        for (unsigned i = 0; i < 3; i++)
+            span_put_varint(&data, 1 << PROMPT_FEATURES_BITS); /* where a text begins */
+        for (unsigned i = 0; i < HEAD_END; i++)
+            if (i != NAME + 1)
+                span_put_varint(&data, i == NAME ? 0 : hash24(t, i));
+        for (unsigned i = 0; i < BEGIN_WORDS / LINE_WORDS; i++)
+            span_put_varint(&data, hash24(t, 1000 + i));
+        (void)sqlite3_bind_int64(put, 1, (int64_t)mix(5, t));
+        (void)sqlite3_bind_blob(put, 2, data.data, (int)data.bytes, SQLITE_STATIC);
+        (void)sqlite3_bind_int64(put, 3, (int64_t)ns);
+        if (sqlite3_step(put) != SQLITE_DONE || sqlite3_reset(put) != SQLITE_OK)
+            fail("templates");
+    }
+    (void)sqlite3_finalize(put);
+    if (sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK || sqlite3_close(db) != SQLITE_OK)
+        fail("templates");
+    span_buffer_done(&data);
 }
 
 static void fail(const char *what)
@@ -192,39 +234,48 @@ int main(int argc, char **argv)
         return 2;
     }
     const uint64_t texts = strtoull(argv[2], NULL, 10), templates = strtoull(argv[3], NULL, 10);
+    const uint64_t learn_every = texts / 10 < LEARN_EVERY ? texts / 10 + 1 : LEARN_EVERY;
     uint64_t sequence = 0;
+    store_memory();
     begin_ns = ((uint64_t)time(NULL) - texts / A_SECOND) * UINT64_C(1000000000);
     snprintf(path, sizeof(path), "%s/learning.db", argv[1]);
+    if (store_open(path, STORE_WRITE, &store) != 0)
+        fail("opening");
+    store_close(store);
+    know_all(path, templates, begin_ns);
     if (store_open(path, STORE_WRITE, &store) != 0)
         fail("opening");
     const double idle_kb = kilobytes("VmRSS:");
     for (uint64_t from = 0, learned = 0; from < texts; from += ROWS) {
         take(store, ++sequence, from, texts - from < ROWS ? (unsigned)(texts - from) : ROWS, templates, false);
-        if (from - learned < LEARN_EVERY && from + ROWS < texts)
+        if (from + ROWS - learned < learn_every && from + ROWS < texts)
             continue;
-        learned = from;
         most(&take_mb, peak_mb(idle_kb));
         learn_us += steps(store, store_learn, &learn_most_us);
+        learned = from + ROWS;
         most(&learn_mb, peak_mb(idle_kb));
         merge_us += steps(store, store_merge_step, &merge_most_us);
         most(&merge_mb, peak_mb(idle_kb));
     }
     const double take_us = taken_us;
-    taken_us = 0;
     const uint64_t recent = texts < RECENT ? texts : RECENT;
-    for (uint64_t from = texts - recent; from < texts; from += ROWS)
-        take(store, ++sequence, from, texts - from < ROWS ? (unsigned)(texts - from) : ROWS, templates, true);
+    for (int time = 0; time < TIMES; time++) { /* the last of them counts */
+        taken_us = 0;
+        for (uint64_t from = texts - recent; from < texts; from += ROWS)
+            take(store, ++sequence, from, texts - from < ROWS ? (unsigned)(texts - from) : ROWS, templates, true);
+    }
     if (store_totals(store, &totals) != 0)
         fail("counting");
     const struct store_query all = {.until_ns = UINT64_MAX, .fields = fields, .n_fields = 1};
     if (store_scan(store, &all, see, &seen, NULL) != 0)
         fail("reading");
-    printf("{\"texts\": %llu, \"templates\": %llu, \"take_us\": %.2f, \"learn_us\": %.2f, \"merge_us\": %.2f, "
+    printf("{\"texts\": %llu, \"templates\": %llu, \"take_us\": %.2f, \"learn_us\": %.2f, "
+           "\"merge_us\": %.2f, "
            "\"learn_step_ms\": %.0f, \"merge_step_ms\": %.0f, \"recent_us\": %.2f, \"take_mb\": %.1f, \"learn_mb\": "
            "%.1f, \"merge_mb\": %.1f, \"bytes\": %.1f, \"learned\": %.4f}\n",
            (unsigned long long)texts, (unsigned long long)templates, take_us / (double)texts, learn_us / (double)texts,
            merge_us / (double)texts, learn_most_us / 1e3, merge_most_us / 1e3, taken_us / (double)recent, take_mb,
-           learn_mb, merge_mb, (double)totals.bytes / (double)(texts + recent),
+           learn_mb, merge_mb, (double)totals.bytes / (double)(texts + TIMES * recent),
            (double)seen.learned / (double)seen.rows);
     store_close(store);
     return 0;

@@ -2,8 +2,9 @@
 """Requests whose instructions vary in ways that the shared workload does not hold, and the template that each came from.
 Usage: make_kinds.py SEED CALLS > FILE
 
-One JSON line a call: {kind, truth, split_ok, instructions, user, tools?}, as prompts/make_workload.py of the shared files writes them, so that its score.py
-reads both. `truth` is the template and its version; `split_ok` where a template has few values of a slot, each of which may be a variant of its own.
+One JSON line a call: {kind, truth, split_ok, instructions, user, tools?, prompt?}, as prompts/make_workload.py of the shared files writes them, so that its
+score.py reads both. `truth` is the template and its version, `prompt` the template where it was edited; `split_ok` where a template has few values of a slot,
+each of which may be a variant of its own. What was edited follows in the order of the lines: they are the order of the calls.
 Texts are made of a vocabulary of our own, with the same seed always the same.
 """
 import json
@@ -54,12 +55,79 @@ class Texts:
         return "%08x-%04x-4%03x" % (self.random.getrandbits(32), self.random.getrandbits(16), self.random.getrandbits(12))
 
 
+def another_word(t, text, at=None):
+    """The text with another word at a place of its first three quarters, but not among the first three words."""
+    words = text.split(" ")
+    at = at or t.random.randrange(3, max(4, len(words) * 3 // 4))
+    new = t.vocabulary[t.random.randrange(1500, 3000)]
+    return " ".join(words[:at] + [new + ("." if words[at].endswith(".") else "")] + words[at + 1:])
+
+
+def edits(t, rows):
+    """Templates that were edited while they were called, a little, and what must not be taken for an edit. `since` and `until` say when each version is
+    called, from 0 to 1."""
+    r = t.random
+
+    def add(kind, makes, since=(0,), until=(1,), split_ok=False):
+        prompt = len(rows)
+        weight = 1 if "trial" in kind else .5
+        for make, a, b in zip(makes, since, until):
+            rows.append((kind, split_ok, make, lambda now, a=a, b=b: weight if a <= now < b else 0, prompt))
+
+    def cut():
+        at = r.uniform(.35, .65)
+        return {"since": (0, at), "until": (at, 1)}
+
+    def trial():
+        at = r.uniform(.3, .5)
+        return {"since": (0, at), "until": (1, 1)}
+
+    def both(old, new, dress=lambda text: text):
+        return [lambda: dress(old), lambda: dress(new)]
+
+    def named(text):
+        return "You help %s. %s" % (t.name(), text)
+
+    def ends_named(text):
+        return "%s\nThe user is called %s." % (text, t.name())
+
+    for _ in range(2):
+        p = t.text(80)
+        add("word", both(p, another_word(t, p)), **cut())
+        p = t.text(80)
+        add("word-name", both(p, another_word(t, p), named), **cut())
+        p = t.text(300)
+        add("word-late", both(p, another_word(t, p, 140), ends_named), **cut())
+        p = t.text(80)
+        add("word-trial", both(p, another_word(t, p)), **trial())
+        p = t.text(80)
+        add("word-trial-name", both(p, another_word(t, p), named), **trial())
+        p = t.sentence(13, 16)
+        add("line-word", both(p, another_word(t, p)), **cut())
+        p = t.sentence(14, 18)
+        add("line-word-name", both(p, another_word(t, p), ends_named), **cut())
+        p = t.sentence(12, 16)
+        add("line-more", both(p, p + " " + t.sentence(5, 7)), **cut())
+        p = [t.sentence(9, 12), t.sentence(9, 12)]
+        add("lines-more-name", both("\n".join(p), "\n".join([p[0], t.sentence(5, 7), p[1]]), named), **cut())
+        p = [t.sentence(9, 12), t.sentence(9, 12)]
+        add("lines-word", both("\n".join(p), "\n".join([another_word(t, p[0]), p[1]])), **cut())
+        p, month = t.text(70), ["Januar", "Februar", "Marsch", "Aprilis", "Mayo", "Junio"]
+        add("month", [lambda p=p: named("It is %s. %s" % (month[int(6 * t.now)], p))])
+        p, sprint = t.text(70), [t.word() + "ex" for _ in range(9)]
+        add("sprint", [lambda p=p, s=sprint: "%s\nOur sprint is called %s." % (p, s[int(9 * t.now)])], split_ok=True)
+        p = t.text(70)
+        add("tier", [lambda p=p: named("This is a %s customer. %s" % (r.choice(["free", "paying"]), p))], split_ok=True)
+
+
 def templates(t):
-    """(kind, split_ok, function -> (instructions, more fields)) of every template; a version of a template is a row of its own."""
+    """(kind, split_ok, function -> (instructions, more fields), how often it is called at a time, prompt) of every template; a version of a template is a
+    row of its own."""
     r, rows = t.random, []
 
     def add(kind, make, split_ok=False):
-        rows.append((kind, split_ok, make))
+        weight = 1 / (len(rows) % 7 + 2)
+        rows.append((kind, split_ok, make, lambda now: weight, None))
 
     documents = [t.text(r.randint(30, 140)) for _ in range(1500)]
 
@@ -118,6 +186,7 @@ def templates(t):
         other = middle[:15] + [t.sentence()] + middle[16:]
         add("edited-late", lambda m=middle, a=head, b=tail: a + "\n" + "\n".join(m) + "\n" + b + "\nUser: " + t.name())
         add("edited-late", lambda m=other, a=head, b=tail: a + "\n" + "\n".join(m) + "\n" + b + "\nUser: " + t.name())
+    edits(t, rows)
     return rows
 
 
@@ -126,13 +195,15 @@ def main():
     t = Texts(seed)
     tenants = [(t.word().capitalize(), t.word(), t.word(), t.sentence()) for _ in range(120)]
     rows = templates(t)
-    weights = [1 / (i % 7 + 2) for i in range(len(rows))]
-    for _ in range(calls):
-        truth = t.random.choices(range(len(rows)), weights)[0]
-        kind, split_ok, make = rows[truth]
+    for number in range(calls):
+        t.now = number / calls
+        truth = t.random.choices(range(len(rows)), [row[3](t.now) for row in rows])[0]
+        kind, split_ok, make, _, prompt = rows[truth]
         t.tenant = t.random.choice(tenants)
         made = make()
         text, more = made if isinstance(made, tuple) else (made, {})
+        if prompt is not None:
+            more["prompt"] = prompt
         print(json.dumps({"kind": kind, "truth": truth, "split_ok": split_ok, "instructions": text, "user": t.sentence(), **more}))
 
 

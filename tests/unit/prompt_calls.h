@@ -72,6 +72,7 @@ struct call {
     bool first;          /* of this text in its process: it brings features */
     const char *name;    /* that the program said, or NULL */
     const char *version; /* likewise */
+    const char *preview; /* likewise */
     bool no_id;          /* the name alone is known */
 };
 
@@ -92,6 +93,8 @@ static inline void make_call(struct span *span, const struct call *call)
         set_text(span, SPAN_prompt_name, call->name);
     if (call->version != NULL)
         set_text(span, SPAN_prompt_version, call->version);
+    if (call->preview != NULL)
+        set_text(span, SPAN_prompt_preview, call->preview);
     if (call->first)
         span_set_text(span, SPAN_prompt_features, (const char *)data, features_of(&call->text, data));
 }

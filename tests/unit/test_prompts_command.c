@@ -2,6 +2,8 @@
  * one. */
 #include "prompt_calls.h"
 
+#include <sqlite3.h>
+
 static char directory[64];
 static char file[128];
 
@@ -328,6 +330,73 @@ static void test_splits_parts(void **state)
     }
 }
 
+/* Rows of prompts that begin with the same words are told apart. */
+static void test_same_beginnings(void **state)
+{
+    struct store *store = NULL;
+    char row[64];
+    (void)state;
+    assert_int_equal(store_open(file, STORE_WRITE, &store), STORE_OK);
+    for (unsigned i = 0; i < 2; i++)
+        take_calls(store, 20 + i, 2, (struct call){.text = {.template = OTHERS + i}, .preview = "You help with tools"});
+    take_calls(store, 22, 2, (struct call){.text = {.template = OTHERS + 2}, .preview = "Others alone"});
+    store_close(store);
+    for (unsigned i = 0; i < 2; i++) {
+        snprintf(row, sizeof(row), "%.8s \"\"You help with tools", id_of(OTHERS + i));
+        assert_int_equal(lines_with(said(0, "report --format csv %s", file), row), 1);
+    }
+    assert_non_null(strstr(said(0, "report --width 0 %s", file), "\n\"Others alone\""));
+}
+
+/* Whatever is wrong with texts, templates and words of people is said, and no reader hangs on it.
+ * */
+static void test_check_says_what_is_wrong(void **state)
+{
+    static const struct {
+        const char *sql, *says;
+    } faults[] = {
+        {"UPDATE prompt_template SET data=x'ffff'", "a template cannot be read: prompt, version: 05c1ec8e2912346c, 1"},
+        {"UPDATE prompt_template SET version=0 WHERE prompt=(SELECT min(prompt) FROM prompt_template)",
+         "a version of a prompt is not possible"},
+        {"UPDATE prompt_template SET alias='x'", "what is no number stands for one in a template"},
+        {"UPDATE prompt_template SET alias=(SELECT prompt FROM prompt_template t WHERE "
+         "t.prompt<>prompt_template.prompt "
+         "AND t.prompt<>(SELECT max(prompt) FROM prompt_template)) WHERE prompt<>(SELECT max(prompt) FROM "
+         "prompt_template)",
+         "turned out to be leads round in a circle"},
+        {"INSERT INTO prompt_rule(prompt,part,name,said_ns) VALUES(1,'',x'80ff00',0)",
+         "is none: prompt, bytes: 00000000"},
+        {"INSERT INTO prompt_rule(prompt,part,name,said_ns) VALUES(1,'','a'||char(10),0)", "given to a prompt is none"},
+        {"INSERT INTO prompt_rule(prompt,part,into_prompt,said_ns) VALUES(1,'',2,0),(2,'',3,0),(3,'',1,0)",
+         "rules lead round in a circle, and do not count: prompt, rules: 0000000000000003"},
+        {"INSERT INTO prompt_rule(prompt,part,into_prompt,said_ns) VALUES(1,'',0,0)", "leads to none"},
+        {"INSERT INTO prompt_rule(prompt,part,into_prompt,said_ns) VALUES(1,'?',2,0)", "of a part that nothing can be"},
+        {"INSERT INTO prompt_rule(prompt,part,said_ns) VALUES(1,'@2',0)", "leads to none"},
+        {"UPDATE prompt_text SET prompt=77 WHERE prompt IS NOT NULL", "a version of a prompt that is not there"},
+        {"UPDATE prompt_text SET calls=-5", "calls is negative"},
+        {"DELETE FROM prompt_open; UPDATE prompt_text SET done=0", "is missing, or needless"},
+    };
+    char *const whole = file, copy[160];
+    (void)state;
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        sqlite3 *db;
+        char command[400];
+        snprintf(copy, sizeof(copy), "%s.copy", whole);
+        snprintf(command, sizeof(command), "cp %s %s", whole, copy);
+        assert_int_equal(system(command), 0);
+        assert_int_equal(sqlite3_open(copy, &db), SQLITE_OK);
+        if (sqlite3_exec(db, faults[i].sql, NULL, NULL, NULL) != SQLITE_OK)
+            fail_msg("%s: %s", faults[i].sql, sqlite3_errmsg(db));
+        sqlite3_close(db);
+        const char *text = said(1, "check %s", copy);
+        if (strstr(text, faults[i].says) == NULL)
+            fail_msg("%s: %s", faults[i].sql, text);
+        said(0, "prompts %s", copy);
+        said(0, "report %s", copy);
+        said(0, "export %s", copy);
+    }
+}
+
 /* What waits for others of its kind is said. */
 static void test_says_what_waits(void **state)
 {
@@ -357,6 +426,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_names_that_cannot_be, setup_kinds, teardown),
         cmocka_unit_test_setup_teardown(test_which_is_meant, setup_kinds, teardown),
         cmocka_unit_test_setup_teardown(test_splits_parts, setup_kinds, teardown),
+        cmocka_unit_test_setup_teardown(test_same_beginnings, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_check_says_what_is_wrong, setup_kinds, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

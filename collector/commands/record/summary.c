@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../../base/display.h"
 #include "../../base/display_safe.h"
@@ -61,6 +62,24 @@ static void print_calls(struct group *group)
     (void)fputc('\n', stderr);
 }
 
+static void print_prompts(const struct grouping *grouping)
+{
+    char count[DISPLAY_BYTES], learned[DISPLAY_BYTES];
+    uint64_t prompts = 0;
+    for (size_t i = 0; i < grouping->n_groups; i++)
+        prompts += grouping->group[i].id[0] != NAMES_ABSENT;
+    if (prompts == 0)
+        return;
+    display_count(count, prompts);
+    (void)fprintf(stderr, "pprofctl: %s %s", count, prompts == 1 ? "prompt" : "prompts");
+    if (grouping->learned_calls > 0) {
+        display_count(learned, grouping->learned_calls);
+        (void)fprintf(stderr, "; %s %s under those that were learned (pprofctl prompts)", learned,
+                      grouping->learned_calls == 1 ? "request stands" : "requests stand");
+    }
+    (void)fputc('\n', stderr);
+}
+
 /* Calls that are elsewhere, were, or may be. */
 static void print_others(const struct summary *summary)
 {
@@ -100,7 +119,8 @@ static void print_rest(const struct summary *summary, uint64_t calls)
 int summary_print(const struct summary *summary, struct store *store)
 {
     static struct grouping grouping;
-    if (grouping_init(&grouping, NULL, 0) < 0) {
+    const struct key *by = key_find("prompt", strlen("prompt"));
+    if (grouping_init(&grouping, &by, 1) < 0) {
         complain("memory ran out; the calls are kept in %s.", summary->path);
         return -1;
     }
@@ -109,8 +129,10 @@ int summary_print(const struct summary *summary, struct store *store)
     if (status != STORE_OK) {
         complain_store(summary->path, status);
     } else {
-        if (grouping.total.calls > 0)
+        if (grouping.total.calls > 0) {
             print_calls(&grouping.total);
+            print_prompts(&grouping);
+        }
         print_rest(summary, grouping.total.calls);
     }
     grouping_done(&grouping);

@@ -95,7 +95,7 @@ int store_template_row(struct miner_template *ret_template, sqlite3_stmt *row)
 
 /* ---- what was found ---- */
 
-static int put_template(struct store *store, const struct miner_template *template, struct span_buffer *data)
+int store_template_put(struct store *store, const struct miner_template *template, struct span_buffer *data)
 {
     sqlite3_stmt *put = store_statement(store, STORE_SQL_template_put);
     const int64_t numbers[] = {(int64_t) template->prompt, template->version, template->scope, template->setup,
@@ -183,7 +183,7 @@ static int save_templates(struct store_lesson *lesson, const struct miner_templa
 
         kept.texts -= again[i] < kept.texts ? again[i] : kept.texts;
         if (i >= lesson->n_known || store_template_sum(&kept) != lesson->known[i].sum)
-            status = put_template(lesson->store, &kept, &data);
+            status = store_template_put(lesson->store, &kept, &data);
     }
     span_buffer_done(&data);
     free(again);

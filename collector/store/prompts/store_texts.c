@@ -27,6 +27,13 @@ static void forget_known(struct store_prompts *prompts)
         memset(prompts->known, 0, prompts->known_slots * sizeof(*prompts->known));
 }
 
+static void forget_quiet(struct store_prompts *prompts)
+{
+    prompts->n_quiet = 0;
+    if (prompts->quiet_buckets > 0)
+        memset(prompts->quiet, 0, prompts->quiet_buckets * sizeof(*prompts->quiet));
+}
+
 static void forget_counts(struct store_prompts *prompts)
 {
     prompts->n_counts = 0;
@@ -54,6 +61,7 @@ void store_prompts_forget(struct store *store)
 {
     forget_known(&store->prompts);
     forget_counts(&store->prompts);
+    forget_quiet(&store->prompts);
     store->prompts.any = false;
 }
 
@@ -65,11 +73,93 @@ void store_prompts_done(struct store *store)
     free(store->prompts.part);
     free(store->prompts.found);
     free(store->prompts.count);
+    free(store->prompts.quiet);
     free(store->prompts.learned);
     free(store->prompts.present);
     free(store->prompts.text);
     store_study_end(store);
     store->prompts = (struct store_prompts){0};
+}
+
+/* ---- texts of which nothing is to be counted ---- */
+
+enum {
+    QUIET_BUCKETS_MIN = 1280,                   /* about 160 KB */
+    QUIET_BUCKETS_MAX = QUIET_BUCKETS_MIN << 6, /* a million texts and a quarter more, 10 MB */
+};
+
+static struct store_quiet *bucket_of(const struct store_prompts *prompts, uint64_t id)
+{
+    const uint64_t hash = (id * UINT64_C(0x9E3779B97F4A7C15)) >> 32;
+
+    return &prompts->quiet[hash * prompts->quiet_buckets >> 32];
+}
+
+/* Where it is in its bucket; STORE_QUIET_IDS: it is not. */
+static unsigned place_of(const struct store_quiet *bucket, uint64_t id)
+{
+    unsigned at = 0;
+
+    while (at < STORE_QUIET_IDS && bucket->id[at] != id)
+        at++;
+    return at;
+}
+
+/* Into its bucket, where it is first; who was there longest goes. */
+static void put_quiet(struct store_prompts *prompts, uint64_t id)
+{
+    struct store_quiet *bucket = bucket_of(prompts, id);
+    const unsigned at = place_of(bucket, id);
+
+    prompts->n_quiet += at == STORE_QUIET_IDS && bucket->id[STORE_QUIET_IDS - 1] == 0;
+    memmove(bucket->id + 1, bucket->id, (at < STORE_QUIET_IDS ? at : STORE_QUIET_IDS - 1) * sizeof(bucket->id[0]));
+    bucket->id[0] = id;
+}
+
+/* Without memory it stays as it is: whoever is not in it is counted. */
+static void more_quiet(struct store_prompts *prompts)
+{
+    const size_t old_buckets = prompts->quiet_buckets;
+    struct store_quiet *old = prompts->quiet;
+    const size_t buckets = old_buckets == 0 ? QUIET_BUCKETS_MIN : old_buckets * 2;
+    struct store_quiet *quiet;
+
+    if (prompts->n_quiet * 4 < old_buckets * STORE_QUIET_IDS * 3 || buckets > QUIET_BUCKETS_MAX)
+        return;
+    quiet = calloc(buckets, sizeof(*quiet));
+    if (quiet == NULL)
+        return;
+    prompts->quiet = quiet;
+    prompts->quiet_buckets = buckets;
+    prompts->n_quiet = 0;
+    for (size_t i = 0; i < old_buckets; i++)
+        for (unsigned k = STORE_QUIET_IDS; k > 0; k--)
+            if (old[i].id[k - 1] != 0)
+                put_quiet(prompts, old[i].id[k - 1]);
+    free(old);
+}
+
+static void note_quiet(struct store_prompts *prompts, uint64_t id)
+{
+    more_quiet(prompts);
+    if (prompts->quiet_buckets > 0 && id != 0)
+        put_quiet(prompts, id);
+}
+
+static bool is_quiet(const struct store_prompts *prompts, uint64_t id)
+{
+    return prompts->quiet_buckets > 0 && id != 0 && place_of(bucket_of(prompts, id), id) < STORE_QUIET_IDS;
+}
+
+static void drop_quiet(struct store_prompts *prompts, uint64_t id)
+{
+    if (is_quiet(prompts, id)) {
+        struct store_quiet *bucket = bucket_of(prompts, id);
+        const unsigned at = place_of(bucket, id);
+
+        memmove(bucket->id + at, bucket->id + at + 1, (STORE_QUIET_IDS - 1 - at) * sizeof(bucket->id[0]));
+        bucket->id[STORE_QUIET_IDS - 1] = 0;
+    }
 }
 
 /* ---- features ---- */
@@ -107,8 +197,10 @@ static int put_text(struct store *store, uint64_t id, uint64_t start_ns, const s
     const int64_t number = sqlite3_last_insert_rowid(store->db); /* 0: it was there already */
     if (status != 0)
         return status;
-    if (number > 0)
+    if (number > 0) {
+        drop_quiet(&store->prompts, id);
         return put_open(store, number, data, preview);
+    }
     return preview[0] != '\0' ? store_preview_take(store, id, features, data, preview) : 0;
 }
 
@@ -208,7 +300,7 @@ int store_texts_count(struct store *store, const struct store_rows *rows)
         struct store_text_count *count;
         int status;
 
-        if (!span_bit(id->present, i))
+        if (!span_bit(id->present, i) || is_quiet(prompts, id->u64[i]))
             continue;
         status = more_slots(prompts);
         if (status != 0)
@@ -222,10 +314,12 @@ int store_texts_count(struct store *store, const struct store_rows *rows)
     return 0;
 }
 
-/* A text that waits and turns out to recur is to be looked at again. */
+/* A text that waits and turns out to recur is to be looked at again; of one that is done and recurs
+ * nothing is counted any more, nor of an id that is no text's. */
 static int save_count(struct store *store, const struct store_text_count *count)
 {
     sqlite3_stmt *add = store_statement(store, STORE_SQL_text_count);
+    bool quiet = true;
     int code;
 
     if (add == NULL)
@@ -236,6 +330,7 @@ static int save_count(struct store *store, const struct store_text_count *count)
     while ((code = sqlite3_step(add)) == SQLITE_ROW) {
         const uint64_t calls = (uint64_t)sqlite3_column_int64(add, 2);
 
+        quiet &= sqlite3_column_int64(add, 1) != 0 && calls >= STORE_RECURS;
         if (sqlite3_column_int64(add, 1) == 0 && calls >= STORE_RECURS && calls - count->calls < STORE_RECURS) {
             store_study_again(store, sqlite3_column_int64(add, 0));
             store->prompts.open = true;
@@ -244,6 +339,8 @@ static int save_count(struct store *store, const struct store_text_count *count)
     if (code != SQLITE_DONE)
         return store_sqlite_failed(store, "counting texts");
     (void)sqlite3_reset(add);
+    if (quiet)
+        note_quiet(&store->prompts, count->id);
     return 0;
 }
 
