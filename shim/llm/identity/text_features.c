@@ -85,53 +85,59 @@ static void add_exact(struct text_features *features, uint64_t hash)
     features->now.exact = text_mix(&features->seed, features->now.exact, hash);
 }
 
-/* Blanks and line ends that belong to no line are bytes, too. */
-static void pass_blanks(struct text_features *features)
+/* What stands for blanks and line ends that belong to no line, but are bytes; 0: none. */
+static uint64_t blanks_hash(const uint8_t *from, size_t bytes, const struct text_seed *seed)
 {
-    const uint8_t *const buffer = features->buffer, *const from = buffer + features->at;
-    const size_t bytes = (size_t)(text_blank_end(from, buffer + features->used, features->after_line) - from);
-    if (bytes && bytes < 8)
-        add_exact(features, text_load_some(from, bytes) | (uint64_t)bytes << 56);
-    else if (bytes)
-        add_exact(features, text_lines_hash(from, bytes, &features->seed).exact);
-    features->at = (uint16_t)(features->at + bytes);
+    if (bytes < 8)
+        return text_load_some(from, bytes) | (uint64_t)bytes << 56;
+    return text_groups_hash(from, bytes, seed).exact;
 }
 
-static void take_line(struct text_features *features, size_t bytes)
+static void take_line(struct text_features *features, uint64_t blanks, const uint8_t *from, size_t bytes)
 {
     struct text_state *const now = &features->now;
-    const uint8_t *const from = features->buffer + features->at;
     const bool near = now->lines_taken < TEXT_SHORT_LINES;
-    const struct text_hash_pair of_bytes = text_lines_hash(from, bytes, &features->seed);
+    const struct text_hash_pair of_bytes = text_groups_hash(from, bytes, &features->seed);
     const bool masked = near && of_bytes.digits && now->digit_lines < TEXT_DIGIT_LINES;
     const uint64_t hash = masked ? text_lines_masked(from, bytes, &features->seed) : of_bytes.alike;
     if (now->heads < PROMPT_FEATURES_HEAD)
         take_head(features, from, bytes);
     now->digit_lines = (uint16_t)(now->digit_lines + masked);
-    add_exact(features, of_bytes.exact);
+    add_exact(features, blanks + of_bytes.exact);
     add_whole(features, hash);
-    text_pairs_add(&now->pairs, pair_of(features, hash), now->bytes + features->moved + features->at - TEXT_SLACK);
+    text_pairs_add(&now->pairs, pair_of(features, hash),
+                   now->bytes + features->moved + (size_t)(from - features->buffer) - TEXT_SLACK);
     now->before = hash;
     now->lines_taken = (uint16_t)(now->lines_taken + near);
-    features->at = (uint16_t)(features->at + bytes);
-    features->after_line = from[bytes - 1] == '\n';
 }
 
-/* Takes whole lines; what is left, too, where it is the `last`. */
+/* Takes whole lines; what is left, too, where it is the `last`. Where the next line begins stays
+ * out of memory meanwhile: every line waits for it. */
 static void take_lines(struct text_features *features, bool last)
 {
+    const uint8_t *at = features->buffer + features->at, *const end = features->buffer + features->used;
+    bool after_line = features->after_line;
     struct text_lines lines;
-    text_lines_init(&lines, features->buffer, features->used);
+    text_lines_init(&lines, at, end);
     for (;;) {
-        pass_blanks(features);
-        if (features->at == features->used)
-            return;
+        const uint8_t *const from = text_blank_end(at, end, after_line);
+        const uint64_t blanks = blanks_hash(at, (size_t)(from - at), &features->seed);
         const bool far = features->now.lines_taken >= TEXT_SHORT_LINES;
-        const struct text_line line = text_lines_next(&lines, features->at, far ? TEXT_FAR_LINE_BYTES : 0);
-        if (!line.ended && !last && features->at + line.bytes == features->used)
-            return;
-        take_line(features, line.bytes);
+        struct text_line line = {0};
+        at = from;
+        if (at < end)
+            line = text_lines_next(&lines, at, far ? TEXT_FAR_LINE_BYTES : 0);
+        if (!line.bytes || (!line.ended && !last && at + line.bytes == end)) {
+            if (blanks)
+                add_exact(features, blanks);
+            break;
+        }
+        take_line(features, blanks, at, line.bytes);
+        at += line.bytes;
+        after_line = at[-1] == '\n';
     }
+    features->at = (uint16_t)(at - features->buffer);
+    features->after_line = after_line;
 }
 
 /* Makes room; the tail stays, the line under way, and what its reader may look at. */
@@ -197,25 +203,53 @@ void text_features_push(struct text_features *features, const void *text, size_t
     }
 }
 
+/* Nothing that came before is among the last words. */
+static void begin_tail(struct text_state *now)
+{
+    memset(now->tail, 0, sizeof(now->tail));
+    memset(now->tail_look, 0, sizeof(now->tail_look));
+    now->tails = now->tail_at = 0;
+    now->has_between = true;
+}
+
+/* If the last bytes of [from, end) hold as many words as are kept and the one before them: those
+ * are the tail. */
+static bool take_last_words(struct text_features *features, const uint8_t *from, const uint8_t *end)
+{
+    enum { ENOUGH_BYTES = 192 };
+    uint64_t word[ENOUGH_BYTES];
+    uint8_t look[ENOUGH_BYTES];
+    size_t n = 0;
+    if (end - from <= ENOUGH_BYTES)
+        return false;
+    from = text_words_start(end - ENOUGH_BYTES, end);
+    for (struct text_words words = {.at = from, .end = end}; text_words_next(&words, &features->seed, &word[n]); n++) {
+        look[n] = text_word_look(&words, from, &features->seed);
+        from = words.at;
+    }
+    if (n <= PROMPT_FEATURES_TAIL)
+        return false;
+    begin_tail(&features->now);
+    for (size_t i = n - PROMPT_FEATURES_TAIL; i < n; i++)
+        add_tail(&features->now, word[i], look[i]);
+    return true;
+}
+
 /* The words at the part's end follow those of the part before, unless something lies between. */
 static void take_tail(struct text_features *features)
 {
-    struct text_state *const now = &features->now;
     const uint8_t *const end = features->buffer + features->used, *from = features->buffer + features->tail_from;
+    const bool whole = features->tail_whole && end - from <= TEXT_TAIL_BYTES;
     uint64_t word;
-    if (now->heads < PROMPT_FEATURES_HEAD)
+    if (features->now.heads < PROMPT_FEATURES_HEAD)
         return;
-    if (features->tail_whole && end - from <= TEXT_TAIL_BYTES) {
-        from = text_blank_end(from, end, from[-1] == '\n');
-    } else {
-        from = text_words_start(end - TEXT_TAIL_BYTES, end);
-        memset(now->tail, 0, sizeof(now->tail));
-        memset(now->tail_look, 0, sizeof(now->tail_look));
-        now->tails = now->tail_at = 0;
-        now->has_between = true;
-    }
+    from = whole ? text_blank_end(from, end, from[-1] == '\n') : text_words_start(end - TEXT_TAIL_BYTES, end);
+    if (take_last_words(features, from, end))
+        return;
+    if (!whole)
+        begin_tail(&features->now);
     for (struct text_words words = {.at = from, .end = end}; text_words_next(&words, &features->seed, &word);) {
-        add_tail(now, word, text_word_look(&words, from, &features->seed));
+        add_tail(&features->now, word, text_word_look(&words, from, &features->seed));
         from = words.at;
     }
 }
@@ -281,4 +315,6 @@ void text_features_tidy(struct text_features *features)
     if (features->touched > features->used)
         memset(features->buffer + features->used, 0, (size_t)features->touched - features->used);
     features->touched = features->used;
+    text_pairs_narrow(&features->now.pairs);
+    text_pairs_narrow(&features->before.pairs);
 }

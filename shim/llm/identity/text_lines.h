@@ -7,19 +7,11 @@
  */
 #pragma once
 
-#include "text_words.h"
+#include "text_groups.h"
 
 enum {
     TEXT_LINE_BYTES = 512,    /* a longer line counts as several */
     TEXT_BUFFER_BYTES = 2048, /* of text; TEXT_SLACK bytes lie before and behind it */
-};
-
-/* Of a buffer whose lines are asked for in their order. */
-struct text_lines {
-    const uint8_t *buffer;
-    size_t end;
-    size_t group;  /* the 64 bytes that were looked at last */
-    uint64_t ends; /* a bit for each of them: a line ends there */
 };
 
 struct text_line {
@@ -27,19 +19,17 @@ struct text_line {
     bool ended; /* else it was cut, or goes on at the end */
 };
 
-/* Offsets are those of the buffer, the slack before it included. */
-void text_lines_init(struct text_lines *ret, const uint8_t *buffer, size_t end);
-/* The line that begins at `at`, before the end. `least`: no line end counts before that many bytes,
- * so that a long text has fewer lines. */
-struct text_line text_lines_next(struct text_lines *lines, size_t at, size_t least);
-
-struct text_hash_pair {
-    uint64_t exact; /* of the bytes as they are */
-    uint64_t alike; /* with each digit as '0': how many there are matters */
-    bool digits;    /* there are some; else both are the same */
+/* Of a text whose lines are asked for in their order, from `from` on. */
+struct text_lines {
+    const uint8_t *end;
+    const uint8_t *group; /* the 64 bytes that were looked at last */
+    uint64_t ends;        /* a bit for each of them: a line ends there */
 };
 
-/* Of at least one byte. */
-struct text_hash_pair text_lines_hash(const uint8_t *p, size_t bytes, const struct text_seed *seed);
+void text_lines_init(struct text_lines *ret, const uint8_t *from, const uint8_t *end);
+/* The line that begins at `at`, before the end. `least`: no line end counts before that many bytes,
+ * so that a long text has fewer lines. */
+struct text_line text_lines_next(struct text_lines *lines, const uint8_t *at, size_t least);
+
 /* Of a line that has digits: what holds one counts as "0" from end to end. Slower. */
 uint64_t text_lines_masked(const uint8_t *p, size_t bytes, const struct text_seed *seed);

@@ -4,6 +4,8 @@
  */
 #include "text_pairs.h"
 
+#include <string.h>
+
 enum { ROOM = sizeof(((struct text_pairs *)0)->pair) / sizeof(uint32_t), TOP_BITS = 8, TOPS = 1 << TOP_BITS };
 
 static unsigned top_of(uint32_t pair)
@@ -37,6 +39,7 @@ void text_pairs_narrow(struct text_pairs *pairs)
     for (unsigned i = 0; i < pairs->count && kept < PROMPT_FEATURES_LINES; i++)
         if (!kept || text_pair_hash(pairs->pair[i]) != text_pair_hash(pairs->pair[kept - 1]))
             pairs->pair[kept++] = pairs->pair[i];
+    memset(pairs->pair + kept, 0, (pairs->count - kept) * sizeof(pairs->pair[0]));
     pairs->count = kept;
     if (kept == PROMPT_FEATURES_LINES)
         pairs->limit = text_pair_hash(pairs->pair[kept - 1]);

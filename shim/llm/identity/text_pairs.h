@@ -12,14 +12,14 @@
 #include "span/prompt_features.h"
 
 struct text_pairs {
-    uint32_t limit;                           /* from here on none is among the lowest; 0: not known */
-    uint32_t count;                           /* gathered */
-    uint32_t pair[4 * PROMPT_FEATURES_LINES]; /* hash of PROMPT_FEATURES_BITS, not 0, and prompt_place */
+    uint32_t limit;     /* from here on none is among the lowest; 0: not known */
+    uint32_t count;     /* gathered */
+    uint32_t pair[512]; /* hash of PROMPT_FEATURES_BITS, not 0, and prompt_place */
 };
 
 _Static_assert(PROMPT_FEATURES_BITS + 8 == 32, "a hash and a place fill a pair");
 
-/* Puts those that count in order, in pair[0 … count). */
+/* Puts those that count in order, in pair[0 … count); what lies behind is zero. */
 void text_pairs_narrow(struct text_pairs *pairs);
 
 static inline uint32_t text_pair_hash(uint32_t pair)

@@ -296,10 +296,10 @@ static void escaped(struct json_scan *scan, char c)
         scan->hex = 0;
         return;
     }
-    static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
-    const char *const at = c ? strchr(from, c) : NULL;
+    static const char control[256] = {['b'] = '\b', ['f'] = '\f', ['n'] = '\n', ['r'] = '\r', ['t'] = '\t'};
+    const char meant = control[(unsigned char)c];
     high_flush(scan);
-    text_append(scan, at != NULL ? &to[at - from] : &c, 1);
+    text_append(scan, meant ? &meant : &c, 1);
 }
 
 static void cut_at_character(const char *text, uint16_t *bytes)
