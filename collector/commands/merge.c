@@ -143,8 +143,24 @@ static int settle(struct store *into, const char *out)
     return 0;
 }
 
+/* A store to be read: the one that began first comes first, so that its prompts keep their ids in
+ * whatever order the stores were typed. */
+struct source {
+    const char *path;
+    uint64_t begun_ns;
+    size_t typed;
+};
+
+static int by_begin(const void *a, const void *b)
+{
+    const struct source *x = a, *y = b;
+    if (x->begun_ns != y->begun_ns)
+        return x->begun_ns < y->begun_ns ? -1 : 1;
+    return (x->typed > y->typed) - (x->typed < y->typed);
+}
+
 /* Nothing is begun that one of the files forbids. */
-static int can_begin(const struct arguments *arguments, const char *out, bool is_named)
+static int can_begin(const struct arguments *arguments, const char *out, bool is_named, struct source *sources)
 {
     struct runs_left left;
     if (arguments->n_operands == 0) {
@@ -161,26 +177,33 @@ static int can_begin(const struct arguments *arguments, const char *out, bool is
         struct store *store = open_store(path, STORE_READ);
         if (store == NULL)
             return 1;
+        sources[i] = (struct source){.path = path, .typed = i};
+        const int status = store_begun(store, &sources[i].begun_ns);
+        if (status != STORE_OK)
+            complain_store(path, status);
         store_close(store);
+        if (status != STORE_OK)
+            return 1;
     }
+    qsort(sources, arguments->n_operands, sizeof(*sources), by_begin);
     return 0;
 }
 
-static int merge_all(const struct arguments *arguments, const char *out)
+static int merge_all(const struct source *sources, size_t n, const char *out)
 {
     int code = 0;
     struct store *into = open_store(out, STORE_WRITE);
     if (into == NULL)
         return 1;
-    for (size_t i = 0; code >= 0 && i < arguments->n_operands; i++) {
-        bool again = same_file(arguments->operand[i], out);
+    for (size_t i = 0; code >= 0 && i < n; i++) {
+        bool again = same_file(sources[i].path, out);
         for (size_t k = 0; k < i; k++)
-            again |= same_file(arguments->operand[i], arguments->operand[k]);
+            again |= same_file(sources[i].path, sources[k].path);
         if (again) {
-            (void)printf("%s: the same file again.\n", display_name(arguments->operand[i]));
+            (void)printf("%s: the same file again.\n", display_name(sources[i].path));
             continue;
         }
-        const int damaged = merge_one(into, out, arguments->operand[i]);
+        const int damaged = merge_one(into, out, sources[i].path);
         code = damaged < 0 ? -1 : code | damaged;
     }
     if (code >= 0 && settle(into, out) < 0)
@@ -195,6 +218,14 @@ int command_merge(const struct arguments *arguments)
 {
     const char *named = arguments_value(arguments, "output");
     const char *out = named != NULL ? named : MERGED_STORE;
-    const int code = can_begin(arguments, out, named != NULL);
-    return code != 0 ? code : merge_all(arguments, out);
+    struct source *sources = calloc(arguments->n_operands + 1, sizeof(*sources));
+    if (sources == NULL) {
+        complain("memory ran out.");
+        return 1;
+    }
+    int code = can_begin(arguments, out, named != NULL, sources);
+    if (code == 0)
+        code = merge_all(sources, arguments->n_operands, out);
+    free(sources);
+    return code;
 }

@@ -195,6 +195,9 @@ int store_prompt_shape(struct store *store, uint64_t prompt, uint32_t version, s
 /* How many texts of instructions belong to no prompt yet. */
 int store_texts_unassigned(struct store *store, uint64_t *ret_texts);
 
+/* When the store began, nanoseconds since 1970; 0: it is not known. */
+int store_begun(struct store *store, uint64_t *ret_ns);
+
 struct sqlite3;
 struct sqlite3_stmt;
 /* SQLite's own handle, for `dump`, which shows what lies there as it lies. The store's; never to be

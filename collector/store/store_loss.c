@@ -154,7 +154,7 @@ static void settle(const struct account *account, uint64_t begun_ns, struct stor
     loss->frames = add_capped(loss->frames, missing);
 }
 
-static int begun(struct store *store, uint64_t *ret_ns)
+int store_begun(struct store *store, uint64_t *ret_ns)
 {
     int64_t value = 0;
     int code = store_pragma_int(store->db, "SELECT value FROM meta WHERE key='begun_ns'", &value);
@@ -195,7 +195,7 @@ int store_loss(struct store *store, int64_t after_process, struct store_loss *re
     struct account account = {0};
     uint64_t begun_ns = 0;
     bool log_gone = false;
-    int status = begun(store, &begun_ns);
+    int status = store_begun(store, &begun_ns);
     int code;
 
     memset(ret_loss, 0, sizeof(*ret_loss));

@@ -71,6 +71,14 @@ static int64_t ask(int which, const char *sql)
     return value;
 }
 
+static unsigned lines_with(const char *text, const char *part)
+{
+    unsigned n = 0;
+    for (const char *at = text; (at = strstr(at, part)) != NULL; at += strlen(part))
+        n++;
+    return n;
+}
+
 enum { HOURS = 3, CALLS = 20 };
 
 /* What a host has: calls of templates, of which the first two are on both; then, in several hours,
@@ -79,7 +87,7 @@ enum { HOURS = 3, CALLS = 20 };
 static void make_host(int host, bool all_merged)
 {
     struct store *store = open_file(host, STORE_WRITE);
-    take_templates(store, (unsigned)host, 2 + (unsigned)host, 100 * (unsigned)host, 12);
+    take_templates(store, (unsigned)host, 2 + (unsigned)host, 100 * (unsigned)host, 40);
     learn(store);
     if (host == B)
         merge(store);
@@ -122,15 +130,15 @@ static void test_union(void **state)
     (void)state;
     make_hosts();
     const char *said = shell(0, "p merge a.db b.db -o out.db");
-    assert_non_null(strstr(said, "a.db: 84 calls of 4 processes."));
-    assert_non_null(strstr(said, "b.db: 96 calls of 4 processes."));
+    assert_non_null(strstr(said, "a.db: 140 calls of 4 processes."));
+    assert_non_null(strstr(said, "b.db: 180 calls of 4 processes."));
     expect_union();
-    assert_non_null(strstr(shell(0, "p report --by host out.db"), "180 calls"));
+    assert_non_null(strstr(shell(0, "p report --by host out.db"), "320 calls"));
     assert_null(strstr(shell(0, "p report out.db"), "Lost since"));
     /* Again, and the other way round: nothing new. */
     char *before = strdup(shell(0, "p export out.db | sort"));
     said = shell(0, "p merge b.db a.db -o out.db");
-    assert_non_null(strstr(said, "b.db: 0 calls of 4 processes; 96 more were there already."));
+    assert_non_null(strstr(said, "b.db: 0 calls of 4 processes; 180 more were there already."));
     assert_string_equal(shell(0, "p export out.db | sort"), before);
     free(before);
     expect_union();
@@ -140,7 +148,7 @@ static void test_union(void **state)
         .process = 10, .seq = CALLS + 1, .start_ns = BEGIN_NS, .text = {.template = 50, .value = 77}};
     take(store, 2, &late, 1);
     store_close(store);
-    assert_non_null(strstr(shell(0, "p merge a.db -o out.db"), "a.db: 1 call of 4 processes; 84 more were there"));
+    assert_non_null(strstr(shell(0, "p merge a.db -o out.db"), "a.db: 1 call of 4 processes; 140 more were there"));
     expect_union();
 }
 
@@ -160,11 +168,11 @@ static void test_copies(void **state)
     store_close(store);
     shell(0, "p merge a.db b.db -o out.db");
     expect_union();
-    assert_int_equal(ask(OUT, "SELECT sum(n) FROM block"), 85);
+    assert_int_equal(ask(OUT, "SELECT sum(n) FROM block"), 141);
     shell(0, "rm out.db; p merge b.db a.db -o out.db");
     expect_union();
     shell(0, "p merge a.db -o b.db; p check b.db");
-    assert_int_equal(ask(B, "SELECT sum(n) FROM block"), 85);
+    assert_int_equal(ask(B, "SELECT sum(n) FROM block"), 141);
 }
 
 /* Files that are the same one, that are not there, that nobody named. */
@@ -174,10 +182,10 @@ static void test_files(void **state)
     make_host(A, false);
     make_host(B, false);
     assert_non_null(strstr(shell(0, "p merge a.db a.db -o out.db"), "the same file again"));
-    assert_int_equal(ask(OUT, "SELECT sum(n) FROM block"), 84);
+    assert_int_equal(ask(OUT, "SELECT sum(n) FROM block"), 140);
     assert_non_null(strstr(shell(0, "p merge a.db -o a.db"), "the same file again"));
     shell(0, "ln -s a.db link.db; p merge link.db a.db b.db -o b.db");
-    assert_int_equal(ask(B, "SELECT sum(n) FROM block"), 180);
+    assert_int_equal(ask(B, "SELECT sum(n) FROM block"), 320);
     shell(0, "p merge a.db b.db; test -f merged.db");
     assert_non_null(strstr(shell(2, "p merge a.db b.db"), "is there already"));
     assert_non_null(strstr(shell(2, "p merge"), "needs the stores"));
@@ -237,6 +245,39 @@ static void test_damaged(void **state)
         assert_non_null(strstr(shell(1, "p merge a.db b.db -o out.db"), "1 damaged block was left out"));
     assert_non_null(strstr(shell(0, "p report out.db"), "1 damaged block of a store that was merged"));
     shell(0, "p check out.db");
+}
+
+/* What both hosts learned is one prompt, whichever comes first; the ids of the older store stay. */
+static void test_same_templates(void **state)
+{
+    char *one;
+    (void)state;
+    make_hosts();
+    (void)ask(A, "UPDATE meta SET value=value-1000000000 WHERE key='begun_ns'");
+    const char *merged = shell(0, "p merge a.db b.db -o out.db; p prompts --format csv out.db; p prompts --format csv "
+                                  "a.db; p prompts --format csv b.db");
+    if (strstr(merged, "2 prompts turned out to be ones") == NULL)
+        fail_msg("%s", merged);
+    one = strdup(shell(0, "p prompts --format csv out.db 2>/dev/null | cut -d, -f1-4"));
+    assert_int_equal(lines_with(one, ",1,80"), 2);     /* of both */
+    assert_int_equal(lines_with(one, ",1,40"), 1 + 3); /* of B alone; of small ones */
+    assert_int_equal(
+        lines_with(shell(0, "p prompts --format csv a.db 2>/dev/null | cut -d, -f1 > of_a; p prompts --format csv "
+                            "out.db 2>/dev/null | grep -c -f of_a"),
+                   "6"),
+        1);
+    shell(0, "rm out.db; p merge b.db a.db -o out.db; p check out.db");
+    assert_string_equal(shell(0, "p prompts --format csv out.db 2>/dev/null | cut -d, -f1-4"), one);
+    /* Again, and what comes then: they stay one. */
+    shell(0, "p merge a.db b.db -o out.db");
+    assert_string_equal(shell(0, "p prompts --format csv out.db 2>/dev/null | cut -d, -f1-4"), one);
+    struct store *store = open_file(OUT, STORE_WRITE);
+    take_templates(store, 70, 2, 500, 12);
+    learn(store);
+    merge(store);
+    store_close(store);
+    assert_int_equal(lines_with(shell(0, "p prompts --format csv out.db 2>/dev/null; p check out.db"), ",1,92"), 2);
+    free(one);
 }
 
 /* ---- kills ---- */
@@ -331,6 +372,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_files, setup, teardown),
         cmocka_unit_test_setup_teardown(test_losses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_same_templates, setup, teardown),
         cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rules, setup, teardown),
     };

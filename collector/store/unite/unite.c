@@ -15,7 +15,8 @@ int unite_prepare(struct store *store, const char *sql, sqlite3_stmt **ret_state
     return store_sqlite_failed(store, "uniting");
 }
 
-/* All blocks in the order of time, so that what the other store has of an hour is looked at once. */
+/* All blocks in the order of time, so that what the other store has of an hour is looked at once.
+ * */
 static int unite_blocks(struct unite *unite)
 {
     sqlite3_stmt *list = NULL;

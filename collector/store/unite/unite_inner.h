@@ -11,6 +11,17 @@ struct unite_run {
     uint64_t first, last;
 };
 
+/* A version of a prompt of the store that is written that is one of the other store; shared 0:
+ * there is none. */
+struct unite_match {
+    uint64_t prompt;
+    uint32_t version;
+    uint32_t shared;
+};
+
+struct template_index;
+struct miner_template;
+
 struct unite {
     struct store *into, *from;
     struct unite_told *told;
@@ -29,6 +40,7 @@ struct unite {
         uint32_t from, to;
     } * renumbered;
     size_t n_renumbered;
+    struct template_index *index; /* of the templates of the store that is written, as they were before */
     /* Of the block at hand. */
     uint64_t *process; /* of each row, in the store that is written */
     const struct span_process **facts;
@@ -54,6 +66,10 @@ int unite_begin(struct unite *unite);
 /* unite_processes.c: what the store that is read counted as lost; and nothing is missing any more.
  * */
 int unite_end(struct unite *unite);
+/* unite_templates.c: what templates are looked for among; and which one is the same. */
+int unite_templates_begin(struct unite *unite);
+void unite_templates_end(struct unite *unite);
+int unite_template_find(struct unite *unite, const struct miner_template *template, struct unite_match *ret_match);
 /* unite_prompts.c: texts and templates, before any block; what people said. */
 int unite_prompts(struct unite *unite);
 int unite_rules(struct unite *unite);

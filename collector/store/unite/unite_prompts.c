@@ -52,6 +52,7 @@ static bool same_template(const struct miner_template *a, const struct miner_tem
 struct known {
     bool has_version, has_template;
     uint32_t same, highest;
+    uint64_t alias; /* what the version turned out to be */
 };
 
 static int look_up(struct unite *unite, const struct miner_template *template, struct known *ret_known)
@@ -71,8 +72,10 @@ static int look_up(struct unite *unite, const struct miner_template *template, s
             status = 0;
             continue;
         }
-        if (other.version == template->version)
+        if (other.version == template->version) {
             ret_known->has_version = true;
+            ret_known->alias = other.alias;
+        }
         if (same_template(&other, template)) {
             ret_known->has_template = true;
             ret_known->same = other.version;
@@ -134,25 +137,60 @@ static int take_shape(struct unite *unite, uint64_t prompt, uint32_t there, uint
     return status;
 }
 
+/* The next number that neither store has given of the prompt. */
+static int take_number(struct unite *unite, struct miner_template *template, struct known *known)
+{
+    int status = highest_there(unite, template->prompt, &known->highest);
+
+    if (status == 0 && known->highest < UINT32_MAX)
+        status = renumber(unite, template->prompt, template->version, known->highest + 1);
+    template->version = known->highest + 1;
+    return status;
+}
+
+/* A version that is one of the other store's: its calls are shown so, by an alias, or come with
+ * that number where the number that they have means something else here. */
+static int take_same(struct unite *unite, struct miner_template *template, const struct unite_match *match,
+                     struct known *known, struct span_buffer *data)
+{
+    int status = 0;
+
+    unite->told->prompts_both++;
+    if (match->prompt == template->prompt && match->version == template->version)
+        return 0;
+    if (match->prompt == template->prompt && known->has_version)
+        return renumber(unite, template->prompt, template->version, match->version);
+    unite->told->unified += match->prompt != template->prompt;
+    if (known->has_version && known->alias == match->prompt)
+        return 0; /* from an earlier time */
+    if (known->has_version)
+        status = take_number(unite, template, known);
+    template->alias = match->prompt;
+    template->alias_version = match->version;
+    return status == 0 ? store_template_put(unite->into, template, data) : status;
+}
+
 static int take_template(struct unite *unite, struct miner_template *template, struct span_buffer *data)
 {
     const uint32_t there = template->version;
+    struct unite_match match = {0};
     struct known known;
     int status = look_up(unite, template, &known);
 
+    if (status == 0 && !known.has_template && template->alias == 0)
+        status = unite_template_find(unite, template, &match);
     if (status != 0)
         return status;
+    if (match.shared > 0)
+        return take_same(unite, template, &match, &known, data);
     unite->told->prompts_both += known.has_version || known.has_template;
-    if (known.has_template) {
-        status = take_shape(unite, template->prompt, there, known.same);
-        return status != 0 || known.same == there ? status : renumber(unite, template->prompt, there, known.same);
-    }
-    if (known.has_version) {
-        status = highest_there(unite, template->prompt, &known.highest);
-        if (status == 0 && known.highest < UINT32_MAX)
-            status = renumber(unite, template->prompt, template->version, known.highest + 1);
-        template->version = known.highest + 1;
-    }
+    if (known.has_template)
+        return known.same == template->version ? 0 : renumber(unite, template->prompt, template->version, known.same);
+    if (template->alias != 0)
+        template->alias_version = unite_version(
+            unite, template->alias, template->alias_version != 0 ? template->alias_version : template->version);
+    if (known.has_version)
+        status = take_number(unite, template, &known);
     if (status == 0)
         status = take_shape(unite, template->prompt, there, template->version);
     return status == 0 ? store_template_put(unite->into, template, data) : status;
@@ -166,7 +204,7 @@ static int take_templates(struct unite *unite)
     sqlite3_stmt *list = NULL;
     int status = unite_prepare(unite->from,
                                "SELECT prompt,version,scope,setup,texts,data,first_ns,last_ns,alias,settled,"
-                               "alias_version FROM prompt_template WHERE settled=1 ORDER BY prompt,version",
+                               "alias_version FROM prompt_template WHERE settled=1 ORDER BY alias<>0,prompt,version",
                                &list);
     int code = SQLITE_DONE;
 
@@ -329,16 +367,6 @@ static int take_texts(struct unite *unite, const struct texts *texts, int64_t *a
     return status;
 }
 
-static int count_here(struct unite *unite)
-{
-    int64_t n = 0;
-
-    if (store_pragma_int(unite->into->db, "SELECT count(*) FROM prompt_template WHERE settled=1", &n) != SQLITE_OK)
-        return store_sqlite_failed(unite->into, "reading prompts");
-    unite->told->prompts_here = (uint64_t)n;
-    return 0;
-}
-
 int unite_prompts(struct unite *unite)
 {
     struct texts texts = {0};
@@ -349,9 +377,10 @@ int unite_prompts(struct unite *unite)
 
     if (status != 0)
         return status;
-    status = count_here(unite);
+    status = unite_templates_begin(unite);
     if (status == 0)
         status = take_templates(unite);
+    unite_templates_end(unite);
     if (status == 0) /* who learns meanwhile begins anew */
         status = store_lessons(unite->into, &lessons);
     if (status == 0)
