@@ -160,9 +160,9 @@ static int take_same(struct unite *unite, struct miner_template *template, const
         return 0;
     if (match->prompt == template->prompt && known->has_version)
         return renumber(unite, template->prompt, template->version, match->version);
-    unite->told->unified += match->prompt != template->prompt;
     if (known->has_version && known->alias == match->prompt)
         return 0; /* from an earlier time */
+    unite->told->unified += match->prompt != template->prompt;
     if (known->has_version)
         status = take_number(unite, template, known);
     template->alias = match->prompt;
