@@ -169,8 +169,9 @@ enum { STORE_RECURS = 3 };
                         "last_ns=max(last_ns,excluded.last_ns)")                                                       \
     STORE_SQL(open_put, "INSERT INTO prompt_open(text,features) VALUES(?1,?2)")                                        \
     STORE_SQL(open_drop, "DELETE FROM prompt_open WHERE text=?1")                                                      \
-    STORE_SQL(text_count, "UPDATE prompt_text SET calls=calls+?2, last_ns=max(last_ns,?3) WHERE id=?1 "                \
-                          "RETURNING n,done,calls")                                                                    \
+    STORE_SQL(text_of, "SELECT n,done,calls FROM prompt_text WHERE id=?1")                                             \
+    STORE_SQL(text_times, "SELECT first_ns,last_ns FROM prompt_text WHERE n=?1")                                       \
+    STORE_SQL(text_count, "UPDATE prompt_text SET calls=calls+?2, last_ns=max(last_ns,?3) WHERE n=?1")                 \
     STORE_SQL(text_steps, "SELECT prompt,version,first_ns,done FROM prompt_text WHERE id=?1 AND prompt IS NOT NULL "   \
                           "ORDER BY first_ns,setup")                                                                   \
     STORE_SQL(texts_open, "SELECT t.n,t.id,t.calls,t.first_ns,t.last_ns,o.features,coalesce(t.prompt,0),"              \
@@ -184,7 +185,7 @@ enum { STORE_RECURS = 3 };
     STORE_SQL(text_assign, "UPDATE prompt_text SET prompt=?2, version=?3 WHERE n=?1")                                  \
     STORE_SQL(text_settle, "UPDATE prompt_text SET done=1, prompt=?2, version=?3, "                                    \
                            "calls=CASE WHEN last_ns-first_ns>?4 THEN max(calls," STORE_SQL_RECURS ") ELSE calls END "  \
-                           "WHERE n=?1 RETURNING first_ns,last_ns")                                                    \
+                           "WHERE n=?1")                                                                               \
     STORE_SQL(texts_rare, "SELECT n,id,first_ns,last_ns FROM prompt_text WHERE done=1 AND calls<" STORE_SQL_RECURS     \
                           " AND last_ns<?1 LIMIT ?2")                                                                  \
     STORE_SQL(text_drop, "DELETE FROM prompt_text WHERE n=?1")                                                         \

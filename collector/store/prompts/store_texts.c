@@ -293,30 +293,36 @@ int store_texts_count(struct store *store, const struct store_rows *rows)
  * nothing is counted any more, nor of an id that is no text's. */
 static int save_count(struct store *store, const struct store_text_count *count)
 {
+    sqlite3_stmt *list = store_statement(store, STORE_SQL_text_of);
     sqlite3_stmt *add = store_statement(store, STORE_SQL_text_count);
     bool quiet = true;
-    int code;
+    int status = 0;
+    int code = SQLITE_DONE;
 
-    if (add == NULL)
+    if (list == NULL || add == NULL)
         return store_sqlite_failed(store, "counting texts");
-    (void)sqlite3_bind_int64(add, 1, (int64_t)count->id);
-    (void)sqlite3_bind_int64(add, 2, store_int(count->calls));
-    (void)sqlite3_bind_int64(add, 3, store_int(count->last_ns));
-    while ((code = sqlite3_step(add)) == SQLITE_ROW) {
-        const uint64_t calls = (uint64_t)sqlite3_column_int64(add, 2);
+    (void)sqlite3_bind_int64(list, 1, (int64_t)count->id);
+    while (status == 0 && (code = sqlite3_step(list)) == SQLITE_ROW) {
+        const uint64_t before = (uint64_t)sqlite3_column_int64(list, 2);
+        const bool recurs = before + count->calls >= STORE_RECURS;
+        const bool done = sqlite3_column_int64(list, 1) != 0;
 
-        quiet &= sqlite3_column_int64(add, 1) != 0 && calls >= STORE_RECURS;
-        if (sqlite3_column_int64(add, 1) == 0 && calls >= STORE_RECURS && calls - count->calls < STORE_RECURS) {
-            store_study_again(store, sqlite3_column_int64(add, 0));
+        quiet &= done && recurs;
+        if (!done && recurs && before < STORE_RECURS) {
+            store_study_again(store, sqlite3_column_int64(list, 0));
             store->prompts.open = true;
         }
+        (void)sqlite3_bind_int64(add, 1, sqlite3_column_int64(list, 0));
+        (void)sqlite3_bind_int64(add, 2, store_int(count->calls));
+        (void)sqlite3_bind_int64(add, 3, store_int(count->last_ns));
+        status = store_run(store, add, "counting texts");
     }
-    if (code != SQLITE_DONE)
-        return store_sqlite_failed(store, "counting texts");
-    (void)sqlite3_reset(add);
-    if (quiet)
+    if (status == 0 && code != SQLITE_DONE)
+        status = store_sqlite_failed(store, "counting texts");
+    (void)sqlite3_reset(list);
+    if (status == 0 && quiet)
         note_quiet(&store->prompts, count->id);
-    return 0;
+    return status;
 }
 
 int store_texts_save(struct store *store)
