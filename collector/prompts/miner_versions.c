@@ -413,7 +413,7 @@ static bool may_change(const struct look *look)
 {
     enum { PIVOTS = 4, NEARLY_ALL_PERCENT = 70 };
     for (unsigned i = 0; i < look->groups; i++)
-        if (feature_set_is_edit(&look->group[i].features))
+        if (look->group[i].texts >= 2 && feature_set_is_edit(&look->group[i].features))
             return true;
     for (unsigned pivot = 0; pivot < PIVOTS && pivot < look->count; pivot++)
         for (unsigned f = 0; f < set_of(look, pivot)->count; f++) {

@@ -20,6 +20,7 @@ enum {
     OPEN_DAYS = 30, /* that a text waits */
 };
 
+#define CLOSE_NS INT64_C(600000000000)
 #define DAY_NS (UINT64_C(86400) * 1000000000)
 
 static int no_memory(void)
@@ -229,20 +230,27 @@ int store_text_settle(struct store *store, int64_t text, uint64_t prompt, uint32
 {
     sqlite3_stmt *settle = store_statement(store, STORE_SQL_text_settle);
     sqlite3_stmt *drop = store_statement(store, STORE_SQL_open_drop);
+    sqlite3_stmt *times = store_statement(store, STORE_SQL_text_times);
     int64_t first_ns = 0;
     int64_t last_ns = INT64_MAX;
     int status;
+    int code;
 
-    if (settle == NULL || drop == NULL)
+    if (settle == NULL || drop == NULL || times == NULL)
         return store_sqlite_failed(store, "learning prompts");
+    (void)sqlite3_bind_int64(times, 1, text);
+    code = sqlite3_step(times);
+    if (code == SQLITE_ROW) {
+        first_ns = sqlite3_column_int64(times, 0);
+        last_ns = sqlite3_column_int64(times, 1);
+    } else if (code != SQLITE_DONE) {
+        return store_sqlite_failed(store, "learning prompts");
+    }
+    (void)sqlite3_reset(times);
     (void)sqlite3_bind_int64(settle, 1, text);
     (void)sqlite3_bind_int64(settle, 2, (int64_t)prompt);
     (void)sqlite3_bind_int64(settle, 3, version);
     (void)sqlite3_bind_int64(settle, 4, (int64_t)DAY_NS);
-    if (sqlite3_step(settle) == SQLITE_ROW) {
-        first_ns = sqlite3_column_int64(settle, 0);
-        last_ns = sqlite3_column_int64(settle, 1);
-    }
     status = store_run(store, settle, "learning prompts");
     (void)sqlite3_bind_int64(drop, 1, text);
     if (status == 0)
@@ -260,6 +268,7 @@ static int by_first(const void *a, const void *b)
     return (x->first_ns > y->first_ns) - (x->first_ns < y->first_ns);
 }
 
+/* What lies close together is one: a merged block is mostly an hour's. */
 int store_study_unsettle(struct store *store)
 {
     struct store_study *study = store->prompts.study;
@@ -271,7 +280,7 @@ int store_study_unsettle(struct store *store)
         sqlite3_stmt *unsettle = store_statement(store, STORE_SQL_block_unsettle);
         int64_t last_ns = study->stretch[i].last_ns;
 
-        for (k = i + 1; k < study->stretches && study->stretch[k].first_ns <= last_ns; k++)
+        for (k = i + 1; k < study->stretches && study->stretch[k].first_ns - last_ns <= CLOSE_NS; k++)
             last_ns = study->stretch[k].last_ns > last_ns ? study->stretch[k].last_ns : last_ns;
         if (unsettle == NULL)
             return store_sqlite_failed(store, "learning prompts");
