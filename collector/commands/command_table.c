@@ -37,6 +37,9 @@ static const struct option report_options[] = {
 static const struct option prompts_options[] = {
     {0, "format", "FORMAT", "text md csv json", "of the list: text (default), md, csv or json"},
     {0, "limit", "N", NULL, "of the list: at most N rows, 0 for all (default 40 in text and md, else all)"},
+    {0, "prompt", "ID", NULL,
+     "instead of the list: all that is known of this prompt (its id, the beginning of one, or its name, each with "
+     "@VERSION or not)"},
     {0, "variant", "V", NULL, "with split: the variant that becomes a prompt of its own"},
 };
 
@@ -117,9 +120,11 @@ const struct command commands[] = {
     },
     {
         .name = "prompts",
-        .usage = "[--format text|md|csv|json] [--limit N] [name ID NAME|merge ID INTO|split ID [--variant V]] [FILE]",
+        .usage = "[--format text|md|csv|json] [--limit N|--prompt ID] [name ID NAME|merge ID INTO|split ID [--variant "
+                 "V]] [FILE]",
         .summary = "the prompts of a store: what was learned of them, their versions, names",
         .example = "pprofctl prompts\n"
+                   "pprofctl prompts --prompt triage@2\n"
                    "pprofctl prompts name 3f0c92d1 triage\n"
                    "pprofctl prompts merge 90b1c22e5d7f0a43 triage runs.db\n"
                    "pprofctl prompts split triage@2",
@@ -128,6 +133,11 @@ const struct command commands[] = {
         "of them and how many come before the first that varies (of the first 64 and last 24 words), first and last "
         "call. A prompt whose text never varied, or that was not learned yet, has no such facts. Below the list: "
         "which prompts are part of others now.\n\n"
+        "--prompt tells more: how long the instructions are, how much of that is the same in all texts and how much "
+        "before the first word that varies (what a provider's cache can hold), where something varies, of which kind "
+        "it is (date, number, id, name, text) and how long, and variants with their calls. What is in bytes and "
+        "tokens is an estimate. Where previews were asked for it shows the beginning of the instructions, with an "
+        "ellipsis for all that varies.\n\n"
         "ID is a prompt's id, the beginning of one where no other begins so, or its name. All that is said here is "
         "kept in the store as a rule, which counts for all who read it and over all that is learned later.\n\n"
         "name gives a prompt a name. What its calls say of themselves (X-Pprof-Prompt and the like) counts first.\n\n"

@@ -13,10 +13,10 @@
 enum { LIMIT_FOR_PEOPLE = 40, LIMIT_MAX = 100000000 };
 
 static int print_list(const struct arguments *arguments, const struct prompts_format *format,
-                      const struct prompt_list *list, const char *path)
+                      const struct prompt_list *list, struct store *store, const char *path)
 {
     const long limit = arguments_number(arguments, "limit", format->for_people ? LIMIT_FOR_PEOPLE : 0, LIMIT_MAX);
-    struct prompts_shown shown = {list, path, list->n};
+    struct prompts_shown shown = {list, path, list->n, store};
     if (limit < 0)
         return EXIT_USAGE;
     if (limit > 0 && shown.n_rows > (size_t)limit)
@@ -27,11 +27,40 @@ static int print_list(const struct arguments *arguments, const struct prompts_fo
     return 1;
 }
 
+/* All that is known of one prompt's versions. */
+static int print_details(const char *format, const char *what, const struct prompt_list *list, struct store *store,
+                         const char *path)
+{
+    size_t n = 0, printed = 0;
+    for (size_t i = 0; i < list->n; i++)
+        n += prompt_is_meant(list, &list->row[i], what);
+    if (n == 0)
+        complain("%s has no prompt \"%s\"; `pprofctl prompts %s` lists those that it has.", path, what, path);
+    for (size_t i = 0; i < list->n; i++) {
+        struct prompt_details details;
+        if (!prompt_is_meant(list, &list->row[i], what))
+            continue;
+        int status = prompt_details_read(&details, store, &list->row[i]);
+        if (status == STORE_OK)
+            status = prompt_details_variants(&details, store, list, &list->row[i]);
+        printed++;
+        if (status == STORE_OK)
+            prompts_print_detail(stdout, format,
+                                 &(struct prompts_detail){list, &list->row[i], &details, printed == 1, printed == n});
+        else
+            complain_store(path, status);
+        prompt_details_done(&details);
+        if (status != STORE_OK)
+            return 1;
+    }
+    return n > 0 ? 0 : 1;
+}
+
 static int list_prompts(const struct arguments *arguments)
 {
     char buffer[PATH_MAX];
     const char *path = store_operand(arguments, buffer, sizeof(buffer));
-    const char *name = arguments_value(arguments, "format");
+    const char *name = arguments_value(arguments, "format"), *what = arguments_value(arguments, "prompt");
     const struct prompts_format *format = prompts_format_find(name != NULL ? name : "text");
     struct prompt_list list;
     struct runs_left left;
@@ -52,7 +81,8 @@ static int list_prompts(const struct arguments *arguments)
     if (status != STORE_OK)
         complain_store(path, status);
     else
-        code = print_list(arguments, format, &list, path);
+        code = what != NULL ? print_details(format->name, what, &list, store, path)
+                            : print_list(arguments, format, &list, store, path);
     prompt_list_done(&list);
     store_close(store);
     return code;
@@ -83,8 +113,9 @@ int command_prompts(const struct arguments *arguments)
         return list_prompts(arguments);
     if (n == 0 || arguments->n_operands < n || arguments->n_operands > n + 1)
         return complain_of_words(arguments);
-    if (arguments_value(arguments, "format") != NULL || arguments_value(arguments, "limit") != NULL) {
-        complain("--format and --limit go with the list, not with %s.", arguments->operand[0]);
+    if (arguments_value(arguments, "format") != NULL || arguments_value(arguments, "limit") != NULL ||
+        arguments_value(arguments, "prompt") != NULL) {
+        complain("--format, --limit and --prompt go with the list, not with %s.", arguments->operand[0]);
         return EXIT_USAGE;
     }
     file.operand += n;

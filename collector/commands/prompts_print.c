@@ -13,7 +13,7 @@
 #include "../cli/table.h"
 #include "../cli/terminal.h"
 
-enum { COLUMNS = 9, MOVED_FOR_PEOPLE = 20, CELL_BYTES = PROMPT_NAME_BYTES * 2 };
+enum { COLUMNS = 10, MOVED_FOR_PEOPLE = 20, CELL_BYTES = PROMPT_NAME_BYTES * 2 };
 
 static const struct column {
     const char *name, *title;
@@ -26,11 +26,36 @@ static const struct column {
                       {"texts", "texts", false, 2},
                       {"constant_share", "constant", false, 1},
                       {"constant_beginning_words", "begins with", false, 3},
+                      {"slots", "slots", false, 5},
                       {"first", "first call", false, 4},
                       {"last", "last call", false, 4}};
 
+/* Each kind once, in the order of the text. */
+static void fill_kinds(char text[CELL_BYTES], const struct shape_told *told)
+{
+    unsigned seen = 0;
+    size_t used = 0;
+    for (unsigned i = 0; i < told->slots; i++) {
+        if (seen >> told->slot[i].kind & 1)
+            continue;
+        seen |= 1U << told->slot[i].kind;
+        used += (size_t)snprintf(text + used, CELL_BYTES - used, "%s%s", used > 0 ? ", " : "",
+                                 shape_kind_name(told->slot[i].kind));
+    }
+    if (told->slots == 0)
+        (void)snprintf(text, CELL_BYTES, "none");
+}
+
+/* What cannot be read is not known; `check` says why. */
+static void read_details(struct prompt_details *ret, const struct prompts_shown *shown, size_t row)
+{
+    if (prompt_details_read(ret, shown->store, &shown->list->row[row]) != STORE_OK)
+        *ret = (struct prompt_details){0};
+}
+
 /* For people; "-" for what is not known. */
-static void fill_cells(char text[COLUMNS][CELL_BYTES], const struct prompt_list *list, const struct prompt_row *row)
+static void fill_cells(char text[COLUMNS][CELL_BYTES], const struct prompt_list *list, const struct prompt_row *row,
+                       const struct prompt_details *details)
 {
     for (size_t i = 0; i < COLUMNS; i++)
         (void)snprintf(text[i], CELL_BYTES, "-");
@@ -38,6 +63,11 @@ static void fill_cells(char text[COLUMNS][CELL_BYTES], const struct prompt_list 
         display_id(text[0], row->prompt);
     if (row->name != NAMES_ABSENT)
         (void)snprintf(text[1], CELL_BYTES, "%s", prompt_text(list, row->name));
+    else if (details->preview[0] != '\0') {
+        char begin[CELL_BYTES - 2];
+        display_safe(begin, sizeof(begin), (struct span_text){details->preview, (uint32_t)strlen(details->preview)});
+        (void)snprintf(text[1], CELL_BYTES, "\"%s\"", begin);
+    }
     if (row->version != NAMES_ABSENT)
         (void)snprintf(text[2], CELL_BYTES, "%s", prompt_text(list, row->version));
     display_count(text[3], row->calls);
@@ -47,8 +77,14 @@ static void fill_cells(char text[COLUMNS][CELL_BYTES], const struct prompt_list 
             display_share(text[5], (double)row->learned.constant / row->learned.words);
         (void)snprintf(text[6], CELL_BYTES, "%u %s", row->learned.begins, row->learned.begins == 1 ? "word" : "words");
     }
-    display_time(text[7], row->first_ns);
-    display_time(text[8], row->last_ns);
+    if (details->is_known && details->told.is_measured) {
+        char count[DISPLAY_BYTES];
+        display_count(count, details->told.begin_tokens);
+        (void)snprintf(text[6], CELL_BYTES, "~%s tokens", count);
+        fill_kinds(text[7], &details->told);
+    }
+    display_time(text[8], row->first_ns);
+    display_time(text[9], row->last_ns);
 }
 
 static void print_moved(FILE *out, const struct prompt_list *list)
@@ -95,7 +131,9 @@ static int print_table(FILE *out, const struct prompts_shown *shown)
     for (size_t r = 0; status == 0 && r < shown->n_rows; r++) {
         char text[COLUMNS][CELL_BYTES];
         const char *cell[COLUMNS];
-        fill_cells(text, shown->list, &shown->list->row[r]);
+        struct prompt_details details;
+        read_details(&details, shown, r);
+        fill_cells(text, shown->list, &shown->list->row[r], &details);
         for (size_t i = 0; i < COLUMNS; i++)
             cell[i] = text[i];
         status = table_add_row(&table, cell);
@@ -132,7 +170,9 @@ static int print_md(FILE *out, const struct prompts_shown *shown)
     (void)fputs("|\n", out);
     for (size_t r = 0; r < shown->n_rows; r++) {
         char text[COLUMNS][CELL_BYTES];
-        fill_cells(text, shown->list, &shown->list->row[r]);
+        struct prompt_details details;
+        read_details(&details, shown, r);
+        fill_cells(text, shown->list, &shown->list->row[r], &details);
         for (size_t i = 0; i < COLUMNS; i++) {
             (void)fputs("| ", out);
             cell_md(out, text[i]);
@@ -146,8 +186,11 @@ static int print_md(FILE *out, const struct prompts_shown *shown)
     return 0;
 }
 
-static void csv_row(FILE *out, const struct prompt_list *list, const struct prompt_row *row)
+static void csv_row(FILE *out, const struct prompt_list *list, const struct prompt_row *row,
+                    const struct prompt_details *details)
 {
+    const struct shape_told *told = details->is_known && details->told.is_measured ? &details->told : NULL;
+    char kinds[CELL_BYTES] = "";
     if (row->prompt != 0)
         (void)fprintf(out, "%016" PRIx64, row->prompt);
     (void)fputc(',', out);
@@ -163,21 +206,38 @@ static void csv_row(FILE *out, const struct prompt_list *list, const struct prom
     (void)fputc(',', out);
     if (row->is_learned)
         (void)fprintf(out, "%u", row->learned.begins);
-    (void)fprintf(out, ",%" PRIu64 ",%" PRIu64 "\n", row->first_ns, row->last_ns);
+    (void)fputc(',', out);
+    if (told != NULL && told->slots > 0)
+        fill_kinds(kinds, told);
+    cell_csv(out, kinds);
+    (void)fprintf(out, ",%" PRIu64 ",%" PRIu64, row->first_ns, row->last_ns);
+    if (told != NULL)
+        (void)fprintf(out, ",%" PRIu32 ",%" PRIu32 ",%" PRIu32 ",%" PRIu32 ",", told->tokens, told->constant_tokens,
+                      told->begin_tokens, told->begin_bytes);
+    else
+        (void)fputs(",,,,,", out);
+    cell_csv(out, details->preview);
+    (void)fputc('\n', out);
 }
 
 static int print_csv(FILE *out, const struct prompts_shown *shown)
 {
     for (size_t i = 0; i < COLUMNS; i++)
-        (void)fprintf(out, "%s%s%s", i > 0 ? "," : "", columns[i].name, i >= 7 ? "_unix_nano" : "");
-    (void)fputc('\n', out);
-    for (size_t r = 0; r < shown->n_rows; r++)
-        csv_row(out, shown->list, &shown->list->row[r]);
+        (void)fprintf(out, "%s%s%s", i > 0 ? "," : "", columns[i].name, i >= 8 ? "_unix_nano" : "");
+    (void)fputs(",tokens_about,constant_tokens_about,constant_beginning_tokens_about,constant_beginning_bytes_about,"
+                "preview\n",
+                out);
+    for (size_t r = 0; r < shown->n_rows; r++) {
+        struct prompt_details details;
+        read_details(&details, shown, r);
+        csv_row(out, shown->list, &shown->list->row[r], &details);
+    }
     print_tail(stderr, shown);
     return 0;
 }
 
-static void json_row(FILE *out, const struct prompt_list *list, const struct prompt_row *row)
+static void json_row(FILE *out, const struct prompt_list *list, const struct prompt_row *row,
+                     const struct prompt_details *details)
 {
     const struct {
         const char *key;
@@ -198,6 +258,7 @@ static void json_row(FILE *out, const struct prompt_list *list, const struct pro
                       row->learned.texts, row->learned.begins, row->learned.settled ? "true" : "false");
     if (row->is_learned && row->learned.words > 0)
         (void)fprintf(out, ", \"constant_share\": %.6g", (double)row->learned.constant / row->learned.words);
+    prompts_json_sizes(out, details);
     (void)fprintf(out, ", \"first_unix_nano\": %" PRIu64 ", \"last_unix_nano\": %" PRIu64 "}", row->first_ns,
                   row->last_ns);
 }
@@ -209,7 +270,9 @@ static int print_json(FILE *out, const struct prompts_shown *shown)
     cell_json(out, shown->path);
     (void)fputs(",\n  \"rows\": [\n", out);
     for (size_t r = 0; r < shown->n_rows; r++) {
-        json_row(out, list, &list->row[r]);
+        struct prompt_details details;
+        read_details(&details, shown, r);
+        json_row(out, list, &list->row[r], &details);
         (void)fputs(r + 1 < shown->n_rows ? ",\n" : "\n", out);
     }
     (void)fputs("  ],\n  \"merged\": [", out);

@@ -155,6 +155,8 @@ struct store_prompt_version {
     unsigned constant;          /* of them, the same in all texts */
     unsigned begins;            /* of them, before the first that varies */
     uint64_t first_ns, last_ns; /* calls that brought its texts */
+    uint64_t own_prompt;        /* what it was learned as: for store_prompt_shape */
+    uint32_t own_version;
 };
 /* Each, prompt after prompt; `each` stops it by what is not 0, which is returned. */
 int store_prompt_versions(struct store *store, int (*each)(void *context, const struct store_prompt_version *version),
@@ -183,6 +185,13 @@ int store_prompt_split_part(struct store *store, uint64_t prompt, const char *pa
  * that is shown for it. */
 int store_prompts_moved(struct store *store, int (*each)(void *context, uint64_t prompt, uint64_t shown, bool said),
                         void *context);
+/* What a version looks like, by its own prompt and number (owner of both: the caller), and its
+ * preview without what varies, "" where there is none. 1, 0 where nothing is known of it, or
+ * negative status. */
+enum { STORE_PREVIEW_BYTES = 1024 };
+struct shape_told;
+int store_prompt_shape(struct store *store, uint64_t prompt, uint32_t version, struct shape_told *ret_told,
+                       char ret_preview[STORE_PREVIEW_BYTES]);
 /* How many texts of instructions belong to no prompt yet. */
 int store_texts_unassigned(struct store *store, uint64_t *ret_texts);
 

@@ -167,7 +167,14 @@ enum { STORE_RECURS = 3 };
     STORE_SQL(text_put, "INSERT INTO prompt_text(id,setup,done,calls,first_ns,last_ns) VALUES(?1,?2,0,0,?3,?3) "       \
                         "ON CONFLICT(id,setup) DO UPDATE SET first_ns=min(first_ns,excluded.first_ns), "               \
                         "last_ns=max(last_ns,excluded.last_ns)")                                                       \
-    STORE_SQL(open_put, "INSERT INTO prompt_open(text,features) VALUES(?1,?2)")                                        \
+    STORE_SQL(open_put, "INSERT INTO prompt_open(text,features,preview) VALUES(?1,?2,?3)")                             \
+    STORE_SQL(open_again, "UPDATE prompt_open SET features=?2, preview=?3 WHERE text=?1")                              \
+    STORE_SQL(open_preview, "SELECT preview FROM prompt_open WHERE text=?1")                                           \
+    STORE_SQL(text_get, "SELECT n,coalesce(prompt,0),coalesce(version,0) FROM prompt_text WHERE id=?1 AND setup=?2")   \
+    STORE_SQL(shape_put, "INSERT OR REPLACE INTO prompt_shape(prompt,version,data,preview) VALUES(?1,?2,?3,?4)")       \
+    STORE_SQL(shape_get, "SELECT data,preview FROM prompt_shape WHERE prompt=?1 AND version=?2")                       \
+    STORE_SQL(shape_drop, "DELETE FROM prompt_shape WHERE prompt=?1 AND version=?2 AND NOT EXISTS(SELECT 1 FROM "      \
+                          "prompt_template t WHERE t.prompt=?1 AND t.version=?2 AND t.settled=1)")                     \
     STORE_SQL(open_drop, "DELETE FROM prompt_open WHERE text=?1")                                                      \
     STORE_SQL(text_of, "SELECT n,done,calls FROM prompt_text WHERE id=?1")                                             \
     STORE_SQL(text_times, "SELECT first_ns,last_ns FROM prompt_text WHERE n=?1")                                       \
@@ -470,6 +477,15 @@ void store_prompts_done(struct store *store);
 /* prompts/store_texts.c: the features that rows came with go into their table; a bad one is
  * counted. */
 int store_texts_take(struct store *store, const struct store_rows *rows);
+/* prompts/store_shape.c: a text came again, with a preview: it is kept while the text waits, and
+ * becomes that of its version where that has none. */
+struct prompt_features;
+int store_preview_take(struct store *store, uint64_t id, const struct prompt_features *features,
+                       const struct span_text *data, const char *preview);
+/* prompts/store_shape.c: the preview of a version without what varies; "" where there is none. It
+ * holds until what is in memory of prompts is forgotten. */
+int store_preview_find(struct store *store, uint64_t prompt, uint32_t version, const char **ret_preview);
+void store_previews_forget(struct store_prompts *prompts);
 /* prompts/store_texts.c: the block without the column of features, appended. */
 int store_without_features(const uint8_t *block, size_t bytes, struct span_buffer *out);
 /* prompts/store_texts.c: counts calls by their texts in memory, and saves that; as the rollups. */
@@ -529,7 +545,7 @@ int store_settle_ids(struct store *store, struct store_settling *settling, const
 /* prompts/store_settle.c: whether the field is written otherwise; then, after it was gathered, 1, 0
  * when no row has it any more, or negative status. */
 bool store_is_settled(const struct store_settling *settling, enum span_field field);
-int store_settle_field(const struct store *store, struct store_settling *settling, enum span_field field,
+int store_settle_field(struct store *store, struct store_settling *settling, enum span_field field,
                        const struct store_gathering *rows);
 void store_settle_done(struct store_settling *settling);
 /* prompts/store_settle.c: counts the rollups of an hour again from its blocks. */

@@ -103,7 +103,7 @@ const char store_schema_prompts[] =
     "CREATE INDEX prompt_text_of ON prompt_text(prompt, version) WHERE calls>=" STORE_SQL_RECURS ";"
     /* What tells those that are not done from others; in a table of its own, whose pages are free
      * when they are. */
-    "CREATE TABLE prompt_open(text INTEGER PRIMARY KEY, features BLOB NOT NULL);"
+    "CREATE TABLE prompt_open(text INTEGER PRIMARY KEY, features BLOB NOT NULL, preview TEXT);"
     /* What all texts of a version of a prompt have; data as store_learn.c writes it. One that is
      * not settled is made anew whenever something is learned. */
     "CREATE TABLE prompt_template(prompt INTEGER NOT NULL, version INTEGER NOT NULL, scope INTEGER NOT NULL,"
@@ -111,6 +111,10 @@ const char store_schema_prompts[] =
     " last_ns INTEGER NOT NULL, alias INTEGER NOT NULL, settled INTEGER NOT NULL,"
     " alias_version INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(prompt, version)) WITHOUT ROWID;"
     "CREATE INDEX prompt_template_last ON prompt_template(last_ns);"
+    /* What a version looks like, as collector/prompts/shape_bytes.c writes it, and its preview
+     * without what varies. Without a row of prompt_template it counts for nothing. */
+    "CREATE TABLE prompt_shape(prompt INTEGER NOT NULL, version INTEGER NOT NULL, data BLOB NOT NULL, preview TEXT,"
+    " PRIMARY KEY(prompt, version)) WITHOUT ROWID;"
     /* What people said of a prompt: its name, and whether it is another one; and when. part: '' of
      * all its calls, else of some of them (store_map.c). */
     "CREATE TABLE prompt_rule(prompt INTEGER NOT NULL, part TEXT NOT NULL, name TEXT, into_prompt INTEGER,"

@@ -411,6 +411,7 @@ static int from_3(struct store *store)
 static int forget_prompts(struct store *store)
 {
     int status = execute(store, "DROP TABLE prompt_text; DROP TABLE IF EXISTS prompt_open; DROP TABLE prompt_template;"
+                                "DROP TABLE IF EXISTS prompt_shape;"
                                 "DROP INDEX rollup_key_prompt; ALTER TABLE prompt_rule RENAME TO prompt_rule_4;"
                                 "DROP INDEX IF EXISTS prompt_rule_part");
 

@@ -44,6 +44,13 @@ enum { STORE_QUIET_IDS = 16 }; /* in a bucket */
 
 /* What is in memory of prompts: store/prompts/. */
 struct store_prompts {
+    /* Of versions: previews without what varies; open addressing. */
+    struct store_preview {
+        uint64_t prompt;
+        uint32_t version;
+        char *text; /* NULL: a free slot */
+    } * preview;
+    size_t n_previews, preview_slots;
     bool any;   /* the store has texts, templates or rules; else nothing is looked for */
     bool parts; /* it has rules for parts of prompts */
     bool open;  /* something came since store_learn looked last */

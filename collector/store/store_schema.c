@@ -9,9 +9,9 @@
 
 /* Tables of ours; whoever adds others of their own may. */
 static const char tables[][16] = {
-    "block",       "col",        "crowd",       "departed",      "loss",        "origin_loss",
-    "meta",        "program",    "process_row", "prompt_open",   "prompt_rule", "prompt_template",
-    "prompt_text", "rollup_key", "rollup_cell", "rollup_packed", "seen"};
+    "block",      "col",         "crowd",         "departed",    "loss",         "origin_loss",     "meta",
+    "program",    "process_row", "prompt_open",   "prompt_rule", "prompt_shape", "prompt_template", "prompt_text",
+    "rollup_key", "rollup_cell", "rollup_packed", "seen"};
 
 static bool is_our_table(const char *name)
 {

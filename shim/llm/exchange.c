@@ -144,7 +144,22 @@ static void begin_response(struct work *exchange)
     exchange->encoded = exchange->response_begun = false;
 }
 
-/* What URL and headers say of the answer and the model. */
+/* Bedrock takes a prompt that lies there for a model: arn:aws:bedrock:REGION:ACCOUNT:prompt/ID or
+ * with :VERSION. */
+static void take_stored_prompt(struct facts *facts, const char *model, size_t bytes)
+{
+    static const char before[] = ":prompt/";
+    const char *const found = bytes ? memmem(model, bytes, before, sizeof(before) - 1) : NULL;
+    if (found == NULL || bytes < 4 || memcmp(model, "arn:", 4) != 0)
+        return;
+    const char *const id = found + sizeof(before) - 1, *const end = model + bytes;
+    const char *const colon = memchr(id, ':', (size_t)(end - id));
+    prompt_said(&facts->prompt, PROMPT_SAID_BODY, id, (size_t)((colon != NULL ? colon : end) - id));
+    if (colon != NULL)
+        prompt_said_version(&facts->prompt, PROMPT_SAID_BODY, colon + 1, (size_t)(end - colon - 1));
+}
+
+/* What URL and headers say of the answer, the model and the prompt. */
 static void take_recognised(struct work *exchange)
 {
     const struct recognised *const recognised = &exchange->recognised;
@@ -154,6 +169,7 @@ static void take_recognised(struct work *exchange)
         facts->stream_asked = recognised->stream;
     }
     facts_set_text(facts, FACT_REQUEST_MODEL, recognised->model, recognised->model_bytes);
+    take_stored_prompt(facts, recognised->model, recognised->model_bytes);
 }
 
 static void open_facts(struct work *exchange)

@@ -7,7 +7,7 @@ foreach(module desk json_scan json_check sse ndjson dialects exchange prompt sec
 endforeach()
 
 # What of dialects has more to it than an exchange and its facts.
-foreach(module counted facts shapes delivery text_features text_groups word_look)
+foreach(module counted facts shapes delivery instructions text_features text_groups word_look)
   pprof_unit_test(${module} pprof_llm)
 endforeach()
 
@@ -56,3 +56,5 @@ foreach(dialect ${dialects})
   add_test(NAME unit/dialect/${name} COMMAND test_dialect_cases ${dialect})
   set_tests_properties(unit/dialect/${name} PROPERTIES TIMEOUT 120 LABELS unit)
 endforeach()
+# What the collector learns of texts that the scribe saw.
+pprof_unit_test(prompt_shape pprof_llm pprof_collector)

@@ -12,6 +12,7 @@
 
 #include "../../../span/prompt_features.h"
 #include "../../prompts/miner.h"
+#include "../../prompts/shape.h"
 
 struct checking {
     struct store *store;
@@ -53,6 +54,18 @@ static int check_template(struct checking *checking, sqlite3_stmt *row)
     if (status == STORE_DAMAGED)
         tell(checking, "a template cannot be read: prompt, version", row);
     return status == STORE_DAMAGED ? 0 : status;
+}
+
+static int check_shape(struct checking *checking, sqlite3_stmt *row)
+{
+    static struct prompt_shape shape;
+    const uint8_t *data;
+    size_t bytes;
+    int status = store_column_blob(row, 2, &data, &bytes);
+
+    if (status == 0 && shape_read(&shape, data, bytes) != 0)
+        tell(checking, "what a version looks like cannot be read: prompt, version", row);
+    return status;
 }
 
 /* A name that readers show as it is. */
@@ -152,6 +165,8 @@ int store_check_prompts(struct store *store, void (*fault)(void *context, const 
 
     if (status == 0)
         status = each_row(&checking, "SELECT prompt,version,data FROM prompt_template", check_template);
+    if (status == 0)
+        status = each_row(&checking, "SELECT prompt,version,data FROM prompt_shape", check_shape);
     if (status == 0)
         status =
             each_row(&checking, "SELECT prompt,length(CAST(name AS BLOB)),name FROM prompt_rule WHERE name IS NOT NULL",

@@ -230,6 +230,7 @@ int store_lesson_save(struct store_lesson *lesson)
     int status = drop_unsettled(lesson);
 
     status = status == 0 ? save_templates(lesson, template, n_templates, text, n_texts) : status;
+    status = status == 0 ? store_shapes_save(lesson) : status;
     for (size_t i = 0; status == 0 && i < n_texts; i++)
         status = save_text(lesson->store, &text[i], &lesson->open[i],
                            text[i].found == MINER_NOT ? NULL : &template[text[i].found]);
@@ -286,6 +287,8 @@ static void tell(struct store_prompt_version *version, const struct miner_templa
 
     *version = (struct store_prompt_version){.prompt = template->prompt,
                                              .version = template->version,
+                                             .own_prompt = template->prompt,
+                                             .own_version = template->version,
                                              .settled = template->settled,
                                              .texts = template->texts,
                                              .first_ns = template->first_ns,

@@ -138,6 +138,26 @@ static int settle_names(const struct store *store, struct store_settling *settli
     return status;
 }
 
+/* Previews without what varies, where there were any. */
+static int settle_previews(struct store *store, const struct store_settling *settling,
+                           const struct store_gathering *rows)
+{
+    int status = 0;
+
+    for (size_t i = 0; status == 0 && i < settling->rows; i++) {
+        const struct store_prompt *prompt = prompt_of(store, settling, i);
+        const char *preview = "";
+
+        if (prompt == NULL || !span_bit(rows->present, i))
+            continue;
+        status = store_preview_find(store, prompt->written, prompt->written_version, &preview);
+        rows->texts[i] = (struct span_text){preview, (uint32_t)strlen(preview)};
+        if (preview[0] == '\0')
+            rows->present[i >> 6] &= ~(UINT64_C(1) << (i & 63));
+    }
+    return status;
+}
+
 /* How often a value is in a list that is in order. */
 static bool recurs(const uint64_t *list, size_t n, uint64_t value)
 {
@@ -177,15 +197,17 @@ static int settle_texts(const struct store_settling *settling, const struct stor
 
 bool store_is_settled(const struct store_settling *settling, enum span_field field)
 {
-    return settling->rows > 0 && (field == SPAN_prompt_id || field == SPAN_prompt_version ||
-                                  field == SPAN_prompt_variant || field == SPAN_prompt_text_id);
+    return settling->rows > 0 &&
+           (field == SPAN_prompt_id || field == SPAN_prompt_version || field == SPAN_prompt_variant ||
+            field == SPAN_prompt_text_id || field == SPAN_prompt_preview);
 }
 
-int store_settle_field(const struct store *store, struct store_settling *settling, enum span_field field,
+int store_settle_field(struct store *store, struct store_settling *settling, enum span_field field,
                        const struct store_gathering *rows)
 {
     int status = field == SPAN_prompt_id        ? settle_ids(store, settling, rows)
                  : field == SPAN_prompt_text_id ? settle_texts(settling, rows)
+                 : field == SPAN_prompt_preview ? settle_previews(store, settling, rows)
                                                 : settle_names(store, settling, field, rows);
 
     for (size_t i = 0; status == 0 && i < (settling->rows + 63) / 64; i++)

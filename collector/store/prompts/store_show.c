@@ -17,7 +17,7 @@
 bool store_is_of_prompt(enum span_field field)
 {
     return field == SPAN_prompt_id || field == SPAN_prompt_version || field == SPAN_prompt_variant ||
-           field == SPAN_prompt_name;
+           field == SPAN_prompt_name || field == SPAN_prompt_preview;
 }
 
 static bool is_wanted(const struct store_wanted *wanted, enum span_field field)
@@ -91,6 +91,16 @@ static const struct store_prompt *prompt_of(const struct store *store, size_t ro
     return store->prompts.found[row] == 0 ? NULL : &store->prompts.prompt[store->prompts.found[row] - 1];
 }
 
+/* The preview that a row has instead of its own: without what varies, once that is known. What was
+ * merged was written so. */
+static int preview_instead(struct store *store, const struct store_prompt *prompt, const char **ret)
+{
+    *ret = NULL;
+    return prompt == NULL || !prompt->learned || !prompt->is_text
+               ? 0
+               : store_preview_find(store, prompt->written, prompt->written_version, ret);
+}
+
 static int fill_texts(struct store *store, enum span_field field, struct store_rows *rows)
 {
     struct store_prompts *prompts = &store->prompts;
@@ -99,8 +109,15 @@ static int fill_texts(struct store *store, enum span_field field, struct store_r
     memset(prompts->present, 0, (rows->n + 63) / 64 * sizeof(*prompts->present));
     for (size_t i = 0; i < rows->n; i++) {
         struct span_text text = text_of(rows, field, i);
-        const char *other = instead(prompt_of(store, i), field, text);
+        const char *other = NULL;
+        int status = 0;
 
+        if (field != SPAN_prompt_preview)
+            other = instead(prompt_of(store, i), field, text);
+        else if (text.bytes > 0)
+            status = preview_instead(store, prompt_of(store, i), &other);
+        if (status != 0)
+            return status;
         if (other != NULL) {
             any |= other[0] != '\0' || text.bytes > 0;
             text = (struct span_text){other, (uint32_t)strlen(other)};
@@ -152,7 +169,8 @@ static int find(struct store *store, struct store_rows *rows)
 
 int store_prompts_show(struct store *store, const struct store_wanted *wanted, struct store_rows *rows)
 {
-    static const enum span_field texts[] = {SPAN_prompt_version, SPAN_prompt_variant, SPAN_prompt_name};
+    static const enum span_field texts[] = {SPAN_prompt_version, SPAN_prompt_variant, SPAN_prompt_name,
+                                            SPAN_prompt_preview};
     struct span_column *id = &store->column[SPAN_prompt_id];
     int status = store_prompts_trim(store);
 

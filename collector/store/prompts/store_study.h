@@ -90,4 +90,7 @@ uint64_t store_template_sum(const struct miner_template *template);
 /* store_learn.c: writes what was found, in the transaction that is open; then, when it is
  * committed, what is in memory becomes as what was written. */
 int store_lesson_save(struct store_lesson *lesson);
+/* store_shape.c: what the versions look like that the lesson found, before its texts are
+ * settled. */
+int store_shapes_save(struct store_lesson *lesson);
 int store_lesson_keep(struct store_lesson *lesson);

@@ -17,6 +17,7 @@
 
 static void forget_known(struct store_prompts *prompts)
 {
+    store_previews_forget(prompts);
     for (size_t i = 0; i < prompts->n_prompts; i++)
         free(prompts->prompt[i].name);
     prompts->n_prompts = 0;
@@ -163,7 +164,7 @@ static void drop_quiet(struct store_prompts *prompts, uint64_t id)
 
 /* ---- features ---- */
 
-static int put_open(struct store *store, int64_t number, const struct span_text *data)
+static int put_open(struct store *store, int64_t number, const struct span_text *data, const char *preview)
 {
     sqlite3_stmt *put = store_statement(store, STORE_SQL_open_put);
     int status;
@@ -172,6 +173,8 @@ static int put_open(struct store *store, int64_t number, const struct span_text 
         return store_sqlite_failed(store, "storing a text");
     (void)sqlite3_bind_int64(put, 1, number);
     (void)sqlite3_bind_blob64(put, 2, data->data, data->bytes, SQLITE_STATIC);
+    if (preview[0] != '\0')
+        (void)sqlite3_bind_text(put, 3, preview, -1, SQLITE_STATIC);
     status = store_run(store, put, "storing a text");
     (void)sqlite3_clear_bindings(put);
     store->prompts.any = store->prompts.open = true;
@@ -179,7 +182,7 @@ static int put_open(struct store *store, int64_t number, const struct span_text 
 }
 
 static int put_text(struct store *store, uint64_t id, uint64_t start_ns, const struct span_text *data,
-                    const struct prompt_features *features)
+                    const struct prompt_features *features, const char *preview)
 {
     sqlite3_stmt *put = store_statement(store, STORE_SQL_text_put);
     int status;
@@ -192,9 +195,29 @@ static int put_text(struct store *store, uint64_t id, uint64_t start_ns, const s
     sqlite3_set_last_insert_rowid(store->db, 0);
     status = store_run(store, put, "storing a text");
     const int64_t number = sqlite3_last_insert_rowid(store->db); /* 0: it was there already */
-    if (number > 0)
+    if (status != 0)
+        return status;
+    if (number > 0) {
         drop_quiet(&store->prompts, id);
-    return status == 0 && number > 0 ? put_open(store, number, data) : status;
+        return put_open(store, number, data, preview);
+    }
+    return preview[0] != '\0' ? store_preview_take(store, id, features, data, preview) : 0;
+}
+
+/* Of a row whose features say which words it shows; "" else. */
+static const char *preview_of(const struct store_rows *rows, size_t row, const struct prompt_features *features,
+                              char text[STORE_PREVIEW_BYTES])
+{
+    const struct span_column *column = rows->column[SPAN_prompt_preview];
+
+    text[0] = '\0';
+    if (features->preview_begins != 0 && rows->has[SPAN_prompt_preview] && span_bit(column->present, row)) {
+        const struct span_text *preview = &column->dict[column->code[row]];
+
+        memcpy(text, preview->data, preview->bytes);
+        text[preview->bytes] = '\0';
+    }
+    return text;
 }
 
 int store_texts_take(struct store *store, const struct store_rows *rows)
@@ -205,6 +228,7 @@ int store_texts_take(struct store *store, const struct store_rows *rows)
     int status = 0;
 
     for (size_t i = 0; status == 0 && i < rows->n; i++) {
+        char preview[STORE_PREVIEW_BYTES];
         struct prompt_features features;
         const struct span_text *text;
 
@@ -215,7 +239,8 @@ int store_texts_take(struct store *store, const struct store_rows *rows)
             prompt_features_read(&features, text->data, text->bytes) != 0)
             bad++;
         else
-            status = put_text(store, id->u64[i], rows->column[SPAN_start_ns]->u64[i], text, &features);
+            status = put_text(store, id->u64[i], rows->column[SPAN_start_ns]->u64[i], text, &features,
+                              preview_of(rows, i, &features, preview));
     }
     return status == 0 && bad > 0 ? store_note_loss(store, STORE_LOSS_features_damaged, bad, 0) : status;
 }

@@ -106,6 +106,37 @@ static int highest_there(struct unite *unite, uint64_t prompt, uint32_t *highest
     return status;
 }
 
+/* What the version looks like, where that is not known here. */
+static int take_shape(struct unite *unite, uint64_t prompt, uint32_t there, uint32_t here)
+{
+    sqlite3_stmt *get = NULL;
+    sqlite3_stmt *put = NULL;
+    int status =
+        unite_prepare(unite->from, "SELECT data,preview FROM prompt_shape WHERE prompt=?1 AND version=?2", &get);
+    int code = SQLITE_DONE;
+
+    if (status == 0)
+        status = unite_prepare(
+            unite->into, "INSERT OR IGNORE INTO prompt_shape(prompt,version,data,preview) VALUES(?1,?2,?3,?4)", &put);
+    if (status == 0) {
+        (void)sqlite3_bind_int64(get, 1, (int64_t)prompt);
+        (void)sqlite3_bind_int64(get, 2, there);
+        code = sqlite3_step(get);
+    }
+    if (code == SQLITE_ROW) {
+        (void)sqlite3_bind_int64(put, 1, (int64_t)prompt);
+        (void)sqlite3_bind_int64(put, 2, here);
+        (void)sqlite3_bind_value(put, 3, sqlite3_column_value(get, 0));
+        (void)sqlite3_bind_value(put, 4, sqlite3_column_value(get, 1));
+        status = sqlite3_step(put) == SQLITE_DONE ? 0 : store_sqlite_failed(unite->into, "storing a prompt");
+    } else if (status == 0 && code != SQLITE_DONE) {
+        status = store_sqlite_failed(unite->from, "reading prompts");
+    }
+    (void)sqlite3_finalize(get);
+    (void)sqlite3_finalize(put);
+    return status;
+}
+
 /* The next number that neither store has given of the prompt. */
 static int take_number(struct unite *unite, struct miner_template *template, struct known *known)
 {
@@ -141,6 +172,7 @@ static int take_same(struct unite *unite, struct miner_template *template, const
 
 static int take_template(struct unite *unite, struct miner_template *template, struct span_buffer *data)
 {
+    const uint32_t there = template->version;
     struct unite_match match = {0};
     struct known known;
     int status = look_up(unite, template, &known);
@@ -159,6 +191,8 @@ static int take_template(struct unite *unite, struct miner_template *template, s
             unite, template->alias, template->alias_version != 0 ? template->alias_version : template->version);
     if (known.has_version)
         status = take_number(unite, template, &known);
+    if (status == 0)
+        status = take_shape(unite, template->prompt, there, template->version);
     return status == 0 ? store_template_put(unite->into, template, data) : status;
 }
 
@@ -215,7 +249,8 @@ static int prepare_texts(struct unite *unite, struct texts *texts)
         sqlite3_stmt **statement;
     } all[] = {
         {unite->from,
-         "SELECT t.n,t.id,t.setup,t.done,t.prompt,t.version,t.calls,t.first_ns,t.last_ns,o.features FROM prompt_text t "
+         "SELECT t.n,t.id,t.setup,t.done,t.prompt,t.version,t.calls,t.first_ns,t.last_ns,o.features,o.preview FROM "
+         "prompt_text t "
          "LEFT JOIN prompt_open o ON o.text=t.n WHERE t.n>?1 AND (t.done=1 OR o.features IS NOT NULL) ORDER BY t.n "
          "LIMIT ?2",
          &texts->list},
@@ -229,7 +264,8 @@ static int prepare_texts(struct unite *unite, struct texts *texts)
         {unite->into, "UPDATE prompt_text SET done=1, prompt=?3, version=?4 WHERE id=?1 AND setup=?2 AND done=0",
          &texts->settle},
         {unite->into,
-         "INSERT OR IGNORE INTO prompt_open(text,features) SELECT n,?3 FROM prompt_text WHERE id=?1 AND setup=?2 AND "
+         "INSERT OR IGNORE INTO prompt_open(text,features,preview) SELECT n,?3,?4 FROM prompt_text WHERE id=?1 AND "
+         "setup=?2 AND "
          "done=0",
          &texts->open}};
     int status = 0;
@@ -276,6 +312,7 @@ static int open_text(struct unite *unite, const struct texts *texts)
     for (int i = 0; i < 2; i++)
         (void)sqlite3_bind_int64(texts->open, i + 1, sqlite3_column_int64(texts->list, i + 1));
     (void)sqlite3_bind_blob64(texts->open, 3, features, bytes, SQLITE_STATIC);
+    (void)sqlite3_bind_value(texts->open, 4, sqlite3_column_value(texts->list, 10));
     return run(unite, texts->open);
 }
 

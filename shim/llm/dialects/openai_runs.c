@@ -75,6 +75,7 @@ static const struct json_rule request_rules[] = {
     RULE("max_completion_tokens", REQUEST_MAX_TOKENS, 0),
     RULE("tools", REQUEST_TOOLS, JSON_RAW),
     RULE("response_format", REQUEST_FORMAT, JSON_RAW),
+    RULE("assistant_id", REQUEST_PROMPT_ID, 0), /* whose instructions lie at the provider */
     RULE("instructions", REQUEST_INSTRUCTIONS, JSON_PIECES),
     RULE("additional_instructions", REQUEST_INSTRUCTIONS, JSON_PIECES),
     REQUEST_MESSAGES("thread.messages"),

@@ -465,8 +465,9 @@ static void put_preview(const struct prompt *prompt, uint64_t shown, struct prom
     explicit_bzero(text, bytes);
 }
 
-/* The features, if this process has not sent them in the hour in which the call began: the store
- * forgets texts that did not recur. A span that is full of texts leaves them to the next one. */
+/* The features, if this process has not sent them in the hour in which the call began, and again
+ * with the first preview: the store forgets texts that did not recur. A span that is full of texts
+ * leaves them to the next one. */
 static void finish_features(const struct prompt *prompt, struct span *span, uint64_t shown)
 {
     enum { ROOM_FOR_OTHERS = 2 * SPAN_TEXT_MAX };
@@ -476,7 +477,8 @@ static void finish_features(const struct prompt *prompt, struct span *span, uint
     const uint32_t setup = setup_of(prompt);
     const uint64_t hour = span_has(span, SPAN_start_ns) ? span->value[SPAN_start_ns].u64 / HOUR_NS : 0;
     const uint64_t id = span->value[SPAN_prompt_id].u64;
-    const uint64_t of_text = text_mix(&prompt->text.seed, text_mix(&prompt->text.seed, id, setup), hour) | 1;
+    const uint64_t of_hour = text_mix(&prompt->text.seed, text_mix(&prompt->text.seed, id, setup), hour);
+    const uint64_t of_text = text_mix(&prompt->text.seed, of_hour, shown != 0) | 1;
     if (sent_texts_has(sent, of_text) || span->arena_used > SPAN_ARENA_BYTES - SPAN_TEXT_MAX - ROOM_FOR_OTHERS)
         return;
     text_features_get(&prompt->text, &features);
