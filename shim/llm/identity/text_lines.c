@@ -21,9 +21,11 @@ void text_lines_init(struct text_lines *ret, const uint8_t *from, const uint8_t 
 /* The first line end from `at` on, or at least `end`. */
 static const uint8_t *end_from(struct text_lines *lines, const uint8_t *at, const uint8_t *end)
 {
-    size_t skipped = (size_t)(at - lines->group);
     if (at >= end)
         return end;
+    if (at < lines->group) /* the line before was cut short of what was looked at */
+        look(lines, at);
+    size_t skipped = (size_t)(at - lines->group);
     if (skipped >= TEXT_GROUP) {
         look(lines, lines->group + skipped / TEXT_GROUP * TEXT_GROUP);
         skipped %= TEXT_GROUP;
