@@ -4,7 +4,13 @@
  */
 #pragma once
 
-#include "miner_versions.h"
+#include "miner_pool.h"
+
+enum {
+    VERSIONS_MAX = 13,
+    VERSIONS_NONE = UINT8_MAX,
+    VERSIONS_OPEN_TEXTS = 64, /* so many are settled whatever might yet come */
+};
 
 enum {
     LOOKED_AT = 256, /* members that are compared; the others join the class that they are like */

@@ -20,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "miner_look.h"
 #include "miner_times.h"
 
 enum {

@@ -4,13 +4,7 @@
  */
 #pragma once
 
-#include "miner_pool.h"
-
-enum {
-    VERSIONS_MAX = 13,
-    VERSIONS_NONE = UINT8_MAX,
-    VERSIONS_OPEN_TEXTS = 64, /* so many are settled whatever might yet come */
-};
+#include "miner_look.h"
 
 /*
  * Puts the class of each member, 0 to n - 1 or VERSIONS_NONE, into ret_class and returns n: 1 where

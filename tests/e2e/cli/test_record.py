@@ -163,6 +163,7 @@ def a_run_is_recorded(bench):
         expect((done.returncode, done.stdout) == (0, ANSWER), f"{done}")
         said = done.stderr.decode()
         expect("1 request, 0 errors; input tokens 12, output tokens 3" in said, said)
+        expect("pprofctl: 1 prompt\n" in said, said)
         expect("pprofctl report pprof.db" in said and "Lost" not in said, said)
         again = record(bench, "--", "sh", "-c", " ".join(f"'{word}'" for word in model.call()) + " >/dev/null; exit 4")
         expect(again.returncode == 4 and "1 request, 0 errors" in again.stderr.decode(), "only this run is summed up, and children are followed")
