@@ -315,6 +315,8 @@ void text_features_tidy(struct text_features *features)
     if (features->touched > features->used)
         memset(features->buffer + features->used, 0, (size_t)features->touched - features->used);
     features->touched = features->used;
-    text_pairs_narrow(&features->now.pairs);
-    text_pairs_narrow(&features->before.pairs);
+    if (features->now.pairs.count > PROMPT_FEATURES_LINES)
+        text_pairs_narrow(&features->now.pairs);
+    if (features->before.pairs.count > PROMPT_FEATURES_LINES)
+        text_pairs_narrow(&features->before.pairs);
 }
