@@ -206,7 +206,7 @@ static void test_stored_prompts(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(stored) / sizeof(stored[0]); i++) {
         const uint64_t id = id_of(&stored[i], RULES("02"), "Anna");
-        char name[PROMPT_FEATURES_HEAD * 4];
+        char name[SPAN_TEXT_MAX + 1];
         snprintf(name, sizeof(name), "%s", exchange_field(&span, SPAN_prompt_name));
         if (strcmp(name, "-") == 0)
             fail_msg("%s: no name is known", stored[i].name);
