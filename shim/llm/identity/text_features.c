@@ -105,6 +105,8 @@ static void take_line(struct text_features *features, uint64_t blanks, const uin
     now->digit_lines = (uint16_t)(now->digit_lines + masked);
     add_exact(features, blanks + of_bytes.exact);
     add_whole(features, hash);
+    if (bytes == 1 && from[0] == '\n')
+        return; /* behind a full stop: no line stands between the one that this ended and the next */
     text_pairs_add(&now->pairs, pair_of(features, hash),
                    now->bytes + features->moved + (size_t)(from - features->buffer) - TEXT_SLACK);
     now->before = hash;
