@@ -233,6 +233,25 @@ void feature_set_compare(const struct feature_set *common, const struct feature_
     }
 }
 
+/* Lines do not count where words are few: of a single line with a slot none is left. */
+bool feature_set_is_telling(const struct feature_set *common, const struct feature_set *text)
+{
+    enum { RUNS_MIN = 8, MUCH_PERCENT = 40 };
+    unsigned shared = 0, runs = 0;
+    if (common->weight >= FEATURE_TELLING)
+        return true;
+    for (unsigned i = 0, j = 0; i < text->count; i++) {
+        const uint32_t feature = text->feature[i];
+        if ((feature & KIND_BITS) != KIND_RUN)
+            continue;
+        while (j < common->count && common->feature[j] < feature)
+            j++;
+        shared += j < common->count && common->feature[j] == feature;
+        runs++;
+    }
+    return shared >= RUNS_MIN && shared * 100 >= runs * MUCH_PERCENT;
+}
+
 void feature_set_common(struct feature_set *ret, const struct feature_set *pivot, const struct feature_set *const *sets,
                         unsigned count, unsigned percent)
 {
