@@ -312,6 +312,44 @@ void feature_template_of(struct miner_template *ret, const struct prompt_feature
     ret->setup = keep_setup(pivot->scope, pivot->setup, common);
 }
 
+/* How many words the rest of `a` from i on and the rest of `b` from j on have in the same order. */
+typedef uint8_t words_in_common[MINER_WORDS + 1][MINER_WORDS + 1];
+
+static void compare_words(const struct miner_template *a, const struct miner_template *b, words_in_common ret)
+{
+    memset(ret, 0, sizeof(words_in_common));
+    for (unsigned i = a->words; i-- > 0;)
+        for (unsigned j = b->words; j-- > 0;) {
+            const uint8_t without = ret[i + 1][j] > ret[i][j + 1] ? ret[i + 1][j] : ret[i][j + 1];
+            const bool equal = a->word[i] == b->word[j] && a->word[i] != 0;
+            ret[i][j] = equal && ret[i + 1][j + 1] >= without ? (uint8_t)(ret[i + 1][j + 1] + 1) : without;
+        }
+}
+
+bool feature_template_words_differ(const struct miner_template *a, const struct miner_template *b)
+{
+    words_in_common common;
+    bool has_slot = false, has_words = false;
+    unsigned i = 0, j = 0;
+    compare_words(a, b, common);
+    while (i < a->words || j < b->words) {
+        if (i < a->words && j < b->words && a->word[i] != 0 && a->word[i] == b->word[j] &&
+            common[i][j] == common[i + 1][j + 1] + 1) {
+            if (has_words && !has_slot)
+                return true;
+            has_slot = has_words = false;
+            i++;
+            j++;
+            continue;
+        }
+        const bool of_a = j == b->words || (i < a->words && common[i + 1][j] >= common[i][j + 1]);
+        const uint32_t word = of_a ? a->word[i++] : b->word[j++];
+        has_slot = has_slot || word == 0;
+        has_words = has_words || word != 0;
+    }
+    return has_words && !has_slot;
+}
+
 void feature_template_cut(struct miner_template *learned, const struct feature_set *common)
 {
     uint32_t word[MINER_WORDS];

@@ -51,10 +51,11 @@ struct store_prompts {
         char *text; /* NULL: a free slot */
     } * preview;
     size_t n_previews, preview_slots;
-    bool any;   /* the store has texts, templates or rules; else nothing is looked for */
-    bool rules; /* people said something of some */
-    bool parts; /* of parts of some */
-    bool open;  /* something came since store_learn looked last */
+    bool any;            /* the store has texts, templates or rules; else nothing is looked for */
+    bool rules;          /* people said something of some */
+    bool parts;          /* of parts of some */
+    bool open;           /* something came since store_learn looked last */
+    int64_t given_up_ns; /* when those that wait were last looked at for their age; real time */
     /* Calls of texts since rollups were saved, by id; open addressing, calls 0 is free. */
     struct store_text_count {
         uint64_t id, calls, last_ns;
