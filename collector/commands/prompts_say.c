@@ -145,6 +145,9 @@ static int find_meant(const struct saying *saying, const char *text, struct mean
     }
     if (found != 1)
         return found;
+    ret->prompt = ret->id; /* also where the text that it has its id of stands elsewhere now */
+    if (has_row(saying, ret->id, NULL))
+        return 1;
     found = store_prompt_shown(saying->store, ret->id, &ret->prompt);
     if (found < 0) {
         complain_store(saying->path, found);

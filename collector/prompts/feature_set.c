@@ -46,18 +46,28 @@ unsigned feature_weight(uint32_t feature)
     return (feature & KIND_BITS) == KIND_RUN ? 1 : FEATURE_LINE_WEIGHT;
 }
 
-/* Some hundred numbers, by gaps: to call back for each comparison takes several times as long. */
+/* Some hundred numbers, most of them hashes: first by their highest bits, which leaves little to be
+ * moved. */
 static void sort(uint32_t *value, unsigned count)
 {
-    static const uint8_t gaps[] = {132, 57, 23, 10, 4, 1};
-    for (unsigned g = 0; g < sizeof(gaps); g++)
-        for (unsigned i = gaps[g]; i < count; i++) {
-            const uint32_t moved = value[i];
-            unsigned at = i;
-            for (; at >= gaps[g] && value[at - gaps[g]] > moved; at -= gaps[g])
-                value[at] = value[at - gaps[g]];
-            value[at] = moved;
-        }
+    enum { HIGH_SHIFT = 24 };
+    uint16_t from[1 << (32 - HIGH_SHIFT)] = {0};
+    uint32_t sorted[FEATURE_SET_MAX];
+    for (unsigned i = 0; i < count; i++)
+        from[value[i] >> HIGH_SHIFT]++;
+    for (unsigned i = 0, before = 0; i < sizeof(from) / sizeof(from[0]); i++) {
+        const uint16_t here = from[i];
+        from[i] = (uint16_t)before;
+        before += here;
+    }
+    for (unsigned i = 0; i < count; i++)
+        sorted[from[value[i] >> HIGH_SHIFT]++] = value[i];
+    for (unsigned i = 0; i < count; i++) {
+        unsigned at = i;
+        for (; at > 0 && value[at - 1] > sorted[i]; at--)
+            value[at] = value[at - 1];
+        value[at] = sorted[i];
+    }
 }
 
 static void finish(struct feature_set *set)
@@ -319,6 +329,44 @@ void feature_template_of(struct miner_template *ret, const struct prompt_feature
     ret->words = (uint16_t)keep_words(pivot->scope, word, words, common, ret->word);
     ret->lines = (uint16_t)keep_lines(pivot->scope, pivot->line, pivot->lines, common, ret->line);
     ret->setup = keep_setup(pivot->scope, pivot->setup, common);
+}
+
+/* How many words the rest of `a` from i on and the rest of `b` from j on have in the same order. */
+typedef uint8_t words_in_common[MINER_WORDS + 1][MINER_WORDS + 1];
+
+static void compare_words(const struct miner_template *a, const struct miner_template *b, words_in_common ret)
+{
+    memset(ret, 0, sizeof(words_in_common));
+    for (unsigned i = a->words; i-- > 0;)
+        for (unsigned j = b->words; j-- > 0;) {
+            const uint8_t without = ret[i + 1][j] > ret[i][j + 1] ? ret[i + 1][j] : ret[i][j + 1];
+            const bool equal = a->word[i] == b->word[j] && a->word[i] != 0;
+            ret[i][j] = equal && ret[i + 1][j + 1] >= without ? (uint8_t)(ret[i + 1][j + 1] + 1) : without;
+        }
+}
+
+bool feature_template_words_differ(const struct miner_template *a, const struct miner_template *b)
+{
+    words_in_common common;
+    bool has_slot = false, has_words = false;
+    unsigned i = 0, j = 0;
+    compare_words(a, b, common);
+    while (i < a->words || j < b->words) {
+        if (i < a->words && j < b->words && a->word[i] != 0 && a->word[i] == b->word[j] &&
+            common[i][j] == common[i + 1][j + 1] + 1) {
+            if (has_words && !has_slot)
+                return true;
+            has_slot = has_words = false;
+            i++;
+            j++;
+            continue;
+        }
+        const bool of_a = j == b->words || (i < a->words && common[i + 1][j] >= common[i][j + 1]);
+        const uint32_t word = of_a ? a->word[i++] : b->word[j++];
+        has_slot = has_slot || word == 0;
+        has_words = has_words || word != 0;
+    }
+    return has_words && !has_slot;
 }
 
 void feature_template_cut(struct miner_template *learned, const struct feature_set *common)

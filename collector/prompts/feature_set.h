@@ -66,5 +66,8 @@ void feature_set_common(struct feature_set *ret_set, const struct feature_set *p
 /* Words, lines and set-up of a template: those of the pivot that `common` holds. */
 void feature_template_of(struct miner_template *ret_template, const struct prompt_features *pivot,
                          const struct feature_set *common);
+/* Whether words that one of them has stand where the other has none or others, and no slot: an
+ * edit, however short. What is a slot of one alone is none. */
+bool feature_template_words_differ(const struct miner_template *a, const struct miner_template *b);
 /* Leaves of a template what `common` holds. */
 void feature_template_cut(struct miner_template *learned, const struct feature_set *common);

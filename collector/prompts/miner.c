@@ -243,6 +243,21 @@ static void number_versions(struct miner *miner, size_t known)
     }
 }
 
+/* Templates have other numbers now; there are no more of them than before. */
+static void index_again(struct miner *miner)
+{
+    miner->entries = 0;
+    memset(miner->first, 0, miner->firsts * sizeof(miner->first[0]));
+    for (size_t i = 0; i < miner->templates; i++) {
+        uint32_t anchor[FEATURE_ANCHORS_MAX];
+        const unsigned anchors = feature_template_anchors(&miner->template[i], anchor);
+        for (unsigned k = 0; k < anchors && miner->entries < miner->entries_room; k++) {
+            miner->entry[miner->entries] = (struct entry){.anchor = anchor[k], .template = (uint32_t)i};
+            link_entry(miner, miner->entries++);
+        }
+    }
+}
+
 /* New templates that turned out to be others are none; of known ones it is kept what they are. */
 static void drop_united(struct miner *miner, size_t known)
 {
@@ -256,7 +271,10 @@ static void drop_united(struct miner *miner, size_t known)
         miner->template[kept] = miner->template[i];
         miner->set[kept++] = miner->set[i];
     }
+    if (kept == miner->templates)
+        return;
     miner->templates = kept;
+    index_again(miner);
 }
 
 int miner_run(struct miner *miner)

@@ -4,6 +4,7 @@
 #include "collector_tests.h"
 
 #include "collector/prompts/miner.h"
+#include "collector/prompts/miner_inner.h"
 #include "failing.h"
 #include "span_tests.h"
 
@@ -369,6 +370,57 @@ static void test_values_are_no_versions(void **state)
     miner_free(miner);
 }
 
+/* A third value, called last, shows that the second, called after the first, made no version: what
+ * was learned after it has another number then. */
+static void test_what_is_united_is_not_found(void **state)
+{
+    (void)state;
+    struct draft draft;
+    struct miner *miner = NULL;
+    struct miner_template known = {0};
+    for (unsigned run = 0; run < 2; run++) {
+        for (unsigned value = run; value < 1 + 2 * run; value++)
+            for (unsigned i = 0; i < 40; i++) {
+                if (value == run && i == 0)
+                    forget(42 + run);
+                begin(&draft);
+                add_text(&draft, 3, 5);
+                add_word(&draft, 8000 + value);
+                add_text(&draft, 4, 60);
+                add_name(&draft);
+                struct miner_text *const text = add(&draft, 0, 1);
+                text->first_ns = text->last_ns = 1000 * value + i + 1;
+            }
+        if (run == 0) {
+            miner = run_all();
+            known = *template_of(miner, 0);
+            miner_free(miner);
+        }
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        begin(&draft);
+        add_text(&draft, 9, 50);
+        add_name(&draft);
+        add(&draft, 1, 1);
+    }
+    miner = miner_new();
+    assert_int_equal(miner_know(miner, &known), 0);
+    for (unsigned i = 0; i < all.count; i++)
+        assert_int_equal(miner_add(miner, &all.text[i]), 0);
+    assert_int_equal(miner_run(miner), 0);
+    size_t templates;
+    (void)miner_templates(miner, &templates);
+    for (unsigned i = 0; i < all.count; i++) {
+        uint32_t anchor[FEATURE_ANCHORS_MAX], found[MINER_LOOKED_AT];
+        const unsigned count = miner_candidates(miner, anchor, feature_anchors(&all.text[i].features, anchor), found);
+        assert_in_range(count, 1, MINER_LOOKED_AT);
+        for (unsigned k = 0; k < count; k++)
+            assert_true(found[k] < templates);
+    }
+    expect_truth(miner);
+    miner_free(miner);
+}
+
 /* ---- tools, names ---- */
 
 static void test_tools_edited_and_varying(void **state)
@@ -577,6 +629,7 @@ int main(void)
         cmocka_unit_test(test_edits_are_versions),
         cmocka_unit_test(test_a_later_version),
         cmocka_unit_test(test_values_are_no_versions),
+        cmocka_unit_test(test_what_is_united_is_not_found),
         cmocka_unit_test(test_tools_edited_and_varying),
         cmocka_unit_test(test_said_names_never_meet),
         cmocka_unit_test(test_any_order),

@@ -294,6 +294,27 @@ static void test_which_is_meant(void **state)
     assert_non_null(strstr(said(2, "prompts merge second bot %s --variant 1", file), "--variant goes with split"));
 }
 
+/* A learned prompt has the id of one of its texts, and is meant by it also when that text's version
+ * is a prompt of its own. */
+static void test_splits_the_first_version(void **state)
+{
+    char id[TEMPLATES][17], before[1 << 15], made[17];
+    (void)state;
+    ids_of(id);
+    said(0, "prompts merge bot %s %s", id[0], file);
+    strcpy(before, list_of());
+    const char *done = said(0, "prompts split %s@1 %s", id[0], file);
+    snprintf(made, sizeof(made), "%.16s", strstr(done, "is the prompt ") + 14);
+    assert_true(has_row(list_of(), made, ",1,40,"));
+    assert_non_null(strstr(said(1, "prompts split %s@1 %s", id[0], file), "has no version"));
+    said(0, "prompts merge %s %s %s", made, id[0], file);
+    assert_string_equal(list_of(), before);
+    said(0, "prompts split %s@1 %s", id[0], file);
+    said(0, "prompts name %s rest %s", id[0], file);
+    assert_true(has_row(list_of(), id[0], ",rest,v2,8,"));
+    assert_true(has_row(list_of(), made, ",,1,40,"));
+}
+
 /* Versions, found or stated, and exact texts are made prompts of their own, before and after the
  * merge of their hour, and one again. */
 static void test_splits_parts(void **state)
@@ -425,6 +446,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_said_names_stay, setup_kinds, teardown),
         cmocka_unit_test_setup_teardown(test_names_that_cannot_be, setup_kinds, teardown),
         cmocka_unit_test_setup_teardown(test_which_is_meant, setup_kinds, teardown),
+        cmocka_unit_test_setup_teardown(test_splits_the_first_version, setup_kinds, teardown),
         cmocka_unit_test_setup_teardown(test_splits_parts, setup_kinds, teardown),
         cmocka_unit_test_setup_teardown(test_same_beginnings, setup, teardown),
         cmocka_unit_test_setup_teardown(test_check_says_what_is_wrong, setup_kinds, teardown),

@@ -6,6 +6,7 @@
 
 #include <sqlite3.h>
 
+#include "collector/prompts/feature_set.h"
 #include "collector/store/unite/unite.h"
 
 static char directory[64];
@@ -280,6 +281,40 @@ static void test_same_templates(void **state)
     free(one);
 }
 
+/* Words of two hosts' templates as letters; '.' is a slot. */
+static bool differ(const char *a, const char *b)
+{
+    struct miner_template of_a = {.words = (uint16_t)strlen(a)}, of_b = {.words = (uint16_t)strlen(b)};
+    for (unsigned i = 0; i < of_a.words; i++)
+        of_a.word[i] = a[i] == '.' ? 0 : (uint8_t)a[i];
+    for (unsigned i = 0; i < of_b.words; i++)
+        of_b.word[i] = b[i] == '.' ? 0 : (uint8_t)b[i];
+    assert_int_equal(feature_template_words_differ(&of_a, &of_b), feature_template_words_differ(&of_b, &of_a));
+    return feature_template_words_differ(&of_a, &of_b);
+}
+
+/* What varied on one host alone is a slot there; anything else is an edit, so two prompts. */
+static void test_edits_and_slots(void **state)
+{
+    static const char *const ones[][2] = {{"abcdefgh", "abcdefgh"},
+                                          {"abc.efgh", "abcxyefgh"},
+                                          {".bcdefgh", "xybcdefgh"},
+                                          {"abcdefg.", "abcdefgxy"},
+                                          {"a.cdefgh", "abcde.gh"},
+                                          {".", "abc"},
+                                          {"", ""}};
+    static const char *const others[][2] = {
+        {"abcdefgh", "abcxefgh"},  {"abcdefgh", "abcdxefgh"}, {"abcdefgh", "xbcdefgh"}, {"abcdefgh", "abcdefgx"},
+        {"abcdefgh", "abcdefghx"}, {"a.cdefgh", "axcdeygh"},  {"a.cdefgh", "axcdefgi"}, {"", "abc"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(ones) / sizeof(ones[0]); i++)
+        if (differ(ones[i][0], ones[i][1]))
+            fail_msg("%s and %s are one", ones[i][0], ones[i][1]);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (!differ(others[i][0], others[i][1]))
+            fail_msg("%s and %s are not one", others[i][0], others[i][1]);
+}
+
 /* ---- kills ---- */
 
 static unsigned commits_left;
@@ -373,6 +408,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_losses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
         cmocka_unit_test_setup_teardown(test_same_templates, setup, teardown),
+        cmocka_unit_test(test_edits_and_slots),
         cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rules, setup, teardown),
     };

@@ -229,6 +229,7 @@ static int begin_lesson(struct store *store, struct store_lesson **ret_lesson)
 static int read_some(struct store *store, struct store_lesson **ret_lesson, bool *ret_more)
 {
     /* First what is in memory of calls: a text that recurs is no accident. */
+    bool more_to_give_up = false;
     int status = store->prompts.n_counts > 0 ? store_rollup_save(store) : 0;
 
     if (status == 0)
@@ -239,10 +240,10 @@ static int read_some(struct store *store, struct store_lesson **ret_lesson, bool
         (store->prompts.study->read_to_end || waiting_count(store->prompts.study->waiting) == WAITING_MAX))
         status = begin_lesson(store, ret_lesson);
     if (status == 0 && *ret_lesson == NULL)
-        status = store_study_give_up(store);
+        status = store_study_give_up(store, &more_to_give_up);
     if (status == 0)
         status = store_study_unsettle(store);
-    *ret_more = *ret_lesson != NULL || (status == 0 && !store->prompts.study->read_to_end);
+    *ret_more = *ret_lesson != NULL || more_to_give_up || (status == 0 && !store->prompts.study->read_to_end);
     return status;
 }
 
@@ -254,12 +255,13 @@ int store_lesson_begin(struct store *store, struct store_lesson **ret_lesson, bo
     *ret_more = false;
     if (!store->writing || store->in_transaction)
         return store_because(STORE_FAILED, "learning needs a store open for writing and no transaction");
-    if (store->data_version != -1 && !store->prompts.open && store->prompts.n_counts == 0)
+    const bool is_due = store_study_is_due(store);
+    if (store->data_version != -1 && !store->prompts.open && store->prompts.n_counts == 0 && !is_due)
         return 0;
     status = store_begin(store);
     if (status != 0)
         return status;
-    if (store->prompts.open || store->prompts.n_counts > 0)
+    if (store->prompts.open || store->prompts.n_counts > 0 || is_due)
         status = read_some(store, ret_lesson, ret_more);
     if (status == 0)
         status = store_commit_all(store);

@@ -17,7 +17,8 @@ enum {
     TEMPLATES_FOUND = 131072, /* those that were used last: about 10 MB */
     READ_AT_ONCE = 4096,
     AGED_AT_ONCE = 512,
-    OPEN_DAYS = 30, /* that a text waits */
+    OPEN_DAYS = 30,   /* that a text waits for others of its kind */
+    LEARNED_DAYS = 1, /* that a text with a prompt waits for what may yet change it */
 };
 
 #define CLOSE_NS INT64_C(600000000000)
@@ -334,41 +335,60 @@ static int note_text(struct store_study *study, sqlite3_stmt *row)
     return 0;
 }
 
-/* By the newest text; one from a clock that is ahead of ours makes no other older. */
-static int oldest_kept(struct store *store, int64_t *ret_ns)
+struct ages {
+    int64_t open_ns, learned_ns; /* texts without a prompt, and others, whose last call was before that */
+};
+
+/* The former by the newest text; one from a clock that is ahead of ours makes no other older. */
+static int oldest_kept(struct store *store, struct ages *ret)
 {
     struct timespec now;
     int64_t newest_ns = 0;
     int status = ask_number(store, STORE_SQL_text_newest, &newest_ns);
 
     (void)clock_gettime(CLOCK_REALTIME, &now);
-    if (newest_ns > (int64_t)now.tv_sec * 1000000000 + now.tv_nsec)
-        newest_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-    *ret_ns = newest_ns - OPEN_DAYS * (int64_t)DAY_NS;
+    const int64_t now_ns = now.tv_sec * 1000000000 + now.tv_nsec;
+    ret->open_ns = (newest_ns < now_ns ? newest_ns : now_ns) - OPEN_DAYS * (int64_t)DAY_NS;
+    ret->learned_ns = now_ns - LEARNED_DAYS * (int64_t)DAY_NS;
+    store->prompts.given_up_ns = now_ns;
     return status;
 }
 
-int store_study_give_up(struct store *store)
+bool store_study_is_due(const struct store *store)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec * 1000000000 + now.tv_nsec - store->prompts.given_up_ns > (int64_t)STORE_HOUR_NS;
+}
+
+int store_study_give_up(struct store *store, bool *ret_more)
 {
     struct store_study *study = store->prompts.study;
     const bool too_many = !study->read_to_end && waiting_count(study->waiting) >= WAITING_MAX;
     const size_t most = too_many ? STORE_AGED_MAX : AGED_AT_ONCE;
     int64_t above = too_many ? 0 : study->looked;
-    int64_t oldest_ns = 0;
+    struct ages oldest = {0};
     bool any_kept = false;
-    int status = oldest_kept(store, &oldest_ns);
+    bool any = false;
+    int status = oldest_kept(store, &oldest);
 
     study->n_aged = 0;
     size_t count = 0;
     if (status == 0)
         status = each_open(store, above, most, note_text, &above, &count);
-    for (size_t i = 0; status == 0 && i < study->n_aged; i++)
-        if (too_many || study->aged[i].last_ns < oldest_ns) {
-            any_kept |= study->aged[i].prompt != 0;
-            status = give_up(store, &study->aged[i]);
+    for (size_t i = 0; status == 0 && i < study->n_aged; i++) {
+        const struct store_waits *text = &study->aged[i];
+
+        if (too_many || text->last_ns < (text->prompt != 0 ? oldest.learned_ns : oldest.open_ns)) {
+            any = true;
+            any_kept |= text->prompt != 0;
+            status = give_up(store, text);
         }
+    }
     if (!too_many)
         study->looked = count < most ? 0 : above;
+    *ret_more = any && study->looked != 0;
     if (status == 0 && any_kept) /* templates that are known from now on are to be read */
         status = store_lessons_put(store, study->lessons + 1);
     return status;

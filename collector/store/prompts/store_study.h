@@ -39,8 +39,11 @@ int store_study_begin(struct store *store);
 /* Reads some of the texts that came since into the list of those that wait, as far as there is
  * room. */
 int store_study_read(struct store *store);
-/* Gives up those that wait longest: far too long, or too many. */
-int store_study_give_up(struct store *store);
+/* Gives up some of those that wait longest: too long, or too many. What is assigned already is then
+ * decided: it stays so, and the text is forgotten. */
+int store_study_give_up(struct store *store, bool *ret_more);
+/* It is an hour since that was done, so that it is done though nobody calls. */
+bool store_study_is_due(const struct store *store);
 /* What a template (settled, for good) is found by. */
 int store_study_know(struct store_study *study, uint64_t prompt, const struct feature_set *set);
 /* A text belongs to a template for good. Then, for all of a transaction: blocks that were merged

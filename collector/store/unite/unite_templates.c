@@ -1,7 +1,7 @@
 /*
  * Uniting stores: which templates of the store that is read are ones of the other store. Hosts that
  * hash with one key learn the same of the same texts, but for what varied on one of them alone: so
- * two templates are one where what one of them has beyond the other is no edit.
+ * two templates are one where what one of them has beyond the other is no edit, not even of a word.
  *
  * Called by unite_prompts.c. Memory: about 70 bytes a template of the store that is written; the
  * templates themselves are read as they are asked for.
@@ -66,7 +66,9 @@ static uint32_t same(const struct miner_template *a, const struct feature_set *o
     const uint32_t smaller = of_a->weight < of_b.weight ? of_a->weight : of_b.weight;
     const bool is_edit = feature_set_is_edit(&own_a) && feature_set_is_edit(&own_b);
 
-    return is_edit || (uint64_t)shared * 100 < (uint64_t)smaller * SHARED_PERCENT ? 0 : shared;
+    if (is_edit || (uint64_t)shared * 100 < (uint64_t)smaller * SHARED_PERCENT || feature_template_words_differ(a, b))
+        return 0;
+    return shared;
 }
 
 static int best_of(struct unite *unite, uint64_t prompt, const struct miner_template *template,
