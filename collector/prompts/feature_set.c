@@ -46,18 +46,28 @@ unsigned feature_weight(uint32_t feature)
     return (feature & KIND_BITS) == KIND_RUN ? 1 : FEATURE_LINE_WEIGHT;
 }
 
-/* Some hundred numbers, by gaps: to call back for each comparison takes several times as long. */
+/* Some hundred numbers, most of them hashes: first by their highest bits, which leaves little to be
+ * moved. */
 static void sort(uint32_t *value, unsigned count)
 {
-    static const uint8_t gaps[] = {132, 57, 23, 10, 4, 1};
-    for (unsigned g = 0; g < sizeof(gaps); g++)
-        for (unsigned i = gaps[g]; i < count; i++) {
-            const uint32_t moved = value[i];
-            unsigned at = i;
-            for (; at >= gaps[g] && value[at - gaps[g]] > moved; at -= gaps[g])
-                value[at] = value[at - gaps[g]];
-            value[at] = moved;
-        }
+    enum { HIGH_SHIFT = 24 };
+    uint16_t from[1 << (32 - HIGH_SHIFT)] = {0};
+    uint32_t sorted[FEATURE_SET_MAX];
+    for (unsigned i = 0; i < count; i++)
+        from[value[i] >> HIGH_SHIFT]++;
+    for (unsigned i = 0, before = 0; i < sizeof(from) / sizeof(from[0]); i++) {
+        const uint16_t here = from[i];
+        from[i] = (uint16_t)before;
+        before += here;
+    }
+    for (unsigned i = 0; i < count; i++)
+        sorted[from[value[i] >> HIGH_SHIFT]++] = value[i];
+    for (unsigned i = 0; i < count; i++) {
+        unsigned at = i;
+        for (; at > 0 && value[at - 1] > sorted[i]; at--)
+            value[at] = value[at - 1];
+        value[at] = sorted[i];
+    }
 }
 
 static void finish(struct feature_set *set)
@@ -231,6 +241,25 @@ void feature_set_compare(const struct feature_set *common, const struct feature_
         else if (!cannot_tell(set, feature))
             *ret_missing += feature_weight(feature);
     }
+}
+
+/* Lines do not count where words are few: of a single line with a slot none is left. */
+bool feature_set_is_telling(const struct feature_set *common, const struct feature_set *text)
+{
+    enum { RUNS_MIN = 8, MUCH_PERCENT = 40 };
+    unsigned shared = 0, runs = 0;
+    if (common->weight >= FEATURE_TELLING)
+        return true;
+    for (unsigned i = 0, j = 0; i < text->count; i++) {
+        const uint32_t feature = text->feature[i];
+        if ((feature & KIND_BITS) != KIND_RUN)
+            continue;
+        while (j < common->count && common->feature[j] < feature)
+            j++;
+        shared += j < common->count && common->feature[j] == feature;
+        runs++;
+    }
+    return shared >= RUNS_MIN && shared * 100 >= runs * MUCH_PERCENT;
 }
 
 void feature_set_common(struct feature_set *ret, const struct feature_set *pivot, const struct feature_set *const *sets,

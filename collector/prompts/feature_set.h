@@ -15,6 +15,7 @@
 enum {
     FEATURE_RUN = 4,
     FEATURE_LINE_WEIGHT = 10,
+    FEATURE_TELLING = 20, /* weight: two lines, or one of 10 words; fewer are anybody's */
     FEATURE_SET_MAX = MINER_WORDS + PROMPT_FEATURES_LINES + 1,
     FEATURE_FRONT = 20, /* words at the beginning whose runs texts are looked up by */
     FEATURE_BACK = 12,  /* words at the end */
@@ -56,6 +57,8 @@ bool feature_set_may_have(const struct feature_set *set, uint32_t feature);
 /* Weight of what `set` has of `common`, and of what it has certainly not. */
 void feature_set_compare(const struct feature_set *common, const struct feature_set *set, uint32_t *ret_shared,
                          uint32_t *ret_missing);
+/* What texts have in common tells whose they are: it weighs enough, or it is much of this one. */
+bool feature_set_is_telling(const struct feature_set *common, const struct feature_set *text);
 /* What at least `percent` of `count` sets have of the pivot's features. */
 void feature_set_common(struct feature_set *ret_set, const struct feature_set *pivot,
                         const struct feature_set *const *sets, unsigned count, unsigned percent);

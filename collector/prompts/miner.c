@@ -176,7 +176,8 @@ static int32_t best_known(const struct miner *miner, const uint32_t *anchor, uns
         uint32_t shared, missing;
         feature_set_compare(&miner->set[looked_at[i]], set, &shared, &missing);
         const int64_t value = (int64_t)shared - 2 * (int64_t)missing;
-        if (value > best_value && missing * 100 <= (shared + missing) * missing_percent) {
+        if (value > best_value && feature_set_is_telling(&miner->set[looked_at[i]], set) &&
+            missing * 100 <= (shared + missing) * missing_percent) {
             best_value = value;
             best = (int32_t)looked_at[i];
         }

@@ -20,8 +20,9 @@ enum {
     SAMPLE_WIDE = 64, /* texts of a cluster that say what it has in common */
     SAMPLE_PERCENT = 80,
     WIDE_PERCENT = 90,
-    RECURS = 3,      /* calls from which a text is no accident */
-    WEIGHT_MIN = 20, /* two lines, or one of 10 words: fewer are anybody's */
+    RECURS = 3,         /* calls from which a text is no accident */
+    SHORT_PERCENT = 75, /* of words that several texts share that are each called again and again */
+    SHORT_TEXTS = 5,    /* that have less in common than FEATURE_TELLING, at least */
     EFFORT_A_TEXT =
         1500, /* comparisons that a run may take for each: texts of few words in many orders would take minutes */
     WEIGHT_ENOUGH = 35, /* in whatever text, some 20 words in two lines; less must be 3 tenths of it */
@@ -182,8 +183,9 @@ unsigned pool_texts(const struct pool *pool)
 
 static bool is_wide(const struct feature_set *common, const struct feature_set *pivot)
 {
-    return common->weight >= WEIGHT_MIN &&
-           (common->weight >= WEIGHT_ENOUGH || common->weight * 10 >= pivot->weight * 3);
+    if (common->weight < FEATURE_TELLING)
+        return feature_set_is_telling(common, pivot);
+    return common->weight >= WEIGHT_ENOUGH || common->weight * 10 >= pivot->weight * 3;
 }
 
 /* Three quarters of what is common stand in it. */
@@ -191,13 +193,38 @@ static bool fits(const struct feature_set *common, const struct feature_set *set
 {
     uint32_t shared, missing;
     feature_set_compare(common, set, &shared, &missing);
-    return shared >= WEIGHT_MIN && shared >= 3 * missing;
+    return shared >= 3 * missing &&
+           (shared >= FEATURE_TELLING || (common->weight < FEATURE_TELLING && feature_set_is_telling(common, set)));
 }
 
 /* Two texts can be chance, unless both are called again and again. */
-static bool are_enough(size_t texts, bool all_recur)
+static bool are_enough(const struct feature_set *common, size_t texts, bool all_recur)
 {
+    if (common->weight < FEATURE_TELLING)
+        return texts >= SHORT_TEXTS;
     return texts >= 3 || (texts == 2 && all_recur);
+}
+
+static bool is_succession(const struct pool_text *const *text, unsigned texts)
+{
+    for (unsigned i = 0; i < texts; i++)
+        for (unsigned k = 0; k < i; k++)
+            if (text[i]->text->first_ns <= text[k]->text->last_ns && text[k]->text->first_ns <= text[i]->text->last_ns)
+                return false;
+    return true;
+}
+
+/* Few words, and the texts come again and again: they may begin alike and each be a prompt of its
+ * own, where what they share is not most of them and none follows on another. */
+static bool may_be_many(const struct feature_set *common, const struct pool_text *const *text, unsigned texts,
+                        bool most_recur)
+{
+    unsigned runs = 0;
+    if (!most_recur || common->weight >= WEIGHT_ENOUGH)
+        return false;
+    for (unsigned i = 0; i < texts; i++)
+        runs += feature_set_runs(&text[i]->set);
+    return feature_set_runs(common) * 100 * texts < runs * SHORT_PERCENT && !is_succession(text, texts);
 }
 
 static void spend(struct pool *pool, uint64_t comparisons)
@@ -207,28 +234,32 @@ static void spend(struct pool *pool, uint64_t comparisons)
 
 static double value_of(struct pool *pool, const struct candidate *candidate, struct feature_set *ret_common)
 {
+    const struct pool_text *text[SAMPLE];
     const struct feature_set *sample[SAMPLE];
     unsigned sampled = 0;
     size_t untaken = 0;
-    bool all_recur = true;
+    size_t recurring = 0;
     double best = 0;
     for (size_t i = candidate->from; i < candidate->from + candidate->count; i++) {
-        const struct pool_text *const text = &pool->text[pool->posting[i].text];
-        if (text->taken)
+        const struct pool_text *const one = &pool->text[pool->posting[i].text];
+        if (one->taken)
             continue;
         untaken++;
-        all_recur = all_recur && text->text->calls >= RECURS;
-        if (sampled < SAMPLE)
-            sample[sampled++] = &text->set;
+        recurring += one->text->calls >= RECURS;
+        if (sampled < SAMPLE) {
+            text[sampled] = one;
+            sample[sampled++] = &one->set;
+        }
     }
-    for (unsigned i = 0; are_enough(untaken, all_recur) && i < sampled && i < PIVOTS; i++) {
+    for (unsigned i = 0; untaken >= 2 && i < sampled && i < PIVOTS; i++) {
         struct feature_set common;
         unsigned fitting = 0;
         spend(pool, 2 * (uint64_t)sampled);
         feature_set_common(&common, sample[i], sample, sampled, SAMPLE_PERCENT);
         for (unsigned k = 0; k < sampled; k++)
             fitting += fits(&common, sample[k]);
-        if (!is_wide(&common, sample[i]) || fitting < 2)
+        if (!is_wide(&common, sample[i]) || fitting < 2 || !are_enough(&common, untaken, recurring == untaken) ||
+            may_be_many(&common, text, sampled, recurring * 2 > untaken))
             continue;
         const double texts = (double)untaken * fitting / sampled;
         const double value = (texts - 1) * worth(common.weight);
@@ -298,12 +329,12 @@ static void look_wider(const struct pool *pool, size_t members, struct feature_s
         *common = best;
 }
 
-static bool take(struct pool *pool, size_t members)
+static bool take(struct pool *pool, size_t members, const struct feature_set *common)
 {
     bool all_recur = true;
     for (size_t i = 0; i < members; i++)
         all_recur = all_recur && pool->text[pool->member[i]].text->calls >= RECURS;
-    if (!are_enough(members, all_recur))
+    if (!are_enough(common, members, all_recur))
         return false;
     for (size_t i = 0; i < members; i++)
         pool->text[pool->member[i]].taken = true;
@@ -331,7 +362,7 @@ size_t pool_next(struct pool *pool, const unsigned **ret_member, struct feature_
             look_wider(pool, members, ret_common);
             members = gather(pool, ret_common);
         }
-        if (!take(pool, members)) {
+        if (!take(pool, members, ret_common)) {
             drop_first(pool);
             continue;
         }

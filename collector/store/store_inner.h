@@ -163,7 +163,8 @@ enum { STORE_RECURS = 3 };
     STORE_SQL(hour_blocks, "SELECT id FROM block WHERE t_max>=?1 AND t_min<?2 ORDER BY id")                            \
     STORE_SQL(packed_drop, "DELETE FROM rollup_packed WHERE hour=?1")                                                  \
     STORE_SQL(prompts_any, "SELECT EXISTS(SELECT 1 FROM prompt_text) OR EXISTS(SELECT 1 FROM prompt_template) OR "     \
-                           "EXISTS(SELECT 1 FROM prompt_rule), EXISTS(SELECT 1 FROM prompt_rule WHERE part>'')")       \
+                           "EXISTS(SELECT 1 FROM prompt_rule), EXISTS(SELECT 1 FROM prompt_rule), "                    \
+                           "EXISTS(SELECT 1 FROM prompt_rule WHERE part>'')")                                          \
     STORE_SQL(text_put, "INSERT INTO prompt_text(id,setup,done,calls,first_ns,last_ns) VALUES(?1,?2,0,0,?3,?3) "       \
                         "ON CONFLICT(id,setup) DO UPDATE SET first_ns=min(first_ns,excluded.first_ns), "               \
                         "last_ns=max(last_ns,excluded.last_ns)")                                                       \
@@ -255,7 +256,8 @@ enum { STORE_RECURS = 3 };
     STORE_SQL(packed_put, "INSERT OR REPLACE INTO rollup_packed(hour,data) VALUES(?1,?2)")                             \
     STORE_SQL(rollup_key_get, "SELECT " ROLLUP_SQL_KEYS " FROM rollup_key WHERE id=?1")                                \
     STORE_SQL(rollup_key, "SELECT id FROM rollup_key WHERE " ROLLUP_SQL_KEY_IS)                                        \
-    STORE_SQL(rollup_key_put, "INSERT INTO rollup_key(" ROLLUP_SQL_KEYS ") VALUES(" ROLLUP_SQL_KEY_PARAMETERS ")")     \
+    STORE_SQL(rollup_key_put, "INSERT INTO rollup_key(" ROLLUP_SQL_KEYS ") VALUES(" ROLLUP_SQL_KEY_PARAMETERS ") "     \
+                              "ON CONFLICT DO NOTHING")                                                                \
     STORE_SQL(rollup_put,                                                                                              \
               "INSERT OR REPLACE INTO rollup_cell(id," ROLLUP_SQL_VALUES ") VALUES(?," ROLLUP_SQL_PARAMETERS ")")      \
     STORE_SQL(rollup_drop, "DELETE FROM rollup_cell WHERE id=?1")

@@ -52,7 +52,8 @@ struct store_prompts {
     } * preview;
     size_t n_previews, preview_slots;
     bool any;            /* the store has texts, templates or rules; else nothing is looked for */
-    bool parts;          /* it has rules for parts of prompts */
+    bool rules;          /* people said something of some */
+    bool parts;          /* of parts of some */
     bool open;           /* something came since store_learn looked last */
     int64_t given_up_ns; /* when those that wait were last looked at for their age; real time */
     /* Calls of texts since rollups were saved, by id; open addressing, calls 0 is free. */
@@ -74,6 +75,9 @@ struct store_prompts {
         bool used;
     } * known;
     size_t n_known, known_slots;
+    uint32_t *
+        shared; /* open addressing: position in `prompt` + 1 of what many texts are, which differ in nothing; 0: free */
+    size_t n_shared, shared_slots;
     struct store_prompt *prompt;
     size_t n_prompts, prompts_capacity;
     struct store_part {

@@ -106,10 +106,10 @@ int store_rollup_load(void *context, struct rollup *rollup, uint64_t hour)
     return status;
 }
 
-/* The number of the group's key: known, found or made. */
+/* The number of the group's key: known, made or found. One that is not known is mostly new. */
 static int find_key(struct store *store, struct rollup_group *group)
 {
-    static const enum store_sql ways[] = {STORE_SQL_rollup_key, STORE_SQL_rollup_key_put};
+    static const enum store_sql ways[] = {STORE_SQL_rollup_key_put, STORE_SQL_rollup_key};
 
     if (group->key_id == 0)
         group->key_id = rollup_key_id(store->rollup, group);
@@ -124,15 +124,18 @@ static int find_key(struct store *store, struct rollup_group *group)
         for (int k = 0; k < ROLLUP_KEY_COUNT; k++)
             (void)sqlite3_bind_text64(statement, 1 + k, group->key[k].data, group->key[k].bytes, SQLITE_STATIC,
                                       SQLITE_UTF8);
+        sqlite3_set_last_insert_rowid(store->db, 0);
         code = sqlite3_step(statement);
         if (code == SQLITE_ROW)
             group->key_id = sqlite3_column_int64(statement, 0);
-        else if (code == SQLITE_DONE && way == 1)
-            group->key_id = sqlite3_last_insert_rowid(store->db);
+        else if (code == SQLITE_DONE && way == 0)
+            group->key_id = sqlite3_last_insert_rowid(store->db); /* 0: it was there already */
         else if (code != SQLITE_DONE)
             return store_sqlite_failed(store, "storing rollups");
         (void)sqlite3_reset(statement);
     }
+    if (group->key_id == 0) /* neither there nor to be made: an index is not as its table */
+        return store_because(STORE_DAMAGED, "a key of the rollups is damaged");
     rollup_key_learn(store->rollup, group);
     return 0;
 }

@@ -3,7 +3,11 @@
  * call of its own, of TEMPLATES templates that are known, as a hash decides (seed 1), 2,000 a
  * second of their clock; taken in, learned from and merged as pprofd does it. Then calls with the
  * texts that came last are taken in and read. One JSON object a line; CPU of one thread, memory as
- * the kernel counts it. Usage: bench_learning DIRECTORY TEXTS TEMPLATES
+ * the kernel counts it. Usage: bench_learning DIRECTORY TEXTS TEMPLATES [HOURS [without]]
+ *
+ * HOURS: so long ago was the last text (0 where it is left out); with 2 all is merged as hours that
+ * are over, where ids of texts are forgotten. without: no features are sent, so nothing is
+ * learned and forgotten. "bytes" is what a call takes in the store before the texts come again.
  */
 #include <malloc.h>
 #include <stdio.h>
@@ -229,15 +233,17 @@ int main(int argc, char **argv)
     double take_mb = 0, learn_mb = 0, merge_mb = 0;
     struct seen seen = {0};
     struct store_totals totals;
-    if (argc != 4) {
-        fprintf(stderr, "usage: bench_learning DIRECTORY TEXTS TEMPLATES\n");
+    if (argc < 4 || argc > 6) {
+        fprintf(stderr, "usage: bench_learning DIRECTORY TEXTS TEMPLATES [HOURS [without]]\n");
         return 2;
     }
     const uint64_t texts = strtoull(argv[2], NULL, 10), templates = strtoull(argv[3], NULL, 10);
     const uint64_t learn_every = texts / 10 < LEARN_EVERY ? texts / 10 + 1 : LEARN_EVERY;
     uint64_t sequence = 0;
     store_memory();
-    begin_ns = ((uint64_t)time(NULL) - texts / A_SECOND) * UINT64_C(1000000000);
+    const uint64_t ago = argc > 4 ? strtoull(argv[4], NULL, 10) * 3600 : 0;
+    const bool without = argc > 5;
+    begin_ns = ((uint64_t)time(NULL) - ago - texts / A_SECOND) * UINT64_C(1000000000);
     snprintf(path, sizeof(path), "%s/learning.db", argv[1]);
     if (store_open(path, STORE_WRITE, &store) != 0)
         fail("opening");
@@ -247,7 +253,7 @@ int main(int argc, char **argv)
         fail("opening");
     const double idle_kb = kilobytes("VmRSS:");
     for (uint64_t from = 0, learned = 0; from < texts; from += ROWS) {
-        take(store, ++sequence, from, texts - from < ROWS ? (unsigned)(texts - from) : ROWS, templates, false);
+        take(store, ++sequence, from, texts - from < ROWS ? (unsigned)(texts - from) : ROWS, templates, without);
         if (from + ROWS - learned < learn_every && from + ROWS < texts)
             continue;
         most(&take_mb, peak_mb(idle_kb));
@@ -258,24 +264,27 @@ int main(int argc, char **argv)
         most(&merge_mb, peak_mb(idle_kb));
     }
     const double take_us = taken_us;
+    if (store_totals(store, &totals) != 0)
+        fail("counting");
     const uint64_t recent = texts < RECENT ? texts : RECENT;
     for (int time = 0; time < TIMES; time++) { /* the last of them counts */
         taken_us = 0;
         for (uint64_t from = texts - recent; from < texts; from += ROWS)
             take(store, ++sequence, from, texts - from < ROWS ? (unsigned)(texts - from) : ROWS, templates, true);
     }
-    if (store_totals(store, &totals) != 0)
-        fail("counting");
     const struct store_query all = {.until_ns = UINT64_MAX, .fields = fields, .n_fields = 1};
+    const double read_begun = cpu_us();
     if (store_scan(store, &all, see, &seen, NULL) != 0)
         fail("reading");
+    const double read_us = cpu_us() - read_begun;
     printf("{\"texts\": %llu, \"templates\": %llu, \"take_us\": %.2f, \"learn_us\": %.2f, "
            "\"merge_us\": %.2f, "
-           "\"learn_step_ms\": %.0f, \"merge_step_ms\": %.0f, \"recent_us\": %.2f, \"take_mb\": %.1f, \"learn_mb\": "
+           "\"learn_step_ms\": %.0f, \"merge_step_ms\": %.0f, \"recent_us\": %.2f, \"read_us\": %.2f, \"take_mb\": "
+           "%.1f, \"learn_mb\": "
            "%.1f, \"merge_mb\": %.1f, \"bytes\": %.1f, \"learned\": %.4f}\n",
            (unsigned long long)texts, (unsigned long long)templates, take_us / (double)texts, learn_us / (double)texts,
-           merge_us / (double)texts, learn_most_us / 1e3, merge_most_us / 1e3, taken_us / (double)recent, take_mb,
-           learn_mb, merge_mb, (double)totals.bytes / (double)(texts + TIMES * recent),
+           merge_us / (double)texts, learn_most_us / 1e3, merge_most_us / 1e3, taken_us / (double)recent,
+           read_us / (double)seen.rows, take_mb, learn_mb, merge_mb, (double)totals.bytes / (double)texts,
            (double)seen.learned / (double)seen.rows);
     store_close(store);
     return 0;

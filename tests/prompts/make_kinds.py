@@ -120,6 +120,25 @@ def edits(t, rows):
         add("tier", [lambda p=p: named("This is a %s customer. %s" % (r.choice(["free", "paying"]), p))], split_ok=True)
 
 
+def brief(t, add):
+    """One sentence of few constant words, with slots at the front, in the middle, at the end; and sentences that begin alike, each a prompt of its own."""
+    def spread(words, names):
+        """Names between equal parts of the words."""
+        parts = len(names) - 1
+        cuts = [len(words) * i // parts for i in range(parts + 1)]
+        out = []
+        for i, name in enumerate(names):
+            out += [t.name()] * name + (words[cuts[i]:cuts[i + 1]] if i < parts else [])
+        return " ".join(out) + "."
+
+    for length in 10, 14, 18:
+        for place, names in {"front": [1, 0], "middle": [0, 1, 0], "end": [0, 1], "two": [0, 1, 1, 0], "ends": [1, 0, 1]}.items():
+            add("brief-" + place, lambda w=t.sentence(length, length)[:-1].split(" "), n=names: spread(w, n))
+    for begin in "You are a helpful assistant.", "You are a helpful assistant for the %s team." % t.word(), t.sentence(12, 14):
+        for _ in range(4):
+            add("brief-family", lambda p=begin + " " + t.sentence(3, 7): p)
+
+
 def templates(t):
     """(kind, split_ok, function -> (instructions, more fields), how often it is called at a time, prompt) of every template; a version of a template is a
     row of its own."""
@@ -187,6 +206,7 @@ def templates(t):
         add("edited-late", lambda m=middle, a=head, b=tail: a + "\n" + "\n".join(m) + "\n" + b + "\nUser: " + t.name())
         add("edited-late", lambda m=other, a=head, b=tail: a + "\n" + "\n".join(m) + "\n" + b + "\nUser: " + t.name())
     edits(t, rows)
+    brief(t, add)
     return rows
 
 

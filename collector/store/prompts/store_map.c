@@ -80,8 +80,8 @@ static sqlite3_stmt *ask(struct store *store, enum store_sql which, uint64_t id)
  * caller's. 1, 0 when nothing, or negative status. */
 static int ask_rule(struct store *store, uint64_t prompt, uint64_t *ret_into, char **ret_name)
 {
-    sqlite3_stmt *rule = ask(store, STORE_SQL_rule_get, prompt);
-    int code = rule == NULL ? SQLITE_ERROR : sqlite3_step(rule);
+    sqlite3_stmt *rule = store->prompts.rules ? ask(store, STORE_SQL_rule_get, prompt) : NULL;
+    int code = !store->prompts.rules ? SQLITE_DONE : rule == NULL ? SQLITE_ERROR : sqlite3_step(rule);
     int status = code == SQLITE_ROW;
 
     *ret_into = 0;
@@ -303,10 +303,66 @@ static int list_steps(struct store *store, uint64_t id, struct store_prompt list
     }
     status = code == SQLITE_ROW || code == SQLITE_DONE ? 0 : store_sqlite_failed(store, "reading prompts");
     (void)sqlite3_reset(steps);
-    for (size_t i = 0; status == 0 && i < n; i++)
-        status = ask_variant(store, id, &list[i]);
     *ret_n = n;
     return status;
+}
+
+/* ---- texts of one prompt ---- */
+
+/* Where it stands, or a free slot. */
+static uint32_t *shared_of(const struct store_prompts *prompts, uint32_t *shared, size_t slots,
+                           const struct store_prompt *prompt)
+{
+    size_t at = (size_t)(((prompt->written ^ prompt->written_version) * UINT64_C(0x9E3779B97F4A7C15)) >> 32);
+
+    for (;; at++) {
+        const uint32_t number = shared[at & (slots - 1)];
+        const struct store_prompt *other = number == 0 ? NULL : &prompts->prompt[number - 1];
+
+        if (other == NULL || (other->written == prompt->written && other->written_version == prompt->written_version &&
+                              other->settled == prompt->settled))
+            return &shared[at & (slots - 1)];
+    }
+}
+
+static int more_shared(struct store_prompts *prompts)
+{
+    const size_t slots = prompts->shared_slots == 0 ? 256 : prompts->shared_slots * 2;
+    uint32_t *shared;
+
+    if (prompts->n_shared * 2 < prompts->shared_slots)
+        return 0;
+    shared = calloc(slots, sizeof(*shared));
+    if (shared == NULL)
+        return store_because(STORE_FAILED, "no memory");
+    for (size_t i = 0; i < prompts->shared_slots; i++)
+        if (prompts->shared[i] != 0)
+            *shared_of(prompts, shared, slots, &prompts->prompt[prompts->shared[i] - 1]) = prompts->shared[i];
+    free(prompts->shared);
+    prompts->shared = shared;
+    prompts->shared_slots = slots;
+    return 0;
+}
+
+/* What texts that belonged to one prompt all the time are, if nothing tells them apart: *ret_at is
+ * where that stands. 1, 0 when it is not known, or negative status. */
+static int find_shared(struct store_prompts *prompts, const struct store_prompt *prompt, size_t *ret_at)
+{
+    const int status = more_shared(prompts);
+
+    if (status != 0)
+        return status;
+    *ret_at = *shared_of(prompts, prompts->shared, prompts->shared_slots, prompt);
+    return *ret_at > 0 ? (--*ret_at, 1) : 0;
+}
+
+/* The last one that was put. */
+static void share(struct store_prompts *prompts)
+{
+    const struct store_prompt *prompt = &prompts->prompt[prompts->n_prompts - 1];
+
+    *shared_of(prompts, prompts->shared, prompts->shared_slots, prompt) = (uint32_t)prompts->n_prompts;
+    prompts->n_shared++;
 }
 
 /* Whether people said that calls with this id, of a text as it may be, are another prompt: that
@@ -360,12 +416,41 @@ static int ask_prompt(struct store *store, uint64_t id, uint32_t version, bool k
     return status < 0 ? status : learned == 1 || is_part == 1 || known || parts > 0;
 }
 
+/* The prompts of a text, from `first` on. */
+static int put_texts(struct store *store, uint64_t id, struct store_prompt *list, size_t n, size_t *ret_first)
+{
+    struct store_prompts *prompts = &store->prompts;
+    const bool alone = n == 1 && !prompts->parts;
+    int status = alone ? find_shared(prompts, &list[0], ret_first) : 0;
+
+    if (status != 0)
+        return status < 0 ? status : 0;
+    *ret_first = prompts->n_prompts;
+    for (size_t i = 0; status == 0 && i < n; i++) {
+        status = ask_variant(store, id, &list[i]);
+        if (status == 0)
+            status = put(store, &list[i]);
+    }
+    if (status == 0 && alone && list[0].variant[0] == '\0')
+        share(prompts);
+    return status;
+}
+
+static int put_all(struct store *store, const struct store_prompt *list, size_t n)
+{
+    int status = 0;
+
+    for (size_t i = 0; status == 0 && i < n; i++)
+        status = put(store, &list[i]);
+    return status;
+}
+
 /* What the id may stand for: a text of prompts, or a prompt. */
 static int ask_prompts(struct store *store, uint64_t id, uint32_t version)
 {
     struct store_prompts *prompts = &store->prompts;
     struct store_prompt list[STEPS_MAX];
-    const size_t first = prompts->n_prompts;
+    size_t first = prompts->n_prompts;
     bool known = false;
     size_t n = 0;
     int status = version == 0 ? list_steps(store, id, list, &n) : 0;
@@ -376,15 +461,16 @@ static int ask_prompts(struct store *store, uint64_t id, uint32_t version)
     if (ruled == 1 && n > 0) {
         list[0] = (struct store_prompt){.prompt = id, .written = id, .is_text = true};
         n = 1;
+        status = put_all(store, list, n);
     } else if (n == 0) {
         status = ask_prompt(store, id, version, known, &list[0]);
         if (status < 0)
             return status;
         n = (size_t)status;
-        status = 0;
+        status = put_all(store, list, n);
+    } else {
+        status = put_texts(store, id, list, n, &first);
     }
-    for (size_t i = 0; status == 0 && i < n; i++)
-        status = put(store, &list[i]);
     for (size_t i = 0; status == 0 && prompts->parts && i < n; i++)
         status = add_parts(store, first + i, 0);
     if (status == 0) {

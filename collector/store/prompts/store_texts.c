@@ -23,8 +23,11 @@ static void forget_known(struct store_prompts *prompts)
     prompts->n_prompts = 0;
     prompts->n_parts = 0;
     prompts->n_known = 0;
+    prompts->n_shared = 0;
     if (prompts->known_slots > 0)
         memset(prompts->known, 0, prompts->known_slots * sizeof(*prompts->known));
+    if (prompts->shared_slots > 0)
+        memset(prompts->shared, 0, prompts->shared_slots * sizeof(*prompts->shared));
 }
 
 static void forget_quiet(struct store_prompts *prompts)
@@ -50,7 +53,8 @@ int store_prompts_look(struct store *store)
     if (statement == NULL || sqlite3_step(statement) != SQLITE_ROW)
         return store_sqlite_failed(store, "reading");
     any = sqlite3_column_int64(statement, 0) != 0;
-    store->prompts.parts = sqlite3_column_int64(statement, 1) != 0;
+    store->prompts.rules = sqlite3_column_int64(statement, 1) != 0;
+    store->prompts.parts = sqlite3_column_int64(statement, 2) != 0;
     (void)sqlite3_reset(statement);
     store->prompts.open |= any && !store->prompts.any;
     store->prompts.any = any;
@@ -69,6 +73,7 @@ void store_prompts_done(struct store *store)
 {
     forget_known(&store->prompts);
     free(store->prompts.known);
+    free(store->prompts.shared);
     free(store->prompts.prompt);
     free(store->prompts.part);
     free(store->prompts.found);
