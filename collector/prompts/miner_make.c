@@ -13,9 +13,10 @@
 #include "miner_versions.h"
 
 enum {
-    SURE_PERCENT = 97,    /* of a template's texts have what stands in it */
-    RELATED_MIN = 8,      /* weight that two versions share at least … */
-    RELATED_PERCENT = 60, /* … and how much of the larger */
+    SURE_PERCENT = 97,         /* of a template's texts have what stands in it */
+    RELATED_MIN = 8,           /* weight that two versions share at least … */
+    RELATED_PERCENT = 60,      /* … and how much of the larger */
+    RELATED_RUNS_PERCENT = 50, /* of words, where one follows on the other */
     RECURS = 3,
     SETTLED_TEXTS = 16,
     OWN_MIN = 2, /* weight that each of two versions has and the other lacks */
@@ -49,9 +50,22 @@ static const struct miner_text *describe(struct class *class)
     return best;
 }
 
-/* The prompt that this is a version of, by what they share. */
-static int32_t related(const struct miner *miner, const struct miner_template *made, const struct feature_set *set)
+/* It begins where the other ends, and they share most words, though perhaps no line: the edit of a
+ * sentence. */
+static bool follows(const struct class *class, const struct miner_template *older, const struct feature_set *older_set)
 {
+    struct feature_set own;
+    const unsigned a = feature_set_runs(older_set), b = feature_set_runs(&class->common);
+    feature_set_beyond(&own, &class->common, older_set);
+    const unsigned shared = b - feature_set_runs(&own);
+    return older->last_ns < class->first->first_ns && shared >= RELATED_MIN &&
+           shared * 100 >= (a > b ? a : b) * RELATED_RUNS_PERCENT;
+}
+
+/* The prompt that this is a version of, by what they share. */
+static int32_t related(const struct miner *miner, const struct miner_template *made, const struct class *class)
+{
+    const struct feature_set *const set = &class->common;
     uint32_t anchor[FEATURE_ANCHORS_MAX], looked_at[MINER_LOOKED_AT];
     const unsigned anchors = feature_template_anchors(made, anchor);
     const unsigned count = miner_candidates(miner, anchor, anchors, looked_at);
@@ -62,7 +76,8 @@ static int32_t related(const struct miner *miner, const struct miner_template *m
         const uint32_t larger = other->weight > set->weight ? other->weight : set->weight;
         uint32_t shared, missing;
         feature_set_compare(other, set, &shared, &missing);
-        if (shared >= RELATED_MIN && shared * 100 >= larger * RELATED_PERCENT && shared > best_shared) {
+        if (shared > best_shared && ((shared >= RELATED_MIN && shared * 100 >= larger * RELATED_PERCENT) ||
+                                     follows(class, &miner->template[looked_at[i]], other))) {
             best_shared = shared;
             best = (int32_t)looked_at[i];
         }
@@ -189,7 +204,7 @@ static int make_template(struct miner *miner, struct class *class, size_t before
 {
     struct miner_template made = {0};
     feature_template_of(&made, &describe(class)->features, &class->common);
-    int32_t number = related(miner, &made, &class->common);
+    int32_t number = related(miner, &made, class);
     const int32_t beside = number != MINER_NOT ? same_place(miner, number, &class->common) : MINER_NOT;
     bool is_sure = true;
     if (beside != MINER_NOT && !is_new_setup(miner, number, class)) {
@@ -289,7 +304,7 @@ static int make_of_one(struct miner *miner, const struct pool_text *one)
     struct class class = {.text = &one->text, .set = &set, .count = 1, .first = one->text};
     struct miner_template made = {0};
     feature_template_of(&made, &describe(&class)->features, &class.common);
-    const int32_t number = related(miner, &made, &class.common);
+    const int32_t number = related(miner, &made, &class);
     if (number == MINER_NOT || miner->template[number].texts > FEW_TEXTS)
         return 0;
     return make_template(miner, &class, miner->templates);

@@ -197,14 +197,6 @@ static bool fits(const struct feature_set *common, const struct feature_set *set
            (shared >= FEATURE_TELLING || (common->weight < FEATURE_TELLING && feature_set_is_telling(common, set)));
 }
 
-/* Two texts can be chance, unless both are called again and again. */
-static bool are_enough(const struct feature_set *common, size_t texts, bool all_recur)
-{
-    if (common->weight < FEATURE_TELLING)
-        return texts >= SHORT_TEXTS;
-    return texts >= 3 || (texts == 2 && all_recur);
-}
-
 static bool is_succession(const struct pool_text *const *text, unsigned texts)
 {
     for (unsigned i = 0; i < texts; i++)
@@ -212,6 +204,16 @@ static bool is_succession(const struct pool_text *const *text, unsigned texts)
             if (text[i]->text->first_ns <= text[k]->text->last_ns && text[k]->text->first_ns <= text[i]->text->last_ns)
                 return false;
     return true;
+}
+
+/* Two texts can be chance, unless both are called again and again; where they share few words, one
+ * must follow on the other, too. */
+static bool are_enough(const struct feature_set *common, const struct pool_text *const *text, size_t texts,
+                       bool all_recur)
+{
+    if (common->weight < FEATURE_TELLING)
+        return texts >= SHORT_TEXTS || (texts == 2 && all_recur && is_succession(text, 2));
+    return texts >= 3 || (texts == 2 && all_recur);
 }
 
 /* Few words, and the texts come again and again: they may begin alike and each be a prompt of its
@@ -258,7 +260,7 @@ static double value_of(struct pool *pool, const struct candidate *candidate, str
         feature_set_common(&common, sample[i], sample, sampled, SAMPLE_PERCENT);
         for (unsigned k = 0; k < sampled; k++)
             fitting += fits(&common, sample[k]);
-        if (!is_wide(&common, sample[i]) || fitting < 2 || !are_enough(&common, untaken, recurring == untaken) ||
+        if (!is_wide(&common, sample[i]) || fitting < 2 || !are_enough(&common, text, untaken, recurring == untaken) ||
             may_be_many(&common, text, sampled, recurring * 2 > untaken))
             continue;
         const double texts = (double)untaken * fitting / sampled;
@@ -332,9 +334,12 @@ static void look_wider(const struct pool *pool, size_t members, struct feature_s
 static bool take(struct pool *pool, size_t members, const struct feature_set *common)
 {
     bool all_recur = true;
+    if (members < 2)
+        return false;
     for (size_t i = 0; i < members; i++)
         all_recur = all_recur && pool->text[pool->member[i]].text->calls >= RECURS;
-    if (!are_enough(common, members, all_recur))
+    const struct pool_text *const two[] = {&pool->text[pool->member[0]], &pool->text[pool->member[1]]};
+    if (!are_enough(common, two, members, all_recur))
         return false;
     for (size_t i = 0; i < members; i++)
         pool->text[pool->member[i]].taken = true;

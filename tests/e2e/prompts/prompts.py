@@ -5,6 +5,7 @@ templates that they were made from.
 Usage: prompts.py [TEST...]. `kinds`: our own workload (tests/prompts/make_kinds.py). `shared`: the one of $LIBPPROF_PROMPTS, else ../shared/prompts, where
 that is; it says so where it is not. Both with stated seeds.
 """
+import collections
 import json
 import os
 import random
@@ -78,7 +79,14 @@ def expect_score(calls, parts=1):
 
 
 def test_kinds():
-    expect_score(workload([SOURCE / "tests/prompts/make_kinds.py", 1, CALLS]))
+    calls = workload([SOURCE / "tests/prompts/make_kinds.py", 1, CALLS])
+    spans = expect_score(calls)
+    edited = collections.defaultdict(collections.Counter)
+    for call, span in zip(calls, spans):
+        if "prompt" in call:
+            edited[call["prompt"], call["kind"]][span.get("pprof.prompt.id")] += 1
+    apart = [kind for (_, kind), ids in edited.items() if max(ids.values()) < .95 * sum(ids.values())]
+    expect(10 * len(apart) <= len(edited), f"edits that are another prompt: {apart}")
 
 
 def test_killed():
