@@ -16,7 +16,8 @@ enum {
     SURE_PERCENT = 97,         /* of a template's texts have what stands in it */
     RELATED_MIN = 8,           /* weight that two versions share at least … */
     RELATED_PERCENT = 60,      /* … and how much of the larger */
-    RELATED_RUNS_PERCENT = 50, /* of words, where one follows on the other */
+    RELATED_RUNS_PERCENT = 50, /* of words, where one follows on the other, or … */
+    CONTAINED_PERCENT = 75,    /* … of the one with fewer: a sentence more or less */
     RECURS = 3,
     SETTLED_TEXTS = 16,
     OWN_MIN = 2, /* weight that each of two versions has and the other lacks */
@@ -50,16 +51,27 @@ static const struct miner_text *describe(struct class *class)
     return best;
 }
 
-/* It begins where the other ends, and they share most words, though perhaps no line: the edit of a
+/* One ends where the other begins (but for calls under way meanwhile), whichever is known first. */
+static bool in_succession(const struct class *class, const struct miner_template *other)
+{
+    uint64_t last_ns = 0;
+    for (size_t i = 0; i < class->count; i++)
+        last_ns = class->text[i]->last_ns > last_ns ? class->text[i]->last_ns : last_ns;
+    const uint64_t meanwhile = (other->last_ns - other->first_ns) / 20;
+    return other->last_ns < class->first->first_ns + meanwhile || last_ns < other->first_ns + meanwhile;
+}
+
+/* They share most words, though perhaps no line, and were never called at one time: the edit of a
  * sentence. */
-static bool follows(const struct class *class, const struct miner_template *older, const struct feature_set *older_set)
+static bool follows(const struct class *class, const struct miner_template *other, const struct feature_set *other_set)
 {
     struct feature_set own;
-    const unsigned a = feature_set_runs(older_set), b = feature_set_runs(&class->common);
-    feature_set_beyond(&own, &class->common, older_set);
+    const unsigned a = feature_set_runs(other_set), b = feature_set_runs(&class->common);
+    feature_set_beyond(&own, &class->common, other_set);
     const unsigned shared = b - feature_set_runs(&own);
-    return older->last_ns < class->first->first_ns && shared >= RELATED_MIN &&
-           shared * 100 >= (a > b ? a : b) * RELATED_RUNS_PERCENT;
+    return shared >= RELATED_MIN && in_succession(class, other) &&
+           (shared * 100 >= (a > b ? a : b) * RELATED_RUNS_PERCENT ||
+            shared * 100 >= (a < b ? a : b) * CONTAINED_PERCENT);
 }
 
 /* The prompt that this is a version of, by what they share. */

@@ -7,7 +7,7 @@ foreach(module desk json_scan json_check sse ndjson dialects exchange prompt sec
 endforeach()
 
 # What of dialects has more to it than an exchange and its facts.
-foreach(module counted facts shapes delivery instructions text_features text_groups word_look)
+foreach(module counted facts shapes delivery instructions text_features text_groups word_look sent_texts)
   pprof_unit_test(${module} pprof_llm)
 endforeach()
 

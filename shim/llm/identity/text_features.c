@@ -105,10 +105,17 @@ static void take_line(struct text_features *features, uint64_t blanks, const uin
     now->digit_lines = (uint16_t)(now->digit_lines + masked);
     add_exact(features, blanks + of_bytes.exact);
     add_whole(features, hash);
-    if (bytes == 1 && from[0] == '\n')
-        return; /* behind a full stop: no line stands between the one that this ended and the next */
-    text_pairs_add(&now->pairs, pair_of(features, hash),
-                   now->bytes + features->moved + (size_t)(from - features->buffer) - TEXT_SLACK);
+    if (bytes == 1 && from[0] == '\n') { /* behind a full stop, which ended the line before */
+        now->line_end = hash;
+        return;
+    }
+    const uint64_t at = now->bytes + features->moved + (size_t)(from - features->buffer) - TEXT_SLACK;
+    text_pairs_add(&now->pairs, pair_of(features, hash), at);
+    if (now->line_end != 0) {
+        now->before = now->line_end; /* also where what stands before varies */
+        text_pairs_add(&now->pairs, pair_of(features, hash), at);
+        now->line_end = 0;
+    }
     now->before = hash;
     now->lines_taken = (uint16_t)(now->lines_taken + near);
 }
@@ -165,6 +172,7 @@ static void begin_part(struct text_features *features)
     const uint64_t mark = text_mix(&features->seed, PART_MARK, features->seed.b);
     add_whole(features, mark);
     now->before = mark;
+    now->line_end = 0;
     if (now->heads < PROMPT_FEATURES_HEAD)
         add_head(now, mark, prompt_word_look(PROMPT_WORD_LINE, 0));
     else

@@ -32,6 +32,7 @@ struct text_state {
     uint64_t whole[2];                 /* of all lines in order */
     uint64_t exact;                    /* of all bytes and of where parts end */
     uint64_t before;                   /* hash of the line before, or of the mark where a part begins */
+    uint64_t line_end;                 /* hash of the one that stands by itself behind that line; 0: none does */
     uint64_t bytes;                    /* of the text */
     uint16_t digit_lines, lines_taken; /* up to TEXT_DIGIT_LINES, TEXT_SHORT_LINES */
     uint8_t heads, tails;

@@ -21,6 +21,7 @@ from score import Score  # noqa: E402
 
 SHARED = Path(os.environ.get("LIBPPROF_PROMPTS", SOURCE.parent / "shared/prompts"))
 CALLS = 2500
+KEY = os.environ.get("LIBPPROF_HASH_KEY", "5" * 64)  # the same each time, as hashes decide where texts are nearly as like
 F_MIN, PURE_MIN, KIND_MIN = .985, .995, .95
 
 
@@ -52,7 +53,7 @@ def learned(calls, parts=1):
         for part in range(parts):
             write_list(scratch / "list", calls[part * size:(part + 1) * size])
             with harness.Collector(scratch) as collector:
-                code, _, errors = harness.run([BIN / "replay_client", scratch / "list", port], shim=True, env=collector.environment())
+                code, _, errors = harness.run([BIN / "replay_client", scratch / "list", port], shim=True, env={**collector.environment(), "LIBPPROF_HASH_KEY": KEY})
                 expect(code == 0, f"the client ends with {code}: {errors.decode()[-500:]}")
                 collector.wait_until_stored(min(len(calls), (part + 1) * size), 120)
                 collector.stop(signal.SIGTERM if part == parts - 1 else signal.SIGKILL, seconds=120)
