@@ -170,3 +170,30 @@ static inline void merge(struct store *store)
     while (more)
         assert_int_equal(store_merge_step(store, &more), STORE_OK);
 }
+
+/* Calls of each prompt that was learned, and of none such; for store_scan of SPAN_prompt_id. */
+struct prompts_seen {
+    uint64_t id[16], calls[16];
+    size_t n;
+    uint64_t others;
+};
+
+static inline int see_prompts(void *context, const struct store_rows *rows)
+{
+    struct prompts_seen *seen = context;
+    for (size_t i = 0; i < rows->n; i++) {
+        const uint64_t id = rows->column[SPAN_prompt_id]->u64[i];
+        size_t at = 0;
+        if (rows->learned == NULL || !span_bit(rows->learned, i)) {
+            seen->others++;
+            continue;
+        }
+        while (at < seen->n && seen->id[at] != id)
+            at++;
+        assert_true(at < 16);
+        if (at == seen->n)
+            seen->id[seen->n++] = id;
+        seen->calls[at]++;
+    }
+    return 0;
+}

@@ -1,26 +1,7 @@
 /* A store's file in a directory of its own, for tests that look at what lies beside it. */
 #pragma once
 
-#include "collector_tests.h"
-
-static char directory[64];
-static char file[128];
-
-static inline int setup(void **state)
-{
-    (void)state;
-    test_directory(directory);
-    snprintf(file, sizeof(file), "%s/pprof.db", directory);
-    return 0;
-}
-
-static inline int teardown(void **state)
-{
-    (void)state;
-    (void)chmod(directory, 0700);
-    test_remove(directory);
-    return 0;
-}
+#include "store_tests.h"
 
 static inline const char *beside(const char *tail)
 {
@@ -28,17 +9,6 @@ static inline const char *beside(const char *tail)
 
     snprintf(name, sizeof(name), "%s%s", file, tail);
     return name;
-}
-
-static inline struct store *open_store(enum store_mode mode)
-{
-    struct store *store = NULL;
-    int status = store_open(file, mode, &store);
-
-    if (status != STORE_OK)
-        print_message("%d: %s\n", status, store_why());
-    assert_int_equal(status, STORE_OK);
-    return store;
 }
 
 static inline unsigned files_like(const char *part)

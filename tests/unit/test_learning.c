@@ -66,52 +66,13 @@ void __wrap_free(void *memory)
 
 /* ---- what is there ---- */
 
-struct seen {
-    uint64_t id[16], calls[16];
-    size_t n;
-    uint64_t others;
-};
-
-static int see(void *context, const struct store_rows *rows)
-{
-    struct seen *seen = context;
-    for (size_t i = 0; i < rows->n; i++) {
-        const uint64_t id = rows->column[SPAN_prompt_id]->u64[i];
-        size_t at = 0;
-        if (rows->learned == NULL || !span_bit(rows->learned, i)) {
-            seen->others++;
-            continue;
-        }
-        while (at < seen->n && seen->id[at] != id)
-            at++;
-        assert_true(at < 16);
-        if (at == seen->n)
-            seen->id[seen->n++] = id;
-        seen->calls[at]++;
-    }
-    return 0;
-}
-
-static struct seen look(struct store *store)
+static struct prompts_seen look(struct store *store)
 {
     static const enum span_field fields[] = {SPAN_prompt_id};
     const struct store_query all = {.until_ns = UINT64_MAX, .fields = fields, .n_fields = 1};
-    struct seen seen = {0};
-    assert_int_equal(store_scan(store, &all, see, &seen, NULL), 0);
+    struct prompts_seen seen = {0};
+    assert_int_equal(store_scan(store, &all, see_prompts, &seen, NULL), 0);
     return seen;
-}
-
-static int64_t query(const char *sql)
-{
-    sqlite3 *db;
-    sqlite3_stmt *statement;
-    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
-    const int64_t value = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
-    sqlite3_close(db);
-    return value;
 }
 
 /* `n` calls, each of a text of its own, in frames of many. */
@@ -149,7 +110,7 @@ static void test_behind_many_that_fit_nothing(void **state)
     (void)state;
     take_all(store, 0, &sequence, BEFORE + AFTER, nearly_none);
     learn(store);
-    const struct seen seen = look(store);
+    const struct prompts_seen seen = look(store);
     assert_int_equal(seen.n, 1);
     assert_int_equal(seen.calls[0], SAME);
     assert_int_equal(seen.others, BEFORE + AFTER - SAME);
@@ -211,14 +172,14 @@ static void test_many_templates_in_bounded_memory(void **state)
     (void)state;
     take_all(store, 0, &sequence, 3 * MORE, of_three);
     learn(store);
-    const struct seen before = look(store);
+    const struct prompts_seen before = look(store);
     assert_int_equal(before.n, 3);
     store_close(store);
     know_many();
     store = open_store(STORE_WRITE);
     take_all(store, 0, &sequence, 6 * MORE, of_three);
     learn(store);
-    const struct seen after = look(store);
+    const struct prompts_seen after = look(store);
     assert_int_equal(after.n, 3);
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(after.id[i], before.id[i]);
@@ -278,7 +239,7 @@ static void others_learn(struct store *store)
 
 static void expect_three(struct store *store, unsigned calls)
 {
-    const struct seen seen = look(store);
+    const struct prompts_seen seen = look(store);
     assert_int_equal(seen.n, 3);
     for (size_t i = 0; i < 3; i++)
         assert_int_equal(seen.calls[i], calls);

@@ -2,8 +2,6 @@
  * learned is, in whatever steps; the rest is counted. And how long it waits. */
 #include "prompt_calls.h"
 
-#include <sqlite3.h>
-
 #include "store_tests.h"
 
 enum { TEMPLATES = 3, VALUES = 2000, ALONE = 500 };
@@ -19,39 +17,13 @@ static struct call call_of(unsigned i)
                          .first = true};
 }
 
-struct seen {
-    uint64_t id[8], calls[8];
-    size_t n;
-    uint64_t others;
-};
-
-static int see(void *context, const struct store_rows *rows)
-{
-    struct seen *seen = context;
-    for (size_t i = 0; i < rows->n; i++) {
-        const uint64_t id = rows->column[SPAN_prompt_id]->u64[i];
-        size_t at = 0;
-        if (rows->learned == NULL || !span_bit(rows->learned, i)) {
-            seen->others++;
-            continue;
-        }
-        while (at < seen->n && seen->id[at] != id)
-            at++;
-        assert_true(at < 8);
-        if (at == seen->n)
-            seen->id[seen->n++] = id;
-        seen->calls[at]++;
-    }
-    return 0;
-}
-
 static void expect_all(struct store *store)
 {
     static const enum span_field fields[] = {SPAN_prompt_id};
     const struct store_query all = {.until_ns = UINT64_MAX, .fields = fields, .n_fields = 1};
-    struct seen seen = {0};
+    struct prompts_seen seen = {0};
     uint64_t unassigned = 0;
-    assert_int_equal(store_scan(store, &all, see, &seen, NULL), 0);
+    assert_int_equal(store_scan(store, &all, see_prompts, &seen, NULL), 0);
     assert_int_equal(seen.n, TEMPLATES);
     assert_int_equal(seen.calls[0] + seen.calls[1] + seen.calls[2], TEMPLATES * VALUES);
     assert_int_equal(seen.others, ALONE);
@@ -102,19 +74,6 @@ static void test_a_clock_ahead(void **state)
     store_close(store);
 }
 
-static int64_t number_of(const char *question)
-{
-    sqlite3 *db = NULL;
-    sqlite3_stmt *ask = NULL;
-    assert_int_equal(sqlite3_open_v2(file, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, question, -1, &ask, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(ask), SQLITE_ROW);
-    const int64_t number = sqlite3_column_int64(ask, 0);
-    (void)sqlite3_finalize(ask);
-    (void)sqlite3_close(db);
-    return number;
-}
-
 /* Calls of two prompts, too few to be sure of them, `ago_ns` before now. */
 static void expect_open(uint64_t ago_ns, bool open)
 {
@@ -132,9 +91,9 @@ static void expect_open(uint64_t ago_ns, bool open)
     learn(store);
     learn(store);
     merge(store);
-    assert_int_equal(number_of("SELECT count(*) FROM prompt_template WHERE settled=0"), open ? 2 : 0);
-    assert_int_equal(number_of("SELECT count(*) FROM prompt_template WHERE settled=1"), open ? 0 : 2);
-    assert_int_equal(number_of("SELECT count(*) FROM prompt_open"), open ? 14 : 0);
+    assert_int_equal(query("SELECT count(*) FROM prompt_template WHERE settled=0"), open ? 2 : 0);
+    assert_int_equal(query("SELECT count(*) FROM prompt_template WHERE settled=1"), open ? 0 : 2);
+    assert_int_equal(query("SELECT count(*) FROM prompt_open"), open ? 14 : 0);
     assert_int_equal(store_check(store, test_fault, NULL), 0);
     store_close(store);
 }

@@ -10,26 +10,6 @@
 #include "collector/store/rollup.h"
 #include "collector/store/store_inner.h"
 
-static int64_t query(const char *format, ...)
-{
-    char sql[512];
-    va_list arguments;
-    sqlite3 *db;
-    sqlite3_stmt *statement;
-    int64_t value;
-
-    va_start(arguments, format);
-    vsnprintf(sql, sizeof(sql), format, arguments);
-    va_end(arguments);
-    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
-    value = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
-    sqlite3_close(db);
-    return value;
-}
-
 /* Everything that groups say, whatever their order: a sum over the groups of a hash of each. */
 static int digest_group(void *context, uint64_t hour, const struct rollup_group *group)
 {

@@ -5,30 +5,11 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <inttypes.h>
 #include <sqlite3.h>
 
 #include "collector/store/rollup.h"
 #include "collector/store/store_inner.h"
-
-static int64_t query(const char *format, ...)
-{
-    char sql[512];
-    va_list arguments;
-    sqlite3 *db;
-    sqlite3_stmt *statement;
-    int64_t value;
-
-    va_start(arguments, format);
-    vsnprintf(sql, sizeof(sql), format, arguments);
-    va_end(arguments);
-    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
-    value = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
-    sqlite3_close(db);
-    return value;
-}
 
 struct sums {
     uint64_t calls, errors, input, input_n, output_n, hour_calls, model_calls, named;
@@ -75,7 +56,7 @@ static void test_recount(void **state)
     assert_int_equal(query("SELECT sum(input) FROM rollup_hour"), want.input);
     assert_int_equal(query("SELECT sum(input_n) FROM rollup_hour"), want.input_n);
     assert_int_equal(query("SELECT sum(output_n) FROM rollup_hour"), want.output_n);
-    assert_int_equal(query("SELECT sum(calls) FROM rollup_hour WHERE hour=%llu", hour), want.hour_calls);
+    assert_int_equal(query("SELECT sum(calls) FROM rollup_hour WHERE hour=%" PRIu64, hour), want.hour_calls);
     assert_int_equal(query("SELECT sum(calls) FROM rollup_hour WHERE service='service-1' AND model='gpt-4o'"),
                      want.model_calls);
     assert_int_equal(query("SELECT sum(calls) FROM rollup_hour WHERE prompt='triage'"), want.named);

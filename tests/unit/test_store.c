@@ -84,21 +84,6 @@ static void test_roundtrip(void **state)
     store_close(store);
 }
 
-static int64_t query(const char *sql)
-{
-    sqlite3 *db;
-    sqlite3_stmt *statement;
-    int64_t value;
-
-    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
-    value = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
-    sqlite3_close(db);
-    return value;
-}
-
 static void test_repeats(void **state)
 {
     /* In any order, with holes that are filled later: each once, and one range in the end. */
