@@ -154,11 +154,12 @@ static int learn_shape(struct store *store, const struct miner_template *templat
                        const struct members *members)
 {
     char preview[STORE_PREVIEW_BYTES] = "";
-    struct prompt_shape *shape = malloc(sizeof(*shape));
-    int status = shape == NULL   ? no_memory()
-                 : known == NULL ? 0
-                                 : read_shape(store, template->prompt, template->version, shape, preview);
+    struct prompt_shape *shape = calloc(1, sizeof(*shape));
+    int status;
 
+    if (shape == NULL)
+        return no_memory();
+    status = known == NULL ? 0 : read_shape(store, template->prompt, template->version, shape, preview);
     if (status == 0) {
         shape_make(shape, template, members->text, members->n);
     } else if (status == 1) {
@@ -239,11 +240,12 @@ int store_shapes_save(struct store_lesson *lesson)
     size_t n_texts;
     const struct miner_template *template = miner_templates(lesson->miner, &n_templates);
     const struct miner_text *text = miner_texts(lesson->miner, &n_texts);
-    struct members all = {calloc(n_texts + 1, sizeof(*all.text)), calloc(n_texts + 1, sizeof(*all.number)), n_texts};
+    struct members all = {calloc(n_texts + 1, sizeof(void *)), calloc(n_texts + 1, sizeof(void *)), n_texts};
     size_t *end = calloc(n_templates + 1, sizeof(*end));
-    int status = all.text == NULL || all.number == NULL || end == NULL ? no_memory() : drop_shapes(lesson);
+    const bool has_room = all.text != NULL && all.number != NULL && end != NULL;
+    int status = has_room ? drop_shapes(lesson) : no_memory();
 
-    if (status == 0)
+    if (has_room && status == 0)
         status = learn_shapes(lesson, template, n_templates, text, n_texts, end, &all);
     free(end);
     free(all.number);
