@@ -261,7 +261,7 @@ static void test_long_texts(void **unused)
         }
         const struct shape_told *const told = told_of(TEXTS / 2);
         expect_near(told->bytes, (uint32_t)whole, 1);
-        /* Of some 800 places 76 are known: found to a sixth, tried with seven keys. */
+        /* Lines behind the 256th are 384 bytes or more, and 76 pairs are kept: to a sixth. */
         expect_near(told->constant_bytes, (uint32_t)(whole - found), (uint32_t)whole / 6);
         expect_near(told->begin_bytes, (uint32_t)begin, (uint32_t)whole / 6);
         if (told->slots != 1)
